@@ -1,0 +1,72 @@
+"""What a check author imports: `@check` and, beside it, the parts of a finding."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from istiodoctor.finding import Finding, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.kind import Kind
+
+Judge = Callable[[Mesh], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One failure mode: its metadata and the function that looks for it."""
+
+    code: str
+    """Family and three digits: `CRED001`."""
+    name: str
+    """The function's name with dashes: `secret-wrong-namespace`."""
+    severity: Severity
+    needs: frozenset[Kind]
+    """What the questions it asks rest on: plans the collection, words a skip, makes the RBAC rules."""
+    explains: frozenset[str] = frozenset()
+    """Codes that a finding of this check can be the cause of."""
+    judge: Judge
+    origin: str = ""
+    """The distribution it came from; set by the registry."""
+    log_patterns: tuple[str, ...] = field(default=())
+    """Regular expressions of the log lines it reads."""
+
+    @property
+    def documentation(self) -> str:
+        """The docstring: the documentation page, in Markdown."""
+        return inspect.cleandoc(self.judge.__doc__ or "")
+
+    @property
+    def title(self) -> str:
+        """The first line of the documentation, without its full stop."""
+        return self.documentation.partition("\n")[0].rstrip(".")
+
+    @property
+    def family(self) -> str:
+        """The letters of the code."""
+        return self.code.rstrip("0123456789")
+
+    def run(self, mesh: Mesh) -> Iterator[Finding]:
+        """Yield what it finds."""
+        yield from self.judge(mesh)
+
+
+def check(
+    code: str,
+    *,
+    severity: Severity,
+    needs: Iterable[Kind],
+    explains: Iterable[str] = (),
+) -> Callable[[Judge], Check]:
+    """Turn a function over the mesh into a Check; nothing is registered, discovery finds it."""
+
+    def declare(judge: Judge) -> Check:
+        return Check(
+            code=code,
+            name=judge.__name__.replace("_", "-"),
+            severity=severity,
+            needs=frozenset(needs),
+            explains=frozenset(explains),
+            judge=judge,
+        )
+
+    return declare

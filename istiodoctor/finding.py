@@ -1,0 +1,163 @@
+"""One rule broken for one subject: what a check states."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from istiodoctor.model.ref import Place, Ref
+
+
+class Severity(StrEnum):
+    """How much is broken; see DESIGN, Words."""
+
+    CRITICAL = "critical"
+    """HTTPS is down for a host now."""
+    HIGH = "high"
+    """Down for some clients or hosts, or at the next restart or renewal."""
+    MEDIUM = "medium"
+    """Wrong but reachable."""
+    LOW = "low"
+    """Latent."""
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+class Confidence(StrEnum):
+    """How a finding is known."""
+
+    OBSERVED = "observed"
+    """Seen on the wire, in Envoy or in a log."""
+    CERTAIN = "certain"
+    """Follows from the objects."""
+    SUSPECTED = "suspected"
+    """Version unknown, partial read, or an inferred rule."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the surest."""
+        return list(Confidence).index(self)
+
+
+class Risk(StrEnum):
+    """What applying a fix may cost."""
+
+    SAFE = "safe"
+    RESTARTS_TRAFFIC = "restarts-traffic"
+    NEEDS_ISSUANCE = "needs-issuance"
+    OUTSIDE_CLUSTER = "outside-cluster"
+
+
+class EvidenceKind(StrEnum):
+    """Where a piece of evidence comes from."""
+
+    OBJECT = "object"
+    LOG = "log"
+    EVENT = "event"
+    ENVOY = "envoy"
+    TLS = "tls"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One fact that a finding rests on, in words."""
+
+    text: str
+    kind: EvidenceKind = EvidenceKind.OBJECT
+    ref: Ref | None = None
+    at: datetime | None = None
+
+
+class PatchType(StrEnum):
+    """How a patch body is to be applied."""
+
+    MERGE = "merge"
+    """JSON Merge Patch (RFC 7396)."""
+    JSON = "json"
+    """JSON Patch (RFC 6902)."""
+    CREATE = "create"
+    """The body is a whole new manifest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """A change of one object, as data."""
+
+    ref: Ref
+    type: PatchType
+    body: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """A way to mend a finding, as data; rendering quotes."""
+
+    title: str
+    risk: Risk = Risk.SAFE
+    patches: tuple[Patch, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()
+    """Each command as an argument list."""
+    verify: tuple[str, ...] = ()
+    """A command that shows whether it worked."""
+    undo: tuple[str, ...] = ()
+    """A command, or a sentence as one word, that takes it back."""
+    why: str = ""
+    """What to know before applying it."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Identity:
+    """What makes a finding the same finding over runs: no indexes, host lists or wording."""
+
+    kind: str
+    namespace: str
+    name: str
+    """Pods are named by their owner."""
+    detail: str = ""
+    """One credential or one host."""
+
+    @classmethod
+    def of(cls, ref: Ref, detail: str = "") -> "Identity":
+        """Return the identity of a finding about this object."""
+        return cls(ref.kind, ref.namespace, ref.name, detail)
+
+    def __str__(self) -> str:
+        """A stable text: the last rank, and what the fingerprint is made of."""
+        return "/".join((self.kind, self.namespace, self.name, self.detail))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check's statement about one subject."""
+
+    message: str
+    """One or two sentences: object, place, consequence."""
+    objects: tuple[Place, ...]
+    """The objects concerned with their fields; the first is the one to change."""
+    identity: Identity
+    title: str = ""
+    """A short line; empty for the check's own first line."""
+    hosts: frozenset[str] = frozenset()
+    evidence: tuple[Evidence, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    severity: Severity | None = None
+    """None for the check's own."""
+    confidence: Confidence = Confidence.CERTAIN
+    deadline: datetime | None = None
+    """When it gets worse by itself: an expiry."""
+    credentials: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name of the Secrets concerned: findings meet on them."""
+    servers: frozenset[str] = frozenset()
+    """Identities (`Server.id`) of the servers concerned: findings meet on them."""
+    absences: frozenset[tuple[Any, str, str]] = frozenset()
+    """Kind, namespace and name of objects whose absence this rests on: read once more before it is reported."""
+
+    @property
+    def subject(self) -> Ref:
+        """The object to change."""
+        return self.objects[0].ref

@@ -1,0 +1,177 @@
+"""The public view of a Secret: what remains of it once it is inside.
+
+A private key is compared with its certificate where the Secret is decoded, and dropped there. None of these types can
+hold one.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.metadata import Fields
+from istiodoctor.model.ref import Ref
+
+
+class PemDefect(StrEnum):
+    """What is wrong with a value that should be PEM certificates (RFC 7468)."""
+
+    NOT_PEM = "not-pem"
+    """No BEGIN line at all."""
+    GLUED = "glued"
+    """An END and a BEGIN line run together without a line break."""
+    DOUBLE_BASE64 = "double-base64"
+    """The value decodes once more, to PEM."""
+    DER = "der"
+    """Binary DER where PEM is wanted."""
+    TRUNCATED = "truncated"
+    """A BEGIN line without its END line."""
+    UNPARSABLE = "unparsable"
+    """A block whose content is no X.509 certificate."""
+
+
+class CertificateFacts(Fields, frozen=True, kw_only=True):
+    """One X.509 certificate (RFC 5280), as far as clients and Envoy judge it."""
+
+    subject: str
+    """RFC 4514 string."""
+    issuer: str
+    """RFC 4514 string."""
+    common_name: str = ""
+    issuer_common_name: str = ""
+    serial: str
+    """Lower-case hexadecimal, as Envoy's admin port prints it."""
+    not_before: datetime
+    not_after: datetime
+    dns_names: tuple[str, ...] = ()
+    """The dNSName entries of the subjectAltName extension, as written."""
+    ip_addresses: tuple[str, ...] = ()
+    has_subject_alternative_names: bool = True
+    is_authority: bool = False
+    """basicConstraints says CA."""
+    is_self_issued: bool = False
+    """Issuer and subject are equal."""
+    key_algorithm: str = ""
+    """`RSA`, `EC`, `Ed25519`, …"""
+    key_bits: int = 0
+    curve: str = ""
+    """`P-256`, `P-384`, `P-521` or the curve's own name."""
+    signature_hash: str = ""
+    fingerprint_sha256: str
+    """Lower-case hexadecimal SHA-256 of the DER encoding."""
+    public_key_sha256: str
+    """Lower-case hexadecimal SHA-256 of the SubjectPublicKeyInfo."""
+    subject_key_identifier: str = ""
+    authority_key_identifier: str = ""
+    extended_key_usages: tuple[str, ...] = ()
+    """Dotted object identifiers; empty when the extension is absent."""
+    version: int = 3
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long the certificate is valid in all."""
+        return self.not_after - self.not_before
+
+
+class PemBundle(Fields, frozen=True, kw_only=True):
+    """The certificates of one value, in order, and what stood in the way of others."""
+
+    certificates: tuple[CertificateFacts, ...] = ()
+    defects: tuple[PemDefect, ...] = ()
+    first_block_parses: bool = True
+    """Whether istiod, which looks at the first PEM block alone, can parse it."""
+
+    @property
+    def leaf(self) -> CertificateFacts | None:
+        """The certificate that Envoy presents first."""
+        return self.certificates[0] if self.certificates else None
+
+
+class KeyState(StrEnum):
+    """What is known of a private key without having it."""
+
+    ABSENT = "absent"
+    USABLE = "usable"
+    ENCRYPTED = "encrypted"
+    NOT_PEM = "not-pem"
+    UNPARSABLE = "unparsable"
+    UNKNOWN = "unknown"
+    """The value was redacted, or keys were not read."""
+
+
+class PrivateKeyFacts(Fields, frozen=True, kw_only=True):
+    """Facts about a private key; the key itself was dropped where they were found."""
+
+    state: KeyState = KeyState.ABSENT
+    algorithm: str = ""
+    bits: int = 0
+    curve: str = ""
+    public_key_sha256: str = ""
+    """Lower-case hexadecimal SHA-256 of the public half's SubjectPublicKeyInfo; empty when unknown."""
+
+
+class KeyPair(Fields, frozen=True, kw_only=True):
+    """A server certificate chain and the facts of its key, from one pair of Secret keys."""
+
+    certificate_key: str
+    """`tls.crt` or `cert`."""
+    private_key_key: str
+    """`tls.key` or `key`."""
+    certificate_empty: bool = False
+    private_key_empty: bool = False
+    chain: PemBundle = PemBundle()
+    private_key: PrivateKeyFacts = PrivateKeyFacts()
+
+    @property
+    def key_matches_leaf(self) -> bool | None:
+        """Whether the key belongs to the first certificate; None when it cannot be told."""
+        leaf = self.chain.leaf
+        if leaf is None or not self.private_key.public_key_sha256:
+            return None
+        return leaf.public_key_sha256 == self.private_key.public_key_sha256
+
+
+class Credential(Fields, frozen=True, kw_only=True):
+    """What remains of a Secret: no value but public certificates."""
+
+    namespace: str
+    name: str
+    type: str = ""
+    keys: tuple[str, ...] = ()
+    """The names of the Secret's keys, sorted."""
+    empty_keys: tuple[str, ...] = ()
+    """Those of them whose value is empty."""
+    pairs: tuple[KeyPair, ...] = ()
+    """The server pairs present, in istiod's order: `cert`/`key` first, then `tls.crt`/`tls.key`."""
+    authority_key: str = ""
+    """The key that holds client CAs: `cacert`, else `ca.crt`; empty when neither is there."""
+    authorities: PemBundle = PemBundle()
+    revocation_list_key: str = ""
+    """`crl` or `ca.crl`, whichever belongs to the authority key; empty when absent."""
+    revocation_list_next_update: datetime | None = None
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
+    creation_timestamp: datetime | None = None
+    owners: tuple[str, ...] = ()
+    """`Kind/name` of each owner reference."""
+    managers: tuple[str, ...] = ()
+    """Names of the field managers that own keys of `data`."""
+
+    @property
+    def ref(self) -> Ref:
+        """The Secret's name in messages and reports."""
+        return Ref(CORE, "Secret", self.namespace, self.name)
+
+    @property
+    def pair(self) -> KeyPair | None:
+        """The pair that istiod serves: the first whose two keys exist and are not empty."""
+        usable = (p for p in self.pairs if not (p.certificate_empty or p.private_key_empty))
+        return next(usable, None)
+
+    @property
+    def leaf(self) -> CertificateFacts | None:
+        """The certificate that clients would be shown first."""
+        pair = self.pair
+        return pair.chain.leaf if pair else None

@@ -1,0 +1,343 @@
+"""Istio's networking and security objects (API reference: istio.io/latest/docs/reference)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import msgspec
+
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.metadata import Fields, Resource
+
+
+class TlsMode(StrEnum):
+    """`ServerTLSSettings.TLSmode`; the omitted mode is PASSTHROUGH (enum value 0)."""
+
+    PASSTHROUGH = "PASSTHROUGH"
+    SIMPLE = "SIMPLE"
+    MUTUAL = "MUTUAL"
+    AUTO_PASSTHROUGH = "AUTO_PASSTHROUGH"
+    ISTIO_MUTUAL = "ISTIO_MUTUAL"
+    OPTIONAL_MUTUAL = "OPTIONAL_MUTUAL"
+
+
+class GatewayPort(Fields, frozen=True, kw_only=True):
+    """`Port` of a Gateway server."""
+
+    number: int = 0
+    protocol: str = ""
+    name: str = ""
+
+
+class FileCertificate(Fields, frozen=True, kw_only=True):
+    """A pair of file paths in the gateway pod."""
+
+    server_certificate: str = ""
+    private_key: str = ""
+
+
+class ServerTls(Fields, frozen=True, kw_only=True):
+    """`ServerTLSSettings` of a Gateway server."""
+
+    mode: TlsMode | None = None
+    https_redirect: bool = False
+    credential_name: str = ""
+    credential_names: tuple[str, ...] = ()
+    ca_cert_credential_name: str = ""
+    server_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+    ca_crl: str = ""
+    tls_certificates: tuple[FileCertificate, ...] = ()
+    subject_alt_names: tuple[str, ...] = ()
+    verify_certificate_spki: tuple[str, ...] = ()
+    verify_certificate_hash: tuple[str, ...] = ()
+    min_protocol_version: str = ""
+    max_protocol_version: str = ""
+    cipher_suites: tuple[str, ...] = ()
+
+
+class GatewayServer(Fields, frozen=True, kw_only=True):
+    """One entry of an Istio Gateway's `servers`."""
+
+    port: GatewayPort = GatewayPort()
+    bind: str = ""
+    hosts: tuple[str, ...] = ()
+    tls: ServerTls | None = None
+    name: str = ""
+
+
+class IstioGatewaySpec(Fields, frozen=True, kw_only=True):
+    """`Gateway.spec`."""
+
+    servers: tuple[GatewayServer, ...] = ()
+    selector: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class IstioGateway(Resource, frozen=True, kw_only=True):
+    """A `networking.istio.io` Gateway."""
+
+    KIND: ClassVar[Kind] = Kind.ISTIO_GATEWAY
+    spec: IstioGatewaySpec = IstioGatewaySpec()
+
+
+class StringMatch(Fields, frozen=True, kw_only=True):
+    """`StringMatch`: at most one field is set; none set means the header must be present."""
+
+    exact: str | None = None
+    prefix: str | None = None
+    regex: str | None = None
+
+
+class HttpMatch(Fields, frozen=True, kw_only=True):
+    """`HTTPMatchRequest`: all fields must hold."""
+
+    name: str = ""
+    uri: StringMatch | None = None
+    scheme: StringMatch | None = None
+    method: StringMatch | None = None
+    authority: StringMatch | None = None
+    headers: Mapping[str, StringMatch] = msgspec.field(default_factory=dict)
+    without_headers: Mapping[str, StringMatch] = msgspec.field(default_factory=dict)
+    query_params: Mapping[str, StringMatch] = msgspec.field(default_factory=dict)
+    port: int = 0
+    source_labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    source_namespace: str = ""
+    gateways: tuple[str, ...] = ()
+    ignore_uri_case: bool = False
+
+
+class PortSelector(Fields, frozen=True, kw_only=True):
+    """`PortSelector`: a Service port number."""
+
+    number: int = 0
+
+
+class Destination(Fields, frozen=True, kw_only=True):
+    """`Destination` of a route."""
+
+    host: str = ""
+    subset: str = ""
+    port: PortSelector | None = None
+
+
+class RouteDestination(Fields, frozen=True, kw_only=True):
+    """A weighted destination of an HTTP, TLS or TCP route."""
+
+    destination: Destination = Destination()
+    weight: int = 0
+    headers: Any = None
+
+
+class HttpRedirect(Fields, frozen=True, kw_only=True):
+    """`HTTPRedirect`; the default code is 301."""
+
+    uri: str = ""
+    authority: str = ""
+    port: int = 0
+    derive_port: str = ""
+    scheme: str = ""
+    redirect_code: int = 0
+
+
+class Delegate(Fields, frozen=True, kw_only=True):
+    """The VirtualService that holds the rest of a rule."""
+
+    name: str = ""
+    namespace: str = ""
+
+
+class HttpRule(Fields, frozen=True, kw_only=True):
+    """`HTTPRoute`: one rule of a VirtualService's `http`."""
+
+    name: str = ""
+    match: tuple[HttpMatch, ...] = ()
+    route: tuple[RouteDestination, ...] = ()
+    redirect: HttpRedirect | None = None
+    direct_response: Any = None
+    delegate: Delegate | None = None
+    mirror: Destination | None = None
+    rewrite: Any = None
+    headers: Any = None
+
+
+class TlsMatch(Fields, frozen=True, kw_only=True):
+    """`TLSMatchAttributes`."""
+
+    sni_hosts: tuple[str, ...] = ()
+    port: int = 0
+    gateways: tuple[str, ...] = ()
+    source_namespace: str = ""
+
+
+class TlsRule(Fields, frozen=True, kw_only=True):
+    """`TLSRoute`: one rule of a VirtualService's `tls`."""
+
+    match: tuple[TlsMatch, ...] = ()
+    route: tuple[RouteDestination, ...] = ()
+
+
+class TcpMatch(Fields, frozen=True, kw_only=True):
+    """`L4MatchAttributes`."""
+
+    port: int = 0
+    gateways: tuple[str, ...] = ()
+
+
+class TcpRule(Fields, frozen=True, kw_only=True):
+    """`TCPRoute`: one rule of a VirtualService's `tcp`."""
+
+    match: tuple[TcpMatch, ...] = ()
+    route: tuple[RouteDestination, ...] = ()
+
+
+class VirtualServiceSpec(Fields, frozen=True, kw_only=True):
+    """`VirtualService.spec`."""
+
+    hosts: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    http: tuple[HttpRule, ...] = ()
+    tls: tuple[TlsRule, ...] = ()
+    tcp: tuple[TcpRule, ...] = ()
+    export_to: tuple[str, ...] = ()
+
+
+class VirtualService(Resource, frozen=True, kw_only=True):
+    """A `networking.istio.io` VirtualService."""
+
+    KIND: ClassVar[Kind] = Kind.VIRTUAL_SERVICE
+    spec: VirtualServiceSpec = VirtualServiceSpec()
+
+
+class ClientTls(Fields, frozen=True, kw_only=True):
+    """`ClientTLSSettings` of a DestinationRule."""
+
+    mode: str = ""
+    credential_name: str = ""
+    client_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+    sni: str = ""
+    insecure_skip_verify: bool | None = None
+
+
+class PortPolicy(Fields, frozen=True, kw_only=True):
+    """One entry of `portLevelSettings`."""
+
+    port: PortSelector = PortSelector()
+    tls: ClientTls | None = None
+
+
+class TrafficPolicy(Fields, frozen=True, kw_only=True):
+    """`TrafficPolicy`, as far as it bears on TLS."""
+
+    tls: ClientTls | None = None
+    port_level_settings: tuple[PortPolicy, ...] = ()
+
+
+class Subset(Fields, frozen=True, kw_only=True):
+    """A named subset of a Service's endpoints."""
+
+    name: str = ""
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    traffic_policy: TrafficPolicy | None = None
+
+
+class WorkloadSelector(Fields, frozen=True, kw_only=True):
+    """`WorkloadSelector` of policies and DestinationRules."""
+
+    match_labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class DestinationRuleSpec(Fields, frozen=True, kw_only=True):
+    """`DestinationRule.spec`."""
+
+    host: str = ""
+    traffic_policy: TrafficPolicy | None = None
+    subsets: tuple[Subset, ...] = ()
+    export_to: tuple[str, ...] = ()
+    workload_selector: WorkloadSelector | None = None
+
+
+class DestinationRule(Resource, frozen=True, kw_only=True):
+    """A `networking.istio.io` DestinationRule."""
+
+    KIND: ClassVar[Kind] = Kind.DESTINATION_RULE
+    spec: DestinationRuleSpec = DestinationRuleSpec()
+
+
+class ServiceEntryPort(Fields, frozen=True, kw_only=True):
+    """A port of a ServiceEntry."""
+
+    number: int = 0
+    name: str = ""
+    protocol: str = ""
+    target_port: int = 0
+
+
+class ServiceEntrySpec(Fields, frozen=True, kw_only=True):
+    """`ServiceEntry.spec`."""
+
+    hosts: tuple[str, ...] = ()
+    ports: tuple[ServiceEntryPort, ...] = ()
+    resolution: str = ""
+    location: str = ""
+    export_to: tuple[str, ...] = ()
+
+
+class ServiceEntry(Resource, frozen=True, kw_only=True):
+    """A `networking.istio.io` ServiceEntry."""
+
+    KIND: ClassVar[Kind] = Kind.SERVICE_ENTRY
+    spec: ServiceEntrySpec = ServiceEntrySpec()
+
+
+class EnvoyFilterSpec(Fields, frozen=True, kw_only=True):
+    """`EnvoyFilter.spec`; the patches are opaque Envoy configuration."""
+
+    workload_selector: Any = None
+    config_patches: tuple[Any, ...] = ()
+
+
+class EnvoyFilter(Resource, frozen=True, kw_only=True):
+    """A `networking.istio.io` EnvoyFilter."""
+
+    KIND: ClassVar[Kind] = Kind.ENVOY_FILTER
+    spec: EnvoyFilterSpec = EnvoyFilterSpec()
+
+
+class MutualTls(Fields, frozen=True, kw_only=True):
+    """`PeerAuthentication.MutualTLS`."""
+
+    mode: str = ""
+
+
+class PeerAuthenticationSpec(Fields, frozen=True, kw_only=True):
+    """`PeerAuthentication.spec`."""
+
+    selector: WorkloadSelector | None = None
+    mtls: MutualTls | None = None
+    port_level_mtls: Mapping[str, MutualTls] = msgspec.field(default_factory=dict)
+
+
+class PeerAuthentication(Resource, frozen=True, kw_only=True):
+    """A `security.istio.io` PeerAuthentication."""
+
+    KIND: ClassVar[Kind] = Kind.PEER_AUTHENTICATION
+    spec: PeerAuthenticationSpec = PeerAuthenticationSpec()
+
+
+class AuthorizationPolicySpec(Fields, frozen=True, kw_only=True):
+    """`AuthorizationPolicy.spec`."""
+
+    selector: WorkloadSelector | None = None
+    action: str = "ALLOW"
+    rules: tuple[Any, ...] = ()
+
+
+class AuthorizationPolicy(Resource, frozen=True, kw_only=True):
+    """A `security.istio.io` AuthorizationPolicy."""
+
+    KIND: ClassVar[Kind] = Kind.AUTHORIZATION_POLICY
+    spec: AuthorizationPolicySpec = AuthorizationPolicySpec()

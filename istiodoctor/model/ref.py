@@ -1,0 +1,53 @@
+"""Names of objects: the only way this project refers to one."""
+
+from dataclasses import dataclass
+
+from istiodoctor.model.kind import GATEWAY_API
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """One object: API group, kind, namespace (empty for cluster-scoped) and name."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """`Secret shop/shop-cert`; a Gateway API Gateway says so, Istio's is plain."""
+        kind = "Gateway API Gateway" if self.is_gateway_api_gateway else self.kind
+        return f"{kind} {self.path}"
+
+    @property
+    def path(self) -> str:
+        """`namespace/name`, or the name alone of a cluster-scoped object."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def is_gateway_api_gateway(self) -> bool:
+        """Whether this is a Gateway of the Gateway API, not Istio's kind of the same name."""
+        return self.kind == "Gateway" and self.group == GATEWAY_API
+
+    @property
+    def resource(self) -> str:
+        """The argument kubectl takes for this kind, with the group where the name alone is not one.
+
+        Gateways and Services exist in several API groups (Knative has a Service of its own).
+        """
+        return f"{self.kind.lower()}.{self.group}" if self.group else self.kind.lower()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """An object and, where it matters, a field of it."""
+
+    ref: Ref
+    path: str = ""
+    """A JSON Pointer (RFC 6901) into the object; empty for the object as a whole."""
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """The object, then the field: `Gateway shop/web /spec/servers/0/tls`."""
+        return f"{self.ref} {self.path}" if self.path else str(self.ref)

@@ -1,0 +1,237 @@
+"""Everything that one scan read, at one time."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from istiodoctor.model.credential import Credential
+from istiodoctor.model.document import Document
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.log import LogLine
+from istiodoctor.model.metadata import Resource
+from istiodoctor.model.ref import Ref
+
+EVERYWHERE = "*"
+"""Stands for all namespaces in a scope of reading."""
+
+R = TypeVar("R", bound=Resource)
+
+
+class UnreadReason(StrEnum):
+    """Why something was not read."""
+
+    FORBIDDEN = "forbidden"
+    TIMED_OUT = "timed-out"
+    FAILED = "failed"
+    REDACTED = "redacted"
+    """A stand-in for a value: the object exists, its content is unknown."""
+    MALFORMED = "malformed"
+    """It was found, but its fields have wrong types or it does not parse."""
+    NOT_DERIVED = "not-derived"
+    """Made by controllers, so manifests do not hold it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Unread:
+    """Something that was asked for and could not be read."""
+
+    kind: Kind | None
+    """None when it could not even be told (a document that does not parse)."""
+    namespace: str = ""
+    """Empty for all namespaces, or for a cluster-scoped object."""
+    name: str = ""
+    """Empty for the whole kind there."""
+    reason: UnreadReason = UnreadReason.FAILED
+    message: str = ""
+    """The server's own words, or the parser's; escaped when shown."""
+    file: str | None = None
+    line: int | None = None
+
+    def covers(self, namespace: str, name: str) -> bool:
+        """Whether an object of this name, there, may be among what was not read."""
+        return self.namespace in ("", namespace) and self.name in ("", name)
+
+    def __str__(self) -> str:
+        """`secrets in istio-system: forbidden`."""
+        what = str(self.kind) if self.kind else "document"
+        named = f" {self.name}" if self.name else ""
+        there = f" in {self.namespace}" if self.namespace else ""
+        where = f" ({self.file}:{self.line})" if self.file else ""
+        return f"{what}{named}{there}: {self.reason}{where}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where in the files an object was read from."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one request for objects or observations brought, and what it could not bring."""
+
+    resources: tuple[Resource, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+    secret_names: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name of Secrets known to exist, whatever could be read of them."""
+    documents: Mapping[Ref, Document] = field(default_factory=dict)
+    locations: Mapping[Ref, Location] = field(default_factory=dict)
+    logs: tuple[LogLine, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader should know that is no fault: files passed over, duplicates dropped."""
+    absent_apis: frozenset[Kind] = frozenset()
+    listed: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
+    """Kinds read completely, and in which namespaces (EVERYWHERE for all): there, absence is a fact."""
+    looked_up: frozenset[tuple[Kind, str, str]] = frozenset()
+    """Single objects that were asked for by kind, namespace and name, and got an answer."""
+    served_versions: Mapping[Kind, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterInfo:
+    """Which cluster was read; all empty for files."""
+
+    context: str = ""
+    server: str = ""
+    uid: str = ""
+    """UID of the namespace kube-system: the usual identity of a cluster."""
+    kubernetes_version: str = ""
+
+
+class Snapshot:
+    """Everything that one scan read: immutable; `plus` returns a new one."""
+
+    __slots__ = (
+        "_by_kind",
+        "_unread",
+        "absent_apis",
+        "cluster",
+        "credentials",
+        "documents",
+        "listed",
+        "locations",
+        "logs",
+        "looked_up",
+        "notes",
+        "requested",
+        "secret_names",
+        "source",
+        "taken_at",
+    )
+
+    def __init__(
+        self,
+        *,
+        taken_at: datetime,
+        source: str,
+        readings: Iterable[Reading] = (),
+        requested: frozenset[Kind] = frozenset(),
+        cluster: ClusterInfo | None = None,
+    ) -> None:
+        """Merge readings; where two hold the same object, the later one is right."""
+        self.taken_at = taken_at
+        self.source = source
+        self.requested = requested
+        self.cluster = cluster or ClusterInfo()
+        self._by_kind: Mapping[Kind, Mapping[tuple[str, str], Resource]] = {}
+        self.credentials: Mapping[tuple[str, str], Credential] = {}
+        self.secret_names: frozenset[tuple[str, str]] = frozenset()
+        self.documents: Mapping[Ref, Document] = {}
+        self.locations: Mapping[Ref, Location] = {}
+        self.logs: tuple[LogLine, ...] = ()
+        self._unread: Mapping[Kind | None, Mapping[Unread, None]] = {}
+        self.notes: tuple[str, ...] = ()
+        self.absent_apis: frozenset[Kind] = frozenset()
+        self.listed: Mapping[Kind, frozenset[str]] = {}
+        self.looked_up: frozenset[tuple[Kind, str, str]] = frozenset()
+        for reading in readings:
+            self._add(reading)
+
+    def plus(self, *readings: Reading, requested: frozenset[Kind] = frozenset()) -> "Snapshot":
+        """Return this snapshot with more readings; objects read again replace the old ones."""
+        grown = Snapshot(
+            taken_at=self.taken_at,
+            source=self.source,
+            requested=self.requested | requested,
+            cluster=self.cluster,
+        )
+        for name in self.__slots__:
+            if name not in ("taken_at", "source", "requested", "cluster"):
+                setattr(grown, name, getattr(self, name))
+        for reading in readings:
+            grown._add(reading)
+        return grown
+
+    def _add(self, reading: Reading) -> None:
+        by_kind = {kind: dict(objects) for kind, objects in self._by_kind.items()}
+        for resource in reading.resources:
+            objects = by_kind.setdefault(resource.KIND, {})
+            objects[resource.namespace, resource.name] = resource
+        self._by_kind = by_kind
+        found = {(each.namespace, each.name): each for each in reading.credentials}
+        self.credentials = {**self.credentials, **found}
+        self.secret_names |= reading.secret_names | found.keys()
+        self.documents = {**self.documents, **reading.documents}
+        self.locations = {**self.locations, **reading.locations}
+        self.logs += reading.logs
+        unread = {kind: dict(entries) for kind, entries in self._unread.items()}
+        for entry in reading.unread:
+            unread.setdefault(entry.kind, {})[entry] = None
+        self._unread = unread
+        self.notes += reading.notes
+        self.absent_apis |= reading.absent_apis
+        listed = dict(self.listed)
+        for kind, namespaces in reading.listed.items():
+            listed[kind] = listed.get(kind, frozenset()) | namespaces
+        self.listed = listed
+        self.looked_up |= reading.looked_up
+
+    def all(self, kind: type[R]) -> Iterator[R]:
+        """Yield every object of a type, ordered by namespace and name."""
+        objects = self._by_kind.get(kind.KIND, {})
+        for key in sorted(objects):
+            yield objects[key]  # type: ignore[misc]  # objects are filed under their own kind
+
+    def get(self, kind: type[R], namespace: str, name: str) -> R | None:
+        """Return one object, or None when it was not read."""
+        return self._by_kind.get(kind.KIND, {}).get((namespace, name))  # type: ignore[return-value]
+
+    def is_complete(self, kind: Kind, namespace: str = EVERYWHERE, name: str = "") -> bool:
+        """Whether an object of this kind that is not here does not exist.
+
+        True for an API that the cluster does not have, for a kind listed in that namespace and for a name looked up,
+        unless something unread may be that very object. Never true of plain manifests.
+        """
+        if kind in self.absent_apis:
+            return True
+        if any(self._hides(each, namespace, name) for each in self._unread.get(kind, ())):
+            return False
+        if name and (kind, namespace, name) in self.looked_up:
+            return True
+        return bool(self.listed.get(kind, frozenset()) & {namespace, EVERYWHERE})
+
+    @staticmethod
+    def _hides(unread: Unread, namespace: str, name: str) -> bool:
+        if namespace == EVERYWHERE:
+            return unread.name in ("", name) or not name
+        return unread.covers(namespace, name) if name else unread.namespace in ("", namespace)
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """Everything that was asked for and could not be read."""
+        return tuple(entry for entries in self._unread.values() for entry in entries)
+
+    def unread_of(self, kinds: Iterable[Kind]) -> tuple[Unread, ...]:
+        """Return what could not be read of these kinds."""
+        return tuple(entry for kind in kinds for entry in self._unread.get(kind, ()))
+
+    def at(self, taken_at: datetime) -> "Snapshot":
+        """Return the same reading with another clock, for tests and recorded snapshots."""
+        moved = self.plus()
+        moved.taken_at = taken_at
+        return moved

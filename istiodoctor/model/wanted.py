@@ -1,0 +1,57 @@
+"""What the questions still need once the objects are known: plain lists for a source to read."""
+
+from dataclasses import dataclass
+
+from istiodoctor.model.kind import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class LogTarget:
+    """A container whose log is wanted."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Targeted reads, as plain names; `minus` tells what is new."""
+
+    secrets: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name of Secrets to get."""
+    secrets_anywhere: frozenset[str] = frozenset()
+    """Names missing where they are needed: look for them in every namespace, by metadata alone."""
+    fallback_namespaces: frozenset[str] = frozenset()
+    """Where to get those names instead, when looking everywhere is not allowed."""
+    logs: frozenset[LogTarget] = frozenset()
+    log_patterns: tuple[str, ...] = ()
+    """Regular expressions; only lines that match one are kept."""
+    again: frozenset[tuple[Kind, str, str]] = frozenset()
+    """Objects whose absence a critical finding rests on, to be read once more by name."""
+
+    def minus(self, done: "Wanted") -> "Wanted":
+        """Return what is wanted here and was not part of `done`."""
+        return Wanted(
+            secrets=self.secrets - done.secrets,
+            secrets_anywhere=self.secrets_anywhere - done.secrets_anywhere,
+            fallback_namespaces=self.fallback_namespaces,
+            logs=self.logs - done.logs,
+            log_patterns=self.log_patterns,
+            again=self.again - done.again,
+        )
+
+    def plus(self, more: "Wanted") -> "Wanted":
+        """Return the union of two lists."""
+        return Wanted(
+            secrets=self.secrets | more.secrets,
+            secrets_anywhere=self.secrets_anywhere | more.secrets_anywhere,
+            fallback_namespaces=self.fallback_namespaces | more.fallback_namespaces,
+            logs=self.logs | more.logs,
+            log_patterns=more.log_patterns or self.log_patterns,
+            again=self.again | more.again,
+        )
+
+    def __bool__(self) -> bool:
+        """Whether anything is left to read."""
+        return bool(self.secrets or self.secrets_anywhere or self.logs or self.again)

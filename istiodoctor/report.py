@@ -1,0 +1,257 @@
+"""The one result of a scan: what every renderer is given. Field for field the JSON of DESIGN."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from istiodoctor.finding import Confidence, Evidence, Fix, Patch, Severity
+from istiodoctor.model.ref import Place, Ref
+
+SCHEMA_VERSION = "1"
+
+
+class Verdict(StrEnum):
+    """One word for the whole scan."""
+
+    BROKEN = "broken"
+    DEGRADED = "degraded"
+    INCOMPLETE = "incomplete"
+    HEALTHY = "healthy"
+
+
+class Outcome(StrEnum):
+    """What became of one check. Only PASSED means that it looked and saw nothing."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    ERRORED = "errored"
+    NOT_REQUESTED = "not-requested"
+
+
+class BaselineState(StrEnum):
+    """How a problem compares with an earlier report."""
+
+    NEW = "new"
+    UNCHANGED = "unchanged"
+
+
+class HopState(StrEnum):
+    """How one hop on a host's way looks."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolInfo:
+    """Which tool made the report."""
+
+    name: str
+    version: str
+    checks: int
+    """How many checks were selected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentVersion:
+    """A version of Istio found running."""
+
+    revision: str
+    component: str
+    """`istiod` or `gateway`."""
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSummary:
+    """Which cluster was scanned; empty strings for files."""
+
+    context: str = ""
+    server: str = ""
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanInfo:
+    """What was scanned, and when."""
+
+    taken_at: datetime
+    duration_seconds: float
+    source: str
+    """`cluster`, `files`, `demo`, … with the path or context behind a colon where there is one."""
+    cluster: ClusterSummary = ClusterSummary()
+    istio_versions: tuple[ComponentVersion, ...] = ()
+    absent_apis: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanError:
+    """Why nothing could be scanned."""
+
+    kind: str
+    """`no-kubeconfig`, `unreachable`, `unauthorized`, `no-istio`, `no-objects`, `timed-out`."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenFix:
+    """A fix and whether applying it to a copy was seen to help; None when that was not tried."""
+
+    fix: Fix
+    proven: bool | None = None
+    why: str = ""
+
+    @property
+    def patches(self) -> tuple[Patch, ...]:
+        """The changes as data."""
+        return self.fix.patches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """One finding after merging: a problem's or a symptom's shared shape."""
+
+    code: str
+    name: str
+    title: str
+    own_severity: Severity
+    confidence: Confidence
+    message: str
+    objects: tuple[Place, ...]
+    hosts: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    fixes: tuple[ProvenFix, ...]
+    fingerprint: str
+    """`v1:` and the SHA-256 of code and identity."""
+    identity: str
+    deadline: datetime | None = None
+    docs: str = ""
+    baseline: BaselineState | None = None
+    caused_by: tuple[str, ...] = ()
+    """Fingerprints of the problems that explain it; empty for a problem."""
+
+    @property
+    def subject(self) -> Ref:
+        """The object to change."""
+        return self.objects[0].ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A finding that nothing else explains, with those it explains folded under it.
+
+    Severity, confidence, hosts and deadline are the worst or the union of itself and its symptoms.
+    """
+
+    rank: int
+    cause: Diagnosis
+    severity: Severity
+    confidence: Confidence
+    hosts: tuple[str, ...]
+    deadline: datetime | None
+    symptoms: tuple[Diagnosis, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One station on a host's way through the mesh."""
+
+    hop: str
+    """`service`, `workload`, `listener`, `server`, `certificate`, `redirect`, `route`, `backend`."""
+    ref: Ref | None
+    state: HopState
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReport:
+    """How one host is served, and whether it is."""
+
+    host: str
+    gateway: Ref | None
+    verdict: Verdict
+    path: tuple[Hop, ...] = ()
+
+
+class CertificateSource(StrEnum):
+    """Where a certificate was seen."""
+
+    STORED = "stored"
+    ENVOY = "envoy"
+    WIRE = "wire"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateReport:
+    """One certificate that a gateway uses."""
+
+    credential: Ref
+    source: CertificateSource
+    subject_alternative_names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    renewal_time: datetime | None
+    serial: str
+    fingerprint_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """A problem that the configuration tells us to leave out, with its reason."""
+
+    fingerprint: str
+    code: str
+    reason: str
+    until: datetime | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRun:
+    """What became of one check."""
+
+    code: str
+    name: str
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadReport:
+    """One thing that could not be read."""
+
+    api_group: str
+    kind: str
+    namespace: str
+    name: str
+    reason: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything a renderer may know."""
+
+    tool: ToolInfo
+    scan: ScanInfo
+    verdict: Verdict
+    error: ScanError | None = None
+    problems: tuple[Problem, ...] = ()
+    hosts: tuple[HostReport, ...] = ()
+    certificates: tuple[CertificateReport, ...] = ()
+    resolved: tuple[Diagnosis, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    checks: tuple[CheckRun, ...] = ()
+    unread: tuple[UnreadReport, ...] = ()
+    scope_hosts: tuple[str, ...] = ()
+    """The hosts that `--host` asked about: each gets an answer, also when nothing is wrong."""
+
+    def count(self, severity: Severity) -> int:
+        """How many problems (not symptoms) have this severity."""
+        return sum(problem.severity is severity for problem in self.problems)
