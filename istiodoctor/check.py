@@ -21,7 +21,10 @@ class Check:
     """The function's name with dashes: `secret-wrong-namespace`."""
     severity: Severity
     needs: frozenset[Kind]
-    """What the questions it asks rest on: plans the collection, words a skip, makes the RBAC rules."""
+    """What the questions it asks rest on.
+
+    Plans the collection, words a skip and makes the RBAC rules.
+    """
     explains: frozenset[str] = frozenset()
     """Codes that a finding of this check can be the cause of."""
     judge: Judge

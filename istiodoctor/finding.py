@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 
 
@@ -127,7 +128,7 @@ class Identity:
         return cls(ref.kind, ref.namespace, ref.name, detail)
 
     def __str__(self) -> str:
-        """A stable text: the last rank, and what the fingerprint is made of."""
+        """Return a stable text: the last rank, and what the fingerprint is made of."""
         return "/".join((self.kind, self.namespace, self.name, self.detail))
 
 
@@ -154,8 +155,11 @@ class Finding:
     """Namespace and name of the Secrets concerned: findings meet on them."""
     servers: frozenset[str] = frozenset()
     """Identities (`Server.id`) of the servers concerned: findings meet on them."""
-    absences: frozenset[tuple[Any, str, str]] = frozenset()
-    """Kind, namespace and name of objects whose absence this rests on: read once more before it is reported."""
+    absences: frozenset[tuple[Kind, str, str]] = frozenset()
+    """Kind, namespace and name of objects whose absence this rests on.
+
+    They are read once more before it is reported.
+    """
 
     @property
     def subject(self) -> Ref:

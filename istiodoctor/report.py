@@ -4,10 +4,65 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from istiodoctor.finding import Confidence, Evidence, Fix, Patch, Severity
+from istiodoctor.finding import (
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Fix,
+    Patch,
+    PatchType,
+    Risk,
+    Severity,
+)
+from istiodoctor.model.kind import kind_of
 from istiodoctor.model.ref import Place, Ref
 
+# What a report is made of, so that renderers need to know this module only.
+__all__ = [
+    "SCHEMA_VERSION",
+    "BaselineState",
+    "CertificateReport",
+    "CertificateSource",
+    "CheckRun",
+    "ClusterSummary",
+    "ComponentVersion",
+    "Confidence",
+    "Diagnosis",
+    "Evidence",
+    "EvidenceKind",
+    "Fix",
+    "Hop",
+    "HopState",
+    "HostReport",
+    "Ignored",
+    "Outcome",
+    "Patch",
+    "PatchType",
+    "Place",
+    "Problem",
+    "ProvenFix",
+    "Ref",
+    "Report",
+    "Risk",
+    "ScanError",
+    "ScanInfo",
+    "Severity",
+    "ToolInfo",
+    "UnreadReport",
+    "Verdict",
+    "api_version",
+]
+
 SCHEMA_VERSION = "1"
+
+
+def api_version(ref: Ref) -> str:
+    """Return the `apiVersion` of an object: the best version we know, else the group alone."""
+    kind = kind_of(ref.group, ref.kind)
+    version = kind.value.versions[0] if kind and kind.value.versions else ""
+    if not ref.group:
+        return version or "v1"
+    return f"{ref.group}/{version}" if version else ref.group
 
 
 class Verdict(StrEnum):
@@ -161,7 +216,8 @@ class Hop:
     """One station on a host's way through the mesh."""
 
     hop: str
-    """`service`, `workload`, `listener`, `server`, `certificate`, `redirect`, `route`, `backend`."""
+    """`service`, `workload`, `listener`, `server`, `certificate`, `redirect`, `route` or
+    `backend`."""
     ref: Ref | None
     state: HopState
     text: str

@@ -1,7 +1,7 @@
 """The public view of a Secret: what remains of it once it is inside.
 
-A private key is compared with its certificate where the Secret is decoded, and dropped there. None of these types can
-hold one.
+A private key is compared with its certificate where the Secret is decoded, and dropped there.
+None of these types can hold one.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class PemDefect(StrEnum):
     NOT_PEM = "not-pem"
     """No BEGIN line at all."""
     GLUED = "glued"
-    """An END and a BEGIN line run together without a line break."""
+    """An END line runs into what follows, mostly the next BEGIN line."""
     DOUBLE_BASE64 = "double-base64"
     """The value decodes once more, to PEM."""
     DER = "der"
@@ -30,6 +30,30 @@ class PemDefect(StrEnum):
     """A BEGIN line without its END line."""
     UNPARSABLE = "unparsable"
     """A block whose content is no X.509 certificate."""
+    UNREADABLE = "unreadable"
+    """A certificate of which istiodoctor could not read all; Envoy may well take it."""
+    NO_CERTIFICATE = "no-certificate"
+    """There are PEM blocks, but none of them is a certificate."""
+    BYTE_ORDER_MARK = "byte-order-mark"
+    """A UTF-8 byte order mark hides the first BEGIN line from readers."""
+    NOT_AT_LINE_START = "not-at-line-start"
+    """A BEGIN or END line is indented or follows text, so readers do not see it."""
+    LINE_BREAKS_LOST = "line-breaks-lost"
+    """Spaces or a literal `\\n` stand where line breaks should be."""
+    PRIVATE_KEY_INSIDE = "private-key-inside"
+    """A private key stands among the certificates. Readers pass it over."""
+    TOO_MANY = "too-many"
+    """More blocks than istiodoctor reads; the others are not looked at. No reader minds."""
+    TOO_LARGE = "too-large"
+    """Longer than a Secret may be: not looked at."""
+
+
+_HARMLESS = {
+    PemDefect.UNREADABLE,
+    PemDefect.PRIVATE_KEY_INSIDE,
+    PemDefect.TOO_MANY,
+    PemDefect.TOO_LARGE,
+}
 
 
 class CertificateFacts(Fields, frozen=True, kw_only=True):
@@ -82,11 +106,21 @@ class PemBundle(Fields, frozen=True, kw_only=True):
     defects: tuple[PemDefect, ...] = ()
     first_block_parses: bool = True
     """Whether istiod, which looks at the first PEM block alone, can parse it."""
+    leaf_lost: bool = False
+    """The first certificate is not among `certificates`: it could not be read."""
 
     @property
     def leaf(self) -> CertificateFacts | None:
         """The certificate that Envoy presents first."""
-        return self.certificates[0] if self.certificates else None
+        return self.certificates[0] if self.certificates and not self.leaf_lost else None
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether Envoy refuses the value, or reads less of it than stands there.
+
+        False too where istiodoctor itself could not look: see `defects`.
+        """
+        return not _HARMLESS.issuperset(self.defects)
 
 
 class KeyState(StrEnum):
@@ -109,7 +143,8 @@ class PrivateKeyFacts(Fields, frozen=True, kw_only=True):
     bits: int = 0
     curve: str = ""
     public_key_sha256: str = ""
-    """Lower-case hexadecimal SHA-256 of the public half's SubjectPublicKeyInfo; empty when unknown."""
+    """Lower-case hexadecimal SHA-256 of the public half's SubjectPublicKeyInfo; empty when
+    unknown."""
 
 
 class KeyPair(Fields, frozen=True, kw_only=True):
@@ -128,7 +163,7 @@ class KeyPair(Fields, frozen=True, kw_only=True):
     def key_matches_leaf(self) -> bool | None:
         """Whether the key belongs to the first certificate; None when it cannot be told."""
         leaf = self.chain.leaf
-        if leaf is None or not self.private_key.public_key_sha256:
+        if not (leaf and leaf.public_key_sha256 and self.private_key.public_key_sha256):
             return None
         return leaf.public_key_sha256 == self.private_key.public_key_sha256
 
@@ -144,7 +179,8 @@ class Credential(Fields, frozen=True, kw_only=True):
     empty_keys: tuple[str, ...] = ()
     """Those of them whose value is empty."""
     pairs: tuple[KeyPair, ...] = ()
-    """The server pairs present, in istiod's order: `cert`/`key` first, then `tls.crt`/`tls.key`."""
+    """The server pairs present, in istiod's order: `cert`/`key` first, then
+    `tls.crt`/`tls.key`."""
     authority_key: str = ""
     """The key that holds client CAs: `cacert`, else `ca.crt`; empty when neither is there."""
     authorities: PemBundle = PemBundle()
@@ -158,6 +194,9 @@ class Credential(Fields, frozen=True, kw_only=True):
     """`Kind/name` of each owner reference."""
     managers: tuple[str, ...] = ()
     """Names of the field managers that own keys of `data`."""
+
+    def __hash__(self) -> int:
+        return hash((self.namespace, self.name))
 
     @property
     def ref(self) -> Ref:

@@ -1,6 +1,7 @@
 """From bytes, or from what a YAML parser made of them, to typed objects.
 
-This is the one door: a private value that enters here as part of a Secret leaves only as a fact about it.
+This is the one door: a private value that enters here as part of a Secret leaves only as a fact
+about it.
 """
 
 import re
@@ -159,7 +160,10 @@ def _ref(kind: Kind, raw: Mapping[str, Any]) -> Ref:
 
 
 def _slimmed(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the object without bookkeeping that nobody asks about, and without what must not be kept."""
+    """Return the object without bookkeeping that nobody asks about.
+
+    And without what must not be kept.
+    """
     metadata = raw.get("metadata")
     if isinstance(metadata, dict):
         metadata = {

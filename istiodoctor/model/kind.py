@@ -125,7 +125,15 @@ class Kind(Enum):
 
 
 TARGETED = frozenset(
-    {Kind.SECRET, Kind.EVENT, Kind.POD_LOG, Kind.ENVOY, Kind.TLS_PROBE, Kind.HTTP_PROBE}
+    {
+        Kind.SECRET,
+        Kind.CONFIG_MAP,
+        Kind.EVENT,
+        Kind.POD_LOG,
+        Kind.ENVOY,
+        Kind.TLS_PROBE,
+        Kind.HTTP_PROBE,
+    }
 )
 """Kinds read by name or by pod once the objects are known, never listed over the cluster."""
 

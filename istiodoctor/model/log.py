@@ -28,7 +28,8 @@ class LogLine:
     """When it was written (UTC); None when the line does not say."""
     level: Level = Level.UNKNOWN
     scope: str = ""
-    """Istio's scope (`ads`, `model`) or `envoy <component>`; empty for Istio's default scope and access logs."""
+    """Istio's scope (`ads`, `model`) or `envoy <component>`; empty for Istio's default scope and
+    access logs."""
     message: str = ""
     """The text after the prefix, with queries, tokens, cookies and PEM blocks cut out."""
     file: str | None = None

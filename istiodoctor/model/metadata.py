@@ -53,6 +53,9 @@ class Resource(Fields, frozen=True, kw_only=True):
 
     metadata: Metadata = Metadata()
 
+    def __hash__(self) -> int:
+        return hash((self.metadata.namespace, self.metadata.name))
+
     @property
     def ref(self) -> Ref:
         """The object's name in messages and reports."""

@@ -31,7 +31,9 @@ class Ref:
 
     @property
     def resource(self) -> str:
-        """The argument kubectl takes for this kind, with the group where the name alone is not one.
+        """The argument kubectl takes for this kind.
+
+        With the group where the name alone is not one.
 
         Gateways and Services exist in several API groups (Knative has a Service of its own).
         """
@@ -49,5 +51,5 @@ class Place:
     line: int | None = None
 
     def __str__(self) -> str:
-        """The object, then the field: `Gateway shop/web /spec/servers/0/tls`."""
+        """Name the object, then the field: `Gateway shop/web /spec/servers/0/tls`."""
         return f"{self.ref} {self.path}" if self.path else str(self.ref)

@@ -86,7 +86,8 @@ class Reading:
     """What a reader should know that is no fault: files passed over, duplicates dropped."""
     absent_apis: frozenset[Kind] = frozenset()
     listed: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
-    """Kinds read completely, and in which namespaces (EVERYWHERE for all): there, absence is a fact."""
+    """Kinds read completely, and in which namespaces (EVERYWHERE for all): there, absence is a
+    fact."""
     looked_up: frozenset[tuple[Kind, str, str]] = frozenset()
     """Single objects that were asked for by kind, namespace and name, and got an answer."""
     served_versions: Mapping[Kind, str] = field(default_factory=dict)
@@ -204,7 +205,8 @@ class Snapshot:
     def is_complete(self, kind: Kind, namespace: str = EVERYWHERE, name: str = "") -> bool:
         """Whether an object of this kind that is not here does not exist.
 
-        True for an API that the cluster does not have, for a kind listed in that namespace and for a name looked up,
+        True for an API that the cluster does not have, for a kind listed in that namespace and
+        for a name looked up,
         unless something unread may be that very object. Never true of plain manifests.
         """
         if kind in self.absent_apis:

@@ -1,0 +1,1 @@
+"""The built-in checks: one file, one failure mode, one page of documentation."""

@@ -1,0 +1,1 @@
+"""Credentials: the Secrets that gateways ask for."""

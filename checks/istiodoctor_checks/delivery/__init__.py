@@ -1,0 +1,1 @@
+"""SDS: from istiod to Envoy."""

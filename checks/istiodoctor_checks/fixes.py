@@ -1,0 +1,85 @@
+"""Fixes that several checks offer, as data."""
+
+from typing import Any
+
+from istiodoctor.finding import Fix, Patch, PatchType, Risk
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Place, Ref
+
+SECRET_WHY = "Needs the certificate chain (leaf first) and its key as PEM files."
+
+
+def set_field(
+    place: Place, value: Any, title: str, *, risk: Risk = Risk.SAFE, why: str = ""
+) -> Fix:
+    """Set one field to a value: RFC 6902 `add`, which also replaces what is there."""
+    return json_patch(
+        place.ref, [{"op": "add", "path": place.path, "value": value}], title, risk=risk, why=why
+    )
+
+
+def remove_field(place: Place, title: str, *, risk: Risk = Risk.SAFE, why: str = "") -> Fix:
+    """Remove one field."""
+    return json_patch(place.ref, [{"op": "remove", "path": place.path}], title, risk=risk, why=why)
+
+
+def json_patch(
+    ref: Ref,
+    operations: list[dict[str, Any]],
+    title: str,
+    *,
+    risk: Risk = Risk.SAFE,
+    why: str = "",
+) -> Fix:
+    """Change one object by RFC 6902 operations."""
+    return Fix(
+        title=title,
+        risk=risk,
+        patches=(Patch(ref=ref, type=PatchType.JSON, body=operations),),
+        verify=get(ref),
+        why=why,
+    )
+
+
+def create(
+    manifest: dict[str, Any], kind: Kind, title: str, *, risk: Risk = Risk.SAFE, why: str = ""
+) -> Fix:
+    """Create an object from a whole manifest; `apiVersion` and `kind` are filled in."""
+    api = kind.value
+    version = f"{api.group}/{api.versions[0]}" if api.group else api.versions[0]
+    metadata = manifest["metadata"]
+    ref = Ref(api.group, api.kind, metadata.get("namespace", ""), metadata["name"])
+    body = {"apiVersion": version, "kind": api.kind, **manifest}
+    return Fix(
+        title=title,
+        risk=risk,
+        patches=(Patch(ref=ref, type=PatchType.CREATE, body=body),),
+        verify=get(ref),
+        undo=("kubectl", "delete", ref.resource, ref.name, *_namespaced(ref)),
+        why=why,
+    )
+
+
+def create_tls_secret(namespace: str, name: str, title: str) -> Fix:
+    """Create a server certificate Secret from files that the user has."""
+    return Fix(
+        title=title,
+        commands=(
+            (
+                "kubectl", "create", "secret", "tls", name, "-n", namespace,
+                "--cert=fullchain.pem", "--key=privkey.pem",
+            ),
+        ),
+        verify=("kubectl", "get", "secret", name, "-n", namespace),
+        undo=("kubectl", "delete", "secret", name, "-n", namespace),
+        why=SECRET_WHY,
+    )  # fmt: skip
+
+
+def get(ref: Ref) -> tuple[str, ...]:
+    """Return the command that shows an object."""
+    return ("kubectl", "get", ref.resource, ref.name, *_namespaced(ref), "-o", "yaml")
+
+
+def _namespaced(ref: Ref) -> tuple[str, ...]:
+    return ("-n", ref.namespace) if ref.namespace else ()

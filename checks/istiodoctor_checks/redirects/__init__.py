@@ -1,0 +1,1 @@
+"""Redirects and forwarded headers."""

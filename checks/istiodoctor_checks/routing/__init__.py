@@ -1,0 +1,1 @@
+"""VirtualServices and where they lead."""

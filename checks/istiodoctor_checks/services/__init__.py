@@ -1,0 +1,1 @@
+"""Services, ports and load balancers."""

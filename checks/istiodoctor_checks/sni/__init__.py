@@ -1,0 +1,1 @@
+"""SNI, HTTP/2 reuse and passthrough."""

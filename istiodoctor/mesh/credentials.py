@@ -1,0 +1,311 @@
+"""Where a credential is looked up, whether it may be read, and what is found (istiod's SDS)."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.listeners import ListenerQuestions
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.references import AUTHORITY_SUFFIX, CredentialReference, Form, Purpose
+from istiodoctor.mesh.rights import Permission, RightQuestions
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.credential import Credential
+from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.ref import Ref
+
+OWN_NAMESPACE_ONLY = ((1, 26, 5), (1, 27, 2), (1, 28, 0))
+"""From these on `kubernetes-gateway://` asks that the Gateway object be in the pods' namespace
+(PR 57716)."""
+
+
+class CredentialState(StrEnum):
+    """What SDS would answer a gateway."""
+
+    FOUND = "found"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    """The Secret could not be read, only stands for another, or the pods' namespace is not
+    known."""
+    ELSEWHERE = "elsewhere"
+    """It is named with a namespace that is not the pods' own: istiod refuses."""
+    NOT_GRANTED = "not-granted"
+    """A reference across namespaces without a ReferenceGrant, or from a Gateway outside the
+    pods' namespace."""
+    OUTSIDE = "outside"
+    """Not served from a Secret: files, builtin, another SDS server. Nothing to look up."""
+    UNPARSABLE = "unparsable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CredentialUse:
+    """One server on one workload asking for one credential."""
+
+    server: Server
+    workload: Workload
+    reference: CredentialReference
+    namespace: str
+    """Where istiod looks; empty when that is not known."""
+    name: str
+    state: CredentialState
+    credential: Credential | None = None
+    permission: Permission
+    """The right of the gateway's ServiceAccount; always allowed for forms that need none."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name of the Secret: what findings meet on."""
+        return (self.namespace, self.name)
+
+    @property
+    def secret(self) -> Ref:
+        """The Secret's name in messages."""
+        return Ref(CORE, "Secret", self.namespace, self.name)
+
+    @property
+    def absence(self) -> tuple[Kind, str, str]:
+        """The Secret as something that is not there, to be looked for once more."""
+        return (Kind.SECRET, self.namespace, self.name)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the Secret is known not to exist where istiod looks."""
+        return self.state is CredentialState.MISSING
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that depend on it."""
+        return frozenset(self.server.names)
+
+
+class AuthorityState(StrEnum):
+    """Whether a server that wants client certificates has a CA to check them with."""
+
+    FOUND = "found"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AuthorityUse:
+    """Where a server's client CA comes from: `<name>-cacert` first.
+
+    Else the server's own Secret.
+    """
+
+    server: Server
+    workload: Workload
+    reference: CredentialReference
+    namespace: str
+    dedicated_name: str
+    """The Secret looked for first; empty when the reference names the CA itself."""
+    compound_name: str
+    """The Secret looked for when that one does not exist."""
+    source: Credential | None
+    """The Secret that istiod takes, whether or not it has CA keys."""
+    state: AuthorityState
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name under which SDS asks first."""
+        return (self.namespace, self.dedicated_name or self.compound_name)
+
+
+class CredentialQuestions(ListenerQuestions, RightQuestions):
+    """Credentials as SDS sees them."""
+
+    @question(Kind.SECRET)
+    def credential(self, namespace: str, name: str) -> Credential | None:
+        """Return what was read of a Secret."""
+        return self._snapshot.credentials.get((namespace, name))
+
+    @question(Kind.SECRET, rests_on=[credential])
+    def secret_exists(self, namespace: str, name: str) -> bool | None:
+        """Whether a Secret exists; None when it cannot be told."""
+        if self.credential(namespace, name) or (namespace, name) in self._snapshot.secret_names:
+            return True
+        return False if self._is_complete(Kind.SECRET, namespace, name) else None
+
+    @question(Kind.SECRET)
+    def _secret_namespaces(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for namespace, name in sorted(self._snapshot.secret_names):
+            found[name].append(namespace)
+        return {name: tuple(namespaces) for name, namespaces in found.items()}
+
+    @question(rests_on=[_secret_namespaces])
+    def secrets_named(self, name: str) -> tuple[Ref, ...]:
+        """Return every known Secret of this name, in any namespace."""
+        return tuple(
+            Ref(CORE, "Secret", namespace, name)
+            for namespace in self._secret_namespaces().get(name, ())
+        )
+
+    @question(Kind.SECRET)
+    def secret_names_in(self, namespace: str) -> tuple[str, ...]:
+        """Return the names of known Secrets in a namespace, for hints at a misspelling."""
+        return tuple(
+            sorted(name for where, name in self._snapshot.secret_names if where == namespace)
+        )
+
+    @question(
+        rests_on=[
+            ListenerQuestions.listeners,
+            RightQuestions.may_read_credentials,
+            credential,
+            secret_exists,
+        ]
+    )
+    def credential_uses(self) -> tuple[CredentialUse, ...]:
+        """Return every server certificate that live servers ask SDS for, per workload."""
+        return tuple(
+            self._use(server, listener.workload, reference)
+            for listener in self.listeners()
+            for server in listener.servers
+            for reference in server.credentials
+            if reference.purpose is Purpose.SERVER
+        )
+
+    def _use(
+        self, server: Server, workload: Workload, reference: CredentialReference
+    ) -> CredentialUse:
+        namespace, state = self._lookup(server, workload, reference)
+        found = self.credential(namespace, reference.name) if namespace else None
+        if state is None:
+            exists = self.secret_exists(namespace, reference.name) if namespace else None
+            state = CredentialState.UNKNOWN
+            if exists is False:
+                state = CredentialState.MISSING
+            elif found:
+                state = CredentialState.FOUND
+        needs_right = reference.form is Form.KUBERNETES
+        return CredentialUse(
+            server=server,
+            workload=workload,
+            reference=reference,
+            namespace=namespace,
+            name=reference.name,
+            state=state,
+            credential=found,
+            permission=self.may_read_credentials(workload)
+            if needs_right
+            else Permission(allowed=True),
+        )
+
+    def _lookup(
+        self, server: Server, workload: Workload, reference: CredentialReference
+    ) -> tuple[str, CredentialState | None]:
+        """Return where istiod looks, and the answer where the form alone decides it."""
+        match reference.form:
+            case Form.KUBERNETES:
+                if not workload.is_known:
+                    return reference.namespace, CredentialState.UNKNOWN
+                if reference.namespace and reference.namespace != workload.namespace:
+                    return reference.namespace, CredentialState.ELSEWHERE
+                return workload.namespace, None
+            case Form.KUBERNETES_GATEWAY:
+                return reference.namespace, self._verified(server, workload, reference)
+            case Form.UNPARSABLE:
+                return "", CredentialState.UNPARSABLE
+            case _:
+                return "", CredentialState.OUTSIDE
+
+    def _verified(
+        self, server: Server, workload: Workload, reference: CredentialReference
+    ) -> CredentialState | None:
+        """Judge the form whose references istiod verifies.
+
+        (MergedGateway.VerifiedCertificateReferences).
+        """
+        if server.api is GatewayApi.GATEWAY_API:
+            granted = reference.granted
+        else:
+            if not workload.is_known:
+                return CredentialState.UNKNOWN
+            if server.namespace != workload.namespace and self._asks_own_namespace(workload):
+                return CredentialState.NOT_GRANTED
+            origin = Ref("gateway.networking.k8s.io", "Gateway", workload.namespace, "")
+            granted = self.is_granted(
+                origin, Ref(CORE, "Secret", reference.namespace, reference.name)
+            )
+        if granted is None:
+            return CredentialState.UNKNOWN
+        return None if granted else CredentialState.NOT_GRANTED
+
+    def _asks_own_namespace(self, workload: Workload) -> bool:
+        version = self.istiod_version(workload)
+        return version is not None and version.has(*OWN_NAMESPACE_ONLY)
+
+    @question(rests_on=[credential_uses])
+    def uses_by_secret(self) -> Mapping[tuple[str, str], tuple[CredentialUse, ...]]:
+        """Return the uses of each Secret that istiod looks up."""
+        found: dict[tuple[str, str], list[CredentialUse]] = defaultdict(list)
+        for use in self.credential_uses():
+            if use.namespace and use.state is not CredentialState.OUTSIDE:
+                found[use.key].append(use)
+        return {key: tuple(uses) for key, uses in found.items()}
+
+    @question(rests_on=[uses_by_secret])
+    def served_credentials(self) -> tuple[tuple[Credential, tuple[CredentialUse, ...]], ...]:
+        """Return every Secret that was found and is served, with its uses.
+
+        What CERT checks look at.
+        """
+        return tuple(
+            (uses[0].credential, uses)
+            for uses in self.uses_by_secret().values()
+            if uses[0].credential and uses[0].state is CredentialState.FOUND
+        )
+
+    @question(rests_on=[ListenerQuestions.listeners, credential, secret_exists])
+    def authority_uses(self) -> tuple[AuthorityUse, ...]:
+        """Return where each server that wants client certificates takes its CA from."""
+        return tuple(
+            self._authority_use(server, listener.workload, reference)
+            for listener in self.listeners()
+            for server in listener.servers
+            for reference in server.credentials
+            if reference.purpose is Purpose.AUTHORITY
+        )
+
+    def _authority_use(
+        self, server: Server, workload: Workload, reference: CredentialReference
+    ) -> AuthorityUse:
+        outside = reference.form not in (Form.KUBERNETES, Form.KUBERNETES_GATEWAY)
+        namespace = reference.namespace or (workload.namespace if workload.is_known else "")
+        dedicated, compound = _authority_names(reference)
+        source, state = None, AuthorityState.OUTSIDE if outside else AuthorityState.UNKNOWN
+        if namespace and not outside:
+            source, state = self._authority(namespace, dedicated, compound)
+        return AuthorityUse(
+            server=server,
+            workload=workload,
+            reference=reference,
+            namespace=namespace,
+            dedicated_name=dedicated,
+            compound_name=compound,
+            source=source,
+            state=state,
+        )
+
+    def _authority(
+        self, namespace: str, dedicated: str, compound: str
+    ) -> tuple[Credential | None, AuthorityState]:
+        for name in filter(None, (dedicated, compound)):
+            exists = self.secret_exists(namespace, name)
+            found = self.credential(namespace, name)
+            if exists is None or (exists and found is None):
+                return None, AuthorityState.UNKNOWN
+            if found:
+                has_authority = bool(found.authority_key)
+                return found, AuthorityState.FOUND if has_authority else AuthorityState.MISSING
+        return None, AuthorityState.MISSING
+
+
+def _authority_names(reference: CredentialReference) -> tuple[str, str]:
+    """Return the Secret asked for first and the one taken when it does not exist (`GetCaCert`)."""
+    if "caCertificateRefs" in reference.path or reference.name.endswith(AUTHORITY_SUFFIX):
+        return "", reference.name
+    return reference.name + AUTHORITY_SUFFIX, reference.name

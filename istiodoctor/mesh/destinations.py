@@ -1,0 +1,208 @@
+"""Where a route leads: host → Service → port → subset → endpoints."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routing import DestinationUse, RoutingQuestions, exported
+from istiodoctor.model.istio import Destination, DestinationRule, ServiceEntry
+from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.kubernetes import EndpointSlice, Service, ServicePort
+from istiodoctor.model.ref import Ref
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+EXPORT_ANNOTATION = "networking.istio.io/exportTo"
+
+
+class DestinationState(StrEnum):
+    """What a destination's host resolves to."""
+
+    SERVICE = "service"
+    SERVICE_ENTRY = "service-entry"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+class PortState(StrEnum):
+    """Whether a destination's port exists on its Service."""
+
+    OK = "ok"
+    MISSING = "missing"
+    """The number is no port of the Service."""
+    UNSAID = "unsaid"
+    """No number, and the Service has several ports."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What a destination leads to."""
+
+    fqdn: str
+    state: DestinationState
+    service: Service | None = None
+    elsewhere: tuple[Ref, ...] = ()
+    """Services of the same short name in other namespaces."""
+    port_state: PortState = PortState.UNKNOWN
+    port: ServicePort | None = None
+
+    @property
+    def target(self) -> Ref | None:
+        """The Service reached, or the one that would be if it existed."""
+        if self.service:
+            return self.service.ref
+        found = split_fqdn(self.fqdn)
+        return Ref(CORE, "Service", found[1], found[0]) if found else None
+
+
+class DestinationQuestions(RoutingQuestions):
+    """Services behind routes."""
+
+    @question(Kind.SERVICE)
+    def service(self, namespace: str, name: str) -> Service | None:
+        """Return one Service."""
+        return self._get(Service, namespace, name)
+
+    @question(Kind.SERVICE)
+    def services_named(self, name: str) -> tuple[Ref, ...]:
+        """Return every Service of this name."""
+        return self._services_by_name().get(name, ())
+
+    @question(Kind.SERVICE)
+    def _services_by_name(self) -> Mapping[str, tuple[Ref, ...]]:
+        found: dict[str, list[Ref]] = defaultdict(list)
+        for service in self._all(Service):
+            found[service.name].append(service.ref)
+        return {name: tuple(refs) for name, refs in found.items()}
+
+    @question(Kind.SERVICE_ENTRY)
+    def _service_entry_hosts(self) -> HostIndex[str]:
+        return HostIndex(
+            (host, host) for entry in self._all(ServiceEntry) for host in entry.spec.hosts
+        )
+
+    @question(Kind.SERVICE, Kind.SERVICE_ENTRY, rests_on=[service, services_named])
+    def resolve(self, destination: Destination, namespace: str) -> Resolution:
+        """Resolve a destination as istiod does for a route written in a namespace.
+
+        Names without a dot get the namespace; dotted ones are taken as they are, so `name.ns`
+        matches nothing.
+        """
+        fqdn = full_name(destination.host, namespace)
+        split = split_fqdn(fqdn)
+        if next(self._service_entry_hosts().covering(fqdn), None):
+            return Resolution(fqdn=fqdn, state=DestinationState.SERVICE_ENTRY)
+        found = self.service(split[1], split[0]) if split else None
+        if found is None:
+            name = split[0] if split else fqdn.partition(".")[0]
+            known = self._is_complete(Kind.SERVICE_ENTRY) and (
+                self._is_complete(Kind.SERVICE, split[1], split[0])
+                if split
+                else self._is_complete(Kind.SERVICE)
+            )
+            return Resolution(
+                fqdn=fqdn,
+                state=DestinationState.MISSING if known else DestinationState.UNKNOWN,
+                elsewhere=self.services_named(name),
+            )
+        state, port = _port(destination, found)
+        return Resolution(
+            fqdn=fqdn,
+            state=DestinationState.SERVICE,
+            service=found,
+            port_state=state,
+            port=port,
+        )
+
+    @question(rests_on=[RoutingQuestions.destination_uses, resolve])
+    def destinations(self) -> tuple[tuple[DestinationUse, Resolution], ...]:
+        """Return every destination of a gateway route with what it leads to."""
+        return tuple(
+            (use, self.resolve(use.destination, use.namespace)) for use in self.destination_uses()
+        )
+
+    @question(Kind.DESTINATION_RULE)
+    def _rules_by_host(self) -> Mapping[str, tuple[DestinationRule, ...]]:
+        found: dict[str, list[DestinationRule]] = defaultdict(list)
+        for rule in self._all(DestinationRule):
+            found[full_name(rule.spec.host, rule.namespace)].append(rule)
+        return {host: tuple(rules) for host, rules in found.items()}
+
+    @question(rests_on=[_rules_by_host])
+    def _rule_index(self) -> HostIndex[tuple[DestinationRule, ...]]:
+        return HostIndex(self._rules_by_host().items())
+
+    @question(rests_on=[_rule_index])
+    def destination_rules(self, fqdn: str) -> tuple[DestinationRule, ...]:
+        """Return the DestinationRules for a host: those that name it.
+
+        Then those with a wildcard over it.
+        """
+        return tuple(rule for rules in self._rule_index().covering(fqdn) for rule in rules)
+
+    @question(Kind.DESTINATION_RULE)
+    def destination_rules_are_known(self) -> bool:
+        """Whether a DestinationRule that is not here does not exist."""
+        return self._is_complete(Kind.DESTINATION_RULE)
+
+    @question(Kind.ENDPOINT_SLICE)
+    def _slices_by_service(self) -> Mapping[tuple[str, str], tuple[EndpointSlice, ...]]:
+        found: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
+        for each in self._all(EndpointSlice):
+            found[each.namespace, each.metadata.labels.get(SERVICE_NAME_LABEL, "")].append(each)
+        return {key: tuple(slices) for key, slices in found.items()}
+
+    @question(Kind.ENDPOINT_SLICE, rests_on=[_slices_by_service])
+    def ready_endpoints(self, service: Service) -> int | None:
+        """Return how many endpoints of a Service take traffic.
+
+        None when its slices were not read.
+        """
+        slices = self._slices_by_service().get((service.namespace, service.name))
+        if slices is None:
+            return 0 if self._is_complete(Kind.ENDPOINT_SLICE, service.namespace) else None
+        return sum(
+            endpoint.conditions.ready is not False
+            for each in slices
+            for endpoint in each.endpoints
+        )
+
+    @question(Kind.SERVICE)
+    def is_exported(self, service: Service, seen_from: str) -> bool:
+        """Whether a Service's export annotation lets a namespace see it."""
+        written = service.metadata.annotations.get(EXPORT_ANNOTATION, "")
+        names = tuple(each.strip() for each in written.split(",") if each.strip())
+        return exported(names, service.namespace, seen_from)
+
+
+def full_name(host: str, namespace: str) -> str:
+    """Expand a short name with its namespace; leave dotted names.
+
+    `*` and addresses as they are.
+    """
+    host = host.lower()
+    if "." in host or host.startswith("*") or ":" in host:
+        return host
+    return f"{host}.{namespace}.svc.cluster.local"
+
+
+def split_fqdn(fqdn: str) -> tuple[str, str] | None:
+    """Return name and namespace of a Service's full name, whatever the cluster's domain.
+
+    None for others.
+    """
+    parts = fqdn.split(".")
+    return (parts[0], parts[1]) if len(parts) >= 4 and parts[2] == "svc" else None
+
+
+def _port(destination: Destination, service: Service) -> tuple[PortState, ServicePort | None]:
+    ports = service.spec.ports
+    if destination.port and destination.port.number:
+        found = next((each for each in ports if each.port == destination.port.number), None)
+        return (PortState.OK if found else PortState.MISSING), found
+    if len(ports) == 1:
+        return PortState.OK, ports[0]
+    return (PortState.UNSAID if ports else PortState.UNKNOWN), None

@@ -1,0 +1,182 @@
+"""What stands in front of a gateway: its Service.
+
+And load balancers or proxies that end TLS before it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.destinations import DestinationQuestions
+from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads import Workload, target_port
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Ingress, IngressServicePort, Service, ServicePort
+from istiodoctor.model.ref import Place
+from istiodoctor.model.snapshot import Snapshot
+
+TLS_PORT_ANNOTATIONS = (
+    (
+        "service.beta.kubernetes.io/aws-load-balancer-ssl-cert",
+        "service.beta.kubernetes.io/aws-load-balancer-ssl-ports",
+    ),
+    (
+        "service.beta.kubernetes.io/do-loadbalancer-certificate-id",
+        "service.beta.kubernetes.io/do-loadbalancer-tls-ports",
+    ),
+    (
+        "service.beta.kubernetes.io/oci-load-balancer-tls-secret",
+        "service.beta.kubernetes.io/oci-load-balancer-ssl-ports",
+    ),
+    ("service.beta.kubernetes.io/linode-loadbalancer-port-443", ""),
+    ("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-cert-id", ""),
+    ("load-balancer.hetzner.cloud/http-certificates", ""),
+    ("service.beta.kubernetes.io/scw-loadbalancer-certificate-ids", ""),
+)
+"""Annotations that make a cloud load balancer end TLS, and those that name the ports; none named
+means 443."""
+BACKEND_PROTOCOL = "service.beta.kubernetes.io/aws-load-balancer-backend-protocol"
+ENCRYPTED_BACKENDS = frozenset({"https", "ssl", "tls"})
+BACKEND_PROTOCOL_ANNOTATIONS = (
+    "alb.ingress.kubernetes.io/backend-protocol",
+    "nginx.ingress.kubernetes.io/backend-protocol",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """Something before the gateway that bears on TLS for some hosts."""
+
+    text: str
+    """What it is and how it is known: a clause for a message."""
+    place: Place | None = None
+    hosts: tuple[str, ...] = ("*",)
+    terminates_tls: bool = False
+    redirects_to_https: bool = False
+    plain_port: int | None = None
+    """The port in the pod that gets the decrypted traffic; None when not known."""
+    sends_x_forwarded_proto: str = ""
+
+
+class FrontQuestions(DestinationQuestions):
+    """Load balancers and proxies."""
+
+    def __init__(self, snapshot: Snapshot, facts: Facts | None = None) -> None:
+        """Ask about a snapshot, with the facts that the user gave."""
+        super().__init__(snapshot)
+        self.facts = facts or Facts()
+
+    @question(Kind.INGRESS)
+    def _ingresses_by_service(self) -> Mapping[tuple[str, str], tuple[Ingress, ...]]:
+        found: dict[tuple[str, str], dict[str, Ingress]] = defaultdict(dict)
+        for ingress in self._all(Ingress):
+            for name in _backends(ingress):
+                found[ingress.namespace, name][ingress.name] = ingress
+        return {key: tuple(each.values()) for key, each in found.items()}
+
+    @question(rests_on=[DestinationQuestions.services_of, _ingresses_by_service])
+    def fronts(self, workload: Workload) -> tuple[Front, ...]:
+        """Return what stands before a gateway workload: facts from the user, annotations.
+
+        Ingresses.
+        """
+        found = [
+            Front(
+                text="a front proxy that the configuration names",
+                hosts=proxy.hosts,
+                terminates_tls=proxy.terminates_tls,
+                sends_x_forwarded_proto=proxy.sends_x_forwarded_proto,
+            )
+            for proxy in self.facts.front_proxies
+        ]
+        for service in self.services_of(workload):
+            found += _annotated(service, workload)
+            for ingress in self._ingresses_by_service().get((service.namespace, service.name), ()):
+                found += _ingress_fronts(ingress, service, workload)
+        return tuple(found)
+
+    @question(rests_on=[fronts])
+    def fronts_for(self, workload: Workload, host: str) -> tuple[Front, ...]:
+        """Return what stands before a gateway for one host."""
+        return tuple(
+            front
+            for front in self.fronts(workload)
+            if any(meet(pattern, host) is not None for pattern in front.hosts)
+        )
+
+
+def _annotated(service: Service, workload: Workload) -> Iterator[Front]:
+    """Yield a front for each port at which an annotated load balancer ends TLS."""
+    annotations = service.metadata.annotations
+    if annotations.get(BACKEND_PROTOCOL, "").lower() in ENCRYPTED_BACKENDS:
+        return
+    for certificate, ports in TLS_PORT_ANNOTATIONS:
+        if not annotations.get(certificate):
+            continue
+        written = annotations.get(ports, "") if ports else ""
+        wanted = {each.strip() for each in (written or "443").split(",")}
+        for port in service.spec.ports:
+            if "*" in wanted or str(port.port) in wanted or port.name in wanted:
+                key = certificate.replace("~", "~0").replace("/", "~1")
+                yield Front(
+                    text=f"the load balancer of {service.ref}, which ends TLS ({certificate})",
+                    place=service.at(f"/metadata/annotations/{key}"),
+                    terminates_tls=True,
+                    plain_port=target_port(port, workload),
+                )
+
+
+def _ingress_fronts(ingress: Ingress, service: Service, workload: Workload) -> Iterator[Front]:
+    annotations = ingress.metadata.annotations
+    encrypted = any(
+        annotations.get(key, "").lower() in ("https", "grpcs")
+        for key in BACKEND_PROTOCOL_ANNOTATIONS
+    )
+    is_alb = any(key.startswith("alb.ingress.kubernetes.io/") for key in annotations)
+    alb_tls = is_alb and (
+        "HTTPS" in annotations.get("alb.ingress.kubernetes.io/listen-ports", "")
+        or "alb.ingress.kubernetes.io/certificate-arn" in annotations
+    )
+    redirects = "alb.ingress.kubernetes.io/ssl-redirect" in annotations or (
+        bool(ingress.spec.tls)
+        and annotations.get("nginx.ingress.kubernetes.io/ssl-redirect", "true") == "true"
+        and ingress.spec.ingress_class_name == "nginx"
+    )
+    tls_hosts = tuple(host for tls in ingress.spec.tls for host in tls.hosts or ("*",))
+    hosts = tuple(rule.host or "*" for rule in ingress.spec.rules) or ("*",)
+    if not (alb_tls or tls_hosts or redirects):
+        return
+    yield Front(
+        text=f"{ingress.ref}, which ends TLS before {service.ref}",
+        place=ingress.at("/spec"),
+        hosts=hosts if alb_tls else tls_hosts or hosts,
+        terminates_tls=bool(alb_tls or tls_hosts) and not encrypted,
+        redirects_to_https=redirects,
+        plain_port=_backend_port(ingress, service, workload),
+    )
+
+
+def _backends(ingress: Ingress) -> Iterator[str]:
+    default = ingress.spec.default_backend
+    if default and default.service:
+        yield default.service.name
+    for rule in ingress.spec.rules:
+        for path in rule.http.paths:
+            if path.backend.service:
+                yield path.backend.service.name
+
+
+def _backend_port(ingress: Ingress, service: Service, workload: Workload) -> int | None:
+    for rule in ingress.spec.rules:
+        for path in rule.http.paths:
+            backend = path.backend.service
+            if backend and backend.name == service.name:
+                port = next((p for p in service.spec.ports if _is_port(p, backend.port)), None)
+                return target_port(port, workload) if port else None
+    return None
+
+
+def _is_port(port: ServicePort, wanted: IngressServicePort) -> bool:
+    return port.port == wanted.number or bool(wanted.name and port.name == wanted.name)

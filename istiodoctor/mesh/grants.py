@@ -1,0 +1,68 @@
+"""Permissions of the Gateway API: ReferenceGrants and label selectors."""
+
+from collections.abc import Iterable, Mapping
+
+from istiodoctor.mesh.question import Questions, question
+from istiodoctor.model.gatewayapi import ReferenceGrant
+from istiodoctor.model.kind import GATEWAY_API, Kind
+from istiodoctor.model.kubernetes import LabelSelector
+from istiodoctor.model.ref import Ref
+
+
+class GrantQuestions(Questions):
+    """Who may refer to what across namespaces."""
+
+    @question(Kind.REFERENCE_GRANT)
+    def _grants_in(self, namespace: str) -> tuple[ReferenceGrant, ...]:
+        return tuple(each for each in self._all(ReferenceGrant) if each.namespace == namespace)
+
+    @question(Kind.REFERENCE_GRANT, rests_on=[_grants_in])
+    def is_granted(self, origin: Ref, target: Ref) -> bool | None:
+        """Whether an object may refer to another; None when a grant may exist unseen."""
+        if origin.namespace == target.namespace:
+            return True
+        for grant in self._grants_in(target.namespace):
+            if any(
+                each.kind == origin.kind
+                and each.group == origin.group
+                and each.namespace == origin.namespace
+                for each in grant.spec.from_
+            ) and any(
+                each.kind == target.kind
+                and each.group == target.group
+                and each.name in ("", target.name)
+                for each in grant.spec.to
+            ):
+                return True
+        return False if self._is_complete(Kind.REFERENCE_GRANT, target.namespace) else None
+
+
+def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
+    """Whether a label selector takes these labels (Kubernetes API conventions)."""
+    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
+        return False
+    return all(
+        _requirement_holds(each.operator, each.key, each.values, labels)
+        for each in selector.match_expressions
+    )
+
+
+def _requirement_holds(
+    operator: str, key: str, values: Iterable[str], labels: Mapping[str, str]
+) -> bool:
+    match operator:
+        case "In":
+            return labels.get(key) in set(values)
+        case "NotIn":
+            return labels.get(key) not in set(values)
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+        case _:
+            return False
+
+
+def gateway_ref(namespace: str, name: str) -> Ref:
+    """Return the name of a Gateway API Gateway."""
+    return Ref(GATEWAY_API, "Gateway", namespace, name)

@@ -1,0 +1,109 @@
+"""Host algebra: what covers, matches and meets what (Istio's `host.Name`.
+
+RFC 6125 for certificates).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+ANY = "*"
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether the host is `*` or `*.something`."""
+    return host.startswith("*")
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether every name under `host` is under `pattern` (Istio: `host` is a subset of `pattern`).
+
+    `*.a.com` covers `x.y.a.com` but not `a.com`; `*` covers everything.
+    """
+    pattern, host = pattern.lower(), host.lower()
+    if pattern in (ANY, host):
+        return True
+    return (
+        is_wildcard(pattern)
+        and host != ANY
+        and host.lstrip("*").endswith(pattern[1:])
+        and (len(host) > len(pattern) - 1)
+    )
+
+
+def meet(one: str, other: str) -> str | None:
+    """Return the narrower of two hosts when they have names in common, else None."""
+    if covers(one, other):
+        return other.lower()
+    return one.lower() if covers(other, one) else None
+
+
+def certificate_covers(name: str, host: str) -> bool:
+    """Whether a dNSName of a certificate is valid for a host (RFC 6125 §6.4.3: one label deep).
+
+    A wildcard host is covered only by the same wildcard name.
+    """
+    name, host = name.lower().rstrip("."), host.lower().rstrip(".")
+    if name == host:
+        return True
+    if not name.startswith("*.") or is_wildcard(host):
+        return False
+    label, _, parent = host.partition(".")
+    return bool(label) and parent == name[2:]
+
+
+def specificity(host: str) -> tuple[int, int]:
+    """Order hosts as Envoy prefers them: exact, then the longest wildcard, then `*`.
+
+    Smaller is better.
+    """
+    if not is_wildcard(host):
+        return (0, 0)
+    return (1, -len(host)) if host != ANY else (2, 0)
+
+
+def parents(host: str) -> Iterator[str]:
+    """Yield the wildcards above a host, narrowest first, `*` last."""
+    labels = host.lower().removeprefix("*.").split(".")
+    start = 0 if host.startswith("*.") else 1
+    for index in range(start, len(labels)):
+        yield "*." + ".".join(labels[index:])
+    yield ANY
+
+
+class HostIndex(Generic[T]):
+    """Items by host, so that joins over hosts stay linear."""
+
+    def __init__(self, items: Iterable[tuple[str, T]] = ()) -> None:
+        """Index pairs of host and item."""
+        self._exact: dict[str, list[T]] = {}
+        self._below: dict[str, list[T]] = {}
+        for host, item in items:
+            self.add(host, item)
+
+    def add(self, host: str, item: T) -> None:
+        """Add an item under a host."""
+        host = host.lower()
+        self._exact.setdefault(host, []).append(item)
+        for parent in parents(host):
+            if parent != host:
+                self._below.setdefault(parent, []).append(item)
+
+    def same(self, host: str) -> tuple[T, ...]:
+        """Return the items under exactly this host string."""
+        return tuple(self._exact.get(host.lower(), ()))
+
+    def covering(self, host: str) -> Iterator[T]:
+        """Yield the items whose host covers this one, most specific first."""
+        host = host.lower()
+        yield from self._exact.get(host, ())
+        for parent in parents(host):
+            if parent != host:
+                yield from self._exact.get(parent, ())
+
+    def meeting(self, host: str) -> Iterator[T]:
+        """Yield the items whose host has names in common with this one."""
+        yield from self.covering(host)
+        if is_wildcard(host):
+            yield from self._below.get(host.lower(), ())

@@ -1,0 +1,100 @@
+"""Questions with remembered answers that know which kinds they rest on."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.metadata import Resource
+from istiodoctor.model.snapshot import EVERYWHERE, Snapshot
+
+P = ParamSpec("P")
+A = TypeVar("A")
+R = TypeVar("R", bound=Resource)
+
+
+class Question(Generic[P, A]):
+    """A method of the mesh: asked once, remembered, and declared to rest on certain kinds."""
+
+    def __init__(self, method: Callable[..., A], kinds: frozenset[Kind]) -> None:
+        """Wrap a method; `kinds` are those that it and the questions it asks rest on."""
+        self.method = method
+        self.name = method.__name__
+        self.kinds = kinds
+        self.__doc__ = method.__doc__
+
+    @overload
+    def __get__(self, mesh: None, owner: type) -> "Question[P, A]": ...
+    @overload
+    def __get__(self, mesh: "Questions", owner: type) -> Callable[P, A]: ...
+    def __get__(self, mesh: "Questions | None", owner: type) -> "Question[P, A] | Callable[P, A]":
+        """Bind to a mesh; on the class, give the question itself (for its kinds)."""
+        if mesh is None:
+            return self
+
+        def ask(*arguments: Any) -> A:
+            return mesh.answer(self, arguments)
+
+        return cast(Callable[P, A], ask)
+
+
+def question(
+    *kinds: Kind, rests_on: Iterable[Question[Any, Any]] = ()
+) -> Callable[[Callable[Concatenate[Any, P], A]], Question[P, A]]:
+    """Declare a question: the kinds it reads itself, and the questions it asks."""
+    declared = frozenset(kinds).union(*(each.kinds for each in rests_on))
+
+    def declare(method: Callable[Concatenate[Any, P], A]) -> Question[P, A]:
+        return Question(method, declared)
+
+    return declare
+
+
+class Questions:
+    """What every room of the mesh shares: the snapshot, the memory.
+
+    The record of what was asked.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Ask about one snapshot."""
+        self._snapshot = snapshot
+        self._answers: dict[tuple[str, tuple[Any, ...]], Any] = {}
+        self._asking: list[Question[Any, Any]] = []
+        self.asked: set[Kind] = set()
+        """The kinds behind every question asked from outside since the record was last cleared."""
+        self.undeclared: set[tuple[str, Kind]] = set()
+        """Questions that read a kind they do not declare; tests hold it empty."""
+
+    def answer(self, asked: Question[Any, A], arguments: tuple[Any, ...]) -> A:
+        """Answer from memory, or ask; record it either way."""
+        if not self._asking:
+            self.asked |= asked.kinds
+        elif not asked.kinds <= self._asking[-1].kinds:
+            missing = asked.kinds - self._asking[-1].kinds
+            self.undeclared |= {(self._asking[-1].name, kind) for kind in missing}
+        key = (asked.name, arguments)
+        if key in self._answers:
+            return self._answers[key]  # type: ignore[no-any-return]
+        self._asking.append(asked)
+        try:
+            value = asked.method(self, *arguments)
+        finally:
+            self._asking.pop()
+        self._answers[key] = value
+        return value
+
+    def _all(self, of: type[R]) -> tuple[R, ...]:
+        self._reads(of.KIND)
+        return tuple(self._snapshot.all(of))
+
+    def _get(self, of: type[R], namespace: str, name: str) -> R | None:
+        self._reads(of.KIND)
+        return self._snapshot.get(of, namespace, name)
+
+    def _is_complete(self, kind: Kind, namespace: str = EVERYWHERE, name: str = "") -> bool:
+        self._reads(kind)
+        return self._snapshot.is_complete(kind, namespace, name)
+
+    def _reads(self, kind: Kind) -> None:
+        if self._asking and kind not in self._asking[-1].kinds:
+            self.undeclared.add((self._asking[-1].name, kind))

@@ -1,0 +1,222 @@
+"""Plain HTTP beside HTTPS: which hosts are served how, and who redirects whom."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.frontproxy import FrontQuestions
+from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routing import BoundRule
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.workloads import Workload, target_port
+from istiodoctor.model.istio import HttpMatch
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.ref import Place
+
+HTTP_PORT = 80
+ACME_PREFIX = "/.well-known/acme-challenge/"
+
+
+class RedirectKind(StrEnum):
+    """How plain requests for a host are answered."""
+
+    SERVER = "server"
+    """`tls.httpsRedirect`: the whole virtual host, no path exempt."""
+    ROUTE = "route"
+    """A redirect rule of a route."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlainHost:
+    """A host on a plain HTTP server of one workload."""
+
+    host: str
+    server: Server
+    listener: Listener
+    redirect: RedirectKind
+    place: Place
+    """What redirects, or the server when nothing does."""
+
+    @property
+    def workload(self) -> Workload:
+        """The pods it is served by."""
+        return self.listener.workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TlsHost:
+    """A host on a TLS server of one workload."""
+
+    host: str
+    server: Server
+    listener: Listener
+
+    @property
+    def workload(self) -> Workload:
+        """The pods it is served by."""
+        return self.listener.workload
+
+
+class RedirectQuestions(FrontQuestions):
+    """HTTP and HTTPS of the same host, side by side."""
+
+    @question(rests_on=[FrontQuestions.listeners])
+    def tls_hosts(self) -> tuple[TlsHost, ...]:
+        """Return every host that a live server speaks TLS for, per workload."""
+        return tuple(
+            TlsHost(host=host, server=server, listener=listener)
+            for listener in self.listeners()
+            for server in listener.servers
+            if server.is_tls
+            for host in server.names
+        )
+
+    @question(rests_on=[tls_hosts])
+    def _tls_index(self) -> Mapping[Workload, HostIndex[TlsHost]]:
+        found: dict[Workload, HostIndex[TlsHost]] = {}
+        for each in self.tls_hosts():
+            found.setdefault(each.workload, HostIndex()).add(each.host, each)
+        return found
+
+    @question(rests_on=[_tls_index])
+    def tls_hosts_meeting(self, workload: Workload, host: str) -> tuple[TlsHost, ...]:
+        """Return the TLS hosts of a workload that have names in common with a host."""
+        index = self._tls_index().get(workload)
+        return tuple(index.meeting(host)) if index else ()
+
+    @question(
+        rests_on=[
+            FrontQuestions.listeners,
+            FrontQuestions.bindings,
+            FrontQuestions.http_rules,
+        ]
+    )
+    def plain_hosts(self) -> tuple[PlainHost, ...]:
+        """Return every host of a live plain HTTP server, per workload, with who redirects it."""
+        return tuple(
+            self._plain_host(host, server, listener)
+            for listener in self.listeners()
+            for server in listener.servers
+            if server.is_plain_http
+            for host in server.names
+        )
+
+    def _plain_host(self, host: str, server: Server, listener: Listener) -> PlainHost:
+        redirecting = next(
+            (
+                each
+                for each in listener.servers
+                if each.https_redirect and (each is server or host in each.names)
+            ),
+            None,
+        )
+        kind, place = RedirectKind.NONE, server.place
+        if redirecting:
+            kind, place = RedirectKind.SERVER, redirecting.field("/tls/httpsRedirect")
+        elif rule := self._redirect_rule(server, host):
+            kind, place = RedirectKind.ROUTE, rule.place
+        return PlainHost(host=host, server=server, listener=listener, redirect=kind, place=place)
+
+    def _redirect_rule(self, server: Server, host: str) -> BoundRule | None:
+        if server.api is GatewayApi.GATEWAY_API:
+            return None
+        for virtual_service in self.routes_for(server, host):
+            for bound in self.http_rules(virtual_service):
+                redirect = bound.rule.redirect
+                if redirect and redirect.scheme == "https" and applies_on(bound, server):
+                    return bound
+        return None
+
+    @question(rests_on=[plain_hosts])
+    def _plain_index(self) -> Mapping[Workload, HostIndex[PlainHost]]:
+        found: dict[Workload, HostIndex[PlainHost]] = {}
+        for each in self.plain_hosts():
+            found.setdefault(each.workload, HostIndex()).add(each.host, each)
+        return found
+
+    @question(rests_on=[_plain_index])
+    def plain_hosts_for(self, workload: Workload, host: str) -> tuple[PlainHost, ...]:
+        """Return the plain servers that a request for a host can reach.
+
+        The one Envoy prefers first.
+        """
+        index = self._plain_index().get(workload)
+        return tuple(index.covering(host)) if index else ()
+
+    @question(rests_on=[FrontQuestions.services_of])
+    def ports_sharing_target(
+        self, workload: Workload, port: int
+    ) -> tuple[tuple[Service, tuple[int, ...]], ...]:
+        """Return Services that send several of their ports to one port in the pod."""
+        found = []
+        for service in self.services_of(workload):
+            ports = tuple(
+                each.port for each in service.spec.ports if target_port(each, workload) == port
+            )
+            if len(ports) > 1:
+                found.append((service, ports))
+        return tuple(found)
+
+    @question(Kind.VIRTUAL_SERVICE, rests_on=[FrontQuestions.bindings])
+    def redirect_exempts_challenges(self, host: PlainHost) -> bool:
+        """Whether ACME challenges pass a redirect: never one of the server.
+
+        A route's only by its match.
+        """
+        if host.redirect is not RedirectKind.ROUTE:
+            return host.redirect is RedirectKind.NONE
+        for virtual_service in self.routes_for(host.server, host.host):
+            for bound in self.http_rules(virtual_service):
+                if not applies_on(bound, host.server):
+                    continue
+                if bound.rule.redirect is None and _takes_challenges(bound):
+                    return True
+                if bound.place == host.place:
+                    matches = bound.rule.match
+                    return bool(matches) and all(map(_leaves_challenges_out, matches))
+        return False
+
+
+def applies_on(bound: BoundRule, server: Server) -> bool:
+    """Whether a rule is evaluated on a server: `match.port` and `match.gateways`.
+
+    (match.port is the server's).
+    """
+    matches = bound.rule.match
+    return not matches or any(_match_applies(match, bound, server) for match in matches)
+
+
+def _match_applies(match: HttpMatch, bound: BoundRule, server: Server) -> bool:
+    if match.port and match.port != server.port:
+        return False
+    if not match.gateways:
+        return True
+    own = bound.virtual_service.namespace
+    names = {f"{server.gateway.namespace}/{server.gateway.name}"}
+    if own == server.gateway.namespace:
+        names.add(server.gateway.name)
+    return bool(names & set(match.gateways))
+
+
+def _takes_challenges(bound: BoundRule) -> bool:
+    for match in bound.rule.match:
+        uri = match.uri
+        if uri and any(
+            text and (ACME_PREFIX.startswith(text) or text.startswith(ACME_PREFIX.rstrip("/")))
+            for text in (uri.prefix, uri.exact)
+        ):
+            return True
+    return False
+
+
+def _leaves_challenges_out(match: HttpMatch) -> bool:
+    path = match.without_headers.get(":path")
+    if path and (path.prefix or "").startswith(ACME_PREFIX.rstrip("/")):
+        return True
+    uri = match.uri
+    written = (uri.prefix or uri.exact) if uri else None
+    return bool(written) and not ACME_PREFIX.startswith(str(written))

@@ -1,0 +1,201 @@
+"""Servers: the mesh's word for Istio Gateway servers and Gateway API listeners alike."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.references import (
+    CredentialReference,
+    Purpose,
+    parse_credential_name,
+)
+from istiodoctor.model.istio import GatewayServer, IstioGateway, ServerTls, TlsMode
+from istiodoctor.model.kubernetes import LabelSelector
+from istiodoctor.model.ref import Place, Ref
+
+PLAIN_HTTP = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
+TERMINATING = frozenset(
+    {TlsMode.SIMPLE, TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL, TlsMode.ISTIO_MUTUAL}
+)
+WITH_CREDENTIAL = frozenset({TlsMode.SIMPLE, TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL})
+WITH_CLIENT_AUTHORITY = frozenset({TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL})
+ANY_NAMESPACE = "*"
+
+
+class GatewayApi(StrEnum):
+    """Which API a server was written in."""
+
+    ISTIO = "istio"
+    GATEWAY_API = "gateway-api"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHost:
+    """A host of a server, and the namespace whose routes may bind to it."""
+
+    namespace: str
+    """`*` for any namespace."""
+    name: str
+    """The DNS name or wildcard, lower case: what SNI and Host are compared with."""
+
+    def __str__(self) -> str:
+        """Istio's normal form: the prefix only where it restricts."""
+        return self.name if self.namespace == ANY_NAMESPACE else f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteNamespaces:
+    """From where the routes of a Gateway API listener may come."""
+
+    policy: str
+    """`Same`, `All`, `Selector` or `None`."""
+    selector: LabelSelector | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Server:
+    """One port of a gateway with its hosts and TLS settings."""
+
+    gateway: Ref
+    index: int
+    path: str
+    """JSON Pointer of the server or listener in its object."""
+    age_order: tuple[str, str, str]
+    port: int
+    protocol: str
+    """Upper case: HTTP, HTTPS, TLS, TCP, …"""
+    port_name: str
+    bind: str = ""
+    hosts: tuple[ServerHost, ...]
+    tls: ServerTls | None = None
+    """As written in an Istio Gateway; None for the Gateway API."""
+    has_tls: bool = False
+    mode: TlsMode | None = None
+    """The mode in force; None without TLS."""
+    mode_is_explicit: bool = True
+    https_redirect: bool = False
+    credentials: tuple[CredentialReference, ...] = ()
+    api: GatewayApi = GatewayApi.ISTIO
+    allowed_routes: RouteNamespaces | None = None
+    parent: Ref
+    """The object that the pods are found by: the Gateway, also for a ListenerSet's listeners."""
+
+    @property
+    def id(self) -> str:
+        """A name for this server that findings meet on."""
+        return f"{self.gateway.group}/{self.gateway.kind}/{self.gateway.path}#{self.index}"
+
+    @property
+    def place(self) -> Place:
+        """The server within its object."""
+        return Place(self.gateway, self.path)
+
+    def field(self, pointer: str) -> Place:
+        """Return a field of this server."""
+        return Place(self.gateway, self.path + pointer)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the object it is written in."""
+        return self.gateway.namespace
+
+    @property
+    def is_plain_http(self) -> bool:
+        """Whether it speaks HTTP without TLS."""
+        return self.protocol in PLAIN_HTTP
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether clients speak TLS to it (`gateway.IsTLSServer`)."""
+        return self.has_tls and not self.is_plain_http
+
+    @property
+    def terminates_tls(self) -> bool:
+        """Whether Envoy presents a certificate here."""
+        return self.is_tls and self.mode in TERMINATING
+
+    @property
+    def is_passthrough(self) -> bool:
+        """Whether TLS goes through to the backend, routed by SNI."""
+        return self.is_tls and self.mode is TlsMode.PASSTHROUGH
+
+    @property
+    def routes_http(self) -> bool:
+        """Whether HTTP routes apply: plain HTTP, or HTTPS that ends here."""
+        return self.is_plain_http or (self.protocol == "HTTPS" and self.terminates_tls)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts without namespaces, in order, each once."""
+        return tuple(dict.fromkeys(host.name for host in self.hosts))
+
+    def __str__(self) -> str:
+        """`Gateway shop/web server 443 (https)`."""
+        kind = "listener" if self.api is GatewayApi.GATEWAY_API else "server"
+        named = f" ({self.port_name})" if self.port_name else ""
+        return f"{self.gateway} {kind} {self.port}{named}"
+
+
+def istio_servers(gateway: IstioGateway) -> Iterator[Server]:
+    """Yield the servers of an Istio Gateway, as istiod understands them."""
+    for index, server in enumerate(gateway.spec.servers):
+        path = f"/spec/servers/{index}"
+        tls = server.tls
+        yield Server(
+            gateway=gateway.ref,
+            parent=gateway.ref,
+            index=index,
+            path=path,
+            age_order=gateway.age_order,
+            port=server.port.number,
+            protocol=server.port.protocol.upper(),
+            port_name=server.port.name,
+            bind=server.bind,
+            hosts=tuple(_server_hosts(server.hosts, gateway.namespace)),
+            tls=tls,
+            has_tls=tls is not None,
+            mode=(tls.mode or TlsMode.PASSTHROUGH) if tls else None,
+            mode_is_explicit=bool(tls and tls.mode),
+            https_redirect=bool(tls and tls.https_redirect),
+            credentials=tuple(_references(server, path + "/tls")) if tls else (),
+        )
+
+
+def _server_hosts(hosts: Iterable[str], own: str) -> Iterator[ServerHost]:
+    for written in hosts:
+        namespace, separator, name = written.rpartition("/")
+        if not separator:
+            namespace = ANY_NAMESPACE
+        elif namespace == ".":
+            namespace = own
+        elif namespace == "~":
+            continue
+        yield ServerHost(namespace, name.lower())
+
+
+def _references(server: GatewayServer, path: str) -> Iterator[CredentialReference]:
+    """Yield what a server asks of SDS (pilot/pkg/security/model/authentication.go)."""
+    tls = server.tls
+    if tls is None or (tls.mode or TlsMode.PASSTHROUGH) not in WITH_CREDENTIAL:
+        return
+    names = (
+        [(tls.credential_name, f"{path}/credentialName")]
+        if tls.credential_name
+        else [(name, f"{path}/credentialNames/{i}") for i, name in enumerate(tls.credential_names)]
+    )
+    for text, pointer in names:
+        yield _reference(text, pointer, Purpose.SERVER)
+    if tls.mode not in WITH_CLIENT_AUTHORITY:
+        return
+    if tls.ca_cert_credential_name:
+        pointer = f"{path}/caCertCredentialName"
+        yield _reference(tls.ca_cert_credential_name, pointer, Purpose.AUTHORITY)
+    elif names:
+        yield _reference(*names[0], Purpose.AUTHORITY)
+
+
+def _reference(text: str, path: str, purpose: Purpose) -> CredentialReference:
+    form, namespace, name = parse_credential_name(text)
+    return CredentialReference(
+        text=text, form=form, namespace=namespace, name=name, purpose=purpose, path=path
+    )

@@ -1,0 +1,100 @@
+"""What the questions still need, as plain names for a source."""
+
+from collections.abc import Iterator
+
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialState
+from istiodoctor.mesh.delivery import DeliveryQuestions
+from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
+from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.wanted import LogTarget, Wanted
+
+ISTIOD_CONTAINER = "discovery"
+MOST_LOG_TARGETS = 40
+MISSPELT_AUTHORITY_SUFFIXES = ("-cacerts", "-ca", "-ca-cert", "-cert-ca", "-cacrt")
+"""Names people give a client CA instead of `<name>-cacert`."""
+
+
+class WantedQuestions(DeliveryQuestions):
+    """Which targeted reads would answer what is still open."""
+
+    def wanted(self, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = ()) -> Wanted:
+        """Return the targeted reads for these kinds; grows as Secrets turn out to be missing."""
+        with_secrets = Kind.SECRET in kinds
+        with_logs = Kind.POD_LOG in kinds and bool(log_patterns)
+        missing = frozenset(self._missing_names()) if with_secrets else frozenset()
+        return Wanted(
+            secrets=frozenset(self._secrets()) if with_secrets else frozenset(),
+            secrets_anywhere=missing,
+            fallback_namespaces=self._fallback_namespaces() if missing else frozenset(),
+            logs=frozenset(self._log_targets()) if with_logs else frozenset(),
+            log_patterns=log_patterns,
+            again=frozenset(self._config_maps()) if Kind.CONFIG_MAP in kinds else frozenset(),
+        )
+
+    def _secrets(self) -> Iterator[tuple[str, str]]:
+        for use in self.credential_uses():
+            if use.namespace and use.state is not CredentialState.OUTSIDE:
+                yield use.key
+        for authority in self.authority_uses():
+            if authority.namespace and authority.state is not AuthorityState.OUTSIDE:
+                yield from self._authority_names(authority)
+
+    def _authority_names(self, use: AuthorityUse) -> Iterator[tuple[str, str]]:
+        for name in filter(None, (use.dedicated_name, use.compound_name)):
+            yield use.namespace, name
+        if use.state is AuthorityState.MISSING and use.dedicated_name:
+            stem = use.dedicated_name.removesuffix(AUTHORITY_SUFFIX)
+            for suffix in MISSPELT_AUTHORITY_SUFFIXES:
+                yield use.namespace, stem + suffix
+
+    def _missing_names(self) -> Iterator[str]:
+        for use in self.credential_uses():
+            if use.is_missing and use.reference.form is Form.KUBERNETES:
+                yield use.name
+        for authority in self.authority_uses():
+            if authority.state is AuthorityState.MISSING and authority.dedicated_name:
+                yield authority.dedicated_name
+
+    def _fallback_namespaces(self) -> frozenset[str]:
+        """Return where a misplaced Secret would be: beside Gateways.
+
+        VirtualServices and Certificates.
+        """
+        return frozenset(
+            each.namespace
+            for each in (
+                *self.istio_gateways(),
+                *self.virtual_services(),
+                *self.certificates(),
+            )
+        )
+
+    def _log_targets(self) -> list[LogTarget]:
+        targets = [
+            *(
+                target
+                for plane in self.control_planes()
+                for target in _targets(plane.workload, ISTIOD_CONTAINER)
+            ),
+            *(
+                target
+                for workload in self.servers_by_workload()
+                for target in _targets(workload, PROXY_CONTAINER)
+            ),
+        ]
+        return targets[:MOST_LOG_TARGETS]
+
+    def _config_maps(self) -> Iterator[tuple[Kind, str, str]]:
+        for plane in self.control_planes():
+            yield Kind.CONFIG_MAP, plane.namespace, "istio"
+            if plane.revision != DEFAULT_REVISION:
+                yield Kind.CONFIG_MAP, plane.namespace, f"istio-{plane.revision}"
+
+
+def _targets(workload: Workload, container: str) -> Iterator[LogTarget]:
+    for pod in workload.pods:
+        if any(
+            each.name == container for each in (*pod.spec.containers, *pod.spec.init_containers)
+        ):
+            yield LogTarget(namespace=pod.namespace, pod=pod.name, container=container)

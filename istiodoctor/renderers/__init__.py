@@ -1,0 +1,42 @@
+"""Outputs: each makes one text of what a scan found, and knows the report only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from istiodoctor.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """What the place that an output is written to can show; files of data ignore it."""
+
+    width: int = 80
+    color: bool = False
+    unicode: bool = True
+
+
+class Renderer(Protocol):
+    """One output: the reports of a run, one for each cluster, as one text."""
+
+    def __call__(self, reports: Sequence[Report], display: Display) -> str:
+        """Return the text, ending in a line break."""
+
+
+def _terminal(reports: Sequence[Report], display: Display) -> str:
+    from istiodoctor.renderers import terminal  # Rich is worth its time only here
+
+    return terminal.render_all(
+        reports, width=display.width, color=display.color, unicode=display.unicode
+    )
+
+
+def _json(reports: Sequence[Report], display: Display) -> str:
+    from istiodoctor.renderers import json
+
+    return json.render(reports[0]) if len(reports) == 1 else json.render_all(reports)
+
+
+RENDERERS: Mapping[str, Renderer] = MappingProxyType({"terminal": _terminal, "json": _json})
+"""Each output by the name that `--output` takes; a renderer is imported when it is used."""

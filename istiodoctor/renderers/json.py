@@ -1,0 +1,250 @@
+"""The report as JSON: the contract that other programs read (`docs/report.schema.json`).
+
+Field names are written out here, apart from the report's own: renaming an attribute there must
+not change what others rely on. Within one schema version fields are only added.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from istiodoctor.renderers.phrases import in_utc
+from istiodoctor.renderers.text import plain
+from istiodoctor.report import (
+    SCHEMA_VERSION,
+    CertificateReport,
+    CheckRun,
+    Diagnosis,
+    Evidence,
+    Hop,
+    HostReport,
+    Ignored,
+    Patch,
+    Place,
+    Problem,
+    ProvenFix,
+    Ref,
+    Report,
+    ScanInfo,
+    Severity,
+    UnreadReport,
+    api_version,
+)
+
+HOSTS_SHOWN = 100
+"""How many hosts of one problem are named; `hostsTotal` says how many there are."""
+
+
+def render(report: Report) -> str:
+    """Return one report as JSON, ending in a line break."""
+    return _written(document(report))
+
+
+def render_all(reports: Sequence[Report]) -> str:
+    """Return the reports of several contexts as one JSON object."""
+    return _written(
+        {"schemaVersion": SCHEMA_VERSION, "reports": [document(report) for report in reports]}
+    )
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return the report as the plain values that its JSON is made of."""
+    error = report.error
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "tool": {
+            "name": report.tool.name,
+            "version": report.tool.version,
+            "checks": report.tool.checks,
+        },
+        "scan": _scan(report.scan),
+        "verdict": report.verdict,
+        "error": {"kind": error.kind, "message": error.message} if error else None,
+        "summary": {severity: report.count(severity) for severity in Severity},
+        "problems": [_problem(problem) for problem in report.problems],
+        "hosts": [_host(host) for host in report.hosts],
+        "certificates": [_certificate(certificate) for certificate in report.certificates],
+        "resolved": [_finding(diagnosis) for diagnosis in report.resolved],
+        "ignored": [_ignored(ignored) for ignored in report.ignored],
+        "checks": [_check(run) for run in report.checks],
+        "unread": [_unread(unread) for unread in report.unread],
+    }
+
+
+def _written(value: dict[str, Any]) -> str:
+    # ASCII only: valid in any encoding, and no character of the input reaches a terminal as it is.
+    return json.dumps(plain(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _scan(scan: ScanInfo) -> dict[str, Any]:
+    return {
+        "takenAt": _time(scan.taken_at),
+        "durationSeconds": round(scan.duration_seconds, 3),
+        "source": scan.source,
+        "cluster": {
+            "context": scan.cluster.context,
+            "server": scan.cluster.server,
+            "uid": scan.cluster.uid,
+        },
+        "istioVersions": [
+            {
+                "revision": version.revision,
+                "component": version.component,
+                "version": version.version,
+            }
+            for version in scan.istio_versions
+        ],
+        "absentApis": scan.absent_apis,
+        "notes": scan.notes,
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    shared = _diagnosis(problem.cause)
+    return {
+        "rank": problem.rank,
+        **shared,
+        "severity": problem.severity,
+        "confidence": problem.confidence,
+        "deadline": _time(problem.deadline),
+        **_hosts(problem.hosts),
+        "symptoms": [_finding(symptom) for symptom in problem.symptoms],
+    }
+
+
+def _finding(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return a symptom, or a problem that is gone: without rank and symptoms of its own."""
+    return {**_diagnosis(diagnosis), "causedBy": diagnosis.caused_by}
+
+
+def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "code": diagnosis.code,
+        "name": diagnosis.name,
+        "title": diagnosis.title,
+        "severity": diagnosis.own_severity,
+        "ownSeverity": diagnosis.own_severity,
+        "confidence": diagnosis.confidence,
+        "message": diagnosis.message,
+        "subject": _ref(diagnosis.subject),
+        "deadline": _time(diagnosis.deadline),
+        "objects": [_place(place) for place in diagnosis.objects],
+        **_hosts(diagnosis.hosts),
+        "evidence": [_evidence(evidence) for evidence in diagnosis.evidence],
+        "fixes": [_fix(proven) for proven in diagnosis.fixes],
+        "fingerprint": diagnosis.fingerprint,
+        "baseline": diagnosis.baseline,
+        "docs": diagnosis.docs,
+    }
+
+
+def _hosts(hosts: Sequence[str]) -> dict[str, Any]:
+    return {"hosts": hosts[:HOSTS_SHOWN], "hostsTotal": len(hosts)}
+
+
+def _ref(ref: Ref | None) -> dict[str, Any] | None:
+    if ref is None:
+        return None
+    return {
+        "apiVersion": api_version(ref),
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+    }
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {
+        **(_ref(place.ref) or {}),
+        "path": place.path,
+        "file": place.file,
+        "line": place.line,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "kind": evidence.kind,
+        "text": evidence.text,
+        "ref": _ref(evidence.ref),
+        "at": _time(evidence.at),
+    }
+
+
+def _fix(proven: ProvenFix) -> dict[str, Any]:
+    fix = proven.fix
+    return {
+        "title": fix.title,
+        "risk": fix.risk,
+        "patches": [_patch(patch) for patch in fix.patches],
+        "commands": fix.commands,
+        "verify": fix.verify,
+        "undo": fix.undo,
+        "proven": proven.proven,
+        "why": " ".join(filter(None, (fix.why, proven.why))),
+    }
+
+
+def _patch(patch: Patch) -> dict[str, Any]:
+    return {"ref": _ref(patch.ref), "type": patch.type, "body": patch.body}
+
+
+def _host(host: HostReport) -> dict[str, Any]:
+    return {
+        "host": host.host,
+        "gateway": _ref(host.gateway),
+        "verdict": host.verdict,
+        "path": [_hop(hop) for hop in host.path],
+    }
+
+
+def _hop(hop: Hop) -> dict[str, Any]:
+    return {"hop": hop.hop, "ref": _ref(hop.ref), "state": hop.state, "text": hop.text}
+
+
+def _certificate(certificate: CertificateReport) -> dict[str, Any]:
+    return {
+        "credential": _ref(certificate.credential),
+        "source": certificate.source,
+        "subjectAlternativeNames": certificate.subject_alternative_names,
+        "notBefore": _time(certificate.not_before),
+        "notAfter": _time(certificate.not_after),
+        "renewalTime": _time(certificate.renewal_time),
+        "serial": certificate.serial,
+        "fingerprintSha256": certificate.fingerprint_sha256,
+    }
+
+
+def _ignored(ignored: Ignored) -> dict[str, Any]:
+    return {
+        "fingerprint": ignored.fingerprint,
+        "code": ignored.code,
+        "reason": ignored.reason,
+        "until": _time(ignored.until),
+        "by": ignored.by,
+    }
+
+
+def _check(run: CheckRun) -> dict[str, Any]:
+    return {"code": run.code, "name": run.name, "outcome": run.outcome, "reason": run.reason}
+
+
+def _unread(unread: UnreadReport) -> dict[str, Any]:
+    return {
+        "apiGroup": unread.api_group,
+        "kind": unread.kind,
+        "namespace": unread.namespace,
+        "name": unread.name,
+        "reason": unread.reason,
+        "message": unread.message,
+        "file": unread.file,
+        "line": unread.line,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    """Return `2026-01-15T09:00:00Z`."""
+    if moment is None:
+        return None
+    return in_utc(moment).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

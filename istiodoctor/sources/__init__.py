@@ -1,0 +1,1 @@
+"""Where a scan reads from: a cluster, files, a bundle, the demonstration."""

@@ -1,0 +1,162 @@
+"""A cluster as a source: what was asked for, what came, and what could not be had."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import msgspec
+
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import ClusterInfo, Reading, UnreadReason
+from istiodoctor.model.wanted import Wanted
+from istiodoctor.sources.cluster.connection import Connection
+from istiodoctor.sources.cluster.crew import Job, Watched, work_off
+from istiodoctor.sources.cluster.discovery import Apis
+from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.inventory import Inventory
+from istiodoctor.sources.cluster.logs import Logs
+from istiodoctor.sources.cluster.scope import Namespaces, Scope
+from istiodoctor.sources.cluster.secrets import Secrets
+from istiodoctor.sources.cluster.single import Lookup
+from istiodoctor.sources.cluster.union import united
+from istiodoctor.sources.source import Progress, SourceError, SourceErrorKind
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    git_version: str = ""
+
+
+class _Metadata(msgspec.Struct):
+    uid: str = ""
+
+
+class _Namespace(msgspec.Struct):
+    metadata: _Metadata
+
+
+_LARGE = (Kind.VIRTUAL_SERVICE, Kind.SERVICE, Kind.POD, Kind.ENDPOINT_SLICE)
+"""Kinds with many objects: begun first, so that none of them is still under way at the end."""
+
+
+class ClusterSource:
+    """Reads one cluster, within one deadline that counts from the moment it was opened."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        apis: Apis,
+        *,
+        context: str,
+        namespaces: frozenset[str] = frozenset(),
+        only_namespaces: bool = False,
+        secret_inventory: bool = False,
+        since: timedelta,
+        progress: Progress | None = None,
+    ) -> None:
+        """See `open_cluster`, which also makes sure that the server answers."""
+        self.taken_at = datetime.now(UTC)
+        self.name = context
+        self.connection = connection
+        self._watched = Watched(progress)
+        self._scope = Scope(
+            connection=connection,
+            apis=apis,
+            namespaces=Namespaces(connection, namespaces),
+            only_namespaces=only_namespaces,
+        )
+        self._lookup = Lookup(connection, apis)
+        self._secrets = Secrets(connection=connection, lookup=self._lookup, scope=self._scope)
+        self._inventory = Inventory(
+            connection=connection,
+            lookup=self._lookup,
+            scope=self._scope,
+            whole=secret_inventory,
+        )
+        self._logs = Logs(connection=connection, scope=self._scope, since=since)
+
+    def collect(self, kinds: frozenset[Kind]) -> Reading:
+        """List these kinds, several at a time.
+
+        Raises SourceError when nothing came at all: the server has forgotten us, or is silent.
+        """
+        wanted = sorted(filter(self._scope.includes, kinds), key=_largest_first)
+        jobs = [Job(kind=kind, work=partial(self._listed, kind)) for kind in wanted]
+        collected = united(work_off(jobs, self.connection.deadline))
+        if collected.unread and not (collected.listed or collected.resources):
+            self._raise_if_hopeless(collected)
+        return collected
+
+    def _listed(self, kind: Kind) -> Reading:
+        self._watched.started(kind)
+        reading = self._scope.read(kind)
+        self._watched.finished(kind, len(reading.resources))
+        return reading
+
+    def _raise_if_hopeless(self, collected: Reading) -> None:
+        where = f"{self.connection.server} (context {self.name})"
+        if self.connection.rejected:
+            message = f"{where} no longer accepts the credentials; log in again"
+            raise SourceError(SourceErrorKind.UNAUTHORIZED, message)
+        if all(each.reason is UnreadReason.TIMED_OUT for each in collected.unread):
+            message = f"{where} did not answer in time; check the network, or raise --timeout"
+            raise SourceError(SourceErrorKind.TIMED_OUT, message)
+
+    def read(self, wanted: Wanted) -> Reading:
+        """Read what is named: Secrets, logs, and objects once more."""
+        readings: list[Reading] = []
+        if wanted.secrets or wanted.secrets_anywhere:
+            readings += self._part(Kind.SECRET, self._wanted_secrets(wanted))
+        if wanted.again:
+            readings += self._again(wanted.again)
+        if wanted.logs and wanted.log_patterns:
+            lines = self._logs.read(wanted.logs, wanted.log_patterns)
+            readings += self._part(Kind.POD_LOG, lines)
+        return united(readings)
+
+    def _wanted_secrets(self, wanted: Wanted) -> Iterator[Reading]:
+        yield from self._secrets.read(wanted.secrets)
+        yield from self._inventory.read(wanted.secrets_anywhere, wanted.fallback_namespaces)
+
+    def _part(self, kind: Kind, coming: Iterable[Reading]) -> list[Reading]:
+        self._watched.started(kind)
+        readings = list(coming)
+        count = sum(len(each.credentials) + len(each.logs) for each in readings)
+        self._watched.finished(kind, count)
+        return readings
+
+    def _again(self, wanted: frozenset[tuple[Kind, str, str]]) -> list[Reading]:
+        jobs = [
+            Job(
+                kind=kind,
+                namespace=namespace,
+                name=name,
+                work=partial(self._lookup.get, kind, namespace, name),
+            )
+            for kind, namespace, name in sorted(wanted, key=lambda each: (str(each[0]), *each[1:]))
+            if self._scope.permits(namespace)
+        ]
+        return work_off(jobs, self.connection.deadline)
+
+    def describe(self) -> ClusterInfo:
+        """Return which cluster this is, as far as it says so."""
+        uid = version = ""
+        try:
+            body = self.connection.get("api", "v1", "namespaces", "kube-system")
+            uid = msgspec.json.decode(body, type=_Namespace).metadata.uid
+        except (RequestError, msgspec.DecodeError):
+            pass
+        try:
+            body = self.connection.get("version")
+            version = msgspec.json.decode(body, type=_Version).git_version
+        except (RequestError, msgspec.DecodeError):
+            pass
+        return ClusterInfo(
+            context=self.name,
+            server=self.connection.server,
+            uid=uid,
+            kubernetes_version=version,
+        )
+
+
+def _largest_first(kind: Kind) -> tuple[bool, str]:
+    return kind not in _LARGE, str(kind)

@@ -1,0 +1,137 @@
+"""GET requests to one API server, with patience and bounds."""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from istiodoctor.sources.cluster import failure
+from istiodoctor.sources.cluster.deadline import Deadline
+from istiodoctor.sources.cluster.failure import RequestError
+
+JSON = "application/json"
+Query = Sequence[tuple[str, str]]
+
+ATTEMPTS = 5
+ATTEMPTS_IN_SILENCE = 2
+"""A server that says nothing at all is asked once more, not five times."""
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 4.0
+SHARE_OF_SILENCE = 1 / 6
+"""How much of the whole time one request may wait for the next sign of life…"""
+SHARE_OF_REQUEST = 1 / 3
+"""…and for its answer to be complete, so that one that hangs leaves time for the others."""
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST_REFUSAL = 64 * 1024
+CHUNK = 64 * 1024
+
+
+class Connection:
+    """A Kubernetes API server, asked with GET and nothing else. For use by several threads."""
+
+    def __init__(self, client: Any, deadline: Deadline) -> None:
+        """`client` is a `kubernetes.client.ApiClient`; to name its type would import it."""
+        self._client = client
+        self.deadline = deadline
+        self.rejected = False
+        """Whether the server has said that it does not know who is asking."""
+
+    @property
+    def server(self) -> str:
+        """The server's URL, without a user or password in it."""
+        parts = urlsplit(str(self._client.configuration.host))
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    def get(
+        self, *path: str, query: Query = (), accept: str = JSON, head: int | None = None
+    ) -> bytes:
+        """Return the body of a 200, or its first `head` bytes.
+
+        Everything else raises RequestError. The segments of the path may hold anything.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._attempt(path, query, accept, head)
+            except RequestError as failed:
+                self._wait_or_give_up(failed, attempt)
+        raise AssertionError("the last attempt has returned or raised")
+
+    def _wait_or_give_up(self, failed: RequestError, attempt: int) -> None:
+        attempts = ATTEMPTS_IN_SILENCE if failed.silent else ATTEMPTS
+        if not failed.again or attempt >= attempts:
+            raise failed
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.5, 1)
+        pause = max(failed.pause, pause)
+        if pause >= self.deadline.remaining:
+            raise failed
+        time.sleep(pause)
+
+    def _attempt(
+        self, path: tuple[str, ...], query: Query, accept: str, head: int | None
+    ) -> bytes:
+        response = self._send(path, query, accept)
+        until = self.deadline.at_most(self.deadline.seconds * SHARE_OF_REQUEST)
+        whole = False
+        try:
+            if response.status == 200:
+                body, whole = _body(response, until, head or LARGEST_ANSWER)
+            else:
+                body, whole = _body(response, until, LARGEST_REFUSAL)
+        except RequestError:
+            raise
+        except Exception as error:
+            raise failure.of_exception(error) from None
+        finally:
+            if not whole:
+                response.close()  # a connection with the rest of an answer in it is of no use
+        if response.status != 200:
+            self.rejected = self.rejected or response.status == 401
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            raise failure.of_status(response.status, response.reason or "", headers, body)
+        if not whole and head is None:
+            limit = LARGEST_ANSWER // 1024 // 1024
+            raise RequestError(f"the answer is larger than {limit} MiB", too_large=True)
+        return body
+
+    def _send(self, path: tuple[str, ...], query: Query, accept: str) -> Any:
+        """Return the open response."""
+        from kubernetes.client import ApiException
+
+        patience = min(self.deadline.remaining, self.deadline.seconds * SHARE_OF_SILENCE)
+        if patience <= 0:
+            raise failure.late(self.deadline.seconds)
+        try:
+            request = self._client.param_serialize(
+                "GET",
+                "/" + "/".join(quote(segment, safe="") for segment in path),
+                query_params=list(query),
+                header_params={"Accept": accept, "Accept-Encoding": "gzip"},
+                auth_settings=["BearerToken"],
+            )
+            return self._client.call_api(*request, _request_timeout=(patience, patience)).response
+        except ApiException as error:  # the client's name for a TLS error
+            raise failure.of_tls((error.reason or "").partition("\n")[2]) from None
+        except Exception as error:
+            raise failure.of_exception(error) from None
+
+
+def _body(response: Any, until: Deadline, limit: int) -> tuple[bytes, bool]:
+    """Read up to `limit` bytes; says whether that is all of it."""
+    pieces = []
+    size = 0
+    for piece in _pieces(response):
+        if until.passed:
+            raise failure.silence("the answer was not complete in time")
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            return b"".join(pieces)[:limit], False
+    return b"".join(pieces), True
+
+
+def _pieces(response: Any) -> Iterator[bytes]:
+    """Whatever has come in, as it comes: nothing waits for a piece to be full."""
+    while piece := response.read1(CHUNK):
+        yield piece

@@ -1,0 +1,143 @@
+"""What can become of a request other than an answer, in words and for decisions."""
+
+import re
+import ssl
+
+import msgspec
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+)
+
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import Unread, UnreadReason
+
+OVERLOADED = frozenset({429, 500, 502, 503, 504})
+LONGEST_WORDS = 500
+_NUMBERED = re.compile(r"\[Errno -?\d+\] ")
+
+
+class RequestError(Exception):
+    """A request that brought nothing, and why: in the server's words where it had some."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: UnreadReason = UnreadReason.FAILED,
+        status: int = 0,
+        again: bool = False,
+        silent: bool = False,
+        pause: float = 0,
+        too_large: bool = False,
+        untrusted: bool = False,
+    ) -> None:
+        """Keep what the next step depends on.
+
+        `again`: another attempt may do, after `pause` seconds at the least. `silent`: nobody
+        answered. `untrusted`: the server's certificate was refused.
+        """
+        self.message = " ".join(message.split())[:LONGEST_WORDS]
+        super().__init__(self.message)
+        self.reason = reason
+        self.status = status
+        self.again = again
+        self.silent = silent
+        self.pause = pause
+        self.too_large = too_large
+        self.untrusted = untrusted
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether the server knows the request, and us, and does not permit it."""
+        return self.status == 403
+
+    @property
+    def absent(self) -> bool:
+        """Whether the server has nothing there."""
+        return self.status == 404
+
+    def unread(self, kind: Kind, namespace: str = "", name: str = "") -> Unread:
+        """Return what was not read by it."""
+        return Unread(
+            kind=kind, namespace=namespace, name=name, reason=self.reason, message=self.message
+        )
+
+
+class _Status(msgspec.Struct):
+    message: str = ""
+
+
+def of_status(status: int, phrase: str, headers: dict[str, str], body: bytes) -> RequestError:
+    """Return the failure that an answer other than 200 is."""
+    message = (
+        f"{status} {phrase}: {words}" if (words := _words(headers, body)) else f"{status} {phrase}"
+    )
+    reason = UnreadReason.FAILED
+    if status in (401, 403):
+        reason = UnreadReason.FORBIDDEN
+    elif status == 504:
+        reason = UnreadReason.TIMED_OUT
+    elif 300 <= status < 400:
+        message += "; redirects are not followed"
+    after = headers.get("retry-after", "")
+    return RequestError(
+        message,
+        reason=reason,
+        status=status,
+        again=status in OVERLOADED,
+        pause=float(after) if after.isascii() and after.isdigit() else 0,
+    )
+
+
+def _words(headers: dict[str, str], body: bytes) -> str:
+    """Return what a Status says, or a line of plain text; a page of HTML says nothing."""
+    if "html" in headers.get("content-type", ""):
+        return ""
+    try:
+        return msgspec.json.decode(body, type=_Status).message
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return body.decode(errors="replace").strip().partition("\n")[0]
+
+
+def of_exception(error: Exception) -> RequestError:
+    """Return the failure that an exception of the transport is, without what was sent."""
+    match error:
+        case ReadTimeoutError() | TimeoutError():
+            return silence("no answer in time")
+        case NewConnectionError():
+            text = _NUMBERED.sub("", str(error))
+            return RequestError(text.rpartition("connection: ")[2], again=True)
+        case ConnectTimeoutError():
+            return silence("no connection in time")
+        case ProxyError():
+            return RequestError("the proxy does not connect to it", again=True)
+        case LocationValueError():
+            return RequestError("the server's URL is not valid")
+        case ssl.SSLError() | HTTPError() | ConnectionError():
+            return RequestError(f"the connection broke: {type(error).__name__}", again=True)
+        case OSError():
+            return RequestError(f"{error.strerror or type(error).__name__}")
+        case _:  # a header that cannot be sent: its text is the credential
+            return RequestError("the credentials of the kubeconfig cannot be sent in a request")
+
+
+def of_tls(words: str) -> RequestError:
+    """Return the failure that a TLS handshake ended in."""
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in words or "doesn't match" in words
+    return RequestError(f"TLS: {words}", untrusted=untrusted, again=not untrusted)
+
+
+def silence(message: str) -> RequestError:
+    """Return the failure of waiting in vain."""
+    return RequestError(message, reason=UnreadReason.TIMED_OUT, again=True, silent=True)
+
+
+def late(seconds: float) -> RequestError:
+    """Return the failure of what was not even asked, or not waited for."""
+    message = f"the {seconds:g} s for reading this cluster were over"
+    return RequestError(message, reason=UnreadReason.TIMED_OUT)

@@ -1,0 +1,50 @@
+"""Single objects, got by name."""
+
+from dataclasses import dataclass
+
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import Reading
+from istiodoctor.sources.cluster.connection import Connection
+from istiodoctor.sources.cluster.discovery import Apis
+from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.listing import Collector, path_of
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Gets objects by name."""
+
+    connection: Connection
+    apis: Apis
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Reading:
+        """Return the object, or the fact that it is not there, or why it cannot be told."""
+        try:
+            return self.answer(kind, namespace, name)
+        except RequestError as failed:
+            return Reading(unread=(failed.unread(kind, namespace, name),))
+
+    def answer(self, kind: Kind, namespace: str, name: str) -> Reading:
+        """Do the same, but raise RequestError when it cannot be told."""
+        asked = frozenset({(kind, namespace, name)})
+        if not is_possible(name) or (kind.namespaced and not is_possible(namespace)):
+            return Reading(looked_up=asked)
+        for version in self.apis.versions(kind):
+            try:
+                body = self.connection.get(*path_of(kind, version, namespace, name))
+            except RequestError as failed:
+                if not failed.absent:
+                    raise
+                return Reading(looked_up=asked)
+            collector = Collector(kind, version)
+            collector.add(body)
+            return collector.reading(looked_up=asked)
+        return Reading(absent_apis=frozenset({kind}))
+
+
+def is_possible(name: str) -> bool:
+    """Whether an object can have this name. Others, as references hold them, would be other paths.
+
+    (`path.ValidatePathSegmentName` of apimachinery)
+    """
+    return name not in ("", ".", "..") and not set(name) & {"/", "%"}

@@ -1,0 +1,41 @@
+"""What files prove by what they do not show: nothing, unless they are the whole cluster."""
+
+from collections.abc import Iterator
+
+from istiodoctor.model.kind import OPTIONAL_READS, Kind
+from istiodoctor.model.snapshot import EVERYWHERE, Reading, Unread, UnreadReason
+
+DERIVED = frozenset(
+    {
+        Kind.POD,
+        Kind.ENDPOINT_SLICE,
+        Kind.EVENT,
+        Kind.CERTIFICATE_REQUEST,
+        Kind.ORDER,
+        Kind.CHALLENGE,
+    }
+)
+"""What controllers make: manifests that are complete otherwise do not hold it."""
+
+DERIVED_MESSAGE = "controllers make these, and the files hold none"
+DOUBT = "some files could not be read: what the others do not show may be in those"
+
+
+def whole_cluster(kinds: frozenset[Kind], seen: set[Kind], *, is_doubtful: bool) -> Reading:
+    """Return which kinds the files hold completely; `seen` are those of which one appeared.
+
+    Where something was left unread that may hold objects of any kind, no absence is a fact.
+    """
+    underived = frozenset(_underived(kinds, seen))
+    if is_doubtful:
+        return Reading(unread=tuple(underived), notes=(DOUBT,))
+    complete = kinds - OPTIONAL_READS - {unread.kind for unread in underived}
+    return Reading(
+        unread=tuple(sorted(underived, key=str)),
+        listed={kind: frozenset({EVERYWHERE}) for kind in complete},
+    )
+
+
+def _underived(kinds: frozenset[Kind], seen: set[Kind]) -> Iterator[Unread]:
+    for kind in (kinds & DERIVED) - seen:
+        yield Unread(kind=kind, reason=UnreadReason.NOT_DERIVED, message=DERIVED_MESSAGE)

@@ -1,0 +1,213 @@
+"""Files as a source: manifests, folders of them, recorded snapshots, standard input."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.log import LogLine
+from istiodoctor.model.snapshot import ClusterInfo, Reading, Unread, UnreadReason
+from istiodoctor.model.wanted import Wanted
+from istiodoctor.sources.completeness import whole_cluster
+from istiodoctor.sources.found_objects import FoundObjects
+from istiodoctor.sources.input_files import (
+    STANDARD_INPUT,
+    UnreadableError,
+    check_path,
+    read_stream,
+)
+from istiodoctor.sources.log_files import LogFolder
+from istiodoctor.sources.object_files import ObjectFiles
+from istiodoctor.sources.snapshot_directory import (
+    ENVOY_FOLDER,
+    LOG_FOLDER,
+    SNAPSHOT_FILE,
+    SnapshotError,
+    SnapshotFile,
+    cluster_info,
+    load_snapshot_file,
+    recorded_reading,
+)
+from istiodoctor.sources.source import SourceError, SourceErrorKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesSource:
+    """The files behind the paths of a command line; made by `open_files`."""
+
+    paths: tuple[str, ...]
+    taken_at: datetime
+    whole_cluster: bool
+    since: timedelta
+    standard_input: bytes | UnreadableError = b""
+    snapshot: SnapshotFile | None = None
+    broken: tuple[Unread, ...] = ()
+    """Each `snapshot.json` that could not be used."""
+
+    @property
+    def name(self) -> str:
+        """The paths as they were given."""
+        return ", ".join(self.paths)
+
+    def describe(self) -> ClusterInfo:
+        """Return the cluster that a recorded snapshot was taken of; all empty for manifests."""
+        return cluster_info(self.snapshot) if self.snapshot else ClusterInfo()
+
+    def collect(self, kinds: frozenset[Kind]) -> Reading:
+        """Read everything of these kinds; raises SourceError when there is no object at all."""
+        files = ObjectFiles(FoundObjects(kinds))
+        for path in self.paths:
+            self._read(path, files)
+        found = files.found
+        if self.snapshot is not None and Kind.SECRET in kinds:
+            found.complete(self.snapshot.credential_facts)
+        if not found.count and self.snapshot is None:
+            raise SourceError(SourceErrorKind.NO_OBJECTS, self._emptiness(found))
+        logs = self._logs() if Kind.POD_LOG in kinds else Reading()
+        claims = self._claims(kinds, found)
+        return Reading(
+            resources=tuple(found.resources.values()),
+            credentials=tuple(found.credentials.values()),
+            secret_names=frozenset(found.secret_names) | claims.secret_names,
+            documents=found.documents,
+            locations=found.locations,
+            logs=logs.logs,
+            unread=(*self.broken, *found.unread, *files.unread, *logs.unread, *claims.unread),
+            notes=(*found.notes, *files.notes, *logs.notes, *self._envoy_notes(), *claims.notes),
+            absent_apis=claims.absent_apis,
+            listed=claims.listed,
+            looked_up=claims.looked_up,
+        )
+
+    def read(self, wanted: Wanted) -> Reading:
+        """Return nothing more: `collect` read everything."""
+        return Reading()
+
+    def _read(self, path: str, files: ObjectFiles) -> None:
+        if path != STANDARD_INPUT:
+            files.read(path)
+        elif isinstance(self.standard_input, bytes):
+            files.add(self.standard_input, path)
+        else:
+            files.found.miss(str(self.standard_input), path)
+
+    def _claims(self, kinds: frozenset[Kind], found: FoundObjects) -> Reading:
+        """Return what is known to be complete: nothing of plain manifests."""
+        if self.snapshot is not None:
+            recorded = recorded_reading(self.snapshot, kinds)
+            if self.snapshot.listed is None:
+                claimed = whole_cluster(kinds, found.seen, is_doubtful=found.is_doubtful)
+                return _with_claims(recorded, claimed)
+            return recorded
+        if self.whole_cluster:
+            return whole_cluster(kinds, found.seen, is_doubtful=found.is_doubtful)
+        return Reading()
+
+    def _logs(self) -> Reading:
+        not_before = self.taken_at - self.since if self.snapshot else None
+        logs: list[LogLine] = []
+        unread: list[Unread] = []
+        notes: list[str] = []
+        for path in self.paths:
+            root = Path(path, LOG_FOLDER)
+            if path != STANDARD_INPUT and root.is_dir():
+                folder = LogFolder(root, str(root), not_before)
+                logs += folder.lines()
+                unread += folder.unread
+                notes += folder.notes
+        return Reading(logs=tuple(logs), unread=tuple(unread), notes=tuple(notes))
+
+    def _envoy_notes(self) -> tuple[str, ...]:
+        folders = [Path(path, ENVOY_FOLDER) for path in self.paths if path != STANDARD_INPUT]
+        return tuple(
+            f"{folder}: Envoy's recorded state is not read"
+            for folder in folders
+            if folder.is_dir()
+        )
+
+    def _emptiness(self, found: FoundObjects) -> str:
+        """Say that nothing was found, and what stood in the way."""
+        hint = "give manifests, or what `kubectl get … -o yaml` prints"
+        if found.malformed:
+            first = found.malformed[0]
+            where = f"{first.file}:{first.line}" if first.line else str(first.file)
+            hint = f"{where}: {first.message}"
+        elif found.notes:
+            hint = found.notes[0]
+        return f"{self.name}: no Kubernetes objects there; {hint}"
+
+
+def open_files(
+    paths: Sequence[str],
+    *,
+    whole_cluster: bool,
+    stdin: TextIO | BinaryIO | None,
+    since: timedelta,
+    now: datetime,
+) -> FilesSource:
+    """Return the source for these paths (`-` for `stdin`); raises SourceError for wrong usage.
+
+    `since` bounds the logs of a recorded snapshot, back from when it was taken; `now` is when
+    anything else was.
+    """
+    snapshots: list[SnapshotFile] = []
+    broken: list[Unread] = []
+    for path in paths:
+        if path != STANDARD_INPUT:
+            _open_path(path, snapshots, broken)
+    if len(snapshots) > 1:
+        raise SourceError(
+            SourceErrorKind.USAGE,
+            f"{', '.join(paths)}: these are {len(snapshots)} snapshots; scan one at a time",
+        )
+    snapshot = snapshots[0] if snapshots else None
+    return FilesSource(
+        paths=tuple(dict.fromkeys(paths)),
+        taken_at=snapshot.taken_at if snapshot else now,
+        whole_cluster=whole_cluster,
+        since=since,
+        standard_input=_standard_input(stdin) if STANDARD_INPUT in paths else b"",
+        snapshot=snapshot,
+        broken=tuple(broken),
+    )
+
+
+def _open_path(shown: str, snapshots: list[SnapshotFile], broken: list[Unread]) -> None:
+    path = check_path(shown)
+    if not path.is_dir():
+        return
+    try:
+        if (recorded := load_snapshot_file(path)) is not None:
+            snapshots.append(recorded)
+    except SnapshotError as error:
+        broken.append(
+            Unread(
+                kind=None,
+                reason=UnreadReason.MALFORMED,
+                message=str(error),
+                file=str(Path(shown, SNAPSHOT_FILE)),
+            )
+        )
+
+
+def _standard_input(stdin: TextIO | BinaryIO | None) -> bytes | UnreadableError:
+    if stdin is None:
+        raise SourceError(SourceErrorKind.USAGE, "-: there is no standard input to read from")
+    try:
+        return read_stream(stdin)
+    except UnreadableError as error:
+        return error
+
+
+def _with_claims(recorded: Reading, claimed: Reading) -> Reading:
+    """Join what a snapshot says with what follows from it being complete."""
+    return Reading(
+        secret_names=recorded.secret_names,
+        unread=(*recorded.unread, *claimed.unread),
+        notes=(*recorded.notes, *claimed.notes),
+        absent_apis=recorded.absent_apis,
+        listed=claimed.listed,
+        looked_up=recorded.looked_up,
+    )

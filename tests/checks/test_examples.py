@@ -1,0 +1,50 @@
+"""Every check's documentation holds: its bad clusters fire, its good ones do not."""
+
+import pytest
+
+from istiodoctor.check import Check
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.kind import Kind
+from istiodoctor.registry import discover
+from tests.support.examples import Example, examples
+
+CHECKS = discover().checks
+EXAMPLES = [example for check in CHECKS for example in examples(check)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_a_bad_example_fires_and_a_good_one_does_not(example: Example) -> None:
+    findings = list(example.check.run(Mesh(example.snapshot())))
+
+    assert bool(findings) == (example.verdict == "bad"), [each.message for each in findings]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+def test_every_check_has_a_bad_and_a_good_example(check: Check) -> None:
+    verdicts = {example.verdict for example in examples(check)}
+
+    assert verdicts == {"bad", "good"}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+def test_a_check_declares_exactly_the_kinds_behind_the_questions_it_asks(check: Check) -> None:
+    asked: set[Kind] = set()
+    undeclared: set[tuple[str, Kind]] = set()
+    for example in examples(check):
+        mesh = Mesh(example.snapshot())
+        list(check.run(mesh))
+        asked |= mesh.asked
+        undeclared |= mesh.undeclared
+
+    assert (set(check.needs), undeclared) == (asked, set())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_remembered_answers_are_recorded_like_fresh_ones(example: Example) -> None:
+    mesh = Mesh(example.snapshot())
+    list(example.check.run(mesh))
+    fresh = frozenset(mesh.asked)
+    mesh.asked.clear()
+    list(example.check.run(mesh))
+
+    assert mesh.asked == fresh

@@ -1,0 +1,195 @@
+"""The YAML of a check's documentation, made into whole clusters.
+
+Values of Secrets are written in words and become real PEM here: `certificate for a.example.com,
+b.example.com`,
+`key of a.example.com` (the key of the certificate whose first name that is), `authority
+Clients`, `empty`. After a
+semicolon a certificate takes options, see `OPTIONS`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import yaml
+
+from istiodoctor.check import Check
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.decode import decode_object
+from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.log import LogLine
+from istiodoctor.model.log_format import parse_log_line
+from istiodoctor.model.ref import Ref
+from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot
+from tests.support.certificates import Authority, Issued, new_key
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+"""The clock of every example."""
+
+BLOCK = re.compile(
+    r"^```(?P<language>yaml|log) (?P<verdict>bad|good)(?: (?P<source>\S+))?\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One YAML block of a documentation page, with the log blocks that follow it."""
+
+    check: Check
+    verdict: str
+    text: str
+    logs: tuple[tuple[str, str], ...] = ()
+    """`namespace/pod/container` and the lines of its log."""
+
+    def __str__(self) -> str:
+        return f"{self.check.code}-{self.verdict}"
+
+    def snapshot(self) -> Snapshot:
+        """Return the block as a whole cluster."""
+        logs = tuple(line for source, text in self.logs for line in log_lines(source, text))
+        return cluster(self.text, logs)
+
+
+def examples(check: Check) -> Iterator[Example]:
+    """Yield the examples of a check; a ```log block belongs to the YAML block before it."""
+    blocks = list(BLOCK.finditer(check.documentation))
+    for index, block in enumerate(blocks):
+        if block["language"] != "yaml":
+            continue
+        logs = []
+        for after in blocks[index + 1 :]:
+            if after["language"] == "yaml":
+                break
+            logs.append((after["source"], after["text"]))
+        yield Example(check=check, verdict=block["verdict"], text=block["text"], logs=tuple(logs))
+
+
+def cluster(text: str, logs: tuple[LogLine, ...] = ()) -> Snapshot:
+    """Return YAML documents as a cluster that was read completely."""
+    decoded = [
+        found
+        for document in yaml.safe_load_all(text)
+        if document and (found := decode_object(materialized(document)))
+    ]
+    reading = Reading(
+        resources=tuple(each.resource for each in decoded if each.resource),
+        credentials=tuple(each.credential for each in decoded if each.credential),
+        logs=logs,
+        listed={kind: frozenset({EVERYWHERE}) for kind in Kind},
+    )
+    return Snapshot(taken_at=NOW, source="example", readings=[reading], requested=frozenset(Kind))
+
+
+def mesh(text: str) -> Mesh:
+    """Return the mesh of YAML documents that are a whole cluster."""
+    return Mesh(cluster(text))
+
+
+def log_lines(source: str, text: str) -> Iterator[LogLine]:
+    """Yield the lines of a container's log."""
+    namespace, pod, container = source.split("/")
+    ref = Ref(CORE, "Pod", namespace, pod)
+    for line in text.splitlines():
+        yield parse_log_line(line, pod=ref, container=container)
+
+
+def materialized(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with the words in a Secret's stringData replaced by PEM.
+
+    Times without a value in `metadata.creationTimestamp` stay unknown; YAML's own timestamps
+    become text again.
+    """
+    plain: dict[str, Any] = _texts(document)
+    if plain.get("kind") == "Secret" and "stringData" in plain:
+        values = {key: pem(value) for key, value in plain["stringData"].items()}
+        plain = {**plain, "stringData": values}
+    return plain
+
+
+def _texts(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _texts(each) for key, each in value.items()}
+        case list():
+            return [_texts(each) for each in value]
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case _:
+            return value
+
+
+def pem(words: str) -> str:
+    """Return the PEM that words stand for; other text as it is."""
+    text = " ".join(words.split())
+    if text == "empty":
+        return ""
+    if text.startswith("authority "):
+        return authority(text.removeprefix("authority ")).pem
+    if text.startswith("key of "):
+        return issued(text.removeprefix("key of ")).key_pem
+    if text.startswith("certificate for "):
+        subject, _, options = text.removeprefix("certificate for ").partition(";")
+        names = tuple(each.strip() for each in subject.split(","))
+        return certificate(names, tuple(filter(None, map(str.strip, options.split(";")))))
+    return words
+
+
+@cache
+def authority(name: str) -> Authority:
+    """Return the authority of this name, made once."""
+    return Authority(name)
+
+
+@cache
+def _intermediate() -> Authority:
+    return Authority("Example Intermediate", parent=authority("Example Root"))
+
+
+@cache
+def _key(name: str) -> Any:
+    return new_key("ec")
+
+
+@cache
+def issued(name: str) -> Issued:
+    """Return the plain certificate whose first name this is; its key serves every variant."""
+    return _intermediate().issue(name, key=_key(name))
+
+
+def certificate(names: tuple[str, ...], options: tuple[str, ...]) -> str:
+    """Return a chain for these names with the options applied in order."""
+    settings: dict[str, Any] = {"key": _key(names[0])}
+    signer = _intermediate()
+    shape: Callable[[Issued], str] = _chain
+    for option in options:
+        if found := re.fullmatch(r"expires in (\d+) days", option):
+            settings["not_after"] = NOW + timedelta(days=int(found[1]))
+        elif found := re.fullmatch(r"issued by (.+)", option):
+            signer = authority(found[1])
+        elif option in SHAPES:
+            shape = SHAPES[option]
+        else:
+            settings |= OPTIONS[option]
+    return shape(signer.issue(*names, **settings))
+
+
+OPTIONS: Mapping[str, dict[str, Any]] = {
+    "expired": {"not_after": NOW - timedelta(days=2)},
+    "not yet valid": {"not_before": NOW + timedelta(days=2)},
+    "without subject alternative names": {"without_san": True},
+}
+
+
+def _chain(made: Issued) -> str:
+    return made.chain_pem
+
+
+SHAPES: Mapping[str, Callable[[Issued], str]] = {
+    "leaf only": lambda made: made.pem,
+    "intermediate first": lambda made: made.intermediates_pem + made.pem,
+    "glued": lambda made: made.chain_pem.replace("-----\n-----", "----------"),
+}

@@ -1,0 +1,54 @@
+"""The golden files: whole outputs as they were last looked at and found good."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from istiodoctor.renderers import Display, json, terminal
+from istiodoctor.report import Report
+from tests.support import reports
+
+FOLDER = Path(__file__).parent.parent / "golden"
+
+
+def _terminal(make: Callable[[], Report], display: Display) -> str:
+    return terminal.render(
+        make(), width=display.width, color=display.color, unicode=display.unicode
+    )
+
+
+def _json(make: Callable[[], Report]) -> str:
+    return json.render(make())
+
+
+def _both() -> str:
+    return terminal.render_all(
+        (reports.healthy_report(), reports.error_report()), width=80, color=False
+    )
+
+
+_REPORTS: Mapping[str, Callable[[], Report]] = {
+    "broken": reports.broken_report,
+    "healthy": reports.healthy_report,
+    "incomplete": reports.incomplete_report,
+    "error": reports.error_report,
+    "hostile": reports.hostile_report,
+    "many": reports.many_problems_report,
+}
+
+GOLDENS: Mapping[str, Callable[[], str]] = {
+    **{
+        f"terminal_{name}_{width}.txt": partial(_terminal, make, Display(width=width))
+        for name, make in _REPORTS.items()
+        for width in (80, 160)
+    },
+    "terminal_broken_color.txt": partial(
+        _terminal, reports.broken_report, Display(width=80, color=True)
+    ),
+    "terminal_broken_ascii.txt": partial(
+        _terminal, reports.broken_report, Display(width=80, unicode=False)
+    ),
+    "terminal_contexts_80.txt": _both,
+    **{f"json_{name}.txt": partial(_json, make) for name, make in _REPORTS.items()},
+}
+"""The name of each golden file and what renders it."""
