@@ -299,7 +299,8 @@ class CredentialQuestions(ListenerQuestions, RightQuestions):
             if exists is None or (exists and found is None):
                 return None, AuthorityState.UNKNOWN
             if found:
-                has_authority = bool(found.authority_key)
+                key = found.authority_key
+                has_authority = bool(key) and key not in found.empty_keys
                 return found, AuthorityState.FOUND if has_authority else AuthorityState.MISSING
         return None, AuthorityState.MISSING
 

@@ -54,10 +54,12 @@ class Front:
     place: Place | None = None
     hosts: tuple[str, ...] = ("*",)
     terminates_tls: bool = False
+    """Whether it ends TLS and goes on in plain HTTP."""
     redirects_to_https: bool = False
     plain_port: int | None = None
     """The port in the pod that gets the decrypted traffic; None when not known."""
     sends_x_forwarded_proto: str = ""
+    """Empty when it sends none, or when that is not known."""
 
 
 class FrontQuestions(DestinationQuestions):
@@ -86,7 +88,8 @@ class FrontQuestions(DestinationQuestions):
             Front(
                 text="a front proxy that the configuration names",
                 hosts=proxy.hosts,
-                terminates_tls=proxy.terminates_tls,
+                # One that sends an SNI, or is known to leave it out, speaks TLS to the gateway again.
+                terminates_tls=proxy.terminates_tls and proxy.sends_sni is None,
                 sends_x_forwarded_proto=proxy.sends_x_forwarded_proto,
             )
             for proxy in self.facts.front_proxies
@@ -110,8 +113,11 @@ class FrontQuestions(DestinationQuestions):
 def _annotated(service: Service, workload: Workload) -> Iterator[Front]:
     """Yield a front for each port at which an annotated load balancer ends TLS."""
     annotations = service.metadata.annotations
-    if annotations.get(BACKEND_PROTOCOL, "").lower() in ENCRYPTED_BACKENDS:
+    backend = annotations.get(BACKEND_PROTOCOL, "").lower()
+    if backend in ENCRYPTED_BACKENDS:
         return
+    # A load balancer that speaks TCP to its backends adds no headers.
+    forwarded = "https" if backend == "http" else ""
     for certificate, ports in TLS_PORT_ANNOTATIONS:
         if not annotations.get(certificate):
             continue
@@ -125,6 +131,7 @@ def _annotated(service: Service, workload: Workload) -> Iterator[Front]:
                     place=service.at(f"/metadata/annotations/{key}"),
                     terminates_tls=True,
                     plain_port=target_port(port, workload),
+                    sends_x_forwarded_proto=forwarded,
                 )
 
 
@@ -155,6 +162,7 @@ def _ingress_fronts(ingress: Ingress, service: Service, workload: Workload) -> I
         terminates_tls=bool(alb_tls or tls_hosts) and not encrypted,
         redirects_to_https=redirects,
         plain_port=_backend_port(ingress, service, workload),
+        sends_x_forwarded_proto="https",
     )
 
 

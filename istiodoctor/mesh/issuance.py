@@ -105,6 +105,11 @@ class IssuanceQuestions(RedirectQuestions):
         """Return every cert-manager Certificate."""
         return self._all(Certificate)
 
+    @question(Kind.CERTIFICATE)
+    def certificate(self, namespace: str, name: str) -> Certificate | None:
+        """Return one Certificate."""
+        return self._get(Certificate, namespace, name)
+
     @question(rests_on=[certificates])
     def _certificates_by_secret(self) -> Mapping[tuple[str, str], tuple[Certificate, ...]]:
         found: dict[tuple[str, str], list[Certificate]] = defaultdict(list)
@@ -235,7 +240,7 @@ class IssuanceQuestions(RedirectQuestions):
         owned: tuple[Challenge, ...] = ()
         if order:
             owned = self._challenges_by_key().get((order.namespace, "order", order.name), ())
-        if not owned and not is_ready(certificate):
+        if not owned and (not is_ready(certificate) or is_issuing(certificate)):
             owned = tuple(
                 each
                 for name in certificate.spec.dns_names

@@ -88,11 +88,22 @@ class RedirectQuestions(FrontQuestions):
         index = self._tls_index().get(workload)
         return tuple(index.meeting(host)) if index else ()
 
+    @question()
+    def redirecting_servers(self, listener: Listener) -> HostIndex[Server]:
+        """Return the servers of a listener that redirect to HTTPS, by host."""
+        return HostIndex(
+            (host, server)
+            for server in listener.servers
+            if server.https_redirect and server.is_plain_http
+            for host in server.names
+        )
+
     @question(
         rests_on=[
             FrontQuestions.listeners,
             FrontQuestions.bindings,
             FrontQuestions.http_rules,
+            redirecting_servers,
         ]
     )
     def plain_hosts(self) -> tuple[PlainHost, ...]:
@@ -106,14 +117,7 @@ class RedirectQuestions(FrontQuestions):
         )
 
     def _plain_host(self, host: str, server: Server, listener: Listener) -> PlainHost:
-        redirecting = next(
-            (
-                each
-                for each in listener.servers
-                if each.https_redirect and (each is server or host in each.names)
-            ),
-            None,
-        )
+        redirecting = next(iter(self.redirecting_servers(listener).same(host)), None)
         kind, place = RedirectKind.NONE, server.place
         if redirecting:
             kind, place = RedirectKind.SERVER, redirecting.field("/tls/httpsRedirect")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialState
 from istiodoctor.mesh.delivery import DeliveryQuestions
+from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload
 from istiodoctor.model.kind import Kind
@@ -11,8 +12,6 @@ from istiodoctor.model.wanted import LogTarget, Wanted
 
 ISTIOD_CONTAINER = "discovery"
 MOST_LOG_TARGETS = 40
-MISSPELT_AUTHORITY_SUFFIXES = ("-cacerts", "-ca", "-ca-cert", "-cert-ca", "-cacrt")
-"""Names people give a client CA instead of `<name>-cacert`."""
 
 
 class WantedQuestions(DeliveryQuestions):

@@ -138,7 +138,7 @@ def _rendered(value: bytes) -> bytes:
         parts.append(last.rendered(*_redacted(last)))
     if last is None:
         return b""
-    return b"".join(parts) + (b"#\n" if PemDefect.GLUED in last.flaws else b"\n")
+    return b"".join(parts) + (b"#\n" if last.runs_on else b"\n")
 
 
 def _redacted(block: Block) -> tuple[str, bytes]:

@@ -29,6 +29,10 @@ _READ = 8 * KEPT
 _PREFIX_LIMIT = 400
 """How far into a line its own beginning is looked for."""
 
+_SCOPE_LIMIT = 100
+_ORDINARY_SCOPE = 24
+"""No scope of Istio or Envoy is longer: what is may hold what messages may not."""
+
 _LEVELS: Mapping[str, Level] = {
     "trace": Level.DEBUG,
     "debug": Level.DEBUG,
@@ -74,7 +78,7 @@ _SOURCE = r"(?:\[?[\w./+-]{1,200}\.(?:cc|h|hpp|cpp|rs):[0-9]+\]?[\t ]+)?"
 _ENVOY = re.compile(rf"envoy (?P<component>[\w.-]{{1,60}})[\t ]+{_SOURCE}")
 _ENVOY_SOURCE = re.compile(_SOURCE)
 _THREAD = re.compile(r"[\t ]+thread=[0-9]+\s*\Z")
-_SCOPE = re.compile(r"(?P<scope>[A-Za-z][\w-]{0,60})(?P<gap>\t|[ ]+)(?![\w.]+=)[\t ]*")
+_SCOPE = re.compile(r"(?P<scope>[A-Za-z][\w-]{0,60})(?P<gap>\t|[ ]++)[\t ]*+(?![\w.]+=)")
 _CALLER = re.compile(r"[\w./@-]{1,200}\.go:[0-9]+[\t ]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -107,6 +111,7 @@ def parse_log_line(
     """
     at, level, scope, message = _parts(_encodable(text[:_READ]).rstrip("\r\n"))
     message = redact(message[:KEPT].replace("\t", " "))[:KEPT]
+    scope = redact(scope[:_SCOPE_LIMIT])[:_SCOPE_LIMIT] if len(scope) > _ORDINARY_SCOPE else scope
     return LogLine(
         pod=pod,
         container=container,
@@ -133,7 +138,7 @@ def _parts(text: str) -> _Parts:
     start = stamp.end() if stamp else prefix
     if text.startswith("{", start) and (decoded := _json_parts(text[start:])):
         return decoded[0] or _stamped(stamp), *decoded[1:]
-    text = text[: KEPT + start]
+    text = text[: KEPT + _PREFIX_LIMIT]
     quote = text.find('"', 0, _PREFIX_LIMIT)
     head = _HEAD.search(text, 0, quote + 1 if quote >= 0 else _PREFIX_LIMIT)
     if head is None:

@@ -26,7 +26,7 @@ class Block:
     content: bytes | None = field(default=None, repr=False)
     """DER; None when the body is cut off, has header lines or is not base64."""
     encrypted: bool = False
-    """Header lines (RFC 1421) say that the content is encrypted."""
+    """Header lines (RFC 1421) say that the private key is encrypted."""
     flaws: frozenset[PemDefect] = frozenset()
     gap: bytes = b""
     """The shape of what stands between this block and the one before, without its words."""
@@ -34,6 +34,8 @@ class Block:
     """What separates the BEGIN line from the body."""
     closing: bytes = b"\n"
     """What separates the body from the END line."""
+    runs_on: bool = False
+    """Something stands behind the END line."""
 
     @property
     def is_private_key(self) -> bool:
@@ -45,13 +47,14 @@ class Block:
         name = label.encode()
         opened = self.gap + b"-----BEGIN " + name + b"-----" + self.opening
         if PemDefect.TRUNCATED in self.flaws:
-            return opened
+            return opened if self.opening == b"\n" else opened + b"#"
         return opened + body + self.closing + b"-----END " + name + b"-----"
 
 
 def read_blocks(value: bytes) -> Iterator[Block]:
     """Yield every block of a value, at most one more than the limit, in order."""
     position = count = 0
+    ended = None
     markers = _MARKER.finditer(value)
     marker = next(markers, None)
     while marker and count <= BLOCKS_AT_MOST:
@@ -61,8 +64,9 @@ def read_blocks(value: bytes) -> Iterator[Block]:
         end = None
         if marker and marker[1] == b"END" and marker[2] == begin[2]:
             end, marker = marker, next(markers, None)
-        yield _block(value, position, begin, end)
-        position = (end or begin).end()
+        glued = ended is not None and ended.end() == begin.start()
+        yield _block(value, position, begin, end, glued=glued)
+        position, ended = (end or begin).end(), end
         count += 1
 
 
@@ -73,12 +77,17 @@ def wrapped(content: bytes) -> bytes:
 
 
 def _block(
-    value: bytes, position: int, begin: re.Match[bytes], end: re.Match[bytes] | None
+    value: bytes,
+    position: int,
+    begin: re.Match[bytes],
+    end: re.Match[bytes] | None,
+    *,
+    glued: bool,
 ) -> Block:
-    flaws = set(_flaws(value, position, begin, end))
+    flaws = set(_flaws(value, begin, end, glued=glued))
     body = value[begin.end() : end.start()] if end else b""
     content = None
-    encrypted = b"ENCRYPTED" in body
+    encrypted = begin[2].endswith(b"PRIVATE KEY") and b"ENCRYPTED" in body
     if end:
         content = _decoded(body, escaped=PemDefect.LINE_BREAKS_LOST in flaws)
         if content is None and not encrypted:
@@ -91,11 +100,12 @@ def _block(
         gap=_gap(value, position, begin.start()),
         opening=b"\n" if _ends_line(value, begin) else b" ",
         closing=_closing(value, end),
+        runs_on=bool(end and not _ends_line(value, end)),
     )
 
 
 def _flaws(
-    value: bytes, position: int, begin: re.Match[bytes], end: re.Match[bytes] | None
+    value: bytes, begin: re.Match[bytes], end: re.Match[bytes] | None, *, glued: bool
 ) -> Iterator[PemDefect]:
     before_end = value[end.start() - 1 : end.start()] if end else b"\n"
     lost = not _ends_line(value, begin) or before_end not in (b"\n", b" ", b"\t")
@@ -104,7 +114,7 @@ def _flaws(
     elif before_end != b"\n":
         yield PemDefect.NOT_AT_LINE_START
     if not _starts_line(value, begin):
-        if begin.start() == position:
+        if glued:
             yield PemDefect.GLUED
         elif value[: begin.start()] == BYTE_ORDER_MARK:
             yield PemDefect.BYTE_ORDER_MARK

@@ -8,7 +8,8 @@ REDACTED = "[redacted]"
 _TOKEN_WITH_QUESTION = re.compile(r'(?<![^\s"])[^\s"?]*\?[^\s"]+')
 _REQUEST_QUERY = re.compile(r'("[\w-]{1,40} [^\s?]*\?)\S+(?= (?:HTTP/|-"))')
 _PEM = re.compile(r"-----BEGIN .*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)", re.DOTALL)
-_ENCODED_PEM = re.compile(r"(?:LS0tLS1CRUdJTi|MII[A-Za-z0-9+/]{40})[A-Za-z0-9+/]*={0,2}")
+_ENCODED_PEM = re.compile(r"LS0tLS1CRUdJTi[A-Za-z0-9+/]*={0,2}")
+_ENCODED_DER = re.compile(r"M[A-Za-z0-9+/]{47,}={0,2}")  # DER is a SEQUENCE: 0x30 makes an M
 _ONE_LINE_OF_PEM = re.compile(r"\s*[A-Za-z0-9+/]{16,}={0,2}\s*\Z", re.ASCII)
 _JSON_WEB_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}")
 _BEARER = re.compile(
@@ -33,14 +34,16 @@ def redact(text: str) -> str:
     Each is replaced by `[redacted]`, also a block or token whose end was cut off with the line.
     Takes time linear in the text; redacting twice changes nothing.
     """
-    if "-----BEGIN " in text:
-        text = _PEM.sub(REDACTED, text)
-    if "LS0tLS1" in text or "MII" in text:
-        text = _ENCODED_PEM.sub(REDACTED, text)
-    if "eyJ" in text:
-        text = _JSON_WEB_TOKEN.sub(REDACTED, text)
     if " " not in text and _ONE_LINE_OF_PEM.match(text):
         return REDACTED
+    if "-----BEGIN " in text:
+        text = _PEM.sub(REDACTED, text)
+    if "LS0tLS1" in text:
+        text = _ENCODED_PEM.sub(REDACTED, text)
+    if "M" in text:
+        text = _ENCODED_DER.sub(REDACTED, text)
+    if "eyJ" in text:
+        text = _JSON_WEB_TOKEN.sub(REDACTED, text)
     lower = text.lower()
     for hints, cut in _CUTS:
         if any(hint in lower for hint in hints):

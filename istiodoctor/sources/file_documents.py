@@ -2,12 +2,13 @@
 
 import codecs
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from istiodoctor.model.decode import Undecodable, decode_json
 from istiodoctor.sources.yaml_documents import Piece, YamlError, parse, split
+from istiodoctor.sources.yaml_lists import take_apart
 
 MAX_DOCUMENTS = 200_000
 """Documents read from one file."""
@@ -19,8 +20,7 @@ _TEMPLATE = re.compile(
     r"|printf|quote)\b)"
 )
 _PLACEHOLDER = re.compile(r"(?:^\s*(?:-\s+)?|:\s+)\{\{", re.MULTILINE)
-_YAML_ITEMS = re.compile(r"^items:[ \t]*\r?\n(?=(?P<indent> *)- )", re.MULTILINE)
-_JSON_ITEMS = re.compile(r'"items":\s*\[[ \t]*\r?\n(?=(?P<indent>[ \t]*)\{)')
+_JSON_ITEMS = re.compile(r'"items":\s*\[[ \t]*\r?\n(?=([ \t]*)\{)')
 _JSON_BYTE = re.compile(r" ?\(byte (\d+)\)")
 
 
@@ -32,7 +32,7 @@ class EncodingError(ValueError):
 class FoundObject:
     """A value that may be an object."""
 
-    raw: Any
+    raw: Any = field(repr=False)  # it may be a Secret
     line: int
     is_template: bool = False
     """The text around it holds the language of Helm templates."""
@@ -44,7 +44,7 @@ class FoundDefect:
 
     reason: str
     line: int
-    text: str
+    text: str = field(repr=False)
     is_template: bool = False
 
 
@@ -61,89 +61,16 @@ Found = FoundObject | FoundDefect | FoundEnd
 
 def read_documents(text: str) -> Iterator[Found]:
     """Yield every object of a file, items of lists one by one."""
+    defect = None
     if text.lstrip()[:1] in ("{", "["):
         try:
             value = decode_json(text.encode())
         except Undecodable as error:
             defect = _json_defect(str(error), text)
         else:
-            yield from _objects(value, Piece(text, 1), is_json=True)
+            yield from _objects(value, Piece(text, 1))
             return
-        yield from _documents(text, first=defect)
-    else:
-        yield from _documents(text)
-
-
-def _documents(text: str, *, first: FoundDefect | None = None) -> Iterator[Found]:
-    """Yield what YAML documents hold; where even that fails, `first` tells what JSON said."""
-    malformed = 0
-    for count, piece in enumerate(split(text)):
-        if count >= MAX_DOCUMENTS or malformed >= MAX_MALFORMED:
-            many = f"{MAX_DOCUMENTS:,} documents" if malformed < MAX_MALFORMED else "errors"
-            yield FoundEnd(f"too many {many}; the rest of the file was not read", piece.line)
-            return
-        try:
-            value = parse(piece.text)
-        except YamlError as error:
-            malformed += 1
-            yield first or FoundDefect(
-                str(error), piece.line + error.line - 1, piece.text, _looks_like_template(piece)
-            )
-            first = None
-        else:
-            yield from _objects(value, piece, is_json=False)
-
-
-def _objects(value: Any, piece: Piece, *, is_json: bool) -> Iterator[FoundObject]:
-    items = _items(value)
-    if items is None:
-        yield FoundObject(value, piece.line, bool(_TEMPLATE.search(piece.text)))
-        return
-    lines = _item_lines(piece, len(items), _JSON_ITEMS if is_json else _YAML_ITEMS)
-    for index, line in enumerate(lines):
-        # Let go of each item: a dump of a cluster is large.
-        item, items[index] = items[index], None
-        yield from _objects(item, Piece("", line), is_json=is_json)
-
-
-def _items(value: Any) -> list[Any] | None:
-    """Return the items of a list (`kind: List`, `ServiceList`, …), None for anything else."""
-    if isinstance(value, list):
-        return value
-    if not isinstance(value, dict) or "items" not in value:
-        return None
-    kind, items = value.get("kind"), value["items"]
-    if not isinstance(kind, str) or not kind.endswith("List"):
-        return None
-    items = [] if items is None else items
-    if not isinstance(items, list):
-        return None
-    if kind == "List":
-        return items
-    # The API server leaves these out in the items of a typed list.
-    implied = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
-    return [{**implied, **item} if isinstance(item, dict) else item for item in items]
-
-
-def _item_lines(piece: Piece, count: int, opening: re.Pattern[str]) -> Iterator[int]:
-    """Yield the line of each item where the layout is kubectl's; else the document's, for all.
-
-    Nothing inside an item can stand as far to the left as the items do, so a count that agrees
-    is proof enough.
-    """
-    found = opening.search(piece.text)
-    starts: list[int] = []
-    if found:
-        sign = "-" if opening is _YAML_ITEMS else r"\{"
-        item = re.compile(rf"^{found['indent']}{sign}", re.MULTILINE)
-        starts = [each.start() for each in item.finditer(piece.text, found.end())]
-    if len(starts) != count:
-        starts = [0] * count
-    line, position = piece.line, 0
-    for start in starts:
-        line += piece.text.count("\n", position, start)
-        position = start
-        yield line
+    yield from _documents(text, defect)
 
 
 def decode_text(data: bytes) -> str:
@@ -160,16 +87,134 @@ def decode_text(data: bytes) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A document, or an item of a list."""
+
+    piece: Piece
+    implied: Mapping[str, Any] | None = None
+    """What its list says of an item; None for a document."""
+
+
+def _documents(text: str, json_defect: FoundDefect | None) -> Iterator[Found]:
+    """Yield what YAML documents hold; where even that fails, what JSON said comes first."""
+    malformed = 0
+    for count, part in enumerate(text_parts(text)):
+        piece = part.piece
+        if count >= MAX_DOCUMENTS or malformed >= MAX_MALFORMED:
+            many = "errors" if malformed >= MAX_MALFORMED else "documents"
+            yield FoundEnd(f"too many {many}: the rest of the file was not read", piece.line)
+            return
+        try:
+            value = parse(piece.text)
+        except YamlError as error:
+            malformed += 1
+            line = piece.line + error.line - 1
+            defect = FoundDefect(str(error), line, piece.text, _looks_like_template(piece.text))
+            yield json_defect if json_defect and not defect.is_template else defect
+            json_defect = None
+        else:
+            yield from _values(value, part)
+
+
+def text_parts(text: str) -> Iterator[Part]:
+    """Yield the documents of a YAML stream, lists item by item where their layout allows it."""
+    for piece in split(text):
+        listing = take_apart(piece)
+        head = _head(listing.head) if listing else None
+        if listing is None or head is None:
+            yield Part(piece)
+            continue
+        for item in listing.items():
+            yield Part(item, head)
+
+
+def _head(piece: Piece) -> Mapping[str, Any] | None:
+    """Return what a list says of its items; None when it is no list after all."""
+    try:
+        head = parse(piece.text)
+    except YamlError:
+        return None
+    return _implied(head) if isinstance(head, dict) and _is_list(head) else None
+
+
+def _values(value: Any, part: Part) -> Iterator[FoundObject]:
+    if part.implied is None:
+        yield from _objects(value, part.piece)
+        return
+    for item in value if isinstance(value, list) else [value]:
+        whole = {**part.implied, **item} if isinstance(item, dict) else item
+        yield from _objects(whole, part.piece)
+
+
+def _objects(value: Any, piece: Piece) -> Iterator[FoundObject]:
+    """Yield a value, or what it lists."""
+    items = _items(value)
+    if items is None:
+        yield FoundObject(value, piece.line, _TEMPLATE.search(piece.text) is not None)
+        return
+    implied = _implied(value) if isinstance(value, dict) else {}
+    for index, line in enumerate(_item_lines(piece, len(items))):
+        # Let go of each item: a dump of a cluster is large.
+        item, items[index] = items[index], None
+        whole = {**implied, **item} if isinstance(item, dict) else item
+        yield from _objects(whole, Piece("", line))
+
+
+def _items(value: Any) -> list[Any] | None:
+    """Return the items of a list (`kind: List`, `ServiceList`, …), None for anything else."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict) or "items" not in value or not _is_list(value):
+        return None
+    items = value["items"]
+    if items is None:
+        return []
+    return items if isinstance(items, list) else None
+
+
+def _is_list(value: Mapping[str, Any]) -> bool:
+    kind = value.get("kind")
+    return isinstance(kind, str) and kind.endswith("List")
+
+
+def _implied(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the API server leaves out in the items of a typed list."""
+    kind = value.get("kind")
+    if not isinstance(kind, str) or kind == "List":
+        return {}
+    return {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
+
+
+def _item_lines(piece: Piece, count: int) -> Iterator[int]:
+    """Yield the line of each item of JSON that kubectl wrote; else the document's, for all.
+
+    Nothing inside an item stands as far to the left as the items do, so a count that agrees is
+    proof enough.
+    """
+    starts: list[int] = []
+    if found := _JSON_ITEMS.search(piece.text):
+        item = re.compile(rf"^{found[1]}\{{", re.MULTILINE)
+        starts = [each.start() for each in item.finditer(piece.text, found.end())]
+    if len(starts) != count:
+        starts = [0] * count
+    line, position = piece.line, 0
+    for start in starts:
+        line += piece.text.count("\n", position, start)
+        position = start
+        yield line
+
+
 def _json_defect(reason: str, text: str) -> FoundDefect:
     line = 1
     if position := _JSON_BYTE.search(reason):
         line = text.encode()[: int(position[1])].count(b"\n") + 1
     elif "truncated" in reason:
         line = text.rstrip().count("\n") + 1
+    if "recursion" in reason:
+        reason = "not valid JSON: nested too deeply"
     return FoundDefect(_JSON_BYTE.sub("", reason), line, text)
 
 
-def _looks_like_template(piece: Piece) -> bool:
-    return "{{" in piece.text and bool(
-        _TEMPLATE.search(piece.text) or _PLACEHOLDER.search(piece.text)
-    )
+def _looks_like_template(text: str) -> bool:
+    return "{{" in text and bool(_TEMPLATE.search(text) or _PLACEHOLDER.search(text))

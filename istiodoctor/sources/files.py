@@ -51,6 +51,11 @@ class FilesSource:
         """The paths as they were given."""
         return ", ".join(self.paths)
 
+    @property
+    def offers(self) -> frozenset[Kind]:
+        """Logs, where a recorded snapshot holds some."""
+        return frozenset({Kind.POD_LOG}) if self._log_folders() else frozenset()
+
     def describe(self) -> ClusterInfo:
         """Return the cluster that a recorded snapshot was taken of; all empty for manifests."""
         return cluster_info(self.snapshot) if self.snapshot else ClusterInfo()
@@ -110,14 +115,16 @@ class FilesSource:
         logs: list[LogLine] = []
         unread: list[Unread] = []
         notes: list[str] = []
-        for path in self.paths:
-            root = Path(path, LOG_FOLDER)
-            if path != STANDARD_INPUT and root.is_dir():
-                folder = LogFolder(root, str(root), not_before)
-                logs += folder.lines()
-                unread += folder.unread
-                notes += folder.notes
+        for root in self._log_folders():
+            folder = LogFolder(root, str(root), not_before)
+            logs += folder.lines()
+            unread += folder.unread
+            notes += folder.notes
         return Reading(logs=tuple(logs), unread=tuple(unread), notes=tuple(notes))
+
+    def _log_folders(self) -> list[Path]:
+        folders = (Path(path, LOG_FOLDER) for path in self.paths if path != STANDARD_INPUT)
+        return [folder for folder in folders if folder.is_dir()]
 
     def _envoy_notes(self) -> tuple[str, ...]:
         folders = [Path(path, ENVOY_FOLDER) for path in self.paths if path != STANDARD_INPUT]

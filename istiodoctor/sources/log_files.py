@@ -1,4 +1,4 @@
-"""Logs in files, `<namespace>/<pod>/<container>.log` below one folder: the newest lines of each."""
+"""Logs in files, `<namespace>/<pod>/<container>.log` below a folder: the newest lines of each."""
 
 import os
 from collections import deque

@@ -98,8 +98,10 @@ def load_snapshot_file(folder: Path) -> SnapshotFile | None:
         )
     except UnreadableError as error:
         raise SnapshotError(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SnapshotError(str(error).replace("`", "") or "nested too deeply") from None
+    except RecursionError:
+        raise SnapshotError("nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SnapshotError(str(error).replace("`", "")) from None
     if recorded.taken_at.tzinfo is None:
         raise SnapshotError("takenAt has no time zone")
     return msgspec.structs.replace(recorded, taken_at=recorded.taken_at.astimezone(UTC))

@@ -20,6 +20,10 @@ class Source(Protocol):
     def taken_at(self) -> datetime:
         """When the reading began (UTC); of a recorded snapshot, when that was taken."""
 
+    @property
+    def offers(self) -> frozenset[Kind]:
+        """Which observations beside objects (logs, Envoy, probes) this source can give."""
+
     def collect(self, kinds: frozenset[Kind]) -> Reading:
         """Read every object of these kinds that there is."""
 

@@ -6,7 +6,7 @@ so the text is split first. Aliases are weighed before they are expanded.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ryaml
@@ -28,6 +28,7 @@ _PREAMBLE = re.compile(
 )
 _ANCHOR = re.compile(r"(?:^|[\s\[{,:])&[^\s,\[\]{}]")
 _ALIAS = re.compile(r"(?:^|[\s\[{,:])\*[^\s,\[\]{}]")
+_BRACKET = re.compile(r"[\[\]{}]")
 _AT_LINE = re.compile(r" at line (\d+) column \d+")
 _AT_POSITION = re.compile(r" at position (\d+)")
 
@@ -45,7 +46,7 @@ class YamlError(ValueError):
 class Piece:
     """The text of one document, from its first line that says something."""
 
-    text: str
+    text: str = field(repr=False)  # it may be a Secret
     line: int
     """Of that first line, counted from 1 within the whole text."""
 
@@ -67,7 +68,7 @@ def parse(text: str) -> Any:
     """Return one document as plain values, merge keys applied; raises YamlError."""
     _refuse_explosions(text)
     try:
-        value = ryaml.loads(text)  # type: ignore[attr-defined]  # re-exported without saying so
+        value = ryaml.loads(text)
     except ValueError as error:
         raise _malformed(str(error), text) from None
     except RecursionError:
@@ -82,18 +83,36 @@ def _boundaries(text: str) -> Iterator[int]:
     yield len(text)
 
 
-def _refuse_explosions(text: str) -> None:
+def has_aliases(text: str) -> bool:
+    """Whether a document may hold anchors and aliases: never false when it does."""
     if "&" not in text or "*" not in text:
-        return
-    if not (_ANCHOR.search(text) and _ALIAS.search(text)):
+        return False
+    return bool(_ANCHOR.search(text) and _ALIAS.search(text))
+
+
+def _refuse_explosions(text: str) -> None:
+    if not (has_aliases(text) or _may_nest_deeply(text)):
         return
     try:
-        _weigh_aliases(text)
+        _weigh(text)
     except yaml.YAMLError:
         return  # the parser says it better, and with a line
 
 
-def _weigh_aliases(text: str) -> None:
+def _may_nest_deeply(text: str) -> bool:
+    """Whether brackets may nest beyond `MAX_DEPTH`: there the parser takes quadratic time."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth += 1 if bracket[0] in "{[" else -1
+        if depth > MAX_DEPTH:
+            return True
+        depth = max(depth, 0)
+    return False
+
+
+def _weigh(text: str) -> None:
     """Add up what aliases stand for, from parser events: nothing is expanded here."""
     weights: dict[str, int] = {}
     opened: list[tuple[str | None, int]] = []
@@ -145,8 +164,10 @@ def _merged(value: Any) -> Any:
 def _malformed(text: str, document: str) -> YamlError:
     """Put the parser's words without positions, which count from the document, and values."""
     lines = _AT_LINE.findall(text)
-    # An open quote is noticed at the end; where it was opened is what helps.
-    line = int(lines[-1 if "end of stream" in text else 0]) if lines else 1
+    line = int(lines[0]) if lines else 1
+    if line > document.rstrip().count("\n") + 1:
+        # An open quote or bracket is noticed at the end; where it was opened is what helps.
+        line = int(lines[-1])
     if position := _AT_POSITION.search(text):
         line = document.count("\n", 0, int(position[1])) + 1
     reason = _AT_POSITION.sub("", _AT_LINE.sub("", text))

@@ -43,15 +43,18 @@ def take_apart(piece: Piece) -> ListText | None:
     if found is None or not _KIND.search(text) or has_aliases(text):
         return None
     indent, start = len(found[1]), found.end()
-    outside = re.compile(rf"^ {{0,{indent}}}(?![ \r\n#])" + ("(?!-)" if not indent else ""), re.M)
-    after = outside.search(text, start)
-    while after and indent and text.startswith("- ", start + indent) and after.start() == start:
-        after = outside.search(text, after.end() + 1)
+    after = _outside(indent).search(text, start)
     end = after.start() if after else len(text)
     line = piece.line + text.count("\n", 0, start)
     return ListText(
         Piece(text[: found.start()] + text[end:], piece.line), Piece(text[start:end], line), indent
     )
+
+
+def _outside(indent: int) -> re.Pattern[str]:
+    """Match where the items end: a line further to the left, that is no comment."""
+    left = rf" {{0,{indent - 1}}}[^ \r\n#]" if indent else r"[^ \r\n#-]"
+    return re.compile(f"^{left}", re.MULTILINE)
 
 
 def _item(indent: int) -> re.Pattern[str]:

@@ -241,10 +241,9 @@ def test_a_value_of_a_json_entry_cannot_add_fields_to_its_text():
 
 
 def test_a_long_line_is_cut():
-    assert (
-        parsed(f"{STAMP}\twarn\tads\t{'word ' * 10_000}").message
-        == ("word " * 2000)[:KEPT][: KEPT - len(f"{STAMP}\twarn\tads\t")]
-    )
+    text = f"{STAMP}\twarn\tads\t{'word ' * 10_000}"
+
+    assert parsed(text).message == ("word " * 4000)[:KEPT]
 
 
 def test_a_long_json_line_is_decoded_before_its_message_is_cut():
@@ -344,6 +343,12 @@ def test_a_block_whose_end_was_cut_off_is_cut_out():
     cut = private_key()[:90]
 
     assert redact(f"key {cut}") == "key [redacted]"
+
+
+def test_a_scope_is_bounded_and_redacted_too():
+    line = parsed(json.dumps({"msg": "x", "scope": "/path?token=Zq " + "word " * 9000}))
+
+    assert (line.scope[:18], len(line.scope) <= 100) == ("/path?[redacted] w", True)
 
 
 def test_what_is_no_secret_stays():

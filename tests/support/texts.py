@@ -25,7 +25,7 @@ def _with_text(value: Any, text: str, keep: Collection[str]) -> Any:
         case list():
             return [_with_text(item, text, keep) for item in value]
         case dict():
-            return {text: _with_text(item, text, keep) for item in value.values()}
+            return {text + key: _with_text(item, text, keep) for key, item in value.items()}
         case _ if is_dataclass(value) and not isinstance(value, type):
             changes = {
                 f"{type(value).__name__}.{field.name}": field.name for field in fields(value)

@@ -48,4 +48,4 @@ def render_all(reports: Sequence[Report], *, width: int, color: bool, unicode: b
     verdicts = [report.verdict for report in reports]
     counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict if verdict in verdicts]
     page.paragraph((f"{counted(len(reports), 'cluster')}: {', '.join(counts)}", "bold"))
-    return "\n\n".join((str(page), *pages))
+    return f"{page}\n" + "\n\n".join(pages)

@@ -37,7 +37,7 @@ STYLES = {
 }
 _CODE = 16
 _IN_FULL = 20
-_IN_BRIEF = 100
+_IN_BRIEF = 30
 _HOSTS = 4
 _OBJECTS = 4
 _EVIDENCE = 5
@@ -84,19 +84,27 @@ def write_comparison(page: Page, report: Report) -> None:
 
 
 def _write_brief(page: Page, problems: tuple[Problem, ...]) -> None:
-    if not problems:
+    """Write one line for each code and severity among the problems that come later."""
+    groups: dict[tuple[Severity, str], list[Diagnosis]] = {}
+    for problem in problems:
+        key = (problem.severity, problem.cause.code)
+        groups.setdefault(key, []).append(problem.cause)
+    if not groups:
         return
     page.heading("Besides", f"{counted(len(problems), 'more problem')}, less urgent")
     page.rows(
         (
-            f"{problem.rank:,}",
-            (problem.severity.upper(), STYLES[problem.severity]),
-            problem.cause.code,
-            _brief(problem.cause),
+            (severity.upper(), STYLES[severity]),
+            visible(code, _CODE),
+            f"{visible(title_of(causes[0]), _TITLE)}: {_subjects(causes)}",
         )
-        for problem in problems[:_IN_BRIEF]
+        for (severity, code), causes in list(groups.items())[:_IN_BRIEF]
     )
-    _write_rest(page, len(problems) - _IN_BRIEF)
+    _write_rest(page, len(groups) - _IN_BRIEF)
+
+
+def _subjects(diagnoses: Iterable[Diagnosis]) -> str:
+    return listed(unique(str(one.subject) for one in diagnoses), 2, limit=_TITLE)
 
 
 def _write_rest(page: Page, number: int) -> None:
@@ -188,12 +196,11 @@ def _write_symptoms(page: Page, problem: Problem, ranks: dict[str, int]) -> None
     label = "explains"
     groups = _by_code(problem.symptoms)
     for code, symptoms in groups[:_SYMPTOMS]:
-        subjects = unique(str(symptom.subject) for symptom in symptoms)
         others = sorted(
             {ranks[by] for one in symptoms for by in one.caused_by if by in ranks} - {problem.rank}
         )
         also: Span = (f"  (also of {numbered(others)})", "dim") if others else ""
-        words = f"{visible(title_of(symptoms[0]), _TITLE)}: {listed(subjects, 2, limit=_TITLE)}"
+        words = f"{visible(title_of(symptoms[0]), _TITLE)}: {_subjects(symptoms)}"
         page.field(label, words, also, mark=f"{visible(code, _CODE)}  ")
         label = ""
     if len(groups) > _SYMPTOMS:

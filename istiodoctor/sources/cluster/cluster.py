@@ -137,6 +137,11 @@ class ClusterSource:
         ]
         return work_off(jobs, self.connection.deadline)
 
+    @property
+    def offers(self) -> frozenset[Kind]:
+        """Logs: a cluster has them wherever they may be read."""
+        return frozenset({Kind.POD_LOG})
+
     def describe(self) -> ClusterInfo:
         """Return which cluster this is, as far as it says so."""
         uid = version = ""

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -13,9 +14,6 @@ from istiodoctor.sources.cluster.failure import RequestError
 JSON = "application/json"
 Query = Sequence[tuple[str, str]]
 
-ATTEMPTS = 5
-ATTEMPTS_IN_SILENCE = 2
-"""A server that says nothing at all is asked once more, not five times."""
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 4.0
 SHARE_OF_SILENCE = 1 / 6
@@ -51,16 +49,15 @@ class Connection:
 
         Everything else raises RequestError. The segments of the path may hold anything.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in count(1):
             try:
                 return self._attempt(path, query, accept, head)
             except RequestError as failed:
                 self._wait_or_give_up(failed, attempt)
-        raise AssertionError("the last attempt has returned or raised")
+        raise AssertionError("counting has no end")
 
     def _wait_or_give_up(self, failed: RequestError, attempt: int) -> None:
-        attempts = ATTEMPTS_IN_SILENCE if failed.silent else ATTEMPTS
-        if not failed.again or attempt >= attempts:
+        if attempt >= failed.attempts:
             raise failed
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.5, 1)
         pause = max(failed.pause, pause)

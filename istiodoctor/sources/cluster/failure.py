@@ -18,6 +18,10 @@ from istiodoctor.model.snapshot import Unread, UnreadReason
 
 OVERLOADED = frozenset({429, 500, 502, 503, 504})
 LONGEST_WORDS = 500
+ATTEMPTS = 5
+ATTEMPTS_TO_CONNECT = 2
+ATTEMPTS_IN_SILENCE = 2
+"""A server that says nothing at all is asked once more, not five times."""
 _NUMBERED = re.compile(r"\[Errno -?\d+\] ")
 
 
@@ -30,7 +34,7 @@ class RequestError(Exception):
         *,
         reason: UnreadReason = UnreadReason.FAILED,
         status: int = 0,
-        again: bool = False,
+        attempts: int = 1,
         silent: bool = False,
         pause: float = 0,
         too_large: bool = False,
@@ -38,14 +42,14 @@ class RequestError(Exception):
     ) -> None:
         """Keep what the next step depends on.
 
-        `again`: another attempt may do, after `pause` seconds at the least. `silent`: nobody
-        answered. `untrusted`: the server's certificate was refused.
+        `attempts`: how many are worth while in all, with `pause` seconds between them at the
+        least. `silent`: nobody answered. `untrusted`: the server's certificate was refused.
         """
         self.message = " ".join(message.split())[:LONGEST_WORDS]
         super().__init__(self.message)
         self.reason = reason
         self.status = status
-        self.again = again
+        self.attempts = attempts
         self.silent = silent
         self.pause = pause
         self.too_large = too_large
@@ -89,7 +93,7 @@ def of_status(status: int, phrase: str, headers: dict[str, str], body: bytes) ->
         message,
         reason=reason,
         status=status,
-        again=status in OVERLOADED,
+        attempts=ATTEMPTS if status in OVERLOADED else 1,
         pause=float(after) if after.isascii() and after.isdigit() else 0,
     )
 
@@ -111,15 +115,15 @@ def of_exception(error: Exception) -> RequestError:
             return silence("no answer in time")
         case NewConnectionError():
             text = _NUMBERED.sub("", str(error))
-            return RequestError(text.rpartition("connection: ")[2], again=True)
+            return RequestError(text.rpartition("connection: ")[2], attempts=ATTEMPTS_TO_CONNECT)
         case ConnectTimeoutError():
             return silence("no connection in time")
         case ProxyError():
-            return RequestError("the proxy does not connect to it", again=True)
+            return RequestError("the proxy does not connect to it", attempts=ATTEMPTS_TO_CONNECT)
         case LocationValueError():
             return RequestError("the server's URL is not valid")
         case ssl.SSLError() | HTTPError() | ConnectionError():
-            return RequestError(f"the connection broke: {type(error).__name__}", again=True)
+            return RequestError(f"the connection broke: {type(error).__name__}", attempts=ATTEMPTS)
         case OSError():
             return RequestError(f"{error.strerror or type(error).__name__}")
         case _:  # a header that cannot be sent: its text is the credential
@@ -129,12 +133,16 @@ def of_exception(error: Exception) -> RequestError:
 def of_tls(words: str) -> RequestError:
     """Return the failure that a TLS handshake ended in."""
     untrusted = "CERTIFICATE_VERIFY_FAILED" in words or "doesn't match" in words
-    return RequestError(f"TLS: {words}", untrusted=untrusted, again=not untrusted)
+    return RequestError(
+        f"TLS: {words}", untrusted=untrusted, attempts=1 if untrusted else ATTEMPTS
+    )
 
 
 def silence(message: str) -> RequestError:
     """Return the failure of waiting in vain."""
-    return RequestError(message, reason=UnreadReason.TIMED_OUT, again=True, silent=True)
+    return RequestError(
+        message, reason=UnreadReason.TIMED_OUT, attempts=ATTEMPTS_IN_SILENCE, silent=True
+    )
 
 
 def late(seconds: float) -> RequestError:

@@ -207,7 +207,7 @@ def test_an_observer_sees_each_kind_begin_and_end(server: ApiServer, connect: Op
     source.collect(SERVICES | GATEWAYS)
     source.read(Wanted(secrets=frozenset({("shop", "none")})))
 
-    assert observer.begun == [Kind.SERVICE, Kind.ISTIO_GATEWAY, Kind.SECRET]
+    assert sorted(observer.begun, key=str) == [Kind.ISTIO_GATEWAY, Kind.SECRET, Kind.SERVICE]
     assert sorted(observer.over, key=str) == [
         (Kind.ISTIO_GATEWAY, 2),
         (Kind.SECRET, 0),

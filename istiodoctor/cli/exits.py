@@ -1,0 +1,29 @@
+"""Exit statuses, the same for every output, and how a failure becomes one sentence."""
+
+import sys
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the process says when it ends; the first that applies, in this order, wins."""
+
+    USAGE = 2
+    """Wrong usage or configuration."""
+    NOTHING_SCANNED = 3
+    PROBLEMS = 1
+    """Problems at or above `--fail-on`."""
+    INCOMPLETE = 4
+    """With `--strict`: something selected could not be read."""
+    OK = 0
+    INTERRUPTED = 130
+
+
+class UsageError(Exception):
+    """Wrong usage or configuration: one sentence, exit status 2."""
+
+
+def complain(message: str) -> None:
+    """Write one sentence to stderr; nothing read from a cluster can drive the terminal."""
+    from istiodoctor.renderers.text import visible
+
+    print(f"istiodoctor: {visible(message, 2000)}", file=sys.stderr)

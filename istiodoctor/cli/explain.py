@@ -1,0 +1,20 @@
+"""`istiodoctor explain CODE`: the documentation page of one check."""
+
+from typing import Annotated
+
+import typer
+
+
+def explain(
+    code: Annotated[str, typer.Argument(help="A code such as CRED001, or a name.")],
+) -> None:
+    """Explain one check: what it means, why it happens, how to fix it."""
+    from istiodoctor.cli.exits import UsageError
+    from istiodoctor.cli.selection import registry
+    from istiodoctor.docs import page
+
+    for check in registry().checks:
+        if code.upper() == check.code or code.lower() == check.name:
+            typer.echo(page(check), nl=False)
+            return
+    raise UsageError(f"no check is called {code}; 'istiodoctor checks' lists them")

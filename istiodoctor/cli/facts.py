@@ -1,0 +1,43 @@
+"""Facts that the user or this machine knows: front proxies, and which roots clients trust."""
+
+import ssl
+from pathlib import Path
+
+from istiodoctor.cli.exits import UsageError
+from istiodoctor.config import Config
+from istiodoctor.mesh.facts import Facts
+from istiodoctor.model.credential import CertificateFacts
+from istiodoctor.model.x509_facts import facts_of
+
+
+def facts(config: Config, trust_anchors: Path | None) -> Facts:
+    """Return the configuration's facts and the certificates that clients are taken to trust."""
+    own = _anchors(trust_anchors) if trust_anchors else ()
+    trusted = (*own, *_system_roots())
+    return Facts(
+        front_proxies=config.front_proxies,
+        trust_anchors=frozenset(each.fingerprint_sha256 for each in own),
+        trusted_subjects=frozenset(each.subject for each in trusted),
+    )
+
+
+def _anchors(path: Path) -> tuple[CertificateFacts, ...]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise UsageError(f"--trust-anchors {path} holds no PEM certificate") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--trust-anchors {path} cannot be read: {reason}") from None
+    return _roots(context)
+
+
+def _system_roots() -> tuple[CertificateFacts, ...]:
+    """Return the roots of this system's store; none where it has no store."""
+    return _roots(ssl.create_default_context())
+
+
+def _roots(context: ssl.SSLContext) -> tuple[CertificateFacts, ...]:
+    found = (facts_of(each) for each in context.get_ca_certs(binary_form=True))
+    return tuple(each for each in found if each)

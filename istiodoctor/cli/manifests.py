@@ -1,0 +1,71 @@
+"""`istiodoctor manifests`: run scans in a cluster on a schedule."""
+
+from typing import Annotated
+
+import typer
+
+
+def manifests(
+    image: Annotated[str, typer.Option(help="The image that runs istiodoctor.")] = (
+        "istiodoctor:latest"
+    ),
+    schedule: Annotated[str, typer.Option(help="When to scan, as cron says it.")] = "*/15 * * * *",
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Where the CronJob runs.")
+    ] = "istiodoctor",
+    gateway_namespace: Annotated[
+        list[str] | None, typer.Option(help="Where gateway pods run; repeatable. [istio-system]")
+    ] = None,
+    istio_namespace: Annotated[str, typer.Option(help="Where istiod runs.")] = "istio-system",
+    select: Annotated[
+        list[str] | None, typer.Option(help="Run these checks only: codes, families, names.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Leave these checks out: codes, families, names.")
+    ] = None,
+    no_logs: Annotated[bool, typer.Option("--no-logs", help="Read no logs.")] = False,
+    secret_inventory: Annotated[
+        bool,
+        typer.Option("--secret-inventory", help="Also find misplaced Secrets in any namespace."),
+    ] = False,
+) -> None:
+    """Print a ServiceAccount, exactly the rights that the selected checks need, and a CronJob."""
+    import yaml
+
+    from istiodoctor.cli.selection import chosen, registry
+    from istiodoctor.engine import wanted_kinds
+    from istiodoctor.manifests import Deployment
+    from istiodoctor.manifests import manifests as made
+    from istiodoctor.model.kind import Kind
+
+    declined = frozenset({Kind.POD_LOG}) if no_logs else frozenset()
+    checks = chosen(registry(), select or (), ignore or ())
+    selection = [
+        *(argument for word in select or () for argument in ("--select", word)),
+        *(argument for word in ignore or () for argument in ("--ignore", word)),
+        *(["--no-logs"] if no_logs else []),
+    ]
+    deployment = Deployment(
+        image=image,
+        schedule=schedule,
+        namespace=namespace,
+        gateway_namespaces=tuple(gateway_namespace or ("istio-system",)),
+        control_plane_namespace=istio_namespace,
+        arguments=tuple(selection),
+        secret_inventory=secret_inventory,
+    )
+    typer.echo(_NOTE_INVENTORY if secret_inventory else _NOTE, nl=False)
+    documents = made(wanted_kinds(checks, declined), deployment)
+    typer.echo(yaml.safe_dump_all(documents, sort_keys=False, explicit_start=True), nl=False)
+
+
+_NOTE = """\
+# Secrets are read by name in the namespaces of the gateways only, and keys are dropped at once.
+# A Secret that lies in a wrong namespace is then reported as missing. --secret-inventory finds it,
+# at a price: RBAC cannot grant names without contents, so it lets this account list all Secrets.
+"""
+_NOTE_INVENTORY = """\
+# --secret-inventory: this account may list every Secret of the cluster, contents included, since
+# RBAC cannot grant names alone. istiodoctor asks for metadata only; whoever holds the account's
+# token could ask for more. Leave the option out to grant single Secrets of the gateways only.
+"""

@@ -1,0 +1,49 @@
+"""Which checks run: `--select` and `--ignore` over codes, families and names."""
+
+from collections.abc import Iterable
+
+from istiodoctor.check import Check
+from istiodoctor.cli.exits import UsageError, complain
+from istiodoctor.registry import Registry, discover
+
+
+def registry() -> Registry:
+    """Find the checks.
+
+    Plugins that break are named on stderr; having no check at all is an error.
+    """
+    found = discover()
+    for broken in found.broken:
+        complain(
+            f"the checks of {broken.origin} ({broken.module}) cannot be used: {broken.reason}"
+        )
+    if not found.checks:
+        raise UsageError("no checks are installed; reinstall istiodoctor")
+    return found
+
+
+def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tuple[Check, ...]:
+    """Return the checks that are selected and not ignored; an unknown name is wrong usage."""
+    wanted, left_out = tuple(_words(select)), tuple(_words(ignore))
+    for word in (*wanted, *left_out):
+        if not any(_matches(check, word) for check in found.checks):
+            raise UsageError(
+                f"no check is called {word}; 'istiodoctor checks' lists codes, families and names"
+            )
+    kept = tuple(
+        check
+        for check in found.checks
+        if (not wanted or any(_matches(check, word) for word in wanted))
+        and not any(_matches(check, word) for word in left_out)
+    )
+    if not kept:
+        raise UsageError("--select and --ignore leave no check to run")
+    return kept
+
+
+def _words(values: Iterable[str]) -> Iterable[str]:
+    return (word.strip() for value in values for word in value.split(",") if word.strip())
+
+
+def _matches(check: Check, word: str) -> bool:
+    return word.upper() in (check.code, check.family) or word.lower() == check.name

@@ -1,0 +1,115 @@
+"""`istiodoctor.toml`: what to check, what to leave out and why, and facts no cluster can tell."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from istiodoctor.finding import Severity
+from istiodoctor.mesh.facts import FrontProxy
+
+FILE_NAME = "istiodoctor.toml"
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message says where and why."""
+
+
+class IgnoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[ignores]]` entry: a code or fingerprint that is left out, with a reason."""
+
+    code: str = ""
+    fingerprint: str = ""
+    reason: str
+    until: date | None = None
+    """The last day on which it holds (UTC)."""
+
+    @property
+    def until_time(self) -> datetime | None:
+        """The end of the last day."""
+        return datetime.combine(self.until, time(23, 59, 59), UTC) if self.until else None
+
+    def holds(self, code: str, fingerprint: str, now: datetime) -> bool:
+        """Whether it leaves out a finding now."""
+        if self.until_time and now > self.until_time:
+            return False
+        if self.fingerprint:
+            return self.fingerprint == fingerprint
+        return bool(self.code) and fnmatchcase(code, self.code)
+
+
+class _FrontProxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    hosts: tuple[str, ...]
+    terminates_tls: bool = False
+    sends_x_forwarded_proto: str = ""
+    http_version: str = ""
+    sends_sni: bool | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fail_on: str | None = None
+    ignores: tuple[IgnoreRule, ...] = ()
+    front_proxy: tuple[_FrontProxy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The configuration in force."""
+
+    select: tuple[str, ...] = ()
+    """Codes, families or names of checks; empty selects all."""
+    ignore: tuple[str, ...] = ()
+    fail_on: str | None = None
+    """`critical`, `high`, `medium`, `low` or `never`; None leaves the default."""
+    rules: tuple[IgnoreRule, ...] = ()
+    front_proxies: tuple[FrontProxy, ...] = ()
+    origin: str = ""
+    """The file it was read from; empty for the defaults."""
+
+    def ignores(self, code: str, fingerprint: str, now: datetime) -> IgnoreRule | None:
+        """Return the rule that leaves a finding out, or None."""
+        return next((rule for rule in self.rules if rule.holds(code, fingerprint, now)), None)
+
+
+FAIL_ON = ("critical", "high", "medium", "low", "never")
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file; raises ConfigError with one sentence."""
+    try:
+        written = msgspec.toml.decode(path.read_bytes(), type=_File)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no istiodoctor configuration: {error}") from None
+    if written.fail_on is not None and written.fail_on not in FAIL_ON:
+        raise ConfigError(f"{path}: fail_on is one of {', '.join(FAIL_ON)}")
+    return Config(
+        select=written.select,
+        ignore=written.ignore,
+        fail_on=written.fail_on,
+        rules=written.ignores,
+        front_proxies=tuple(_front_proxy(each) for each in written.front_proxy),
+        origin=str(path),
+    )
+
+
+def find(working_directory: Path, config_folder: Path) -> Path | None:
+    """Return the configuration beside the user: the working directory's, else the user's own."""
+    places = (working_directory / FILE_NAME, config_folder / FILE_NAME)
+    return next((place for place in places if place.is_file()), None)
+
+
+def threshold(name: str) -> Severity | None:
+    """Return the severity at which a scan fails; None for never."""
+    return None if name == "never" else Severity(name)
+
+
+def _front_proxy(written: _FrontProxy) -> FrontProxy:
+    fields: dict[str, Any] = {name: getattr(written, name) for name in written.__struct_fields__}
+    return FrontProxy(**fields)

@@ -1,0 +1,161 @@
+"""The report: everything a scan found, judged."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from istiodoctor.config import Config
+from istiodoctor.diagnosis.certificates import certificates
+from istiodoctor.diagnosis.folding import fold
+from istiodoctor.diagnosis.hosts import hosts
+from istiodoctor.diagnosis.merging import Merged, merge
+from istiodoctor.diagnosis.runs import Run
+from istiodoctor.diagnosis.scope import Scope, in_scope
+from istiodoctor.finding import Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.ref import Place
+from istiodoctor.model.snapshot import Snapshot, Unread
+from istiodoctor.report import (
+    ClusterSummary,
+    ComponentVersion,
+    Ignored,
+    Outcome,
+    Problem,
+    Report,
+    ScanInfo,
+    ToolInfo,
+    UnreadReport,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a report is made from."""
+
+    snapshot: Snapshot
+    mesh: Mesh
+    runs: tuple[Run, ...]
+    tool_version: str
+    scope: Scope = field(default_factory=Scope)
+    config: Config = field(default_factory=Config)
+    duration_seconds: float = 0.0
+
+
+def diagnose(judgement: Judgement) -> Report:
+    """Merge, link, fold and rank what the checks found."""
+    mesh, snapshot = judgement.mesh, judgement.snapshot
+    kept, ignored = _without_ignored(
+        in_scope(merge(judgement.runs), judgement.scope, mesh), judgement
+    )
+    problems = fold(kept, lambda place: _located(place, snapshot))
+    checks = tuple(run.report for run in judgement.runs)
+    return Report(
+        tool=ToolInfo(name="istiodoctor", version=judgement.tool_version, checks=len(checks)),
+        scan=_scan(judgement),
+        verdict=verdict(problems, (run.outcome for run in judgement.runs)),
+        problems=problems,
+        hosts=hosts(mesh, problems, judgement.scope),
+        certificates=certificates(mesh, judgement.scope),
+        ignored=ignored,
+        checks=checks,
+        unread=tuple(unread_report(each) for each in snapshot.unread),
+        scope_hosts=judgement.scope.hosts,
+    )
+
+
+def verdict(problems: Iterable[Problem], outcomes: Iterable[Outcome]) -> Verdict:
+    """Say in one word how things stand."""
+    severities = {problem.severity for problem in problems}
+    if Severity.CRITICAL in severities:
+        return Verdict.BROKEN
+    if severities & {Severity.HIGH, Severity.MEDIUM}:
+        return Verdict.DEGRADED
+    if could_not_look(outcomes):
+        return Verdict.INCOMPLETE
+    return Verdict.HEALTHY
+
+
+def could_not_look(outcomes: Iterable[Outcome]) -> bool:
+    """Whether something selected could not be judged."""
+    return not {Outcome.SKIPPED, Outcome.ERRORED}.isdisjoint(outcomes)
+
+
+def unread_report(unread: Unread) -> UnreadReport:
+    """Return something unread as the report words it."""
+    api = unread.kind.value if unread.kind else None
+    return UnreadReport(
+        api_group=api.group if api else "",
+        kind=api.kind if api else "",
+        namespace=unread.namespace,
+        name=unread.name,
+        reason=str(unread.reason),
+        message=unread.message,
+        file=unread.file,
+        line=unread.line,
+    )
+
+
+def _without_ignored(
+    findings: Iterable[Merged], judgement: Judgement
+) -> tuple[tuple[Merged, ...], tuple[Ignored, ...]]:
+    kept: list[Merged] = []
+    ignored: list[Ignored] = []
+    for finding in findings:
+        rule = judgement.config.ignores(
+            finding.code, finding.fingerprint, judgement.snapshot.taken_at
+        )
+        if rule is None:
+            kept.append(finding)
+            continue
+        ignored.append(
+            Ignored(
+                fingerprint=finding.fingerprint,
+                code=finding.code,
+                reason=rule.reason,
+                until=rule.until_time,
+                by=judgement.config.origin,
+            )
+        )
+    return tuple(kept), tuple(ignored)
+
+
+def _located(place: Place, snapshot: Snapshot) -> Place:
+    location = snapshot.locations.get(place.ref)
+    return replace(place, file=location.file, line=location.line) if location else place
+
+
+def _scan(judgement: Judgement) -> ScanInfo:
+    snapshot = judgement.snapshot
+    return ScanInfo(
+        taken_at=snapshot.taken_at,
+        duration_seconds=round(judgement.duration_seconds, 3),
+        source=snapshot.source,
+        cluster=ClusterSummary(
+            context=snapshot.cluster.context,
+            server=snapshot.cluster.server,
+            uid=snapshot.cluster.uid,
+        ),
+        istio_versions=tuple(_versions(judgement.mesh)),
+        absent_apis=tuple(sorted(str(kind) for kind in snapshot.absent_apis)),
+        notes=snapshot.notes,
+    )
+
+
+def _versions(mesh: Mesh) -> list[ComponentVersion]:
+    found = {
+        ComponentVersion(
+            revision=plane.revision,
+            component="istiod",
+            version=str(plane.version) if plane.version else "",
+        )
+        for plane in mesh.control_planes()
+    } | {
+        ComponentVersion(
+            revision=workload.revision,
+            component="gateway",
+            version=str(workload.version) if workload.version else "",
+        )
+        for workload in mesh.servers_by_workload()
+        if workload.is_known
+    }
+    return sorted(found, key=lambda each: (each.component, each.revision, each.version))

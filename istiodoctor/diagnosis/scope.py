@@ -1,0 +1,64 @@
+"""Which findings the user asked about: namespaces, gateways, hosts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from istiodoctor.diagnosis.merging import Merged
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.ref import Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What `-n`, `--gateway` and `--host` choose; empty means everything."""
+
+    namespaces: frozenset[str] = frozenset()
+    gateways: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name."""
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing was narrowed."""
+        return not (self.namespaces or self.gateways or self.hosts)
+
+    def takes_server(self, server: Server) -> bool:
+        """Whether a server is among what was chosen."""
+        gateway = server.gateway
+        return (
+            (not self.namespaces or gateway.namespace in self.namespaces)
+            and (not self.gateways or (gateway.namespace, gateway.name) in self.gateways)
+            and (not self.hosts or _any_meet(self.hosts, server.names))
+        )
+
+
+def in_scope(findings: Iterable[Merged], scope: Scope, mesh: Mesh) -> tuple[Merged, ...]:
+    """Return the findings about what was chosen."""
+    if scope.is_everything:
+        return tuple(findings)
+    serving = frozenset(
+        server.gateway for server in mesh.servers() if _any_meet(scope.hosts, server.names)
+    )
+    return tuple(each for each in findings if _takes(scope, each, serving))
+
+
+def _takes(scope: Scope, finding: Merged, serving: frozenset[Ref]) -> bool:
+    refs = {place.ref for place in finding.objects}
+    if scope.namespaces and not any(ref.namespace in scope.namespaces for ref in refs):
+        return False
+    if scope.gateways and not any(
+        ref.kind == "Gateway" and (ref.namespace, ref.name) in scope.gateways for ref in refs
+    ):
+        return False
+    if not scope.hosts:
+        return True
+    if finding.hosts:
+        return _any_meet(scope.hosts, finding.hosts)
+    return not refs.isdisjoint(serving)
+
+
+def _any_meet(wanted: Iterable[str], hosts: Iterable[str]) -> bool:
+    names = tuple(hosts)
+    return any(meet(one, other) is not None for one in wanted for other in names)

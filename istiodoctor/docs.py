@@ -1,0 +1,91 @@
+"""Write the generated documentation: one page a check, and the list of all.
+
+`python -m istiodoctor.docs` writes it; with `--check` it says which pages are stale and fails.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from istiodoctor.check import Check
+from istiodoctor.registry import discover
+
+ROOT = Path("docs")
+_FENCE = re.compile(r"^```(yaml|log) (bad|good).*$", re.MULTILINE)
+_CAPTIONS = {"bad": "Fires on:", "good": "Stays silent on:"}
+
+
+def page(check: Check) -> str:
+    """Return the documentation page of a check, in Markdown."""
+    explained = ", ".join(sorted(check.explains)) or "nothing else"
+    needs = ", ".join(sorted(f"`{kind}`" for kind in check.needs))
+    return (
+        f"# {check.code} {check.name}\n\n"
+        f"Default severity: {check.severity}. Explains: {explained}.\n\n"
+        f"{_FENCE.sub(_fence, check.documentation)}\n\n"
+        f"Reads: {needs}.\n"
+    )
+
+
+def _fence(found: re.Match[str]) -> str:
+    language = "yaml" if found[1] == "yaml" else "text"
+    caption = _CAPTIONS[found[2]] if language == "yaml" else "with the log:"
+    return f"{caption}\n\n```{language}"
+
+
+def index(checks: Iterable[Check]) -> str:
+    """Return the table of all checks, in Markdown."""
+    rows = "".join(
+        f"| [{check.code}]({check.code}.md) | {check.name} | {check.severity} | {check.title} |\n"
+        for check in checks
+    )
+    return f"# Checks\n\n| Code | Name | Severity | Problem |\n|---|---|---|---|\n{rows}"
+
+
+def pages(checks: tuple[Check, ...]) -> Mapping[Path, str]:
+    """Return every generated file with its text."""
+    folder = ROOT / "checks"
+    return {
+        folder / "README.md": index(checks),
+        **{folder / f"{check.code}.md": page(check) for check in checks},
+    }
+
+
+def stale(checks: tuple[Check, ...], root: Path) -> tuple[str, ...]:
+    """Return the files below a folder that are not as they would be written."""
+    wanted = pages(checks)
+    old = {path.relative_to(root) for path in (root / ROOT / "checks").glob("*.md")}
+    changed = {
+        path
+        for path, text in wanted.items()
+        if path not in old or (root / path).read_text(encoding="utf-8") != text
+    }
+    return tuple(sorted(str(path) for path in changed | (old - wanted.keys())))
+
+
+def write(checks: tuple[Check, ...], root: Path) -> None:
+    """Write every page, and remove those of checks that are gone."""
+    wanted = pages(checks)
+    (root / ROOT / "checks").mkdir(parents=True, exist_ok=True)
+    for path in (root / ROOT / "checks").glob("*.md"):
+        if path.relative_to(root) not in wanted:
+            path.unlink()
+    for path, text in wanted.items():
+        (root / path).write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    """Write or check the documentation of the built-in checks, below the working directory."""
+    built_in = tuple(each for each in discover().checks if each.origin.startswith("istiodoctor "))
+    if "--check" not in sys.argv[1:]:
+        write(built_in, Path.cwd())
+        return 0
+    wrong = stale(built_in, Path.cwd())
+    for path in wrong:
+        print(f"stale: {path}; run 'make docs'", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Drive the rounds of collection, run the checks, hand everything to the diagnosis."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from istiodoctor import __version__
+from istiodoctor.check import Check
+from istiodoctor.config import Config
+from istiodoctor.diagnosis import Judgement, diagnose
+from istiodoctor.diagnosis.runs import Run, run_checks
+from istiodoctor.diagnosis.scope import Scope
+from istiodoctor.finding import Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.facts import Facts
+from istiodoctor.model.kind import OPTIONAL_READS, Kind
+from istiodoctor.model.snapshot import Snapshot
+from istiodoctor.model.wanted import Wanted
+from istiodoctor.report import Report
+from istiodoctor.sources.source import Source, SourceError, SourceErrorKind
+
+MOST_ROUNDS = 5
+GATEWAY_APIS = frozenset({Kind.ISTIO_GATEWAY, Kind.GATEWAY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a scan is to look at, and how it is to be judged."""
+
+    scope: Scope = field(default_factory=Scope)
+    config: Config = field(default_factory=Config)
+    facts: Facts = field(default_factory=Facts)
+    declined: frozenset[Kind] = frozenset()
+    """Observations the user does not want: logs, Envoy, probes."""
+
+
+def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
+    """Read a source in rounds and judge it; raises SourceError when nothing can be scanned."""
+    started = time.monotonic()
+    kinds = wanted_kinds(checks, options.declined)
+    snapshot, done = collect(source, checks, kinds, options.facts)
+    mesh = Mesh(snapshot, options.facts)
+    runs = run_checks(checks, mesh, snapshot)
+    confirmed = _read_again(source, snapshot, runs, done)
+    if confirmed is not None:
+        snapshot, mesh = confirmed, Mesh(confirmed, options.facts)
+        runs = run_checks(checks, mesh, snapshot)
+    return diagnose(
+        Judgement(
+            snapshot=snapshot,
+            mesh=mesh,
+            runs=runs,
+            tool_version=__version__,
+            scope=options.scope,
+            config=options.config,
+            duration_seconds=time.monotonic() - started,
+        )
+    )
+
+
+def wanted_kinds(checks: Iterable[Check], declined: frozenset[Kind]) -> frozenset[Kind]:
+    """Return every kind that a selected check needs: a scan asks the cluster for nothing else."""
+    needed = frozenset[Kind]().union(*(check.needs for check in checks))
+    return needed - declined
+
+
+def collect(
+    source: Source, checks: Iterable[Check], kinds: frozenset[Kind], facts: Facts
+) -> tuple[Snapshot, Wanted]:
+    """Read objects, then whatever the questions still want, until they want nothing new."""
+    reading = source.collect(kinds)
+    snapshot = Snapshot(
+        taken_at=source.taken_at,
+        source=source.name,
+        readings=[reading],
+        requested=kinds - (OPTIONAL_READS - source.offers),
+        cluster=source.describe(),
+    )
+    if snapshot.absent_apis >= GATEWAY_APIS:
+        raise SourceError(
+            SourceErrorKind.NO_ISTIO,
+            f"{source.name} has neither Istio's nor the Gateway API's kinds installed: there is"
+            " no gateway to diagnose. Choose another cluster with --context.",
+        )
+    patterns = tuple(sorted({pattern for each in checks for pattern in each.log_patterns}))
+    done = Wanted()
+    for _ in range(MOST_ROUNDS):
+        wanted = Mesh(snapshot, facts).wanted(kinds, patterns).minus(done)
+        if not wanted:
+            break
+        snapshot = snapshot.plus(source.read(wanted))
+        done = done.plus(wanted)
+    return snapshot, done
+
+
+def _read_again(
+    source: Source, snapshot: Snapshot, runs: Iterable[Run], done: Wanted
+) -> Snapshot | None:
+    """Read once more the few objects whose absence a critical finding rests on.
+
+    Lists are not one instant: what was missing may have come while they were read. Returns None
+    when nothing changed.
+    """
+    absences = frozenset(
+        absence
+        for run in runs
+        for finding in run.findings
+        if (finding.severity or run.check.severity) is Severity.CRITICAL
+        for absence in finding.absences
+    )
+    wanted = Wanted(again=absences).minus(done)
+    if not wanted:
+        return None
+    reading = source.read(wanted)
+    found = reading.resources or reading.credentials
+    return snapshot.plus(reading) if found else None

@@ -1,0 +1,190 @@
+"""What the certificates that gateways serve say, held against the hosts clients ask for."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.attachments import AttachmentQuestions
+from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.hosts import ANY, certificate_covers, covers, is_wildcard
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ServedCertificate:
+    """A Secret that live servers serve, and the certificate in it that is meant for clients."""
+
+    credential: Credential
+    pair: KeyPair
+    leaf: CertificateFacts
+    """The first certificate, or the one the key belongs to where the order is wrong."""
+    uses: tuple[CredentialUse, ...]
+
+    @property
+    def is_out_of_order(self) -> bool:
+        """Whether the certificate meant for clients is not the first one."""
+        return self.leaf is not self.pair.chain.leaf
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The DNS names and IP addresses that clients compare with."""
+        return (*self.leaf.dns_names, *self.leaf.ip_addresses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UncoveredHost:
+    """A host that clients reach a certificate under which does not name it."""
+
+    host: str
+    server: Server
+    near: str
+    """A wildcard of the certificate that misses it by its number of labels; else empty."""
+    is_certain: bool
+    """False where the hosts behind a wildcard are only guessed at."""
+
+
+class CoverageQuestions(AttachmentQuestions):
+    """Names in certificates."""
+
+    @question(rests_on=[AttachmentQuestions.served_credentials])
+    def served_certificates(self) -> tuple[ServedCertificate, ...]:
+        """Return every Secret that is served and whose certificate for clients could be read."""
+        return tuple(
+            ServedCertificate(credential=credential, pair=pair, leaf=leaf, uses=uses)
+            for credential, uses in self.served_credentials()
+            if (pair := credential.pair) and (leaf := intended_leaf(pair))
+        )
+
+    @question(rests_on=[AttachmentQuestions.credential_uses])
+    def _uses_by_server(self) -> Mapping[Server, tuple[CredentialUse, ...]]:
+        found: dict[Server, list[CredentialUse]] = defaultdict(list)
+        for use in self.credential_uses():
+            found[use.server].append(use)
+        return {server: tuple(uses) for server, uses in found.items()}
+
+    @question(rests_on=[_uses_by_server])
+    def uses_of_server(self, server: Server) -> tuple[CredentialUse, ...]:
+        """Return the server certificates that a server asks for, per workload."""
+        return self._uses_by_server().get(server, ())
+
+    @question(rests_on=[AttachmentQuestions.credential_uses])
+    def _leaves_by_server(self) -> Mapping[Server, Mapping[str, CertificateFacts | None]]:
+        """Return what is served on each server, by credential: one server may have several."""
+        found: dict[Server, dict[str, CertificateFacts | None]] = defaultdict(dict)
+        for use in self.credential_uses():
+            pair = use.credential.pair if use.credential else None
+            found[use.server][use.reference.text] = intended_leaf(pair) if pair else None
+        return found
+
+    @question(
+        rests_on=[
+            _leaves_by_server,
+            served_certificates,
+            AttachmentQuestions.bindings,
+            AttachmentQuestions.attachments_of,
+            AttachmentQuestions.listeners_of,
+            AttachmentQuestions.server_for,
+        ]
+    )
+    def uncovered_hosts(self) -> tuple[tuple[ServedCertificate, tuple[UncoveredHost, ...]], ...]:
+        """Return the served certificates that do not name all the hosts they are served for.
+
+        Those without any alternative name are another failure and left out.
+        """
+        found = (
+            (served, tuple(self._uncovered(served)))
+            for served in self.served_certificates()
+            if served.names
+        )
+        return tuple((served, hosts) for served, hosts in found if hosts)
+
+    def _uncovered(self, served: ServedCertificate) -> Iterator[UncoveredHost]:
+        judged: set[tuple[Server, str]] = set()
+        for use in served.uses:
+            leaves = self._leaves_by_server()[use.server]
+            if use.reference.text != next(iter(leaves)) or None in leaves.values():
+                continue
+            names = [
+                name
+                for leaf in leaves.values()
+                if leaf
+                for name in (*leaf.dns_names, *leaf.ip_addresses)
+            ]
+            for host in self._expected_hosts(use.server):
+                if (use.server, host) in judged or _is_covered(names, host):
+                    continue
+                judged.add((use.server, host))
+                yield UncoveredHost(
+                    host=host,
+                    server=use.server,
+                    near=_near_wildcard(names, host),
+                    is_certain=ANY not in use.server.names
+                    and not (is_wildcard(host) and any(covers(host, name) for name in names)),
+                )
+
+    def _expected_hosts(self, server: Server) -> Iterator[str]:
+        """Yield the hosts that clients use: behind a wildcard, those that routes show."""
+        for name in server.names:
+            if not is_wildcard(name):
+                yield name
+                continue
+            routed = [
+                host for host in self._routed_hosts(server) if covers(name, host) and host != ANY
+            ]
+            yield from routed
+            if not routed and name != ANY:
+                yield name
+
+    @question(
+        rests_on=[
+            AttachmentQuestions.bindings,
+            AttachmentQuestions.attachments_of,
+            AttachmentQuestions.listeners_of,
+            AttachmentQuestions.server_for,
+        ]
+    )
+    def _routed_hosts(self, server: Server) -> tuple[str, ...]:
+        """Return the hosts of the routes on a server that reach it and no more specific one."""
+        if server.api is GatewayApi.GATEWAY_API:
+            hosts = [host for each in self.attachments_of(server) for host in each.hosts]
+        else:
+            hosts = [h for binding in self.bindings().get(server, ()) for h in binding.hosts]
+        listeners = self.listeners_of(server)
+        return tuple(
+            host
+            for host in dict.fromkeys(hosts)
+            if any(self.server_for(listener, host) is server for listener in listeners)
+        )
+
+
+def intended_leaf(pair: KeyPair) -> CertificateFacts | None:
+    """Return the certificate that is meant for clients.
+
+    The first one; where that is not the key's, or is a CA above another, the one that is.
+    """
+    first = pair.chain.leaf
+    if first is None or pair.key_matches_leaf:
+        return first
+    rest = pair.chain.certificates[1:]
+    key = pair.private_key.public_key_sha256
+    if key:
+        return next((each for each in rest if each.public_key_sha256 == key), first)
+    if first.is_authority:
+        return next((each for each in rest if not each.is_authority), first)
+    return first
+
+
+def _is_covered(names: list[str], host: str) -> bool:
+    return any(certificate_covers(name, host) for name in names)
+
+
+def _near_wildcard(names: list[str], host: str) -> str:
+    """Return a wildcard that has the host's parent, but another number of labels below it."""
+    bare = host.removeprefix("*.")
+    for name in names:
+        parent = name.lower().removeprefix("*.")
+        if name.startswith("*.") and (bare == parent or bare.endswith(f".{parent}")):
+            return name
+    return ""

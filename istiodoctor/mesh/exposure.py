@@ -1,0 +1,317 @@
+"""From where a gateway can be reached: selectors that find its pods, Services and their ports."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+
+from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import RedirectQuestions
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.workloads import Workload, target_port
+from istiodoctor.model.istio import IstioGateway
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Service, ServicePort
+
+HTTPS_PORT = 443
+STATUS_PORT = 15021
+"""Readiness of a gateway pod; Services of gateways expose it, hardly any other does."""
+GATEWAY_LABELS = ("istio", "app", "app.kubernetes.io/name")
+"""Labels that Istio's own charts tell gateways apart by."""
+OUTSIDE_TYPES = frozenset({"LoadBalancer", "NodePort"})
+LONGEST_LABEL = 63
+
+
+class Exposure(StrEnum):
+    """From where clients can reach a gateway."""
+
+    OUTSIDE = "outside"
+    """A load balancer, a node port or the node's own network."""
+    INSIDE = "inside"
+    """Only Services inside the cluster: egress, or behind another proxy."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearMiss:
+    """A gateway workload that a selector nearly takes."""
+
+    workload: Workload
+    selector: Mapping[str, str]
+    """What would select it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unselected:
+    """An Istio Gateway that no running pod belongs to."""
+
+    gateway: IstioGateway
+    scaled_down: tuple[Workload, ...] = ()
+    """Selected, but with zero replicas."""
+    near: NearMiss | None = None
+    is_certain: bool = True
+    """Whether every pod was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PortRoute:
+    """One port of a gateway's Service, and where in the pod it leads."""
+
+    service: Service
+    port: ServicePort
+    target: int | None
+    """None when `targetPort` is a name that no container declares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unreachable:
+    """A server whose listener no Service port leads to."""
+
+    server: Server
+    listener: Listener
+    services: tuple[Service, ...]
+    """The Services of the pods; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Misdirected:
+    """A Service port that leads past the listener of the server it is meant for."""
+
+    route: PortRoute
+    server: Server
+    listener: Listener
+    decided_by: Service | None = None
+    """The Service whose targetPort istiod took instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Podless:
+    """A Service that is meant for a gateway and selects no pod."""
+
+    service: Service
+    near: NearMiss
+    others: tuple[Service, ...] = ()
+    """Services that do select that gateway."""
+
+
+class ExposureQuestions(RedirectQuestions):
+    """What leads to a gateway's pods."""
+
+    @question(rests_on=[RedirectQuestions.services_of])
+    def exposure(self, workload: Workload) -> Exposure:
+        """Return from where clients can reach a gateway."""
+        if not workload.is_known:
+            return Exposure.UNKNOWN
+        services = self.services_of(workload)
+        outside = any(
+            each.spec.type in OUTSIDE_TYPES or each.spec.external_ips for each in services
+        )
+        if outside or _uses_node_network(workload):
+            return Exposure.OUTSIDE
+        return Exposure.INSIDE if services else Exposure.UNKNOWN
+
+    @question(
+        Kind.POD,
+        Kind.DEPLOYMENT,
+        Kind.DAEMON_SET,
+        rests_on=[RedirectQuestions.istio_gateways, RedirectQuestions.gateway_workloads],
+    )
+    def unselected_gateways(self) -> tuple[Unselected, ...]:
+        """Return the Istio Gateways with servers that no pod runs for, as far as that is known."""
+        return tuple(
+            found
+            for gateway in self.istio_gateways()
+            if gateway.spec.servers and (found := self._unselected(gateway))
+        )
+
+    def _unselected(self, gateway: IstioGateway) -> Unselected | None:
+        selected = self.gateway_workloads(gateway.ref)
+        pods_are_known = self._is_complete(Kind.POD)
+        if selected:
+            if any(each.pods or each.replicas != 0 for each in selected):
+                return None
+            return Unselected(gateway=gateway, scaled_down=selected, is_certain=pods_are_known)
+        near = self._near(frozenset(gateway.spec.selector.items()), "")
+        if not pods_are_known and not (near and self._templates_are_known()):
+            return None
+        return Unselected(gateway=gateway, near=near, is_certain=pods_are_known)
+
+    def _templates_are_known(self) -> bool:
+        return self._is_complete(Kind.DEPLOYMENT) and self._is_complete(Kind.DAEMON_SET)
+
+    @question(rests_on=[RedirectQuestions.routers])
+    def _near(self, selector: frozenset[tuple[str, str]], namespace: str) -> NearMiss | None:
+        routers = [each for each in self.routers() if not namespace or each.namespace == namespace]
+        if not routers:
+            return None
+        nearest = max(routers, key=lambda each: _likeness(selector, each))
+        return NearMiss(workload=nearest, selector=_selector_of(selector, nearest))
+
+    @question(rests_on=[RedirectQuestions.services_of])
+    def port_routes(self, workload: Workload) -> tuple[PortRoute, ...]:
+        """Return every port of every Service of a workload, with the port in the pod."""
+        return tuple(
+            PortRoute(service=service, port=port, target=_target(port, workload))
+            for service in self.services_of(workload)
+            for port in service.spec.ports
+        )
+
+    @question(Kind.SERVICE, rests_on=[RedirectQuestions.listeners, port_routes])
+    def unreachable_servers(self) -> tuple[Unreachable, ...]:
+        """Return the live servers that no Service port leads to.
+
+        Silent about pods on the node's network, and where a Service may exist unseen.
+        """
+        return tuple(
+            Unreachable(
+                server=server, listener=listener, services=self.services_of(listener.workload)
+            )
+            for listener in self.listeners()
+            if self._services_are_known(listener)
+            for server in self._unreached(listener)
+        )
+
+    def _services_are_known(self, listener: Listener) -> bool:
+        workload = listener.workload
+        if not workload.is_known or _has_host_port(workload, listener.port):
+            return False
+        return bool(self.services_of(workload)) or (
+            bool(workload.pods) and self._is_complete(Kind.SERVICE, workload.namespace)
+        )
+
+    def _unreached(self, listener: Listener) -> Iterator[Server]:
+        routes = self.port_routes(listener.workload)
+        if any(each.target == listener.port for each in routes):
+            return
+        ports = {each.port.port for each in routes}
+        for server in listener.servers:
+            if server.api is GatewayApi.ISTIO and server.port not in ports:
+                yield server
+
+    @question(rests_on=[RedirectQuestions.listeners, port_routes])
+    def misdirected_ports(self) -> tuple[Misdirected, ...]:
+        """Return the Service ports of live servers that lead to another port than theirs."""
+        return tuple(
+            Misdirected(
+                route=route,
+                server=server,
+                listener=listener,
+                decided_by=next(
+                    (each.service for each in routes[server.port] if each.target == listener.port),
+                    None,
+                ),
+            )
+            for listener in self.listeners()
+            if listener.workload.is_known
+            for routes in (self._routes_by_port(listener.workload),)
+            for server in listener.servers
+            for route in routes.get(server.port, ())
+            if server.api is GatewayApi.ISTIO and route.target != listener.port
+        )
+
+    @question(rests_on=[port_routes])
+    def _routes_by_port(self, workload: Workload) -> Mapping[int, tuple[PortRoute, ...]]:
+        found: dict[int, list[PortRoute]] = {}
+        for route in self.port_routes(workload):
+            found.setdefault(route.port.port, []).append(route)
+        return {port: tuple(routes) for port, routes in found.items()}
+
+    @question(
+        Kind.SERVICE,
+        Kind.POD,
+        rests_on=[
+            RedirectQuestions.routers,
+            RedirectQuestions.selected,
+            RedirectQuestions.services_of,
+            _near,
+        ],
+    )
+    def podless_services(self) -> tuple[Podless, ...]:
+        """Return the Services that look like a gateway's and select no pod beside it."""
+        namespaces = {each.namespace for each in self.routers()}
+        return tuple(
+            found
+            for service in self._all(Service)
+            if service.namespace in namespaces and service.spec.selector
+            if (found := self._podless(service))
+        )
+
+    def _podless(self, service: Service) -> Podless | None:
+        selector = frozenset(service.spec.selector.items())
+        if self.selected(selector, service.namespace):
+            return None
+        if not self._is_complete(Kind.POD, service.namespace):
+            return None
+        near = self._near(selector, service.namespace)
+        if near is None or not _is_meant_for(service, near.workload):
+            return None
+        return Podless(service=service, near=near, others=self.services_of(near.workload))
+
+    @question(rests_on=[RedirectQuestions.listeners])
+    def _tls_everywhere(self) -> HostIndex[Server]:
+        return HostIndex(
+            (host.name, server)
+            for listener in self.listeners()
+            for server in listener.servers
+            if server.is_tls
+            for host in server.hosts
+        )
+
+    @question(rests_on=[_tls_everywhere])
+    def speaks_tls_somewhere(self, host: str) -> bool:
+        """Whether a live TLS server of any gateway serves a host."""
+        return next(self._tls_everywhere().covering(host), None) is not None
+
+
+def _target(port: ServicePort, workload: Workload) -> int | None:
+    """Return the port in the pod; None for a name that the pod does not declare."""
+    name = port.target_port
+    if isinstance(name, str) and not name.isdigit():
+        containers = (*workload.spec.containers, *workload.spec.init_containers)
+        if not any(each.name == name for container in containers for each in container.ports):
+            return None
+    return target_port(port, workload)
+
+
+def _uses_node_network(workload: Workload) -> bool:
+    return workload.spec.host_network or any(
+        port.host_port for container in workload.spec.containers for port in container.ports
+    )
+
+
+def _has_host_port(workload: Workload, port: int) -> bool:
+    return workload.spec.host_network or any(
+        each.host_port and each.container_port == port
+        for container in workload.spec.containers
+        for each in container.ports
+    )
+
+
+def _likeness(selector: frozenset[tuple[str, str]], workload: Workload) -> tuple[int, float]:
+    """Order workloads by how many labels fit, then by how alike the others are."""
+    fitting = sum(workload.labels.get(key) == value for key, value in selector)
+    wanted = ",".join(value[:LONGEST_LABEL] for _, value in sorted(selector))
+    there = ",".join(workload.labels.get(key, "")[:LONGEST_LABEL] for key, _ in sorted(selector))
+    return fitting, SequenceMatcher(None, wanted, there).ratio()
+
+
+def _selector_of(selector: Iterable[tuple[str, str]], workload: Workload) -> Mapping[str, str]:
+    keys = [key for key, _ in sorted(selector) if key in workload.labels]
+    keys = keys or [key for key in GATEWAY_LABELS if key in workload.labels][:1]
+    return {key: workload.labels[key] for key in keys}
+
+
+def _is_meant_for(service: Service, workload: Workload) -> bool:
+    if not any(port.port in (80, HTTPS_PORT) for port in service.spec.ports):
+        return False
+    return (
+        service.name == workload.name
+        or any(port.port == STATUS_PORT for port in service.spec.ports)
+        or any(
+            workload.labels.get(key) == service.spec.selector.get(key)
+            for key in GATEWAY_LABELS
+            if key in service.spec.selector
+        )
+    )

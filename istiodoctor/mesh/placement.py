@@ -1,0 +1,149 @@
+"""Where the Secrets are that a gateway asks for and does not find."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialQuestions, CredentialUse
+from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
+from istiodoctor.model.credential import Credential
+from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.ref import Ref
+from istiodoctor.model.snapshot import EVERYWHERE
+
+ALIKE = 0.8
+"""How alike two names must be (difflib's ratio) to be taken for one with a slip in it."""
+NEIGHBOURS = 12
+"""How many names before and after one are compared with it: a slip leaves the beginning or the
+end of a name as it was."""
+MISSPELT_AUTHORITY_SUFFIXES = ("-cacerts", "-ca", "-ca-cert", "-cert-ca", "-cacrt")
+"""Names people give a client CA instead of `<name>-cacert`."""
+
+
+class Whereabouts(StrEnum):
+    """Where a missing Secret is; each missing use has exactly one answer."""
+
+    BESIDE_OTHER_PODS = "beside-other-pods"
+    """The gateway's pods run in several namespaces: it is in one of those, but not in this."""
+    OUT_OF_REACH = "out-of-reach"
+    """In a namespace in which none of the gateway's pods is."""
+    NOT_FOUND = "not-found"
+    """Not in the namespace that the reference names, or in none that was looked into."""
+
+
+class PlacementQuestions(CredentialQuestions):
+    """Secrets that are not where istiod looks, and what else is there."""
+
+    @question(rests_on=[CredentialQuestions.credential_uses])
+    def _uses_by_reference(self) -> Mapping[tuple[str, str], tuple[CredentialUse, ...]]:
+        found: dict[tuple[str, str], list[CredentialUse]] = defaultdict(list)
+        for use in self.credential_uses():
+            found[use.server.id, use.reference.path].append(use)
+        return {key: tuple(uses) for key, uses in found.items()}
+
+    @question(rests_on=[_uses_by_reference, CredentialQuestions.secret_exists])
+    def secrets_beside_other_pods(self, use: CredentialUse) -> tuple[Ref, ...]:
+        """Return the Secrets that the same reference finds in other namespaces of its pods."""
+        if use.reference.form is not Form.KUBERNETES:
+            return ()
+        others = self._uses_by_reference().get((use.server.id, use.reference.path), ())
+        found = {
+            other.secret
+            for other in others
+            if other.namespace != use.namespace
+            and self.secret_exists(other.namespace, other.name) is True
+        }
+        return tuple(sorted(found))
+
+    @question(rests_on=[secrets_beside_other_pods, CredentialQuestions.secrets_named])
+    def whereabouts(self, use: CredentialUse) -> Whereabouts | None:
+        """Tell where a missing Secret is; None when it is not known to be missing."""
+        if not use.is_missing:
+            return None
+        if self.secrets_beside_other_pods(use):
+            return Whereabouts.BESIDE_OTHER_PODS
+        if use.reference.form is Form.KUBERNETES and self.secrets_named(use.name):
+            return Whereabouts.OUT_OF_REACH
+        return Whereabouts.NOT_FOUND
+
+    @question(Kind.SECRET)
+    def was_looked_for_everywhere(self, name: str) -> bool:
+        """Whether every namespace was searched for a Secret of this name."""
+        return self._is_complete(Kind.SECRET, EVERYWHERE, name)
+
+    @question(Kind.SECRET)
+    def _spellings(self) -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Return the names of each namespace in order, read forwards and backwards."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for namespace, name in self._snapshot.secret_names:
+            found[namespace].append(name)
+        return {
+            namespace: (tuple(sorted(names)), tuple(sorted(name[::-1] for name in names)))
+            for namespace, names in found.items()
+        }
+
+    @question(rests_on=[_spellings, CredentialQuestions.credential])
+    def similar_secrets(self, use: CredentialUse) -> tuple[Ref, ...]:
+        """Return Secrets in the namespace of a missing one whose name may have been meant.
+
+        The most alike first. One that was read and holds no certificate for a host of the server
+        is not among them.
+        """
+        forwards, backwards = self._spellings().get(use.namespace, ((), ()))
+        near = {
+            *_neighbours(use.name, forwards),
+            *(name[::-1] for name in _neighbours(use.name[::-1], backwards)),
+        } - {use.name}
+        return tuple(
+            Ref(CORE, "Secret", use.namespace, name)
+            for name in get_close_matches(use.name, sorted(near), cutoff=ALIKE)
+            if _may_serve(self.credential(use.namespace, name), use.server.names)
+        )
+
+    @question(
+        rests_on=[
+            CredentialQuestions.secret_exists,
+            CredentialQuestions.credential,
+            CredentialQuestions.secrets_named,
+        ]
+    )
+    def misnamed_authorities(self, use: AuthorityUse) -> tuple[Ref, ...]:
+        """Return Secrets that look like the client CA which a server lacks.
+
+        One with a slip in its name beside the pods, else one of the right name elsewhere.
+        """
+        if use.state is not AuthorityState.MISSING or not use.dedicated_name:
+            return ()
+        if use.source and use.source.name == use.dedicated_name:
+            return ()
+        stem = use.dedicated_name.removesuffix(AUTHORITY_SUFFIX)
+        beside = tuple(
+            Ref(CORE, "Secret", use.namespace, stem + suffix)
+            for suffix in MISSPELT_AUTHORITY_SUFFIXES
+            if self.secret_exists(use.namespace, stem + suffix)
+            and _may_check_clients(self.credential(use.namespace, stem + suffix))
+        )
+        return beside or self.secrets_named(use.dedicated_name)
+
+
+def _neighbours(name: str, ordered: tuple[str, ...]) -> Iterator[str]:
+    at = bisect_left(ordered, name)
+    yield from ordered[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
+
+
+def _may_serve(credential: Credential | None, hosts: tuple[str, ...]) -> bool:
+    """Whether a Secret that may not have been read can be the one that a server means."""
+    if credential is None:
+        return True
+    leaf = credential.leaf
+    return leaf is not None and any(
+        meet(name, host) is not None for name in leaf.dns_names for host in hosts
+    )
+
+
+def _may_check_clients(credential: Credential | None) -> bool:
+    return credential is None or bool(credential.authorities.certificates)

@@ -1,0 +1,215 @@
+"""Certificates that gateways wait for, and what stands in the way of their challenges."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from istiodoctor.mesh.coverage import CoverageQuestions
+from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.hosts import covers
+from istiodoctor.mesh.issuance import Issuance, is_ready
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.certmanager import Certificate, Challenge, ClusterIssuer, Issuer, Solver
+from istiodoctor.model.metadata import condition
+
+HTTP01 = "HTTP-01"
+DNS01 = "DNS-01"
+FIRST_ISSUE_TAKES = timedelta(minutes=5)
+"""How long a first issuance may take before it counts as stuck."""
+RENEWAL_TAKES = timedelta(hours=1)
+"""How long after `renewalTime` a renewal may take before it counts as stuck."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GatewayCertificate:
+    """A Certificate that writes a Secret which a gateway asks for."""
+
+    certificate: Certificate
+    uses: tuple[CredentialUse, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name of the Secret."""
+        return (self.certificate.namespace, self.certificate.spec.secret_name)
+
+    @property
+    def secret_is_missing(self) -> bool:
+        """Whether the Secret is known not to be there, from what was read or by its own word."""
+        if any(use.credential for use in self.uses):
+            return False
+        said = (
+            condition(self.certificate.status.conditions, kind) for kind in ("Ready", "Issuing")
+        )
+        return any(use.is_missing for use in self.uses) or any(
+            each is not None and each.reason == "DoesNotExist" for each in said
+        )
+
+    @property
+    def not_after(self) -> datetime | None:
+        """When what is served now expires."""
+        leaf = next((use.credential.leaf for use in self.uses if use.credential), None)
+        return leaf.not_after if leaf else self.certificate.status.not_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockedChallenge:
+    """A redirect in the way of the HTTP-01 challenge of one host."""
+
+    owner: GatewayCertificate
+    host: str
+    plain: PlainHost
+    challenge: Challenge | None
+    """The Challenge that waits; None when it is only to come."""
+
+
+class StallQuestions(CoverageQuestions):
+    """Issuance, as gateways depend on it."""
+
+    @question(rests_on=[CoverageQuestions.uses_by_secret, CoverageQuestions.certificates_for])
+    def gateway_certificates(self) -> tuple[GatewayCertificate, ...]:
+        """Return the Certificates whose Secrets gateways ask for."""
+        return tuple(
+            GatewayCertificate(certificate=certificate, uses=uses)
+            for (namespace, name), uses in self.uses_by_secret().items()
+            for certificate in self.certificates_for(namespace, name)
+        )
+
+    @question(rests_on=[gateway_certificates, CoverageQuestions.issuance])
+    def stuck_certificates(self) -> tuple[tuple[GatewayCertificate, Issuance], ...]:
+        """Return the Certificates of gateways that are not done: first issues and renewals.
+
+        A first issue that is younger than FIRST_ISSUE_TAKES is on its way, not stuck.
+        """
+        return tuple(
+            (owner, self.issuance(owner.certificate))
+            for owner in self.gateway_certificates()
+            if self._is_first_issue_stuck(owner) or self.is_renewal_stalled(owner)
+        )
+
+    def _is_first_issue_stuck(self, owner: GatewayCertificate) -> bool:
+        certificate = owner.certificate
+        if is_ready(certificate) or not owner.secret_is_missing:
+            return False
+        since = started(certificate)
+        return since is None or self.taken_at - since > FIRST_ISSUE_TAKES
+
+    def is_renewal_stalled(self, owner: GatewayCertificate) -> bool:
+        """Whether a certificate should have been replaced by now and was not."""
+        status = owner.certificate.status
+        if owner.secret_is_missing:
+            return False
+        if status.failed_issuance_attempts and status.last_failure_time:
+            return True
+        if status.renewal_time is None:
+            return False
+        leaf = next((use.credential.leaf for use in owner.uses if use.credential), None)
+        renewed = leaf is not None and leaf.not_before >= status.renewal_time - RENEWAL_TAKES
+        return self.taken_at - status.renewal_time > RENEWAL_TAKES and not renewed
+
+    @question(rests_on=[CoverageQuestions.plain_hosts_for])
+    def plain_answers(self, workloads: tuple[Workload, ...], host: str) -> tuple[PlainHost, ...]:
+        """Return the plain server that answers for a host on each of these workloads."""
+        found = (self.plain_hosts_for(workload, host)[:1] for workload in workloads)
+        return tuple(plain for plains in found for plain in plains)
+
+    @question(
+        rests_on=[
+            gateway_certificates,
+            plain_answers,
+            CoverageQuestions.issuance,
+            CoverageQuestions.redirect_exempts_challenges,
+            CoverageQuestions.tls_hosts_meeting,
+            CoverageQuestions.routes_for,
+            CoverageQuestions.http_rules,
+            CoverageQuestions.uses_of_server,
+        ]
+    )
+    def blocked_challenges(self) -> tuple[BlockedChallenge, ...]:
+        """Return the HTTP-01 challenges, waiting or to come, that a redirect sends away.
+
+        A redirect is harmless where the HTTPS server routes the challenge path and has its
+        certificate: challenges follow redirects, whatever the certificate.
+        """
+        return tuple(
+            BlockedChallenge(owner=owner, host=host, plain=plain, challenge=challenge)
+            for owner in self.gateway_certificates()
+            for host, challenge in self._http01_hosts(owner)
+            for plain in self.plain_answers(_workloads(owner), host)
+            if plain.redirect is not RedirectKind.NONE
+            and not self.redirect_exempts_challenges(plain)
+            and not self._lands(plain, host)
+        )
+
+    def _http01_hosts(self, owner: GatewayCertificate) -> Iterator[tuple[str, Challenge | None]]:
+        issuance = self.issuance(owner.certificate)
+        waiting = {
+            each.spec.dns_name.lower(): each
+            for each in issuance.pending_challenges
+            if each.spec.type == HTTP01
+        }
+        yield from waiting.items()
+        for name in owner.certificate.spec.dns_names:
+            if name.lower() not in waiting and uses_http01_only(issuance.issuer.issuer, name):
+                yield name.lower(), None
+
+    def _lands(self, plain: PlainHost, host: str) -> bool:
+        return any(
+            covers(tls.host, host)
+            and self._routes_challenges(tls.server, host)
+            and not any(use.is_missing for use in self.uses_of_server(tls.server))
+            for tls in self.tls_hosts_meeting(plain.workload, host)
+        )
+
+    def _routes_challenges(self, server: Server, host: str) -> bool:
+        return any(
+            match.uri and (match.uri.prefix or match.uri.exact or "").startswith("/.well-known")
+            for source in self.routes_for(server, host)
+            for bound in self.http_rules(source)
+            if bound.rule.redirect is None
+            for match in bound.rule.match
+        )
+
+
+def _workloads(owner: GatewayCertificate) -> tuple[Workload, ...]:
+    return tuple(dict.fromkeys(use.workload for use in owner.uses))
+
+
+def started(certificate: Certificate) -> datetime | None:
+    """Return when an issuance began, as far as the object tells."""
+    found = (condition(certificate.status.conditions, kind) for kind in ("Issuing", "Ready"))
+    times = (each.last_transition_time for each in found if each and each.last_transition_time)
+    return next(times, certificate.metadata.creation_timestamp)
+
+
+def solvers_for(issuer: Issuer | ClusterIssuer | None, name: str) -> tuple[Solver, ...]:
+    """Return the ACME solvers that may take a name, the most particular kind of selector first.
+
+    Selectors by label need the Certificate's labels; they count as able to take every name.
+    """
+    acme = issuer.spec.acme if issuer else None
+    solvers = acme.solvers if acme else ()
+    bare = name.lower().removeprefix("*.")
+    exact = tuple(s for s in solvers if s.selector and name in s.selector.dns_names)
+    zoned = tuple(
+        s
+        for s in solvers
+        if s.selector
+        and any(bare == zone or bare.endswith(f".{zone}") for zone in s.selector.dns_zones)
+    )
+    labelled = tuple(s for s in solvers if s.selector and s.selector.match_labels)
+    general = tuple(s for s in solvers if not s.selector or not _restricts(s))
+    return exact or zoned or labelled + general
+
+
+def _restricts(solver: Solver) -> bool:
+    chosen = solver.selector
+    return bool(chosen and (chosen.dns_names or chosen.dns_zones or chosen.match_labels))
+
+
+def uses_http01_only(issuer: Issuer | ClusterIssuer | None, name: str) -> bool:
+    """Whether an issuer has nothing but HTTP-01 for a name."""
+    solvers = solvers_for(issuer, name)
+    return bool(solvers) and all(each.http01 and not each.dns01 for each in solvers)

@@ -1,0 +1,152 @@
+"""Servers without routes, and what a server that istiod leaves out takes along."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.hops import HopQuestions
+from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.listeners import Dropped, Listener
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routing import Binding
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.model.istio import TlsMode, VirtualService
+from istiodoctor.model.kind import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unrouted:
+    """A live server with hosts for which no route exists: Envoy answers 404."""
+
+    server: Server
+    hosts: tuple[str, ...]
+    is_bare: bool
+    """Whether no VirtualService names the Gateway at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loss:
+    """What goes with a dropped server."""
+
+    dropped: Dropped
+    virtual_services: tuple[VirtualService, ...]
+    """Those bound to it whose hosts reach none of their routes any more."""
+    dead_hosts: tuple[str, ...]
+    """Hosts that nothing answers for."""
+    shared_hosts: tuple[str, ...]
+    """Hosts of those VirtualServices that the routes of others answer."""
+    unredirected_hosts: tuple[str, ...]
+    """Of a redirecting server: hosts that another server answers without redirecting."""
+
+
+class UnroutedQuestions(HopQuestions):
+    """Servers without routes and routes without servers."""
+
+    @question(rests_on=[HopQuestions.bindings, HopQuestions.listeners])
+    def _bound_hosts(self) -> Mapping[Server, HostIndex[Binding]]:
+        """Return the bindings by host of every live server.
+
+        Plain servers on one listener share their routes.
+        """
+        found: dict[Server, HostIndex[Binding]] = {}
+        for listener in self.listeners():
+            plain = [server for server in listener.servers if server.is_plain_http]
+            shared = HostIndex(
+                (host, binding)
+                for server in plain
+                for binding in self.bindings().get(server, ())
+                for host in binding.hosts
+            )
+            for server in listener.servers:
+                own = shared if server.is_plain_http else self._binding_index(server)
+                found.setdefault(server, own)
+        return found
+
+    @question(
+        Kind.VIRTUAL_SERVICE,
+        rests_on=[_bound_hosts, HopQuestions.bound_virtual_services],
+    )
+    def unrouted_servers(self) -> tuple[Unrouted, ...]:
+        """Return the live servers that end in HTTP and have hosts without any route.
+
+        Not those that redirect, nor where a VirtualService may exist unseen.
+        """
+        if not self._is_complete(Kind.VIRTUAL_SERVICE):
+            return ()
+        named = self.bound_virtual_services()
+        return tuple(
+            Unrouted(server=server, hosts=hosts, is_bare=not named.get(server.gateway))
+            for server, bound in self._bound_hosts().items()
+            if _awaits_routes(server)
+            if (hosts := _without_routes(server, bound))
+        )
+
+    @question(
+        rests_on=[
+            HopQuestions.listeners,
+            HopQuestions.bindings,
+            HopQuestions.routes_for,
+            HopQuestions.server_for,
+            HopQuestions.redirecting_servers,
+        ]
+    )
+    def losses(self) -> tuple[Loss, ...]:
+        """Return every server that istiod leaves out, with what nobody serves because of it."""
+        return tuple(
+            self._loss(dropped, listener)
+            for listener in self.listeners()
+            for dropped in listener.dropped
+        )
+
+    def _loss(self, dropped: Dropped, listener: Listener) -> Loss:
+        server = dropped.server
+        dead = {host: None for host in server.names if self.server_for(listener, host) is None}
+        shared: dict[str, None] = {}
+        orphans: list[VirtualService] = []
+        for binding in self.bindings().get(server, ()) if not server.https_redirect else ():
+            lost = self._lost_hosts(binding, listener)
+            if lost:
+                orphans.append(binding.virtual_service)
+            dead |= {host: None for host, is_answered in lost.items() if not is_answered}
+            shared |= {host: None for host, is_answered in lost.items() if is_answered}
+        return Loss(
+            dropped=dropped,
+            virtual_services=tuple(orphans),
+            dead_hosts=tuple(dead),
+            shared_hosts=tuple(shared),
+            unredirected_hosts=self._unredirected(server, listener, dead),
+        )
+
+    def _lost_hosts(self, binding: Binding, listener: Listener) -> dict[str, bool]:
+        """Return the hosts of a binding that miss its routes, and whether others answer."""
+        lost: dict[str, bool] = {}
+        for host in binding.hosts:
+            live = self.server_for(listener, host)
+            routes = self.routes_for(live, host) if live else ()
+            if binding.virtual_service not in routes:
+                lost[host] = bool(routes)
+        return lost
+
+    def _unredirected(
+        self, server: Server, listener: Listener, dead: Mapping[str, None]
+    ) -> tuple[str, ...]:
+        if not server.https_redirect:
+            return ()
+        redirected = self.redirecting_servers(listener)
+        return tuple(
+            host
+            for host in server.names
+            if host not in dead and next(redirected.covering(host), None) is None
+        )
+
+
+def _awaits_routes(server: Server) -> bool:
+    return (
+        server.api is GatewayApi.ISTIO
+        and server.routes_http
+        and server.mode is not TlsMode.ISTIO_MUTUAL
+        and not server.https_redirect
+    )
+
+
+def _without_routes(server: Server, bound: HostIndex[Binding]) -> tuple[str, ...]:
+    return tuple(host for host in server.names if next(bound.meeting(host), None) is None)
