@@ -2,10 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.log_meaning import PATTERNS, Meaning
 from istiodoctor.model.kind import Kind
 
 Judge = Callable[[Mesh], Iterable[Finding]]
@@ -30,13 +31,18 @@ class Check:
     judge: Judge
     origin: str = ""
     """The distribution it came from; set by the registry."""
-    log_patterns: tuple[str, ...] = field(default=())
-    """Regular expressions of the log lines it reads."""
+    logs: frozenset[Meaning] = frozenset()
+    """The log lines it reads: nothing else of a log is kept."""
 
     @property
     def documentation(self) -> str:
         """The docstring: the documentation page, in Markdown."""
         return inspect.cleandoc(self.judge.__doc__ or "")
+
+    @property
+    def log_patterns(self) -> tuple[str, ...]:
+        """Regular expressions for those log lines, to be searched in the raw text."""
+        return tuple(PATTERNS[meaning] for meaning in sorted(self.logs))
 
     @property
     def title(self) -> str:
@@ -59,6 +65,7 @@ def check(
     severity: Severity,
     needs: Iterable[Kind],
     explains: Iterable[str] = (),
+    logs: Iterable[Meaning] = (),
 ) -> Callable[[Judge], Check]:
     """Turn a function over the mesh into a Check; nothing is registered, discovery finds it."""
 
@@ -69,6 +76,7 @@ def check(
             severity=severity,
             needs=frozenset(needs),
             explains=frozenset(explains),
+            logs=frozenset(logs),
             judge=judge,
         )
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from istiodoctor.finding import Fix, Patch, PatchType, Risk
+from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 
@@ -74,6 +75,22 @@ def create_tls_secret(namespace: str, name: str, title: str) -> Fix:
         undo=("kubectl", "delete", "secret", name, "-n", namespace),
         why=SECRET_WHY,
     )  # fmt: skip
+
+
+def replace_tls_secret(credential: Credential, title: str) -> Fix:
+    """Make a server certificate Secret again from files; the type of a Secret cannot change."""
+    made = create_tls_secret(credential.namespace, credential.name, title)
+    writers = credential.owners or credential.managers
+    warning = f" {', '.join(writers)} writes this Secret: change it there." if writers else ""
+    return Fix(
+        title=title,
+        commands=(
+            ("kubectl", "delete", "secret", credential.name, "-n", credential.namespace),
+            *made.commands,
+        ),
+        verify=made.verify,
+        why=SECRET_WHY + warning,
+    )
 
 
 def get(ref: Ref) -> tuple[str, ...]:

@@ -39,9 +39,7 @@ def _save(path: Path, text: str) -> None:
 
 
 def _screen() -> Display:
-    color = (
-        sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    )
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     return Display(
         width=shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns,

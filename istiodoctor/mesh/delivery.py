@@ -3,12 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.log_meaning import LogFact, Meaning, read_fact
+from istiodoctor.mesh.placement import PlacementQuestions
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import Kind
 
+LOOSE = frozenset({Meaning.LEGACY_SECRET_NOT_FOUND, Meaning.LEGACY_SECRET_EMPTY})
+"""Wordings so loose that other components' lines fit them: only names in use count."""
 CREDENTIAL_TROUBLE = frozenset(
     {
         Meaning.CREDENTIAL_FETCH_FAILED,
@@ -16,10 +21,26 @@ CREDENTIAL_TROUBLE = frozenset(
         Meaning.UNAUTHORIZED_CREDENTIAL,
         Meaning.CROSS_NAMESPACE_CREDENTIAL,
         Meaning.ACCESS_REVIEW_FAILED,
-        Meaning.LEGACY_SECRET_NOT_FOUND,
-        Meaning.LEGACY_SECRET_EMPTY,
+        *LOOSE,
     }
 )
+
+CREDENTIAL_CHANGES = frozenset(
+    {Meaning.SECRET_CHANGED, Meaning.LEGACY_SECRET_UPDATED, Meaning.LEGACY_PUSHED}
+)
+SETTLING_TIME = timedelta(minutes=2)
+"""How long a new Secret may take to reach Envoy: the watch, the push and its debouncing."""
+
+
+class Aftermath(StrEnum):
+    """What is known to have happened since a failure."""
+
+    OPEN = "open"
+    """Nothing: it is taken to go on."""
+    SETTLING = "settling"
+    """The Secret was made less than SETTLING_TIME before the scan."""
+    RECOVERED = "recovered"
+    """The Secret was made or changed after the last line: istiod pushes it by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +59,7 @@ class DeliveryFailure:
         return self.facts[-1]
 
 
-class DeliveryQuestions(AttachmentQuestions):
+class DeliveryQuestions(AttachmentQuestions, PlacementQuestions):
     """Logs, as meanings."""
 
     @question(Kind.POD_LOG)
@@ -57,30 +78,33 @@ class DeliveryQuestions(AttachmentQuestions):
 
     @question(rests_on=[_facts])
     def log_facts(self, *meanings: Meaning) -> tuple[LogFact, ...]:
-        """Return what the logs say of these kinds, oldest first within each."""
+        """Return what the logs say of these kinds, oldest first within each.
+
+        A question that asks this declares the same meanings as its `logs`.
+        """
         return tuple(fact for meaning in meanings for fact in self._facts().get(meaning, ()))
 
-    @question(
-        rests_on=[
-            log_facts,
-            AttachmentQuestions.uses_by_secret,
-            AttachmentQuestions.authority_uses,
-            AttachmentQuestions.workloads,
-        ]
-    )
-    def delivery_failures(self) -> tuple[DeliveryFailure, ...]:
-        """Return the credentials that a log says were not delivered.
+    @question(rests_on=[AttachmentQuestions.uses_by_secret, AttachmentQuestions.authority_uses])
+    def _namespaces_by_name(self) -> Mapping[str, tuple[str, ...]]:
+        """Return where the users of a name look for it."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for namespace, name in self.uses_by_secret():
+            found[name].add(namespace)
+        for use in self.authority_uses():
+            for name in (use.dedicated_name, use.compound_name):
+                found[name].add(use.namespace)
+        return {name: tuple(sorted(namespaces)) for name, namespaces in found.items()}
 
-        And are not known to have been since.
-
-        A Secret that was made after the last such line has recovered: istiod pushes it by itself.
-        """
+    @question(logs=CREDENTIAL_TROUBLE, rests_on=[log_facts, _namespaces_by_name])
+    def _reported_failures(self) -> tuple[DeliveryFailure, ...]:
         groups: dict[tuple[str, str], list[LogFact]] = defaultdict(list)
         for fact in self.log_facts(*sorted(CREDENTIAL_TROUBLE)):
             for name in fact.credentials:
+                if fact.meaning in LOOSE and name not in self._namespaces_by_name():
+                    continue
                 for namespace in self._namespaces(fact, name):
                     groups[namespace, name].append(fact)
-        failures = (
+        return tuple(
             DeliveryFailure(
                 namespace=namespace,
                 name=name,
@@ -88,33 +112,55 @@ class DeliveryQuestions(AttachmentQuestions):
             )
             for (namespace, name), facts in sorted(groups.items())
         )
-        return tuple(each for each in failures if not self._recovered(each))
+
+    @question(
+        logs=CREDENTIAL_CHANGES,
+        rests_on=[_reported_failures, log_facts, AttachmentQuestions.credential],
+    )
+    def _failures_by_aftermath(self) -> Mapping[Aftermath, tuple[DeliveryFailure, ...]]:
+        changes: dict[tuple[str, str], datetime] = {}
+        for fact in self.log_facts(*sorted(CREDENTIAL_CHANGES)):
+            for name in fact.credentials if fact.line.at else ():
+                changes[fact.namespace, name] = fact.line.at or self._snapshot.taken_at
+        found: dict[Aftermath, list[DeliveryFailure]] = defaultdict(list)
+        for failure in self._reported_failures():
+            found[self._aftermath(failure, changes)].append(failure)
+        return {aftermath: tuple(failures) for aftermath, failures in found.items()}
+
+    @question(rests_on=[_failures_by_aftermath])
+    def delivery_failures(self) -> tuple[DeliveryFailure, ...]:
+        """Return the credentials that a log says were not delivered.
+
+        And are not known to have been since: see Aftermath.
+        """
+        return self._failures_by_aftermath().get(Aftermath.OPEN, ())
+
+    @question(rests_on=[_failures_by_aftermath])
+    def settling_failures(self) -> tuple[DeliveryFailure, ...]:
+        """Return the failures whose Secret has just been made: they may clear by themselves."""
+        return self._failures_by_aftermath().get(Aftermath.SETTLING, ())
 
     def _namespaces(self, fact: LogFact, name: str) -> Iterator[str]:
         """Yield where istiod looked for a credential: from the line, the proxy it names.
 
         Or who uses the name.
         """
-        if fact.namespace:
-            yield fact.namespace
-            return
         _, _, proxy_namespace = fact.proxy.rpartition(".")
-        if proxy_namespace:
-            yield proxy_namespace
+        if fact.namespace or proxy_namespace:
+            yield fact.namespace or proxy_namespace
             return
-        users = sorted(
-            {namespace for namespace, used in self.uses_by_secret() if used == name}
-            | {
-                use.namespace
-                for use in self.authority_uses()
-                if name in (use.dedicated_name, use.compound_name)
-            }
-        )
-        yield from users or [""]
+        yield from self._namespaces_by_name().get(name, ("",))
 
-    def _recovered(self, failure: DeliveryFailure) -> bool:
-        found = self.credential(failure.namespace, failure.name)
+    def _aftermath(
+        self, failure: DeliveryFailure, changes: Mapping[tuple[str, str], datetime]
+    ) -> Aftermath:
+        key = (failure.namespace, failure.name)
+        found = self.credential(*key)
+        made = found.creation_timestamp if found else None
+        if made and self._snapshot.taken_at - made < SETTLING_TIME:
+            return Aftermath.SETTLING
         last = failure.last.line.at
-        if found is None or found.creation_timestamp is None or last is None:
-            return False
-        return found.creation_timestamp > last
+        changed = changes.get(key) or changes.get(("", failure.name))
+        if last and found and any(each and each > last for each in (made, changed)):
+            return Aftermath.RECOVERED
+        return Aftermath.OPEN

@@ -96,6 +96,18 @@ class Podless:
     """Services that do select that gateway."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlainHttps:
+    """A plain HTTP server that clients reach under the port of https://."""
+
+    server: Server
+    hosts: tuple[str, ...]
+    """Those for which nothing is known to end TLS before it."""
+    services: tuple[Service, ...]
+    """The Services whose port 443 leads to it."""
+    exposure: Exposure
+
+
 class ExposureQuestions(RedirectQuestions):
     """What leads to a gateway's pods."""
 
@@ -248,6 +260,47 @@ class ExposureQuestions(RedirectQuestions):
         if near is None or not _is_meant_for(service, near.workload):
             return None
         return Podless(service=service, near=near, others=self.services_of(near.workload))
+
+    @question(
+        rests_on=[
+            RedirectQuestions.listeners,
+            RedirectQuestions.fronts_for,
+            port_routes,
+            exposure,
+        ]
+    )
+    def plain_https_servers(self) -> tuple[PlainHttps, ...]:
+        """Return the plain servers under port 443 that nothing is known to end TLS before.
+
+        Silent about gateways for the inside, and about Services that send 80 and 443 to one
+        redirecting listener: that is a question of its own.
+        """
+        return tuple(
+            PlainHttps(server=server, hosts=hosts, services=services, exposure=seen)
+            for listener in self.listeners()
+            for seen in (self.exposure(listener.workload),)
+            for services in (self._https_services(listener),)
+            for server in listener.servers
+            if seen is not Exposure.INSIDE
+            and server.is_plain_http
+            and (server.port == HTTPS_PORT or (services and not server.https_redirect))
+            if (hosts := self._without_front(server, listener))
+        )
+
+    def _https_services(self, listener: Listener) -> tuple[Service, ...]:
+        routes = self.port_routes(listener.workload)
+        return tuple(
+            each.service
+            for each in routes
+            if each.port.port == HTTPS_PORT and each.target == listener.port
+        )
+
+    def _without_front(self, server: Server, listener: Listener) -> tuple[str, ...]:
+        return tuple(
+            host
+            for host in server.names
+            if not any(front.terminates_tls for front in self.fronts_for(listener.workload, host))
+        )
 
     @question(rests_on=[RedirectQuestions.listeners])
     def _tls_everywhere(self) -> HostIndex[Server]:

@@ -88,7 +88,7 @@ class FrontQuestions(DestinationQuestions):
             Front(
                 text="a front proxy that the configuration names",
                 hosts=proxy.hosts,
-                # One that sends an SNI, or is known to leave it out, speaks TLS to the gateway again.
+                # Whether it sends an SNI is a question only for one that speaks TLS again.
                 terminates_tls=proxy.terminates_tls and proxy.sends_sni is None,
                 sends_x_forwarded_proto=proxy.sends_x_forwarded_proto,
             )

@@ -248,6 +248,7 @@ def merge(
     kept: list[Server] = []
     dropped: list[Dropped] = []
     owners: dict[str, Server] = {}
+    firsts: dict[tuple[bool, bool], Server] = {}  # one of each sort: the others merge alike
 
     def drop(
         server: Server, reason: DropReason, by: Server | None = None, hosts: tuple[str, ...] = ()
@@ -280,11 +281,12 @@ def merge(
                 drop(server, DropReason.DUPLICATE_HOSTS, owners[twice[0]], twice)
                 continue
             owners |= dict.fromkeys(hosts, server)
-        other = next((each for each in kept if not _mergeable(each, server)), None)
-        if other and not (plain_wins and server.is_plain_http and not _has_plain(kept)):
+        other = next((each for each in firsts.values() if not _mergeable(each, server)), None)
+        if other and not (plain_wins and server.is_plain_http and not _has_plain(firsts.values())):
             drop(server, DropReason.CONFLICTING_PROTOCOL, other)
             continue
         kept.append(server)
+        firsts.setdefault((server.is_plain_http, server.is_tls), server)
     return Listener(
         workload=workload, port=port, bind=bind, servers=tuple(kept), dropped=tuple(dropped)
     )

@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialQuestions, CredentialUse
+from istiodoctor.mesh.credentials import (
+    AuthorityState,
+    AuthorityUse,
+    CredentialQuestions,
+    CredentialUse,
+)
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
+from istiodoctor.mesh.log_table import Meaning
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.metadata import Resource
 from istiodoctor.model.snapshot import EVERYWHERE, Snapshot
@@ -15,11 +16,17 @@ R = TypeVar("R", bound=Resource)
 class Question(Generic[P, A]):
     """A method of the mesh: asked once, remembered, and declared to rest on certain kinds."""
 
-    def __init__(self, method: Callable[..., A], kinds: frozenset[Kind]) -> None:
-        """Wrap a method; `kinds` are those that it and the questions it asks rest on."""
+    def __init__(
+        self, method: Callable[..., A], kinds: frozenset[Kind], logs: frozenset[Meaning]
+    ) -> None:
+        """Wrap a method.
+
+        `kinds` are those that it and the questions it asks rest on, `logs` the log lines.
+        """
         self.method = method
         self.name = method.__name__
         self.kinds = kinds
+        self.logs = logs
         self.__doc__ = method.__doc__
 
     @overload
@@ -34,17 +41,21 @@ class Question(Generic[P, A]):
         def ask(*arguments: Any) -> A:
             return mesh.answer(self, arguments)
 
-        return cast(Callable[P, A], ask)
+        return cast("Callable[P, A]", ask)
 
 
 def question(
-    *kinds: Kind, rests_on: Iterable[Question[Any, Any]] = ()
+    *kinds: Kind,
+    rests_on: Iterable[Question[Any, Any]] = (),
+    logs: Iterable[Meaning] = (),
 ) -> Callable[[Callable[Concatenate[Any, P], A]], Question[P, A]]:
-    """Declare a question: the kinds it reads itself, and the questions it asks."""
-    declared = frozenset(kinds).union(*(each.kinds for each in rests_on))
+    """Declare a question: the kinds and log lines it reads itself, and the questions it asks."""
+    asked = tuple(rests_on)
+    declared = frozenset(kinds).union(*(each.kinds for each in asked))
+    lines = frozenset(logs).union(*(each.logs for each in asked))
 
     def declare(method: Callable[Concatenate[Any, P], A]) -> Question[P, A]:
-        return Question(method, declared)
+        return Question(method, declared, lines)
 
     return declare
 
@@ -62,6 +73,8 @@ class Questions:
         self._asking: list[Question[Any, Any]] = []
         self.asked: set[Kind] = set()
         """The kinds behind every question asked from outside since the record was last cleared."""
+        self.asked_logs: set[Meaning] = set()
+        """The log lines behind those questions."""
         self.undeclared: set[tuple[str, Kind]] = set()
         """Questions that read a kind they do not declare; tests hold it empty."""
 
@@ -69,6 +82,8 @@ class Questions:
         """Answer from memory, or ask; record it either way."""
         if not self._asking:
             self.asked |= asked.kinds
+            self.asked_logs |= asked.logs
+            self.asked_logs.update(each for each in arguments if isinstance(each, Meaning))
         elif not asked.kinds <= self._asking[-1].kinds:
             missing = asked.kinds - self._asking[-1].kinds
             self.undeclared |= {(self._asking[-1].name, kind) for kind in missing}

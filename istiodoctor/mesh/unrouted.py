@@ -1,5 +1,6 @@
 """Servers without routes, and what a server that istiod leaves out takes along."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from istiodoctor.mesh.routing import Binding
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode, VirtualService
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +38,8 @@ class Loss:
     """Hosts of those VirtualServices that the routes of others answer."""
     unredirected_hosts: tuple[str, ...]
     """Of a redirecting server: hosts that another server answers without redirecting."""
+    is_only_server: bool
+    """Whether its Gateway has no other."""
 
 
 class UnroutedQuestions(HopQuestions):
@@ -80,8 +84,13 @@ class UnroutedQuestions(HopQuestions):
             if (hosts := _without_routes(server, bound))
         )
 
+    @question(rests_on=[HopQuestions.servers])
+    def _server_counts(self) -> Mapping[Ref, int]:
+        return Counter(server.gateway for server in self.servers())
+
     @question(
         rests_on=[
+            _server_counts,
             HopQuestions.listeners,
             HopQuestions.bindings,
             HopQuestions.routes_for,
@@ -114,6 +123,7 @@ class UnroutedQuestions(HopQuestions):
             dead_hosts=tuple(dead),
             shared_hosts=tuple(shared),
             unredirected_hosts=self._unredirected(server, listener, dead),
+            is_only_server=self._server_counts()[server.gateway] == 1,
         )
 
     def _lost_hosts(self, binding: Binding, listener: Listener) -> dict[str, bool]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialState
-from istiodoctor.mesh.delivery import DeliveryQuestions
 from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
+from istiodoctor.mesh.proxylogs import ProxyLogQuestions
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload
 from istiodoctor.model.kind import Kind
@@ -14,7 +14,7 @@ ISTIOD_CONTAINER = "discovery"
 MOST_LOG_TARGETS = 40
 
 
-class WantedQuestions(DeliveryQuestions):
+class WantedQuestions(ProxyLogQuestions):
     """Which targeted reads would answer what is still open."""
 
     def wanted(self, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = ()) -> Wanted:

@@ -2,14 +2,16 @@
 
 import binascii
 import re
+import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from istiodoctor.model.stand_in import style_of
+from istiodoctor.model.stand_in import SHORT, style_of
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_PEM = b"-+/= \r\n" + string.ascii_letters.encode() + string.digits.encode()
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f]")
 
 
@@ -57,10 +59,11 @@ class SecretValues:
 
     def style_of(self, key: str) -> str:
         """Return what kind of stand-in a value is, as written or decoded; empty for a real one."""
-        if key in self._encoded and (style := style_of(self._encoded[key])):
-            return style
         value = self._decoded(key)
-        if not value or _CONTROL.search(value):
+        written = self._encoded.get(key, "")
+        if (value is None or len(written) <= SHORT) and (style := style_of(written)):
+            return style
+        if not value or _is_plain_pem(value) or _CONTROL.search(value):
             return ""
         return style_of(value.decode(errors="replace"))
 
@@ -103,6 +106,11 @@ def _wrong_type(expected: str, value: object, path: str) -> msgspec.ValidationEr
 def _type_name(value: object) -> str:
     names = {dict: "object", list: "array", bool: "bool", int: "int", float: "float"}
     return names.get(type(value), type(value).__name__)
+
+
+def _is_plain_pem(value: bytes) -> bool:
+    """Return whether a value has only characters of PEM, so that it needs no closer look."""
+    return len(value) > SHORT and not value.translate(None, _PEM)
 
 
 def _decoded(text: str) -> bytes | None:

@@ -12,7 +12,8 @@ class StandIn(Exception):
 
 _LONGEST = 4096
 """Longer values are searched no further than this."""
-_SHORT = 200
+SHORT = 200
+"""Only values up to this length can be stand-ins by their letters alone."""
 _MARKS = ("<", "{{", "{%", "${", "[", "*", "...", "…")
 """What a long value must hold to be looked at closely. PEM and base64 hold none of it."""
 _STYLES = (
@@ -39,6 +40,6 @@ _PATTERNS = tuple((style, re.compile(pattern, re.DOTALL)) for style, pattern in 
 def style_of(value: str) -> str:
     """Return what kind of stand-in a value is; empty for a value that is itself."""
     text = value if len(value) <= _LONGEST else value[:_LONGEST]
-    if len(text) > _SHORT and not any(mark in text for mark in _MARKS):
+    if len(text) > SHORT and not any(mark in text for mark in _MARKS):
         return ""
     return next((style for style, pattern in _PATTERNS if pattern.search(text)), "")

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from istiodoctor.renderers.phrases import in_utc
 from istiodoctor.renderers.text import plain
 from istiodoctor.report import (
@@ -74,7 +76,9 @@ def document(report: Report) -> dict[str, Any]:
 
 def _written(value: dict[str, Any]) -> str:
     # ASCII only: valid in any encoding, and no character of the input reaches a terminal as it is.
-    return json.dumps(plain(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    # The standard library escapes to ASCII, but only msgspec indents at speed.
+    compact = json.dumps(plain(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return msgspec.json.format(compact, indent=2) + "\n"
 
 
 def _scan(scan: ScanInfo) -> dict[str, Any]:

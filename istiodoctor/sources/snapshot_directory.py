@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from istiodoctor.model.credential import Credential
-from istiodoctor.model.kind import Kind, kind_of
+from istiodoctor.model.kind import OPTIONAL_READS, Kind, kind_of
 from istiodoctor.model.metadata import Fields
 from istiodoctor.model.snapshot import ClusterInfo, Reading, Unread, UnreadReason
 from istiodoctor.sources.input_files import UnreadableError, read_bytes
@@ -148,9 +148,8 @@ def _unread(recorded: SnapshotFile, kinds: frozenset[Kind]) -> Iterable[Unread]:
 def _never_requested(recorded: SnapshotFile, kinds: frozenset[Kind]) -> Iterable[Unread]:
     if recorded.requested is None:
         return
-    for kind in kinds - _kinds_named(recorded.requested):
-        if kind.resource:
-            yield Unread(kind=kind, message="the snapshot was taken without it")
+    for kind in kinds - OPTIONAL_READS - _kinds_named(recorded.requested):
+        yield Unread(kind=kind, message="the snapshot was taken without it")
 
 
 def _listed(

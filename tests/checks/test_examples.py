@@ -4,6 +4,7 @@ import pytest
 
 from istiodoctor.check import Check
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.log_meaning import Meaning
 from istiodoctor.model.kind import Kind
 from istiodoctor.registry import discover
 from tests.support.examples import Example, examples
@@ -27,16 +28,18 @@ def test_every_check_has_a_bad_and_a_good_example(check: Check) -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
-def test_a_check_declares_exactly_the_kinds_behind_the_questions_it_asks(check: Check) -> None:
+def test_a_check_declares_exactly_the_kinds_and_log_lines_behind_the_questions_it_asks(check: Check) -> None:
     asked: set[Kind] = set()
     undeclared: set[tuple[str, Kind]] = set()
+    logs: set[Meaning] = set()
     for example in examples(check):
         mesh = Mesh(example.snapshot())
         list(check.run(mesh))
         asked |= mesh.asked
         undeclared |= mesh.undeclared
+        logs |= mesh.asked_logs
 
-    assert (set(check.needs), undeclared) == (asked, set())
+    assert (set(check.needs), set(check.logs), undeclared) == (asked, logs, set())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)

@@ -242,6 +242,13 @@ def test_a_secret_that_as_a_whole_stands_for_another_is_unread(fields: dict[str,
             decode_secret(each)
 
 
+def test_a_stand_in_that_string_data_replaces_does_not_count():
+    raw = _secret({"tls.key": KEY}, stringData={"tls.crt": CHAIN})
+    raw["data"]["tls.crt"] = "${CRT}"
+
+    assert decode_secret(raw) == decode_secret(_secret({"tls.crt": CHAIN, "tls.key": KEY}))
+
+
 @pytest.mark.parametrize("value", ["REDACTED", REDACTED, "${KEY}", "<path:a/b#c>", "[redacted]"])
 def test_only_the_key_is_unknown_where_only_the_key_is_redacted(value: str):
     raw = _secret({"tls.crt": CHAIN})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from istiodoctor.model.credential import Credential, KeyState, PrivateKeyFacts
 from istiodoctor.model.decode import Undecodable, decode_object
 from istiodoctor.model.secret import StandIn, decode_secret, redact_secret
-from tests.support.certificates import Authority, Issued, encoded, key_pem
+from tests.support.certificates import Authority, Issued, encoded, key_pem, secret
 
 ROOT = Authority("Root")
 KINDS = ("ec", "ec384", "rsa", "ed25519")
@@ -151,6 +151,18 @@ def test_the_search_for_leaks_finds_one():
         assert _leaks(key_pem(issued.key))
         assert _leaks(encoded(key_pem(issued.key)))
         assert not _leaks(issued.chain_pem + encoded(issued.chain_pem))
+
+
+@pytest.mark.parametrize("key", ["tls.crt", "tls.key", "ca.crt", "ca.crl", "other"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_form_of_a_key_leaves_the_decoder_wherever_it_stands(kind: str, key: str):
+    for form in _forms(ISSUED[kind]):
+        pair = {"tls.crt": ISSUED[kind].chain_pem, "tls.key": ISSUED[kind].key_pem}
+        raw = secret("shop", "web", {**pair, key: form})
+        raw["metadata"]["annotations"] = {"copy": _plain(form), "encoded": encoded(form)}
+        raw["metadata"]["labels"] = {"copy": _plain(form)}
+
+        assert not _leaks("\n".join(_everything_that_leaves(raw)))
 
 
 @settings(deadline=None)

@@ -82,7 +82,7 @@ def test_a_snapshot_that_says_what_it_asked_for_claims_no_more(tmp_path):
     assert snapshot.is_complete(Kind.SECRET, "shop", "tls")
     assert not snapshot.is_complete(Kind.SECRET, "shop", "web")
     assert snapshot.secret_names == {("other", "tls")}
-    assert snapshot.unread_of([Kind.GATEWAY, Kind.SERVICE]) == (
+    assert snapshot.unread_of([Kind.GATEWAY, Kind.SERVICE, Kind.ENVOY]) == (
         Unread(kind=Kind.GATEWAY, message="the snapshot was taken without it"),
     )
 
@@ -171,7 +171,11 @@ def test_logs_are_read_only_when_asked_for(tmp_path):
     write(tmp_path / "a.yaml", service("a"))
     write(tmp_path / LOG, LINES)
 
-    assert opened(tmp_path).collect(ALL - {Kind.POD_LOG}).logs == ()
+    source = opened(tmp_path)
+
+    assert source.offers == {Kind.POD_LOG}
+    assert source.collect(ALL - {Kind.POD_LOG}).logs == ()
+    assert opened(tmp_path / "a.yaml").offers == frozenset()
 
 
 def test_the_last_lines_of_a_long_log_keep_their_numbers(tmp_path):

@@ -24,7 +24,7 @@ from istiodoctor.model.log import LogLine
 from istiodoctor.model.log_format import parse_log_line
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot
-from tests.support.certificates import Authority, Issued, new_key
+from tests.support.certificates import Authority, Issued, key_pem, new_key
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """The clock of every example."""
@@ -129,8 +129,10 @@ def pem(words: str) -> str:
         return ""
     if text.startswith("authority "):
         return authority(text.removeprefix("authority ")).pem
+    if text == "intermediate":
+        return _intermediate().pem
     if text.startswith("key of "):
-        return issued(text.removeprefix("key of ")).key_pem
+        return private_key(*text.removeprefix("key of ").partition(";")[::2])
     if text.startswith("certificate for "):
         subject, _, options = text.removeprefix("certificate for ").partition(";")
         names = tuple(each.strip() for each in subject.split(","))
@@ -150,8 +152,21 @@ def _intermediate() -> Authority:
 
 
 @cache
-def _key(name: str) -> Any:
-    return new_key("ec")
+def _key(name: str, kind: str = "ec") -> Any:
+    return new_key(kind)
+
+
+def private_key(name: str, option: str) -> str:
+    """Return the key of a certificate; options: `encrypted`, or the kind of key it has."""
+    match option.split():
+        case []:
+            return issued(name).key_pem
+        case ["encrypted"]:
+            return key_pem(_key(name), password=b"example")
+        case ["key", kind]:
+            return key_pem(_key(name, kind))
+        case _:
+            raise ValueError(f"no such option of a key: {option}")
 
 
 @cache
@@ -170,6 +185,8 @@ def certificate(names: tuple[str, ...], options: tuple[str, ...]) -> str:
             settings["not_after"] = NOW + timedelta(days=int(found[1]))
         elif found := re.fullmatch(r"issued by (.+)", option):
             signer = authority(found[1])
+        elif found := re.fullmatch(r"key (\w+)", option):
+            settings["key"] = _key(names[0], found[1])
         elif option in SHAPES:
             shape = SHAPES[option]
         else:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.placement import Whereabouts
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_tls_secret
 from istiodoctor_checks.wording import listing
@@ -13,8 +14,8 @@ from istiodoctor_checks.wording import listing
 @check(
     "CRED001",
     severity=Severity.CRITICAL,
-    needs=Mesh.credential_uses.kinds | Mesh.secrets_named.kinds,
-    explains={"SDS001", "SDS011"},
+    needs=Mesh.credential_uses.kinds | Mesh.whereabouts.kinds | Mesh.secrets_named.kinds,
+    explains={"SDS001", "SDS011", "MTLS002"},
 )
 def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret exists, but not in the namespace its pods read from.
@@ -80,8 +81,8 @@ def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways; istio/istio issues 27740, 33020, 14598.
     """
     for use in mesh.credential_uses():
-        elsewhere = mesh.secrets_named(use.name)
-        if use.is_missing and elsewhere:
+        if mesh.whereabouts(use) is Whereabouts.OUT_OF_REACH:
+            elsewhere = mesh.secrets_named(use.name)
             others = listing(each.namespace for each in elsewhere)
             yield Finding(
                 message=(

@@ -1,0 +1,98 @@
+"""CERT004."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hosts import certificate_covers
+from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+
+
+@check(
+    "CERT004",
+    severity=Severity.HIGH,
+    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+)
+def cn_only(mesh: Mesh) -> Iterator[Finding]:
+    """The certificate names its host in the Common Name only.
+
+    Browsers, Go and Java read the subjectAltName alone and refuse a certificate without one:
+    `certificate relies on legacy Common Name field`, ERR_CERT_COMMON_NAME_INVALID. Some builds of
+    curl still accept it, so a test may pass. Recipes with `openssl req -subj /CN=…` make such
+    certificates.
+
+    Fix: issue again with a subjectAltName: `-addext subjectAltName=DNS:shop.example.com`, or
+    `dnsNames` in the Certificate.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com; without subject alternative names
+      tls.key: key of shop.example.com
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    Sources: istio.io, Secure Gateways; RFC 2818, RFC 6125; istio/istio issues 36492, 34317.
+    """
+    for served in mesh.served_certificates():
+        leaf, secret = served.leaf, served.credential
+        if not served.names:
+            writers = mesh.certificates_for(secret.namespace, secret.name)
+            hosts = hosts_of(served.uses)
+            covered = any(certificate_covers(leaf.common_name, host) for host in hosts)
+            yield Finding(
+                message=(
+                    f"The certificate in {secret.ref} has no subjectAltName, only the Common Name"
+                    f" {leaf.common_name or '(empty)'}. Browsers, Go and Java refuse it"
+                    f"{'; some builds of curl accept it.' if covered else '.'}"
+                ),
+                objects=(chain_of(secret), *references(served.uses)),
+                identity=Identity.of(secret.ref),
+                hosts=hosts,
+                evidence=(Evidence(text=f"subject {leaf.subject}", ref=secret.ref),),
+                fixes=(mend(secret, writers, "Issue a certificate with a subjectAltName"),),
+                severity=None if covered else Severity.CRITICAL,
+                credentials=frozenset({(secret.namespace, secret.name)}),
+                servers=servers_of(served.uses),
+            )

@@ -1,0 +1,111 @@
+"""CERT001."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+
+
+@check(
+    "CERT001",
+    severity=Severity.CRITICAL,
+    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+    explains={"SDS011"},
+)
+def expired(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway serves a certificate that has expired.
+
+    Envoy does not mind: it goes on presenting the certificate, and istiod only writes a line to
+    its log (from Istio 1.18 on). Every client refuses it: `certificate has expired`,
+    NET::ERR_CERT_DATE_INVALID.
+
+    Fix: renew. Where cert-manager writes the Secret, find out why it did not renew (CM011, CM016)
+    and have it issue again; else put a new chain and key into the Secret. The gateway takes it
+    within seconds; no restart.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com; expired
+      tls.key: key of shop.example.com
+    ```
+
+    A certificate that is short-lived by design, and renewed in time, is no fault:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com; expires in 6 days
+      tls.key: key of shop.example.com
+    ```
+
+    Sources: istio.io, Secure Gateways; IST0161 in the analysis messages; istio/istio issue 43891.
+    """
+    for served in mesh.served_certificates():
+        leaf, secret = served.leaf, served.credential
+        if leaf.not_after < mesh.taken_at:
+            writers = mesh.certificates_for(secret.namespace, secret.name)
+            yield Finding(
+                message=(
+                    f"The certificate in {secret.ref} expired on"
+                    f" {leaf.not_after:%Y-%m-%d %H:%M} UTC,"
+                    f" {_ago((mesh.taken_at - leaf.not_after).days)}. Clients refuse it."
+                ),
+                objects=(
+                    chain_of(secret),
+                    *references(served.uses),
+                    *(Place(each.ref) for each in writers),
+                ),
+                identity=Identity.of(secret.ref),
+                hosts=hosts_of(served.uses),
+                evidence=(
+                    Evidence(
+                        text=f"serial {leaf.serial}, issued by {leaf.issuer}", ref=secret.ref
+                    ),
+                ),
+                fixes=(mend(secret, writers, "Renew the certificate"),),
+                deadline=leaf.not_after,
+                credentials=frozenset({(secret.namespace, secret.name)}),
+                servers=servers_of(served.uses),
+            )
+
+
+def _ago(days: int) -> str:
+    return "less than a day ago" if days == 0 else f"{days} day{'s' if days > 1 else ''} ago"

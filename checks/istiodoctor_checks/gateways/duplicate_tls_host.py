@@ -1,0 +1,248 @@
+"""GW002."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from istiodoctor.check import check
+from istiodoctor.finding import (
+    Confidence,
+    Evidence,
+    Finding,
+    Fix,
+    Identity,
+    Patch,
+    PatchType,
+    Severity,
+)
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import DropReason
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.unrouted import Loss
+from istiodoctor_checks.fixes import get, set_field
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "GW002",
+    severity=Severity.CRITICAL,
+    needs=Mesh.losses.kinds,
+    explains={"CERT017", "GW019", "HTTP004", "HTTP005", "SNI002", "VS014"},
+)
+def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
+    """Two TLS servers on the same pods and port list the same host, and the younger is dropped.
+
+    istiod merges the Gateways of all namespaces that select a pod, the oldest first. Of two TLS
+    servers on one port that list an equal host string, it leaves out the **whole** younger
+    server, with all its hosts: its certificate is never served and VirtualServices bound to its
+    Gateway get no requests (404 from the older server, or a reset where no other server has the
+    host). Nothing of this shows in the status of the Gateway; istiod logs "skipping server on
+    gateway …, duplicate host names".
+
+    Fix: list the host once. Either bind the VirtualServices to the older Gateway and take the
+    host out of the younger, or give the younger only the exact hosts it is for: an exact host
+    beside a wildcard is legal.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: first, namespace: team-a, creationTimestamp: "2024-01-01T00:00:00Z"}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["*.example.com"]
+        tls: {mode: SIMPLE, credentialName: wildcard-a}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: second, namespace: team-b, creationTimestamp: "2024-02-01T00:00:00Z"}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["*.example.com"]
+        tls: {mode: SIMPLE, credentialName: wildcard-b}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: b, namespace: team-b}
+    spec:
+      hosts: [b.example.com]
+      gateways: [second]
+      http: [{route: [{destination: {host: b}}]}]
+    ```
+
+    A wildcard beside an exact host is legal, and so are two plain servers on port 80 that both
+    redirect the same host: the younger is left out and the older redirects.
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: first, namespace: team-a, creationTimestamp: "2024-01-01T00:00:00Z"}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: ["*"]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["*.example.com"]
+        tls: {mode: SIMPLE, credentialName: wildcard-a}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: second, namespace: team-b, creationTimestamp: "2024-02-01T00:00:00Z"}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: ["*"]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [b.example.com]
+        tls: {mode: SIMPLE, credentialName: b-cert}
+    ```
+
+    Sources: istio.io, Traffic Management Problems and the analysis message IST0145;
+    pilot/pkg/model/gateway.go; istio/istio issues 23318, 11509, 13717, 17079, 6046.
+    """
+    for loss in mesh.losses():
+        dropped = loss.dropped
+        winner = dropped.winner
+        if (
+            winner is not None
+            and dropped.reason is DropReason.DUPLICATE_HOSTS
+            and dropped.server.api is GatewayApi.ISTIO
+            and dropped.server.is_tls == winner.is_tls
+            and (dropped.server.is_tls or loss.dead_hosts or loss.unredirected_hosts)
+        ):
+            yield Finding(
+                message=_message(loss, winner),
+                objects=(
+                    dropped.server.field("/hosts"),
+                    winner.field("/hosts"),
+                    *(each.at("/spec/gateways") for each in loss.virtual_services),
+                ),
+                identity=Identity.of(dropped.server.gateway),
+                hosts=frozenset((*loss.dead_hosts, *loss.shared_hosts, *dropped.hosts)),
+                evidence=tuple(_evidence(loss, winner)),
+                fixes=tuple(_fixes(loss, winner)),
+                severity=_severity(loss, winner),
+                confidence=Confidence.CERTAIN if dropped.age_is_known else Confidence.SUSPECTED,
+                credentials=frozenset(
+                    (dropped.workload.namespace, each.name) for each in dropped.server.credentials
+                ),
+                servers=frozenset({dropped.server.id, winner.id}),
+            )
+
+
+def _severity(loss: Loss, winner: Server) -> Severity:
+    server = loss.dropped.server
+    if not server.is_tls:
+        return Severity.MEDIUM
+    if loss.dead_hosts:
+        return Severity.CRITICAL
+    if loss.shared_hosts:
+        return Severity.HIGH
+    same = [each.text for each in server.credentials] == [e.text for e in winner.credentials]
+    return Severity.LOW if same and server.mode is winner.mode else Severity.MEDIUM
+
+
+def _message(loss: Loss, winner: Server) -> str:
+    dropped = loss.dropped
+    server = dropped.server
+    hosts = listing(dropped.hosts)
+    same = "twice" if winner.gateway == server.gateway else f"also listed by {winner}"
+    if dropped.age_is_known:
+        start = f"istiod leaves out {server}: {hosts} is {same}, which comes first."
+    else:
+        start = (
+            f"{hosts} of {server} is {same} on the same pods. istiod keeps the older of the two;"
+            " creation times were not read, so it may be the other one that is left out."
+        )
+    return f"{start} {_consequence(loss)}"
+
+
+def _consequence(loss: Loss) -> str:
+    if not loss.dropped.server.is_tls:
+        hosts = listing((*loss.dead_hosts, *loss.unredirected_hosts))
+        return f"Plain requests for {hosts} are not redirected to HTTPS."
+    lost = (*loss.dead_hosts, *loss.shared_hosts)
+    if loss.virtual_services:
+        routes = listing(each.ref for each in loss.virtual_services)
+        return f"Requests for {listing(lost)} never reach {routes}."
+    if lost:
+        return f"Nothing answers for {listing(lost)}."
+    return "Its certificate and TLS settings are never used."
+
+
+def _evidence(loss: Loss, winner: Server) -> Iterator[Evidence]:
+    for server in (winner, loss.dropped.server):
+        created = server.age_order[0] or "at a time that was not read"
+        names = listing(each.text for each in server.credentials) or "no credential"
+        yield Evidence(
+            text=f"{server} lists {listing(server.hosts)} with {names}, created {created}",
+            ref=server.gateway,
+        )
+
+
+def _fixes(loss: Loss, winner: Server) -> Iterator[Fix]:
+    server = loss.dropped.server
+    bindings = [
+        Patch(
+            ref=each.ref,
+            type=PatchType.JSON,
+            body=[
+                {
+                    "op": "add",
+                    "path": "/spec/gateways/-",
+                    "value": f"{winner.gateway.namespace}/{winner.gateway.name}",
+                }
+            ],
+        )
+        for each in loss.virtual_services
+        if winner.gateway != server.gateway
+    ]
+    duplicates = set(loss.dropped.hosts)
+    rest = [str(host) for host in server.hosts if str(host) not in duplicates]
+    operation = _removal(server, rest, is_only=loss.is_only_server)
+    gateway = server.gateway
+    delete = ("kubectl", "delete", gateway.resource, gateway.name, "-n", gateway.namespace)
+    yield Fix(
+        title=f"Leave {listing(loss.dropped.hosts)} to {winner}",
+        patches=(
+            *bindings,
+            *(Patch(ref=gateway, type=PatchType.JSON, body=[each]) for each in operation),
+        ),
+        commands=() if operation else (delete,),
+        verify=get(gateway),
+        why="All these hosts are then served with the certificate and settings of that server.",
+    )
+    own = [host for host in (*loss.dead_hosts, *loss.shared_hosts) if host not in duplicates]
+    if loss.virtual_services and own:
+        yield set_field(
+            server.field("/hosts"),
+            sorted({*rest, *own}),
+            f"List only its own hosts in {server}",
+            why=(
+                "An exact host beside a wildcard is legal. Where one certificate covers both,"
+                " browsers may reuse a connection and reach the wrong server."
+            ),
+        )
+
+
+def _removal(server: Server, rest: list[str], *, is_only: bool) -> list[dict[str, Any]]:
+    """Return the operation that takes the duplicate out; none when the Gateway would be empty."""
+    if rest:
+        return [{"op": "replace", "path": f"{server.path}/hosts", "value": rest}]
+    return [] if is_only else [{"op": "remove", "path": server.path}]

@@ -1,0 +1,101 @@
+"""GW019."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hosts import is_wildcard
+from istiodoctor.mesh.unrouted import Unrouted
+from istiodoctor_checks.wording import listing
+
+
+@check("GW019", severity=Severity.MEDIUM, needs=Mesh.unrouted_servers.kinds)
+def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
+    """A Gateway serves a host for which no VirtualService has routes: every request gets 404.
+
+    TLS works, then Envoy answers 404 (`NR route_not_found` in the access log), because no
+    VirtualService is bound to the Gateway for that host. istiod logs "constructed http route
+    config … with no vhosts; Setting up a default 404 vhost". Where the routes exist but are bound
+    to nothing or to another Gateway, other findings say so and explain this one.
+
+    Fix: bind a VirtualService for the host: `gateways: [namespace/name]`; or remove the host.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    A wildcard server needs no route for each name below it, a redirecting server none at all:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: ["*.example.com"]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["*.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+      - port: {number: 8443, name: tls, protocol: TLS}
+        hosts: [raw.example.org]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    Sources: istio.io, Traffic Management Problems (404 errors); istio/istio issues 35772, 42985.
+    """
+    for each in mesh.unrouted_servers():
+        server = each.server
+        yield Finding(
+            message=(
+                f"{server} serves {listing(each.hosts)}, and {_nobody(each)}: requests get 404."
+            ),
+            objects=(server.field("/hosts"),),
+            identity=Identity.of(server.gateway),
+            hosts=frozenset(each.hosts),
+            evidence=(Evidence(text=f"VirtualServices on {server.gateway} for it: none"),),
+            severity=_severity(each),
+            servers=frozenset({server.id}),
+        )
+
+
+def _nobody(each: Unrouted) -> str:
+    gateway = each.server.gateway
+    if each.is_bare:
+        return f"no VirtualService names {gateway}"
+    return f"no VirtualService on {gateway} has routes for it"
+
+
+def _severity(each: Unrouted) -> Severity:
+    """Rate a wildcard or a plain server low: it often waits for routes to come."""
+    exact = any(not is_wildcard(host) for host in each.hosts)
+    return Severity.MEDIUM if exact and each.server.is_tls else Severity.LOW

@@ -1,0 +1,86 @@
+"""GW007."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.servers import GatewayApi
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.wording import listing
+
+TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
+
+
+@check(
+    "GW007",
+    severity=Severity.CRITICAL,
+    needs=Mesh.servers.kinds,
+    explains={"GW019", "HTTP001", "HTTP005"},
+)
+def https_without_tls(mesh: Mesh) -> Iterator[Finding]:
+    """A server with protocol HTTPS or TLS has no tls section, so istiod does not configure it.
+
+    The webhook refuses such a Gateway ("server must have TLS settings for HTTPS/TLS protocols").
+    Where it was bypassed, or the object is older than the rule, istiod leaves the server out and
+    nothing listens for its hosts.
+
+    Fix: add `tls` with a mode and, unless it is PASSTHROUGH, a `credentialName`.
+
+    ```yaml bad
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+    ```
+
+    Passthrough needs a `tls` section too, but no certificate:
+
+    ```yaml good
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: [shop.example.com]
+        tls: {mode: PASSTHROUGH}
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+    ```
+
+    Sources: istio.io, Gateway reference; pkg/config/validation and pilot/pkg/model/gateway.go.
+    """
+    for server in mesh.servers():
+        if (
+            server.protocol in TLS_PROTOCOLS
+            and not server.has_tls
+            and server.api is GatewayApi.ISTIO
+        ):
+            yield Finding(
+                message=(
+                    f"{server} has protocol {server.protocol} and no tls section: the API server"
+                    f" refuses the Gateway, and istiod configures nothing for"
+                    f" {listing(server.names)}."
+                ),
+                objects=(server.field("/tls"),),
+                identity=Identity.of(server.gateway, server.names[0] if server.names else ""),
+                hosts=frozenset(server.names),
+                evidence=(
+                    Evidence(text=f"protocol: {server.protocol}, no tls", ref=server.gateway),
+                ),
+                fixes=(
+                    set_field(
+                        server.field("/tls"),
+                        {"mode": "SIMPLE", "credentialName": "NAME-OF-THE-TLS-SECRET"},
+                        "Add the TLS settings",
+                        why="Put the name of the TLS Secret in the gateway pods' namespace.",
+                    ),
+                ),
+                servers=frozenset({server.id}),
+            )

@@ -1,0 +1,149 @@
+"""GW004."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.unrouted import Loss
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "GW004",
+    severity=Severity.CRITICAL,
+    needs=Mesh.losses.kinds | Mesh.istiod_version.kinds,
+    explains={"GW019", "HTTP001", "HTTP004", "HTTP005"},
+)
+def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
+    """A plain server and a TLS server share one port of the gateway, and one of them is dropped.
+
+    One listener speaks either TLS or not. When Gateways disagree about a port, istiod keeps the
+    older and leaves the other out, whatever namespaces they are in. Since Istio 1.27.4 and 1.28.1
+    a plain server is let onto a TLS port even when it is younger, and every TLS server after it
+    is skipped ("conflict with existing server"): one wrong Gateway then takes down the hosts of
+    all younger ones.
+
+    The ports meet in the pod, so a Service that sends 80 and 443 to the same targetPort makes
+    the same conflict.
+
+    Fix: put the plain server on another port, or make it `protocol: HTTPS` with `tls`.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: legacy, namespace: old, creationTimestamp: "2024-01-01T00:00:00Z"}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: http, protocol: HTTP}
+        hosts: [old.example.com]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop, creationTimestamp: "2024-02-01T00:00:00Z"}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Passthrough and terminating servers share a port, plain servers share another:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: legacy, namespace: old, creationTimestamp: "2024-01-01T00:00:00Z"}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [old.example.com]
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: [old.example.com]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop, creationTimestamp: "2024-02-01T00:00:00Z"}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: ["*"]
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: pilot/pkg/model/gateway.go; istio/istio pull request 57707 and issue 58700.
+    """
+    for loss in mesh.losses():
+        dropped = loss.dropped
+        loser, winner = dropped.server, dropped.winner
+        if winner and winner.is_tls != loser.is_tls and loser.api is GatewayApi.ISTIO:
+            plain, tls = (winner, loser) if loser.is_tls else (loser, winner)
+            version = mesh.istiod_version(dropped.workload)
+            certain = dropped.age_is_known and version is not None
+            yield Finding(
+                message=_message(loss, plain, tls, certain=certain),
+                objects=(
+                    Place(plain.gateway, _protocol(plain)),
+                    Place(tls.gateway, _protocol(tls)),
+                ),
+                identity=Identity.of(plain.gateway, str(plain.port)),
+                hosts=frozenset(loss.dead_hosts or loser.names),
+                evidence=(
+                    Evidence(text=f"{plain} speaks {plain.protocol}", ref=plain.gateway),
+                    Evidence(text=f"{tls} speaks {tls.protocol}", ref=tls.gateway),
+                    Evidence(text=f"istiod's version: {version or 'not known'}"),
+                ),
+                fixes=tuple(_fixes(plain, tls)),
+                severity=Severity.CRITICAL if loser.is_tls else Severity.HIGH,
+                confidence=Confidence.CERTAIN if certain else Confidence.SUSPECTED,
+                servers=frozenset({plain.id, tls.id}),
+            )
+
+
+def _protocol(server: Server) -> str:
+    return f"{server.path}/port" if server.api is GatewayApi.ISTIO else server.path
+
+
+def _fixes(plain: Server, tls: Server) -> Iterator[Fix]:
+    if plain.port == tls.port and plain.is_plain_http and plain.api is GatewayApi.ISTIO:
+        yield set_field(
+            plain.field("/port/number"),
+            80,
+            f"Move {plain} to port 80",
+            why="Its clients must then use http:// on port 80.",
+        )
+
+
+def _message(loss: Loss, plain: Server, tls: Server, *, certain: bool) -> str:
+    dropped = loss.dropped
+    start = (
+        f"{plain} ({plain.protocol}) and {tls} ({tls.protocol}) both listen on port"
+        f" {dropped.port} of {dropped.workload}; one port speaks either TLS or not."
+    )
+    hosts = listing(loss.dead_hosts or dropped.server.names)
+    if certain:
+        return f"{start} istiod leaves out {dropped.server}: {hosts} is not served by it."
+    return (
+        f"{start} istiod leaves one of them out, most likely {dropped.server}"
+        f" ({hosts}): which one depends on their age and on istiod's version."
+    )

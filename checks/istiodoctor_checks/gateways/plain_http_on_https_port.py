@@ -1,0 +1,144 @@
+"""GW005."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.exposure import Exposure, PlainHttps
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "GW005",
+    severity=Severity.CRITICAL,
+    needs=Mesh.plain_https_servers.kinds,
+    explains={"HTTP001", "HTTP005"},
+)
+def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
+    """A server on the HTTPS port speaks plain HTTP, so every TLS handshake fails.
+
+    `protocol` decides whether Envoy speaks TLS; the port number does not. A server on 443 with
+    `protocol: HTTP` answers a ClientHello with "400 Bad Request" in the clear: curl says "wrong
+    version number", browsers ERR_SSL_PROTOCOL_ERROR. The same happens when the Service sends its
+    port 443 to the port of a plain server.
+
+    It is right where a load balancer or proxy ends TLS and sends plain HTTP to 443. Annotations
+    and Ingresses that say so are recognised; tell of others with `[[front_proxy]]` in
+    `istiodoctor.toml`.
+
+    Fix: `protocol: HTTPS` and a `tls` section with `mode: SIMPLE` and a `credentialName`.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTP}
+        hosts: [shop.example.com]
+    ```
+
+    Here the load balancer ends TLS:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: gateway
+      namespace: istio-system
+      annotations:
+        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu-west-1:1:certificate/a
+        service.beta.kubernetes.io/aws-load-balancer-ssl-ports: https
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTP}
+        hosts: [shop.example.com]
+    ```
+
+    Sources: istio.io, Secure Gateways and Traffic Management Problems; istio/istio issues 16778,
+    17265, 40923.
+    """
+    for each in mesh.plain_https_servers():
+        server = each.server
+        yield Finding(
+            message=(
+                f"{server} speaks plain HTTP, and {_way(each)}: a TLS handshake for"
+                f" {listing(each.hosts)} fails with “wrong version number”."
+            ),
+            objects=(
+                Place(server.gateway, _protocol(server)),
+                *(service.at("/spec/ports") for service in each.services),
+            ),
+            identity=Identity.of(server.gateway, str(server.port)),
+            hosts=frozenset(each.hosts),
+            evidence=(
+                Evidence(
+                    text=f"protocol: {server.protocol} on port {server.port}", ref=server.gateway
+                ),
+                Evidence(text="no load balancer or proxy is known to end TLS before it"),
+            ),
+            fixes=(
+                json_patch(
+                    server.gateway,
+                    [
+                        {"op": "replace", "path": _protocol(server), "value": "HTTPS"},
+                        {"op": "add", "path": f"{server.path}/tls", "value": _tls(server)},
+                    ],
+                    f"Make {server} speak TLS",
+                    why="Put the name of the TLS Secret, which the gateway pods' namespace holds.",
+                ),
+            ),
+            confidence=(
+                Confidence.CERTAIN if each.exposure is Exposure.OUTSIDE else Confidence.SUSPECTED
+            ),
+            servers=frozenset({server.id}),
+        )
+
+
+def _way(each: PlainHttps) -> str:
+    if each.server.port == 443 or not each.services:
+        return "443 is the port of https://"
+    return f"port 443 of {listing(service.ref for service in each.services)} leads to it"
+
+
+def _protocol(server: Server) -> str:
+    istio = server.api is GatewayApi.ISTIO
+    return f"{server.path}/port/protocol" if istio else f"{server.path}/protocol"
+
+
+def _tls(server: Server) -> dict[str, object]:
+    if server.api is GatewayApi.ISTIO:
+        return {"mode": "SIMPLE", "credentialName": "NAME-OF-THE-TLS-SECRET"}
+    return {"certificateRefs": [{"name": "NAME-OF-THE-TLS-SECRET"}]}

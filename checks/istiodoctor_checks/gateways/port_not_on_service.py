@@ -1,0 +1,154 @@
+"""GW012."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "GW012",
+    severity=Severity.CRITICAL,
+    needs=Mesh.unreachable_servers.kinds,
+    explains={"CM007"},
+)
+def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
+    """A server listens on a port that no Service of the gateway leads to.
+
+    Envoy listens, but clients come through the gateway's Service, and none of its ports leads to
+    that listener: connections to the port are refused or time out. Often the Gateway was given a
+    port of its own (8443, 9443) and the Service was not, or no Service selects the pods at all.
+
+    Fix: add the port to the gateway's Service, or use a port that it has. Missing port 443 is
+    reported as SVC002.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 9443, name: https-admin, protocol: HTTPS}
+        hosts: [admin.example.com]
+        tls: {mode: SIMPLE, credentialName: admin-cert}
+    ```
+
+    A port in the pod that a Service port leads to is reached, whatever the Service calls it; a
+    pod on the node's network needs no Service:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: edge, namespace: istio-edge, labels: {istio: edge}}
+    spec:
+      hostNetwork: true
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 8443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: edge, namespace: shop}
+    spec:
+      selector: {istio: edge}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [edge.example.com]
+        tls: {mode: SIMPLE, credentialName: edge-cert}
+    ```
+
+    Sources: istio.io, the analysis message IST0162; istio/istio issue 55934.
+    """
+    for each in mesh.unreachable_servers():
+        server = each.server
+        if not (each.services and server.is_tls and server.port == HTTPS_PORT):
+            yield Finding(
+                message=(
+                    f"{server} listens on port {each.listener.port} of {each.listener.workload},"
+                    f" and {_reason(each)}: clients of {listing(server.names)} cannot connect."
+                ),
+                objects=(
+                    server.field("/port/number"),
+                    *(service.at("/spec/ports") for service in each.services),
+                    Place(each.listener.workload.owner),
+                ),
+                identity=Identity.of(server.gateway, str(server.port)),
+                hosts=frozenset(server.names),
+                evidence=tuple(_evidence(each)),
+                fixes=tuple(_fixes(each)),
+                severity=None if server.is_tls else Severity.MEDIUM,
+                servers=frozenset({server.id}),
+            )
+
+
+def _reason(each: Unreachable) -> str:
+    if not each.services:
+        return "no Service selects those pods"
+    names = listing(service.ref for service in each.services)
+    return f"no port of {names} leads there"
+
+
+def _evidence(each: Unreachable) -> Iterator[Evidence]:
+    for service in each.services:
+        ports = listing(
+            (f"{port.port}→{port.target_port or port.port}" for port in service.spec.ports),
+            shown=8,
+        )
+        yield Evidence(text=f"{service.ref} has the ports {ports}", ref=service.ref)
+    if not each.services:
+        yield Evidence(text=f"Services that select {each.listener.workload}: none")
+
+
+def _fixes(each: Unreachable) -> Iterator[Fix]:
+    for service in each.services[:1]:
+        port = {
+            "name": each.server.port_name or f"tcp-{each.server.port}",
+            "port": each.server.port,
+            "targetPort": each.listener.port,
+        }
+        yield json_patch(
+            service.ref,
+            [{"op": "add", "path": "/spec/ports/-", "value": port}],
+            f"Add port {each.server.port} to {service.ref}",
+            why="Where a chart or operator makes the Service, add it there too.",
+        )

@@ -1,0 +1,99 @@
+"""GW006."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.servers import Server
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "GW006",
+    severity=Severity.CRITICAL,
+    needs=Mesh.servers.kinds | Mesh.bindings.kinds,
+    explains={"SNI001", "SNI005", "SNI008", "VS006"},
+)
+def tls_mode_missing(mesh: Mesh) -> Iterator[Finding]:
+    """A server names a certificate but no TLS mode, so the certificate is never used.
+
+    The default of `tls.mode` is PASSTHROUGH, not SIMPLE. Without a mode Envoy does not end TLS:
+    it looks for a route by SNI, finds none in a VirtualService that has `http` routes only, and
+    resets the connection. The webhook only warns ("PASSTHROUGH mode does not use certificates,
+    they will be ignored").
+
+    Fix: write `mode: SIMPLE` (or MUTUAL, where clients must present a certificate).
+
+    ```yaml bad
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {credentialName: shop-cert}
+    ```
+
+    A redirecting server has no mode and needs none; a server without a certificate whose
+    VirtualService routes TLS is meant to pass it through:
+
+    ```yaml good
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+      - port: {number: 8443, name: tls, protocol: TLS}
+        hosts: [raw.example.com]
+        tls: {}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: raw, namespace: shop}
+    spec:
+      hosts: [raw.example.com]
+      gateways: [web]
+      tls: [{match: [{sniHosts: [raw.example.com]}], route: [{destination: {host: raw}}]}]
+    ```
+
+    Sources: istio.io, Gateway reference (ServerTLSSettings); pkg/config/validation; istio/istio
+    issue 23886.
+    """
+    for server in mesh.servers():
+        names = _certificates(server)
+        routed = any(each.virtual_service.spec.tls for each in mesh.bindings().get(server, ()))
+        if server.is_passthrough and not server.mode_is_explicit and names and not routed:
+            yield Finding(
+                message=(
+                    f"{server} names {listing(names)} but no tls.mode. The default is PASSTHROUGH:"
+                    f" the gateway does not end TLS for {listing(server.names)}, never presents"
+                    " the certificate and resets the connection."
+                ),
+                objects=(server.field("/tls/mode"),),
+                identity=Identity.of(server.gateway, server.names[0] if server.names else ""),
+                hosts=frozenset(server.names),
+                evidence=(Evidence(text="tls has no mode", ref=server.gateway),),
+                fixes=(set_field(server.field("/tls/mode"), "SIMPLE", "Set tls.mode to SIMPLE"),),
+                servers=frozenset({server.id}),
+            )
+
+
+def _certificates(server: Server) -> tuple[str, ...]:
+    """Return what the server names as its certificate, in any of the ways there are."""
+    tls = server.tls
+    if tls is None:
+        return ()
+    names = (tls.credential_name, *tls.credential_names, tls.server_certificate)
+    files = (each.server_certificate for each in tls.tls_certificates)
+    return tuple(filter(None, (*names, *files)))

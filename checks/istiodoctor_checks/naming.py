@@ -1,0 +1,45 @@
+"""What findings about the names in a certificate have in common."""
+
+from collections.abc import Iterable
+
+from istiodoctor.finding import Fix, Risk
+from istiodoctor.mesh.coverage import ServedCertificate, UncoveredHost
+from istiodoctor.model.certmanager import Certificate
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.served import replace_secret
+from istiodoctor_checks.wording import listing
+
+
+def names_of(served: ServedCertificate) -> str:
+    """List the names in a certificate."""
+    return listing(served.names, shown=6)
+
+
+def named_servers(missed: Iterable[UncoveredHost]) -> tuple[Place, ...]:
+    """Return the host lists of the servers concerned, each once."""
+    return tuple(dict.fromkeys(each.server.place for each in missed))
+
+
+def add_names(
+    served: ServedCertificate, missed: Iterable[UncoveredHost], writers: tuple[Certificate, ...]
+) -> tuple[Fix, ...]:
+    """Add hosts to a certificate: in its Certificate, else by a new one from files."""
+    hosts = tuple(dict.fromkeys(each.host for each in missed if each.host != "*"))
+    if writers:
+        return (add_dns_names(writers[0], hosts),)
+    title = f"Replace the certificate by one that also names {listing(hosts)}"
+    return (replace_secret(served.credential, title),)
+
+
+def add_dns_names(certificate: Certificate, hosts: Iterable[str]) -> Fix:
+    """Add hosts to the `dnsNames` of a Certificate; cert-manager then issues anew."""
+    new = [host for host in hosts if host not in certificate.spec.dns_names]
+    names = [*certificate.spec.dns_names, *new]
+    return json_patch(
+        certificate.ref,
+        [{"op": "add", "path": "/spec/dnsNames", "value": names}],
+        f"Add {listing(new)} to {certificate.ref}" if new else f"Issue {certificate.ref} again",
+        risk=Risk.NEEDS_ISSUANCE,
+        why="cert-manager issues a new certificate. A wildcard name needs a DNS-01 solver.",
+    )

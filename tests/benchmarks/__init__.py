@@ -1,0 +1,1 @@
+"""Speed and memory on generated clusters: `make bench`. Never a timed test."""
