@@ -14,7 +14,7 @@ from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
-from istiodoctor.model.snapshot import Snapshot
+from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.report import Report
 from istiodoctor.sources.source import Source, SourceError, SourceErrorKind
@@ -38,17 +38,16 @@ def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
     """Read a source in rounds and judge it; raises SourceError when nothing can be scanned."""
     started = time.monotonic()
     kinds = wanted_kinds(checks, options.declined)
-    snapshot, done = collect(source, checks, kinds, options.facts)
-    mesh = Mesh(snapshot, options.facts)
-    runs = run_checks(checks, mesh, snapshot)
-    confirmed = _read_again(source, snapshot, runs, done)
-    if confirmed is not None:
-        snapshot, mesh = confirmed, Mesh(confirmed, options.facts)
-        runs = run_checks(checks, mesh, snapshot)
+    collected = collect(source, checks, kinds, options.facts)
+    runs = run_checks(checks, collected.mesh, collected.snapshot)
+    confirmed = _confirm(source, collected, runs)
+    if confirmed is not collected:
+        collected = confirmed
+        runs = run_checks(checks, collected.mesh, collected.snapshot)
     return diagnose(
         Judgement(
-            snapshot=snapshot,
-            mesh=mesh,
+            snapshot=collected.snapshot,
+            mesh=collected.mesh,
             runs=runs,
             tool_version=__version__,
             scope=options.scope,
@@ -56,6 +55,24 @@ def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
             duration_seconds=time.monotonic() - started,
         )
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What was read so far, and what was asked for by name."""
+
+    snapshot: Snapshot
+    mesh: Mesh
+    done: Wanted
+
+    def plus(self, reading: Reading, wanted: Wanted) -> "Collected":
+        """Return this with one more reading; answers that it does not touch are kept."""
+        snapshot = self.snapshot.plus(reading)
+        return Collected(
+            snapshot=snapshot,
+            mesh=self.mesh.after(snapshot, reading.kinds),
+            done=self.done.plus(wanted),
+        )
 
 
 def wanted_kinds(checks: Iterable[Check], declined: frozenset[Kind]) -> frozenset[Kind]:
@@ -66,7 +83,7 @@ def wanted_kinds(checks: Iterable[Check], declined: frozenset[Kind]) -> frozense
 
 def collect(
     source: Source, checks: Iterable[Check], kinds: frozenset[Kind], facts: Facts
-) -> tuple[Snapshot, Wanted]:
+) -> Collected:
     """Read objects, then whatever the questions still want, until they want nothing new."""
     reading = source.collect(kinds)
     snapshot = Snapshot(
@@ -83,23 +100,19 @@ def collect(
             " no gateway to diagnose. Choose another cluster with --context.",
         )
     patterns = tuple(sorted({pattern for each in checks for pattern in each.log_patterns}))
-    done = Wanted()
+    collected = Collected(snapshot=snapshot, mesh=Mesh(snapshot, facts), done=Wanted())
     for _ in range(MOST_ROUNDS):
-        wanted = Mesh(snapshot, facts).wanted(kinds, patterns).minus(done)
+        wanted = collected.mesh.wanted(kinds, patterns).minus(collected.done)
         if not wanted:
             break
-        snapshot = snapshot.plus(source.read(wanted))
-        done = done.plus(wanted)
-    return snapshot, done
+        collected = collected.plus(source.read(wanted), wanted)
+    return collected
 
 
-def _read_again(
-    source: Source, snapshot: Snapshot, runs: Iterable[Run], done: Wanted
-) -> Snapshot | None:
+def _confirm(source: Source, collected: Collected, runs: Iterable[Run]) -> Collected:
     """Read once more the few objects whose absence a critical finding rests on.
 
-    Lists are not one instant: what was missing may have come while they were read. Returns None
-    when nothing changed.
+    Lists are not one instant: what was missing may have come while they were read.
     """
     absences = frozenset(
         absence
@@ -108,9 +121,9 @@ def _read_again(
         if (finding.severity or run.check.severity) is Severity.CRITICAL
         for absence in finding.absences
     )
-    wanted = Wanted(again=absences).minus(done)
+    wanted = Wanted(again=absences).minus(collected.done)
     if not wanted:
-        return None
+        return collected
     reading = source.read(wanted)
     found = reading.resources or reading.credentials
-    return snapshot.plus(reading) if found else None
+    return collected.plus(reading, wanted) if found else collected

@@ -34,7 +34,8 @@ Opener = Callable[[Progress], Source]
 
 def run(arguments: ScanArguments) -> Exit:
     """Scan what the arguments name and write the outputs."""
-    gc.disable()  # what is read is large, acyclic and kept to the end: looking through it costs a third
+    # What is read is large, acyclic and kept to the end: looking through it costs a third.
+    gc.disable()
     _refuse_contradictions(arguments)
     targets = outputs(arguments.outputs, tuple(RENDERERS))
     config = _config(arguments.config)

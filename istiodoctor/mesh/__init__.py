@@ -1,5 +1,8 @@
 """What Istio makes of the objects: its semantics as questions with answers."""
 
+from istiodoctor.mesh.conditions import ConditionQuestions
+from istiodoctor.mesh.misrouting import MisroutingQuestions
+from istiodoctor.mesh.reuse import ReuseQuestions
 from istiodoctor.mesh.trust import TrustQuestions
 from istiodoctor.mesh.unrouted import UnroutedQuestions
 from istiodoctor.mesh.wanted import WantedQuestions
@@ -7,5 +10,12 @@ from istiodoctor.mesh.wanted import WantedQuestions
 __all__ = ["Mesh"]
 
 
-class Mesh(WantedQuestions, TrustQuestions, UnroutedQuestions):
+class Mesh(
+    WantedQuestions,
+    TrustQuestions,
+    UnroutedQuestions,
+    ConditionQuestions,
+    MisroutingQuestions,
+    ReuseQuestions,
+):
     """Everything a check may ask, about one snapshot."""

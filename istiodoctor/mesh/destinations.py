@@ -84,6 +84,11 @@ class DestinationQuestions(RoutingQuestions):
             (host, host) for entry in self._all(ServiceEntry) for host in entry.spec.hosts
         )
 
+    @question(rests_on=[_service_entry_hosts])
+    def is_service_entry_host(self, host: str) -> bool:
+        """Whether a ServiceEntry declares a host."""
+        return next(self._service_entry_hosts().covering(host), None) is not None
+
     @question(Kind.SERVICE, Kind.SERVICE_ENTRY, rests_on=[service, services_named])
     def resolve(self, destination: Destination, namespace: str) -> Resolution:
         """Resolve a destination as istiod does for a route written in a namespace.

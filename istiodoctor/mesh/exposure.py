@@ -1,7 +1,8 @@
 """From where a gateway can be reached: selectors that find its pods, Services and their ports."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 from enum import StrEnum
 
@@ -14,6 +15,7 @@ from istiodoctor.mesh.workloads import Workload, target_port
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
+from istiodoctor.model.ref import Ref
 
 HTTPS_PORT = 443
 STATUS_PORT = 15021
@@ -22,6 +24,10 @@ GATEWAY_LABELS = ("istio", "app", "app.kubernetes.io/name")
 """Labels that Istio's own charts tell gateways apart by."""
 OUTSIDE_TYPES = frozenset({"LoadBalancer", "NodePort"})
 LONGEST_LABEL = 63
+
+
+PATIENCE = timedelta(minutes=5)
+"""How long a load balancer may take to come up."""
 
 
 class Exposure(StrEnum):
@@ -92,6 +98,8 @@ class Podless:
 
     service: Service
     near: NearMiss
+    hosts: frozenset[str] = frozenset()
+    """The hosts of that gateway."""
     others: tuple[Service, ...] = ()
     """Services that do select that gateway."""
 
@@ -106,6 +114,18 @@ class PlainHttps:
     services: tuple[Service, ...]
     """The Services whose port 443 leads to it."""
     exposure: Exposure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PendingLoadBalancer:
+    """A gateway's Service that waits for an address."""
+
+    service: Service
+    since: datetime
+    hosts: frozenset[str]
+    """Those of the gateway."""
+    metallb: bool | None
+    """Whether MetalLB runs; None when that is not known."""
 
 
 class ExposureQuestions(RedirectQuestions):
@@ -176,31 +196,33 @@ class ExposureQuestions(RedirectQuestions):
 
         Silent about pods on the node's network, and where a Service may exist unseen.
         """
+        found = [
+            (server, listener, self._is_reached(server, listener))
+            for listener in self.listeners()
+            for server in listener.servers
+            if server.api is GatewayApi.ISTIO
+        ]
+        # A server on several workloads may be meant for one of them only.
+        reached = {server for server, _, is_reached in found if is_reached is not False}
         return tuple(
             Unreachable(
                 server=server, listener=listener, services=self.services_of(listener.workload)
             )
-            for listener in self.listeners()
-            if self._services_are_known(listener)
-            for server in self._unreached(listener)
+            for server, listener, _ in found
+            if server not in reached
         )
 
-    def _services_are_known(self, listener: Listener) -> bool:
+    def _is_reached(self, server: Server, listener: Listener) -> bool | None:
         workload = listener.workload
         if not workload.is_known or _has_host_port(workload, listener.port):
-            return False
-        return bool(self.services_of(workload)) or (
-            bool(workload.pods) and self._is_complete(Kind.SERVICE, workload.namespace)
+            return None
+        routes = self.port_routes(workload)
+        if any(server.port == each.port.port or listener.port == each.target for each in routes):
+            return True
+        is_known = self.services_of(workload) or (
+            workload.pods and self._is_complete(Kind.SERVICE, workload.namespace)
         )
-
-    def _unreached(self, listener: Listener) -> Iterator[Server]:
-        routes = self.port_routes(listener.workload)
-        if any(each.target == listener.port for each in routes):
-            return
-        ports = {each.port.port for each in routes}
-        for server in listener.servers:
-            if server.api is GatewayApi.ISTIO and server.port not in ports:
-                yield server
+        return False if is_known else None
 
     @question(rests_on=[RedirectQuestions.listeners, port_routes])
     def misdirected_ports(self) -> tuple[Misdirected, ...]:
@@ -237,6 +259,7 @@ class ExposureQuestions(RedirectQuestions):
             RedirectQuestions.routers,
             RedirectQuestions.selected,
             RedirectQuestions.services_of,
+            RedirectQuestions.servers_by_workload,
             _near,
         ],
     )
@@ -259,7 +282,13 @@ class ExposureQuestions(RedirectQuestions):
         near = self._near(selector, service.namespace)
         if near is None or not _is_meant_for(service, near.workload):
             return None
-        return Podless(service=service, near=near, others=self.services_of(near.workload))
+        servers = self.servers_by_workload().get(near.workload, ())
+        return Podless(
+            service=service,
+            near=near,
+            hosts=frozenset(name for server in servers for name in server.names),
+            others=self.services_of(near.workload),
+        )
 
     @question(
         rests_on=[
@@ -302,6 +331,37 @@ class ExposureQuestions(RedirectQuestions):
             if not any(front.terminates_tls for front in self.fronts_for(listener.workload, host))
         )
 
+    @question(
+        Kind.POD,
+        rests_on=[
+            RedirectQuestions.servers_by_workload,
+            RedirectQuestions.services_of,
+            RedirectQuestions.selected,
+        ],
+    )
+    def pending_load_balancers(self) -> tuple[PendingLoadBalancer, ...]:
+        """Return the Services of gateways that have waited long for an address.
+
+        Only where the creation time was read: manifests have no status to tell by.
+        """
+        found: dict[Ref, PendingLoadBalancer] = {}
+        for workload, servers in self.servers_by_workload().items():
+            hosts = frozenset(name for server in servers for name in server.names)
+            for service in self.services_of(workload):
+                since = service.metadata.creation_timestamp
+                if since and _is_pending(service) and self._snapshot.taken_at - since > PATIENCE:
+                    found[service.ref] = PendingLoadBalancer(
+                        service=service, since=since, hosts=hosts, metallb=self._has_metallb()
+                    )
+        return tuple(found.values())
+
+    def _has_metallb(self) -> bool | None:
+        label = frozenset({("app", "metallb")})
+        chart = frozenset({("app.kubernetes.io/name", "metallb")})
+        if self.selected(label, "") or self.selected(chart, ""):
+            return True
+        return False if self._is_complete(Kind.POD) else None
+
     @question(rests_on=[RedirectQuestions.listeners])
     def _tls_everywhere(self) -> HostIndex[Server]:
         return HostIndex(
@@ -316,6 +376,15 @@ class ExposureQuestions(RedirectQuestions):
     def speaks_tls_somewhere(self, host: str) -> bool:
         """Whether a live TLS server of any gateway serves a host."""
         return next(self._tls_everywhere().covering(host), None) is not None
+
+
+def _is_pending(service: Service) -> bool:
+    spec = service.spec
+    return (
+        spec.type == "LoadBalancer"
+        and not service.status.load_balancer.ingress
+        and not spec.external_ips
+    )
 
 
 def _target(port: ServicePort, workload: Workload) -> int | None:

@@ -65,10 +65,11 @@ def specificity(host: str) -> tuple[int, int]:
 
 def parents(host: str) -> Iterator[str]:
     """Yield the wildcards above a host, narrowest first, `*` last."""
-    labels = host.lower().removeprefix("*.").split(".")
-    start = 0 if host.startswith("*.") else 1
-    for index in range(start, len(labels)):
-        yield "*." + ".".join(labels[index:])
+    host = host.lower()
+    dot = host.find(".")
+    while dot != -1:
+        yield "*" + host[dot:]
+        dot = host.find(".", dot + 1)
     yield ANY
 
 
@@ -78,17 +79,14 @@ class HostIndex(Generic[T]):
     def __init__(self, items: Iterable[tuple[str, T]] = ()) -> None:
         """Index pairs of host and item."""
         self._exact: dict[str, list[T]] = {}
-        self._below: dict[str, list[T]] = {}
+        self._below: dict[str, list[T]] | None = None
         for host, item in items:
             self.add(host, item)
 
     def add(self, host: str, item: T) -> None:
         """Add an item under a host."""
-        host = host.lower()
-        self._exact.setdefault(host, []).append(item)
-        for parent in parents(host):
-            if parent != host:
-                self._below.setdefault(parent, []).append(item)
+        self._exact.setdefault(host.lower(), []).append(item)
+        self._below = None
 
     def same(self, host: str) -> tuple[T, ...]:
         """Return the items under exactly this host string."""
@@ -99,11 +97,21 @@ class HostIndex(Generic[T]):
         host = host.lower()
         yield from self._exact.get(host, ())
         for parent in parents(host):
-            if parent != host:
-                yield from self._exact.get(parent, ())
+            if parent != host and parent in self._exact:
+                yield from self._exact[parent]
 
     def meeting(self, host: str) -> Iterator[T]:
         """Yield the items whose host has names in common with this one."""
         yield from self.covering(host)
         if is_wildcard(host):
-            yield from self._below.get(host.lower(), ())
+            yield from self._items_below().get(host.lower(), ())
+
+    def _items_below(self) -> dict[str, list[T]]:
+        """Return the items under each wildcard above them; made when a wildcard first asks."""
+        if self._below is None:
+            self._below = {}
+            for host, items in self._exact.items():
+                for parent in parents(host):
+                    if parent != host:
+                        self._below.setdefault(parent, []).extend(items)
+        return self._below

@@ -15,6 +15,7 @@ from istiodoctor.mesh.credentials import (
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
+from istiodoctor.mesh.servers import Server
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
@@ -108,6 +109,21 @@ class PlacementQuestions(CredentialQuestions):
             for name in get_close_matches(use.name, sorted(near), cutoff=ALIKE)
             if _may_serve(self.credential(use.namespace, name), use.server.names)
         )
+
+    @question(rests_on=[CredentialQuestions.uses_by_secret, CredentialQuestions.authority_uses])
+    def _servers_by_secret(self) -> Mapping[tuple[str, str], tuple[Server, ...]]:
+        found: dict[tuple[str, str], dict[Server, None]] = defaultdict(dict)
+        for key, uses in self.uses_by_secret().items():
+            found[key] |= dict.fromkeys(use.server for use in uses)
+        for authority in self.authority_uses():
+            for name in filter(None, (authority.dedicated_name, authority.compound_name)):
+                found[authority.namespace, name][authority.server] = None
+        return {key: tuple(servers) for key, servers in found.items()}
+
+    @question(rests_on=[_servers_by_secret])
+    def servers_using(self, namespace: str, name: str) -> tuple[Server, ...]:
+        """Return the live servers that ask for a Secret, for its certificate or its client CA."""
+        return self._servers_by_secret().get((namespace, name), ())
 
     @question(
         rests_on=[

@@ -20,6 +20,9 @@ ORDINARY_CLOSE = 13
 """gRPC status of streams that istiod ends by itself after half an hour."""
 SMALLEST_RSA_KEY = 2048
 
+CONNECTED = frozenset({Meaning.CONTROL_PLANE_CONNECTED, Meaning.PROXY_CONNECTED})
+LOST = frozenset({Meaning.STREAM_CLOSED, Meaning.UPSTREAM_CONNECTION_FAILED})
+
 PodKey = tuple[str, str]
 
 
@@ -87,7 +90,15 @@ class ProxyLogQuestions(DeliveryQuestions):
             if (reason := why_refused(credential))
         )
 
-    @question(rests_on=[DeliveryQuestions.log_facts, _pods, refused_credentials])
+    @question(
+        logs={Meaning.SECRET_REJECTED},
+        rests_on=[
+            DeliveryQuestions.log_facts,
+            DeliveryQuestions.servers_by_workload,
+            _pods,
+            refused_credentials,
+        ],
+    )
     def secret_rejections(self) -> tuple[Rejection, ...]:
         """Return the Secrets that Envoy refused, by gateway workload."""
         return tuple(
@@ -100,7 +111,10 @@ class ProxyLogQuestions(DeliveryQuestions):
             for workload, found in self._by_workload(Meaning.SECRET_REJECTED).items()
         )
 
-    @question(rests_on=[DeliveryQuestions.log_facts, _pods])
+    @question(
+        logs={Meaning.LISTENER_REJECTED},
+        rests_on=[DeliveryQuestions.log_facts, DeliveryQuestions.servers_by_workload, _pods],
+    )
     def listener_rejections(self) -> tuple[Rejection, ...]:
         """Return the listeners that Envoy refused, by gateway workload."""
         return tuple(
@@ -113,17 +127,22 @@ class ProxyLogQuestions(DeliveryQuestions):
         )
 
     def _by_workload(self, meaning: Meaning) -> Mapping[Workload, list[tuple[LogFact, Pod]]]:
+        gateways = self.servers_by_workload()
         found: dict[Workload, list[tuple[LogFact, Pod]]] = defaultdict(list)
         for fact in self.log_facts(meaning):
-            if known := self._pods().get(_pod_of(fact)):
+            known = self._pods().get(_pod_of(fact))
+            if known and known[0] in gateways:
                 found[known[0]].append((fact, known[1]))
         return found
 
-    @question(rests_on=[DeliveryQuestions.log_facts, DeliveryQuestions.servers_by_workload, _pods])
+    @question(
+        logs=CONNECTED | LOST,
+        rests_on=[DeliveryQuestions.log_facts, DeliveryQuestions.servers_by_workload, _pods],
+    )
     def disconnections(self) -> tuple[Disconnection, ...]:
         """Return the gateway pods that have lost istiod for longer than RECONNECTING."""
         connected: dict[PodKey, datetime] = {}
-        for fact in self.log_facts(Meaning.CONTROL_PLANE_CONNECTED, Meaning.PROXY_CONNECTED):
+        for fact in self.log_facts(*sorted(CONNECTED)):
             if fact.line.at:
                 key = _pod_of(fact)
                 connected[key] = max(fact.line.at, connected.get(key, fact.line.at))
@@ -135,7 +154,7 @@ class ProxyLogQuestions(DeliveryQuestions):
         return tuple(self._disconnected(lost))
 
     def _losses(self) -> Iterator[LogFact]:
-        for fact in self.log_facts(Meaning.STREAM_CLOSED, Meaning.UPSTREAM_CONNECTION_FAILED):
+        for fact in self.log_facts(*sorted(LOST)):
             if fact.code != ORDINARY_CLOSE and fact.xds != "StreamSecrets":
                 yield fact
 

@@ -1,7 +1,8 @@
 """Questions with remembered answers that know which kinds they rest on."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from copy import copy
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from istiodoctor.mesh.log_table import Meaning
 from istiodoctor.model.kind import Kind
@@ -69,7 +70,7 @@ class Questions:
     def __init__(self, snapshot: Snapshot) -> None:
         """Ask about one snapshot."""
         self._snapshot = snapshot
-        self._answers: dict[tuple[str, tuple[Any, ...]], Any] = {}
+        self._answers: dict[tuple[Question[Any, Any], tuple[Any, ...]], Any] = {}
         self._asking: list[Question[Any, Any]] = []
         self.asked: set[Kind] = set()
         """The kinds behind every question asked from outside since the record was last cleared."""
@@ -77,6 +78,15 @@ class Questions:
         """The log lines behind those questions."""
         self.undeclared: set[tuple[str, Kind]] = set()
         """Questions that read a kind they do not declare; tests hold it empty."""
+
+    def after(self, snapshot: Snapshot, changed: frozenset[Kind]) -> Self:
+        """Return the mesh of a later snapshot; answers that the changed kinds leave true stay."""
+        later = copy(self)
+        later._snapshot = snapshot
+        later._answers = {
+            key: value for key, value in self._answers.items() if key[0].kinds.isdisjoint(changed)
+        }
+        return later
 
     def answer(self, asked: Question[Any, A], arguments: tuple[Any, ...]) -> A:
         """Answer from memory, or ask; record it either way."""
@@ -87,7 +97,7 @@ class Questions:
         elif not asked.kinds <= self._asking[-1].kinds:
             missing = asked.kinds - self._asking[-1].kinds
             self.undeclared |= {(self._asking[-1].name, kind) for kind in missing}
-        key = (asked.name, arguments)
+        key = (asked, arguments)
         if key in self._answers:
             return self._answers[key]  # type: ignore[no-any-return]
         self._asking.append(asked)

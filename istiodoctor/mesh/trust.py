@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from istiodoctor.mesh.coverage import ServedCertificate
+from istiodoctor.mesh.misplaced import MisplacedQuestions
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.stalls import StallQuestions
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.kind import Kind
 
@@ -55,7 +55,7 @@ class Knowledge(StrEnum):
     """Its name says so, or it is not among the roots that the user trusts."""
 
 
-class TrustQuestions(StallQuestions):
+class TrustQuestions(MisplacedQuestions):
     """Who signed what."""
 
     @question(Kind.SECRET)
@@ -69,7 +69,7 @@ class TrustQuestions(StallQuestions):
             if each.is_authority and not each.is_self_issued
         }
 
-    @question(rests_on=[_intermediates, StallQuestions.served_certificates])
+    @question(rests_on=[_intermediates, MisplacedQuestions.served_certificates])
     def missing_intermediates(self) -> tuple[tuple[ServedCertificate, Knowledge], ...]:
         """Return the chains in which the issuer of the leaf is wanting, and how that is known."""
         return tuple(

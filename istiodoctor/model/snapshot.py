@@ -92,6 +92,18 @@ class Reading:
     """Single objects that were asked for by kind, namespace and name, and got an answer."""
     served_versions: Mapping[Kind, str] = field(default_factory=dict)
 
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds that this reading says anything about; empty when it says nothing."""
+        found = {each.KIND for each in self.resources} | {each[0] for each in self.looked_up}
+        found |= {each.kind for each in self.unread if each.kind}
+        found |= self.listed.keys() | self.absent_apis
+        if self.credentials or self.secret_names:
+            found.add(Kind.SECRET)
+        if self.logs:
+            found.add(Kind.POD_LOG)
+        return frozenset(found)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterInfo:

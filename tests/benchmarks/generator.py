@@ -40,7 +40,10 @@ def write_yaml(size: int, path: Path) -> None:
 
 def write_json(size: int, path: Path) -> None:
     """Write the cluster as one JSON list, for the API server."""
-    path.write_text(json.dumps({"items": list(objects(size))}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects(size))}),
+        encoding="utf-8",
+    )
 
 
 def _metadata(name: str, namespace: str = "", **more: Any) -> Manifest:

@@ -24,10 +24,11 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
 
     This form names a Secret together with its namespace. istiod serves it only when
 
-    * the Secret is in the namespace of the gateway pods, or a ReferenceGrant beside the Secret admits
-      Gateways of that namespace, and
-    * from Istio 1.26.5, 1.27.2 and 1.28.0 on, the Gateway object itself is in the namespace of the
-      gateway pods. A Gateway beside the application worked before, and breaks at that patch upgrade.
+    * the Secret is in the namespace of the gateway pods, or a ReferenceGrant beside the Secret
+      admits Gateways of that namespace, and
+    * from Istio 1.26.5, 1.27.2 and 1.28.0 on, the Gateway object itself is in the namespace of
+      the gateway pods. A Gateway beside the application worked before, and breaks at that patch
+      upgrade.
 
     Fix: move the Gateway object to the namespace of its pods, or name a Secret of that namespace
     without any prefix.

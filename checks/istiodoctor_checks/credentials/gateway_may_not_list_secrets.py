@@ -25,13 +25,14 @@ READ = ["get", "watch", "list"]
 def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's ServiceAccount may not list Secrets, so istiod gives it no certificate.
 
-    Before istiod sends a Secret it asks the API server whether the ServiceAccount of the gateway pods
-    may `list` Secrets in their namespace. If not, it leaves the Secret out and says so in its own log
-    only: the gateway's log and `istioctl analyze` are silent, and every connection is reset.
+    Before istiod sends a Secret it asks the API server whether the ServiceAccount of the gateway
+    pods may `list` Secrets in their namespace. If not, it leaves the Secret out and says so in
+    its own log only: the gateway's log and `istioctl analyze` are silent, and every connection is
+    reset.
 
-    It happens to gateways that were not installed by Istio's chart: a Deployment with `image: auto`
-    that runs as `default`, or a chart with `rbac.enabled=false`. Gateways that Istio makes for the
-    Gateway API need no such right.
+    It happens to gateways that were not installed by Istio's chart: a Deployment with `image:
+    auto` that runs as `default`, or a chart with `rbac.enabled=false`. Gateways that Istio makes
+    for the Gateway API need no such right.
 
     Fix: a Role that allows to get, watch and list Secrets, bound to the ServiceAccount. istiod
     remembers a refusal for a minute.
@@ -40,7 +41,8 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
     apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: shop, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: networking.istio.io/v1
     kind: Gateway
@@ -64,7 +66,8 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
     apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: shop, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: networking.istio.io/v1
     kind: Gateway
@@ -99,7 +102,9 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
     apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: shop, labels: {istio: ingressgateway}}
-    spec: {serviceAccountName: edge, containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      serviceAccountName: edge
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: networking.istio.io/v1
     kind: Gateway
@@ -127,7 +132,8 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
     kind: RoleBinding
     metadata: {name: secret-readers, namespace: shop}
     roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: secret-readers}
-    subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:shop"}]
+    subjects:
+    - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:shop"}
     ```
 
     Sources: istio.io, Installing Gateways; istio/istio issues 43891, 50070.

@@ -22,10 +22,11 @@ def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
     istiod finds the keys and nothing in them (`found keys "tls.crt" and "tls.key", but they were
     empty`), sends no certificate, and Envoy resets every connection.
 
-    Somebody made the Secret in advance, a controller that fills Secrets failed, or a certificate was
-    never issued and only its private key is there.
+    Somebody made the Secret in advance, a controller that fills Secrets failed, or a certificate
+    was never issued and only its private key is there.
 
-    Fix: let whoever fills the Secret finish; of cert-manager, see why its Certificate is not Ready.
+    Fix: let whoever fills the Secret finish; of cert-manager, see why its Certificate is not
+    Ready.
 
     ```yaml bad
     apiVersion: v1

@@ -19,11 +19,11 @@ from istiodoctor_checks.wording import listing
 def secret_wrong_keys(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret does not have the keys that istiod reads.
 
-    istiod reads a certificate from `tls.crt` with `tls.key`, or from `cert` with `key`. A Secret made
-    from files keeps the names of the files (`server.crt`, `fullchain.pem`, `keystore.p12`) and is
-    passed over: `found secret, but didn't have expected keys (cert and key) or (tls.crt and
-    tls.key)`. Envoy gets no certificate and resets every connection. The Secret's type does not
-    matter.
+    istiod reads a certificate from `tls.crt` with `tls.key`, or from `cert` with `key`. A Secret
+    made from files keeps the names of the files (`server.crt`, `fullchain.pem`, `keystore.p12`)
+    and is passed over: `found secret, but didn't have expected keys (cert and key) or (tls.crt
+    and tls.key)`. Envoy gets no certificate and resets every connection. The Secret's type does
+    not matter.
 
     Fix: make the Secret with `kubectl create secret tls`.
 
@@ -114,9 +114,9 @@ def secret_wrong_keys(mesh: Mesh) -> Iterator[Finding]:
             found = listing(credential.keys) or "none at all"
             yield Finding(
                 message=(
-                    f"{credential.ref} has the keys {found}, but istiod wants tls.crt with tls.key,"
-                    f" or cert with key: {uses[0].workload} gets no certificate from it and resets"
-                    f" every connection."
+                    f"{credential.ref} has the keys {found}, but istiod wants tls.crt with"
+                    f" tls.key, or cert with key: {uses[0].workload} gets no certificate from it"
+                    f" and resets every connection."
                 ),
                 objects=(
                     Place(credential.ref, "/data"),

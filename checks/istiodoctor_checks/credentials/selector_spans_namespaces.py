@@ -22,25 +22,28 @@ from istiodoctor_checks.wording import listing
 def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway selects pods in several namespaces, and not all of those have its Secret.
 
-    `spec.selector` is matched in all namespaces, and each pod's Secret is looked up in that pod's own
-    namespace. So the host works through one gateway (one load balancer, one address) and is reset
-    through the other.
+    `spec.selector` is matched in all namespaces, and each pod's Secret is looked up in that pod's
+    own namespace. So the host works through one gateway (one load balancer, one address) and is
+    reset through the other.
 
-    It happens when two gateways carry the same labels, mostly the default `istio: ingressgateway`.
+    It happens when two gateways carry the same labels, mostly the default `istio:
+    ingressgateway`.
 
-    Fix: narrow the selector to the gateway that is meant, or keep the Secret in every namespace that
-    the selector reaches.
+    Fix: narrow the selector to the gateway that is meant, or keep the Secret in every namespace
+    that the selector reaches.
 
     ```yaml bad
     apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: v1
     kind: Pod
     metadata: {name: edge-gateway, namespace: edge, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: networking.istio.io/v1
     kind: Gateway
@@ -64,12 +67,14 @@ def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
     apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: v1
     kind: Pod
     metadata: {name: edge-gateway, namespace: edge, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: networking.istio.io/v1
     kind: Gateway
@@ -100,12 +105,14 @@ def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
     apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: v1
     kind: Pod
     metadata: {name: edge-gateway, namespace: edge, labels: {istio: edge}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]
     ---
     apiVersion: networking.istio.io/v1
     kind: Gateway

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import Exposure, PlainHttps
+from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, PlainHttps
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.fixes import json_patch, set_field
 from istiodoctor_checks.wording import listing
+
+TLS_TARGET = 8443
 
 
 @check(
@@ -70,7 +72,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
       name: gateway
       namespace: istio-system
       annotations:
-        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu-west-1:1:certificate/a
+        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu:1:certificate/a
         service.beta.kubernetes.io/aws-load-balancer-ssl-ports: https
     spec:
       type: LoadBalancer
@@ -97,10 +99,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
                 f"{server} speaks plain HTTP, and {_way(each)}: a TLS handshake for"
                 f" {listing(each.hosts)} fails with “wrong version number”."
             ),
-            objects=(
-                Place(server.gateway, _protocol(server)),
-                *(service.at("/spec/ports") for service in each.services),
-            ),
+            objects=tuple(_objects(each)),
             identity=Identity.of(server.gateway, str(server.port)),
             hosts=frozenset(each.hosts),
             evidence=(
@@ -109,17 +108,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 Evidence(text="no load balancer or proxy is known to end TLS before it"),
             ),
-            fixes=(
-                json_patch(
-                    server.gateway,
-                    [
-                        {"op": "replace", "path": _protocol(server), "value": "HTTPS"},
-                        {"op": "add", "path": f"{server.path}/tls", "value": _tls(server)},
-                    ],
-                    f"Make {server} speak TLS",
-                    why="Put the name of the TLS Secret, which the gateway pods' namespace holds.",
-                ),
-            ),
+            fixes=(_fix(each),),
             confidence=(
                 Confidence.CERTAIN if each.exposure is Exposure.OUTSIDE else Confidence.SUSPECTED
             ),
@@ -128,9 +117,38 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _way(each: PlainHttps) -> str:
-    if each.server.port == 443 or not each.services:
+    if each.server.port == HTTPS_PORT or not each.services:
         return "443 is the port of https://"
     return f"port 443 of {listing(service.ref for service in each.services)} leads to it"
+
+
+def _objects(each: PlainHttps) -> Iterator[Place]:
+    server = Place(each.server.gateway, _protocol(each.server))
+    services = (service.at("/spec/ports") for service in each.services)
+    yield from (server, *services) if each.server.port == HTTPS_PORT else (*services, server)
+
+
+def _fix(each: PlainHttps) -> Fix:
+    server = each.server
+    if server.port == HTTPS_PORT:
+        return json_patch(
+            server.gateway,
+            [
+                {"op": "replace", "path": _protocol(server), "value": "HTTPS"},
+                {"op": "add", "path": f"{server.path}/tls", "value": _tls(server)},
+            ],
+            f"Make {server} speak TLS",
+            why="Put the name of the TLS Secret, which the gateway pods' namespace holds.",
+        )
+    service = each.services[0]
+    ports = service.spec.ports
+    index = next(i for i, port in enumerate(ports) if port.port == HTTPS_PORT)
+    return set_field(
+        service.at(f"/spec/ports/{index}/targetPort"),
+        TLS_TARGET,
+        f"Send port {HTTPS_PORT} of {service.ref} to a port of its own",
+        why="A server with port 443, protocol HTTPS and tls then listens there.",
+    )
 
 
 def _protocol(server: Server) -> str:

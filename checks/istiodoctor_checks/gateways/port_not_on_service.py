@@ -6,6 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
@@ -116,9 +118,15 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
                 hosts=frozenset(server.names),
                 evidence=tuple(_evidence(each)),
                 fixes=tuple(_fixes(each)),
-                severity=None if server.is_tls else Severity.MEDIUM,
+                severity=_severity(server),
                 servers=frozenset({server.id}),
             )
+
+
+def _severity(server: Server) -> Severity:
+    if not server.is_tls:
+        return Severity.MEDIUM
+    return Severity.HIGH if server.mode is TlsMode.AUTO_PASSTHROUGH else Severity.CRITICAL
 
 
 def _reason(each: Unreachable) -> str:

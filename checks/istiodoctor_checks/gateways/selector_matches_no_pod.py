@@ -37,7 +37,7 @@ def selector_matches_no_pod(mesh: Mesh) -> Iterator[Finding]:
     ```yaml bad
     apiVersion: v1
     kind: Pod
-    metadata: {name: gateway, namespace: istio-ingress, labels: {app: istio-ingress, istio: ingress}}
+    metadata: {name: gateway, namespace: istio-ingress, labels: {istio: ingress}}
     spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
     ---
     apiVersion: networking.istio.io/v1

@@ -1,0 +1,199 @@
+"""CM005."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.issuance import is_ready
+from istiodoctor.mesh.reasons import without_tokens
+from istiodoctor.mesh.stalls import BlockedChallenge
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.challenges import exempt_challenges
+from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of
+from istiodoctor_checks.served import servers_of
+
+
+@check(
+    "CM005",
+    severity=Severity.CRITICAL,
+    needs=Mesh.blocked_challenges.kinds | Mesh.routes_for.kinds | Mesh.http_rules.kinds,
+    explains=STOPS_ISSUING | {"CM006", "CM008"},
+)
+def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
+    """A redirect to HTTPS sends HTTP-01 challenges away before they can be answered.
+
+    The issuer asks for `http://HOST/.well-known/acme-challenge/…` on port 80. `httpsRedirect`
+    redirects every path of the host, and no route can exempt one. Port 443 then has no
+    certificate yet, or no route to the solver: the challenge fails. A first certificate never
+    comes; a renewal fails about 60 days later, when nobody remembers.
+
+    Fix: answer by DNS-01, or redirect in a VirtualService that leaves
+    `/.well-known/acme-challenge/` out, in place of `httpsRedirect`. A redirect is harmless where
+    the HTTPS server routes that path to the solver too: challenges follow redirects and ignore
+    the certificate.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions:
+      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:00:00Z}
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ---
+    apiVersion: acme.cert-manager.io/v1
+    kind: Challenge
+    metadata: {name: shop-1-2, namespace: istio-system}
+    spec: {type: HTTP-01, dnsName: shop.example.com}
+    status:
+      state: pending
+      processing: true
+      presented: true
+      reason: "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
+    ```
+
+    The VirtualService redirects everything but challenges:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: redirect, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - match: [{port: 80, withoutHeaders: {":path": {prefix: /.well-known/acme-challenge/}}}]
+        redirect: {scheme: https, redirectCode: 301}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions:
+      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:00:00Z}
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ---
+    apiVersion: acme.cert-manager.io/v1
+    kind: Challenge
+    metadata: {name: shop-1-2, namespace: istio-system}
+    spec: {type: HTTP-01, dnsName: shop.example.com}
+    status:
+      state: pending
+      processing: true
+      presented: true
+      reason: "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
+    ```
+
+    Sources: cert-manager.io, HTTP01; istio/istio issues 33593, 27643; cert-manager/cert-manager
+    issues 2526, 949, 2517.
+    """
+    for blocked in mesh.blocked_challenges():
+        owner, plain, challenge = blocked.owner, blocked.plain, blocked.challenge
+        severity = _severity(mesh, blocked)
+        if severity:
+            waits = f"{challenge.ref} for it waits" if challenge else "its challenges would fail"
+            yield Finding(
+                message=(
+                    f"{plain.place} redirects plain requests for {blocked.host} to HTTPS, those of"
+                    f" HTTP-01 challenges too: {waits}, and {owner.certificate.ref} cannot be"
+                    f" {'issued' if owner.secret_is_missing else 'renewed'}."
+                ),
+                objects=(
+                    plain.place,
+                    *(Place(each.ref) for each in (challenge,) if each),
+                    Place(owner.certificate.ref),
+                    Place(owner.uses[0].secret),
+                ),
+                identity=Identity.of(plain.place.ref, "/".join(owner.key)),
+                hosts=frozenset({blocked.host}),
+                evidence=tuple(
+                    Evidence(text=without_tokens(each.status.reason), ref=each.ref)
+                    for each in (challenge,)
+                    if each and each.status.reason
+                ),
+                fixes=exempt_challenges(mesh, plain),
+                severity=severity,
+                confidence=Confidence.CERTAIN if challenge else Confidence.SUSPECTED,
+                deadline=deadline_of(owner),
+                credentials=frozenset({owner.key}),
+                servers=servers_of(owner.uses) | {plain.server.id},
+            )
+
+
+def _severity(mesh: Mesh, blocked: BlockedChallenge) -> Severity | None:
+    """Return how near the harm is; None where nothing shows that it comes."""
+    owner = blocked.owner
+    if owner.secret_is_missing:
+        waits = blocked.challenge or is_ready(owner.certificate) is False
+        return Severity.CRITICAL if waits else None
+    if blocked.challenge or mesh.is_renewal_stalled(owner):
+        return Severity.HIGH
+    return Severity.LOW if owner.certificate.status.renewal_time else None

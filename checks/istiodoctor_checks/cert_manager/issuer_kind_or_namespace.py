@@ -1,0 +1,176 @@
+"""CM003."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.issuance import IssuerResolution
+from istiodoctor.model.certmanager import Certificate
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of
+from istiodoctor_checks.served import hosts_of, servers_of
+
+
+@check(
+    "CM003",
+    severity=Severity.CRITICAL,
+    needs=Mesh.gateway_certificates.kinds | Mesh.issuer_of.kinds,
+    explains=STOPS_ISSUING,
+)
+def issuer_kind_or_namespace(mesh: Mesh) -> Iterator[Finding]:
+    """The Certificate names an issuer that does not exist.
+
+    `issuerRef.kind` is `Issuer` unless it says otherwise, and an Issuer serves its own namespace
+    only. The usual slips are a ClusterIssuer referenced without `kind: ClusterIssuer`, and an
+    Issuer in another namespace. The CertificateRequest then waits for ever: `Referenced "Issuer"
+    not found`.
+
+    Fix: name the kind, or create the issuer where the Certificate looks for it.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt}
+    status:
+      conditions:
+      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:00:00Z}
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions: [{type: Ready, status: "True", reason: Ready}]
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    Sources: cert-manager.io, Issuer configuration; cert-manager/cert-manager issues 3335, 3422,
+    2895, 552.
+    """
+    for owner in mesh.gateway_certificates():
+        certificate, issuer = owner.certificate, mesh.issuer_of(owner.certificate)
+        if issuer.exists is False:
+            found = f" There is {issuer.other_kind}, which it does not name." * bool(
+                issuer.other_kind
+            )
+            yield Finding(
+                message=(
+                    f"{certificate.ref} is to be issued by {issuer.ref}, which does not exist."
+                    f"{found} {owner.uses[0].secret} is neither made nor renewed."
+                ),
+                objects=(
+                    certificate.at("/spec/issuerRef"),
+                    *map(Place, filter(None, (issuer.other_kind,))),
+                    Place(owner.uses[0].secret),
+                ),
+                identity=Identity.of(certificate.ref),
+                hosts=hosts_of(owner.uses),
+                evidence=(
+                    Evidence(
+                        text=f"issuerRef: {issuer.ref.kind} {issuer.ref.name}"
+                        f"{'' if issuer.reference.kind else ' (the kind by default)'}",
+                        ref=certificate.ref,
+                    ),
+                ),
+                fixes=_fixes(certificate, issuer),
+                severity=severity_of(owner, mesh.taken_at),
+                deadline=deadline_of(owner),
+                credentials=frozenset({owner.key}),
+                servers=servers_of(owner.uses),
+                absences=frozenset({_absence(issuer)}),
+            )
+
+
+def _absence(issuer: IssuerResolution) -> tuple[Kind, str, str]:
+    kind = Kind.CLUSTER_ISSUER if issuer.ref.kind == "ClusterIssuer" else Kind.ISSUER
+    return (kind, issuer.ref.namespace, issuer.ref.name)
+
+
+def _fixes(certificate: Certificate, issuer: IssuerResolution) -> tuple[Fix, ...]:
+    other = issuer.other_kind
+    if other and other.namespace in ("", certificate.namespace):
+        return (
+            set_field(
+                certificate.at("/spec/issuerRef/kind"),
+                other.kind,
+                f"Name {other} as the issuer",
+                risk=Risk.NEEDS_ISSUANCE,
+            ),
+        )
+    if other:
+        title = f"Make {other} a ClusterIssuer, or create it in {certificate.namespace} too"
+        return (Fix(title=title, risk=Risk.NEEDS_ISSUANCE, why="An Issuer serves its namespace."),)
+    title = f"Create {issuer.ref}, or name an issuer that exists"
+    return (
+        Fix(title=title, risk=Risk.NEEDS_ISSUANCE, verify=("kubectl", "get", "clusterissuers")),
+    )

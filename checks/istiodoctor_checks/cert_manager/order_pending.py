@@ -1,0 +1,155 @@
+"""CM011."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.stalls import started
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.issuing import deepest, layer_places, layers, retry_words, try_again
+from istiodoctor_checks.served import hosts_of, servers_of
+
+
+@check(
+    "CM011",
+    severity=Severity.CRITICAL,
+    needs=Mesh.stuck_certificates.kinds,
+    explains={"CERT016", "CRED001", "CRED002", "SDS001", "SDS011"},
+)
+def order_pending(mesh: Mesh) -> Iterator[Finding]:
+    """A Certificate that a gateway waits for has never been issued.
+
+    `Issuing certificate as Secret does not exist` stands on every new Certificate for a moment;
+    when it stays, a deeper layer is stuck. cert-manager works through CertificateRequest, Order
+    and Challenge: the deepest one that is not done says why. After a failure cert-manager waits
+    an hour, then two, four, up to 32, before it tries again.
+
+    Fix: mend what the deepest layer names, then have it tried again at once with `cmctl renew`.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions:
+      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:00:00Z}
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ---
+    apiVersion: acme.cert-manager.io/v1
+    kind: Challenge
+    metadata: {name: shop-1-2, namespace: istio-system}
+    spec: {type: HTTP-01, dnsName: shop.example.com}
+    status:
+      state: pending
+      processing: true
+      presented: true
+      reason: "Waiting for HTTP-01 challenge propagation: failed to perform self check GET request: connection refused"
+    ```
+
+    A first issuance gets its five minutes:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions:
+      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:58:00Z}
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ```
+
+    Sources: cert-manager.io, Troubleshooting; cert-manager/cert-manager issues 3270, 6174, 6194,
+    1718, 1886.
+    """
+    for owner, issuance in mesh.stuck_certificates():
+        certificate, since = owner.certificate, started(owner.certificate)
+        if owner.secret_is_missing:
+            when = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""
+            yield Finding(
+                message=(
+                    f"{certificate.ref} has been waiting to be issued{when}:"
+                    f" {deepest(issuance)}. {owner.uses[0].secret} does not exist until it is"
+                    f" done.{retry_words(certificate)}"
+                ),
+                objects=(
+                    Place(certificate.ref),
+                    *layer_places(issuance),
+                    Place(owner.uses[0].secret),
+                ),
+                identity=Identity.of(certificate.ref),
+                hosts=hosts_of(owner.uses),
+                evidence=layers(issuance),
+                fixes=(
+                    try_again(
+                        certificate,
+                        "Mend what the deepest layer names, then issue at once",
+                        why="cmctl is cert-manager's own command line tool.",
+                    ),
+                ),
+                confidence=Confidence.CERTAIN if since else Confidence.SUSPECTED,
+                credentials=frozenset({owner.key}),
+                servers=servers_of(owner.uses),
+            )

@@ -1,0 +1,83 @@
+"""Ways to let HTTP-01 challenges through."""
+
+from typing import Any
+
+from istiodoctor.finding import Fix, Patch, PatchType, Risk
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.redirects import ACME_PREFIX, PlainHost, RedirectKind
+from istiodoctor.mesh.routing import BoundRule
+from istiodoctor.mesh.servers import ANY_NAMESPACE, Server
+from istiodoctor.model.kind import ISTIO_NETWORKING
+from istiodoctor.model.ref import Ref
+from istiodoctor_checks.fixes import get, json_patch
+
+LEAVE_OUT = {":path": {"prefix": ACME_PREFIX}}
+DNS = Fix(
+    title="Answer challenges by DNS-01 instead",
+    risk=Risk.NEEDS_ISSUANCE,
+    why="Add a dns01 solver to the issuer: then no request through the gateway is needed.",
+)
+
+
+def exempt_challenges(mesh: Mesh, plain: PlainHost) -> tuple[Fix, ...]:
+    """Let challenges pass a redirect, else do without them."""
+    if plain.redirect is RedirectKind.SERVER:
+        servers = (*plain.listener.servers, plain.server)
+        found = (each for each in servers if each.field("/tls/httpsRedirect") == plain.place)
+        return (_redirect_by_route(next(found, plain.server)), DNS)
+    rules = (
+        bound
+        for source in mesh.routes_for(plain.server, plain.host)
+        for bound in mesh.http_rules(source)
+        if bound.place == plain.place
+    )
+    return (*(_narrow(rule) for rule in rules), DNS)
+
+
+def _redirect_by_route(server: Server) -> Fix:
+    """Replace a server's redirect by one in a VirtualService that leaves challenges out."""
+    gateway = server.gateway
+    route = Ref(
+        ISTIO_NETWORKING, "VirtualService", gateway.namespace, f"{gateway.name}-https-redirect"
+    )
+    hosts = [h.name for h in server.hosts if h.namespace in (ANY_NAMESPACE, gateway.namespace)]
+    body = {
+        "apiVersion": f"{ISTIO_NETWORKING}/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": route.name, "namespace": route.namespace},
+        "spec": {
+            "hosts": list(dict.fromkeys(hosts)),
+            "gateways": [gateway.name],
+            "http": [
+                {
+                    "match": [{"port": server.port, "withoutHeaders": LEAVE_OUT}],
+                    "redirect": {"scheme": "https", "redirectCode": 301},
+                }
+            ],
+        },
+    }
+    remove = [{"op": "remove", "path": server.path + "/tls"}]
+    return Fix(
+        title="Redirect by a VirtualService that leaves challenges out",
+        patches=(
+            Patch(ref=gateway, type=PatchType.JSON, body=remove),
+            Patch(ref=route, type=PatchType.CREATE, body=body),
+        ),
+        verify=get(route),
+        why="The solver's own route then answers challenges on the plain port.",
+    )
+
+
+def _narrow(bound: BoundRule) -> Fix:
+    """Leave challenges out of each match of a redirect rule."""
+    path = bound.place.path
+    operations: list[dict[str, Any]] = [
+        {
+            "op": "add",
+            "path": f"{path}/match/{index}/withoutHeaders"
+            + "/:path" * bool(match.without_headers),
+            "value": LEAVE_OUT[":path"] if match.without_headers else LEAVE_OUT,
+        }
+        for index, match in enumerate(bound.rule.match)
+    ] or [{"op": "add", "path": f"{path}/match", "value": [{"withoutHeaders": LEAVE_OUT}]}]
+    return json_patch(bound.place.ref, operations, "Leave challenges out of the redirect")

@@ -1,0 +1,119 @@
+"""SDS001."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import (
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Fix,
+    Identity,
+    Severity,
+)
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Place, Ref
+
+
+@check(
+    "SDS001",
+    severity=Severity.LOW,
+    needs=Mesh.settling_failures.kinds | Mesh.servers_using.kinds,
+    logs=Mesh.settling_failures.logs,
+)
+def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
+    """A Secret that was missing has just been made, and may not have reached the gateway yet.
+
+    istiod watches Secrets and pushes a new one to the gateways by itself, within seconds; no
+    restart is needed. A line of its log that says the Secret is missing is older than the Secret,
+    or as good as.
+
+    Fix: wait, and look again in two minutes.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-03-01T11:59:30Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```log bad istio-system/istiod-0/discovery
+    2026-03-01T11:59:00.000000Z	warn	ads	failed to fetch key and certificate for kubernetes://shop-cert: secret istio-system/shop-cert not found
+    ```
+
+    Two minutes later the same log is history:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-03-01T11:50:00Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```log good istio-system/istiod-0/discovery
+    2026-03-01T11:49:00.000000Z	warn	ads	failed to fetch key and certificate for kubernetes://shop-cert: secret istio-system/shop-cert not found
+    ```
+
+    Sources: istio/istio issues 14739, 18061.
+    """  # noqa: E501 - lines of logs are shown whole
+    for failure in mesh.settling_failures():
+        secret = Ref(CORE, "Secret", failure.namespace, failure.name)
+        servers = mesh.servers_using(failure.namespace, failure.name)
+        yield Finding(
+            message=(
+                f"{secret} was made less than two minutes before this scan; the log of"
+                f" {failure.last.line.pod} says that it could not be delivered just before. istiod"
+                f" pushes it by itself."
+            ),
+            objects=(Place(secret), *(server.place for server in servers)),
+            identity=Identity.of(secret),
+            hosts=frozenset(name for server in servers for name in server.names),
+            evidence=(
+                Evidence(
+                    text=failure.last.line.message,
+                    kind=EvidenceKind.LOG,
+                    ref=failure.last.line.pod,
+                    at=failure.last.line.at,
+                ),
+            ),
+            fixes=(Fix(title="Wait two minutes and scan again"),),
+            confidence=Confidence.OBSERVED,
+            credentials=frozenset({(failure.namespace, failure.name)}),
+            servers=frozenset(server.id for server in servers),
+        )

@@ -1,0 +1,215 @@
+"""MTLS002."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.ref import Place, Ref
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "MTLS002",
+    severity=Severity.CRITICAL,
+    needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds,
+    explains={"SDS011"},
+)
+def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
+    """A server asks for client certificates, and there is no CA to check them with.
+
+    With `mode: MUTUAL` or `OPTIONAL_MUTUAL` istiod looks for the clients' CA in a Secret called
+    `<credentialName>-cacert`; only when that does not exist, in the server's own Secret. Either
+    must have the key `cacert` or `ca.crt`. Without it Envoy waits for the CA and resets **every**
+    connection, with a client certificate or without.
+
+    Secrets that `kubectl create secret tls` or an ACME issuer makes hold no CA.
+
+    Fix: create the Secret `<credentialName>-cacert` with the key `cacert`, beside the gateway
+    pods.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: OPTIONAL_MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert-cacert, namespace: istio-system}
+    stringData:
+      ca.pem: authority Clients
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert-cacert, namespace: istio-system}
+    stringData:
+      cacert: authority Clients
+    ```
+
+    The CA in the same Secret is as good:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+      ca.crt: authority Clients
+    ```
+
+    Sources: istio.io, Secure Gateways, Key formats; istio/istio issues 47315, 18912, 12132.
+    """
+    for use in mesh.authority_uses():
+        if use.state is AuthorityState.MISSING and not mesh.misnamed_authorities(use):
+            yield Finding(
+                message=_message(use),
+                objects=(
+                    Place(use.server.gateway, use.reference.path),
+                    *(Place(name) for name in _candidates(use)),
+                    Place(use.workload.owner),
+                ),
+                identity=Identity.of(_candidates(use)[0]),
+                hosts=frozenset(use.server.names),
+                evidence=(
+                    Evidence(text=f"{use.server} has mode {use.server.mode}"),
+                    *(
+                        Evidence(text=f"its keys are: {listing(each.keys)}", ref=each.ref)
+                        for each in filter(None, (use.source,))
+                    ),
+                ),
+                fixes=(_fix(use),),
+                credentials=frozenset((use.namespace, each.name) for each in _candidates(use)),
+                servers=frozenset({use.server.id}),
+                absences=frozenset(
+                    (Kind.SECRET, use.namespace, each.name)
+                    for each in _candidates(use)
+                    if use.source is None or use.source.name == use.compound_name != each.name
+                ),
+            )
+
+
+def _candidates(use: AuthorityUse) -> tuple[Ref, ...]:
+    """Return the Secrets that istiod looks at, in its order."""
+    names = filter(None, (use.dedicated_name, use.compound_name))
+    return tuple(Ref(CORE, "Secret", use.namespace, name) for name in names)
+
+
+def _message(use: AuthorityUse) -> str:
+    first, *others = _candidates(use)
+    if use.source is None:
+        lacking = f"neither {first} nor {others[0]} exists" if others else f"{first} is missing"
+    elif use.source.name == first.name:
+        lacking = f"{first} has no cacert and no ca.crt with a value"
+    else:
+        lacking = f"{first} does not exist, and {use.source.ref} has no cacert and no ca.crt"
+    return (
+        f"{use.server} asks clients for a certificate, but {lacking}: there is no CA to check it"
+        f" with, and every connection to {listing(use.server.names)} is reset."
+    )
+
+
+def _fix(use: AuthorityUse) -> Fix:
+    secret = _candidates(use)[0]
+    create = (
+        "kubectl",
+        "create",
+        "secret",
+        "generic",
+        secret.name,
+        "-n",
+        secret.namespace,
+        "--from-file=cacert=client-ca.pem",
+    )
+    delete = ("kubectl", "delete", "secret", secret.name, "-n", secret.namespace)
+    exists = use.source is not None and use.source.name == secret.name
+    return Fix(
+        title=f"Give {secret} the CA of the clients",
+        commands=(delete, create) if exists else (create,),
+        verify=("kubectl", "get", "secret", secret.name, "-n", secret.namespace),
+        undo=delete,
+        why="Needs the CA certificates that sign the clients' certificates, as one PEM file.",
+    )  # fmt: skip

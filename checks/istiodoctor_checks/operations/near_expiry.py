@@ -1,0 +1,139 @@
+"""OPS009."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.issuance import is_issuing
+from istiodoctor.model.certmanager import Certificate
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+
+AT_MOST = timedelta(days=7)
+LAST_PART = 10
+"""The last tenth of its lifetime is too late for a certificate without a renewal under way."""
+
+
+@check(
+    "OPS009",
+    severity=Severity.HIGH,
+    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+)
+def near_expiry(mesh: Mesh) -> Iterator[Finding]:
+    """A served certificate is about to expire, and nothing is renewing it.
+
+    The measure is its own lifetime: the last tenth of it, at most seven days. A certificate of 90
+    days is renewed with 30 days left, one of 6 days with 2 days left; whoever comes this close
+    has no renewal, or one that does not work.
+
+    Fix: renew now. Put certificates that are renewed by hand under a Certificate of cert-manager.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com; expires in 4 days
+      tls.key: key of shop.example.com
+    ```
+
+    One whose renewal is still to come in time, or under way, is no fault:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com; expires in 4 days
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions: [{type: Ready, status: "True"}]
+      renewalTime: 2026-03-03T00:00:00Z
+    ```
+
+    Sources: istio.io, Secure Gateways; cert-manager.io, Certificate resource (renewal).
+    """
+    for served in mesh.served_certificates():
+        leaf, secret = served.leaf, served.credential
+        left = leaf.not_after - mesh.taken_at
+        writers = mesh.certificates_for(secret.namespace, secret.name)
+        if timedelta(0) <= left <= min(leaf.lifetime / LAST_PART, AT_MOST) and not any(
+            _will_renew(each, leaf.not_after, mesh.taken_at) for each in writers
+        ):
+            yield Finding(
+                message=(
+                    f"The certificate in {secret.ref} expires on"
+                    f" {leaf.not_after:%Y-%m-%d %H:%M} UTC, in {_words(left)}, and no renewal is"
+                    " under way. After that clients refuse it."
+                ),
+                objects=(
+                    chain_of(secret),
+                    *references(served.uses),
+                    *(Place(each.ref) for each in writers),
+                ),
+                identity=Identity.of(secret.ref),
+                hosts=hosts_of(served.uses),
+                evidence=(
+                    Evidence(
+                        text=f"valid for {_words(leaf.lifetime)} in all, serial {leaf.serial}",
+                        ref=secret.ref,
+                    ),
+                ),
+                fixes=(mend(secret, writers, "Renew the certificate now"),),
+                deadline=leaf.not_after,
+                credentials=frozenset({(secret.namespace, secret.name)}),
+                servers=servers_of(served.uses),
+            )
+
+
+def _will_renew(certificate: Certificate, not_after: datetime, now: datetime) -> bool:
+    renewal = certificate.status.renewal_time
+    comes = renewal is not None and now <= renewal < not_after
+    return comes or (is_issuing(certificate) and not certificate.status.failed_issuance_attempts)
+
+
+def _words(span: timedelta) -> str:
+    if span >= timedelta(days=2):
+        return f"{span.days} days"
+    hours = int(span.total_seconds() // 3600)
+    return f"{hours} hours" if hours >= 2 else f"{int(span.total_seconds() // 60)} minutes"

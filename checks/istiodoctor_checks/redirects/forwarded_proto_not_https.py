@@ -1,0 +1,132 @@
+"""HTTP002."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
+
+TELL_THE_PROXY = (
+    "In nginx: proxy_set_header X-Forwarded-Proto https; where $scheme is that of a plain hop it"
+    " says http."
+)
+
+
+@check("HTTP002", severity=Severity.CRITICAL, needs=Mesh.untold_https.kinds, explains={"HTTP008"})
+def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway that trusts its proxy's X-Forwarded-Proto is not told https, and redirects.
+
+    With `numTrustedProxies: 1` or more, Envoy believes the header `X-Forwarded-Proto`. The proxy
+    that ends TLS must then send `https`. If it sends `http` (nginx's `$scheme` on an inner plain
+    hop, two proxies in a row) or no such header (a load balancer that ends TLS and goes on in
+    TCP), a server with `httpsRedirect` redirects the client to the same URL without end.
+
+    Fix: make the proxy send `X-Forwarded-Proto: https`, or redirect there and not in the gateway.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: gateway
+      namespace: istio-system
+      labels: {istio: ingressgateway}
+      annotations: {proxy.istio.io/config: "gatewayTopology: {numTrustedProxies: 1}"}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: gateway
+      namespace: istio-system
+      annotations:
+        service.beta.kubernetes.io/aws-load-balancer-type: nlb
+        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu:1:certificate/a
+        service.beta.kubernetes.io/aws-load-balancer-ssl-ports: https
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8080}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+    ```
+
+    An Ingress controller sends the header:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: gateway
+      namespace: istio-system
+      labels: {istio: ingressgateway}
+      annotations: {proxy.istio.io/config: "gatewayTopology: {numTrustedProxies: 1}"}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: edge, namespace: istio-system}
+    spec:
+      ingressClassName: nginx
+      tls: [{hosts: [shop.example.com], secretName: shop-cert}]
+      rules:
+      - host: shop.example.com
+        http:
+          paths: [{path: /, backend: {service: {name: gateway, port: {number: 80}}}}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+    ```
+
+    Sources: istio.io, Configuring Gateway Network Topology; envoyproxy/envoy issue 4496.
+    """
+    for each in mesh.untold_https():
+        plain, front = each.plain, each.front
+        sent = front.sends_x_forwarded_proto
+        yield Finding(
+            message=(
+                f"{front.text} ends TLS for {plain.host} and"
+                f" {'sends X-Forwarded-Proto: http' if sent else 'is not known to send a header'}."
+                f" {plain.server} then redirects the client to the same URL without end."
+            ),
+            objects=(plain.place, *((front.place,) if front.place else ())),
+            identity=Identity.of(plain.server.gateway),
+            hosts=frozenset({plain.host}),
+            evidence=(
+                Evidence(text=f"numTrustedProxies of {plain.workload}: {each.trusted_proxies}"),
+                Evidence(text=f"X-Forwarded-Proto: {sent or 'none known'}"),
+            ),
+            fixes=(
+                Fix(
+                    title="Make the proxy send X-Forwarded-Proto: https",
+                    risk=Risk.OUTSIDE_CLUSTER,
+                    why=TELL_THE_PROXY,
+                ),
+                redirect_before_the_gateway(plain),
+            ),
+            confidence=Confidence.CERTAIN if sent else Confidence.SUSPECTED,
+            servers=frozenset({plain.server.id}),
+        )

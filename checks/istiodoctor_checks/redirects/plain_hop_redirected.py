@@ -1,0 +1,239 @@
+"""HTTP001."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hops import Loop
+from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway, trust_the_proxy
+
+
+@check(
+    "HTTP001",
+    severity=Severity.CRITICAL,
+    needs=Mesh.redirect_loops.kinds,
+    explains={"HTTP005", "HTTP008"},
+)
+def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway redirects requests to HTTPS that have had HTTPS already, without end.
+
+    TLS ends before the gateway, and the request comes on in plain HTTP to a server with
+    `httpsRedirect`. With `numTrustedProxies: 0`, Istio's default, Envoy overwrites
+    `X-Forwarded-Proto` with what it sees itself: http. So it redirects to the same URL again;
+    browsers say ERR_TOO_MANY_REDIRECTS. The response has no `x-envoy-upstream-service-time`
+    header: the application never saw the request.
+
+    A host that a plain server redirects while no server of the gateway speaks TLS for it is the
+    same mistake: either something before the gateway ends TLS, and it loops, or nothing does, and
+    https:// fails.
+
+    Fix: redirect where TLS ends, not in the gateway; or trust that proxy's `X-Forwarded-Proto`
+    with `numTrustedProxies: 1`; or let TLS through to a TLS server of the gateway.
+
+    ```yaml bad
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: istiod, namespace: istio-system}
+    spec:
+      selector: {matchLabels: {app: istiod}}
+      template:
+        metadata: {labels: {app: istiod}}
+        spec: {containers: [{name: discovery, image: "istio/pilot:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: istio, namespace: istio-system}
+    data: {mesh: "defaultConfig: {}"}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: edge, namespace: istio-system}
+    spec:
+      ingressClassName: nginx
+      tls: [{hosts: [shop.example.com], secretName: shop-cert}]
+      rules:
+      - host: shop.example.com
+        http:
+          paths: [{path: /, backend: {service: {name: gateway, port: {number: 80}}}}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```yaml bad
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: istiod, namespace: istio-system}
+    spec:
+      selector: {matchLabels: {app: istiod}}
+      template:
+        metadata: {labels: {app: istiod}}
+        spec: {containers: [{name: discovery, image: "istio/pilot:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: istio, namespace: istio-system}
+    data: {mesh: "defaultConfig: {}"}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+    ```
+
+    Here the gateway believes its proxy, which says https:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: gateway
+      namespace: istio-system
+      labels: {istio: ingressgateway}
+      annotations: {proxy.istio.io/config: "gatewayTopology: {numTrustedProxies: 1}"}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: edge, namespace: istio-system}
+    spec:
+      ingressClassName: nginx
+      tls: [{hosts: [shop.example.com], secretName: shop-cert}]
+      rules:
+      - host: shop.example.com
+        http:
+          paths: [{path: /, backend: {service: {name: gateway, port: {number: 80}}}}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    And here plain requests come from clients only:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 23674, 17980,
+    16778, 27315, 18300.
+    """
+    for each in mesh.redirect_loops():
+        plain = each.plain
+        yield Finding(
+            message=_message(each),
+            objects=(plain.place, *((each.front.place,) if each.front and each.front.place else ())),
+            identity=Identity.of(plain.server.gateway),
+            hosts=frozenset({plain.host}),
+            evidence=tuple(_evidence(each)),
+            fixes=(redirect_before_the_gateway(plain), trust_the_proxy(plain)),
+            confidence=Confidence.CERTAIN if each.is_certain else Confidence.SUSPECTED,
+            servers=frozenset({plain.server.id}),
+        )
+
+
+def _message(each: Loop) -> str:
+    plain = each.plain
+    if each.front is None:
+        return (
+            f"{plain.server} redirects {plain.host} to HTTPS, but no server of {plain.workload}"
+            " speaks TLS for it. If something before the gateway ends TLS, its requests are"
+            " redirected without end; if nothing does, https:// fails."
+        )
+    return (
+        f"{plain.server} redirects every plain request for {plain.host} to HTTPS, and"
+        f" {each.front.text} sends it plain requests: clients are redirected without end."
+    )
+
+
+def _evidence(each: Loop) -> Iterator[Evidence]:
+    if each.front:
+        ref = each.front.place.ref if each.front.place else None
+        yield Evidence(text=f"before the gateway: {each.front.text}", ref=ref)
+    else:
+        yield Evidence(text=f"TLS servers for {each.plain.host}: none")
+    trusted = "not known" if each.trusted_proxies is None else str(each.trusted_proxies)
+    yield Evidence(text=f"numTrustedProxies of {each.plain.workload}: {trusted}")

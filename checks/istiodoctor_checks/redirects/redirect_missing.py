@@ -1,0 +1,136 @@
+"""HTTP004."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hops import PlainTwin
+from istiodoctor.mesh.redirects import PlainHost
+from istiodoctor_checks.fixes import set_field
+
+
+@check("HTTP004", severity=Severity.LOW, needs=Mesh.served_in_the_clear.kinds)
+def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
+    """A host with HTTPS is served in the clear as well, and nothing redirects to HTTPS.
+
+    The gateway has a TLS server for the host and a plain one that answers with the application's
+    content: who types the bare name stays on http://.
+
+    Where a proxy or load balancer before the gateway ends TLS or redirects, that is right, and
+    `httpsRedirect` in the gateway would make a loop (HTTP001).
+
+    Fix: `tls: {httpsRedirect: true}` on the plain server, or a redirect rule in the
+    VirtualService where some path (an ACME challenge) must stay plain.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    A redirect rule that leaves ACME challenges out is a redirect:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - match: [{port: 80, withoutHeaders: {":path": {prefix: /.well-known/acme-challenge/}}}]
+        redirect: {scheme: https}
+      - match: [{port: 443}]
+        route: [{destination: {host: shop}}]
+    ```
+
+    Sources: istio.io, Gateway reference (httpsRedirect) and Secure Gateways.
+    """
+    for plain, twin in mesh.served_in_the_clear():
+        tls = twin.tls.server
+        yield Finding(
+            message=_message(plain, twin),
+            objects=(plain.server.field("/tls/httpsRedirect"), tls.field("/hosts")),
+            identity=Identity.of(plain.server.gateway),
+            hosts=frozenset({twin.tls.host}),
+            evidence=(
+                Evidence(text=f"{plain.server} has no httpsRedirect", ref=plain.server.gateway),
+                *(Evidence(text=f"before the gateway: {front.text}") for front in twin.fronts),
+            ),
+            fixes=() if twin.fronts else tuple(_fixes(plain)),
+            severity=Severity.INFO if twin.fronts else None,
+            servers=frozenset({plain.server.id, tls.id}),
+        )
+
+
+def _message(plain: PlainHost, twin: PlainTwin) -> str:
+    start = f"{plain.server} serves {twin.tls.host} in the clear beside {twin.tls.server}"
+    if twin.fronts:
+        return f"{start}; {twin.fronts[0].text}, so a redirect belongs there."
+    return f"{start}, and nothing redirects it to HTTPS."
+
+
+def _fixes(plain: PlainHost) -> Iterator[Fix]:
+    server = plain.server
+    place = server.field("/tls")
+    yield set_field(
+        place,
+        {"httpsRedirect": True},
+        f"Redirect {server} to HTTPS",
+        why="Every path of its hosts is redirected, ACME challenges too.",
+    )

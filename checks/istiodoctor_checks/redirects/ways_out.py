@@ -1,0 +1,33 @@
+"""The ways out of a redirect loop, as fixes."""
+
+from istiodoctor.finding import Fix, Risk
+from istiodoctor.mesh.redirects import PlainHost
+from istiodoctor.model.kind import APPS
+from istiodoctor_checks.fixes import remove_field
+
+
+def redirect_before_the_gateway(plain: PlainHost) -> Fix:
+    """Take the redirect out of the gateway."""
+    return remove_field(
+        plain.place,
+        f"Remove httpsRedirect from {plain.server}",
+        why="Redirect plain requests where TLS ends: in the load balancer or proxy.",
+    )
+
+
+def trust_the_proxy(plain: PlainHost) -> Fix:
+    """Make Envoy believe the X-Forwarded-Proto of the proxy before it."""
+    owner = plain.workload.owner
+    annotation = '{"proxy.istio.io/config":"gatewayTopology: {numTrustedProxies: 1}"}'
+    body = '{"spec":{"template":{"metadata":{"annotations":' + annotation + "}}}}"
+    patch = ("kubectl", "patch", owner.resource, owner.name, "-n", owner.namespace, "-p", body)
+    return Fix(
+        title=f"Trust one proxy before {plain.workload}",
+        risk=Risk.RESTARTS_TRAFFIC,
+        commands=(patch,) if owner.group == APPS else (),
+        why=(
+            "The annotation proxy.istio.io/config with gatewayTopology: {numTrustedProxies: 1}"
+            " makes Envoy believe that proxy's X-Forwarded-Proto and X-Forwarded-For; the proxy"
+            " must set them itself. Pods restart. Only where every client comes through it."
+        ),
+    )

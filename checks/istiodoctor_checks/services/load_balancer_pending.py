@@ -1,0 +1,120 @@
+"""SVC006."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.kubernetes import Service
+from istiodoctor_checks.fixes import get, set_field
+from istiodoctor_checks.wording import listing
+
+
+@check("SVC006", severity=Severity.HIGH, needs=Mesh.pending_load_balancers.kinds)
+def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway's Service of type LoadBalancer has got no address.
+
+    Nothing in the cluster (or in its cloud) gave the Service an address: `kubectl get service`
+    shows EXTERNAL-IP `<pending>`. On bare metal, kind and minikube that is so until something
+    like MetalLB is installed; in a cloud, quotas, subnets or permissions are the reason, and the
+    events of the Service say which. Its node ports work all the same.
+
+    Fix: install or mend what gives out addresses, or use the node ports.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system, creationTimestamp: "2026-03-01T11:00:00Z"}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443, nodePort: 30443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    A Service that was just made is still waiting, and one with `externalIPs` needs no address:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system, creationTimestamp: "2026-03-01T11:58:00Z"}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443, nodePort: 30443}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: by-hand, namespace: istio-system, creationTimestamp: "2025-03-01T11:00:00Z"}
+    spec:
+      type: LoadBalancer
+      externalIPs: [192.0.2.10]
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443, nodePort: 31443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: istio.io, Ingress Gateways; kubernetes-sigs/kind issue 2374; istio/istio issue 40324.
+    """
+    for each in mesh.pending_load_balancers():
+        service = each.service
+        yield Finding(
+            message=(
+                f"{service.ref} of type LoadBalancer has had no address since"
+                f" {each.since:%Y-%m-%d %H:%M} UTC: clients outside reach"
+                f" {listing(sorted(each.hosts)) or 'the gateway'} by node ports at best."
+            ),
+            objects=(service.at("/status/loadBalancer"),),
+            identity=Identity.of(service.ref),
+            hosts=each.hosts,
+            evidence=(
+                Evidence(text="status.loadBalancer.ingress is empty", ref=service.ref),
+                *((Evidence(text="no MetalLB runs here"),) if each.metallb is False else ()),
+            ),
+            fixes=tuple(_fixes(service)),
+        )
+
+
+def _fixes(service: Service) -> Iterator[Fix]:
+    yield Fix(
+        title="See what the events of the Service say",
+        commands=(
+            ("kubectl", "describe", service.ref.resource, service.name, "-n", service.namespace),
+        ),
+        verify=get(service.ref),
+        why="Without a cloud, install MetalLB with a pool of addresses, or use a node port.",
+    )
+    yield set_field(
+        service.at("/spec/type"),
+        "NodePort",
+        "Give up the load balancer and use the node ports",
+        why="Clients, or something before the nodes, must then use the node ports.",
+    )

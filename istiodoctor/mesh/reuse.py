@@ -1,0 +1,158 @@
+"""HTTP/2 connection reuse: which hosts arrive at a server that has no routes for them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.attachments import AttachmentQuestions
+from istiodoctor.mesh.credentials import CredentialState
+from istiodoctor.mesh.hosts import covers, is_wildcard
+from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.credential import Credential
+from istiodoctor.model.ref import Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stray:
+    """A host that a browser may ask for on another server's connection."""
+
+    name: str
+    """The name in the other server's certificate that covers the host."""
+    host: str
+    server: Server
+    """The server that the host belongs to."""
+    lands_on: Server
+    """The server whose certificate also covers it, and whose routes differ."""
+    credential: Credential
+    """The certificate of that other server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReuseGroup:
+    """Servers of one listener between which connections may be reused wrongly."""
+
+    listener: Listener
+    strays: tuple[Stray, ...]
+
+    @property
+    def credentials(self) -> tuple[Credential, ...]:
+        """The Secrets whose certificates cover hosts of other servers, in order of name."""
+        found = {each.credential.ref: each.credential for each in self.strays}
+        return tuple(found[ref] for ref in sorted(found))
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """The servers concerned, oldest first."""
+        found = {each for stray in self.strays for each in (stray.server, stray.lands_on)}
+        return tuple(sorted(found, key=lambda each: (each.age_order, each.index)))
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that may get a wrong answer."""
+        return tuple(dict.fromkeys(stray.host for stray in self.strays))
+
+
+class ReuseQuestions(AttachmentQuestions):
+    """Servers whose certificates cover each other's hosts."""
+
+    @question(rests_on=[AttachmentQuestions.credential_uses])
+    def _certificates(self) -> Mapping[tuple[Workload, Server], tuple[Credential, ...]]:
+        found: dict[tuple[Workload, Server], list[Credential]] = defaultdict(list)
+        for use in self.credential_uses():
+            if use.state is CredentialState.FOUND and use.credential and use.credential.leaf:
+                found[use.workload, use.server].append(use.credential)
+        return {key: tuple(credentials) for key, credentials in found.items()}
+
+    @question(
+        rests_on=[
+            _certificates,
+            AttachmentQuestions.listeners,
+            AttachmentQuestions.server_for,
+            AttachmentQuestions.routes_for,
+            AttachmentQuestions.attachments_of,
+        ]
+    )
+    def reuse_groups(self) -> tuple[ReuseGroup, ...]:
+        """Return, per listener, the servers whose certificates cover hosts of one another.
+
+        And which route those hosts differently: a browser keeps one HTTP/2 connection for every
+        name that its certificate covers.
+        """
+        return tuple(
+            ReuseGroup(listener=listener, strays=tuple(strays))
+            for listener in self.listeners()
+            if listener.is_tls and len(listener.servers) > 1
+            for strays in _joined(list(self._strays(listener)))
+        )
+
+    def _strays(self, listener: Listener) -> Iterator[Stray]:
+        owners: dict[str, dict[Server, Credential]] = defaultdict(dict)
+        under: dict[str, list[tuple[str, Server]]] = defaultdict(list)
+        for server in listener.servers:
+            if not server.is_tls:
+                continue
+            if server.routes_http:
+                for credential in self._certificates().get((listener.workload, server), ()):
+                    for name in credential.leaf.dns_names if credential.leaf else ():
+                        owners[name.lower()].setdefault(server, credential)
+            for host in server.names:
+                under[host].append((host, server))
+                if not is_wildcard(host):
+                    under[f"*.{host.partition('.')[2]}"].append((host, server))
+        for name, holders in owners.items():
+            for host, server in under.get(name, ()):
+                stray = self._stray(listener, name, holders, host, server)
+                if stray:
+                    yield stray
+
+    def _stray(
+        self,
+        listener: Listener,
+        name: str,
+        holders: Mapping[Server, Credential],
+        host: str,
+        server: Server,
+    ) -> Stray | None:
+        if self.server_for(listener, host) is not server:
+            return None
+        wanted = self._route_refs(server, host)
+        if not wanted:
+            return None
+        # Ends soon: hardly any two servers have the same routes for one host.
+        for other, credential in holders.items():
+            if other is not server and self._route_refs(other, host) != wanted:
+                return Stray(
+                    name=name, host=host, server=server, lands_on=other, credential=credential
+                )
+        return None
+
+    def _route_refs(self, server: Server, host: str) -> frozenset[Ref]:
+        if server.api is GatewayApi.ISTIO:
+            return frozenset(each.ref for each in self.routes_for(server, host))
+        return frozenset(
+            each.route.ref
+            for each in self.attachments_of(server)
+            if any(covers(shared, host) for shared in each.hosts)
+        )
+
+
+def _joined(strays: list[Stray]) -> Iterator[list[Stray]]:
+    """Yield the strays in groups that share a certificate, or a name in several certificates."""
+    parents: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        while parents.setdefault(node, node) != node:
+            parents[node] = parents[parents[node]]
+            node = parents[node]
+        return node
+
+    for stray in strays:
+        leaf = stray.credential.leaf
+        parents[root(stray.name)] = root(leaf.fingerprint_sha256 if leaf else stray.name)
+    groups: dict[str, list[Stray]] = defaultdict(list)
+    for stray in strays:
+        groups[root(stray.name)].append(stray)
+    yield from groups.values()
