@@ -1,4 +1,4 @@
-"""Write the generated documentation: one page a check, and the list of all.
+"""Write the generated documentation: one page a check, the list of all, the coverage.
 
 `python -m istiodoctor.docs` writes it; with `--check` it says which pages are stale and fails.
 """
@@ -8,11 +8,20 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from istiodoctor.check import Check
 from istiodoctor.registry import discover
 
 ROOT = Path("docs")
 _FENCE = re.compile(r"^```(yaml|log) (bad|good).*$", re.MULTILINE)
+_PLACES = {
+    "S": "manifests",
+    "L": "live objects",
+    "G": "logs",
+    "E": "Envoy",
+    "P": "probes",
+}
 _CAPTIONS = {"bad": "Fires on:", "good": "Stays silent on:"}
 
 
@@ -43,10 +52,49 @@ def index(checks: Iterable[Check]) -> str:
     return f"# Checks\n\n| Code | Name | Severity | Problem |\n|---|---|---|---|\n{rows}"
 
 
-def pages(checks: tuple[Check, ...]) -> Mapping[Path, str]:
+class _Mode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One failure mode of the catalogue."""
+
+    code: str
+    name: str
+    where: str
+    reason: str = ""
+    """Why no check finds it; empty where one does."""
+
+
+class _Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+    mode: tuple[_Mode, ...]
+
+
+def catalogue(root: Path) -> tuple[_Mode, ...]:
+    """Return every failure mode there is to find."""
+    path = root / ROOT / "catalogue.toml"
+    return msgspec.toml.decode(path.read_bytes(), type=_Catalogue).mode
+
+
+def coverage(checks: Iterable[Check], modes: Iterable[_Mode]) -> str:
+    """Return the table of all failure modes and how each is found, or why not, in Markdown."""
+    by_code = {check.code: check for check in checks}
+    found, rows = 0, []
+    for mode in modes:
+        check = by_code.get(mode.code)
+        found += check is not None
+        how = f"[{check.name}](checks/{check.code}.md): {check.title}" if check else mode.reason
+        shows = ", ".join(_PLACES[letter] for letter in mode.where) or "\u2013"
+        rows.append(
+            f"| {mode.code} | {mode.name} | {shows} | {'yes' if check else 'no'} | {how} |\n"
+        )
+    head = "| Code | Failure mode | Shows in | Found | How, or why not |\n|---|---|---|---|---|\n"
+    return (
+        f"# Coverage\n\n{found} of {len(rows)} failure modes are found.\n\n{head}{''.join(rows)}"
+    )
+
+
+def pages(checks: tuple[Check, ...], root: Path) -> Mapping[Path, str]:
     """Return every generated file with its text."""
     folder = ROOT / "checks"
     return {
+        ROOT / "coverage.md": coverage(checks, catalogue(root)),
         folder / "README.md": index(checks),
         **{folder / f"{check.code}.md": page(check) for check in checks},
     }
@@ -54,19 +102,19 @@ def pages(checks: tuple[Check, ...]) -> Mapping[Path, str]:
 
 def stale(checks: tuple[Check, ...], root: Path) -> tuple[str, ...]:
     """Return the files below a folder that are not as they would be written."""
-    wanted = pages(checks)
+    wanted = pages(checks, root)
     old = {path.relative_to(root) for path in (root / ROOT / "checks").glob("*.md")}
     changed = {
         path
         for path, text in wanted.items()
-        if path not in old or (root / path).read_text(encoding="utf-8") != text
+        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
     }
     return tuple(sorted(str(path) for path in changed | (old - wanted.keys())))
 
 
 def write(checks: tuple[Check, ...], root: Path) -> None:
     """Write every page, and remove those of checks that are gone."""
-    wanted = pages(checks)
+    wanted = pages(checks, root)
     (root / ROOT / "checks").mkdir(parents=True, exist_ok=True)
     for path in (root / ROOT / "checks").glob("*.md"):
         if path.relative_to(root) not in wanted:

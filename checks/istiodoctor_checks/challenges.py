@@ -74,10 +74,9 @@ def _narrow(bound: BoundRule) -> Fix:
     operations: list[dict[str, Any]] = [
         {
             "op": "add",
-            "path": f"{path}/match/{index}/withoutHeaders"
-            + "/:path" * bool(match.without_headers),
-            "value": LEAVE_OUT[":path"] if match.without_headers else LEAVE_OUT,
+            "path": f"{path}/match/{index}/withoutHeaders{'/:path' if others else ''}",
+            "value": LEAVE_OUT[":path"] if others else LEAVE_OUT,
         }
-        for index, match in enumerate(bound.rule.match)
+        for index, others in enumerate(match.without_headers for match in bound.rule.match)
     ] or [{"op": "add", "path": f"{path}/match", "value": [{"withoutHeaders": LEAVE_OUT}]}]
     return json_patch(bound.place.ref, operations, "Leave challenges out of the redirect")

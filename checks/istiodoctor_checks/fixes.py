@@ -1,5 +1,6 @@
 """Fixes that several checks offer, as data."""
 
+import json
 from typing import Any
 
 from istiodoctor.finding import Fix, Patch, PatchType, Risk
@@ -73,6 +74,25 @@ def create_tls_secret(namespace: str, name: str, title: str) -> Fix:
         ),
         verify=("kubectl", "get", "secret", name, "-n", namespace),
         undo=("kubectl", "delete", "secret", name, "-n", namespace),
+        why=SECRET_WHY,
+    )  # fmt: skip
+
+
+def create_and_name_secret(place: Place, namespace: str, name: str, title: str) -> Fix:
+    """Create a server certificate Secret, then name it in a field that names another now."""
+    created = create_tls_secret(namespace, name, title)
+    patch = [{"op": "replace", "path": place.path, "value": name}]
+    return Fix(
+        title=title,
+        commands=(
+            *created.commands,
+            (
+                "kubectl", "patch", place.ref.resource, place.ref.name, *_namespaced(place.ref),
+                "--type=json", "-p", json.dumps(patch),
+            ),
+        ),
+        verify=get(place.ref),
+        undo=created.undo,
         why=SECRET_WHY,
     )  # fmt: skip
 

@@ -1,8 +1,9 @@
 """Symptoms under their causes, and the rank of what remains."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from heapq import heapify, heappop, heappush
 
 from istiodoctor.diagnosis.linking import causes, roots
 from istiodoctor.diagnosis.merging import Merged
@@ -23,15 +24,36 @@ def fold(findings: Iterable[Merged], locate: Locate) -> tuple[Problem, ...]:
     every = tuple(findings)
     direct = causes(every)
     bottoms = {each: roots(each, direct) for each in every}
-    own = {each: rank(each, (each,)) for each in every}
     groups: dict[Merged, list[Merged]] = defaultdict(list)
     for finding, found in bottoms.items():
-        groups[min(found, key=own.__getitem__) if found else finding].append(finding)
-    ranked = sorted(groups.items(), key=lambda group: rank(group[0], group[1]))
+        for cause in found or (finding,):
+            groups[cause].append(finding)
     return tuple(
         _problem(position, cause, members, bottoms, locate)
-        for position, (cause, members) in enumerate(ranked, start=1)
+        for position, (cause, members) in enumerate(_ranked(groups), start=1)
     )
+
+
+def _ranked(groups: Mapping[Merged, list[Merged]]) -> Iterator[tuple[Merged, list[Merged]]]:
+    """Yield each cause, the worst first, with its symptoms that no worse cause has taken.
+
+    A group without the symptoms that others took is never worse than it was before: so the one at
+    the top of the heap is the worst if it still has them all.
+    """
+    waiting = [
+        (rank(cause, members), number, len(members), cause)
+        for number, (cause, members) in enumerate(groups.items())
+    ]
+    heapify(waiting)
+    taken: set[Merged] = set()
+    while waiting:
+        _, number, size, cause = heappop(waiting)
+        members = [each for each in groups[cause] if each not in taken]
+        if len(members) < size:
+            heappush(waiting, (rank(cause, members), number, len(members), cause))
+            continue
+        taken.update(members)
+        yield cause, members
 
 
 def rank(cause: Merged, members: Iterable[Merged]) -> Rank:

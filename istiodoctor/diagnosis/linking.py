@@ -2,10 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from itertools import product
 
 from istiodoctor.diagnosis.merging import Merged
+from istiodoctor.model.ref import Ref
 
 Topic = tuple[str, Hashable]
+Subjects = tuple[bool, bool, bool]
+"""Whether a finding says which credentials, servers and hosts it is about."""
 
 
 def causes(findings: Iterable[Merged]) -> Mapping[Merged, tuple[Merged, ...]]:
@@ -20,57 +24,66 @@ def causes(findings: Iterable[Merged]) -> Mapping[Merged, tuple[Merged, ...]]:
     found: dict[Merged, dict[Merged, None]] = defaultdict(dict)
     for cause in every:
         for code in sorted(cause.check.explains):
-            for topic in _topics(cause):
+            for topic in _common_topics(cause):
                 for effect in index.get((code, topic), ()):
-                    if effect is not cause and _meet(cause, effect):
+                    if effect is not cause:
                         found[effect][cause] = None
     return {effect: tuple(each) for effect, each in found.items()}
 
 
 def roots(finding: Merged, direct: Mapping[Merged, tuple[Merged, ...]]) -> tuple[Merged, ...]:
     """Return the findings at the bottom of what explains one; empty when nothing does."""
+    return tuple(each for each in ancestors((finding,), direct) if not direct.get(each))
+
+
+def ancestors(
+    findings: Iterable[Merged], direct: Mapping[Merged, tuple[Merged, ...]]
+) -> tuple[Merged, ...]:
+    """Return everything that explains some of these findings, directly or not."""
+    seen = dict.fromkeys(findings)
+    waiting = list(seen)
     found: dict[Merged, None] = {}
-    seen = {finding}
-    waiting = list(direct.get(finding, ()))
     while waiting:
-        cause = waiting.pop()
-        if cause in seen:
-            continue
-        seen.add(cause)
-        deeper = direct.get(cause, ())
-        if deeper:
-            waiting += deeper
-        else:
-            found[cause] = None
+        for cause in direct.get(waiting.pop(), ()):
+            if cause not in seen:
+                seen[cause] = found[cause] = None
+                waiting.append(cause)
     return tuple(found)
 
 
 def _topics(finding: Merged) -> Iterator[Topic]:
     """Yield what a finding is about: the things on which findings meet."""
+    yield from _subjects(finding)
+    for ref in _refs(finding):
+        yield "object", (_says(finding), ref)
+
+
+def _common_topics(finding: Merged) -> Iterator[Topic]:
+    """Yield the topics of every finding that this one would meet.
+
+    A shared credential, server or host decides. A shared object counts only where none of those
+    says that they differ: two servers of one Gateway have nothing to do with each other.
+    """
+    yield from _subjects(finding)
+    mine = _says(finding)
+    for ref in _refs(finding):
+        for theirs in product((False, True), repeat=len(mine)):
+            if not any(one and other for one, other in zip(mine, theirs, strict=True)):
+                yield "object", (theirs, ref)
+
+
+def _subjects(finding: Merged) -> Iterator[Topic]:
     for key in finding.credentials:
         yield "credential", key
     for server in finding.servers:
         yield "server", server
     for host in finding.hosts:
         yield "host", host
-    for ref in {place.ref for place in finding.objects}:
-        yield "object", ref
 
 
-def _meet(one: Merged, other: Merged) -> bool:
-    """Whether two findings are about the same thing.
+def _says(finding: Merged) -> Subjects:
+    return bool(finding.credentials), bool(finding.servers), bool(finding.hosts)
 
-    A shared credential, server or host decides. A shared object counts only where none of those
-    says that they differ: two servers of one Gateway have nothing to do with each other.
-    """
-    differ = False
-    for mine, theirs in (
-        (one.credentials, other.credentials),
-        (one.servers, other.servers),
-        (one.hosts, other.hosts),
-    ):
-        if mine and theirs:
-            if not mine.isdisjoint(theirs):
-                return True
-            differ = True
-    return not differ and not {p.ref for p in one.objects}.isdisjoint(p.ref for p in other.objects)
+
+def _refs(finding: Merged) -> frozenset[Ref]:
+    return frozenset(place.ref for place in finding.objects)

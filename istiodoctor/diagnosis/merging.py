@@ -60,8 +60,13 @@ def merge(runs: Iterable[Run]) -> tuple[Merged, ...]:
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
-    """Order findings of one identity so that the order of input never shows."""
-    return (finding.objects, finding.message, tuple(sorted(finding.hosts)))
+    """Order findings of one identity so that the order of input never shows.
+
+    What they say about objects comes first; the rest, as text, decides between equals.
+    """
+    places = tuple((place.ref, place.path) for place in finding.objects)
+    rest = (finding.title, finding.severity, finding.evidence, finding.fixes)
+    return (places, finding.message, tuple(sorted(finding.hosts)), repr(rest))
 
 
 def _merged(check: Check, identity: Identity, findings: list[Finding]) -> Merged:

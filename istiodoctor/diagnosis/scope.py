@@ -1,8 +1,9 @@
 """Which findings the user asked about: namespaces, gateways, hosts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from istiodoctor.diagnosis.linking import ancestors, causes
 from istiodoctor.diagnosis.merging import Merged
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import meet
@@ -35,13 +36,26 @@ class Scope:
 
 
 def in_scope(findings: Iterable[Merged], scope: Scope, mesh: Mesh) -> tuple[Merged, ...]:
-    """Return the findings about what was chosen."""
+    """Return the findings about what was chosen, and those that explain them, wherever they are."""
+    every = tuple(findings)
     if scope.is_everything:
-        return tuple(findings)
+        return every
     serving = frozenset(
         server.gateway for server in mesh.servers() if _any_meet(scope.hosts, server.names)
     )
-    return tuple(each for each in findings if _takes(scope, each, serving))
+    chosen = [each for each in every if _takes(scope, each, serving)]
+    kept = {*chosen, *ancestors(chosen, causes(every))}
+    return tuple(each for each in every if each in kept)
+
+
+def unmatched(scope: Scope, mesh: Mesh) -> Iterator[str]:
+    """Yield what was chosen and is nowhere: nothing wrong with it means nothing."""
+    servers = mesh.servers()
+    there = {(each.gateway.namespace, each.gateway.name) for each in servers}
+    for namespace, name in sorted(scope.gateways - there):
+        yield f"no Gateway {namespace}/{name} with servers was found"
+    for namespace in sorted(scope.namespaces - {namespace for namespace, _ in there}):
+        yield f"no Gateway was found in the namespace {namespace}"
 
 
 def _takes(scope: Scope, finding: Merged, serving: frozenset[Ref]) -> bool:

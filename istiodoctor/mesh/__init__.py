@@ -1,10 +1,10 @@
 """What Istio makes of the objects: its semantics as questions with answers."""
 
 from istiodoctor.mesh.conditions import ConditionQuestions
-from istiodoctor.mesh.misrouting import MisroutingQuestions
 from istiodoctor.mesh.reuse import ReuseQuestions
 from istiodoctor.mesh.trust import TrustQuestions
 from istiodoctor.mesh.unrouted import UnroutedQuestions
+from istiodoctor.mesh.upstream import UpstreamQuestions
 from istiodoctor.mesh.wanted import WantedQuestions
 
 __all__ = ["Mesh"]
@@ -15,7 +15,7 @@ class Mesh(
     TrustQuestions,
     UnroutedQuestions,
     ConditionQuestions,
-    MisroutingQuestions,
+    UpstreamQuestions,
     ReuseQuestions,
 ):
     """Everything a check may ask, about one snapshot."""

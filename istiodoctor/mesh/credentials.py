@@ -90,10 +90,7 @@ class AuthorityState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AuthorityUse:
-    """Where a server's client CA comes from: `<name>-cacert` first.
-
-    Else the server's own Secret.
-    """
+    """Where a server's client CA comes from: `<name>-cacert`, else the server's own Secret."""
 
     server: Server
     workload: Workload

@@ -129,9 +129,9 @@ class DeliveryQuestions(AttachmentQuestions, PlacementQuestions):
 
     @question(rests_on=[_failures_by_aftermath])
     def delivery_failures(self) -> tuple[DeliveryFailure, ...]:
-        """Return the credentials that a log says were not delivered.
+        """Return the credentials that a log says were not delivered, and nothing says since were.
 
-        And are not known to have been since: see Aftermath.
+        See Aftermath.
         """
         return self._failures_by_aftermath().get(Aftermath.OPEN, ())
 
@@ -141,10 +141,7 @@ class DeliveryQuestions(AttachmentQuestions, PlacementQuestions):
         return self._failures_by_aftermath().get(Aftermath.SETTLING, ())
 
     def _namespaces(self, fact: LogFact, name: str) -> Iterator[str]:
-        """Yield where istiod looked for a credential: from the line, the proxy it names.
-
-        Or who uses the name.
-        """
+        """Yield where istiod looked: from the line, the proxy it names, or who uses the name."""
         _, _, proxy_namespace = fact.proxy.rpartition(".")
         if fact.namespace or proxy_namespace:
             yield fact.namespace or proxy_namespace

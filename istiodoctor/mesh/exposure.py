@@ -374,8 +374,13 @@ class ExposureQuestions(RedirectQuestions):
 
     @question(rests_on=[_tls_everywhere])
     def speaks_tls_somewhere(self, host: str) -> bool:
-        """Whether a live TLS server of any gateway serves a host."""
+        """Whether a live TLS server of any gateway serves all names of a host."""
         return next(self._tls_everywhere().covering(host), None) is not None
+
+    @question(rests_on=[_tls_everywhere])
+    def tls_meets_somewhere(self, host: str) -> bool:
+        """Whether a live TLS server of any gateway serves some name of a host."""
+        return next(self._tls_everywhere().meeting(host), None) is not None
 
 
 def _is_pending(service: Service) -> bool:

@@ -95,10 +95,7 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
         rests_on=[GatewayApiQuestions.api_gateways_by_ref, WorkloadQuestions.selected],
     )
     def api_gateway_workloads(self, gateway: Ref) -> tuple[Workload, ...]:
-        """Return the workloads behind a Gateway API Gateway: generated ones.
-
-        Or those of its Service.
-        """
+        """Return the workloads of a Gateway API Gateway, generated or of the Service it names."""
         found = self.api_gateways_by_ref().get(gateway)
         if found is None:
             return ()
@@ -173,10 +170,7 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
         ]
     )
     def listeners(self) -> tuple[Listener, ...]:
-        """Return every listener of every gateway workload.
-
-        With what was merged and what dropped.
-        """
+        """Return every listener of every gateway workload, merged as istiod does."""
         found: list[Listener] = []
         for workload, servers in self.servers_by_workload().items():
             by_port: dict[tuple[int, str], list[Server]] = defaultdict(list)

@@ -86,20 +86,21 @@ class PassthroughGap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Overridden:
-    """A rule that never applies: an older VirtualService takes the same requests."""
+class Shadow:
+    """Rules that never apply because another one takes the same requests before them."""
 
-    server: Server
-    host: str
     winner: BoundRule
-    loser: BoundRule
+    losers: tuple[BoundRule, ...]
+    """All of one VirtualService; those that do what the winner does are not among them."""
+    hosts: tuple[str, ...]
+    server: Server | None = None
+    """Where two VirtualServices meet; None within one."""
 
     @property
-    def age_is_known(self) -> bool:
-        """Whether creation times decide."""
-        return all(
-            each.virtual_service.metadata.creation_timestamp for each in (self.winner, self.loser)
-        )
+    def order_is_known(self) -> bool:
+        """Whether creation times, or the order within one object, decide."""
+        sources = {self.winner.virtual_service, self.losers[0].virtual_service}
+        return len(sources) == 1 or all(each.metadata.creation_timestamp for each in sources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -397,24 +398,47 @@ class MisroutingQuestions(AttachmentQuestions):
                 virtual_services=tuple(sources[ref] for ref in key),
             )
 
-    @question(rests_on=[AttachmentQuestions.bindings, AttachmentQuestions.http_rules])
-    def overridden_rules(self) -> tuple[Overridden, ...]:
-        """Return rules that an older VirtualService for the same host makes useless.
+    @question(
+        rests_on=[
+            AttachmentQuestions.virtual_services,
+            AttachmentQuestions.bindings,
+            AttachmentQuestions.http_rules,
+        ]
+    )
+    def shadowed_rules(self) -> tuple[Shadow, ...]:
+        """Return rules of routes on gateways that never apply.
 
-        Per virtual host istiod appends the rules in the order of age and moves those that take
-        everything to the end: of equal matches the oldest wins.
+        Within a VirtualService the first match wins. Several for one host are appended in the
+        order of age, and rules that take everything move to the end: of equal matches the oldest
+        wins.
         """
-        return tuple(
-            each
+        within = (
+            self._shadow_within(source)
+            for source in self.virtual_services()
+            if any(gateway != MESH for gateway in source.spec.gateways)
+        )
+        across = (
+            shadow
             for server, bindings in self.bindings().items()
             if server.routes_http
             for host, sources in _shared_hosts(bindings).items()
-            for each in self._overridden(server, host, sources)
+            for shadow in self._shadows_across(server, host, sources)
         )
+        return (*filter(None, within), *across)
 
-    def _overridden(
+    def _shadow_within(self, source: VirtualService) -> Shadow | None:
+        rules = [each for each in self.http_rules(source) if each.place.ref == source.ref]
+        if len(rules) < len(source.spec.http):
+            return None  # delegates add their own conditions
+        first = next((i for i, each in enumerate(rules) if CATCH_ALL in match_keys(each.rule)), -1)
+        losers = tuple(each for each in rules[first + 1 :] if not _acts_alike(rules[first], each))
+        if first < 0 or not losers:
+            return None
+        return Shadow(winner=rules[first], losers=losers, hosts=source.spec.hosts)
+
+    def _shadows_across(
         self, server: Server, host: str, sources: list[VirtualService]
-    ) -> Iterator[Overridden]:
+    ) -> Iterator[Shadow]:
         first: dict[MatchKey, BoundRule] = {}
         for source in sources:
             own: dict[MatchKey, BoundRule] = {}
@@ -425,7 +449,7 @@ class MisroutingQuestions(AttachmentQuestions):
             for key, bound in own.items():
                 winner = first.setdefault(key, bound)
                 if winner is not bound and not _acts_alike(winner, bound):
-                    yield Overridden(server=server, host=host, winner=winner, loser=bound)
+                    yield Shadow(winner=winner, losers=(bound,), hosts=(host,), server=server)
 
     @question(
         rests_on=[

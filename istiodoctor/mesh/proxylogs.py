@@ -82,11 +82,16 @@ class ProxyLogQuestions(DeliveryQuestions):
         return {workload: tuple(each) for workload, each in found.items()}
 
     @question(rests_on=[_credentials_by_workload])
+    def credentials_of(self, workload: Workload) -> tuple[Credential, ...]:
+        """Return the server certificates of a gateway that were read."""
+        return self._credentials_by_workload().get(workload, ())
+
+    @question(rests_on=[credentials_of])
     def refused_credentials(self, workload: Workload) -> tuple[tuple[Credential, str], ...]:
         """Return the Secrets of a gateway that Envoy cannot take, each with the reason."""
         return tuple(
             (credential, reason)
-            for credential in self._credentials_by_workload().get(workload, ())
+            for credential in self.credentials_of(workload)
             if (reason := why_refused(credential))
         )
 

@@ -144,10 +144,7 @@ class RedirectQuestions(FrontQuestions):
 
     @question(rests_on=[_plain_index])
     def plain_hosts_for(self, workload: Workload, host: str) -> tuple[PlainHost, ...]:
-        """Return the plain servers that a request for a host can reach.
-
-        The one Envoy prefers first.
-        """
+        """Return the plain servers that a request for a host can reach, Envoy's choice first."""
         index = self._plain_index().get(workload)
         return tuple(index.covering(host)) if index else ()
 
@@ -167,10 +164,7 @@ class RedirectQuestions(FrontQuestions):
 
     @question(Kind.VIRTUAL_SERVICE, rests_on=[FrontQuestions.bindings])
     def redirect_exempts_challenges(self, host: PlainHost) -> bool:
-        """Whether ACME challenges pass a redirect: never one of the server.
-
-        A route's only by its match.
-        """
+        """Whether ACME challenges pass: never the server's redirect, a route's by its match."""
         if host.redirect is not RedirectKind.ROUTE:
             return host.redirect is RedirectKind.NONE
         for virtual_service in self.routes_for(host.server, host.host):

@@ -92,6 +92,10 @@ class DestinationUse:
     namespace: str
     protocol: str
     """`http`, `tls` or `tcp`."""
+    is_whole: bool = True
+    """Whether every request of the VirtualService, or all that no other rule takes, goes here."""
+    is_unused: bool = False
+    """Whether its weight is 0 beside others."""
 
 
 class RoutingQuestions(CredentialQuestions):
@@ -249,7 +253,9 @@ class RoutingQuestions(CredentialQuestions):
         )
 
     def _destinations(self, source: VirtualService) -> Iterator[DestinationUse]:
-        for bound in self.http_rules(source):
+        rules = self.http_rules(source)
+        for bound in rules:
+            weighted = [each for each in bound.rule.route if each.weight]
             for index, each in enumerate(bound.rule.route):
                 place = Place(bound.place.ref, f"{bound.place.path}/route/{index}/destination")
                 yield DestinationUse(
@@ -258,6 +264,8 @@ class RoutingQuestions(CredentialQuestions):
                     virtual_service=source,
                     namespace=bound.namespace,
                     protocol="http",
+                    is_whole=len(weighted) < 2 and (len(rules) == 1 or not bound.rule.match),
+                    is_unused=bool(weighted) and not each.weight,
                 )
         layer4: tuple[tuple[str, tuple[TlsRule | TcpRule, ...]], ...] = (
             ("tls", source.spec.tls),
@@ -276,10 +284,7 @@ class RoutingQuestions(CredentialQuestions):
 
     @question(Kind.ISTIO_GATEWAY)
     def is_visible(self, virtual_service: VirtualService, workload: Workload) -> bool | None:
-        """Whether `exportTo` lets a gateway see a VirtualService.
-
-        Judged in the pods' namespace.
-        """
+        """Whether `exportTo` lets a gateway, in its pods' namespace, see a VirtualService."""
         if not workload.is_known:
             return None
         return exported(

@@ -220,10 +220,7 @@ class WorkloadQuestions(Questions):
 
     @question(rests_on=[mesh_config])
     def proxy_config(self, workload: Workload) -> ProxyConfig | None:
-        """Return a gateway's proxy configuration: the pod's annotation.
-
-        Else the mesh's default.
-        """
+        """Return a gateway's proxy configuration: the pod's annotation, or the mesh's default."""
         text = workload.annotations.get("proxy.istio.io/config")
         own = decode_proxy_config(text) if text else None
         if own and own.gateway_topology is not None:
@@ -312,10 +309,7 @@ def target_port(port: ServicePort, workload: Workload) -> int:
 
 
 def pod_owner(pod: Pod) -> Ref:
-    """Return what makes a pod: its Deployment rather than the ReplicaSet between them.
-
-    Else the pod itself.
-    """
+    """Return what makes a pod: its Deployment (not the ReplicaSet between them), else itself."""
     owner = next((each for each in pod.metadata.owner_references if each.controller), None)
     if owner is None:
         return pod.ref

@@ -160,10 +160,7 @@ def _ref(kind: Kind, raw: Mapping[str, Any]) -> Ref:
 
 
 def _slimmed(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the object without bookkeeping that nobody asks about.
-
-    And without what must not be kept.
-    """
+    """Return the object without bookkeeping, and without what must not be kept."""
     metadata = raw.get("metadata")
     if isinstance(metadata, dict):
         metadata = {

@@ -48,10 +48,7 @@ def decode_mesh_config(text: str) -> MeshConfig | None:
 
 
 def decode_proxy_config(text: str) -> ProxyConfig | None:
-    """Return the configuration in a `proxy.istio.io/config` annotation.
-
-    Or None when it does not parse.
-    """
+    """Return a `proxy.istio.io/config` annotation's content, or None when it does not parse."""
     return _decode(text, ProxyConfig)
 
 

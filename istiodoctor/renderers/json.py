@@ -34,6 +34,8 @@ from istiodoctor.report import (
     api_version,
 )
 
+_SURROGATE = "\\ud"
+"""How escaped text begins that may be a lone surrogate (or half of an honest pair)."""
 HOSTS_SHOWN = 100
 """How many hosts of one problem are named; `hostsTotal` says how many there are."""
 
@@ -77,8 +79,20 @@ def document(report: Report) -> dict[str, Any]:
 def _written(value: dict[str, Any]) -> str:
     # ASCII only: valid in any encoding, and no character of the input reaches a terminal as it is.
     # The standard library escapes to ASCII, but only msgspec indents at speed.
-    compact = json.dumps(plain(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return msgspec.json.format(compact, indent=2) + "\n"
+    return msgspec.json.format(_compact(value), indent=2) + "\n"
+
+
+def _compact(value: Any) -> str:
+    """Return JSON in one line; what JSON cannot hold is replaced: rare, and slow to look for."""
+    try:
+        text = _dumped(value)
+    except (TypeError, ValueError, RecursionError):
+        return _dumped(plain(value))
+    return _dumped(plain(value)) if _SURROGATE in text else text
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 def _scan(scan: ScanInfo) -> dict[str, Any]:

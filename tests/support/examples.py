@@ -128,7 +128,9 @@ def pem(words: str) -> str:
     if text == "empty":
         return ""
     if text.startswith("authority "):
-        return authority(text.removeprefix("authority ")).pem
+        return authority(*text.removeprefix("authority ").partition("; ")[::2]).pem
+    if text.startswith("revocation list of "):
+        return revocation_list(*text.removeprefix("revocation list of ").partition("; ")[::2])
     if text == "intermediate":
         return _intermediate().pem
     if text.startswith("key of "):
@@ -141,9 +143,15 @@ def pem(words: str) -> str:
 
 
 @cache
-def authority(name: str) -> Authority:
-    """Return the authority of this name, made once."""
-    return Authority(name)
+def authority(name: str, option: str = "") -> Authority:
+    """Return the authority of this name, made once; the option is `expired`."""
+    return Authority(name, **({"not_after": NOW - timedelta(days=2)} if option else {}))
+
+
+def revocation_list(name: str, option: str) -> str:
+    """Return an authority's list of revoked certificates; the option is `expired`."""
+    ends = NOW + timedelta(days=-2 if option else 30)
+    return authority(name).revoke(next_update=ends)
 
 
 @cache

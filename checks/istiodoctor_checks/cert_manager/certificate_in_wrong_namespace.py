@@ -19,8 +19,7 @@ from istiodoctor_checks.fixes import create
     explains={"CRED001", "CRED002", "CRED016", "SDS001", "SDS011"},
 )
 def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
-    """The Certificate is not in the namespace of the gateway's pods, so its Secret is out of their
-    reach.
+    """The Certificate is not in the namespace of the gateway's pods, nor is its Secret.
 
     cert-manager writes the Secret into the namespace of the Certificate. istiod looks up a plain
     `credentialName` in the namespace of the gateway **pods**, wherever Gateway and VirtualService
@@ -124,9 +123,9 @@ def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     for use, certificate in mesh.misplaced_certificates():
         yield Finding(
             message=(
-                f"{certificate.ref} writes its Secret into {certificate.namespace}, but the pods of"
-                f" {use.workload} read {use.reference.text} from {use.namespace}, where there is"
-                f" {'no such Secret' if use.is_missing else 'no such Certificate'}."
+                f"{certificate.ref} writes its Secret into {certificate.namespace}, but the pods"
+                f" of {use.workload} read {use.reference.text} from {use.namespace}, where"
+                f" there is {'no such Secret' if use.is_missing else 'no such Certificate'}."
                 " HTTPS fails for its hosts."
             ),
             objects=(

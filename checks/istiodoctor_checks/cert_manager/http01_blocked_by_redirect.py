@@ -70,7 +70,10 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
       issuerRef: {name: letsencrypt, kind: ClusterIssuer}
     status:
       conditions:
-      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:00:00Z}
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:00:00Z
       - type: Ready
         status: "False"
         reason: DoesNotExist
@@ -135,7 +138,10 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
       issuerRef: {name: letsencrypt, kind: ClusterIssuer}
     status:
       conditions:
-      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:00:00Z}
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:00:00Z
       - type: Ready
         status: "False"
         reason: DoesNotExist

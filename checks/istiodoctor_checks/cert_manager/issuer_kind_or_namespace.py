@@ -64,7 +64,10 @@ def issuer_kind_or_namespace(mesh: Mesh) -> Iterator[Finding]:
       issuerRef: {name: letsencrypt}
     status:
       conditions:
-      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:00:00Z}
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:00:00Z
       - type: Ready
         status: "False"
         reason: DoesNotExist

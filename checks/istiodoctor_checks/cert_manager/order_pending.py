@@ -61,7 +61,10 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
       issuerRef: {name: letsencrypt, kind: ClusterIssuer}
     status:
       conditions:
-      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:00:00Z}
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:00:00Z
       - type: Ready
         status: "False"
         reason: DoesNotExist
@@ -75,7 +78,7 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
       state: pending
       processing: true
       presented: true
-      reason: "Waiting for HTTP-01 challenge propagation: failed to perform self check GET request: connection refused"
+      reason: "failed to perform self check GET request: connection refused"
     ```
 
     A first issuance gets its five minutes:
@@ -114,7 +117,10 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
       issuerRef: {name: letsencrypt, kind: ClusterIssuer}
     status:
       conditions:
-      - {type: Issuing, status: "True", reason: DoesNotExist, lastTransitionTime: 2026-03-01T11:58:00Z}
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:58:00Z
       - type: Ready
         status: "False"
         reason: DoesNotExist

@@ -19,8 +19,7 @@ from istiodoctor_checks.fixes import set_field
     explains={"CRED001", "CRED002", "SDS001", "SDS011"},
 )
 def secretname_mismatch(mesh: Mesh) -> Iterator[Finding]:
-    """A Ready Certificate for the host writes its Secret under another name than the gateway asks
-    for.
+    """A Certificate for the host writes its Secret under another name than the gateway asks for.
 
     The Certificate is in the right namespace and names the host, but its `secretName` is not the
     Gateway's `credentialName`: often the two differ by a `-tls` at the end, or the name of the

@@ -1,6 +1,5 @@
 """CRED004."""
 
-import json
 from collections.abc import Iterator
 
 from istiodoctor.check import check
@@ -8,7 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create_tls_secret, set_field
+from istiodoctor_checks.fixes import create_and_name_secret, set_field
 
 
 @check(
@@ -115,22 +114,10 @@ def _shortened(use: CredentialUse) -> Fix:
 
 
 def _moved(use: CredentialUse) -> Fix:
-    """Create the Secret first, so that the shorter name finds it."""
-    namespace, gateway = use.workload.namespace, use.server.gateway
-    create = create_tls_secret(
-        namespace, use.name, f"Create the Secret in {namespace} and name it without a namespace"
+    namespace = use.workload.namespace
+    return create_and_name_secret(
+        Place(use.server.gateway, use.reference.path),
+        namespace,
+        use.name,
+        f"Create the Secret in {namespace} and name it without a namespace",
     )
-    patch = [{"op": "replace", "path": use.reference.path, "value": use.name}]
-    return Fix(
-        title=create.title,
-        commands=(
-            *create.commands,
-            (
-                "kubectl", "patch", gateway.resource, gateway.name, "-n", gateway.namespace,
-                "--type=json", "-p", json.dumps(patch),
-            ),
-        ),
-        verify=create.verify,
-        undo=create.undo,
-        why=create.why,
-    )  # fmt: skip

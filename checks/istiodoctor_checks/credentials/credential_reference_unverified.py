@@ -10,7 +10,7 @@ from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create, create_tls_secret, set_field
+from istiodoctor_checks.fixes import create, create_and_name_secret, set_field
 
 
 @check(
@@ -214,8 +214,11 @@ def _fixes(use: CredentialUse, *, is_there: bool) -> Iterator[Fix]:
     elif use.server.namespace == pods:
         yield create(_grant(use), Kind.REFERENCE_GRANT, f"Admit Gateways of {pods}")
     else:
-        yield create_tls_secret(
-            pods, use.name, f"Create the Secret in {pods}, then name it without a prefix"
+        yield create_and_name_secret(
+            Place(use.server.gateway, use.reference.path),
+            pods,
+            use.name,
+            f"Create the Secret in {pods} and name it without a prefix",
         )
 
 

@@ -21,14 +21,13 @@ def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret exists, but not in the namespace its pods read from.
 
     istiod looks up a plain `credentialName` in the namespace of the gateway **pods**, never in
-    that of the Gateway
-    object or of the VirtualService. A Secret created beside the application is therefore never
-    delivered: Envoy
-    accepts the connection and resets it right after the ClientHello.
+    that of the Gateway object or of the VirtualService. A Secret created beside the application
+    is therefore never delivered: Envoy accepts the connection and resets it right after the
+    ClientHello.
 
     Fix: create the Secret (or the Certificate that makes it) in the namespace of the gateway
-    pods. Replicating it with
-    a controller works too; copying it by hand works until the certificate is renewed.
+    pods. Replicating it with a controller works too; copying it by hand works until the
+    certificate is renewed.
 
     ```yaml bad
     apiVersion: v1

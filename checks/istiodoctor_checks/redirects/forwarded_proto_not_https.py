@@ -108,9 +108,9 @@ def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
         sent = front.sends_x_forwarded_proto
         yield Finding(
             message=(
-                f"{front.text} ends TLS for {plain.host} and"
-                f" {'sends X-Forwarded-Proto: http' if sent else 'is not known to send a header'}."
-                f" {plain.server} then redirects the client to the same URL without end."
+                f"{plain.server} redirects {plain.host} unless told that it came by https, and"
+                f" {'is told http' if sent else 'is not known to be told'} by {front.text}:"
+                " clients are redirected to the same URL without end."
             ),
             objects=(plain.place, *((front.place,) if front.place else ())),
             identity=Identity.of(plain.server.gateway),

@@ -98,9 +98,7 @@ def https_port_sent_to_redirect(mesh: Mesh) -> Iterator[Finding]:
             identity=Identity.of(service.ref),
             hosts=frozenset({plain.host}),
             evidence=(
-                Evidence(
-                    text=f"ports 80 and 443 lead to {plain.listener.port}", ref=service.ref
-                ),
+                Evidence(text=f"ports 80 and 443 lead to {plain.listener.port}", ref=service.ref),
                 Evidence(text=f"httpsRedirect on {plain.server}", ref=plain.server.gateway),
             ),
             fixes=(

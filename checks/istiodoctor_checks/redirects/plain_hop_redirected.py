@@ -6,6 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hops import Loop
+from istiodoctor.mesh.hosts import is_wildcard
+from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway, trust_the_proxy
 
 
@@ -205,14 +207,27 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
         plain = each.plain
         yield Finding(
             message=_message(each),
-            objects=(plain.place, *((each.front.place,) if each.front and each.front.place else ())),
+            objects=tuple(_objects(each)),
             identity=Identity.of(plain.server.gateway),
             hosts=frozenset({plain.host}),
             evidence=tuple(_evidence(each)),
             fixes=(redirect_before_the_gateway(plain), trust_the_proxy(plain)),
+            severity=_severity(each),
             confidence=Confidence.CERTAIN if each.is_certain else Confidence.SUSPECTED,
             servers=frozenset({plain.server.id}),
         )
+
+
+def _severity(each: Loop) -> Severity:
+    """Rate a wildcard that nothing is known to be behind as not yet in use."""
+    bare = each.front is None and is_wildcard(each.plain.host)
+    return Severity.MEDIUM if bare else Severity.CRITICAL
+
+
+def _objects(each: Loop) -> Iterator[Place]:
+    yield each.plain.place
+    if each.front and each.front.place:
+        yield each.front.place
 
 
 def _message(each: Loop) -> str:
@@ -224,8 +239,8 @@ def _message(each: Loop) -> str:
             " redirected without end; if nothing does, https:// fails."
         )
     return (
-        f"{plain.server} redirects every plain request for {plain.host} to HTTPS, and"
-        f" {each.front.text} sends it plain requests: clients are redirected without end."
+        f"{plain.server} redirects every plain request for {plain.host} to HTTPS. All of them are"
+        f" plain, because of {each.front.text}: clients are redirected without end."
     )
 
 

@@ -121,15 +121,14 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
 def _message(plain: PlainHost, twin: PlainTwin) -> str:
     start = f"{plain.server} serves {twin.tls.host} in the clear beside {twin.tls.server}"
     if twin.fronts:
-        return f"{start}; {twin.fronts[0].text}, so a redirect belongs there."
+        return f"{start}. A redirect belongs before it, in {twin.fronts[0].text}."
     return f"{start}, and nothing redirects it to HTTPS."
 
 
 def _fixes(plain: PlainHost) -> Iterator[Fix]:
     server = plain.server
-    place = server.field("/tls")
     yield set_field(
-        place,
+        server.field("/tls"),
         {"httpsRedirect": True},
         f"Redirect {server} to HTTPS",
         why="Every path of its hosts is redirected, ACME challenges too.",

@@ -12,11 +12,11 @@ from istiodoctor.model.snapshot import EVERYWHERE, Reading, Unread, UnreadReason
 from istiodoctor.sources.cluster.connection import Connection, Query
 from istiodoctor.sources.cluster.crew import Job, work_off
 from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.listing import path_of, raw_items
+from istiodoctor.sources.cluster.listing import is_possible, path_of, raw_items
 from istiodoctor.sources.cluster.metadata import METADATA_LIST, METADATA_ONLY, named
 from istiodoctor.sources.cluster.scope import Scope
 from istiodoctor.sources.cluster.secrets import VERSION
-from istiodoctor.sources.cluster.single import Lookup, is_possible
+from istiodoctor.sources.cluster.single import Lookup
 from istiodoctor.sources.cluster.union import united
 
 _EXISTS = frozenset({UnreadReason.REDACTED, UnreadReason.MALFORMED})

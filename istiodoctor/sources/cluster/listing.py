@@ -38,6 +38,14 @@ def path_of(kind: Kind, version: str, namespace: str = "", name: str = "") -> tu
     return (*root, *inside, kind.resource, *((name,) if name else ()))
 
 
+def is_possible(name: str) -> bool:
+    """Whether an object can have this name. Others, as references hold them, would be other paths.
+
+    (`path.ValidatePathSegmentName` of apimachinery)
+    """
+    return name not in ("", ".", "..") and not set(name) & {"/", "%"}
+
+
 def raw_items(
     connection: Connection,
     path: tuple[str, ...],

@@ -15,8 +15,8 @@ from istiodoctor.model.wanted import LogTarget
 from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.crew import Job, work_off
 from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.listing import is_possible
 from istiodoctor.sources.cluster.scope import Scope
-from istiodoctor.sources.cluster.single import is_possible
 
 MOST_LINES = 20_000
 MOST_BYTES = 8 * 1024 * 1024

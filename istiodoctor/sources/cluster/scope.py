@@ -9,7 +9,7 @@ from istiodoctor.model.snapshot import EVERYWHERE, Reading
 from istiodoctor.sources.cluster.connection import JSON, Connection
 from istiodoctor.sources.cluster.discovery import Apis
 from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.listing import list_objects, path_of, raw_items
+from istiodoctor.sources.cluster.listing import is_possible, list_objects, path_of, raw_items
 from istiodoctor.sources.cluster.metadata import METADATA_ONLY, named
 from istiodoctor.sources.cluster.union import united
 
@@ -106,6 +106,10 @@ class Scope:
     def _by_namespace(self, kind: Kind, version: str, namespaces: list[str]) -> Reading:
         readings = []
         for namespace in namespaces:
+            if not is_possible(namespace):
+                failed = RequestError("no namespace can have this name")
+                readings.append(Reading(unread=(failed.unread(kind, namespace),)))
+                continue
             try:
                 readings.append(list_objects(self.connection, kind, version, namespace, namespace))
             except RequestError as failed:

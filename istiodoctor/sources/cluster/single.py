@@ -7,7 +7,7 @@ from istiodoctor.model.snapshot import Reading
 from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.discovery import Apis
 from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.listing import Collector, path_of
+from istiodoctor.sources.cluster.listing import Collector, is_possible, path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,3 @@ class Lookup:
             collector.add(body)
             return collector.reading(looked_up=asked)
         return Reading(absent_apis=frozenset({kind}))
-
-
-def is_possible(name: str) -> bool:
-    """Whether an object can have this name. Others, as references hold them, would be other paths.
-
-    (`path.ValidatePathSegmentName` of apimachinery)
-    """
-    return name not in ("", ".", "..") and not set(name) & {"/", "%"}

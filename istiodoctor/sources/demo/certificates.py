@@ -15,9 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 WISH = "certificate"
 """The field of a Secret in `manifests/` that says which certificate it is to hold."""
 
-_ROOT = x509.Name.from_rfc4514_string(
-    "CN=ISRG Root X1,O=Internet Security Research Group,C=US"
-)
+_ROOT = x509.Name.from_rfc4514_string("CN=ISRG Root X1,O=Internet Security Research Group,C=US")
 _INTERMEDIATE = x509.Name.from_rfc4514_string("CN=E7,O=Let's Encrypt,C=US")
 _PARTNERS = x509.Name.from_rfc4514_string("CN=Clearing Partners Client CA,O=Infoedu,C=KR")
 _YEAR = timedelta(days=365)
@@ -114,9 +112,7 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
         .not_valid_after(not_after)
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
 

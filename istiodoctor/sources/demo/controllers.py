@@ -19,6 +19,8 @@ def derived(objects: Iterable[Raw]) -> Iterator[Raw]:
             made = [_pod(each, name, len(pods) + index) for index, name in enumerate(each[PODS])]
             pods += made
             yield {key: value for key, value in each.items() if key != PODS} | _running(len(made))
+        elif each["kind"] == "Pod":
+            pods.append(each)
         else:
             yield each
         if each["kind"] == "Service":

@@ -292,6 +292,19 @@ def test_a_credential_plugin_that_hangs_is_ended_at_the_deadline(
     assert plugin_of(path) not in running_commands()
 
 
+def test_a_credential_plugin_that_hangs_is_ended_with_its_children(
+    server: ApiServer, kubeconfig: Path
+):
+    user = {"exec": {"command": "sh", "args": ["-c", "sleep 86399.25; true"]}}
+    path = server.kubeconfig(kubeconfig)
+    rewritten(path, lambda config: config["users"][0].update(user=user))
+
+    kind, _ = failure(lambda: opened(path, seconds=1))
+
+    assert kind is SourceErrorKind.TIMED_OUT
+    assert "sleep 86399.25" not in running_commands()
+
+
 def plugin_of(path: Path) -> str:
     user = yaml.safe_load(path.read_text())["users"][0]["user"]
     return Path(user["exec"]["command"]).name

@@ -137,6 +137,19 @@ def test_only_the_named_namespaces_are_asked_when_that_is_wanted(server: ApiServ
     ]
 
 
+def test_a_namespace_cannot_be_a_way_to_somewhere_else(server: ApiServer, connect: Open):
+    namespaces = frozenset({"..", "shop/gateways/../../bank", "bank"})
+    source = connect(server, namespaces=namespaces, only_namespaces=True)
+
+    reading = source.collect(GATEWAYS)
+
+    assert names(reading) == ["Gateway bank/web"]
+    assert unread(reading) == [
+        "gateways.networking.istio.io in ..: failed",
+        "gateways.networking.istio.io in shop/gateways/../../bank: failed",
+    ]
+
+
 def test_objects_are_read_again_by_name(server: ApiServer, connect: Open):
     again = frozenset(
         {

@@ -150,6 +150,15 @@ def test_a_line_without_end_is_cut_even_inside_of_a_character(connect: Open):
     assert (found.message[:18], len(found.message) < 16_384) == ("handshake error xé", True)
 
 
+def test_a_line_is_not_searched_without_end(connect: Open):
+    lines = ["x" * 15_000 + "handshake error", "x" * 17_000 + "handshake error"]
+    with ApiServer(OBJECTS) as server:
+        server.add_log("istio-system/gateway", "istio-proxy", lines)
+        reading = connect(server).read(GATEWAY)
+
+    assert len(reading.logs) == 1
+
+
 def test_a_forbidden_log_is_unread_and_the_others_are_kept(server: ApiServer, connect: Open):
     source = connect(server)
     server.add_log("istio-system/istiod", "discovery", ["failed to fetch b"])

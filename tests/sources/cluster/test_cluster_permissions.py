@@ -88,6 +88,15 @@ def test_a_kind_that_is_forbidden_everywhere_is_one_entry(server: ApiServer, con
     assert paths(server).count("/api/v1/namespaces") == 1
 
 
+def test_what_does_not_exist_is_not_forbidden_although_the_server_says_so(connect: Open):
+    with ApiServer(absent=("tlsroutes.gateway.networking.k8s.io",)) as server:
+        server.forbid("tlsroutes")
+        reading = connect(server).collect(frozenset({Kind.TLS_ROUTE}))
+
+    assert reading.absent_apis == {Kind.TLS_ROUTE}
+    assert reading.unread == ()
+
+
 def test_namespaces_are_asked_for_once_for_all_kinds(server: ApiServer, connect: Open):
     source = connect(server)
     server.forbid(namespace="", verb="list", resource="gateways")

@@ -1,0 +1,138 @@
+"""VS006."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.misrouting import PassthroughGap
+from istiodoctor.model.istio import VirtualService
+from istiodoctor_checks.destinations import written
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "VS006",
+    severity=Severity.CRITICAL,
+    needs=Mesh.passthrough_gaps.kinds | Mesh.virtual_services_are_known.kinds,
+)
+def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
+    """A VirtualService has only `http` routes, but its Gateway lets TLS pass through.
+
+    With `mode: PASSTHROUGH` the gateway never sees HTTP: it chooses a backend by SNI from `tls`
+    routes. `http` routes count for nothing there, so the host has no filter chain and the
+    handshake is reset (`NR filter_chain_not_found` in the access log).
+
+    Fix: add `tls` routes with `match.sniHosts`, or end TLS at the Gateway (`mode: SIMPLE` with a
+    `credentialName`).
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: [shop.example.com]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    One VirtualService may hold both kinds: `http` for port 80, `tls` for what passes through.
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: [shop.example.com]
+        tls: {mode: PASSTHROUGH}
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{redirect: {scheme: https}}]
+      tls:
+      - match: [{port: 443, sniHosts: [shop.example.com]}]
+        route: [{destination: {host: shop}}]
+    ```
+
+    Sources: istio.io, Network Problems (Gateway mismatch); istio/istio issues 34612, 25233.
+    """
+    for gap in mesh.passthrough_gaps():
+        sources = [each for each in gap.virtual_services if each.spec.http and not each.spec.tls]
+        for source in sources:
+            yield Finding(
+                message=(
+                    f"{source.ref} has only http routes, but {gap.server} lets TLS pass through"
+                    f" and chooses by SNI from tls routes: the handshake for"
+                    f" {listing(gap.hosts)} is reset."
+                ),
+                objects=(source.at("/spec/http"), gap.server.field("/tls/mode")),
+                identity=Identity.of(source.ref),
+                hosts=frozenset(gap.hosts),
+                evidence=(
+                    Evidence(
+                        text=f"{gap.server} has tls.mode PASSTHROUGH", ref=gap.server.gateway
+                    ),
+                ),
+                fixes=(*_tls_routes(source, gap), _terminate(gap)),
+                confidence=(
+                    Confidence.CERTAIN
+                    if mesh.virtual_services_are_known()
+                    else Confidence.SUSPECTED
+                ),
+                servers=frozenset({gap.server.id}),
+            )
+
+
+def _tls_routes(source: VirtualService, gap: PassthroughGap) -> Iterator[Fix]:
+    routes = next((rule.route for rule in source.spec.http if rule.route), ())
+    if routes:
+        rule = {
+            "match": [{"port": gap.server.port, "sniHosts": list(gap.hosts)}],
+            "route": [written(each.destination, each.weight) for each in routes],
+        }
+        yield json_patch(
+            source.ref,
+            [{"op": "add", "path": "/spec/tls", "value": [rule]}],
+            f"Route {listing(gap.hosts)} by SNI",
+            why="The backend's port must speak TLS and present the certificate itself.",
+        )
+
+
+def _terminate(gap: PassthroughGap) -> Fix:
+    return Fix(
+        title=f"Or end TLS at {gap.server.gateway}",
+        why=(
+            "Set tls.mode to SIMPLE, protocol to HTTPS and credentialName to a Secret in the"
+            " namespace of the gateway pods."
+        ),
+    )

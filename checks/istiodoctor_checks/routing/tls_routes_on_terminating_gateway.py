@@ -1,0 +1,151 @@
+"""VS005."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.misrouting import IgnoredTlsRoutes
+from istiodoctor.model.istio import TlsMode
+from istiodoctor_checks.destinations import written
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wording import listing
+
+TLS_PORTS = frozenset({443, 8443})
+
+
+@check(
+    "VS005",
+    severity=Severity.CRITICAL,
+    needs=Mesh.ignored_tls_routes.kinds,
+    explains={"GW019"},
+)
+def tls_routes_on_terminating_gateway(mesh: Mesh) -> Iterator[Finding]:
+    """A VirtualService has only `tls` routes, but its Gateway ends TLS.
+
+    `tls` routes choose a backend by SNI for TLS that passes through. Where the Gateway ends TLS
+    itself (SIMPLE, MUTUAL) they are ignored and `http` routes are looked for: there are none, so
+    the handshake succeeds and every request gets 404.
+
+    Fix: write `http` routes, or let TLS pass through (`mode: PASSTHROUGH`) so that the backend
+    presents the certificate.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      tls:
+      - match: [{sniHosts: [shop.example.com]}]
+        route: [{destination: {host: shop}}]
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: [shop.example.com]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      tls:
+      - match: [{sniHosts: [shop.example.com]}]
+        route: [{destination: {host: shop}}]
+    ```
+
+    Sources: istio.io, Network Problems (Gateway mismatch); istio/istio issue 25233.
+    """
+    for ignored in mesh.ignored_tls_routes():
+        source = ignored.virtual_service
+        modes = listing(sorted({str(each.mode) for each in ignored.servers}))
+        yield Finding(
+            message=(
+                f"{source.ref} has only tls routes, but {listing(ignored.servers)} ends TLS"
+                f" itself ({modes}) and looks for http routes: requests for"
+                f" {listing(ignored.hosts)} get 404."
+            ),
+            objects=(source.at("/spec/tls"), *(e.field("/tls/mode") for e in ignored.servers)),
+            identity=Identity.of(source.ref),
+            hosts=frozenset(ignored.hosts),
+            evidence=tuple(
+                Evidence(text=f"{each} has tls.mode {each.mode}", ref=each.gateway)
+                for each in ignored.servers
+            ),
+            fixes=_fixes(ignored),
+            servers=frozenset(each.id for each in ignored.servers),
+        )
+
+
+def _fixes(ignored: IgnoredTlsRoutes) -> tuple[Fix, ...]:
+    ports = {
+        each.destination.port.number
+        for rule in ignored.virtual_service.spec.tls
+        for each in rule.route
+        if each.destination.port
+    }
+    fixes = (_http_routes(ignored), *_passthrough(ignored))
+    return fixes[::-1] if ports & TLS_PORTS else fixes
+
+
+def _http_routes(ignored: IgnoredTlsRoutes) -> Fix:
+    source = ignored.virtual_service
+    rules = [
+        {"route": [written(each.destination, each.weight) for each in rule.route]}
+        for rule in source.spec.tls[:1]
+    ]
+    return json_patch(
+        source.ref,
+        [
+            {"op": "remove", "path": "/spec/tls"},
+            {"op": "add", "path": "/spec/http", "value": rules},
+        ],
+        "Turn the tls routes into http routes",
+        why="The backend's port must then speak HTTP, or a DestinationRule speak TLS to it.",
+    )
+
+
+def _passthrough(ignored: IgnoredTlsRoutes) -> tuple[Fix, ...]:
+    def value(written: str) -> list[dict[str, Any]]:
+        return [{"op": "add", "path": f"{written}/tls", "value": {"mode": TlsMode.PASSTHROUGH}}]
+
+    return tuple(
+        json_patch(
+            server.gateway,
+            value(server.path),
+            f"Let TLS pass through {server}",
+            why="The backend must then present the certificate itself.",
+        )
+        for server in ignored.servers[:1]
+    )
