@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,9 +19,13 @@ class ConfigError(ValueError):
 
 
 class IgnoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[ignores]]` entry: a code or fingerprint that is left out, with a reason."""
+    """One `[[ignores]]` entry: findings that are left out, with a reason.
+
+    With a code and a fingerprint, those that have both.
+    """
 
     code: str = ""
+    """A code, or several by `*`: `CERT*`."""
     fingerprint: str = ""
     reason: str
     until: date | None = None
@@ -34,17 +38,19 @@ class IgnoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def holds(self, code: str, fingerprint: str, now: datetime) -> bool:
         """Whether it leaves out a finding now."""
-        if self.until_time and now > self.until_time:
+        if self.until and now.astimezone(UTC).date() > self.until:
             return False
-        if self.fingerprint:
-            return self.fingerprint == fingerprint
-        return bool(self.code) and fnmatchcase(code, self.code)
+        return self.names(code) and self.fingerprint in ("", fingerprint)
+
+    def names(self, code: str) -> bool:
+        """Whether it may be about findings of this code."""
+        return not self.code or fnmatchcase(code, self.code.upper())
 
 
 class _FrontProxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hosts: tuple[str, ...]
     terminates_tls: bool = False
-    sends_x_forwarded_proto: str = ""
+    sends_x_forwarded_proto: Literal["", "http", "https"] = ""
     http_version: str = ""
     sends_sni: bool | None = None
 
@@ -85,10 +91,12 @@ def load(path: Path) -> Config:
         written = msgspec.toml.decode(path.read_bytes(), type=_File)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is no istiodoctor configuration: {error}") from None
     if written.fail_on is not None and written.fail_on not in FAIL_ON:
         raise ConfigError(f"{path}: fail_on is one of {', '.join(FAIL_ON)}")
+    for number, rule in enumerate(written.ignores, start=1):
+        _refuse_vague(rule, f"{path}: [[ignores]] number {number}")
     return Config(
         select=written.select,
         ignore=written.ignore,
@@ -110,6 +118,14 @@ def threshold(name: str) -> Severity | None:
     return None if name == "never" else Severity(name)
 
 
+def _refuse_vague(rule: IgnoreRule, where: str) -> None:
+    """Raise ConfigError for a rule that does not say what it leaves out, or why."""
+    if not (rule.code or rule.fingerprint):
+        raise ConfigError(f"{where} needs a code or a fingerprint")
+    if not rule.reason.strip():
+        raise ConfigError(f"{where} needs a reason")
+
+
 def _front_proxy(written: _FrontProxy) -> FrontProxy:
     fields: dict[str, Any] = {name: getattr(written, name) for name in written.__struct_fields__}
-    return FrontProxy(**fields)
+    return FrontProxy(**{**fields, "hosts": tuple(host.lower() for host in written.hosts)})

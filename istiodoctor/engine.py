@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from istiodoctor import __version__
 from istiodoctor.check import Check
@@ -14,12 +14,16 @@ from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
-from istiodoctor.model.snapshot import Reading, Snapshot
+from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.report import Report
 from istiodoctor.sources.source import Source, SourceError, SourceErrorKind
 
 MOST_ROUNDS = 5
+MOST_CONFIRMED = 200
+"""How many absences are read again: where so much is missing, it has not just come."""
+EXISTS = frozenset({UnreadReason.REDACTED, UnreadReason.MALFORMED})
+"""Reasons that are said of an object which is there."""
 GATEWAY_APIS = frozenset({Kind.ISTIO_GATEWAY, Kind.GATEWAY})
 
 
@@ -86,6 +90,7 @@ def collect(
 ) -> Collected:
     """Read objects, then whatever the questions still want, until they want nothing new."""
     reading = source.collect(kinds)
+    _refuse_nothing(source, reading)
     snapshot = Snapshot(
         taken_at=source.taken_at,
         source=source.name,
@@ -109,21 +114,39 @@ def collect(
     return collected
 
 
+def _refuse_nothing(source: Source, reading: Reading) -> None:
+    """Raise SourceError when every single read was forbidden: that is no scan."""
+    refused = [each for each in reading.unread if each.reason is UnreadReason.FORBIDDEN]
+    anything = reading.resources or reading.listed or reading.documents
+    if refused and len(refused) == len(reading.unread) and not anything:
+        raise SourceError(
+            SourceErrorKind.UNAUTHORIZED,
+            f"{source.name} permits nothing to be read: {refused[0].message or refused[0]}."
+            " 'istiodoctor manifests' prints the rights that a scan needs.",
+        )
+
+
 def _confirm(source: Source, collected: Collected, runs: Iterable[Run]) -> Collected:
     """Read once more the few objects whose absence a critical finding rests on.
 
     Lists are not one instant: what was missing may have come while they were read.
     """
-    absences = frozenset(
-        absence
-        for run in runs
-        for finding in run.findings
-        if (finding.severity or run.check.severity) is Severity.CRITICAL
-        for absence in finding.absences
+    absences = sorted(
+        {
+            absence
+            for run in runs
+            for finding in run.findings
+            if (finding.severity or run.check.severity) is Severity.CRITICAL
+            for absence in finding.absences
+        },
+        key=lambda each: (str(each[0]), *each[1:]),
     )
-    wanted = Wanted(again=absences).minus(collected.done)
+    wanted = Wanted(again=frozenset(absences[:MOST_CONFIRMED])).minus(collected.done)
     if not wanted:
         return collected
     reading = source.read(wanted)
-    found = reading.resources or reading.credentials
-    return collected.plus(reading, wanted) if found else collected
+    if not (reading.resources or reading.credentials or reading.secret_names):
+        return collected
+    # This reading is a courtesy: what it was refused or too late for was read before.
+    known = tuple(each for each in reading.unread if each.reason in EXISTS)
+    return collected.plus(replace(reading, unread=known), wanted)

@@ -2,14 +2,22 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+from typing import Any
 
 from istiodoctor.check import Check
+from istiodoctor.finding import Severity
+from istiodoctor.mesh.log_meaning import Meaning
+from istiodoctor.model.kind import Kind
 
 GROUP = "istiodoctor.checks"
+DISTRIBUTION = "istiodoctor"
+CODE = re.compile(r"[A-Z]{2,10}[0-9]{3}")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,53 +45,77 @@ def discover() -> Registry:
     """Load every check of every entry point in the group, in the order of their codes.
 
     A plugin that breaks while it loads is reported and costs nobody else's checks. Of two checks
-    with one code the
-    first stays: built-ins cannot be replaced.
+    with one code or name the first stays, and built-ins come first: they cannot be replaced.
     """
     checks: dict[str, Check] = {}
     broken: list[BrokenPlugin] = []
-    points = sorted(
-        entry_points(group=GROUP), key=lambda each: (each.name != "builtin", each.name)
-    )
-    for point in points:
+    for point in sorted(entry_points(group=GROUP), key=_order):
         origin = _origin(point)
-        for found in _load(point, origin):
+        for found in _load(point.value, origin):
             if isinstance(found, BrokenPlugin):
                 broken.append(found)
-            elif found.code in checks:
-                reason = f"its code {found.code} is already that of {checks[found.code].name}"
-                broken.append(BrokenPlugin(origin=origin, module=point.value, reason=reason))
+            elif fault := _fault(found, checks):
+                broken.append(BrokenPlugin(origin=origin, module=point.value, reason=fault))
             else:
-                checks[found.code] = found
+                checks.setdefault(found.code, found)
     return Registry(checks=tuple(checks[code] for code in sorted(checks)), broken=tuple(broken))
+
+
+def _order(point: EntryPoint) -> tuple[bool, str, str]:
+    own = point.dist is not None and point.dist.name == DISTRIBUTION
+    return not own, point.name, point.value
 
 
 def _origin(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
-def _load(point: EntryPoint, origin: str) -> Iterator[Check | BrokenPlugin]:
-    for name, module in _modules(point.value, origin):
+def _load(root: str, origin: str) -> Iterator[Check | BrokenPlugin]:
+    for module in _modules(root, origin):
         if isinstance(module, BrokenPlugin):
             yield module
             continue
         for value in vars(module).values():
-            if isinstance(value, Check) and value.judge.__module__ == name:
+            if isinstance(value, Check):
                 yield replace(value, origin=origin)
 
 
-def _modules(root: str, origin: str) -> Iterator[tuple[str, ModuleType | BrokenPlugin]]:
+def _modules(root: str, origin: str) -> Iterator[ModuleType | BrokenPlugin]:
     """Import a package and everything below it, one module at a time."""
     names = [root]
     while names:
         name = names.pop(0)
         try:
             module = importlib.import_module(name)
-        except Exception as error:  # a plugin's bug is a result, not a crash
+        except (Exception, SystemExit) as error:  # a plugin's bug is a result, not a crash
             reason = f"{type(error).__name__}: {error}"
-            yield name, BrokenPlugin(origin=origin, module=name, reason=reason)
+            yield BrokenPlugin(origin=origin, module=name, reason=reason)
             continue
-        yield name, module
+        yield module
         paths = getattr(module, "__path__", None)
         if paths is not None:
             names += sorted(f"{name}.{each.name}" for each in pkgutil.iter_modules(paths))
+
+
+def _fault(check: Check, others: Mapping[str, Check]) -> str:
+    """Say what keeps a check from being used; empty when nothing does."""
+    if fault := _misdeclared(check):
+        return fault
+    other = others.get(check.code)
+    if other and other.judge is not check.judge:  # the same again is one imported from elsewhere
+        return f"its code {check.code} is already that of {other.name}"
+    if any(each.name == check.name and each.code != check.code for each in others.values()):
+        return f"its name {check.name} is already that of another check"
+    return ""
+
+
+def _misdeclared(check: Any) -> str:
+    """Say what a stranger's check, whose types nobody has checked, declares wrongly."""
+    if not (CODE.fullmatch(str(check.code)) and NAME.fullmatch(str(check.name))):
+        return f"{check.code} {check.name}: a code looks like CRED001, a name like a-problem"
+    if not isinstance(check.severity, Severity):
+        return f"{check.code}: its severity is no Severity"
+    for field, kind in (("needs", Kind), ("logs", Meaning), ("explains", str)):
+        if not all(isinstance(each, kind) for each in getattr(check, field)):
+            return f"{check.code}: its {field} are not all of the type {kind.__name__}"
+    return ""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from istiodoctor.finding import Severity
 from istiodoctor.mesh.destinations import Resolution
 from istiodoctor.mesh.routing import DestinationUse
 from istiodoctor.model.istio import Destination
@@ -33,3 +34,10 @@ def ports_of(service: Service) -> str:
         f"{each.port} ({each.name})" if each.name else str(each.port)
         for each in service.spec.ports
     )
+
+
+def severity_of(use: DestinationUse) -> Severity:
+    """Return how much a destination that cannot be reached breaks."""
+    if use.is_unused:
+        return Severity.LOW
+    return Severity.CRITICAL if use.is_whole else Severity.HIGH

@@ -9,6 +9,9 @@ from istiodoctor.cli.exits import UsageError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(?:\d{1,6}[smhd])+")
+_LONGEST = timedelta(days=3650)
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,34 @@ def duration(text: str, option: str) -> timedelta:
     total = timedelta()
     for number, unit in re.findall(r"(\d+)([smhd])", text):
         total += timedelta(**{_UNITS[unit]: int(number)})
+    if total > _LONGEST:
+        raise UsageError(f"{option} takes ten years at most, not {text}")
     return total
+
+
+def namespace(text: str) -> str:
+    """Return the name of a namespace, if it can be one."""
+    if not _NAME.fullmatch(text):
+        raise UsageError(f"--namespace takes the name of one namespace, not {text!r}")
+    return text
+
+
+def gateway(text: str) -> tuple[str, str]:
+    """Return a Gateway's namespace and name."""
+    where, separator, name = text.partition("/")
+    if not (separator and _NAME.fullmatch(where) and name and "/" not in name):
+        raise UsageError(f"--gateway takes NAMESPACE/NAME, not {text!r}")
+    return where, name
+
+
+def host(text: str) -> str:
+    """Return a host as clients ask for it: a name, not a URL."""
+    name = text.lower().removesuffix(".")
+    if not _HOST.fullmatch(name):
+        raise UsageError(
+            f"--host takes a name such as shop.example.com, without https:// or port, not {text!r}"
+        )
+    return name
 
 
 def outputs(
@@ -63,6 +93,9 @@ def outputs(
         if separator and not path:
             raise UsageError(f"--output {each} names no file after the =")
         found.append((name, Path(path) if path else None))
-    if sum(path is None for _, path in found) > 1:
+    files = [path for _, path in found if path]
+    if len(set(files)) < len(files):
+        raise UsageError("two --output options name the same file")
+    if len(found) - len(files) > 1:
         raise UsageError("only one --output can go to stdout; give the others a file: NAME=FILE")
     return tuple(found)

@@ -13,29 +13,57 @@ from istiodoctor.report import Report
 DEFAULT_WIDTH = 80
 
 
-def write(reports: Sequence[Report], targets: Sequence[tuple[str, Path | None]]) -> None:
-    """Render every output.
+Targets = Sequence[tuple[str, Path | None]]
 
-    Files come first: one that cannot be written says so above the report.
-    """
-    for name, path in sorted(targets, key=lambda target: target[1] is None):
+
+def refuse_unwritable(targets: Targets) -> None:
+    """Raise UsageError, before anything is scanned, for a file that cannot be written later."""
+    for _, path in targets:
         if path is None:
-            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-            sys.stdout.write(RENDERERS[name](reports, _screen()))
-            sys.stdout.flush()
-        else:
+            continue
+        if path.is_dir():
+            raise UsageError(f"{path} cannot be written: it is a folder")
+        if not path.parent.is_dir():
+            raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
+def write(reports: Sequence[Report], targets: Targets) -> None:
+    """Render every output; one that cannot be written does not cost the others."""
+    failed: list[str] = []
+    for name, path in targets:
+        if path is None:
+            _show(RENDERERS[name](reports, _screen()))
+            continue
+        try:
             _save(path, RENDERERS[name](reports, Display(width=DEFAULT_WIDTH)))
+        except OSError as error:
+            failed.append(f"{path} cannot be written: {error.strerror or error}")
+    if failed:
+        raise UsageError("; ".join(failed))
+
+
+def _show(text: str) -> None:
+    try:
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read it has seen enough: the exit status still says what was found.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _save(path: Path, text: str) -> None:
     """Write a file whole or not at all: a reader never sees half a report."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = path.resolve()  # a link stays one
+    if target.exists() and not target.is_file():  # a pipe or a device is written to, not replaced
+        target.write_text(text, encoding="utf-8")
+        return
+    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
+        partial.replace(target)
+    finally:
         partial.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _screen() -> Display:

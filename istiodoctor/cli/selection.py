@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from istiodoctor.check import Check
 from istiodoctor.cli.exits import UsageError, complain
+from istiodoctor.config import Config
 from istiodoctor.registry import Registry, discover
 
 
@@ -25,11 +26,7 @@ def registry() -> Registry:
 def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tuple[Check, ...]:
     """Return the checks that are selected and not ignored; an unknown name is wrong usage."""
     wanted, left_out = tuple(_words(select)), tuple(_words(ignore))
-    for word in (*wanted, *left_out):
-        if not any(_matches(check, word) for check in found.checks):
-            raise UsageError(
-                f"no check is called {word}; 'istiodoctor checks' lists codes, families and names"
-            )
+    refuse_unknown(found, (*wanted, *left_out))
     kept = tuple(
         check
         for check in found.checks
@@ -39,6 +36,26 @@ def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tup
     if not kept:
         raise UsageError("--select and --ignore leave no check to run")
     return kept
+
+
+def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> None:
+    """Raise UsageError for a word that is no code, family or name; `where` says who wrote it."""
+    for word in _words(words):
+        if not any(_matches(check, word) for check in found.checks):
+            raise UsageError(
+                f"{where}no check is called {word};"
+                " 'istiodoctor checks' lists codes, families and names"
+            )
+
+
+def check_config(found: Registry, config: Config) -> None:
+    """Raise UsageError for a configuration that names checks which do not exist."""
+    refuse_unknown(found, (*config.select, *config.ignore), f"{config.origin}: ")
+    for rule in config.rules:
+        if not any(rule.names(check.code) for check in found.checks):
+            raise UsageError(
+                f"{config.origin}: [[ignores]] names the code {rule.code}, which no check has"
+            )
 
 
 def _words(values: Iterable[str]) -> Iterable[str]:

@@ -8,8 +8,8 @@ from istiodoctor.diagnosis.certificates import certificates
 from istiodoctor.diagnosis.folding import fold
 from istiodoctor.diagnosis.hosts import hosts
 from istiodoctor.diagnosis.merging import Merged, merge
-from istiodoctor.diagnosis.runs import Run
-from istiodoctor.diagnosis.scope import Scope, in_scope
+from istiodoctor.diagnosis.runs import Run, unread_order
+from istiodoctor.diagnosis.scope import Scope, in_scope, unmatched
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
@@ -17,6 +17,7 @@ from istiodoctor.model.snapshot import Snapshot, Unread
 from istiodoctor.report import (
     ClusterSummary,
     ComponentVersion,
+    HostReport,
     Ignored,
     Outcome,
     Problem,
@@ -49,28 +50,31 @@ def diagnose(judgement: Judgement) -> Report:
     )
     problems = fold(kept, lambda place: _located(place, snapshot))
     checks = tuple(run.report for run in judgement.runs)
+    served = hosts(mesh, problems, judgement.scope)
     return Report(
         tool=ToolInfo(name="istiodoctor", version=judgement.tool_version, checks=len(checks)),
         scan=_scan(judgement),
-        verdict=verdict(problems, (run.outcome for run in judgement.runs)),
+        verdict=verdict(problems, (run.outcome for run in judgement.runs), served),
         problems=problems,
-        hosts=hosts(mesh, problems, judgement.scope),
+        hosts=served,
         certificates=certificates(mesh, judgement.scope),
         ignored=ignored,
         checks=checks,
-        unread=tuple(unread_report(each) for each in snapshot.unread),
+        unread=tuple(unread_report(each) for each in sorted(snapshot.unread, key=unread_order)),
         scope_hosts=judgement.scope.hosts,
     )
 
 
-def verdict(problems: Iterable[Problem], outcomes: Iterable[Outcome]) -> Verdict:
-    """Say in one word how things stand."""
+def verdict(
+    problems: Iterable[Problem], outcomes: Iterable[Outcome], served: Iterable[HostReport] = ()
+) -> Verdict:
+    """Say in one word how things stand; no better than with the hosts whose way is not known."""
     severities = {problem.severity for problem in problems}
     if Severity.CRITICAL in severities:
         return Verdict.BROKEN
     if severities & {Severity.HIGH, Severity.MEDIUM}:
         return Verdict.DEGRADED
-    if could_not_look(outcomes):
+    if could_not_look(outcomes) or any(each.verdict is Verdict.INCOMPLETE for each in served):
         return Verdict.INCOMPLETE
     return Verdict.HEALTHY
 
@@ -137,7 +141,7 @@ def _scan(judgement: Judgement) -> ScanInfo:
         ),
         istio_versions=tuple(_versions(judgement.mesh)),
         absent_apis=tuple(sorted(str(kind) for kind in snapshot.absent_apis)),
-        notes=snapshot.notes,
+        notes=(*unmatched(judgement.scope, snapshot.documents), *snapshot.notes),
     )
 
 

@@ -36,7 +36,7 @@ class Scope:
 
 
 def in_scope(findings: Iterable[Merged], scope: Scope, mesh: Mesh) -> tuple[Merged, ...]:
-    """Return the findings about what was chosen, and those that explain them, wherever they are."""
+    """Return the findings about what was chosen, and what explains them, wherever it is."""
     every = tuple(findings)
     if scope.is_everything:
         return every
@@ -48,14 +48,14 @@ def in_scope(findings: Iterable[Merged], scope: Scope, mesh: Mesh) -> tuple[Merg
     return tuple(each for each in every if each in kept)
 
 
-def unmatched(scope: Scope, mesh: Mesh) -> Iterator[str]:
-    """Yield what was chosen and is nowhere: nothing wrong with it means nothing."""
-    servers = mesh.servers()
-    there = {(each.gateway.namespace, each.gateway.name) for each in servers}
-    for namespace, name in sorted(scope.gateways - there):
-        yield f"no Gateway {namespace}/{name} with servers was found"
-    for namespace in sorted(scope.namespaces - {namespace for namespace, _ in there}):
-        yield f"no Gateway was found in the namespace {namespace}"
+def unmatched(scope: Scope, there: Iterable[Ref]) -> Iterator[str]:
+    """Yield what was chosen and is nowhere: that nothing is wrong with it means nothing."""
+    refs = frozenset(there)
+    gateways = {(ref.namespace, ref.name) for ref in refs if ref.kind == "Gateway"}
+    for namespace, name in sorted(scope.gateways - gateways):
+        yield f"There is no Gateway {namespace}/{name}."
+    for namespace in sorted(scope.namespaces - {ref.namespace for ref in refs}):
+        yield f"There is nothing in the namespace {namespace}."
 
 
 def _takes(scope: Scope, finding: Merged, serving: frozenset[Ref]) -> bool:

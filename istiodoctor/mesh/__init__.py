@@ -1,6 +1,6 @@
 """What Istio makes of the objects: its semantics as questions with answers."""
 
-from istiodoctor.mesh.conditions import ConditionQuestions
+from istiodoctor.mesh.refusals import RefusalQuestions
 from istiodoctor.mesh.reuse import ReuseQuestions
 from istiodoctor.mesh.trust import TrustQuestions
 from istiodoctor.mesh.unrouted import UnroutedQuestions
@@ -14,7 +14,7 @@ class Mesh(
     WantedQuestions,
     TrustQuestions,
     UnroutedQuestions,
-    ConditionQuestions,
+    RefusalQuestions,
     UpstreamQuestions,
     ReuseQuestions,
 ):

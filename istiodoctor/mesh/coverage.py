@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.hosts import ANY, certificate_covers, covers, is_wildcard
+from istiodoctor.mesh.listeners import Dropped
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
@@ -43,6 +44,15 @@ class UncoveredHost:
     """A wildcard of the certificate that misses it by its number of labels; else empty."""
     is_certain: bool
     """False where the hosts behind a wildcard are only guessed at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DisplacedHost:
+    """A host whose own server was dropped, and the credential that answers in its place."""
+
+    host: str
+    dropped: Dropped
+    answering: CredentialUse
 
 
 class CoverageQuestions(AttachmentQuestions):
@@ -123,6 +133,28 @@ class CoverageQuestions(AttachmentQuestions):
                     is_certain=ANY not in use.server.names
                     and not (is_wildcard(host) and any(covers(host, name) for name in names)),
                 )
+
+    @question(
+        rests_on=[
+            uses_of_server,
+            AttachmentQuestions.listeners,
+            AttachmentQuestions.server_for,
+        ]
+    )
+    def displaced_hosts(self) -> tuple[DisplacedHost, ...]:
+        """Return the hosts of dropped servers that get another server's certificate instead."""
+        return tuple(
+            DisplacedHost(host=host, dropped=dropped, answering=use)
+            for listener in self.listeners()
+            for dropped in listener.dropped
+            if dropped.server.terminates_tls
+            for host in dropped.server.names
+            if (other := self.server_for(listener, host)) and host not in other.names
+            for use in self.uses_of_server(other)[:1]
+            if use.credential
+            and (leaf := use.credential.leaf)
+            and not _is_covered([*leaf.dns_names, *leaf.ip_addresses], host)
+        )
 
     def _expected_hosts(self, server: Server) -> Iterator[str]:
         """Yield the hosts that clients use: behind a wildcard, those that routes show."""

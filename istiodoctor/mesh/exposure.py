@@ -1,29 +1,22 @@
-"""From where a gateway can be reached: selectors that find its pods, Services and their ports."""
+"""From where a gateway can be reached: its Services, their ports and their addresses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import SequenceMatcher
 from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import RedirectQuestions
+from istiodoctor.mesh.selection import SelectionQuestions
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload, target_port
-from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Ref
 
 HTTPS_PORT = 443
-STATUS_PORT = 15021
-"""Readiness of a gateway pod; Services of gateways expose it, hardly any other does."""
-GATEWAY_LABELS = ("istio", "app", "app.kubernetes.io/name")
-"""Labels that Istio's own charts tell gateways apart by."""
 OUTSIDE_TYPES = frozenset({"LoadBalancer", "NodePort"})
-LONGEST_LABEL = 63
 
 
 PATIENCE = timedelta(minutes=5)
@@ -38,27 +31,6 @@ class Exposure(StrEnum):
     INSIDE = "inside"
     """Only Services inside the cluster: egress, or behind another proxy."""
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NearMiss:
-    """A gateway workload that a selector nearly takes."""
-
-    workload: Workload
-    selector: Mapping[str, str]
-    """What would select it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unselected:
-    """An Istio Gateway that no running pod belongs to."""
-
-    gateway: IstioGateway
-    scaled_down: tuple[Workload, ...] = ()
-    """Selected, but with zero replicas."""
-    near: NearMiss | None = None
-    is_certain: bool = True
-    """Whether every pod was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,18 +65,6 @@ class Misdirected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Podless:
-    """A Service that is meant for a gateway and selects no pod."""
-
-    service: Service
-    near: NearMiss
-    hosts: frozenset[str] = frozenset()
-    """The hosts of that gateway."""
-    others: tuple[Service, ...] = ()
-    """Services that do select that gateway."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlainHttps:
     """A plain HTTP server that clients reach under the port of https://."""
 
@@ -128,10 +88,10 @@ class PendingLoadBalancer:
     """Whether MetalLB runs; None when that is not known."""
 
 
-class ExposureQuestions(RedirectQuestions):
+class ExposureQuestions(SelectionQuestions):
     """What leads to a gateway's pods."""
 
-    @question(rests_on=[RedirectQuestions.services_of])
+    @question(rests_on=[SelectionQuestions.services_of])
     def exposure(self, workload: Workload) -> Exposure:
         """Return from where clients can reach a gateway."""
         if not workload.is_known:
@@ -144,44 +104,7 @@ class ExposureQuestions(RedirectQuestions):
             return Exposure.OUTSIDE
         return Exposure.INSIDE if services else Exposure.UNKNOWN
 
-    @question(
-        Kind.POD,
-        Kind.DEPLOYMENT,
-        Kind.DAEMON_SET,
-        rests_on=[RedirectQuestions.istio_gateways, RedirectQuestions.gateway_workloads],
-    )
-    def unselected_gateways(self) -> tuple[Unselected, ...]:
-        """Return the Istio Gateways with servers that no pod runs for, as far as that is known."""
-        return tuple(
-            found
-            for gateway in self.istio_gateways()
-            if gateway.spec.servers and (found := self._unselected(gateway))
-        )
-
-    def _unselected(self, gateway: IstioGateway) -> Unselected | None:
-        selected = self.gateway_workloads(gateway.ref)
-        pods_are_known = self._is_complete(Kind.POD)
-        if selected:
-            if any(each.pods or each.replicas != 0 for each in selected):
-                return None
-            return Unselected(gateway=gateway, scaled_down=selected, is_certain=pods_are_known)
-        near = self._near(frozenset(gateway.spec.selector.items()), "")
-        if not pods_are_known and not (near and self._templates_are_known()):
-            return None
-        return Unselected(gateway=gateway, near=near, is_certain=pods_are_known)
-
-    def _templates_are_known(self) -> bool:
-        return self._is_complete(Kind.DEPLOYMENT) and self._is_complete(Kind.DAEMON_SET)
-
-    @question(rests_on=[RedirectQuestions.routers])
-    def _near(self, selector: frozenset[tuple[str, str]], namespace: str) -> NearMiss | None:
-        routers = [each for each in self.routers() if not namespace or each.namespace == namespace]
-        if not routers:
-            return None
-        nearest = max(routers, key=lambda each: _likeness(selector, each))
-        return NearMiss(workload=nearest, selector=_selector_of(selector, nearest))
-
-    @question(rests_on=[RedirectQuestions.services_of])
+    @question(rests_on=[SelectionQuestions.services_of])
     def port_routes(self, workload: Workload) -> tuple[PortRoute, ...]:
         """Return every port of every Service of a workload, with the port in the pod."""
         return tuple(
@@ -190,7 +113,7 @@ class ExposureQuestions(RedirectQuestions):
             for port in service.spec.ports
         )
 
-    @question(Kind.SERVICE, rests_on=[RedirectQuestions.listeners, port_routes])
+    @question(Kind.SERVICE, rests_on=[SelectionQuestions.listeners, port_routes])
     def unreachable_servers(self) -> tuple[Unreachable, ...]:
         """Return the live servers that no Service port leads to.
 
@@ -224,7 +147,7 @@ class ExposureQuestions(RedirectQuestions):
         )
         return False if is_known else None
 
-    @question(rests_on=[RedirectQuestions.listeners, port_routes])
+    @question(rests_on=[SelectionQuestions.listeners, port_routes])
     def misdirected_ports(self) -> tuple[Misdirected, ...]:
         """Return the Service ports of live servers that lead to another port than theirs."""
         return tuple(
@@ -253,47 +176,9 @@ class ExposureQuestions(RedirectQuestions):
         return {port: tuple(routes) for port, routes in found.items()}
 
     @question(
-        Kind.SERVICE,
-        Kind.POD,
         rests_on=[
-            RedirectQuestions.routers,
-            RedirectQuestions.selected,
-            RedirectQuestions.services_of,
-            RedirectQuestions.servers_by_workload,
-            _near,
-        ],
-    )
-    def podless_services(self) -> tuple[Podless, ...]:
-        """Return the Services that look like a gateway's and select no pod beside it."""
-        namespaces = {each.namespace for each in self.routers()}
-        return tuple(
-            found
-            for service in self._all(Service)
-            if service.namespace in namespaces and service.spec.selector
-            if (found := self._podless(service))
-        )
-
-    def _podless(self, service: Service) -> Podless | None:
-        selector = frozenset(service.spec.selector.items())
-        if self.selected(selector, service.namespace):
-            return None
-        if not self._is_complete(Kind.POD, service.namespace):
-            return None
-        near = self._near(selector, service.namespace)
-        if near is None or not _is_meant_for(service, near.workload):
-            return None
-        servers = self.servers_by_workload().get(near.workload, ())
-        return Podless(
-            service=service,
-            near=near,
-            hosts=frozenset(name for server in servers for name in server.names),
-            others=self.services_of(near.workload),
-        )
-
-    @question(
-        rests_on=[
-            RedirectQuestions.listeners,
-            RedirectQuestions.fronts_for,
+            SelectionQuestions.listeners,
+            SelectionQuestions.fronts_for,
             port_routes,
             exposure,
         ]
@@ -334,9 +219,9 @@ class ExposureQuestions(RedirectQuestions):
     @question(
         Kind.POD,
         rests_on=[
-            RedirectQuestions.servers_by_workload,
-            RedirectQuestions.services_of,
-            RedirectQuestions.selected,
+            SelectionQuestions.servers_by_workload,
+            SelectionQuestions.services_of,
+            SelectionQuestions.selected,
         ],
     )
     def pending_load_balancers(self) -> tuple[PendingLoadBalancer, ...]:
@@ -362,11 +247,12 @@ class ExposureQuestions(RedirectQuestions):
             return True
         return False if self._is_complete(Kind.POD) else None
 
-    @question(rests_on=[RedirectQuestions.listeners])
+    @question(rests_on=[SelectionQuestions.listeners])
     def _tls_everywhere(self) -> HostIndex[Server]:
         return HostIndex(
             (host.name, server)
             for listener in self.listeners()
+            if listener.workload.replicas != 0
             for server in listener.servers
             if server.is_tls
             for host in server.hosts
@@ -413,32 +299,4 @@ def _has_host_port(workload: Workload, port: int) -> bool:
         each.host_port and each.container_port == port
         for container in workload.spec.containers
         for each in container.ports
-    )
-
-
-def _likeness(selector: frozenset[tuple[str, str]], workload: Workload) -> tuple[int, float]:
-    """Order workloads by how many labels fit, then by how alike the others are."""
-    fitting = sum(workload.labels.get(key) == value for key, value in selector)
-    wanted = ",".join(value[:LONGEST_LABEL] for _, value in sorted(selector))
-    there = ",".join(workload.labels.get(key, "")[:LONGEST_LABEL] for key, _ in sorted(selector))
-    return fitting, SequenceMatcher(None, wanted, there).ratio()
-
-
-def _selector_of(selector: Iterable[tuple[str, str]], workload: Workload) -> Mapping[str, str]:
-    keys = [key for key, _ in sorted(selector) if key in workload.labels]
-    keys = keys or [key for key in GATEWAY_LABELS if key in workload.labels][:1]
-    return {key: workload.labels[key] for key in keys}
-
-
-def _is_meant_for(service: Service, workload: Workload) -> bool:
-    if not any(port.port in (80, HTTPS_PORT) for port in service.spec.ports):
-        return False
-    return (
-        service.name == workload.name
-        or any(port.port == STATUS_PORT for port in service.spec.ports)
-        or any(
-            workload.labels.get(key) == service.spec.selector.get(key)
-            for key in GATEWAY_LABELS
-            if key in service.spec.selector
-        )
     )

@@ -1,7 +1,4 @@
-"""What stands in front of a gateway: its Service.
-
-And load balancers or proxies that end TLS before it.
-"""
+"""What stands in front of a gateway: Services, load balancers, proxies that end TLS."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

@@ -83,6 +83,8 @@ class HopQuestions(ExposureQuestions):
 
     def _wants_tls(self, plain: PlainHost) -> bool:
         """Whether a TLS server for the host is written for the same gateway, live or dropped."""
+        if self.tls_hosts_meeting(plain.workload, plain.host):
+            return True
         return next(self._declared_tls(plain.workload).meeting(plain.host), None) is not None
 
     @question(
@@ -105,9 +107,10 @@ class HopQuestions(ExposureQuestions):
             if plain.redirect is RedirectKind.SERVER
         )
 
-    @question(rests_on=[ExposureQuestions.fronts_for])
     def _plain_fronts(self, plain: PlainHost) -> tuple[Front, ...]:
         """Return what ends TLS before a plain listener and goes on there."""
+        if not self.fronts(plain.workload):  # most gateways: spare the join over hosts
+            return ()
         return tuple(
             front
             for front in self.fronts_for(plain.workload, plain.host)
@@ -118,8 +121,10 @@ class HopQuestions(ExposureQuestions):
         Kind.ISTIO_GATEWAY,
         rests_on=[
             _redirected,
-            _plain_fronts,
+            ExposureQuestions.fronts,
+            ExposureQuestions.fronts_for,
             _declared_tls,
+            ExposureQuestions.tls_hosts_meeting,
             ExposureQuestions.trusted_proxies,
             ExposureQuestions.tls_meets_somewhere,
         ],
@@ -133,10 +138,10 @@ class HopQuestions(ExposureQuestions):
             loop
             for plain, sharing in self._redirected()
             if not sharing and not self.trusted_proxies(plain.workload)
-            if (loop := self._loop(plain))
+            if (loop := self._redirect_loop(plain))
         )
 
-    def _loop(self, plain: PlainHost) -> Loop | None:
+    def _redirect_loop(self, plain: PlainHost) -> Loop | None:
         trusted = self.trusted_proxies(plain.workload)
         front = next(iter(self._plain_fronts(plain)), None)
         wants_tls = self._wants_tls(plain)
@@ -158,7 +163,14 @@ class HopQuestions(ExposureQuestions):
         )
 
     @question(
-        rests_on=[_redirected, _plain_fronts, _declared_tls, ExposureQuestions.trusted_proxies]
+        rests_on=[
+            _redirected,
+            ExposureQuestions.fronts,
+            ExposureQuestions.fronts_for,
+            _declared_tls,
+            ExposureQuestions.tls_hosts_meeting,
+            ExposureQuestions.trusted_proxies,
+        ]
     )
     def untold_https(self) -> tuple[UntoldHttps, ...]:
         """Return where a trusted proxy ends TLS and is not known to say so.
@@ -175,7 +187,14 @@ class HopQuestions(ExposureQuestions):
             and (front.sends_x_forwarded_proto or front.plain_port or not self._wants_tls(plain))
         )
 
-    @question(rests_on=[_redirected, _plain_fronts, ExposureQuestions.trusted_proxies])
+    @question(
+        rests_on=[
+            _redirected,
+            ExposureQuestions.fronts,
+            ExposureQuestions.fronts_for,
+            ExposureQuestions.trusted_proxies,
+        ]
+    )
     def shared_targets(self) -> tuple[SharedTarget, ...]:
         """Return the Services whose ports 80 and 443 both lead to a redirecting listener.
 
@@ -203,6 +222,7 @@ class HopQuestions(ExposureQuestions):
         rests_on=[
             ExposureQuestions.tls_hosts,
             ExposureQuestions.plain_hosts_for,
+            ExposureQuestions.fronts,
             ExposureQuestions.fronts_for,
             ExposureQuestions.exposure,
         ],
@@ -223,6 +243,8 @@ class HopQuestions(ExposureQuestions):
         return next((each for each in found if each.server.port == HTTP_PORT), None)
 
     def _concerned(self, tls: TlsHost) -> tuple[Front, ...]:
+        if not self.fronts(tls.workload):
+            return ()
         return tuple(
             front
             for front in self.fronts_for(tls.workload, tls.host)

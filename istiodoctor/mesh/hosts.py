@@ -1,6 +1,6 @@
-"""Host algebra: what covers, matches and meets what (Istio's `host.Name`.
+"""Host algebra: what covers, matches and meets what.
 
-RFC 6125 for certificates).
+Sources: Istio's `host.Name`; for certificates RFC 6125.
 """
 
 from collections.abc import Iterable, Iterator

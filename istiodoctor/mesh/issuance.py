@@ -1,7 +1,4 @@
-"""cert-manager's chain: Certificate → CertificateRequest → Order → Challenge.
-
-And the issuer beside it.
-"""
+"""cert-manager's chain: Certificate → CertificateRequest → Order → Challenge; its issuer."""
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Which pods a gateway selects, and what istiod makes of all servers on one pod.
 
-(pilot/pkg/model/gateway.go).
+Source: istiod's pilot/pkg/model/gateway.go.
 """
 
 from collections import defaultdict

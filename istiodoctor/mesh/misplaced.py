@@ -1,25 +1,51 @@
 """Certificates that write a Secret beside the one a gateway asks for."""
 
+from dataclasses import dataclass
+
+from istiodoctor.mesh.challenges import ChallengeQuestions
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.hosts import certificate_covers, is_wildcard, meet
-from istiodoctor.mesh.issuance import is_ready
+from istiodoctor.mesh.issuance import CERTIFICATE_NAME, is_ready
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.stalls import StallQuestions
 from istiodoctor.model.certmanager import Certificate
+from istiodoctor.model.credential import Credential
+from istiodoctor.model.kind import Kind
 
 REPLICATORS = ("reflector.v1.k8s.emberstack.com/", "replicator.v1.mittwald.de/")
 """Prefixes of annotations by which a controller copies a Secret to other namespaces."""
+COPIERS = (*REPLICATORS, "kubed.appscode.com/")
+"""Prefixes of annotations that such controllers leave on the copies, too."""
 
 
-class MisplacedQuestions(StallQuestions):
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CopiedSecret:
+    """A served Secret that cert-manager wrote elsewhere and somebody copied here."""
+
+    credential: Credential
+    uses: tuple[CredentialUse, ...]
+    written_for: str
+    """The name of the Certificate it was written for."""
+    source: Certificate | None
+    """A Certificate elsewhere that writes a Secret of this name."""
+    original: Credential | None
+    """The Secret it writes, where that was read."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the original holds another certificate by now."""
+        mine, theirs = self.credential.leaf, self.original.leaf if self.original else None
+        return bool(mine and theirs and mine.fingerprint_sha256 != theirs.fingerprint_sha256)
+
+
+class MisplacedQuestions(ChallengeQuestions):
     """Right certificates in the wrong place or under the wrong name."""
 
     @question(
         rests_on=[
-            StallQuestions.credential_uses,
-            StallQuestions.secret_exists,
-            StallQuestions.certificates_for,
-            StallQuestions.certificates_naming,
+            ChallengeQuestions.credential_uses,
+            ChallengeQuestions.secret_exists,
+            ChallengeQuestions.certificates_for,
+            ChallengeQuestions.certificates_naming,
         ]
     )
     def misplaced_certificates(self) -> tuple[tuple[CredentialUse, Certificate], ...]:
@@ -45,9 +71,9 @@ class MisplacedQuestions(StallQuestions):
 
     @question(
         rests_on=[
-            StallQuestions.credential_uses,
-            StallQuestions.certificates_for,
-            StallQuestions.certificates_covering,
+            ChallengeQuestions.credential_uses,
+            ChallengeQuestions.certificates_for,
+            ChallengeQuestions.certificates_covering,
         ]
     )
     def misnamed_certificates(self) -> tuple[tuple[CredentialUse, Certificate], ...]:
@@ -63,6 +89,43 @@ class MisplacedQuestions(StallQuestions):
             if certificate.namespace == use.namespace
             and is_ready(certificate)
             and all(_names(certificate, host) for host in use.server.names)
+        )
+
+    @question(
+        Kind.CERTIFICATE,
+        rests_on=[
+            ChallengeQuestions.served_credentials,
+            ChallengeQuestions.certificates_for,
+            ChallengeQuestions.certificates_naming,
+            ChallengeQuestions.credential,
+        ],
+    )
+    def copied_secrets(self) -> tuple[CopiedSecret, ...]:
+        """Return the served Secrets written for a Certificate that their namespace does not have.
+
+        Those that a controller keeps in step are left out.
+        """
+        return tuple(
+            self._copied(credential, uses, name)
+            for credential, uses in self.served_credentials()
+            if (name := credential.annotations.get(CERTIFICATE_NAME, ""))
+            and not self.certificates_for(credential.namespace, credential.name)
+            and self._is_complete(Kind.CERTIFICATE, credential.namespace, name)
+            and not any(key.startswith(COPIERS) for key in credential.annotations)
+        )
+
+    def _copied(
+        self, credential: Credential, uses: tuple[CredentialUse, ...], name: str
+    ) -> CopiedSecret:
+        source = next(
+            (each for each in self.certificates_naming(credential.name) if each.name == name), None
+        )
+        return CopiedSecret(
+            credential=credential,
+            uses=uses,
+            written_for=name,
+            source=source,
+            original=self.credential(source.namespace, credential.name) if source else None,
         )
 
 

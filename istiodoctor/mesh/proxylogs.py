@@ -96,7 +96,7 @@ class ProxyLogQuestions(DeliveryQuestions):
         )
 
     @question(
-        logs={Meaning.SECRET_REJECTED},
+        logs={Meaning.SECRET_REJECTED, Meaning.SECRET_CHANGED},
         rests_on=[
             DeliveryQuestions.log_facts,
             DeliveryQuestions.servers_by_workload,
@@ -105,8 +105,11 @@ class ProxyLogQuestions(DeliveryQuestions):
         ],
     )
     def secret_rejections(self) -> tuple[Rejection, ...]:
-        """Return the Secrets that Envoy refused, by gateway workload."""
-        return tuple(
+        """Return the Secrets that Envoy refused, by gateway workload.
+
+        Without those that have been changed since and are all well now.
+        """
+        rejections = (
             Rejection(
                 workload=workload,
                 facts=tuple(fact for fact, _ in found),
@@ -115,6 +118,21 @@ class ProxyLogQuestions(DeliveryQuestions):
             )
             for workload, found in self._by_workload(Meaning.SECRET_REJECTED).items()
         )
+        return tuple(each for each in rejections if not self._is_repaired(each))
+
+    def _is_repaired(self, rejection: Rejection) -> bool:
+        last = rejection.last.line.at
+        if rejection.refused or last is None:
+            return False
+        mine = self.credentials_of(rejection.workload)
+        keys = {(each.namespace, each.name) for each in mine}
+        made = (each.creation_timestamp for each in mine)
+        changed = (
+            fact.line.at
+            for fact in self.log_facts(Meaning.SECRET_CHANGED)
+            if any((fact.namespace, name) in keys for name in fact.credentials)
+        )
+        return any(each is not None and each > last for each in (*made, *changed))
 
     @question(
         logs={Meaning.LISTENER_REJECTED},

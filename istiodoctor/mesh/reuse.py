@@ -8,6 +8,7 @@ from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.credentials import CredentialState
 from istiodoctor.mesh.hosts import covers, is_wildcard
 from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.misrouting import twins
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
@@ -55,6 +56,18 @@ class ReuseGroup:
         return tuple(dict.fromkeys(stray.host for stray in self.strays))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ForgottenTwin:
+    """A name with or without `www.` that a served certificate covers and no server has."""
+
+    name: str
+    server: Server
+    """The server that has the other name and presents the certificate."""
+    credential: Credential
+    is_plain_served: bool
+    """Whether plain HTTP answers for the name on the same workload."""
+
+
 class ReuseQuestions(AttachmentQuestions):
     """Servers whose certificates cover each other's hosts."""
 
@@ -86,6 +99,31 @@ class ReuseQuestions(AttachmentQuestions):
             for listener in self.listeners()
             if listener.is_tls and len(listener.servers) > 1
             for strays in _joined(list(self._strays(listener)))
+        )
+
+    @question(
+        rests_on=[
+            _certificates,
+            AttachmentQuestions.listeners,
+            AttachmentQuestions.server_for,
+            AttachmentQuestions.plain_hosts_for,
+        ]
+    )
+    def forgotten_twins(self) -> tuple[ForgottenTwin, ...]:
+        """Return the names beside a server's own that its certificate has and no server takes."""
+        return tuple(
+            ForgottenTwin(
+                name=name,
+                server=server,
+                credential=credential,
+                is_plain_served=bool(self.plain_hosts_for(listener.workload, name)),
+            )
+            for listener in self.listeners()
+            for server in listener.servers
+            if server.api is GatewayApi.ISTIO
+            for credential in self._certificates().get((listener.workload, server), ())
+            for name in _twins(server, credential)
+            if self.server_for(listener, name) is None
         )
 
     def _strays(self, listener: Listener) -> Iterator[Stray]:
@@ -137,6 +175,14 @@ class ReuseQuestions(AttachmentQuestions):
             for each in self.attachments_of(server)
             if any(covers(shared, host) for shared in each.hosts)
         )
+
+
+def _twins(server: Server, credential: Credential) -> tuple[str, ...]:
+    own = set(server.names)
+    names = credential.leaf.dns_names if credential.leaf else ()
+    return tuple(
+        name for name in map(str.lower, names) if name not in own and own.intersection(twins(name))
+    )
 
 
 def _joined(strays: list[Stray]) -> Iterator[list[Stray]]:

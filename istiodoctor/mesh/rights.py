@@ -1,6 +1,6 @@
 """What a ServiceAccount may do, worked out from the RBAC objects.
 
-(kubernetes.io/docs/reference/access-authn-authz/rbac).
+Source: kubernetes.io, Using RBAC Authorization.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """Which VirtualServices bind to which servers, for which hosts, in which order.
 
-(push_context.go, gateway.go).
+Source: istiod's push_context.go and gateway.go.
 """
 
 from collections import defaultdict
@@ -253,8 +253,8 @@ class RoutingQuestions(CredentialQuestions):
         )
 
     def _destinations(self, source: VirtualService) -> Iterator[DestinationUse]:
-        rules = self.http_rules(source)
-        for bound in rules:
+        inner = self.http_rules(source)
+        for bound in inner:
             weighted = [each for each in bound.rule.route if each.weight]
             for index, each in enumerate(bound.rule.route):
                 place = Place(bound.place.ref, f"{bound.place.path}/route/{index}/destination")
@@ -264,7 +264,7 @@ class RoutingQuestions(CredentialQuestions):
                     virtual_service=source,
                     namespace=bound.namespace,
                     protocol="http",
-                    is_whole=len(weighted) < 2 and (len(rules) == 1 or not bound.rule.match),
+                    is_whole=len(weighted) < 2 and (len(inner) == 1 or not bound.rule.match),
                     is_unused=bool(weighted) and not each.weight,
                 )
         layer4: tuple[tuple[str, tuple[TlsRule | TcpRule, ...]], ...] = (

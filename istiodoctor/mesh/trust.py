@@ -97,6 +97,19 @@ class TrustQuestions(MisplacedQuestions):
         found = map(organisation, self.facts.trusted_subjects)
         return frozenset(filter(None, found))
 
+    @question(rests_on=[missing_intermediates, MisplacedQuestions.served_certificates])
+    def untrusted_certificates(self) -> tuple[ServedCertificate, ...]:
+        """Return the served certificates whose chain ends in nobody's trust.
+
+        Where an intermediate is wanting, that is the fault, and they are left out.
+        """
+        incomplete = {served for served, _ in self.missing_intermediates()}
+        return tuple(
+            served
+            for served in self.served_certificates()
+            if served not in incomplete and self.is_trusted(served) is False
+        )
+
     def is_trusted(self, served: ServedCertificate) -> bool | None:
         """Whether a chain reaches a trust anchor by its names; None when no anchors are known.
 

@@ -47,20 +47,23 @@ class UnroutedQuestions(HopQuestions):
 
     @question(rests_on=[HopQuestions.bindings, HopQuestions.listeners])
     def _bound_hosts(self) -> Mapping[Server, HostIndex[Binding]]:
-        """Return the bindings by host of every live server.
+        """Return the bindings by host of every live server that needs routes.
 
-        Plain servers on one listener share their routes.
+        Plain servers on one listener share them.
         """
         found: dict[Server, HostIndex[Binding]] = {}
         for listener in self.listeners():
+            waiting = [server for server in listener.servers if _awaits_routes(server)]
             plain = [server for server in listener.servers if server.is_plain_http]
+            if not any(server.is_plain_http for server in waiting):
+                plain = []
             shared = HostIndex(
                 (host, binding)
                 for server in plain
                 for binding in self.bindings().get(server, ())
                 for host in binding.hosts
             )
-            for server in listener.servers:
+            for server in waiting:
                 own = shared if server.is_plain_http else self._binding_index(server)
                 found.setdefault(server, own)
         return found
@@ -80,7 +83,6 @@ class UnroutedQuestions(HopQuestions):
         return tuple(
             Unrouted(server=server, hosts=hosts, is_bare=not named.get(server.gateway))
             for server, bound in self._bound_hosts().items()
-            if _awaits_routes(server)
             if (hosts := _without_routes(server, bound))
         )
 

@@ -56,7 +56,8 @@ def redact_bundle(value: bytes) -> bytes:
 def next_update(value: bytes) -> datetime | None:
     """Return when the first revocation list of a value ends; None when that cannot be told."""
     found = _revocation_list(value)
-    return found.next_update_utc if found else None
+    # A list that revokes nothing is empty, and so false.
+    return found.next_update_utc if found is not None else None
 
 
 def redact_revocation_list(value: bytes) -> bytes:

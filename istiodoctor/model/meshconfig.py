@@ -1,7 +1,4 @@
-"""The mesh configuration that istiod reads from its ConfigMap.
-
-And a pod's annotation of the same shape.
-"""
+"""The mesh configuration of istiod's ConfigMap, and a pod's annotation of the same shape."""
 
 from collections.abc import Mapping
 from typing import TypeVar

@@ -31,9 +31,7 @@ class Ref:
 
     @property
     def resource(self) -> str:
-        """The argument kubectl takes for this kind.
-
-        With the group where the name alone is not one.
+        """The argument kubectl takes for this kind, with the group where it has one.
 
         Gateways and Services exist in several API groups (Knative has a Service of its own).
         """

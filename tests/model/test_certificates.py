@@ -152,7 +152,7 @@ def test_redaction_keeps_what_reading_a_value_tells(shape: str):
     assert redact_bundle(redacted) == redacted
 
 
-@pytest.mark.parametrize("shape", SHAPES.keys() - {"too large"})
+@pytest.mark.parametrize("shape", sorted(SHAPES.keys() - {"too large"}))
 def test_istiod_sees_the_first_block_as_go_does(shape: str):
     bundle = read_bundle(SHAPES[shape][0].encode())
 

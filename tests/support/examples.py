@@ -171,6 +171,8 @@ def private_key(name: str, option: str) -> str:
             return issued(name).key_pem
         case ["encrypted"]:
             return key_pem(_key(name), password=b"example")
+        case ["self-signed"]:
+            return key_pem(authority(name).key)
         case ["key", kind]:
             return key_pem(_key(name, kind))
         case _:
@@ -195,6 +197,9 @@ def certificate(names: tuple[str, ...], options: tuple[str, ...]) -> str:
             signer = authority(found[1])
         elif found := re.fullmatch(r"key (\w+)", option):
             settings["key"] = _key(names[0], found[1])
+        elif option == "self-signed":
+            signer = authority(names[0])
+            settings["key"] = signer.key
         elif option in SHAPES:
             shape = SHAPES[option]
         else:

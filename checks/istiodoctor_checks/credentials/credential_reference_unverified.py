@@ -181,6 +181,7 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
                     Evidence(text=f"istiod's version is {version or 'not known'}"),
                 ),
                 fixes=tuple(_fixes(use, is_there=is_there)),
+                severity=Severity.CRITICAL if refused else Severity.HIGH,
                 confidence=Confidence.CERTAIN if refused else Confidence.SUSPECTED,
                 credentials=frozenset({use.key, (use.workload.namespace, use.name)}),
                 servers=frozenset({use.server.id}),

@@ -27,6 +27,7 @@ PHRASES = {
     Meaning.LEGACY_SECRET_NOT_FOUND: "the gateway's own agent did not find it",
     Meaning.LEGACY_SECRET_EMPTY: "the gateway's own agent found it empty",
 }
+UNKNOWN = "the reason is in the line"
 LONGEST_REASON = 200
 
 
@@ -201,7 +202,7 @@ def _message(failure: DeliveryFailure, secret: Ref, *, looks_right: bool) -> str
     reason = f" ({said})" if said else ""
     text = (
         f"The log of {failure.last.line.pod} says that {secret} was not delivered:"
-        f" {PHRASES[failure.last.meaning]}{reason}."
+        f" {PHRASES.get(failure.last.meaning, UNKNOWN)}{reason}."
     )
     if looks_right:
         text += " The Secret and the rights to it look right now, so it may be over."

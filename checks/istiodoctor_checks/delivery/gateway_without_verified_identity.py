@@ -101,7 +101,7 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"istiod could not verify the identity of {workload}, so it sends it no Secrets:"
-                f" HTTPS connections to its {len(concerned) or 'own'} servers are reset."
+                f" every HTTPS connection to it is reset."
             ),
             objects=(Place(workload.owner), *(server.place for server in concerned)),
             identity=Identity.of(workload.owner),

@@ -1,6 +1,7 @@
 """GW002."""
 
 from collections.abc import Iterator
+from json import dumps
 from typing import Any
 
 from istiodoctor.check import check
@@ -198,36 +199,9 @@ def _evidence(loss: Loss, winner: Server) -> Iterator[Evidence]:
 
 def _fixes(loss: Loss, winner: Server) -> Iterator[Fix]:
     server = loss.dropped.server
-    bindings = [
-        Patch(
-            ref=each.ref,
-            type=PatchType.JSON,
-            body=[
-                {
-                    "op": "add",
-                    "path": "/spec/gateways/-",
-                    "value": f"{winner.gateway.namespace}/{winner.gateway.name}",
-                }
-            ],
-        )
-        for each in loss.virtual_services
-        if winner.gateway != server.gateway
-    ]
     duplicates = set(loss.dropped.hosts)
     rest = [str(host) for host in server.hosts if str(host) not in duplicates]
-    operation = _removal(server, rest, is_only=loss.is_only_server)
-    gateway = server.gateway
-    delete = ("kubectl", "delete", gateway.resource, gateway.name, "-n", gateway.namespace)
-    yield Fix(
-        title=f"Leave {listing(loss.dropped.hosts)} to {winner}",
-        patches=(
-            *bindings,
-            *(Patch(ref=gateway, type=PatchType.JSON, body=[each]) for each in operation),
-        ),
-        commands=() if operation else (delete,),
-        verify=get(gateway),
-        why="All these hosts are then served with the certificate and settings of that server.",
-    )
+    yield _leave_to(winner, loss, rest)
     own = [host for host in (*loss.dead_hosts, *loss.shared_hosts) if host not in duplicates]
     if loss.virtual_services and own:
         yield set_field(
@@ -239,6 +213,40 @@ def _fixes(loss: Loss, winner: Server) -> Iterator[Fix]:
                 " browsers may reuse a connection and reach the wrong server."
             ),
         )
+
+
+def _leave_to(winner: Server, loss: Loss, rest: list[str]) -> Fix:
+    """Bind the VirtualServices to the winner's Gateway and take the hosts out of the loser's."""
+    server = loss.dropped.server
+    gateway = server.gateway
+    target = f"{winner.gateway.namespace}/{winner.gateway.name}"
+    bind = [{"op": "add", "path": "/spec/gateways/-", "value": target}]
+    orphans = loss.virtual_services if winner.gateway != gateway else ()
+    title = f"Leave {listing(loss.dropped.hosts)} to {winner}"
+    why = "All these hosts are then served with the certificate and settings of that server."
+    operations = _removal(server, rest, is_only=loss.is_only_server)
+    if operations:
+        patches = (*((each.ref, bind) for each in orphans), (gateway, operations))
+        return Fix(
+            title=title,
+            patches=tuple(Patch(ref=r, type=PatchType.JSON, body=b) for r, b in patches),
+            verify=get(gateway),
+            why=why,
+        )
+    return Fix(
+        title=title,
+        commands=(
+            *(
+                (
+                    "kubectl", "patch", each.ref.resource, each.name, "-n", each.namespace,
+                    "--type=json", "-p", dumps(bind),
+                )
+                for each in orphans
+            ),
+            ("kubectl", "delete", gateway.resource, gateway.name, "-n", gateway.namespace),
+        ),
+        why=f"{why} Nothing else is in the Gateway that is deleted.",
+    )  # fmt: skip
 
 
 def _removal(server: Server, rest: list[str], *, is_only: bool) -> list[dict[str, Any]]:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.unrouted import Unrouted
+from istiodoctor.model.kind import Kind
+from istiodoctor_checks.fixes import create
 from istiodoctor_checks.wording import listing
 
 
@@ -83,9 +85,28 @@ def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
             identity=Identity.of(server.gateway),
             hosts=frozenset(each.hosts),
             evidence=(Evidence(text=f"VirtualServices on {server.gateway} for it: none"),),
+            fixes=(_bind(each),),
             severity=_severity(each),
             servers=frozenset({server.id}),
         )
+
+
+def _bind(each: Unrouted) -> Fix:
+    gateway = each.server.gateway
+    backend = {"destination": {"host": "NAME-OF-THE-SERVICE"}}
+    return create(
+        {
+            "metadata": {"name": gateway.name, "namespace": gateway.namespace},
+            "spec": {
+                "hosts": list(each.hosts),
+                "gateways": [gateway.name],
+                "http": [{"route": [backend]}],
+            },
+        },
+        Kind.VIRTUAL_SERVICE,
+        f"Route {listing(each.hosts)} to a Service",
+        why="Put the name of the Service; an existing VirtualService may be bound instead.",
+    )
 
 
 def _nobody(each: Unrouted) -> str:

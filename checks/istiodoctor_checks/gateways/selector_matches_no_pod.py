@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import Unselected
+from istiodoctor.mesh.selection import Unselected
 from istiodoctor.mesh.servers import WITH_CREDENTIAL, istio_servers
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place

@@ -72,8 +72,12 @@ def tls_mode_missing(mesh: Mesh) -> Iterator[Finding]:
     """
     for server in mesh.servers():
         names = _certificates(server)
-        routed = any(each.virtual_service.spec.tls for each in mesh.bindings().get(server, ()))
-        if server.is_passthrough and not server.mode_is_explicit and names and not routed:
+        if (
+            server.is_passthrough
+            and not server.mode_is_explicit
+            and names
+            and not any(each.virtual_service.spec.tls for each in mesh.bindings()[server])
+        ):
             yield Finding(
                 message=(
                     f"{server} names {listing(names)} but no tls.mode. The default is PASSTHROUGH:"

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hops import Loop
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway, trust_the_proxy
+from istiodoctor_checks.redirects.ways_out import (
+    redirect_before_the_gateway,
+    serve_https,
+    trust_the_proxy,
+)
 
 
 @check(
@@ -211,11 +215,18 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
             identity=Identity.of(plain.server.gateway),
             hosts=frozenset({plain.host}),
             evidence=tuple(_evidence(each)),
-            fixes=(redirect_before_the_gateway(plain), trust_the_proxy(plain)),
+            fixes=tuple(_fixes(each)),
             severity=_severity(each),
             confidence=Confidence.CERTAIN if each.is_certain else Confidence.SUSPECTED,
             servers=frozenset({plain.server.id}),
         )
+
+
+def _fixes(each: Loop) -> Iterator[Fix]:
+    yield redirect_before_the_gateway(each.plain)
+    yield trust_the_proxy(each.plain)
+    if each.front is None:
+        yield serve_https(each.plain)
 
 
 def _severity(each: Loop) -> Severity:

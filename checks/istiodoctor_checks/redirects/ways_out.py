@@ -3,7 +3,7 @@
 from istiodoctor.finding import Fix, Risk
 from istiodoctor.mesh.redirects import PlainHost
 from istiodoctor.model.kind import APPS
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.fixes import json_patch, remove_field
 
 
 def redirect_before_the_gateway(plain: PlainHost) -> Fix:
@@ -30,4 +30,19 @@ def trust_the_proxy(plain: PlainHost) -> Fix:
             " makes Envoy believe that proxy's X-Forwarded-Proto and X-Forwarded-For; the proxy"
             " must set them itself. Pods restart. Only where every client comes through it."
         ),
+    )
+
+
+def serve_https(plain: PlainHost) -> Fix:
+    """End TLS in the gateway, where nothing before it does."""
+    server = {
+        "port": {"number": 443, "name": "https", "protocol": "HTTPS"},
+        "hosts": [str(host) for host in plain.server.hosts],
+        "tls": {"mode": "SIMPLE", "credentialName": "NAME-OF-THE-TLS-SECRET"},
+    }
+    return json_patch(
+        plain.server.gateway,
+        [{"op": "add", "path": "/spec/servers/-", "value": server}],
+        "Serve HTTPS in the gateway",
+        why="Right where TLS reaches the gateway; put the name of the TLS Secret.",
     )

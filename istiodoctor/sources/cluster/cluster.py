@@ -1,6 +1,6 @@
 """A cluster as a source: what was asked for, what came, and what could not be had."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -130,12 +130,16 @@ class ClusterSource:
                 kind=kind,
                 namespace=namespace,
                 name=name,
-                work=partial(self._lookup.get, kind, namespace, name),
+                work=partial(self._once_more(kind), kind, namespace, name),
             )
             for kind, namespace, name in sorted(wanted, key=lambda each: (str(each[0]), *each[1:]))
             if self._scope.permits(namespace)
         ]
         return work_off(jobs, self.connection.deadline)
+
+    def _once_more(self, kind: Kind) -> Callable[[Kind, str, str], Reading]:
+        """Choose the request that the rights by which the kind was read permit."""
+        return self._lookup.find if kind.listed else self._lookup.get
 
     @property
     def offers(self) -> frozenset[Kind]:

@@ -12,7 +12,7 @@ from istiodoctor.model.snapshot import EVERYWHERE, Reading, Unread, UnreadReason
 from istiodoctor.sources.cluster.connection import Connection, Query
 from istiodoctor.sources.cluster.crew import Job, work_off
 from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.listing import is_possible, path_of, raw_items
+from istiodoctor.sources.cluster.listing import by_name, is_possible, path_of, raw_items
 from istiodoctor.sources.cluster.metadata import METADATA_LIST, METADATA_ONLY, named
 from istiodoctor.sources.cluster.scope import Scope
 from istiodoctor.sources.cluster.secrets import VERSION
@@ -71,7 +71,7 @@ class Inventory:
         return Job(kind=Kind.SECRET, namespace=EVERYWHERE, name=name, work=work)
 
     def _named(self, name: str) -> frozenset[tuple[str, str]]:
-        return self._listed([("fieldSelector", f"metadata.name={_escaped(name)}")])
+        return self._listed(by_name(name))
 
     def _listed(self, query: Query) -> frozenset[tuple[str, str]]:
         items = raw_items(
@@ -123,8 +123,3 @@ def _unknown(failures: list[Unread], name: str) -> Unread | None:
     """Return what stands for all places where a name could not be looked for."""
     failed = next((each for each in failures if each.name in ("", name)), None)
     return replace(failed, namespace=EVERYWHERE, name=name) if failed else None
-
-
-def _escaped(name: str) -> str:
-    """Return a value as a field selector takes it (`fields.EscapeValue` of apimachinery)."""
-    return name.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")

@@ -46,6 +46,15 @@ def is_possible(name: str) -> bool:
     return name not in ("", ".", "..") and not set(name) & {"/", "%"}
 
 
+def by_name(name: str) -> Query:
+    """Return the query for a list of the objects of one name.
+
+    The value is escaped as a field selector takes it (`fields.EscapeValue` of apimachinery).
+    """
+    escaped = name.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
+    return [("fieldSelector", f"metadata.name={escaped}")]
+
+
 def raw_items(
     connection: Connection,
     path: tuple[str, ...],

@@ -7,7 +7,13 @@ from istiodoctor.model.snapshot import Reading
 from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.discovery import Apis
 from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.listing import Collector, is_possible, path_of
+from istiodoctor.sources.cluster.listing import (
+    Collector,
+    by_name,
+    is_possible,
+    path_of,
+    raw_items,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,24 @@ class Lookup:
             return self.answer(kind, namespace, name)
         except RequestError as failed:
             return Reading(unread=(failed.unread(kind, namespace, name),))
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Reading:
+        """Do the same for a kind that is listed: asking needs no other right than listing it."""
+        asked = frozenset({(kind, namespace, name)})
+        if not is_possible(name) or (kind.namespaced and not is_possible(namespace)):
+            return Reading(looked_up=asked)
+        for version in self.apis.versions(kind):
+            collector = Collector(kind, version)
+            path = path_of(kind, version, namespace)
+            try:
+                for raw in raw_items(self.connection, path, query=by_name(name)):
+                    collector.add(raw)
+            except RequestError as failed:
+                if failed.absent:
+                    continue
+                return Reading(unread=(failed.unread(kind, namespace, name),))
+            return collector.reading(looked_up=asked)
+        return Reading(absent_apis=frozenset({kind}))
 
     def answer(self, kind: Kind, namespace: str, name: str) -> Reading:
         """Do the same, but raise RequestError when it cannot be told."""

@@ -83,21 +83,35 @@ class DemoSource:
 def open_demo(*, now: datetime) -> DemoSource:
     """Return the demo cluster as it is at `now`: all its times count from there."""
     now = now.astimezone(UTC)
+    return decoded(read_cluster(now), now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class RawCluster:
+    """The cluster as an API server holds it, private keys in its Secrets: not to be kept."""
+
+    objects: tuple[dict[str, Any], ...] = field(repr=False)
+    logs: Mapping[LogTarget, tuple[str, ...]]
+
+
+def read_cluster(now: datetime) -> RawCluster:
+    """Return what the manifests say with everything made that a cluster makes; `now` is UTC."""
     certificates = Certificates(now)
     objects: list[dict[str, Any]] = []
     logs: dict[LogTarget, tuple[str, ...]] = {}
     for document in read_documents(now):
         if "log" in document:
             target, lines = log_of(document)
-            logs[target] = (*logs.get(target, ()), *lines)
+            logs[target] = tuple(sorted((*logs.get(target, ()), *lines)))
         else:
             objects.append(document)
-    decoded = (decode_object(certificates.filled(each)) for each in derived(objects))
-    return DemoSource(
-        taken_at=now,
-        objects=tuple(each for each in decoded if each),
-        logs={target: tuple(sorted(lines)) for target, lines in logs.items()},
-    )
+    return RawCluster(tuple(certificates.filled(each) for each in derived(objects)), logs)
+
+
+def decoded(raw: RawCluster, *, now: datetime) -> DemoSource:
+    """Take the objects through the door where private keys are dropped."""
+    found = (decode_object(each) for each in raw.objects)
+    return DemoSource(taken_at=now, objects=tuple(each for each in found if each), logs=raw.logs)
 
 
 def _reading(found: Iterator[Decoded]) -> Reading:

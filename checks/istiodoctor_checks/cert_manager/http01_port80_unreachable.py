@@ -1,0 +1,194 @@
+"""CM007."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.stalls import HTTP01
+from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.challenges import DNS
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
+from istiodoctor_checks.served import hosts_of, servers_of
+
+
+@check(
+    "CM007",
+    severity=Severity.CRITICAL,
+    needs=Mesh.stuck_challenges.kinds | Mesh.hides_port_80.kinds,
+    explains=STOPS_ISSUING | {"CM008"},
+)
+def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
+    """HTTP-01 challenges come in on port 80, which the gateway's Service does not have.
+
+    The issuer asks for `http://HOST/.well-known/acme-challenge/…`, on port 80 and no other, even
+    where the site itself is HTTPS only. A Service, load balancer or firewall that passes 443
+    alone makes each challenge fail.
+
+    Fix: add port 80 to the gateway's Service and let it through all the way, or answer by DNS-01.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 443}]
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions:
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:00:00Z
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ---
+    apiVersion: acme.cert-manager.io/v1
+    kind: Challenge
+    metadata: {name: shop-1-2, namespace: istio-system}
+    spec: {type: HTTP-01, dnsName: shop.example.com}
+    status:
+      state: pending
+      processing: true
+      presented: true
+      reason: "failed to perform self check GET request: connection refused"
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http2, port: 80, targetPort: 80}, {name: https, port: 443, targetPort: 443}]
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions:
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:00:00Z
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ---
+    apiVersion: acme.cert-manager.io/v1
+    kind: Challenge
+    metadata: {name: shop-1-2, namespace: istio-system}
+    spec: {type: HTTP-01, dnsName: shop.example.com}
+    status:
+      state: pending
+      processing: true
+      presented: true
+      reason: "failed to perform self check GET request: connection refused"
+    ```
+
+    Sources: letsencrypt.org, Challenge Types; cert-manager.io, HTTP01.
+    """
+    for owner, issuance, challenge in mesh.stuck_challenges():
+        services = [each for use in owner.uses for each in mesh.services_of(use.workload)]
+        hidden = [mesh.hides_port_80(use.workload) for use in owner.uses]
+        if challenge.spec.type == HTTP01 and services and all(hidden):
+            yield Finding(
+                message=(
+                    f"{challenge.ref} for {challenge.spec.dns_name} comes in on port 80, but"
+                    f" {services[0].ref} has no such port: {owner.certificate.ref} is not issued."
+                ),
+                objects=(
+                    services[0].at("/spec/ports"),
+                    Place(challenge.ref),
+                    Place(owner.certificate.ref),
+                    Place(owner.uses[0].secret),
+                ),
+                identity=Identity.of(services[0].ref, "/".join(owner.key)),
+                hosts=hosts_of(owner.uses),
+                evidence=layers(issuance),
+                fixes=(_open(services[0]), DNS),
+                severity=severity_of(owner, mesh.taken_at),
+                confidence=Confidence.SUSPECTED,
+                deadline=deadline_of(owner),
+                credentials=frozenset({owner.key}),
+                servers=servers_of(owner.uses),
+            )
+
+
+def _open(service: Service) -> Fix:
+    port = {"name": "http2", "port": 80, "targetPort": 80, "protocol": "TCP"}
+    if any(each.target_port in (8443, "8443") for each in service.spec.ports):
+        port["targetPort"] = 8080
+    return json_patch(
+        service.ref,
+        [{"op": "add", "path": "/spec/ports/-", "value": port}],
+        "Add port 80 to the gateway's Service",
+        why="Load balancers and firewalls before it have to pass port 80, too.",
+    )

@@ -1,0 +1,204 @@
+"""CM006."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challenges import ISTIO_INGRESS, solver_ingress
+from istiodoctor.mesh.stalls import HTTP01
+from istiodoctor.model.certmanager import Http01Ingress
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.challenges import DNS
+from istiodoctor_checks.fixes import create
+from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
+from istiodoctor_checks.served import hosts_of, servers_of
+
+
+@check(
+    "CM006",
+    severity=Severity.CRITICAL,
+    needs=Mesh.stuck_challenges.kinds | Mesh.serves_ingress.kinds,
+    explains=STOPS_ISSUING | {"CM008"},
+)
+def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
+    """The solver's Ingress has a class that istiod makes no routes of.
+
+    cert-manager answers HTTP-01 challenges with a pod of its own and an Ingress that leads to it.
+    With `ingressClassName: istio` istiod takes it only if an IngressClass of that name exists,
+    with the controller `istio.io/ingress-controller`; with `class: istio` (the annotation) it
+    needs `ingressControllerMode` other than OFF. Another class is another controller's, whose
+    address the host does not have. The challenge gets a 404.
+
+    Fix: create the IngressClass, or answer by a `gatewayHTTPRoute` solver or by DNS-01.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions:
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:00:00Z
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ---
+    apiVersion: acme.cert-manager.io/v1
+    kind: Challenge
+    metadata: {name: shop-1-2, namespace: istio-system}
+    spec: {type: HTTP-01, dnsName: shop.example.com}
+    status:
+      state: pending
+      processing: true
+      presented: true
+      reason: "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: IngressClass
+    metadata: {name: istio}
+    spec: {controller: istio.io/ingress-controller}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status:
+      conditions:
+      - type: Issuing
+        status: "True"
+        reason: DoesNotExist
+        lastTransitionTime: 2026-03-01T11:00:00Z
+      - type: Ready
+        status: "False"
+        reason: DoesNotExist
+        message: Issuing certificate as Secret does not exist
+    ---
+    apiVersion: acme.cert-manager.io/v1
+    kind: Challenge
+    metadata: {name: shop-1-2, namespace: istio-system}
+    spec: {type: HTTP-01, dnsName: shop.example.com}
+    status:
+      state: pending
+      processing: true
+      presented: true
+      reason: "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
+    ```
+
+    Sources: istio.io, cert-manager integration; istio/istio issues 27643, 42985, 9030;
+    cert-manager/cert-manager issue 2517.
+    """
+    for owner, issuance, challenge in mesh.stuck_challenges():
+        certificate, ingress = owner.certificate, solver_ingress(issuance, challenge)
+        served = [
+            mesh.serves_ingress(use.workload, ingress.ingress_class, ingress.ingress_class_name)
+            is not False
+            for use in owner.uses
+            if ingress
+        ]
+        if ingress and challenge.spec.type == HTTP01 and not any(served):
+            yield Finding(
+                message=(
+                    f"{challenge.ref} is answered by an Ingress of class {_class(ingress)}, of"
+                    f" which istiod makes no routes: requests for {challenge.spec.dns_name} get no"
+                    f" answer, and {certificate.ref} is not issued."
+                ),
+                objects=(
+                    Place(issuance.issuer.ref, "/spec/acme/solvers"),
+                    Place(challenge.ref),
+                    Place(certificate.ref),
+                    Place(owner.uses[0].secret),
+                ),
+                identity=Identity.of(certificate.ref),
+                hosts=hosts_of(owner.uses),
+                evidence=layers(issuance),
+                fixes=(_create_class(ingress),)
+                if ingress.ingress_class_name == "istio"
+                else (DNS,),
+                severity=severity_of(owner, mesh.taken_at),
+                confidence=Confidence.SUSPECTED,
+                deadline=deadline_of(owner),
+                credentials=frozenset({owner.key}),
+                servers=servers_of(owner.uses),
+            )
+
+
+def _class(ingress: Http01Ingress) -> str:
+    return ingress.ingress_class or ingress.ingress_class_name
+
+
+def _create_class(ingress: Http01Ingress) -> Fix:
+    return create(
+        {
+            "metadata": {"name": ingress.ingress_class_name},
+            "spec": {"controller": ISTIO_INGRESS},
+        },
+        Kind.INGRESS_CLASS,
+        "Create the IngressClass istio, so that istiod serves the solver",
+        why="istiod then also serves other Ingresses of this class.",
+    )

@@ -1,0 +1,100 @@
+"""CERT010."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.credential import KeyState
+from istiodoctor_checks.served import hosts_of, mend, references, servers_of, value_of
+
+
+@check(
+    "CERT010",
+    severity=Severity.CRITICAL,
+    needs=Mesh.served_credentials.kinds | Mesh.certificates_for.kinds,
+    explains={"SDS003", "SDS011"},
+)
+def key_encrypted(mesh: Mesh) -> Iterator[Finding]:
+    """The private key is encrypted, and Envoy has no password for it.
+
+    Envoy refuses the Secret: `Failed to load private key from <inline>, Cause: …
+    BAD_PASSWORD_READ`. A gateway that already has a certificate keeps it until its next restart;
+    a new one resets every handshake.
+
+    Fix: decrypt the key (`openssl pkey -in encrypted.pem -out privkey.pem`) and make the Secret
+    again.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com; encrypted
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    Sources: Envoy, TLS certificate configuration; istio/istio issue 47268.
+    """
+    for secret, uses in mesh.served_credentials():
+        pair = secret.pair
+        if pair and pair.private_key.state is KeyState.ENCRYPTED:
+            writers = mesh.certificates_for(secret.namespace, secret.name)
+            place = value_of(secret, pair.private_key_key)
+            yield Finding(
+                message=(
+                    f"The private key in {place} is encrypted. Envoy has no password for it and"
+                    " refuses the Secret."
+                ),
+                objects=(place, *references(uses)),
+                identity=Identity.of(secret.ref),
+                hosts=hosts_of(uses),
+                evidence=(
+                    Evidence(
+                        text=f"{pair.private_key_key}: an encrypted private key",
+                        ref=secret.ref,
+                    ),
+                ),
+                fixes=(mend(secret, writers, "Put the decrypted key into the Secret"),),
+                credentials=frozenset({(secret.namespace, secret.name)}),
+                servers=servers_of(uses),
+            )

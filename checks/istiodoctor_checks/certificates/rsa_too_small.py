@@ -1,0 +1,93 @@
+"""CERT013."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+
+FEWEST_BITS = 2048
+
+
+@check(
+    "CERT013",
+    severity=Severity.CRITICAL,
+    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+    explains={"SDS003", "SDS011"},
+)
+def rsa_too_small(mesh: Mesh) -> Iterator[Finding]:
+    """The certificate has an RSA key of fewer than 2048 bits.
+
+    Envoy refuses it: `only RSA certificates with 2048-bit or larger keys are supported`. A
+    gateway that already has a certificate keeps it until its next restart.
+
+    Fix: issue with an RSA key of 2048 bits or a P-256 key.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com; key rsa1024
+      tls.key: key of shop.example.com; key rsa1024
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com; key rsa2048
+      tls.key: key of shop.example.com; key rsa2048
+    ```
+
+    Sources: Envoy, TLS certificate configuration.
+    """
+    for served in mesh.served_certificates():
+        leaf, secret = served.leaf, served.credential
+        if leaf.key_algorithm == "RSA" and leaf.key_bits < FEWEST_BITS:
+            writers = mesh.certificates_for(secret.namespace, secret.name)
+            yield Finding(
+                message=(
+                    f"The certificate in {secret.ref} has an RSA key of {leaf.key_bits} bits."
+                    f" Envoy refuses fewer than {FEWEST_BITS}."
+                ),
+                objects=(chain_of(secret), *references(served.uses)),
+                identity=Identity.of(secret.ref),
+                hosts=hosts_of(served.uses),
+                evidence=(Evidence(text=f"key: RSA, {leaf.key_bits} bits", ref=secret.ref),),
+                fixes=(mend(secret, writers, "Issue with an RSA 2048 or P-256 key"),),
+                credentials=frozenset({(secret.namespace, secret.name)}),
+                servers=servers_of(served.uses),
+            )

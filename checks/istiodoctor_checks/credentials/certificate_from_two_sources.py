@@ -1,0 +1,124 @@
+"""CRED014."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.istio import ServerTls
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "CRED014",
+    severity=Severity.HIGH,
+    needs=Mesh.servers.kinds,
+)
+def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
+    """A server takes its certificate from a Secret and from somewhere else too.
+
+    A server has one source of certificates: `credentialName`, `credentialNames`,
+    `serverCertificate` with `privateKey`, or `tlsCertificates`. Manifests from the time of Istio
+    1.1 have `credentialName` beside `serverCertificate: sds` and `privateKey: sds`. Today's
+    istiod refuses to take such an object: `only one of credential_name, credential_names,
+    server_certificate/private_key, tls_certificates should be specified`. One that is in the
+    cluster already goes on working and cannot be changed any more.
+
+    Fix: remove the files, keep `credentialName`.
+
+    ```yaml bad
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert, serverCertificate: sds, privateKey: sds}
+    ```
+
+    ```yaml bad
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert, credentialNames: [shop-rsa, shop-ecdsa]}
+    ```
+
+    A file with the CA of the clients is no second source:
+
+    ```yaml good
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls:
+          mode: MUTUAL
+          serverCertificate: /etc/tls/tls.crt
+          privateKey: /etc/tls/tls.key
+          caCertificates: /etc/tls/ca.crt
+    ```
+
+    ```yaml good
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialNames: [shop-rsa, shop-ecdsa]}
+    ```
+
+    Sources: istio.io, Gateway; istio/istio issues 27164, 6486, 5829.
+    """
+    for server in mesh.servers():
+        sources = _sources(server.tls or ServerTls())
+        if len(sources) > 1:
+            fields = [field for group in sources for field in group]
+            yield Finding(
+                message=(
+                    f"{server} takes its certificate from {listing(fields)} at once: istiod"
+                    f" refuses {server.gateway} when it is applied again."
+                ),
+                objects=tuple(server.field(f"/tls/{field}") for field in fields),
+                identity=Identity.of(server.gateway),
+                hosts=frozenset(server.names),
+                evidence=(Evidence(text=f"tls has {listing(fields)}", ref=server.gateway),),
+                fixes=(_fix(server, sources),),
+                servers=frozenset({server.id}),
+            )
+
+
+def _sources(tls: ServerTls) -> list[tuple[str, ...]]:
+    """Return the fields of each source that is there, the best source first."""
+    files = {"serverCertificate": tls.server_certificate, "privateKey": tls.private_key}
+    groups: tuple[tuple[str, ...], ...] = (
+        ("credentialName",) if tls.credential_name else (),
+        ("credentialNames",) if tls.credential_names else (),
+        tuple(field for field, path in files.items() if path),
+        ("tlsCertificates",) if tls.tls_certificates else (),
+    )
+    return [group for group in groups if group]
+
+
+def _fix(server: Server, sources: list[tuple[str, ...]]) -> Fix:
+    kept, *others = sources
+    fields = [field for group in others for field in group]
+    return json_patch(
+        server.gateway,
+        [{"op": "remove", "path": f"{server.path}/tls/{field}"} for field in fields],
+        f"Keep {listing(kept)} and remove {listing(fields)}",
+    )

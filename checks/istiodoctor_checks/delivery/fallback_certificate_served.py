@@ -1,0 +1,137 @@
+"""SDS009."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import (
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Fix,
+    Identity,
+    Severity,
+)
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.log_meaning import LogFact, Meaning
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Place, Ref
+
+FALLBACK = "gateway-fallback"
+
+
+@check(
+    "SDS009",
+    severity=Severity.MEDIUM,
+    needs=Mesh.log_facts.kinds | Mesh.servers_using.kinds | Mesh.secret_exists.kinds,
+    logs={Meaning.LEGACY_SECRET_NOT_FOUND},
+)
+def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
+    """An old gateway serves a fallback certificate because the right Secret is missing.
+
+    Up to Istio 1.8 the agent in the gateway pod takes the Secret `gateway-fallback` when the one
+    that a Gateway names is missing. Clients are shown a certificate that is not for their host.
+
+    Fix: create the Secret that the Gateway names; remove `gateway-fallback`, which hides such
+    mistakes.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.6.14"}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: gateway-fallback, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for fallback.example.com
+      tls.key: key of fallback.example.com
+    ```
+
+    ```log bad istio-system/gateway/istio-proxy
+    2026-03-01T11:40:00.000000Z	info	secretfetcher	Cannot find secret shop-cert, searching for fallback secret gateway-fallback
+    ```
+
+    Without that Secret nothing is served in its place:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec:
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.6.14"}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```log good istio-system/gateway/istio-proxy
+    2026-03-01T11:40:00.000000Z	info	secretfetcher	Cannot find secret shop-cert, searching for fallback secret gateway-fallback
+    ```
+
+    Sources: istio/istio issues 18061, 17123.
+    """  # noqa: E501 - lines of logs are shown whole
+    for (namespace, name), fact in _newest(mesh).items():
+        if mesh.secret_exists(namespace, FALLBACK) is not False:
+            secret = Ref(CORE, "Secret", namespace, name)
+            fallback = Ref(CORE, "Secret", namespace, FALLBACK)
+            servers = mesh.servers_using(namespace, name)
+            yield Finding(
+                message=(
+                    f"{secret} was not found, so {fact.line.pod} serves the certificate of"
+                    f" {fallback} in its place: clients get one for another host."
+                ),
+                objects=(
+                    Place(secret),
+                    Place(fallback),
+                    *(server.place for server in servers),
+                ),
+                identity=Identity.of(secret),
+                hosts=frozenset(each for server in servers for each in server.names),
+                evidence=(
+                    Evidence(
+                        text=fact.line.message,
+                        kind=EvidenceKind.LOG,
+                        ref=fact.line.pod,
+                        at=fact.line.at,
+                    ),
+                ),
+                fixes=(
+                    Fix(
+                        title=f"Create {secret}, then remove {fallback}",
+                        commands=(("kubectl", "delete", "secret", FALLBACK, "-n", namespace),),
+                    ),
+                ),
+                confidence=Confidence.OBSERVED,
+                credentials=frozenset({(namespace, name)}),
+                servers=frozenset(server.id for server in servers),
+            )
+
+
+def _newest(mesh: Mesh) -> dict[tuple[str, str], LogFact]:
+    """Return the last line about each Secret for which a fallback was looked for."""
+    found: dict[tuple[str, str], LogFact] = {}
+    for fact in mesh.log_facts(Meaning.LEGACY_SECRET_NOT_FOUND):
+        if "searching for fallback secret" in fact.reason:
+            for name in fact.credentials:
+                found[fact.namespace or fact.line.pod.namespace, name] = fact
+    return found

@@ -1,0 +1,150 @@
+"""SDS010."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import (
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Fix,
+    Identity,
+    Severity,
+)
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.log_meaning import LogFact
+from istiodoctor.mesh.proxylogs import Rejection
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.ref import Place
+
+
+@check(
+    "SDS010",
+    severity=Severity.HIGH,
+    needs=Mesh.listener_rejections.kinds | Mesh.listeners.kinds,
+    logs=Mesh.listener_rejections.logs,
+)
+def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
+    """Envoy refused a listener, so the gateway keeps its old configuration of that port.
+
+    A listener is taken as a whole or not at all. What is wrong with one server, or with an
+    EnvoyFilter, keeps every later change of that port out: new hosts never appear, while the old
+    ones go on working until the pod restarts. A pod that has just started does not open the port.
+
+    The reason stands in the line: an EnvoyFilter that does not fit the version, two servers with
+    the same SNI, a port that is taken, a file that is not there.
+
+    Fix: find the object that the reason points to and revert its last change.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```log bad istio-system/gateway/istio-proxy
+    2026-03-01T11:40:00.000000Z	warning	envoy config external/envoy/grpc_subscription_impl.cc:138	gRPC config for type.googleapis.com/envoy.config.listener.v3.Listener rejected: Error adding/updating listener(s) 0.0.0.0_443: Didn't find a registered implementation for 'envoy.filters.listener.proxy_protocol'
+    ```
+
+    A refused route or cluster leaves the listener as it is:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```log good istio-system/gateway/istio-proxy
+    2026-03-01T11:40:00.000000Z	warning	envoy config external/envoy/grpc_subscription_impl.cc:138	gRPC config for type.googleapis.com/envoy.config.cluster.v3.Cluster rejected: Error adding/updating cluster(s) 0.0.0.0_443: Didn't find a registered implementation for 'envoy.filters.listener.proxy_protocol'
+    ```
+
+    Sources: istio/istio issues 49836, 13717, 6046, 11786.
+    """  # noqa: E501 - lines of logs are shown whole
+    for rejection in mesh.listener_rejections():
+        for name, fact in _newest(rejection).items():
+            servers = _servers(mesh, rejection, fact)
+            yield Finding(
+                message=(
+                    f"Envoy in {rejection.workload} refused listener {name or '(not named)'}:"
+                    f" {fact.reason}. {_consequence(rejection)}"
+                ),
+                objects=(Place(rejection.workload.owner), *(each.place for each in servers)),
+                identity=Identity.of(rejection.workload.owner, name),
+                hosts=frozenset(host for each in servers for host in each.names),
+                evidence=(
+                    Evidence(
+                        text=fact.line.message,
+                        kind=EvidenceKind.LOG,
+                        ref=fact.line.pod,
+                        at=fact.line.at,
+                    ),
+                ),
+                fixes=(
+                    Fix(
+                        title="Revert the object that the reason points to",
+                        commands=(
+                            ("kubectl", "get", "envoyfilters,gateways.networking.istio.io", "-A"),
+                        ),
+                        verify=("istioctl", "proxy-status"),
+                    ),
+                ),
+                severity=Severity.CRITICAL if rejection.at_start else Severity.HIGH,
+                confidence=Confidence.OBSERVED,
+                servers=frozenset(each.id for each in servers),
+            )
+
+
+def _newest(rejection: Rejection) -> dict[str, LogFact]:
+    return {fact.listener: fact for fact in rejection.facts}
+
+
+def _consequence(rejection: Rejection) -> str:
+    if rejection.at_start:
+        return "The pod had just started, so it does not open that port."
+    return "Changes of that port do not arrive, and a restarted pod does not open it."
+
+
+def _servers(mesh: Mesh, rejection: Rejection, fact: LogFact) -> list[Server]:
+    return [
+        server
+        for listener in mesh.listeners()
+        if listener.workload is rejection.workload and listener.port == fact.port
+        for server in listener.servers
+    ]

@@ -1,0 +1,137 @@
+"""GWAPI007."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import create
+from istiodoctor_checks.listeners import status_evidence
+from istiodoctor_checks.wording import listing
+
+GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
+
+
+@check(
+    "GWAPI007",
+    severity=Severity.CRITICAL,
+    needs=Mesh.refused_backends.kinds | Mesh.route_condition.kinds,
+)
+def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
+    """A route leads to a Service in another namespace that does not permit it.
+
+    A `backendRefs` entry with another namespace needs a ReferenceGrant **in the namespace of the
+    Service**, from the route's namespace. Without it the backend is left out (`ResolvedRefs` is
+    False, reason `RefNotPermitted`) and its requests get 500.
+
+    Fix: create the ReferenceGrant beside the Service, or keep the route beside it.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop, namespace: shop}
+    spec:
+      parentRefs: [{name: web}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: api, namespace: backend, port: 80}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: api, namespace: backend}
+    spec: {selector: {app: api}, ports: [{name: http, port: 80}]}
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop, namespace: shop}
+    spec:
+      parentRefs: [{name: web}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: api, namespace: backend, port: 80}]}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1beta1
+    kind: ReferenceGrant
+    metadata: {name: shop-routes, namespace: backend}
+    spec:
+      from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}]
+      to: [{group: "", kind: Service, name: api}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: api, namespace: backend}
+    spec: {selector: {app: api}, ports: [{name: http, port: 80}]}
+    ```
+
+    Sources: gateway-api.sigs.k8s.io, ReferenceGrant, Cross-Namespace Routing.
+    """
+    for refused in mesh.refused_backends():
+        route, service = refused.attachment.route, refused.service
+        yield Finding(
+            message=(
+                f"{route.ref} routes to {service}, and no ReferenceGrant in {service.namespace}"
+                f" permits that to a {route.ref.kind} in {route.namespace}: requests for"
+                f" {listing(refused.attachment.hosts)} that take this route get 500."
+            ),
+            objects=(refused.place, Place(service)),
+            identity=Identity.of(route.ref, service.path),
+            hosts=frozenset(refused.attachment.hosts),
+            evidence=(
+                Evidence(text=f"no ReferenceGrant in {service.namespace} fits"),
+                *status_evidence(
+                    mesh.route_condition(refused.attachment, "ResolvedRefs"), route.ref
+                ),
+            ),
+            fixes=(
+                create(
+                    {
+                        "apiVersion": GRANT_VERSION,
+                        "metadata": {
+                            "name": f"{route.namespace}-{route.name}",
+                            "namespace": service.namespace,
+                        },
+                        "spec": {
+                            "from": [
+                                {
+                                    "group": route.ref.group,
+                                    "kind": route.ref.kind,
+                                    "namespace": route.namespace,
+                                }
+                            ],
+                            "to": [{"group": "", "kind": "Service", "name": service.name}],
+                        },
+                    },
+                    Kind.REFERENCE_GRANT,
+                    f"Permit it in {service.namespace}",
+                ),
+            ),
+            severity=None if refused.is_whole else Severity.HIGH,
+        )

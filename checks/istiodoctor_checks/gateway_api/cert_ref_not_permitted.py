@@ -1,0 +1,146 @@
+"""GWAPI001."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.refusals import RefusedReference
+from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.ref import Place, Ref
+from istiodoctor_checks.fixes import create
+from istiodoctor_checks.listeners import status_evidence
+
+GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
+"""Served by every release that has ReferenceGrants."""
+
+
+@check(
+    "GWAPI001",
+    severity=Severity.CRITICAL,
+    needs=Mesh.refused_references.kinds,
+    explains={"SDS001", "SDS011", "GWAPI002", "GWAPI011"},
+)
+def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
+    """A Gateway refers to a Secret in another namespace that does not permit it.
+
+    A `certificateRefs` entry with another namespace needs a ReferenceGrant **in the namespace of
+    the Secret**, from the Gateway's namespace. Without it istiod gives the listener no
+    certificate (`ResolvedRefs` is False, reason `RefNotPermitted`) and every handshake is reset.
+
+    Fix: create the ReferenceGrant beside the Secret, or keep the Secret beside the Gateway.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: HTTPS
+        tls: {certificateRefs: [{name: shop-cert, namespace: certs}]}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: certs}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop, generation: 3}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: HTTPS
+        tls: {certificateRefs: [{name: shop-cert, namespace: certs}]}
+    status:
+      listeners:
+      - name: https
+        conditions:
+        - {type: ResolvedRefs, status: "False", reason: RefNotPermitted, observedGeneration: 2}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1beta1
+    kind: ReferenceGrant
+    metadata: {name: shop-gateways, namespace: certs}
+    spec:
+      from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: shop}]
+      to: [{group: "", kind: Secret}]
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: certs}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    Sources: gateway-api.sigs.k8s.io, ReferenceGrant; istio.io, Kubernetes Gateway API;
+    istio/istio issue 36075.
+    """
+    for refused in mesh.refused_references():
+        server, reference = refused.server, refused.reference
+        secret = Ref(CORE, "Secret", reference.namespace, reference.name)
+        yield Finding(
+            message=(
+                f"{server} takes its certificate from {secret}, and no ReferenceGrant in"
+                f" {reference.namespace} permits that to a {server.gateway.kind} in"
+                f" {server.namespace}: the listener gets no certificate, handshakes are reset."
+            ),
+            objects=(server.field(reference.path.removeprefix(server.path)), Place(secret)),
+            identity=Identity.of(server.gateway, secret.path),
+            hosts=frozenset(refused.hosts),
+            evidence=(
+                Evidence(text=f"no ReferenceGrant in {reference.namespace} fits"),
+                *status_evidence(refused.condition, server.gateway),
+            ),
+            fixes=(_grant(refused, secret),),
+            credentials=frozenset({(secret.namespace, secret.name)}),
+            servers=frozenset({server.id}),
+        )
+
+
+def _grant(refused: RefusedReference, secret: Ref) -> Fix:
+    gateway = refused.server.gateway
+    origin = {"group": gateway.group, "kind": gateway.kind, "namespace": gateway.namespace}
+    return create(
+        {
+            "apiVersion": GRANT_VERSION,
+            "metadata": {
+                "name": f"{gateway.namespace}-{gateway.name}",
+                "namespace": secret.namespace,
+            },
+            "spec": {
+                "from": [origin],
+                "to": [{"group": "", "kind": "Secret", "name": secret.name}],
+            },
+        },
+        Kind.REFERENCE_GRANT,
+        f"Permit it in {secret.namespace}",
+        why=f"Every Gateway in {gateway.namespace} may then use {secret}.",
+    )

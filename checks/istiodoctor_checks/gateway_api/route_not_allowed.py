@@ -1,0 +1,147 @@
+"""GWAPI003."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from istiodoctor.check import check
+from istiodoctor.finding import Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.attachments import Attachment
+from istiodoctor.mesh.servers import Server
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
+from istiodoctor_checks.wording import listing
+
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+
+
+@check(
+    "GWAPI003",
+    severity=Severity.CRITICAL,
+    needs=Mesh.refused_routes.kinds | Mesh.route_condition.kinds,
+)
+def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
+    """A route may not attach to its Gateway, which takes none from the route's namespace.
+
+    A listener takes routes from its own namespace alone unless `allowedRoutes.namespaces` says
+    otherwise. A route from elsewhere stays unattached (`Accepted` is False, reason
+    `NotAllowedByListeners`), and its hosts get 404.
+
+    Fix: name the namespace in the listener's `allowedRoutes`, or move the route.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: istio-ingress
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: istio-ingress}
+    spec:
+      gatewayClassName: istio
+      listeners: [{name: http, port: 80, protocol: HTTP}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop, namespace: shop}
+    spec:
+      parentRefs: [{name: web, namespace: istio-ingress}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
+    A selector of labels permits too:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: istio-ingress
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: istio-ingress}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - {name: private, port: 80, protocol: HTTP}
+      - name: public
+        port: 8080
+        protocol: HTTP
+        allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {public: "yes"}}}}
+    ---
+    apiVersion: v1
+    kind: Namespace
+    metadata: {name: shop, labels: {public: "yes"}}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop, namespace: shop}
+    spec:
+      parentRefs: [{name: web, namespace: istio-ingress}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
+    Sources: gateway-api.sigs.k8s.io, Cross-Namespace Routing; istio.io, Kubernetes Gateway API.
+    """
+    for refused in mesh.refused_routes():
+        attachment = refused.attachment
+        route, servers = attachment.route, attachment.candidates
+        if refused.is_by_namespace:
+            yield Finding(
+                message=(
+                    f"{route.ref} wants to attach to {attachment.parent}, but"
+                    f" {listing(servers)} takes no routes from the namespace {route.namespace}:"
+                    f" requests for {listing(sorted(hosts_of(attachment)))} get 404."
+                ),
+                objects=(
+                    *places_of(servers, "/allowedRoutes/namespaces"),
+                    attachment.place,
+                ),
+                identity=Identity.of(route.ref, attachment.parent.path),
+                hosts=hosts_of(attachment),
+                evidence=status_evidence(mesh.route_condition(attachment, "Accepted"), route.ref),
+                fixes=tuple(_allow(server, attachment) for server in servers),
+                severity=Severity.HIGH if refused.has_other else None,
+                servers=frozenset(each.id for each in servers),
+            )
+
+
+def _allow(server: Server, attachment: Attachment) -> Fix:
+    namespace = attachment.route.namespace
+    allowed = server.allowed_routes
+    if allowed and allowed.policy == "Selector" and allowed.selector:
+        labels = allowed.selector.match_labels.items()
+        return Fix(
+            title=f"Give the namespace {namespace} the labels that {server} asks for",
+            commands=(
+                (
+                    "kubectl", "label", "namespace", namespace,
+                    *(f"{key}={value}" for key, value in labels),
+                ),
+            ),
+            verify=("kubectl", "get", "namespace", namespace, "--show-labels"),
+        )  # fmt: skip
+    names = sorted({namespace, server.namespace} if _takes_own(server) else {namespace})
+    requirement = {"key": NAMESPACE_LABEL, "operator": "In", "values": names}
+    value: dict[str, Any] = {
+        "namespaces": {"from": "Selector", "selector": {"matchExpressions": [requirement]}}
+    }
+    return set_field(
+        server.field("/allowedRoutes"),
+        value,
+        f"Let {server} take routes from {namespace}",
+        why="`from: All` would take them from every namespace. Keep `kinds` if it is set.",
+    )
+
+
+def _takes_own(server: Server) -> bool:
+    return not server.allowed_routes or server.allowed_routes.policy == "Same"

@@ -1,0 +1,32 @@
+"""Gateway API listeners and routes, as findings show them."""
+
+from collections.abc import Iterable
+
+from istiodoctor.finding import Evidence
+from istiodoctor.mesh.attachments import Attachment
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.metadata import Condition
+from istiodoctor.model.ref import Place, Ref
+
+EVERY_HOST = "*"
+
+
+def status_evidence(found: Condition | None, ref: Ref) -> tuple[Evidence, ...]:
+    """Return what istiod says in a condition, if there is one."""
+    if found is None:
+        return ()
+    text = f"status of {ref}: {found.type}={found.status} {found.reason}: {found.message}"
+    return (Evidence(text=text, ref=ref, at=found.last_transition_time),)
+
+
+def hosts_of(attachment: Attachment) -> frozenset[str]:
+    """Return the hosts a route is meant for: its own, else those of the listeners it wants."""
+    names = attachment.route.spec.hostnames or tuple(
+        name for server in attachment.candidates for name in server.names
+    )
+    return frozenset(names)
+
+
+def places_of(servers: Iterable[Server], pointer: str) -> tuple[Place, ...]:
+    """Return a field of each listener."""
+    return tuple(each.field(pointer) for each in servers)

@@ -1,0 +1,171 @@
+"""MTLS012."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.credential import Credential
+from istiodoctor.model.istio import TlsMode
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "MTLS012",
+    severity=Severity.CRITICAL,
+    needs=Mesh.authority_uses.kinds,
+)
+def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
+    """Every CA that a server checks client certificates with has expired.
+
+    Envoy trusts no certificate whose CA has expired, however long the client's own certificate is
+    valid: every client is refused.
+
+    Fix: put the renewed CA certificate into the Secret; the expired one may stay beside it.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert-cacert, namespace: istio-system}
+    stringData:
+      cacert: authority Clients; expired
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert-cacert, namespace: istio-system}
+    stringData:
+      cacert: authority Clients
+    ```
+
+    The old CA in a Secret that nobody asks for harms nobody:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert-cacert, namespace: istio-system}
+    stringData:
+      cacert: authority Clients; expired
+    ```
+
+    Sources: istio.io, Secure Gateways; RFC 5280, section 6.1.
+    """
+    for use in mesh.authority_uses():
+        source = use.source
+        ends = [each.not_after for each in source.authorities.certificates] if source else []
+        if source and ends and max(ends) < mesh.taken_at:
+            optional = use.server.mode is TlsMode.OPTIONAL_MUTUAL
+            yield Finding(
+                message=(
+                    f"{source.ref} holds no CA that is still valid (the last one ended on"
+                    f" {max(ends):%Y-%m-%d}): {use.server} refuses every client certificate for"
+                    f" {listing(use.server.names)}."
+                ),
+                objects=(
+                    Place(source.ref, f"/data/{source.authority_key}"),
+                    Place(use.server.gateway, use.reference.path),
+                    Place(use.workload.owner),
+                ),
+                identity=Identity.of(source.ref),
+                hosts=frozenset(use.server.names),
+                evidence=tuple(
+                    Evidence(
+                        text=f"{each.subject} until {each.not_after.isoformat()}", ref=source.ref
+                    )
+                    for each in source.authorities.certificates[:3]
+                ),
+                fixes=(_fix(source),),
+                severity=Severity.MEDIUM if optional else Severity.CRITICAL,
+                credentials=frozenset({use.key, (source.namespace, source.name)}),
+                servers=frozenset({use.server.id}),
+            )
+
+
+def _fix(source: Credential) -> Fix:
+    name, namespace = source.name, source.namespace
+    if source.pairs:
+        return Fix(
+            title=f"Put the renewed CA into {source.authority_key} of {source.ref}",
+            commands=(("kubectl", "edit", "secret", name, "-n", namespace),),
+            why="The value is base64; whoever writes the Secret must have the new CA too.",
+        )
+    return Fix(
+        title=f"Make {source.ref} again with the renewed CA",
+        commands=(
+            ("kubectl", "delete", "secret", name, "-n", namespace),
+            (
+                "kubectl", "create", "secret", "generic", name, "-n", namespace,
+                "--from-file=cacert=client-ca.pem",
+            ),
+        ),
+        verify=("kubectl", "get", "secret", name, "-n", namespace),
+        why="client-ca.pem holds the CA certificates in force, one after the other.",
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""MTLS005."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.model.credential import Credential
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import json_patch
+
+DEDICATED_FIRST = (1, 9, 0)
+
+
+@check(
+    "MTLS005",
+    severity=Severity.MEDIUM,
+    needs=Mesh.authority_uses.kinds | Mesh.credential.kinds | Mesh.istiod_version.kinds,
+)
+def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
+    """Two Secrets hold different CAs for client certificates, and only one of them counts.
+
+    istiod takes the clients' CA from `<credentialName>-cacert`; the CA in the server's own Secret
+    is then ignored. Releases before 1.9 did it the other way round. Clients whose certificates
+    come from the CA that does not count are refused, and a CA that is renewed in the wrong place
+    changes nothing.
+
+    A `ca.crt` beside a server certificate that it has issued, as cert-manager writes it, is not
+    meant for clients and no conflict.
+
+    Fix: keep the CA in one place.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+      ca.crt: authority Partners
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert-cacert, namespace: istio-system}
+    stringData:
+      cacert: authority Clients
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+      ca.crt: authority Clients
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert-cacert, namespace: istio-system}
+    stringData:
+      cacert: authority Clients
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com; issued by House
+      tls.key: key of shop.example.com
+      ca.crt: authority House
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert-cacert, namespace: istio-system}
+    stringData:
+      cacert: authority Clients
+    ```
+
+    Sources: istio.io, Secure Gateways, Key formats; release notes of Istio 1.9.
+    """
+    for use in mesh.authority_uses():
+        own = mesh.credential(use.namespace, use.compound_name)
+        if own and use.source and _differ(use, own):
+            version = mesh.istiod_version(use.workload)
+            reversed_order = version is not None and not version.has(DEDICATED_FIRST)
+            taken, ignored = (own, use.source) if reversed_order else (use.source, own)
+            yield Finding(
+                message=(
+                    f"{taken.ref} and {ignored.ref} hold different CAs for the clients of"
+                    f" {use.server}; only {taken.ref} counts, and clients of the other one are"
+                    f" refused."
+                ),
+                objects=(
+                    Place(ignored.ref, f"/data/{ignored.authority_key}"),
+                    Place(taken.ref, f"/data/{taken.authority_key}"),
+                    Place(use.server.gateway, use.reference.path),
+                ),
+                identity=Identity.of(own.ref),
+                hosts=frozenset(use.server.names),
+                evidence=tuple(
+                    Evidence(
+                        text=f"holds {each.authorities.certificates[0].subject}", ref=each.ref
+                    )
+                    for each in (taken, ignored)
+                ),
+                fixes=(_fix(ignored),),
+                severity=Severity.HIGH if reversed_order else Severity.MEDIUM,
+                credentials=frozenset({use.key, (own.namespace, own.name)}),
+                servers=frozenset({use.server.id}),
+            )
+
+
+def _differ(use: AuthorityUse, own: Credential) -> bool:
+    """Whether the server's own Secret has a CA for clients that the dedicated one lacks."""
+    if use.state is not AuthorityState.FOUND or use.source is None or use.source is own:
+        return False
+    here, there = (
+        {each.fingerprint_sha256 for each in secret.authorities.certificates}
+        for secret in (own, use.source)
+    )
+    pair = own.pair
+    issuers = {each.issuer for each in pair.chain.certificates} if pair else set()
+    is_of_the_server = any(each.subject in issuers for each in own.authorities.certificates)
+    return bool(there) and not here <= there and not is_of_the_server
+
+
+def _fix(ignored: Credential) -> Fix:
+    return json_patch(
+        ignored.ref,
+        [{"op": "remove", "path": f"/data/{ignored.authority_key}"}],
+        f"Remove {ignored.authority_key} from {ignored.ref}",
+        why="Move the certificates that clients still need into the other Secret before.",
+    )

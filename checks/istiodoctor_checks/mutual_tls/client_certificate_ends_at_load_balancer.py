@@ -1,0 +1,155 @@
+"""MTLS010."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.frontproxy import Front
+from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.model.istio import TlsMode
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "MTLS010",
+    severity=Severity.CRITICAL,
+    needs=Mesh.listeners.kinds | Mesh.fronts_for.kinds,
+)
+def client_certificate_ends_at_load_balancer(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway asks for client certificates behind a load balancer that ends TLS.
+
+    A client certificate is shown to whoever ends the TLS connection. If that is the load
+    balancer, it never reaches the gateway, and a server with `mode: MUTUAL` behind it refuses
+    everybody.
+
+    Fix: let the load balancer pass TCP through, or check client certificates there.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: gateway
+      namespace: istio-system
+      annotations: {service.beta.kubernetes.io/aws-load-balancer-ssl-cert: "arn:aws:acm:certificate"}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: gateway
+      namespace: istio-system
+      annotations: {}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ```
+
+    A server that asks for no client certificate is not concerned:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: gateway
+      namespace: istio-system
+      annotations: {service.beta.kubernetes.io/aws-load-balancer-ssl-cert: "arn:aws:acm:certificate"}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: istio/istio issue 35420; istio.io, Secure Gateways.
+    """  # noqa: E501 - lines of logs are shown whole
+    for listener in mesh.listeners():
+        for server in listener.servers:
+            for front, hosts in _fronts(mesh, listener, server).items():
+                optional = server.mode is TlsMode.OPTIONAL_MUTUAL
+                yield Finding(
+                    message=(
+                        f"{server} asks for client certificates, but before it stands"
+                        f" {front.text}: they end there, and {listing(hosts)} is"
+                        f" {'without them' if optional else 'refused to everybody'}."
+                    ),
+                    objects=(
+                        front.place or server.field("/tls/mode"),
+                        server.field("/tls/mode"),
+                        Place(listener.workload.owner),
+                    ),
+                    identity=Identity.of(server.gateway),
+                    hosts=frozenset(hosts),
+                    evidence=(Evidence(text=front.text),),
+                    fixes=(
+                        Fix(
+                            title="Let the load balancer pass TLS through as TCP",
+                            risk=Risk.OUTSIDE_CLUSTER,
+                            why="Its certificate must then be in the gateway's Secret.",
+                        ),
+                    ),
+                    severity=Severity.MEDIUM if optional else Severity.CRITICAL,
+                    servers=frozenset({server.id}),
+                )
+
+
+def _fronts(mesh: Mesh, listener: Listener, server: Server) -> dict[Front, list[str]]:
+    """Return what ends TLS before a server that wants client certificates, with its hosts."""
+    found: dict[Front, list[str]] = {}
+    for host in server.names if server.mode in WITH_CLIENT_AUTHORITY else ():
+        for front in mesh.fronts_for(listener.workload, host):
+            if front.terminates_tls and front.plain_port in (None, listener.port):
+                found.setdefault(front, []).append(host)
+    return found

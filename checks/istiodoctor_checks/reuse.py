@@ -1,0 +1,46 @@
+"""What findings about reused HTTP/2 connections have in common."""
+
+from collections.abc import Iterable
+
+from istiodoctor.finding import Evidence, Identity
+from istiodoctor.mesh.reuse import ReuseGroup, Stray
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.wording import listing
+
+
+def identity_of(group: ReuseGroup) -> Identity:
+    """Return one identity per certificate: its Secret, the first in order of several."""
+    return Identity.of(group.credentials[0].ref)
+
+
+def servers_of(strays: Iterable[Stray]) -> tuple[Server, ...]:
+    """Return the servers concerned, oldest first."""
+    found = {each for stray in strays for each in (stray.lands_on, stray.server)}
+    return tuple(sorted(found, key=lambda each: (each.age_order, each.index)))
+
+
+def objects_of(group: ReuseGroup, servers: Iterable[Server]) -> tuple[Place, ...]:
+    """Return the hosts fields of the servers, then the Secrets."""
+    hosts = (each.field("/hosts") for each in servers)
+    return (*hosts, *(Place(each.ref) for each in group.credentials))
+
+
+def evidence_of(strays: tuple[Stray, ...]) -> tuple[Evidence, ...]:
+    """Return which certificate covers which host of another server, for a few hosts."""
+    return tuple(
+        Evidence(
+            text=(
+                f"{each.lands_on} presents {each.credential.ref}, valid for {each.name}; so is"
+                f" {each.host} of {each.server}"
+            ),
+            ref=each.credential.ref,
+        )
+        for each in strays[:5]
+    )
+
+
+def certificates(group: ReuseGroup, strays: Iterable[Stray]) -> str:
+    """Name the certificates and what they cover: `Secret ns/x (*.example.com)`."""
+    names = listing(dict.fromkeys(each.name for each in strays))
+    return f"{listing(each.ref for each in group.credentials)} ({names})"

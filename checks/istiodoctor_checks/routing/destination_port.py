@@ -1,0 +1,183 @@
+"""VS010."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.upstream import PortFault
+from istiodoctor.model.kubernetes import ServicePort
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.destinations import ports_of, severity_of
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.wording import listing
+
+
+@check("VS010", severity=Severity.CRITICAL, needs=Mesh.port_faults.kinds)
+def destination_port(mesh: Mesh) -> Iterator[Finding]:
+    """A route leads to a port that its Service does not have.
+
+    `destination.port.number` is a port of the **Service**, not the `targetPort` of its pods.
+    Without a number, and with several ports to choose from, istiod takes the number of the
+    Gateway's own server, mostly 443. Envoy has no cluster for a port that the Service lacks, and
+    answers 503 (`NC cluster_not_found`).
+
+    Fix: write a port of the Service.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop, port: {number: 8080}}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: 8080}]}
+    ```
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}, {name: metrics, port: 9090}]}
+    ```
+
+    A single port needs no number, and neither do several when one has the server's:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: api, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: api}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 8000, targetPort: 8080}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: api, namespace: shop}
+    spec: {selector: {app: api}, ports: [{name: http, port: 80}, {name: tls, port: 443}]}
+    ```
+
+    Sources: istio.io, VirtualService (Destination), VirtualServiceDestinationPortSelectorRequired
+    (IST0112); istio/istio issue 31925.
+    """
+    for fault in mesh.port_faults():
+        service = fault.resolution.service
+        if service:
+            yield Finding(
+                message=_message(fault, ports_of(service)),
+                objects=(_port(fault), service.at("/spec/ports")),
+                identity=Identity.of(fault.use.place.ref, fault.resolution.fqdn),
+                hosts=frozenset(fault.use.virtual_service.spec.hosts),
+                evidence=(
+                    Evidence(text=f"{service.ref} has {ports_of(service)}", ref=service.ref),
+                    *(
+                        Evidence(
+                            text=f"there is no cluster outbound|{port}||{fault.resolution.fqdn}"
+                        )
+                        for port in fault.ports
+                    ),
+                ),
+                fixes=tuple(_fixes(fault, service.spec.ports)),
+                severity=severity_of(fault.use),
+            )
+
+
+def _port(fault: PortFault) -> Place:
+    place = fault.use.place
+    return Place(place.ref, place.path + ("/port/number" if fault.use.destination.port else ""))
+
+
+def _message(fault: PortFault, ports: str) -> str:
+    use, fqdn = fault.use, fault.resolution.fqdn
+    hosts = listing(use.virtual_service.spec.hosts)
+    if use.destination.port:
+        what = f"routes to port {use.destination.port.number} of {fqdn}"
+    else:
+        what = (
+            f"routes to {fqdn} without a port, so the server's is taken ({listing(fault.ports)})"
+        )
+    return (
+        f"{use.place.ref} {what}, but that Service has {ports}: requests for {hosts} that take"
+        f" this route get 503 (NC cluster_not_found)."
+    )
+
+
+def _fixes(fault: PortFault, ports: tuple[ServicePort, ...]) -> Iterator[Fix]:
+    path = f"{fault.use.place.path}/port"
+    meant = [each for each in ports if each.target_port in (*fault.ports, *map(str, fault.ports))]
+    usual = sorted(ports, key=lambda each: not each.name.startswith("http"))
+    for each in (meant or usual)[:2]:
+        title = f"Route to port {each.port}" + (f" ({each.name})" if each.name else "")
+        yield set_field(Place(fault.use.place.ref, path), {"number": each.port}, title)

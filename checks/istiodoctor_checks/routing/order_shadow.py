@@ -1,0 +1,185 @@
+"""VS008."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.misrouting import Shadow
+from istiodoctor_checks.fixes import json_patch, remove_field
+from istiodoctor_checks.wording import listing
+
+
+@check("VS008", severity=Severity.HIGH, needs=Mesh.shadowed_rules.kinds)
+def order_shadow(mesh: Mesh) -> Iterator[Finding]:
+    """A routing rule never applies because another rule takes the same requests before it.
+
+    Within one VirtualService the first rule that matches wins, so nothing after a rule without
+    `match` (or with the prefix `/`) is ever used. Several VirtualServices for one host on one
+    Gateway are put together: their rules are appended in the order of age, those that take
+    everything are moved to the end, and of two equal matches the older VirtualService wins.
+
+    Fix: put specific rules first and one catch-all rule last; keep one VirtualService per host,
+    or delegate parts of it.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - route: [{destination: {host: shop}}]
+      - match: [{uri: {prefix: /api}}]
+        route: [{destination: {host: api}}]
+    ```
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: old, namespace: shop, creationTimestamp: "2024-05-01T08:00:00Z"}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop-old}}]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: new, namespace: shop, creationTimestamp: "2026-02-01T08:00:00Z"}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop-new}}]}]
+    ```
+
+    An older VirtualService's catch-all does not stand before a younger one's specific rules, and
+    a rule for another port is no catch-all:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop, creationTimestamp: "2024-05-01T08:00:00Z"}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - match: [{port: 80}]
+        redirect: {scheme: https}
+      - route: [{destination: {host: shop}}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: api, namespace: shop, creationTimestamp: "2026-02-01T08:00:00Z"}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - match: [{uri: {prefix: /api}}]
+        route: [{destination: {host: api}}]
+    ```
+
+    Sources: istio.io, Traffic Management Best Practices (Split large virtual services),
+    VirtualServiceUnreachableRule (IST0130).
+    """
+    for shadow in mesh.shadowed_rules():
+        loser = shadow.losers[0].virtual_service
+        yield Finding(
+            message=_across(shadow) if shadow.server else _within(shadow),
+            objects=(*(each.place for each in shadow.losers), shadow.winner.place),
+            identity=Identity.of(loser.ref, shadow.hosts[0] if shadow.server else ""),
+            hosts=frozenset(shadow.hosts),
+            fixes=tuple(_merged(shadow) if shadow.server else _reordered(shadow)),
+            confidence=Confidence.CERTAIN if shadow.order_is_known else Confidence.SUSPECTED,
+        )
+
+
+def _within(shadow: Shadow) -> str:
+    numbers = listing(each.place.path.rpartition("/")[2] for each in shadow.losers)
+    return (
+        f"{shadow.winner.virtual_service.ref}: the rule {shadow.winner.place.path} takes every"
+        f" request, so those after it (http/{numbers}) never apply to {listing(shadow.hosts)}."
+    )
+
+
+def _across(shadow: Shadow) -> str:
+    winner, loser = shadow.winner, shadow.losers[0]
+    order = "the older one wins" if shadow.order_is_known else "the older one would win"
+    return (
+        f"{winner.virtual_service.ref} and {loser.virtual_service.ref} both answer for"
+        f" {listing(shadow.hosts)} on {shadow.server} with rules for the same requests; {order},"
+        f" and {loser.place} never applies."
+    )
+
+
+def _reordered(shadow: Shadow) -> Iterator[Fix]:
+    yield json_patch(
+        shadow.winner.place.ref,
+        [
+            {
+                "op": "move",
+                "from": shadow.winner.place.path,
+                "path": shadow.losers[-1].place.path,
+            }
+        ],
+        "Move the rule that takes everything to the end",
+        why="The rules after it come into force: see that their destinations are ready.",
+    )
+
+
+def _merged(shadow: Shadow) -> Iterator[Fix]:
+    winner, loser = shadow.winner, shadow.losers[0]
+    yield Fix(
+        title=f"Put the rules for {listing(shadow.hosts)} into one VirtualService",
+        why=(
+            f"Decide which of {winner.place} and {loser.place} is meant; the other one has to go"
+            " or to match something narrower."
+        ),
+    )
+    if len(loser.virtual_service.spec.http) > 1:
+        yield remove_field(loser.place, "Remove the rule that never applies")

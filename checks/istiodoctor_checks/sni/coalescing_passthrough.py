@@ -1,0 +1,160 @@
+"""SNI004."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Finding, Fix, Risk, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor_checks.reuse import (
+    certificates,
+    evidence_of,
+    identity_of,
+    objects_of,
+    servers_of,
+)
+from istiodoctor_checks.wording import listing
+
+
+@check("SNI004", severity=Severity.HIGH, needs=Mesh.reuse_groups.kinds)
+def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
+    """A server that ends TLS has a certificate for a host whose TLS passes through beside it.
+
+    The browser has an HTTP/2 connection to the server with the wildcard certificate and uses it
+    for the other host as well, which was meant to reach its backend untouched. It gets 404, or
+    the wrong application, depending on which page was opened first.
+
+    Fix: give the server that ends TLS a certificate without that host, or end TLS for both; a
+    second address for the host that passes through works too.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["*.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: login, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: [login.example.com]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for *.example.com
+      tls.key: key of *.example.com
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: web, namespace: istio-system}
+    spec:
+      hosts: ["*.example.com"]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: login, namespace: istio-system}
+    spec:
+      hosts: [login.example.com]
+      gateways: [login]
+      tls:
+      - match: [{sniHosts: [login.example.com]}]
+        route: [{destination: {host: login}}]
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: login, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: [login.example.com]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: web, namespace: istio-system}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: login, namespace: istio-system}
+    spec:
+      hosts: [login.example.com]
+      gateways: [login]
+      tls:
+      - match: [{sniHosts: [login.example.com]}]
+        route: [{destination: {host: login}}]
+    ```
+
+    Sources: istio.io, Network Problems; istio/istio issue 26972.
+    """
+    for group in mesh.reuse_groups():
+        strays = tuple(each for each in group.strays if each.server.is_passthrough)
+        if strays:
+            servers = servers_of(strays)
+            hosts = listing(dict.fromkeys(each.host for each in strays))
+            yield Finding(
+                message=(
+                    f"{listing(dict.fromkeys(each.lands_on for each in strays))} presents"
+                    f" {certificates(group, strays)}, which also covers {hosts}; TLS for that"
+                    f" passes through {listing(dict.fromkeys(e.server for e in strays))}. Browsers"
+                    f" reuse the first connection and get 404 or the wrong application."
+                ),
+                objects=objects_of(group, servers),
+                identity=identity_of(group),
+                hosts=frozenset(each.host for each in strays),
+                evidence=evidence_of(strays),
+                fixes=(
+                    Fix(
+                        title=f"Use a certificate that does not cover {hosts}",
+                        risk=Risk.NEEDS_ISSUANCE,
+                        why="Or serve the host that passes through at another address.",
+                    ),
+                ),
+                credentials=frozenset((e.namespace, e.name) for e in group.credentials),
+                servers=frozenset(each.id for each in servers),
+            )

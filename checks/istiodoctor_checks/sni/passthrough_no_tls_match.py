@@ -1,0 +1,149 @@
+"""SNI005."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.misrouting import PassthroughGap
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "SNI005",
+    severity=Severity.CRITICAL,
+    needs=Mesh.passthrough_gaps.kinds | Mesh.virtual_services_are_known.kinds,
+)
+def passthrough_no_tls_match(mesh: Mesh) -> Iterator[Finding]:
+    """TLS for a host should pass through, but no route's `sniHosts` match takes it.
+
+    With `mode: PASSTHROUGH` each host needs a `tls` route whose `match.sniHosts` has it. Without
+    one Envoy has no filter chain for the name and resets the connection after the ClientHello
+    (`NR filter_chain_not_found`).
+
+    Fix: add the host to `match.sniHosts` of the VirtualService.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: ["shop.example.com", "api.example.com"]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com, api.example.com]
+      gateways: [web]
+      tls:
+      - match: [{port: 443, sniHosts: [shop.example.com]}]
+        route: [{destination: {host: shop}}]
+    ```
+
+    A wildcard server needs no more than the hosts that exist, and an east-west gateway
+    (AUTO_PASSTHROUGH) no VirtualService at all:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: ["*.example.com"]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: cross-network, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 15443, name: tls, protocol: TLS}
+        hosts: ["*.local"]
+        tls: {mode: AUTO_PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      tls:
+      - match: [{port: 443, sniHosts: [shop.example.com]}]
+        route: [{destination: {host: shop}}]
+    ```
+
+    Sources: istio.io, Ingress Gateway without TLS Termination, VirtualService (TLSRoute);
+    istio/istio issues 34612, 31814, 24424.
+    """
+    for gap in mesh.passthrough_gaps():
+        if not any(each.spec.http and not each.spec.tls for each in gap.virtual_services):
+            yield Finding(
+                message=_message(gap),
+                objects=(
+                    *(each.at("/spec/tls") for each in gap.virtual_services),
+                    gap.server.field("/hosts"),
+                ),
+                identity=Identity.of(gap.server.gateway, f"{gap.server.port}"),
+                hosts=frozenset(gap.hosts),
+                evidence=(
+                    Evidence(
+                        text=f"{gap.server} has tls.mode PASSTHROUGH", ref=gap.server.gateway
+                    ),
+                ),
+                fixes=tuple(_fixes(gap)),
+                confidence=(
+                    Confidence.CERTAIN
+                    if mesh.virtual_services_are_known()
+                    else Confidence.SUSPECTED
+                ),
+                servers=frozenset({gap.server.id}),
+            )
+
+
+def _message(gap: PassthroughGap) -> str:
+    if gap.virtual_services:
+        routes = f"no tls match of {listing(e.ref for e in gap.virtual_services)} has its name"
+    else:
+        routes = "no VirtualService is bound there for it"
+    return (
+        f"TLS for {listing(gap.hosts)} should pass through {gap.server}, but {routes}: Envoy has"
+        f" no filter chain for it and resets the handshake."
+    )
+
+
+def _fixes(gap: PassthroughGap) -> Iterator[Fix]:
+    for source in gap.virtual_services[:1]:
+        if source.spec.tls and source.spec.tls[0].match:
+            yield json_patch(
+                source.ref,
+                [
+                    {"op": "add", "path": "/spec/tls/0/match/0/sniHosts/-", "value": host}
+                    for host in gap.hosts
+                ],
+                f"Take {listing(gap.hosts)} in {source.ref}",
+                why="They go to that rule's backend; another one needs a rule of its own.",
+            )
+    if not gap.virtual_services:
+        yield Fix(
+            title=f"Create a VirtualService with tls routes for {listing(gap.hosts)}",
+            why=f"It names {gap.server.gateway.path}, and each host in match.sniHosts.",
+        )

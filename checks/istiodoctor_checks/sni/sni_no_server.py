@@ -1,0 +1,101 @@
+"""SNI008."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wording import listing
+
+
+@check("SNI008", severity=Severity.MEDIUM, needs=Mesh.forgotten_twins.kinds)
+def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
+    """A certificate covers a host's twin with or without `www`, but no server has that name.
+
+    The gateway chooses a server by the name that the client asks for. The certificate was made
+    for `example.com` and `www.example.com`, and the server has only one of them: for the other
+    one there is no filter chain, and the handshake is reset before any certificate is shown.
+
+    Fix: add the name to the server's hosts, and to the VirtualService's.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for example.com, www.example.com
+      tls.key: key of example.com
+    ```
+
+    Other names in a certificate may well be served elsewhere, and a wildcard server has them all:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [example.com, "*.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for example.com, www.example.com, mail.example.com
+      tls.key: key of example.com
+    ```
+
+    Sources: istio.io, Secure Gateways, Network Problems; istio/istio issue 31423.
+    """
+    for twin in mesh.forgotten_twins():
+        yield Finding(
+            message=(
+                f"{twin.credential.ref} is valid for {twin.name}, but {twin.server} has only"
+                f" {listing(twin.server.names)} and no other server has it: the handshake for"
+                f" {twin.name} is reset."
+            ),
+            objects=(twin.server.field("/hosts"), Place(twin.credential.ref)),
+            identity=Identity.of(twin.server.gateway, twin.name),
+            hosts=frozenset({twin.name}),
+            evidence=(
+                Evidence(
+                    text=f"{twin.credential.ref} covers {twin.name}", ref=twin.credential.ref
+                ),
+            ),
+            fixes=(
+                json_patch(
+                    twin.server.gateway,
+                    [{"op": "add", "path": f"{twin.server.path}/hosts/-", "value": twin.name}],
+                    f"Add {twin.name} to {twin.server}",
+                    why="Its VirtualService needs the host too, or requests get 404.",
+                ),
+            ),
+            severity=None if twin.is_plain_served else Severity.LOW,
+            credentials=frozenset({(twin.credential.namespace, twin.credential.name)}),
+            servers=frozenset({twin.server.id}),
+        )

@@ -1,0 +1,227 @@
+"""What the Gateway API does not permit, and redirects that lead to themselves."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from istiodoctor.mesh.attachments import Attachment, AttachmentState
+from istiodoctor.mesh.conditions import ConditionQuestions
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.references import CredentialReference, Form
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.model.gatewayapi import (
+    HttpRoute,
+    HttpRouteMatch,
+    HttpRouteRule,
+    PathMatch,
+    RequestRedirect,
+    TlsRouteRule,
+)
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.metadata import Condition
+from istiodoctor.model.ref import Place, Ref
+
+HTTPS_PORT = 443
+NOT_PERMITTED = "RefNotPermitted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusedReference:
+    """A listener's reference to a Secret in a namespace that does not permit it."""
+
+    server: Server
+    reference: CredentialReference
+    hosts: tuple[str, ...]
+    """The listener's hostname, or those of its routes where it takes every host."""
+    condition: Condition | None
+    """What istiod says of the listener's references."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusedRoute:
+    """A route that is not attached to a parent it names."""
+
+    attachment: Attachment
+    is_by_namespace: bool
+    """Whether its namespace is kept out; else no hostname fits."""
+    has_other: bool
+    """Whether the route is attached elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusedBackend:
+    """A backend in a namespace that does not permit it."""
+
+    attachment: Attachment
+    service: Ref
+    place: Place
+    is_whole: bool
+    """Whether the route has no other backend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RedirectLoop:
+    """A redirect to https that is attached where https already is."""
+
+    attachment: Attachment
+    servers: tuple[Server, ...]
+    """The listeners that end TLS."""
+    rules: tuple[int, ...]
+    hosts: tuple[str, ...]
+    is_whole: bool
+    """Whether the route does nothing but redirect."""
+
+
+class RefusalQuestions(ConditionQuestions):
+    """References and routes of the Gateway API that come to nothing."""
+
+    @question(
+        rests_on=[
+            ConditionQuestions.servers,
+            ConditionQuestions.attachments_of,
+            ConditionQuestions.listener_condition,
+        ]
+    )
+    def refused_references(self) -> tuple[RefusedReference, ...]:
+        """Return the references to Secrets that no ReferenceGrant permits.
+
+        Where grants were not read, istiod's own condition decides.
+        """
+        return tuple(
+            RefusedReference(
+                server=server,
+                reference=reference,
+                hosts=self._listener_hosts(server),
+                condition=found,
+            )
+            for server in self.servers()
+            if server.api is GatewayApi.GATEWAY_API
+            for reference in server.credentials
+            if reference.form is Form.KUBERNETES_GATEWAY
+            and reference.namespace != server.namespace
+            for found in (self.listener_condition(server, "ResolvedRefs"),)
+            if reference.granted is False
+            or (reference.granted is None and found and found.reason == NOT_PERMITTED)
+        )
+
+    def _listener_hosts(self, server: Server) -> tuple[str, ...]:
+        if server.names != ("*",):
+            return server.names
+        routed = (host for each in self.attachments_of(server) for host in each.hosts)
+        return tuple(dict.fromkeys(routed)) or server.names
+
+    @question(rests_on=[ConditionQuestions.attachments, ConditionQuestions.route_condition])
+    def refused_routes(self) -> tuple[RefusedRoute, ...]:
+        """Return the routes that listeners do not take, by namespace or by hostname."""
+        attachments = self.attachments()
+        attached = {
+            each.route.ref for each in attachments if each.state is AttachmentState.ATTACHED
+        }
+        return tuple(
+            RefusedRoute(
+                attachment=each,
+                is_by_namespace=state is AttachmentState.NOT_ALLOWED,
+                has_other=each.route.ref in attached,
+            )
+            for each in attachments
+            if (state := self._attachment_state(each))
+            in (AttachmentState.NOT_ALLOWED, AttachmentState.NO_HOSTNAME)
+        )
+
+    def _attachment_state(self, attachment: Attachment) -> AttachmentState:
+        """Return what becomes of an attachment; where namespaces were not read, as istiod says."""
+        if attachment.state is AttachmentState.UNKNOWN and attachment.candidates:
+            said = self.route_condition(attachment, "Accepted")
+            if said and said.reason == "NotAllowedByListeners":
+                return AttachmentState.NOT_ALLOWED
+        return attachment.state
+
+    @question(rests_on=[ConditionQuestions.attachments, ConditionQuestions.is_granted])
+    def refused_backends(self) -> tuple[RefusedBackend, ...]:
+        """Return the backends of attached routes that no ReferenceGrant permits."""
+        return tuple(
+            refused
+            for attachment in self.attachments()
+            if attachment.state is AttachmentState.ATTACHED
+            for refused in self._refused_backends(attachment)
+        )
+
+    def _refused_backends(self, attachment: Attachment) -> Iterator[RefusedBackend]:
+        route = attachment.route
+        rules: tuple[HttpRouteRule | TlsRouteRule, ...] = route.spec.rules
+        backends = [
+            (f"/spec/rules/{i}/backendRefs/{j}", backend)
+            for i, rule in enumerate(rules)
+            for j, backend in enumerate(rule.backend_refs)
+        ]
+        for path, backend in backends:
+            if backend.kind not in (None, "Service") or not backend.namespace:
+                continue
+            service = Ref(CORE, "Service", backend.namespace, backend.name)
+            if self.is_granted(route.ref, service) is False:
+                yield RefusedBackend(
+                    attachment=attachment,
+                    service=service,
+                    place=route.at(path),
+                    is_whole=len(backends) == 1,
+                )
+
+    @question(rests_on=[ConditionQuestions.attachments, ConditionQuestions.attachments_of])
+    def api_redirect_loops(self) -> tuple[RedirectLoop, ...]:
+        """Return the routes that redirect https requests to https at the same host.
+
+        An older route that takes every path of the same hosts there comes first and stops it.
+        """
+        return tuple(
+            loop
+            for attachment in self.attachments()
+            if isinstance(attachment.route, HttpRoute)
+            if (loop := self._api_loop(attachment, attachment.route))
+        )
+
+    def _api_loop(self, attachment: Attachment, route: HttpRoute) -> RedirectLoop | None:
+        rules = tuple(
+            index
+            for index, rule in enumerate(route.spec.rules)
+            if any(
+                each.request_redirect and _returns(each.request_redirect, attachment.hosts)
+                for each in rule.filters
+            )
+        )
+        servers = tuple(
+            server
+            for server in attachment.servers
+            if server.terminates_tls and not self._is_preceded(server, attachment)
+        )
+        if not (rules and servers):
+            return None
+        return RedirectLoop(
+            attachment=attachment,
+            servers=servers,
+            rules=rules,
+            hosts=attachment.hosts,
+            is_whole=len(rules) == len(route.spec.rules),
+        )
+
+    def _is_preceded(self, server: Server, redirect: Attachment) -> bool:
+        return any(
+            other.route.age_order < redirect.route.age_order
+            and set(redirect.hosts) <= set(other.hosts)
+            and isinstance(other.route, HttpRoute)
+            and any(rule.backend_refs and _takes_all(rule) for rule in other.route.spec.rules)
+            for other in self.attachments_of(server)
+            if other.route.ref != redirect.route.ref
+        )
+
+
+def _returns(redirect: RequestRedirect, hosts: tuple[str, ...]) -> bool:
+    return (
+        redirect.scheme == "https"
+        and redirect.port in (0, HTTPS_PORT)
+        and redirect.path is None
+        and (not redirect.hostname or redirect.hostname.lower() in hosts)
+    )
+
+
+def _takes_all(rule: HttpRouteRule) -> bool:
+    everything = HttpRouteMatch(path=PathMatch(type="PathPrefix", value="/"))
+    return not rule.matches or everything in rule.matches

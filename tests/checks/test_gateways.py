@@ -1,0 +1,257 @@
+"""Gateways: what the examples of their checks cannot show."""
+
+import yaml
+
+from istiodoctor.finding import Confidence, Finding, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.decode import decode_object
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import Reading, Snapshot
+from istiodoctor.registry import discover
+from tests.support.examples import NOW, mesh
+
+CHECKS = discover().by_code()
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: gateway, namespace: istio-system, labels: {istio: ingress}}
+spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+---
+"""
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: gateway, namespace: istio-system}
+spec:
+  type: LoadBalancer
+  selector: {istio: ingress}
+  ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+---
+"""
+
+
+def tls_gateway(name: str, *hosts: str, selector: str = "ingress", created: str = "") -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: shop{f', creationTimestamp: "{created}"' if created else ""}}}
+spec:
+  selector: {{istio: {selector}}}
+  servers:
+  - port: {{number: 443, name: https, protocol: HTTPS}}
+    hosts: {list(hosts)}
+    tls: {{mode: SIMPLE, credentialName: cert-of-{name}}}
+---
+"""
+
+
+def route(name: str, host: str, *gateways: str) -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: {name}, namespace: shop}}
+spec: {{hosts: ["{host}"], gateways: {list(gateways)}, http: [{{route: []}}]}}
+---
+"""
+
+
+def find(code: str, text: str) -> list[Finding]:
+    return list(CHECKS[code].run(mesh(text)))
+
+
+def manifests(text: str) -> Mesh:
+    """Return plain manifests: no absence is a fact."""
+    decoded = [decode_object(each) for each in yaml.safe_load_all(text) if each]
+    resources = tuple(each.resource for each in decoded if each and each.resource)
+    reading = Reading(resources=resources)
+    return Mesh(Snapshot(taken_at=NOW, source="x", readings=[reading], requested=frozenset(Kind)))
+
+
+def test_the_nearest_gateway_workload_is_offered_for_a_selector_that_matches_nothing():
+    (finding,) = find(
+        "GW001", POD + tls_gateway("web", "a.example.com", selector="ingressgateway")
+    )
+
+    assert finding.fixes[0].patches[0].body == [
+        {"op": "add", "path": "/spec/selector", "value": {"istio": "ingress"}}
+    ]
+    assert "Pod istio-system/gateway has istio: ingress" in finding.message
+
+
+def test_plain_manifests_without_pods_prove_no_selector_wrong():
+    gateway = tls_gateway("web", "a.example.com", selector="ingressgateway")
+
+    assert not list(CHECKS["GW001"].run(manifests(gateway)))
+    assert not list(CHECKS["GW001"].run(manifests(POD + gateway)))
+
+
+def test_an_unselected_gateway_whose_hosts_another_one_serves_is_only_a_leftover():
+    text = (
+        POD
+        + tls_gateway("web", "*.example.com")
+        + tls_gateway("old", "a.example.com", selector="ingressgateway")
+    )
+
+    assert [each.severity for each in find("GW001", text)] == [Severity.MEDIUM]
+
+
+OLD, NEW = "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z"
+
+
+def test_the_hosts_that_only_the_dropped_server_lists_go_with_it():
+    text = (
+        POD
+        + tls_gateway("first", "a.example.com", created=OLD)
+        + tls_gateway("second", "a.example.com", "b.example.com", created=NEW)
+    )
+    (finding,) = find("GW002", text)
+
+    assert (finding.severity, finding.hosts) == (
+        Severity.CRITICAL,
+        frozenset({"a.example.com", "b.example.com"}),
+    )
+    assert finding.fixes[0].patches[0].body == [
+        {"op": "replace", "path": "/spec/servers/0/hosts", "value": ["b.example.com"]}
+    ]
+
+
+def test_a_duplicate_whose_virtual_service_is_bound_to_both_gateways_kills_no_host():
+    text = (
+        POD
+        + tls_gateway("first", "a.example.com", created=OLD)
+        + tls_gateway("second", "a.example.com", created=NEW)
+        + route("a", "a.example.com", "first", "second")
+    )
+
+    assert [each.severity for each in find("GW002", text)] == [Severity.MEDIUM]
+
+
+def test_routes_of_the_dropped_gateway_beside_others_for_the_host_are_lost_in_part():
+    text = (
+        POD
+        + tls_gateway("first", "a.example.com", created=OLD)
+        + tls_gateway("second", "a.example.com", created=NEW)
+        + route("one", "a.example.com", "first")
+        + route("two", "a.example.com", "second")
+    )
+    (finding,) = find("GW002", text)
+
+    assert finding.severity is Severity.HIGH
+    assert finding.message.endswith(
+        "Requests for a.example.com never reach VirtualService shop/two."
+    )
+
+
+def test_without_creation_times_the_loser_of_a_duplicate_is_a_guess():
+    text = POD + tls_gateway("first", "a.example.com") + tls_gateway("second", "a.example.com")
+    (finding,) = find("GW002", text)
+
+    assert finding.confidence is Confidence.SUSPECTED
+
+
+def test_a_dropped_redirect_matters_for_the_hosts_that_nobody_else_redirects():
+    redirect = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: shop, creationTimestamp: "{created}"}}
+spec:
+  selector: {{istio: ingress}}
+  servers:
+  - port: {{number: 80, name: http, protocol: HTTP}}
+    hosts: [{hosts}]
+    tls: {{httpsRedirect: true}}
+---
+"""
+    first = redirect.format(name="first", created=OLD, hosts="a.example.com")
+    second = redirect.format(name="second", created=NEW, hosts="a.example.com, b.example.com")
+    (finding,) = find("GW002", POD + first + second)
+
+    assert finding.severity is Severity.MEDIUM
+    assert finding.message.endswith(
+        "Plain requests for b.example.com are not redirected to HTTPS."
+    )
+    assert not find("GW002", POD + first + first.replace("first", "third"))
+
+
+MIXED = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: plain, namespace: shop, creationTimestamp: "2024-01-15T00:00:00Z"}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - {port: {number: 443, name: http, protocol: HTTP}, hosts: [old.example.com]}
+---
+"""
+ISTIOD = """
+apiVersion: v1
+kind: Pod
+metadata: {{name: istiod, namespace: istio-system, labels: {{app: istiod}}}}
+spec: {{containers: [{{name: discovery, image: "istio/pilot:{version}"}}]}}
+---
+"""
+
+
+def test_from_1_27_4_on_a_younger_plain_server_takes_the_port_from_later_tls_servers():
+    text = (
+        POD
+        + MIXED
+        + tls_gateway("first", "a.example.com", created=OLD)
+        + tls_gateway("second", "b.example.com", created=NEW)
+    )
+    old = find("GW004", text + ISTIOD.format(version="1.27.3"))
+    new = find("GW004", text + ISTIOD.format(version="1.27.4"))
+    unknown = find("GW004", text)
+
+    assert [(sorted(f.hosts), f.severity, f.confidence) for f in old] == [
+        (["old.example.com"], Severity.HIGH, Confidence.CERTAIN)
+    ]
+    assert [(sorted(f.hosts), f.severity, f.confidence) for f in new] == [
+        (["b.example.com"], Severity.CRITICAL, Confidence.CERTAIN)
+    ]
+    assert [f.confidence for f in unknown] == [Confidence.SUSPECTED]
+
+
+def test_plain_http_on_443_is_for_an_inner_proxy_where_only_the_cluster_can_reach_it():
+    inside = SERVICE.replace("type: LoadBalancer", "type: ClusterIP")
+
+    assert find("GW005", POD + SERVICE + MIXED)
+    assert not find("GW005", POD + inside + MIXED)
+
+
+def test_a_server_that_one_of_its_workloads_can_be_reached_for_is_reached():
+    other = POD.replace("name: gateway", "name: internal").replace("istio-system", "inner")
+
+    assert not find("GW012", POD + SERVICE + other + tls_gateway("web", "a.example.com"))
+
+
+def test_a_gateway_without_any_service_is_out_of_reach_only_if_services_were_read():
+    text = POD + tls_gateway("web", "a.example.com")
+
+    assert len(find("GW012", text)) == 1
+    assert not list(CHECKS["GW012"].run(manifests(text)))
+
+
+def test_a_missing_route_is_low_for_a_wildcard_and_unknown_in_plain_manifests():
+    exact, wildcard = tls_gateway("web", "a.example.com"), tls_gateway("web", "*.example.com")
+
+    assert [each.severity for each in find("GW019", POD + exact)] == [Severity.MEDIUM]
+    assert [each.severity for each in find("GW019", POD + wildcard)] == [Severity.LOW]
+    assert not list(CHECKS["GW019"].run(manifests(POD + exact)))
+
+
+def test_plain_servers_on_one_port_share_their_routes():
+    plain = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: shop}}
+spec:
+  selector: {{istio: ingress}}
+  servers:
+  - {{port: {{number: 80, name: http, protocol: HTTP}}, hosts: [a.example.com]}}
+---
+"""
+    text = POD + plain.format(name="one") + plain.format(name="two")
+
+    assert not find("GW019", text + route("a", "a.example.com", "one"))
