@@ -116,6 +116,7 @@ class Identity:
     """What makes a finding the same finding over runs: no indexes, host lists or wording."""
 
     kind: str
+    """With its group where two kinds have one name: Istio's Gateway and the Gateway API's."""
     namespace: str
     name: str
     """Pods are named by their owner."""
@@ -125,7 +126,8 @@ class Identity:
     @classmethod
     def of(cls, ref: Ref, detail: str = "") -> "Identity":
         """Return the identity of a finding about this object."""
-        return cls(ref.kind, ref.namespace, ref.name, detail)
+        kind = ref.resource if ref.is_gateway_api_gateway else ref.kind
+        return cls(kind, ref.namespace, ref.name, detail)
 
     def __str__(self) -> str:
         """Return a stable text: the last rank, and what the fingerprint is made of."""

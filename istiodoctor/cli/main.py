@@ -3,8 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 
 from istiodoctor import __version__
@@ -13,6 +13,10 @@ from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.explain import explain
 from istiodoctor.cli.manifests import manifests
 from istiodoctor.cli.scan import scan
+
+Refusal: Any = typer.BadParameter.__mro__[2]
+"""Click's exception for whatever was typed wrongly. Typer has a copy of Click of its own (or, in
+older versions, depends on it) and names this one class of it."""
 
 app = typer.Typer(
     name="istiodoctor",
@@ -47,25 +51,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and leave with its exit status; no failure ends in a traceback."""
     try:
         status = app(args=arguments, prog_name="istiodoctor", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as shown:
-        typer.echo(shown.ctx.get_help() if shown.ctx else "", err=True)
+    except Refusal as error:
         status = Exit.USAGE
-    except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
-        hint = f" (see '{where} --help')" if where else ""
-        complain(error.format_message() + hint)
-        status = Exit.USAGE
+        if type(error).__name__ == "NoArgsIsHelpError":  # what it has to say is the help
+            typer.echo(error.format_message(), err=True)
+        else:
+            complain(error.format_message() + _hint(error))
     except UsageError as error:
         complain(str(error))
         status = Exit.USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         status = Exit.INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone: not worth a word, and Python must not say one either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = Exit.OK
+    except Exception as error:  # a bug of ours: said in a sentence, and never taken for a finding
+        complain(_bug(error))
+        status = Exit.NOTHING_SCANNED
     sys.exit(int(status or 0))
+
+
+def _hint(error: Any) -> str:
+    where = error.ctx.command_path if getattr(error, "ctx", None) else ""
+    return f" (see '{where} --help')" if where else ""
+
+
+def _bug(error: Exception) -> str:
+    """Say what broke and where, for a bug report."""
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    code = last.tb_frame.f_code if last else None
+    where = f" in {code.co_name} ({code.co_filename}:{last.tb_lineno})" if code and last else ""
+    return (
+        f"this is a bug of istiodoctor, please report it: {type(error).__name__}: {error}{where}"
+    )
 
 
 if __name__ == "__main__":

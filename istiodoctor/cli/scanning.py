@@ -1,8 +1,7 @@
 """From arguments to a report and an exit status."""
 
 import gc
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import typer
 
 from istiodoctor import __version__
 from istiodoctor.check import Check
-from istiodoctor.cli.arguments import ScanArguments, duration, outputs
+from istiodoctor.cli.arguments import ScanArguments, gateway, host, namespace, outputs
 from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.facts import facts
-from istiodoctor.cli.output import write
+from istiodoctor.cli.opening import Opener, sources
+from istiodoctor.cli.output import refuse_unwritable, write
 from istiodoctor.cli.progress import watching
-from istiodoctor.cli.selection import chosen, registry
+from istiodoctor.cli.selection import check_config, chosen, registry
 from istiodoctor.config import FAIL_ON, Config, ConfigError, find, load, threshold
 from istiodoctor.diagnosis.report import could_not_look
 from istiodoctor.diagnosis.scope import Scope
@@ -23,13 +23,13 @@ from istiodoctor.engine import Options, scan
 from istiodoctor.model.kind import Kind
 from istiodoctor.renderers import RENDERERS
 from istiodoctor.report import Report, ScanError, ScanInfo, ToolInfo, Verdict
-from istiodoctor.sources.source import Progress, Source, SourceError, SourceErrorKind
+from istiodoctor.sources.input_files import STANDARD_INPUT
+from istiodoctor.sources.source import SourceError, SourceErrorKind
 
 WRONG_USAGE = frozenset(
     {SourceErrorKind.USAGE, SourceErrorKind.BAD_KUBECONFIG, SourceErrorKind.UNKNOWN_CONTEXT}
 )
 DEFAULT_FAIL_ON = "high"
-Opener = Callable[[Progress], Source]
 
 
 def run(arguments: ScanArguments) -> Exit:
@@ -38,20 +38,24 @@ def run(arguments: ScanArguments) -> Exit:
     gc.disable()
     _refuse_contradictions(arguments)
     targets = outputs(arguments.outputs, tuple(RENDERERS))
-    config = _config(arguments.config)
+    refuse_unwritable(targets)
+    config = _config(arguments)
     fail_on = arguments.fail_on or config.fail_on or DEFAULT_FAIL_ON
     if fail_on not in FAIL_ON:
         raise UsageError(f"--fail-on takes one of {', '.join(FAIL_ON)}, not {fail_on}")
-    checks = chosen(
-        registry(), arguments.select or config.select, (*arguments.ignore, *config.ignore)
-    )
+    found = registry()
+    check_config(found, config)
+    checks = chosen(found, arguments.select or config.select, (*arguments.ignore, *config.ignore))
     options = Options(
         scope=_scope(arguments),
         config=config,
         facts=facts(config, arguments.trust_anchors),
         declined=frozenset({Kind.POD_LOG}) if arguments.no_logs else frozenset(),
     )
-    reports = tuple(_scan(name, open_, checks, options) for name, open_ in _sources(arguments))
+    reports = tuple(
+        _scan(name, open_, checks, options, is_one_of_all=arguments.all_contexts)
+        for name, open_ in sources(arguments)
+    )
     write(reports, targets)
     return _status(reports, fail_on, arguments)
 
@@ -68,9 +72,12 @@ def _refuse_contradictions(arguments: ScanArguments) -> None:
         raise UsageError("--only-namespaces needs at least one -n NAMESPACE")
 
 
-def _config(named: Path | None) -> Config:
-    path = named or find(Path.cwd(), Path(typer.get_app_dir("istiodoctor")))
+def _config(arguments: ScanArguments) -> Config:
+    path = arguments.config or find(Path.cwd(), Path(typer.get_app_dir("istiodoctor")))
     if path is None:
+        return Config()
+    if not arguments.config and _is_scanned(path, arguments.files):
+        complain(f"{path} lies in what is scanned and is not used; --config {path} would use it")
         return Config()
     try:
         return load(path)
@@ -78,83 +85,34 @@ def _config(named: Path | None) -> Config:
         raise UsageError(str(error)) from None
 
 
+def _is_scanned(path: Path, files: Iterable[str]) -> bool:
+    """Whether a configuration came with the files: what is judged must not say how."""
+    folders = (Path(each).resolve() for each in files if each != STANDARD_INPUT)
+    return any(path.resolve().is_relative_to(folder) for folder in folders)
+
+
 def _scope(arguments: ScanArguments) -> Scope:
-    gateways = []
-    for text in arguments.gateways:
-        namespace, separator, name = text.partition("/")
-        if not (separator and namespace and name):
-            raise UsageError(f"--gateway takes NAMESPACE/NAME, not {text}")
-        gateways.append((namespace, name))
     return Scope(
-        namespaces=frozenset(arguments.namespaces),
-        gateways=frozenset(gateways),
-        hosts=tuple(host.lower() for host in arguments.hosts),
+        namespaces=frozenset(map(namespace, arguments.namespaces)),
+        gateways=frozenset(map(gateway, arguments.gateways)),
+        hosts=tuple(dict.fromkeys(map(host, arguments.hosts))),
     )
 
 
-def _sources(arguments: ScanArguments) -> Iterator[tuple[str, Opener]]:
-    """Yield each source by name; opening it may fail and then concerns it alone."""
-    now = datetime.now(UTC)
-    since = duration(arguments.since, "--since")
-    timeout = duration(arguments.timeout, "--timeout")
-    if arguments.demo:
-        from istiodoctor.sources.demo import open_demo
-
-        yield "demo", lambda progress: open_demo(now=now)
-    elif arguments.files:
-        from istiodoctor.sources.files import open_files
-
-        yield (
-            ", ".join(arguments.files),
-            lambda progress: open_files(
-                arguments.files,
-                whole_cluster=arguments.whole_cluster,
-                stdin=sys.stdin.buffer,
-                since=since,
-                now=now,
-            ),
-        )
-    else:
-        from istiodoctor.sources.cluster import contexts, open_cluster
-
-        names: Iterable[str | None] = arguments.contexts or (None,)
-        if arguments.all_contexts:
-            names = _all_contexts(contexts, arguments.kubeconfig)
-        for name in names:
-
-            def opener(progress: Progress, name: str | None = name) -> Source:
-                return open_cluster(
-                    kubeconfig=arguments.kubeconfig,
-                    context=name,
-                    namespaces=frozenset(arguments.namespaces),
-                    only_namespaces=arguments.only_namespaces,
-                    secret_inventory=arguments.secret_inventory,
-                    since=since,
-                    timeout=timeout,
-                    progress=progress,
-                )
-
-            yield name or "the current context", opener
-
-
-def _all_contexts(
-    contexts: Callable[[Path | None], tuple[str, ...]], kubeconfig: Path | None
-) -> tuple[str, ...]:
-    try:
-        found = contexts(kubeconfig)
-    except SourceError as error:
-        raise UsageError(error.message) from None
-    if not found:
-        raise UsageError("--all-contexts: there is no kubeconfig with contexts")
-    return found
-
-
-def _scan(name: str, open_: Opener, checks: tuple[Check, ...], options: Options) -> Report:
+def _scan(
+    name: str,
+    open_: Opener,
+    checks: tuple[Check, ...],
+    options: Options,
+    *,
+    is_one_of_all: bool,
+) -> Report:
+    """Scan one source; what cannot be read is a report too, unless it was named wrongly."""
     try:
         with watching() as progress:
             return scan(open_(progress), checks, options)
     except SourceError as error:
-        if error.kind in WRONG_USAGE:
+        if error.kind in WRONG_USAGE and not is_one_of_all:
             raise UsageError(error.message) from None
         complain(error.message)
         return _failed(name, error, len(checks))
@@ -162,11 +120,13 @@ def _scan(name: str, open_: Opener, checks: tuple[Check, ...], options: Options)
 
 def _failed(name: str, error: SourceError, checks: int) -> Report:
     """Return the report of a scan that could not begin: no dashboard stays green by silence."""
+    # Of all contexts, one that nobody named may have an entry that leads nowhere.
+    kind = SourceErrorKind.NO_KUBECONFIG if error.kind in WRONG_USAGE else error.kind
     return Report(
         tool=ToolInfo(name="istiodoctor", version=__version__, checks=checks),
         scan=ScanInfo(taken_at=datetime.now(UTC), duration_seconds=0.0, source=name),
         verdict=Verdict.INCOMPLETE,
-        error=ScanError(kind=str(error.kind), message=error.message),
+        error=ScanError(kind=str(kind), message=error.message),
     )
 
 
@@ -180,6 +140,9 @@ def _status(reports: tuple[Report, ...], fail_on: str, arguments: ScanArguments)
     severities = (problem.severity for report in read for problem in report.problems)
     if limit and any(severity.rank <= limit.rank for severity in severities):
         return Exit.PROBLEMS
-    outcomes = (run.outcome for report in read for run in report.checks)
-    incomplete = len(read) < len(reports) or could_not_look(outcomes)
+    incomplete = len(read) < len(reports) or any(map(_is_incomplete, read))
     return Exit.INCOMPLETE if arguments.strict and incomplete else Exit.OK
+
+
+def _is_incomplete(report: Report) -> bool:
+    return report.verdict is Verdict.INCOMPLETE or could_not_look(report.checks)

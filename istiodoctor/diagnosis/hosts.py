@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
@@ -28,6 +29,21 @@ _CREDENTIAL_STATE = {
     CredentialState.OUTSIDE: OK,
     CredentialState.UNKNOWN: UNKNOWN,
 }
+
+
+_HOP_OF_KIND = {
+    "Secret": "certificate",
+    "Certificate": "certificate",
+    "Service": "service",
+    "Deployment": "workload",
+    "DaemonSet": "workload",
+    "Pod": "workload",
+    "VirtualService": "route",
+    "DestinationRule": "route",
+    "HTTPRoute": "route",
+    "TLSRoute": "route",
+}
+"""At which hop an object to change stands."""
 
 
 def hosts(mesh: Mesh, problems: Iterable[Problem], scope: Scope) -> tuple[HostReport, ...]:
@@ -64,18 +80,33 @@ def _host(
     severities: Mapping[str, tuple[tuple[Severity, Diagnosis], ...]],
     use: CredentialUse | None,
 ) -> HostReport:
-    worst = min((s for s, _ in severities.get(host, ())), key=lambda s: s.rank, default=None)
+    worst = min(severities.get(host, ()), key=lambda each: each[0].rank, default=None)
     path = tuple(_path(mesh, host, server, use))
-    match worst:
+    if worst and worst[0].rank <= Severity.MEDIUM.rank:
+        path = _blamed(path, *worst)
+    match worst[0] if worst else None:
         case Severity.CRITICAL:
             verdict = Verdict.BROKEN
         case Severity.HIGH | Severity.MEDIUM:
+            verdict = Verdict.DEGRADED
+        case _ if any(hop.state is BROKEN for hop in path):
             verdict = Verdict.DEGRADED
         case _ if any(hop.state is UNKNOWN for hop in path):
             verdict = Verdict.INCOMPLETE
         case _:
             verdict = Verdict.HEALTHY
     return HostReport(host=host, gateway=server.gateway, verdict=verdict, path=path)
+
+
+def _blamed(path: tuple[Hop, ...], severity: Severity, diagnosis: Diagnosis) -> tuple[Hop, ...]:
+    """Return the way with the worst finding at its hop, where no hop shows a fault by itself."""
+    if not path or any(hop.state is BROKEN for hop in path):
+        return path
+    name = _HOP_OF_KIND.get(diagnosis.subject.kind, "server")
+    at = next((i for i, hop in enumerate(path) if hop.hop == name), len(path) - 1)
+    state = BROKEN if severity is Severity.CRITICAL else WARNING
+    blamed = replace(path[at], state=state, text=f"{diagnosis.code}: {diagnosis.title}")
+    return (*path[:at], blamed, *path[at + 1 :])
 
 
 def _path(mesh: Mesh, host: str, server: Server, use: CredentialUse | None) -> Iterator[Hop]:

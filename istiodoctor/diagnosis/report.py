@@ -15,6 +15,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import Snapshot, Unread
 from istiodoctor.report import (
+    CheckRun,
     ClusterSummary,
     ComponentVersion,
     HostReport,
@@ -51,10 +52,11 @@ def diagnose(judgement: Judgement) -> Report:
     problems = fold(kept, lambda place: _located(place, snapshot))
     checks = tuple(run.report for run in judgement.runs)
     served = hosts(mesh, problems, judgement.scope)
+    nowhere = tuple(unmatched(judgement.scope, mesh, snapshot.documents))
     return Report(
         tool=ToolInfo(name="istiodoctor", version=judgement.tool_version, checks=len(checks)),
-        scan=_scan(judgement),
-        verdict=verdict(problems, (run.outcome for run in judgement.runs), served),
+        scan=_scan(judgement, nowhere),
+        verdict=verdict(problems, checks, served, is_found=not nowhere),
         problems=problems,
         hosts=served,
         certificates=certificates(mesh, judgement.scope),
@@ -66,22 +68,30 @@ def diagnose(judgement: Judgement) -> Report:
 
 
 def verdict(
-    problems: Iterable[Problem], outcomes: Iterable[Outcome], served: Iterable[HostReport] = ()
+    problems: Iterable[Problem],
+    checks: Iterable[CheckRun],
+    served: Iterable[HostReport] = (),
+    *,
+    is_found: bool = True,
 ) -> Verdict:
-    """Say in one word how things stand; no better than with the hosts whose way is not known."""
+    """Say in one word how things stand.
+
+    Healthy is only what was looked at: every check, each host's whole way, all that was chosen.
+    """
     severities = {problem.severity for problem in problems}
     if Severity.CRITICAL in severities:
         return Verdict.BROKEN
     if severities & {Severity.HIGH, Severity.MEDIUM}:
         return Verdict.DEGRADED
-    if could_not_look(outcomes) or any(each.verdict is Verdict.INCOMPLETE for each in served):
+    is_dark = any(each.verdict is Verdict.INCOMPLETE for each in served)
+    if is_dark or not is_found or could_not_look(checks):
         return Verdict.INCOMPLETE
     return Verdict.HEALTHY
 
 
-def could_not_look(outcomes: Iterable[Outcome]) -> bool:
+def could_not_look(checks: Iterable[CheckRun]) -> bool:
     """Whether something selected could not be judged."""
-    return not {Outcome.SKIPPED, Outcome.ERRORED}.isdisjoint(outcomes)
+    return any(run.outcome in (Outcome.SKIPPED, Outcome.ERRORED) for run in checks)
 
 
 def unread_report(unread: Unread) -> UnreadReport:
@@ -128,7 +138,7 @@ def _located(place: Place, snapshot: Snapshot) -> Place:
     return replace(place, file=location.file, line=location.line) if location else place
 
 
-def _scan(judgement: Judgement) -> ScanInfo:
+def _scan(judgement: Judgement, nowhere: tuple[str, ...]) -> ScanInfo:
     snapshot = judgement.snapshot
     return ScanInfo(
         taken_at=snapshot.taken_at,
@@ -141,7 +151,7 @@ def _scan(judgement: Judgement) -> ScanInfo:
         ),
         istio_versions=tuple(_versions(judgement.mesh)),
         absent_apis=tuple(sorted(str(kind) for kind in snapshot.absent_apis)),
-        notes=(*unmatched(judgement.scope, snapshot.documents), *snapshot.notes),
+        notes=(*nowhere, *snapshot.notes),
     )
 
 

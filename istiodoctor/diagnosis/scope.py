@@ -48,14 +48,19 @@ def in_scope(findings: Iterable[Merged], scope: Scope, mesh: Mesh) -> tuple[Merg
     return tuple(each for each in every if each in kept)
 
 
-def unmatched(scope: Scope, there: Iterable[Ref]) -> Iterator[str]:
+def unmatched(scope: Scope, mesh: Mesh, there: Iterable[Ref]) -> Iterator[str]:
     """Yield what was chosen and is nowhere: that nothing is wrong with it means nothing."""
+    if scope.is_everything:
+        return
     refs = frozenset(there)
     gateways = {(ref.namespace, ref.name) for ref in refs if ref.kind == "Gateway"}
     for namespace, name in sorted(scope.gateways - gateways):
         yield f"There is no Gateway {namespace}/{name}."
     for namespace in sorted(scope.namespaces - {ref.namespace for ref in refs}):
         yield f"There is nothing in the namespace {namespace}."
+    for host in scope.hosts:
+        if not any(_any_meet((host,), server.names) for server in mesh.servers()):
+            yield f"No gateway has a server for {host}."
 
 
 def _takes(scope: Scope, finding: Merged, serving: frozenset[Ref]) -> bool:

@@ -1,9 +1,9 @@
 """What Istio makes of the objects: its semantics as questions with answers."""
 
+from istiodoctor.mesh.conflicts import ConflictQuestions
 from istiodoctor.mesh.refusals import RefusalQuestions
 from istiodoctor.mesh.reuse import ReuseQuestions
 from istiodoctor.mesh.trust import TrustQuestions
-from istiodoctor.mesh.unrouted import UnroutedQuestions
 from istiodoctor.mesh.upstream import UpstreamQuestions
 from istiodoctor.mesh.wanted import WantedQuestions
 
@@ -13,7 +13,7 @@ __all__ = ["Mesh"]
 class Mesh(
     WantedQuestions,
     TrustQuestions,
-    UnroutedQuestions,
+    ConflictQuestions,
     RefusalQuestions,
     UpstreamQuestions,
     ReuseQuestions,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex
@@ -13,14 +12,9 @@ from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload, target_port
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
-from istiodoctor.model.ref import Ref
 
 HTTPS_PORT = 443
 OUTSIDE_TYPES = frozenset({"LoadBalancer", "NodePort"})
-
-
-PATIENCE = timedelta(minutes=5)
-"""How long a load balancer may take to come up."""
 
 
 class Exposure(StrEnum):
@@ -74,18 +68,6 @@ class PlainHttps:
     services: tuple[Service, ...]
     """The Services whose port 443 leads to it."""
     exposure: Exposure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PendingLoadBalancer:
-    """A gateway's Service that waits for an address."""
-
-    service: Service
-    since: datetime
-    hosts: frozenset[str]
-    """Those of the gateway."""
-    metallb: bool | None
-    """Whether MetalLB runs; None when that is not known."""
 
 
 class ExposureQuestions(SelectionQuestions):
@@ -216,37 +198,6 @@ class ExposureQuestions(SelectionQuestions):
             if not any(front.terminates_tls for front in self.fronts_for(listener.workload, host))
         )
 
-    @question(
-        Kind.POD,
-        rests_on=[
-            SelectionQuestions.servers_by_workload,
-            SelectionQuestions.services_of,
-            SelectionQuestions.selected,
-        ],
-    )
-    def pending_load_balancers(self) -> tuple[PendingLoadBalancer, ...]:
-        """Return the Services of gateways that have waited long for an address.
-
-        Only where the creation time was read: manifests have no status to tell by.
-        """
-        found: dict[Ref, PendingLoadBalancer] = {}
-        for workload, servers in self.servers_by_workload().items():
-            hosts = frozenset(name for server in servers for name in server.names)
-            for service in self.services_of(workload):
-                since = service.metadata.creation_timestamp
-                if since and _is_pending(service) and self._snapshot.taken_at - since > PATIENCE:
-                    found[service.ref] = PendingLoadBalancer(
-                        service=service, since=since, hosts=hosts, metallb=self._has_metallb()
-                    )
-        return tuple(found.values())
-
-    def _has_metallb(self) -> bool | None:
-        label = frozenset({("app", "metallb")})
-        chart = frozenset({("app.kubernetes.io/name", "metallb")})
-        if self.selected(label, "") or self.selected(chart, ""):
-            return True
-        return False if self._is_complete(Kind.POD) else None
-
     @question(rests_on=[SelectionQuestions.listeners])
     def _tls_everywhere(self) -> HostIndex[Server]:
         return HostIndex(
@@ -267,15 +218,6 @@ class ExposureQuestions(SelectionQuestions):
     def tls_meets_somewhere(self, host: str) -> bool:
         """Whether a live TLS server of any gateway serves some name of a host."""
         return next(self._tls_everywhere().meeting(host), None) is not None
-
-
-def _is_pending(service: Service) -> bool:
-    spec = service.spec
-    return (
-        spec.type == "LoadBalancer"
-        and not service.status.load_balancer.ingress
-        and not spec.external_ips
-    )
 
 
 def _target(port: ServicePort, workload: Workload) -> int | None:

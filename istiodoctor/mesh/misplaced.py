@@ -32,9 +32,9 @@ class CopiedSecret:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the original holds another certificate by now."""
+        """Whether the original holds a newer certificate by now."""
         mine, theirs = self.credential.leaf, self.original.leaf if self.original else None
-        return bool(mine and theirs and mine.fingerprint_sha256 != theirs.fingerprint_sha256)
+        return bool(mine and theirs and mine.not_after < theirs.not_after)
 
 
 class MisplacedQuestions(ChallengeQuestions):

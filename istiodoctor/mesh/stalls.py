@@ -61,6 +61,7 @@ class BlockedChallenge:
     owner: GatewayCertificate
     host: str
     plain: PlainHost
+    issuance: Issuance
     challenge: Challenge | None
     """The Challenge that waits; None when it is only to come."""
 
@@ -81,7 +82,8 @@ class StallQuestions(CoverageQuestions):
     def stuck_certificates(self) -> tuple[tuple[GatewayCertificate, Issuance], ...]:
         """Return the Certificates of gateways that are not done: first issues and renewals.
 
-        A first issue that is younger than FIRST_ISSUE_TAKES is on its way, not stuck.
+        A first issue that is younger than FIRST_ISSUE_TAKES is on its way, not stuck; so is one
+        that nobody has looked at yet: no status and no time, as manifests show it.
         """
         return tuple(
             (owner, self.issuance(owner.certificate))
@@ -94,7 +96,9 @@ class StallQuestions(CoverageQuestions):
         if is_ready(certificate) or not owner.secret_is_missing:
             return False
         since = started(certificate)
-        return since is None or self.taken_at - since > FIRST_ISSUE_TAKES
+        if since is None:
+            return bool(certificate.status.conditions)
+        return self.taken_at - since > FIRST_ISSUE_TAKES
 
     def is_renewal_stalled(self, owner: GatewayCertificate) -> bool:
         """Whether a certificate should have been replaced by now and was not."""
@@ -134,7 +138,13 @@ class StallQuestions(CoverageQuestions):
         certificate: challenges follow redirects, whatever the certificate.
         """
         return tuple(
-            BlockedChallenge(owner=owner, host=host, plain=plain, challenge=challenge)
+            BlockedChallenge(
+                owner=owner,
+                host=host,
+                plain=plain,
+                issuance=self.issuance(owner.certificate),
+                challenge=challenge,
+            )
             for owner in self.gateway_certificates()
             for host, challenge in self._http01_hosts(owner)
             for plain in self.plain_answers(_workloads(owner), host)
@@ -147,8 +157,8 @@ class StallQuestions(CoverageQuestions):
         issuance = self.issuance(owner.certificate)
         waiting = {
             each.spec.dns_name.lower(): each
-            for each in issuance.pending_challenges
-            if each.spec.type == HTTP01
+            for each in issuance.challenges
+            if each.spec.type == HTTP01 and each.status.state != "valid"
         }
         yield from waiting.items()
         for name in owner.certificate.spec.dns_names:

@@ -48,6 +48,20 @@ class Place:
     file: str | None = None
     line: int | None = None
 
+    @property
+    def field(self) -> str:
+        """The field as people write it: `spec.servers[0].tls`; empty for the whole object."""
+        written = ""
+        for token in self.path.split("/")[1:]:
+            key = token.replace("~1", "/").replace("~0", "~")
+            if key.isascii() and key.isdigit():
+                written += f"[{key}]"
+            elif key and all(character.isalnum() or character in "-_" for character in key):
+                written += f".{key}" if written else key
+            else:
+                written += f'["{key}"]'
+        return written
+
     def __str__(self) -> str:
-        """Name the object, then the field: `Gateway shop/web /spec/servers/0/tls`."""
-        return f"{self.ref} {self.path}" if self.path else str(self.ref)
+        """Name the object, then the field: `Gateway shop/web spec.servers[0].tls`."""
+        return f"{self.ref} {self.field}" if self.path else str(self.ref)

@@ -83,20 +83,6 @@ def severity_counts(report: Report) -> str:
     return ", ".join(f"{count} {severity}" for severity, count in counts if count)
 
 
-def field_path(pointer: str) -> str:
-    """Return a JSON Pointer as people write it: `spec.servers[0].tls`."""
-    path = ""
-    for token in pointer.split("/")[1:]:
-        key = token.replace("~1", "/").replace("~0", "~")
-        if key.isascii() and key.isdigit():
-            path += f"[{key}]"
-        elif key and all(character.isalnum() or character in "-_" for character in key):
-            path += f".{key}" if path else key
-        else:
-            path += f'["{key}"]'
-    return path
-
-
 def certainty(confidence: Confidence) -> str:
     """Return how a finding is known, in a word for the reader; empty for the ordinary case."""
     return "" if confidence is Confidence.CERTAIN else str(confidence)

@@ -135,7 +135,7 @@ def copied_secret_stale(mesh: Mesh) -> Iterator[Finding]:
     for copy in mesh.copied_secrets():
         secret, source, leaf = copy.credential, copy.source, copy.credential.leaf
         ends = f"; it expires on {leaf.not_after:%Y-%m-%d}" if leaf else ""
-        stale = ", and that one holds another certificate by now" if copy.is_stale else ""
+        stale = ", and the Secret there holds a newer one by now" if copy.is_stale else ""
         yield Finding(
             message=(
                 f"{secret.ref} is a copy: it was written for the Certificate {copy.written_for},"

@@ -195,8 +195,18 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _severity(mesh: Mesh, blocked: BlockedChallenge) -> Severity | None:
-    """Return how near the harm is; None where nothing shows that it comes."""
+    """Return how near the harm is; None where nothing shows that it comes.
+
+    Without a Challenge, an issuance that fails before it has one fails for another reason.
+    """
     owner = blocked.owner
+    issuer, order = blocked.issuance.issuer, blocked.issuance.order
+    if not blocked.challenge and (
+        issuer.exists is False
+        or (issuer.ready and issuer.ready.status == "False")
+        or (order and order.status.state == "errored")
+    ):
+        return None
     if owner.secret_is_missing:
         waits = blocked.challenge or is_ready(owner.certificate) is False
         return Severity.CRITICAL if waits else None

@@ -131,11 +131,14 @@ def renewal_stalled(mesh: Mesh) -> Iterator[Finding]:
     for owner, issuance in mesh.stuck_certificates():
         certificate, status = owner.certificate, owner.certificate.status
         if not owner.secret_is_missing:
-            due = f" since {status.renewal_time:%Y-%m-%d}" if status.renewal_time else ""
+            due = status.renewal_time
+            late = f"should have been renewed since {due:%Y-%m-%d}" if due else "is not renewed"
+            if due and due > mesh.taken_at:
+                late = "is to be issued anew and is not"
             ends = f" and expires on {owner.not_after:%Y-%m-%d}" if owner.not_after else ""
             yield Finding(
                 message=(
-                    f"{certificate.ref} should have been renewed{due}{ends}:"
+                    f"{certificate.ref} {late}{ends}:"
                     f" {deepest(issuance)}.{retry_words(certificate)}"
                 ),
                 objects=(

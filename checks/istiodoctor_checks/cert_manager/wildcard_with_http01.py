@@ -128,8 +128,8 @@ def wildcard_with_http01(mesh: Mesh) -> Iterator[Finding]:
         if wild:
             yield Finding(
                 message=(
-                    f"{certificate.ref} asks for {listing(wild)}, but {issuer.ref} has only HTTP-01"
-                    " for it, and ACME issues wildcards by DNS-01 alone."
+                    f"{certificate.ref} asks for {listing(wild)}, but {issuer.ref} has only"
+                    " HTTP-01 for it, and ACME issues wildcards by DNS-01 alone."
                 ),
                 objects=(
                     Place(issuer.ref, "/spec/acme/solvers"),

@@ -111,8 +111,9 @@ def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
             empty = listing(credential.empty_keys)
             yield Finding(
                 message=(
-                    f"{empty} of {credential.ref} is empty: {uses[0].workload} gets no certificate"
-                    f" for {listing(name for use in uses for name in use.server.names)} and resets"
+                    f"There is nothing in {empty} of {credential.ref}: {uses[0].workload} gets no"
+                    f" certificate for"
+                    f" {listing(name for use in uses for name in use.server.names)} and resets"
                     f" every connection."
                 ),
                 objects=(

@@ -84,10 +84,10 @@ def secret_name_reserved(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio/istio issue 18061.
     """
     for use in mesh.credential_uses():
-        version = use.workload.version
-        old = version is not None and not version.has(READ_BY_ISTIOD)
         plain = use.reference.form is Form.KUBERNETES and use.server.api is GatewayApi.ISTIO
-        if old and plain and use.name.startswith(RESERVED):
+        reserved = plain and use.name.startswith(RESERVED)
+        version = use.workload.version if reserved else None
+        if version and not version.has(READ_BY_ISTIOD):
             yield Finding(
                 message=(
                     f"{use.workload} runs Istio {version}, whose agent leaves out Secrets with"

@@ -16,6 +16,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.log_meaning import LogFact, Meaning
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor_checks.fixes import SECRET_WHY, create_tls_secret
 
 FALLBACK = "gateway-fallback"
 
@@ -118,7 +119,11 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
                 fixes=(
                     Fix(
                         title=f"Create {secret}, then remove {fallback}",
-                        commands=(("kubectl", "delete", "secret", FALLBACK, "-n", namespace),),
+                        commands=(
+                            *create_tls_secret(namespace, name, "").commands,
+                            ("kubectl", "delete", "secret", FALLBACK, "-n", namespace),
+                        ),
+                        why=SECRET_WHY,
                     ),
                 ),
                 confidence=Confidence.OBSERVED,

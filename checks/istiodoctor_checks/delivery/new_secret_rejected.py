@@ -166,8 +166,8 @@ def _message(rejection: Rejection) -> str:
     match rejection.refused:
         case ():
             text += (
-                " No Secret of its servers that could be read explains it: it may have been"
-                " repaired since."
+                " No Secret of its servers that could be read explains it; it may have been"
+                " repaired since. If not:"
             )
         case ((credential, why),):
             text += f" It is {credential.ref}: {why}."

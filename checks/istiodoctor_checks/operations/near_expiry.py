@@ -96,10 +96,10 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
     for served in mesh.served_certificates():
         leaf, secret = served.leaf, served.credential
         left = leaf.not_after - mesh.taken_at
+        if not timedelta(0) <= left <= min(leaf.lifetime / LAST_PART, AT_MOST):
+            continue
         writers = mesh.certificates_for(secret.namespace, secret.name)
-        if timedelta(0) <= left <= min(leaf.lifetime / LAST_PART, AT_MOST) and not any(
-            _will_renew(each, leaf.not_after, mesh.taken_at) for each in writers
-        ):
+        if not any(_will_renew(each, leaf.not_after, mesh.taken_at) for each in writers):
             yield Finding(
                 message=(
                     f"The certificate in {secret.ref} expires on"

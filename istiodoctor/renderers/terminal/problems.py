@@ -6,7 +6,6 @@ from istiodoctor.renderers.phrases import (
     certainty,
     clock,
     counted,
-    field_path,
     listed,
     numbered,
     relative,
@@ -155,7 +154,7 @@ def _write_objects(page: Page, objects: tuple[Place, ...]) -> None:
     subject, *others = objects
     file = f"  {visible(_file(subject), _TITLE)}" if subject.file else ""
     page.field("change", visible(str(subject.ref), _TITLE), (file, "cyan"))
-    paths = unique(field_path(place.path) for place in objects if place.ref == subject.ref)
+    paths = unique(place.field for place in objects if place.ref == subject.ref)
     if paths:
         page.field("", listed(paths, 3, limit=_TITLE))
     related = unique(

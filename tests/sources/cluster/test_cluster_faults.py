@@ -129,14 +129,27 @@ def test_an_endpoint_that_hangs_costs_its_own_kind_alone(server: ApiServer, conn
     assert names(found) == ["Service shop/s0001"]
 
 
+def test_kinds_are_read_side_by_side(server: ApiServer, connect: Open):
+    hanging = {Kind.SERVICE, Kind.POD, Kind.VIRTUAL_SERVICE, Kind.ENDPOINT_SLICE}
+    source = connect(server, seconds=6)
+    server.fault("hang", "/(services|pods|virtualservices|endpointslices)[?]")
+
+    reading = source.collect(frozenset(hanging | {Kind.ISTIO_GATEWAY}))
+
+    assert names(reading) == ["Gateway shop/web"]
+    assert {each.kind for each in reading.unread} == hanging
+
+
 def test_an_answer_that_never_ends_costs_its_own_kind_alone(server: ApiServer, connect: Open):
     source = connect(server, seconds=6)
     server.fault("slow", f"^{SERVICES_PATH}", pieces=2000, delay=0.2)
 
     reading = source.collect(BOTH)
+    found = source.read(Wanted(again=frozenset({(Kind.SERVICE, "shop", "s0001")})))
 
     assert names(reading) == ["Gateway shop/web"]
     assert unread(reading) == ["services: timed-out"]
+    assert names(found) == ["Service shop/s0001"]
 
 
 def test_an_answer_that_comes_slowly_is_waited_for(server: ApiServer, connect: Open):

@@ -1,0 +1,129 @@
+"""GW011."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.conflicts import ScopedOut
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "GW011",
+    severity=Severity.CRITICAL,
+    needs=Mesh.scoped_out_gateways.kinds,
+    explains={"CRED001", "CRED002", "GW012", "GW019", "SDS011"},
+)
+def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
+    """Istiod looks for Gateways in the pods' own namespace only, and this one is elsewhere.
+
+    With `PILOT_SCOPE_GATEWAY_TO_NAMESPACE=true` istiod gives a gateway pod only the Gateways of the
+    pod's namespace. A Gateway beside the application is ignored without a word: nothing listens for
+    its hosts.
+
+    Fix: put the Gateway in the namespace of the gateway pods (VirtualServices then name it as
+    `namespace/name`), or run istiod without the flag.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}
+    spec:
+      containers:
+      - name: discovery
+        image: istio/pilot:1.22.3
+        env: [{name: PILOT_SCOPE_GATEWAY_TO_NAMESPACE, value: "true"}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}
+    spec:
+      containers:
+      - name: discovery
+        image: istio/pilot:1.22.3
+        env: [{name: PILOT_SCOPE_GATEWAY_TO_NAMESPACE, value: "true"}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: istio.io, pilot-discovery reference; pilot/pkg/model/push_context.go.
+    """
+    for each in mesh.scoped_out_gateways():
+        hosts = frozenset(name for server in each.servers for name in server.names)
+        yield Finding(
+            message=(
+                f"istiod gives {each.workload} only Gateways of {each.workload.namespace}"
+                f" (PILOT_SCOPE_GATEWAY_TO_NAMESPACE): {each.gateway} is ignored, and nothing"
+                f" listens for {listing(sorted(hosts))}."
+            ),
+            objects=(
+                Place(each.gateway, "/metadata/namespace"),
+                Place(each.workload.owner),
+                Place(each.control_plane.workload.owner),
+            ),
+            identity=Identity.of(each.gateway),
+            hosts=hosts,
+            evidence=(
+                Evidence(
+                    text="PILOT_SCOPE_GATEWAY_TO_NAMESPACE is true",
+                    ref=each.control_plane.workload.owner,
+                ),
+            ),
+            fixes=(_move(each),),
+            servers=frozenset(server.id for server in each.servers),
+        )
+
+
+def _move(each: ScopedOut) -> Fix:
+    target = each.workload.namespace
+    return Fix(
+        title=f"Move {each.gateway} to {target}",
+        commands=(
+            (
+                "kubectl",
+                "get",
+                each.gateway.resource,
+                each.gateway.name,
+                "-n",
+                each.gateway.namespace,
+                "-o",
+                "yaml",
+            ),
+        ),
+        why=(
+            f"Apply the manifest with namespace {target} and name it as {target}/"
+            f"{each.gateway.name} in the VirtualServices; or take the flag from istiod."
+        ),
+    )

@@ -1,0 +1,70 @@
+"""GW009."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor_checks.fixes import remove_field
+
+
+@check("GW009", severity=Severity.MEDIUM, needs=Mesh.servers.kinds)
+def redirect_on_https_server(mesh: Mesh) -> Iterator[Finding]:
+    """An HTTPS server asks for a redirect to HTTPS.
+
+    `httpsRedirect` belongs on a plain HTTP server. On an HTTPS server the webhook warns
+    ("tls.httpsRedirect should only be used with http servers"). It does nothing until the gateway
+    trusts a proxy (`numTrustedProxies: 1`) that sends `X-Forwarded-Proto: http`: then HTTPS itself is
+    redirected without end.
+
+    Fix: move it to the server on port 80.
+
+    ```yaml bad
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert, httpsRedirect: true}
+    ```
+
+    ```yaml good
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: pkg/config/validation; istio/istio issue 26972.
+    """
+    for server in mesh.servers():
+        if server.https_redirect and server.is_tls:
+            yield Finding(
+                message=(
+                    f"{server} speaks TLS and has httpsRedirect: behind a trusted proxy that says"
+                    " http, HTTPS requests are redirected without end."
+                ),
+                objects=(server.field("/tls/httpsRedirect"),),
+                identity=Identity.of(server.gateway, server.names[0] if server.names else ""),
+                hosts=frozenset(server.names),
+                evidence=(Evidence(text="httpsRedirect: true", ref=server.gateway),),
+                fixes=(
+                    remove_field(
+                        server.field("/tls/httpsRedirect"),
+                        "Remove httpsRedirect from the HTTPS server",
+                        why="A server on port 80 is the place for it.",
+                    ),
+                ),
+                servers=frozenset({server.id}),
+            )

@@ -1,0 +1,109 @@
+"""GW020."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor_checks.fixes import set_field
+
+
+@check(
+    "GW020",
+    severity=Severity.CRITICAL,
+    needs=Mesh.same_sni_servers.kinds,
+    explains={"GW019", "SDS010"},
+)
+def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
+    """Two TLS servers list one host for different namespaces, and Envoy refuses the listener.
+
+    istiod compares hosts with their namespace: `a/shop.example.com` and `b/shop.example.com` are two
+    to it, and it keeps both servers. To Envoy both are the SNI shop.example.com. It refuses the whole
+    listener ("multiple filter chains with overlapping matching rules") and goes on with the last one
+    it accepted: no host on that port gets new certificates or routes, and a new pod has no listener.
+
+    Fix: list the host once, as `*/host` where both namespaces need it.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: one, namespace: a}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["a/shop.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: two, namespace: b}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["b/shop.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    A wildcard beside an exact host is no conflict:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: one, namespace: a}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["a/shop.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: two, namespace: b}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["b/*.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: pilot/pkg/model/gateway.go; istio/istio issues 16573, 17079.
+    """
+    for each in mesh.same_sni_servers():
+        one, other = each.one, each.other
+        host = next(host for host in other.hosts if host.name == each.host)
+        rest = [str(host) for host in other.hosts if host.name != each.host]
+        yield Finding(
+            message=(
+                f"{one} and {other} list {each.host} for different namespaces on port"
+                f" {each.listener.port} of {each.listener.workload}. Envoy refuses a listener with"
+                " the same SNI twice and keeps the last it had: nothing on that port is updated."
+            ),
+            objects=(other.field("/hosts"), one.field("/hosts")),
+            identity=Identity.of(other.gateway, each.host),
+            hosts=frozenset({each.host}),
+            evidence=(
+                Evidence(text=f"{other} lists {host}", ref=other.gateway),
+                Evidence(text=f"{one} lists the same name", ref=one.gateway),
+            ),
+            fixes=tuple(
+                set_field(other.field("/hosts"), hosts, f"Leave {each.host} to {one}")
+                for hosts in (rest,)
+                if hosts
+            ),
+            confidence=Confidence.SUSPECTED,
+            servers=frozenset({one.id, other.id}),
+        )

@@ -1,0 +1,230 @@
+"""TLS between the gateway and its backends: DestinationRules against what the backends speak."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.destinations import Resolution
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routing import DestinationUse, exported
+from istiodoctor.mesh.upstream import UpstreamQuestions
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.istio import (
+    ClientTls,
+    DestinationRule,
+    PeerAuthentication,
+    TrafficPolicy,
+)
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import ServicePort
+from istiodoctor.model.ref import Place
+
+ROOT_NAMESPACE = "istio-system"
+AMBIENT_LABEL = "istio.io/dataplane-mode"
+TLS_TARGETS = frozenset({443, 4443, 6443, 8443, 9443, "https", "tls"})
+PLAIN_TARGETS = frozenset({80, 3000, 5000, 8000, 8080, 8081, 9080, "http"})
+"""Ports that by custom speak one or the other; names are those of container ports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UpstreamTls:
+    """How a gateway speaks to one destination."""
+
+    use: DestinationUse
+    resolution: Resolution
+    workload: Workload
+    tls: ClientTls | None = None
+    """The DestinationRule's settings in force; None where none says anything."""
+    place: Place | None = None
+    """Where they stand."""
+    rule: DestinationRule | None = None
+
+    @property
+    def mode(self) -> str:
+        """The mode in force, upper case; empty without settings."""
+        return (self.tls.mode or "DISABLE").upper() if self.tls else ""
+
+
+class UpstreamTlsQuestions(UpstreamQuestions):
+    """What a gateway speaks, and what its backends want."""
+
+    @question(
+        rests_on=[
+            UpstreamQuestions.destinations,
+            UpstreamQuestions.routing_workloads,
+            UpstreamQuestions.destination_rules,
+            UpstreamQuestions.destination_rules_are_known,
+        ]
+    )
+    def upstream_tls(self) -> tuple[UpstreamTls, ...]:
+        """Return how each known gateway workload speaks to each destination of its routes.
+
+        Destinations without settings are left out where DestinationRules were not all read.
+        """
+        known = self.destination_rules_are_known()
+        return tuple(
+            found
+            for use, resolution in self.destinations()
+            for workload in self.routing_workloads(use.virtual_service)
+            if (found := self._upstream(use, resolution, workload)).tls or known
+        )
+
+    def _upstream(
+        self, use: DestinationUse, resolution: Resolution, workload: Workload
+    ) -> UpstreamTls:
+        for rule in self._visible_rules(resolution, workload):
+            found = _settings(rule, use, resolution.port)
+            if found:
+                tls, path = found
+                return UpstreamTls(
+                    use=use,
+                    resolution=resolution,
+                    workload=workload,
+                    tls=tls,
+                    place=rule.at(path),
+                    rule=rule,
+                )
+            break  # one DestinationRule applies, whatever others say
+        return UpstreamTls(use=use, resolution=resolution, workload=workload)
+
+    def _visible_rules(
+        self, resolution: Resolution, workload: Workload
+    ) -> Iterator[DestinationRule]:
+        """Yield the rules that a gateway sees: its own namespace's first, then the Service's."""
+        rules = self.destination_rules(resolution.fqdn)
+        order = [workload.namespace]
+        if resolution.service:
+            order.append(resolution.service.namespace)
+        visible = [
+            rule
+            for rule in rules
+            if exported(rule.spec.export_to, rule.namespace, workload.namespace)
+            and _selects(rule, workload)
+        ]
+        yield from sorted(
+            visible,
+            key=lambda rule: order.index(rule.namespace) if rule.namespace in order else 2,
+        )
+
+    @question(rests_on=[UpstreamQuestions.selected, UpstreamQuestions.namespace_labels])
+    def backends(self, resolution: Resolution) -> tuple[Workload, ...]:
+        """Return the workloads behind a destination's Service; none where it has no selector.
+
+        Those in ambient mode are left out: they take mutual TLS without a sidecar.
+        """
+        service = resolution.service
+        if service is None or not service.spec.selector:
+            return ()
+        labels = self.namespace_labels(service.namespace) or {}
+        found = self.selected(frozenset(service.spec.selector.items()), service.namespace)
+        return tuple(
+            each
+            for each in found
+            if "ambient" not in (labels.get(AMBIENT_LABEL), each.labels.get(AMBIENT_LABEL))
+        )
+
+    @question(Kind.PEER_AUTHENTICATION)
+    def _peer_authentications(self) -> Mapping[str, tuple[PeerAuthentication, ...]]:
+        found: dict[str, list[PeerAuthentication]] = defaultdict(list)
+        for each in sorted(self._all(PeerAuthentication), key=lambda each: each.age_order):
+            found[each.namespace].append(each)
+        return {namespace: tuple(policies) for namespace, policies in found.items()}
+
+    @question(rests_on=[_peer_authentications])
+    def strict_policy(self, backend: Workload, port: int) -> PeerAuthentication | None:
+        """Return the PeerAuthentication that makes a backend's port refuse plain connections.
+
+        The workload's own comes before its namespace's and the mesh's (istio-system).
+        """
+        policies = self._peer_authentications()
+        own = policies.get(backend.namespace, ())
+        ranked = [
+            *(each for each in own if each.spec.selector and _takes(each, backend)),
+            *(each for each in own if not each.spec.selector),
+            *(e for e in policies.get(ROOT_NAMESPACE, ()) if not e.spec.selector),
+        ]
+        for policy in ranked:
+            mode = _mtls_mode(policy, port)
+            if mode:
+                return policy if mode == "STRICT" else None
+        return None
+
+    @question(rests_on=[upstream_tls])
+    def upstream_credentials(self) -> tuple[tuple[str, str], ...]:
+        """Return namespace and name of the Secrets that DestinationRules name for gateways."""
+        return tuple(
+            dict.fromkeys(
+                (each.workload.namespace, each.tls.credential_name)
+                for each in self.upstream_tls()
+                if each.tls and is_plain_name(each.tls.credential_name)
+            )
+        )
+
+
+def is_plain_name(credential_name: str) -> bool:
+    """Whether a credential name is that of a Secret beside the proxy."""
+    return bool(credential_name) and "/" not in credential_name
+
+
+def speaks_tls(port: ServicePort) -> bool:
+    """Whether a port is declared to speak TLS and leads to one that by custom does."""
+    declared = port.app_protocol.lower() == "https" or _is_named(port, "https")
+    target = port.target_port if port.target_port is not None else port.port
+    return (declared or port.port in TLS_TARGETS) and target in TLS_TARGETS
+
+
+def speaks_plainly(port: ServicePort) -> bool:
+    """Whether a port is declared to speak plain HTTP and leads to one that by custom does."""
+    declared = port.app_protocol.lower() in ("http", "http2") or _is_named(port, "http")
+    target = port.target_port if port.target_port is not None else port.port
+    return declared and target in PLAIN_TARGETS
+
+
+def _is_named(port: ServicePort, protocol: str) -> bool:
+    return not port.app_protocol and port.name.partition("-")[0].lower() == protocol
+
+
+def _settings(
+    rule: DestinationRule, use: DestinationUse, port: ServicePort | None
+) -> tuple[ClientTls, str] | None:
+    """Return the TLS settings in force: of the subset before the whole, of the port before all."""
+    number = port.port if port else 0
+    if use.destination.port and use.destination.port.number:
+        number = use.destination.port.number
+    for index, subset in enumerate(rule.spec.subsets):
+        if subset.name == use.destination.subset and subset.traffic_policy:
+            path = f"/spec/subsets/{index}/trafficPolicy"
+            found = _of_policy(subset.traffic_policy, number, path)
+            if found:
+                return found
+    if rule.spec.traffic_policy is None:
+        return None
+    return _of_policy(rule.spec.traffic_policy, number, "/spec/trafficPolicy")
+
+
+def _of_policy(policy: TrafficPolicy, port: int, path: str) -> tuple[ClientTls, str] | None:
+    for index, each in enumerate(policy.port_level_settings):
+        if each.port.number == port:
+            # Settings of a port replace those of the host, also where they do not speak of TLS.
+            return (each.tls, f"{path}/portLevelSettings/{index}/tls") if each.tls else None
+    return (policy.tls, f"{path}/tls") if policy.tls else None
+
+
+def _selects(rule: DestinationRule, workload: Workload) -> bool:
+    selector = rule.spec.workload_selector
+    if selector is None:
+        return True
+    return rule.namespace == workload.namespace and (
+        selector.match_labels.items() <= workload.labels.items()
+    )
+
+
+def _takes(policy: PeerAuthentication, backend: Workload) -> bool:
+    selector = policy.spec.selector
+    return selector is None or selector.match_labels.items() <= backend.labels.items()
+
+
+def _mtls_mode(policy: PeerAuthentication, port: int) -> str:
+    of_port = policy.spec.port_level_mtls.get(str(port))
+    mode = (of_port.mode if of_port else "") or (policy.spec.mtls.mode if policy.spec.mtls else "")
+    return "" if mode in ("", "UNSET") else mode
