@@ -105,7 +105,7 @@ def _blamed(path: tuple[Hop, ...], severity: Severity, diagnosis: Diagnosis) -> 
     name = _HOP_OF_KIND.get(diagnosis.subject.kind, "server")
     at = next((i for i, hop in enumerate(path) if hop.hop == name), len(path) - 1)
     state = BROKEN if severity is Severity.CRITICAL else WARNING
-    blamed = replace(path[at], state=state, text=f"{diagnosis.code}: {diagnosis.title}")
+    blamed = replace(path[at], state=state, text=f"{diagnosis.code} {diagnosis.name}")
     return (*path[:at], blamed, *path[at + 1 :])
 
 

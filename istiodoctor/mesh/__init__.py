@@ -1,10 +1,11 @@
 """What Istio makes of the objects: its semantics as questions with answers."""
 
-from istiodoctor.mesh.conflicts import ConflictQuestions
+from istiodoctor.mesh.clients import ClientQuestions
+from istiodoctor.mesh.http10 import ObsoleteHttpQuestions
+from istiodoctor.mesh.policies import PolicyQuestions
 from istiodoctor.mesh.refusals import RefusalQuestions
 from istiodoctor.mesh.reuse import ReuseQuestions
 from istiodoctor.mesh.trust import TrustQuestions
-from istiodoctor.mesh.upstream import UpstreamQuestions
 from istiodoctor.mesh.wanted import WantedQuestions
 
 __all__ = ["Mesh"]
@@ -13,9 +14,10 @@ __all__ = ["Mesh"]
 class Mesh(
     WantedQuestions,
     TrustQuestions,
-    ConflictQuestions,
+    ObsoleteHttpQuestions,
     RefusalQuestions,
-    UpstreamQuestions,
+    ClientQuestions,
+    PolicyQuestions,
     ReuseQuestions,
 ):
     """Everything a check may ask, about one snapshot."""

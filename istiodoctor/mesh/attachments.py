@@ -1,6 +1,6 @@
 """Gateway API routes: to which listeners they attach, and where they lead."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,15 +69,20 @@ class AttachmentQuestions(IssuanceQuestions):
         return self._all(TlsRoute)
 
     @question(rests_on=[IssuanceQuestions.listener_sets])
-    def _listener_set_refs(self) -> frozenset[Ref]:
-        return frozenset(each.ref for each in self.listener_sets())
+    def _gateways_of_listener_sets(self) -> Mapping[Ref, Ref]:
+        return {
+            each.ref: gateway_ref(
+                each.spec.parent_ref.namespace or each.namespace, each.spec.parent_ref.name
+            )
+            for each in self.listener_sets()
+        }
 
     @question(
         Kind.GATEWAY,
         rests_on=[
             http_routes,
             tls_routes,
-            _listener_set_refs,
+            _gateways_of_listener_sets,
             IssuanceQuestions.servers,
             IssuanceQuestions.namespace_labels,
             IssuanceQuestions.api_gateways_by_ref,
@@ -133,17 +138,21 @@ class AttachmentQuestions(IssuanceQuestions):
         namespace = parent.namespace or route.namespace
         if parent.kind and parent.kind in LISTENER_SET_KINDS:
             ref = Ref(parent.group or GATEWAY_API, parent.kind, namespace, parent.name)
-            known = ref in self._listener_set_refs()
-            return ref, None if known else AttachmentState.UNKNOWN
+            gateway = self._gateways_of_listener_sets().get(ref)
+            return ref, self._gateway_state(gateway) if gateway else AttachmentState.UNKNOWN
         ref = gateway_ref(namespace, parent.name)
         if parent.kind not in (None, "Gateway"):
             return ref, AttachmentState.FOREIGN
-        if ref in self.api_gateways_by_ref():
-            return ref, None
-        if self._get(Gateway, namespace, parent.name):
-            return ref, AttachmentState.FOREIGN
-        known = self._is_complete(Kind.GATEWAY, namespace, parent.name)
-        return ref, AttachmentState.NO_PARENT if known else AttachmentState.UNKNOWN
+        return ref, self._gateway_state(ref)
+
+    def _gateway_state(self, gateway: Ref) -> AttachmentState | None:
+        """Return what a Gateway that is not Istio's makes of any attachment; else None."""
+        if gateway in self.api_gateways_by_ref():
+            return None
+        if self._get(Gateway, gateway.namespace, gateway.name):
+            return AttachmentState.FOREIGN
+        known = self._is_complete(Kind.GATEWAY, gateway.namespace, gateway.name)
+        return AttachmentState.NO_PARENT if known else AttachmentState.UNKNOWN
 
     def _allows(self, server: Server, namespace: str) -> bool | None:
         allowed = server.allowed_routes

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.addresses import AddressQuestions
 from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.hops import FORWARDED_PROTO
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import applies_on
@@ -14,9 +15,6 @@ from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import ControlPlane, Workload
 from istiodoctor.model.istio import HttpMatch, VirtualService
 from istiodoctor.model.ref import Ref
-
-SCOPE_FLAG = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
-FORWARDED_PROTO = "x-forwarded-proto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +91,7 @@ class ConflictQuestions(AddressQuestions):
             found
             for workload, servers in self.servers_by_workload().items()
             if workload.is_known
-            if (plane := self.control_plane_of(workload)) and _is_scoped(plane)
+            if (plane := self.control_plane_of(workload)) and plane.confines_gateways
             for found in _scoped_out(workload, servers, plane)
         )
 
@@ -158,12 +156,6 @@ def _same_sni(listener: Listener) -> Iterator[SameSni]:
                 one = first.setdefault(name, server)
                 if one is not server:
                     yield SameSni(listener=listener, host=name, one=one, other=server)
-
-
-def _is_scoped(plane: ControlPlane) -> bool:
-    return any(
-        container.environment(SCOPE_FLAG) == "true" for container in plane.workload.spec.containers
-    )
 
 
 def _scoped_out(

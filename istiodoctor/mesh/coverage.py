@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.credentials import CredentialUse
-from istiodoctor.mesh.hosts import ANY, certificate_covers, covers, is_wildcard
+from istiodoctor.mesh.hosts import ANY, covers, is_wildcard, parents
 from istiodoctor.mesh.listeners import Dropped
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server
@@ -116,12 +116,7 @@ class CoverageQuestions(AttachmentQuestions):
             leaves = self._leaves_by_server()[use.server]
             if use.reference.text != next(iter(leaves)) or None in leaves.values():
                 continue
-            names = [
-                name
-                for leaf in leaves.values()
-                if leaf
-                for name in (*leaf.dns_names, *leaf.ip_addresses)
-            ]
+            names = _names(*leaves.values())
             for host in self._expected_hosts(use.server):
                 if (use.server, host) in judged or _is_covered(names, host):
                     continue
@@ -153,19 +148,19 @@ class CoverageQuestions(AttachmentQuestions):
             for use in self.uses_of_server(other)[:1]
             if use.credential
             and (leaf := use.credential.leaf)
-            and not _is_covered([*leaf.dns_names, *leaf.ip_addresses], host)
+            and not _is_covered(_names(leaf), host)
         )
 
     def _expected_hosts(self, server: Server) -> Iterator[str]:
         """Yield the hosts that clients use: behind a wildcard, those that routes show."""
+        behind: dict[str, list[str]] = {name: [] for name in server.names if is_wildcard(name)}
+        for host in self._routed_hosts(server) if behind else ():
+            for parent in parents(host):
+                if parent in behind and host != ANY:
+                    behind[parent].append(host)
         for name in server.names:
-            if not is_wildcard(name):
-                yield name
-                continue
-            routed = [
-                host for host in self._routed_hosts(server) if covers(name, host) and host != ANY
-            ]
-            yield from routed
+            routed = behind.get(name)
+            yield from routed or ()
             if not routed and name != ANY:
                 yield name
 
@@ -208,15 +203,28 @@ def intended_leaf(pair: KeyPair) -> CertificateFacts | None:
     return first
 
 
-def _is_covered(names: list[str], host: str) -> bool:
-    return any(certificate_covers(name, host) for name in names)
+def _names(*leaves: CertificateFacts | None) -> Mapping[str, None]:
+    """Return the names in certificates, normalised and in order."""
+    return {
+        name.lower().rstrip("."): None
+        for leaf in leaves
+        if leaf
+        for name in (*leaf.dns_names, *leaf.ip_addresses)
+    }
 
 
-def _near_wildcard(names: list[str], host: str) -> str:
+def _is_covered(names: Mapping[str, None], host: str) -> bool:
+    """Whether one of the names is valid for a host: as `certificate_covers`, for many names."""
+    host = host.lower().rstrip(".")
+    label, _, parent = host.partition(".")
+    return host in names or (bool(label) and not is_wildcard(host) and f"*.{parent}" in names)
+
+
+def _near_wildcard(names: Mapping[str, None], host: str) -> str:
     """Return a wildcard that has the host's parent, but another number of labels below it."""
     bare = host.removeprefix("*.")
     for name in names:
-        parent = name.lower().removeprefix("*.")
+        parent = name.removeprefix("*.")
         if name.startswith("*.") and (bare == parent or bare.endswith(f".{parent}")):
             return name
     return ""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.listeners import ListenerQuestions
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, CredentialReference, Form, Purpose
@@ -150,6 +151,7 @@ class CredentialQuestions(ListenerQuestions, RightQuestions):
     @question(
         rests_on=[
             ListenerQuestions.listeners,
+            ListenerQuestions.has_grant,
             RightQuestions.may_read_credentials,
             credential,
             secret_exists,
@@ -221,11 +223,13 @@ class CredentialQuestions(ListenerQuestions, RightQuestions):
         else:
             if not workload.is_known:
                 return CredentialState.UNKNOWN
-            if server.namespace != workload.namespace and self._asks_own_namespace(workload):
+            beside_pods = server.namespace == workload.namespace
+            if not beside_pods and self._asks_own_namespace(workload):
                 return CredentialState.NOT_GRANTED
-            origin = Ref("gateway.networking.k8s.io", "Gateway", workload.namespace, "")
-            granted = self.is_granted(
-                origin, Ref(CORE, "Secret", reference.namespace, reference.name)
+            origin = gateway_ref(workload.namespace, "")
+            target = Ref(CORE, "Secret", reference.namespace, reference.name)
+            granted = (
+                self.is_granted(origin, target) if beside_pods else self.has_grant(origin, target)
             )
         if granted is None:
             return CredentialState.UNKNOWN

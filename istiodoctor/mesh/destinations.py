@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.hosts import HostIndex, full_name
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import DestinationUse, RoutingQuestions, exported
 from istiodoctor.model.istio import Destination, DestinationRule, ServiceEntry
@@ -181,17 +181,6 @@ class DestinationQuestions(RoutingQuestions):
         written = service.metadata.annotations.get(EXPORT_ANNOTATION, "")
         names = tuple(each.strip() for each in written.split(",") if each.strip())
         return exported(names, service.namespace, seen_from)
-
-
-def full_name(host: str, namespace: str) -> str:
-    """Expand a short name with its namespace; leave dotted names.
-
-    `*` and addresses as they are.
-    """
-    host = host.lower()
-    if "." in host or host.startswith("*") or ":" in host:
-        return host
-    return f"{host}.{namespace}.svc.cluster.local"
 
 
 def split_fqdn(fqdn: str) -> tuple[str, str] | None:

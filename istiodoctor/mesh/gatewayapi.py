@@ -79,7 +79,7 @@ class GatewayApiQuestions(GrantQuestions):
         for listeners in self.listener_sets():
             parent = listeners.spec.parent_ref
             ref = gateway_ref(parent.namespace or listeners.namespace, parent.name)
-            if ref in gateways:
+            if ref in gateways and _admits(gateways[ref], listeners):
                 servers += [
                     self._server(listeners, ref, index, listener)
                     for index, listener in enumerate(listeners.spec.listeners)
@@ -115,7 +115,8 @@ class GatewayApiQuestions(GrantQuestions):
     def _references(
         self, origin: Ref, tls: ListenerTls, mode: TlsMode | None, path: str
     ) -> Iterator[CredentialReference]:
-        if mode in (None, TlsMode.PASSTHROUGH, TlsMode.ISTIO_MUTUAL):
+        own_certificate = tls.options.get(TERMINATE_MODE) == "ISTIO_SIMPLE"
+        if mode in (None, TlsMode.PASSTHROUGH, TlsMode.ISTIO_MUTUAL) or own_certificate:
             return
         for index, reference in enumerate(tls.certificate_refs):
             pointer = f"{path}/certificateRefs/{index}"
@@ -149,6 +150,21 @@ class GatewayApiQuestions(GrantQuestions):
             path=path,
             granted=self.is_granted(origin, target),
         )
+
+
+def _admits(gateway: Gateway, listeners: ListenerSet) -> bool:
+    """Whether `allowedListeners` lets a ListenerSet in: by default none.
+
+    A selector is not followed: what it may let in counts as let in.
+    """
+    allowed = gateway.spec.allowed_listeners
+    match allowed.namespaces.from_ if allowed and allowed.namespaces else "None":
+        case "All" | "Selector":
+            return True
+        case "Same":
+            return listeners.namespace == gateway.namespace
+        case _:
+            return False
 
 
 def _mode(listener: Listener) -> TlsMode | None:

@@ -1,5 +1,6 @@
 """Permissions of the Gateway API: ReferenceGrants and label selectors."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from istiodoctor.mesh.question import Questions, question
@@ -13,15 +14,16 @@ class GrantQuestions(Questions):
     """Who may refer to what across namespaces."""
 
     @question(Kind.REFERENCE_GRANT)
-    def _grants_in(self, namespace: str) -> tuple[ReferenceGrant, ...]:
-        return tuple(each for each in self._all(ReferenceGrant) if each.namespace == namespace)
+    def _grants_by_namespace(self) -> Mapping[str, tuple[ReferenceGrant, ...]]:
+        found: dict[str, list[ReferenceGrant]] = defaultdict(list)
+        for grant in self._all(ReferenceGrant):
+            found[grant.namespace].append(grant)
+        return {namespace: tuple(grants) for namespace, grants in found.items()}
 
-    @question(Kind.REFERENCE_GRANT, rests_on=[_grants_in])
-    def is_granted(self, origin: Ref, target: Ref) -> bool | None:
-        """Whether an object may refer to another; None when a grant may exist unseen."""
-        if origin.namespace == target.namespace:
-            return True
-        for grant in self._grants_in(target.namespace):
+    @question(Kind.REFERENCE_GRANT, rests_on=[_grants_by_namespace])
+    def has_grant(self, origin: Ref, target: Ref) -> bool | None:
+        """Whether a ReferenceGrant admits a reference; None when one may exist unseen."""
+        for grant in self._grants_by_namespace().get(target.namespace, ()):
             if any(
                 each.kind == origin.kind
                 and each.group == origin.group
@@ -35,6 +37,14 @@ class GrantQuestions(Questions):
             ):
                 return True
         return False if self._is_complete(Kind.REFERENCE_GRANT, target.namespace) else None
+
+    @question(rests_on=[has_grant])
+    def is_granted(self, origin: Ref, target: Ref) -> bool | None:
+        """Whether an object may refer to another: in its own namespace always.
+
+        Across namespaces with a ReferenceGrant; None when one may exist unseen.
+        """
+        return origin.namespace == target.namespace or self.has_grant(origin, target)
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 
 TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
+FORWARDED_PROTO = "x-forwarded-proto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -216,6 +217,45 @@ class HopQuestions(ExposureQuestions):
             for trusted in (self.trusted_proxies(plain.workload),)
             if not trusted
             for service in sharing
+        )
+
+    @question(rests_on=[_redirected, ExposureQuestions.fronts, ExposureQuestions.fronts_for])
+    def told_https(self) -> tuple[PlainHost, ...]:
+        """Return the redirecting hosts behind a front that says https to the gateway."""
+        return tuple(
+            plain
+            for plain, _ in self._redirected()
+            if any(front.sends_x_forwarded_proto == "https" for front in self._plain_fronts(plain))
+        )
+
+    @question(
+        rests_on=[
+            ExposureQuestions.plain_hosts,
+            ExposureQuestions.fronts,
+            ExposureQuestions.fronts_for,
+            ExposureQuestions.trusted_proxies,
+            ExposureQuestions.routes_for,
+            ExposureQuestions.http_rules,
+        ]
+    )
+    def untold_backends(self) -> tuple[tuple[PlainHost, Front], ...]:
+        """Return the plain hosts behind a front, whose applications are told http.
+
+        Not where a route sets the header itself.
+        """
+        return tuple(
+            (plain, front)
+            for plain in self.plain_hosts()
+            if plain.redirect is RedirectKind.NONE and self.trusted_proxies(plain.workload) == 0
+            for front in self._plain_fronts(plain)[:1]
+            if not self._sets_forwarded_proto(plain)
+        )
+
+    def _sets_forwarded_proto(self, plain: PlainHost) -> bool:
+        return any(
+            FORWARDED_PROTO in str(bound.rule.headers).lower()
+            for virtual_service in self.routes_for(plain.server, plain.host)
+            for bound in self.http_rules(virtual_service)
         )
 
     @question(

@@ -53,6 +53,17 @@ def certificate_covers(name: str, host: str) -> bool:
     return bool(label) and parent == name[2:]
 
 
+def full_name(host: str, namespace: str) -> str:
+    """Expand a short name with its namespace, as istiod does for routes.
+
+    Dotted names, wildcards and addresses stay as they are.
+    """
+    host = host.lower()
+    if "." in host or host.startswith(ANY) or ":" in host:
+        return host
+    return f"{host}.{namespace}.svc.cluster.local"
+
+
 def specificity(host: str) -> tuple[int, int]:
     """Order hosts as Envoy prefers them: exact, then the longest wildcard, then `*`.
 

@@ -154,6 +154,12 @@ class IssuanceQuestions(RedirectQuestions):
         return self._get(Certificate, credential.namespace, name)
 
     @question(Kind.ISSUER, Kind.CLUSTER_ISSUER)
+    def _issuers_by_name(self) -> Mapping[str, Ref]:
+        """Return one issuer of each name; a ClusterIssuer where there is one."""
+        every: tuple[Resource, ...] = (*self._all(ClusterIssuer), *self._all(Issuer))
+        return {each.name: each.ref for each in reversed(every)}
+
+    @question(Kind.ISSUER, Kind.CLUSTER_ISSUER, rests_on=[_issuers_by_name])
     def issuer_of(self, certificate: Certificate) -> IssuerResolution:
         """Return what a Certificate's `issuerRef` leads to."""
         reference = certificate.spec.issuer_ref
@@ -180,12 +186,8 @@ class IssuanceQuestions(RedirectQuestions):
             ref=ref,
             issuer=found,
             exists=exists,
-            other_kind=None if found else self._other_issuer(ref),
+            other_kind=None if found else self._issuers_by_name().get(reference.name),
         )
-
-    def _other_issuer(self, missing: Ref) -> Ref | None:
-        every: tuple[Resource, ...] = (*self._all(ClusterIssuer), *self._all(Issuer))
-        return next((each.ref for each in every if each.name == missing.name), None)
 
     @question(Kind.CERTIFICATE_REQUEST)
     def _requests_by_certificate(self) -> Mapping[tuple[str, str], tuple[CertificateRequest, ...]]:

@@ -99,7 +99,7 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
         found = self.api_gateways_by_ref().get(gateway)
         if found is None:
             return ()
-        services = [a.value for a in found.spec.addresses if a.type in ("Hostname", "")]
+        services = [each.value for each in found.spec.addresses if each.type == "Hostname"]
         if not services:
             return next(
                 (
@@ -166,6 +166,7 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
         rests_on=[
             servers_by_workload,
             WorkloadQuestions.listening_ports,
+            WorkloadQuestions.referenced_ports,
             WorkloadQuestions.istiod_version,
         ]
     )
@@ -175,7 +176,7 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
         for workload, servers in self.servers_by_workload().items():
             by_port: dict[tuple[int, str], list[Server]] = defaultdict(list)
             for server in servers:
-                for port in self.listening_ports(workload, server.port):
+                for port in self._ports(server, workload):
                     by_port[port, server.bind].append(server)
             version = self.istiod_version(workload)
             plain_wins = version is not None and version.has(*PLAIN_KEPT_OVER_TLS)
@@ -184,6 +185,15 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
                 for (port, bind), group in by_port.items()
             ]
         return tuple(found)
+
+    def _ports(self, server: Server, workload: Workload) -> tuple[int, ...]:
+        """Return where a server listens: nowhere if its namespace is out of istiod's scope."""
+        if server.api is GatewayApi.GATEWAY_API:
+            return self.referenced_ports(workload, server.port)
+        plane = self.control_plane_of(workload) if workload.is_known else None
+        if plane and plane.confines_gateways and server.namespace != workload.namespace:
+            return ()
+        return self.listening_ports(workload, server.port)
 
     @question(rests_on=[listeners])
     def dropped(self) -> tuple[Dropped, ...]:
@@ -242,7 +252,8 @@ def merge(
     kept: list[Server] = []
     dropped: list[Dropped] = []
     owners: dict[str, Server] = {}
-    firsts: dict[tuple[bool, bool], Server] = {}  # one of each sort: the others merge alike
+    route_names: dict[tuple[Ref, int, str], Server] = {}
+    plain: Server | None = None  # the first without TLS: what comes later must fit it
 
     def drop(
         server: Server, reason: DropReason, by: Server | None = None, hosts: tuple[str, ...] = ()
@@ -275,20 +286,20 @@ def merge(
                 drop(server, DropReason.DUPLICATE_HOSTS, owners[twice[0]], twice)
                 continue
             owners |= dict.fromkeys(hosts, server)
-        other = next((each for each in firsts.values() if not _mergeable(each, server)), None)
-        if other and not (plain_wins and server.is_plain_http and not _has_plain(firsts.values())):
-            drop(server, DropReason.CONFLICTING_PROTOCOL, other)
+        if plain and not (plain.is_plain_http and server.is_plain_http):
+            drop(server, DropReason.CONFLICTING_PROTOCOL, plain)
             continue
+        if kept and not plain and not server.is_tls and not plain_wins:
+            drop(server, DropReason.CONFLICTING_PROTOCOL, kept[0])
+            continue
+        if server.is_tls and server.routes_http and server.api is GatewayApi.ISTIO:
+            # The name of its route configuration, which istiod tells HTTPS servers apart by.
+            first = route_names.setdefault((server.gateway, server.port, server.port_name), server)
+            if first is not server:
+                drop(server, DropReason.DUPLICATE_PORT_NAME, first)
+                continue
         kept.append(server)
-        firsts.setdefault((server.is_plain_http, server.is_tls), server)
+        plain = plain or (None if server.is_tls else server)
     return Listener(
         workload=workload, port=port, bind=bind, servers=tuple(kept), dropped=tuple(dropped)
     )
-
-
-def _mergeable(one: Server, other: Server) -> bool:
-    return (one.is_plain_http and other.is_plain_http) or (one.is_tls and other.is_tls)
-
-
-def _has_plain(servers: Iterable[Server]) -> bool:
-    return any(server.is_plain_http for server in servers)

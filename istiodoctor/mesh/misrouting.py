@@ -86,6 +86,22 @@ class PassthroughGap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RepeatedSni:
+    """SNI hosts that two `tls` rules on one server match: the second is left out."""
+
+    server: Server
+    first: VirtualService
+    second: VirtualService
+    hosts: tuple[str, ...]
+
+    @property
+    def order_is_known(self) -> bool:
+        """Whether creation times, or the order within one object, decide."""
+        sources = {self.first, self.second}
+        return len(sources) == 1 or all(each.metadata.creation_timestamp for each in sources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shadow:
     """Rules that never apply because another one takes the same requests before them."""
 
@@ -398,6 +414,16 @@ class MisroutingQuestions(AttachmentQuestions):
                 virtual_services=tuple(sources[ref] for ref in key),
             )
 
+    @question(rests_on=[AttachmentQuestions.live_servers, AttachmentQuestions.bindings])
+    def repeated_sni_hosts(self) -> tuple[RepeatedSni, ...]:
+        """Return the SNI hosts that more than one `tls` rule on a PASSTHROUGH server matches."""
+        return tuple(
+            repeated
+            for server in self.live_servers()
+            if server.api is GatewayApi.ISTIO and server.is_passthrough
+            for repeated in _repeated(server, self.bindings().get(server, ()))
+        )
+
     @question(
         rests_on=[
             AttachmentQuestions.virtual_services,
@@ -554,6 +580,22 @@ def tls_match_applies(match: TlsMatch, binding: Binding) -> bool:
     if binding.virtual_service.namespace == gateway.namespace:
         names.add(gateway.name)
     return not match.gateways or bool(names & set(match.gateways))
+
+
+def _repeated(server: Server, bindings: tuple[Binding, ...]) -> Iterator[RepeatedSni]:
+    first: dict[str, VirtualService] = {}
+    twice: dict[tuple[Ref, Ref], dict[str, None]] = defaultdict(dict)
+    sources = {each.virtual_service.ref: each.virtual_service for each in bindings}
+    for binding in bindings:
+        source = binding.virtual_service
+        for host in map(str.lower, sni_hosts(binding) if binding.hosts else ()):
+            if host in first:
+                twice[first[host].ref, source.ref][host] = None
+            first.setdefault(host, source)
+    for (one, other), hosts in twice.items():
+        yield RepeatedSni(
+            server=server, first=sources[one], second=sources[other], hosts=tuple(hosts)
+        )
 
 
 def _shared_hosts(bindings: tuple[Binding, ...]) -> dict[str, list[VirtualService]]:

@@ -28,6 +28,8 @@ class Question(Generic[P, A]):
         self.name = method.__name__
         self.kinds = kinds
         self.logs = logs
+        self.covered: set[Question[Any, Any]] = set()
+        """Questions found to rest on nothing that this one does not declare."""
         self.__doc__ = method.__doc__
 
     @overload
@@ -35,14 +37,12 @@ class Question(Generic[P, A]):
     @overload
     def __get__(self, mesh: "Questions", owner: type) -> Callable[P, A]: ...
     def __get__(self, mesh: "Questions | None", owner: type) -> "Question[P, A] | Callable[P, A]":
-        """Bind to a mesh; on the class, give the question itself (for its kinds)."""
+        """Bind to a mesh, once; on the class, give the question itself (for its kinds)."""
         if mesh is None:
             return self
-
-        def ask(*arguments: Any) -> A:
-            return mesh.answer(self, arguments)
-
-        return cast("Callable[P, A]", ask)
+        bound = cast("Callable[P, A]", mesh.bind(self))
+        vars(mesh)[self.name] = bound
+        return bound
 
 
 def question(
@@ -62,15 +62,12 @@ def question(
 
 
 class Questions:
-    """What every room of the mesh shares: the snapshot, the memory.
-
-    The record of what was asked.
-    """
+    """What every room of the mesh shares: the snapshot, the memory, the record of questions."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         """Ask about one snapshot."""
         self._snapshot = snapshot
-        self._answers: dict[tuple[Question[Any, Any], tuple[Any, ...]], Any] = {}
+        self._answers: dict[Question[Any, Any], dict[tuple[Any, ...], Any]] = {}
         self._asking: list[Question[Any, Any]] = []
         self.asked: set[Kind] = set()
         """The kinds behind every question asked from outside since the record was last cleared."""
@@ -82,31 +79,51 @@ class Questions:
     def after(self, snapshot: Snapshot, changed: frozenset[Kind]) -> Self:
         """Return the mesh of a later snapshot; answers that the changed kinds leave true stay."""
         later = copy(self)
+        for asked in self._answers:
+            vars(later).pop(asked.name, None)
         later._snapshot = snapshot
         later._answers = {
-            key: value for key, value in self._answers.items() if key[0].kinds.isdisjoint(changed)
+            asked: dict(answers)
+            for asked, answers in self._answers.items()
+            if asked.kinds.isdisjoint(changed)
         }
         return later
 
-    def answer(self, asked: Question[Any, A], arguments: tuple[Any, ...]) -> A:
-        """Answer from memory, or ask; record it either way."""
-        if not self._asking:
-            self.asked |= asked.kinds
+    def bind(self, asked: Question[Any, A]) -> Callable[..., A]:
+        """Return a question as a function that remembers answers and records being asked."""
+        answers: dict[tuple[Any, ...], A] = self._answers.setdefault(asked, {})
+        asking, method = self._asking, asked.method
+
+        def ask(*arguments: Any) -> A:
+            if not asking:
+                self._record(asked, arguments)
+            elif asked not in asking[-1].covered:
+                self._compare(asked, asking[-1])
+            if arguments in answers:
+                return answers[arguments]
+            asking.append(asked)
+            try:
+                answer = method(self, *arguments)
+            finally:
+                asking.pop()
+            answers[arguments] = answer
+            return answer
+
+        return ask
+
+    def _record(self, asked: Question[Any, Any], arguments: tuple[Any, ...]) -> None:
+        self.asked |= asked.kinds
+        if Kind.POD_LOG in asked.kinds:
             self.asked_logs |= asked.logs
             self.asked_logs.update(each for each in arguments if isinstance(each, Meaning))
-        elif not asked.kinds <= self._asking[-1].kinds:
-            missing = asked.kinds - self._asking[-1].kinds
-            self.undeclared |= {(self._asking[-1].name, kind) for kind in missing}
-        key = (asked, arguments)
-        if key in self._answers:
-            return self._answers[key]  # type: ignore[no-any-return]
-        self._asking.append(asked)
-        try:
-            value = asked.method(self, *arguments)
-        finally:
-            self._asking.pop()
-        self._answers[key] = value
-        return value
+
+    def _compare(self, asked: Question[Any, Any], asker: Question[Any, Any]) -> None:
+        """Note what a question rests on through another without declaring it."""
+        missing = asked.kinds - asker.kinds
+        if missing:
+            self.undeclared |= {(asker.name, kind) for kind in missing}
+        else:
+            asker.covered.add(asked)
 
     def _all(self, of: type[R]) -> tuple[R, ...]:
         self._reads(of.KIND)

@@ -1,6 +1,6 @@
 """Plain HTTP beside HTTPS: which hosts are served how, and who redirects whom."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,15 +88,23 @@ class RedirectQuestions(FrontQuestions):
         index = self._tls_index().get(workload)
         return tuple(index.meeting(host)) if index else ()
 
-    @question()
+    @question(rests_on=[FrontQuestions.bindings])
     def redirecting_servers(self, listener: Listener) -> HostIndex[Server]:
-        """Return the servers of a listener that redirect to HTTPS, by host."""
+        """Return the servers of a listener that redirect to HTTPS, by host.
+
+        Such a server redirects its own hosts and every virtual host that routes on it make, also
+        where another server of the listener has the same host without a redirect.
+        """
         return HostIndex(
             (host, server)
             for server in listener.servers
             if server.https_redirect and server.is_plain_http
-            for host in server.names
+            for host in self._virtual_hosts(server)
         )
+
+    def _virtual_hosts(self, server: Server) -> Iterable[str]:
+        routed = (host for each in self.bindings().get(server, ()) for host in each.hosts)
+        return dict.fromkeys((*server.names, *routed))
 
     @question(
         rests_on=[

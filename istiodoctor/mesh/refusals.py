@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import Attachment, AttachmentState
-from istiodoctor.mesh.conditions import ConditionQuestions
+from istiodoctor.mesh.conditions import ConditionQuestions, current
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import CredentialReference, Form
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.gatewayapi import (
+    Gateway,
     HttpRoute,
     HttpRouteMatch,
     HttpRouteRule,
@@ -17,11 +18,12 @@ from istiodoctor.model.gatewayapi import (
     TlsRouteRule,
 )
 from istiodoctor.model.kind import CORE
-from istiodoctor.model.metadata import Condition
+from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Place, Ref
 
 HTTPS_PORT = 443
 NOT_PERMITTED = "RefNotPermitted"
+NOT_VALID = "InvalidCertificateRef"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +73,14 @@ class RedirectLoop:
     """Whether the route does nothing but redirect."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unprogrammed:
+    """A Gateway that istiod says it could not accept or program."""
+
+    gateway: Gateway
+    condition: Condition
+
+
 class RefusalQuestions(ConditionQuestions):
     """References and routes of the Gateway API that come to nothing."""
 
@@ -101,6 +111,44 @@ class RefusalQuestions(ConditionQuestions):
             for found in (self.listener_condition(server, "ResolvedRefs"),)
             if reference.granted is False
             or (reference.granted is None and found and found.reason == NOT_PERMITTED)
+        )
+
+    @question(
+        rests_on=[
+            ConditionQuestions.servers,
+            ConditionQuestions.attachments_of,
+            ConditionQuestions.listener_condition,
+        ]
+    )
+    def useless_references(self) -> tuple[RefusedReference, ...]:
+        """Return the references of listeners that are no Secrets, or that istiod cannot use."""
+        return tuple(
+            RefusedReference(
+                server=server,
+                reference=reference,
+                hosts=self._listener_hosts(server),
+                condition=said,
+            )
+            for server in self.servers()
+            if server.api is GatewayApi.GATEWAY_API
+            for said in (self.listener_condition(server, "ResolvedRefs"),)
+            for reference in server.credentials
+            if reference.form is Form.INVALID
+            or (
+                said
+                and said.status == "False"
+                and said.reason == NOT_VALID
+                and reference.granted is not False
+            )
+        )
+
+    @question(rests_on=[ConditionQuestions.api_gateways])
+    def unprogrammed_gateways(self) -> tuple[Unprogrammed, ...]:
+        """Return the Gateways of Istio's classes that are not accepted, else not programmed."""
+        return tuple(
+            Unprogrammed(gateway=gateway, condition=said)
+            for gateway in self.api_gateways()
+            for said in _refusals(gateway)[:1]
         )
 
     def _listener_hosts(self, server: Server) -> tuple[str, ...]:
@@ -211,6 +259,12 @@ class RefusalQuestions(ConditionQuestions):
             for other in self.attachments_of(server)
             if other.route.ref != redirect.route.ref
         )
+
+
+def _refusals(gateway: Gateway) -> list[Condition]:
+    said = tuple(current(gateway.metadata, gateway.status.conditions))
+    found = (condition(said, kind) for kind in ("Accepted", "Programmed"))
+    return [each for each in found if each and each.status == "False"]
 
 
 def _returns(redirect: RequestRedirect, hosts: tuple[str, ...]) -> bool:

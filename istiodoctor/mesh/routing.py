@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.credentials import CredentialQuestions
-from istiodoctor.mesh.hosts import HostIndex, covers, meet, specificity
+from istiodoctor.mesh.delegation import delegated
+from istiodoctor.mesh.hosts import HostIndex, covers, full_name, meet, specificity
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import ANY_NAMESPACE, GatewayApi, Server, ServerHost
 from istiodoctor.mesh.workloads import Workload
@@ -224,7 +225,11 @@ class RoutingQuestions(CredentialQuestions):
 
     @question(rests_on=[delegate])
     def http_rules(self, virtual_service: VirtualService) -> tuple[BoundRule, ...]:
-        """Return the HTTP rules of a VirtualService, those of its delegates in their place."""
+        """Return the HTTP rules of a VirtualService, those of its delegates in their place.
+
+        A delegate is a VirtualService without hosts that its delegator can see; its rules apply
+        under the match of the rule that delegates.
+        """
         rules: list[BoundRule] = []
         for index, rule in enumerate(virtual_service.spec.http):
             path = f"/spec/http/{index}"
@@ -234,11 +239,12 @@ class RoutingQuestions(CredentialQuestions):
                 )
                 continue
             found = self.delegate(virtual_service, rule.delegate)
-            if found is None:
+            if found is None or not _may_be_delegated(found, virtual_service):
                 continue
             rules += [
-                _rule(inner, found.at(f"/spec/http/{i}"), virtual_service, found)
+                _rule(merged, found.at(f"/spec/http/{i}"), virtual_service, found)
                 for i, inner in enumerate(found.spec.http)
+                if (merged := delegated(rule, inner))
             ]
         return tuple(rules)
 
@@ -293,14 +299,15 @@ class RoutingQuestions(CredentialQuestions):
 
 
 def resolve_gateway(text: str, namespace: str) -> tuple[str, str]:
-    """Return namespace and name of a `gateways` entry; the legacy form is `name.ns.svc.domain`."""
+    """Return namespace and name of a `gateways` entry.
+
+    Anything dotted is read in the legacy form `name.ns.svc.domain`, whatever follows `ns`.
+    """
     where, separator, name = text.rpartition("/")
     if separator:
         return (namespace if where == "." else where), name
     parts = text.split(".")
-    if len(parts) >= 2 and (len(parts) == 2 or parts[2] == "svc"):
-        return parts[1], parts[0]
-    return namespace, text
+    return (parts[1], parts[0]) if len(parts) > 1 else (namespace, text)
 
 
 def exported(export_to: tuple[str, ...], own: str, seen_from: str) -> bool:
@@ -312,10 +319,15 @@ def exported(export_to: tuple[str, ...], own: str, seen_from: str) -> bool:
     )
 
 
+def _may_be_delegated(found: VirtualService, root: VirtualService) -> bool:
+    return not found.spec.hosts and exported(found.spec.export_to, found.namespace, root.namespace)
+
+
 def _bind(server: Server, index: HostIndex[ServerHost], source: VirtualService) -> Binding:
     shared: dict[str, None] = {}
     blocked: dict[str, None] = {}
-    for host in source.spec.hosts:
+    for written in source.spec.hosts:
+        host = full_name(written, source.namespace)
         for server_host in index.meeting(host):
             common = meet(server_host.name, host)
             if common is None:

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-_TAG = re.compile(r"(?:^|[^\d.])v?(\d{1,2})\.(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
+_TAG = re.compile(r"(?:^|[^\d.])v?(1)\.(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
+"""Istio has had no other major version: another number is somebody's own numbering."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,6 +6,7 @@ from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, Credentia
 from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.proxylogs import ProxyLogQuestions
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
+from istiodoctor.mesh.upstreamtls import UpstreamTlsQuestions
 from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.wanted import LogTarget, Wanted
@@ -14,7 +15,7 @@ ISTIOD_CONTAINER = "discovery"
 MOST_LOG_TARGETS = 40
 
 
-class WantedQuestions(ProxyLogQuestions):
+class WantedQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
     """Which targeted reads would answer what is still open."""
 
     def wanted(self, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = ()) -> Wanted:
@@ -38,6 +39,7 @@ class WantedQuestions(ProxyLogQuestions):
         for authority in self.authority_uses():
             if authority.namespace and authority.state is not AuthorityState.OUTSIDE:
                 yield from self._authority_names(authority)
+        yield from self.upstream_credentials()
 
     def _authority_names(self, use: AuthorityUse) -> Iterator[tuple[str, str]]:
         for name in filter(None, (use.dedicated_name, use.compound_name)):

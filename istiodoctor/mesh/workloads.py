@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from istiodoctor.mesh.labels import LabelIndex
 from istiodoctor.mesh.question import Questions, question
 from istiodoctor.mesh.version import Version
 from istiodoctor.model.kind import APPS, CORE, Kind
@@ -34,6 +35,8 @@ GATEWAY_NAME_LABELS = ("gateway.networking.k8s.io/gateway-name", "istio.io/gatew
 REVISION_LABEL = "istio.io/rev"
 DEFAULT_REVISION = "default"
 ENDED = frozenset({"Succeeded", "Failed"})
+TEMPLATE_HASH_LABEL = "pod-template-hash"
+SCOPE_FLAG = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 _REPLICA_SET = re.compile(r"^(?P<name>.+)-[a-z0-9]{5,10}$")
 
 
@@ -80,11 +83,16 @@ class Workload:
 
     @property
     def revision(self) -> str:
-        """The control plane revision that its pods were injected by."""
-        for source in (self.labels, self.annotations):
-            if revision := source.get(REVISION_LABEL):
-                return revision
-        return _injected_revision(self.annotations) or DEFAULT_REVISION
+        """The control plane revision that its pods were injected by.
+
+        The injector writes it into annotations; the label may hold a tag for it.
+        """
+        return (
+            _injected_revision(self.annotations)
+            or self.annotations.get(REVISION_LABEL)
+            or self.labels.get(REVISION_LABEL)
+            or DEFAULT_REVISION
+        )
 
     @property
     def is_unprivileged(self) -> bool:
@@ -111,6 +119,12 @@ class ControlPlane:
     version: Version | None
     workload: Workload = field(compare=False)
 
+    @property
+    def confines_gateways(self) -> bool:
+        """Whether Gateways apply to pods of their own namespace only."""
+        containers = self.workload.spec.containers
+        return any(each.environment(SCOPE_FLAG) == "true" for each in containers)
+
 
 def pod_is_ready(pod: Pod) -> bool:
     """Whether the kubelet reports the pod Ready; without any status, it counts as ready."""
@@ -129,9 +143,9 @@ class WorkloadQuestions(Questions):
             if pod.status.phase not in ENDED:
                 groups[pod_owner(pod)].append(pod)
         found = {owner: _of_pods(owner, pods) for owner, pods in groups.items()}
-        in_namespace: dict[str, list[Workload]] = defaultdict(list)
-        for workload in found.values():
-            in_namespace[workload.namespace].append(workload)
+        unowned = LabelIndex(
+            each for each in found.values() if each.owner.kind == Pod.KIND.value.kind
+        )
         templates: Iterable[Deployment | DaemonSet] = (
             *self._all(Deployment),
             *self._all(DaemonSet),
@@ -139,35 +153,20 @@ class WorkloadQuestions(Questions):
         unborn = (
             _of_template(template)
             for template in templates
-            if template.ref not in found
-            and not _has_pods(template, in_namespace[template.namespace])
+            if template.ref not in found and not _has_pods(template, unowned)
         )
         return (*found.values(), *unborn)
 
     @question(rests_on=[workloads])
-    def _workloads_by_label(self) -> Mapping[tuple[str, str], tuple[Workload, ...]]:
-        index: dict[tuple[str, str], list[Workload]] = defaultdict(list)
-        for workload in self.workloads():
-            for label in workload.labels.items():
-                index[label].append(workload)
-        return {label: tuple(found) for label, found in index.items()}
+    def _workloads_by_label(self) -> LabelIndex[Workload]:
+        return LabelIndex(self.workloads())
 
-    @question(rests_on=[_workloads_by_label, workloads])
+    @question(rests_on=[_workloads_by_label])
     def selected(
         self, selector: frozenset[tuple[str, str]], namespace: str
     ) -> tuple[Workload, ...]:
         """Return the workloads with all these labels; in every namespace when that is empty."""
-        if selector:
-            index = self._workloads_by_label()
-            candidates = min((index.get(label, ()) for label in selector), key=len)
-        else:
-            candidates = self.workloads()
-        return tuple(
-            each
-            for each in candidates
-            if (not namespace or each.namespace == namespace)
-            and all(each.labels.get(key) == value for key, value in selector)
-        )
+        return tuple(self._workloads_by_label().having(selector, namespace))
 
     @question(rests_on=[workloads])
     def routers(self) -> tuple[Workload, ...]:
@@ -216,17 +215,22 @@ class WorkloadQuestions(Questions):
             found = self._get(ConfigMap, namespace, name)
             if found:
                 return decode_mesh_config(found.data.get("mesh", ""))
+            if not self._is_complete(Kind.CONFIG_MAP, namespace, name):
+                return None
         return None
 
     @question(rests_on=[mesh_config])
     def proxy_config(self, workload: Workload) -> ProxyConfig | None:
-        """Return a gateway's proxy configuration: the pod's annotation, or the mesh's default."""
+        """Return a gateway's proxy configuration: the pod's annotation, or the mesh's default.
+
+        None where the annotation does not decide and the mesh's default was not read.
+        """
         text = workload.annotations.get("proxy.istio.io/config")
         own = decode_proxy_config(text) if text else None
         if own and own.gateway_topology is not None:
             return own
         mesh = self.mesh_config(workload)
-        return mesh.default_config if mesh else own
+        return mesh.default_config if mesh else None
 
     @question(rests_on=[proxy_config])
     def trusted_proxies(self, workload: Workload) -> int | None:
@@ -240,25 +244,25 @@ class WorkloadQuestions(Questions):
         return config.gateway_topology.num_trusted_proxies if config.gateway_topology else 0
 
     @question(Kind.SERVICE)
-    def _services_by_label(self) -> Mapping[tuple[str, str], tuple[Service, ...]]:
-        index: dict[tuple[str, str], list[Service]] = defaultdict(list)
+    def _services_by_label(self) -> Mapping[tuple[str, str, str], tuple[Service, ...]]:
+        """Return the Services by namespace and the first label of their selectors."""
+        index: dict[tuple[str, str, str], list[Service]] = defaultdict(list)
         for service in self._all(Service):
-            for label in service.spec.selector.items():
-                index[label].append(service)
+            if service.spec.selector:
+                index[(service.namespace, *min(service.spec.selector.items()))].append(service)
         return {label: tuple(found) for label, found in index.items()}
 
     @question(rests_on=[_services_by_label])
     def services_of(self, workload: Workload) -> tuple[Service, ...]:
         """Return the Services whose selector takes a workload's pods, in istiod's order."""
         index = self._services_by_label()
-        found = {
-            service.ref: service
+        found = (
+            service
             for label in workload.labels.items()
-            for service in index.get(label, ())
-            if service.namespace == workload.namespace
-            and service.spec.selector.items() <= workload.labels.items()
-        }
-        return tuple(sorted(found.values(), key=lambda each: each.age_order))
+            for service in index.get((workload.namespace, *label), ())
+            if service.spec.selector.items() <= workload.labels.items()
+        )
+        return tuple(sorted(found, key=lambda each: each.age_order))
 
     @question(rests_on=[services_of])
     def listening_ports(self, workload: Workload, port: int) -> tuple[int, ...]:
@@ -274,6 +278,22 @@ class WorkloadQuestions(Questions):
                 if each.port == port:
                     return (target_port(each, workload),)
         return (port,)
+
+    @question(rests_on=[services_of])
+    def referenced_ports(self, workload: Workload, port: int) -> tuple[int, ...]:
+        """Return the ports on which Envoy listens for a listener of the Gateway API.
+
+        Its port is that of a Service: every targetPort counts, and one that no Service has is
+        not opened. Where there is no Service to be seen, it is taken to lead to itself.
+        """
+        services = self.services_of(workload)
+        found = {
+            target_port(each, workload): None
+            for service in services
+            for each in service.spec.ports
+            if each.port == port
+        }
+        return tuple(found) if services else (port,)
 
     @question(Kind.NAMESPACE)
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
@@ -301,7 +321,7 @@ def target_port(port: ServicePort, workload: Workload) -> int:
         case str(name):
             named = (
                 declared.container_port
-                for container in workload.spec.containers
+                for container in (*workload.spec.containers, *workload.spec.init_containers)
                 for declared in container.ports
                 if declared.name == name
             )
@@ -313,11 +333,20 @@ def pod_owner(pod: Pod) -> Ref:
     owner = next((each for each in pod.metadata.owner_references if each.controller), None)
     if owner is None:
         return pod.ref
-    stem = _REPLICA_SET.match(owner.name)
-    if owner.kind == "ReplicaSet" and stem:
-        return Ref(APPS, "Deployment", pod.namespace, stem["name"])
+    if owner.kind == "ReplicaSet" and (stem := _deployment_name(owner.name, pod)):
+        return Ref(APPS, "Deployment", pod.namespace, stem)
     group = APPS if owner.kind in ("DaemonSet", "StatefulSet", "ReplicaSet") else CORE
     return Ref(group, owner.kind, pod.namespace, owner.name)
+
+
+def _deployment_name(replica_set: str, pod: Pod) -> str:
+    """Return the Deployment of a ReplicaSet's pod, by the hash in its name; empty without one."""
+    template_hash = pod.metadata.labels.get(TEMPLATE_HASH_LABEL)
+    if template_hash:
+        stem = replica_set.removesuffix(f"-{template_hash}")
+        return stem if stem != replica_set else ""
+    found = _REPLICA_SET.match(replica_set)
+    return found["name"] if found else ""
 
 
 def _of_pods(owner: Ref, pods: list[Pod]) -> Workload:
@@ -337,10 +366,12 @@ def _of_pods(owner: Ref, pods: list[Pod]) -> Workload:
     )
 
 
-def _has_pods(template: Deployment | DaemonSet, workloads: Iterable[Workload]) -> bool:
+def _has_pods(template: Deployment | DaemonSet, unowned: LabelIndex[Workload]) -> bool:
     """Whether pods without owner references, as manifests show them, are this template's."""
-    labels = template.spec.template.metadata.labels.items()
-    return bool(labels) and any(labels <= each.labels.items() for each in workloads)
+    labels = template.spec.template.metadata.labels
+    if not labels:
+        return False
+    return next(unowned.having(labels.items(), template.namespace), None) is not None
 
 
 def _of_template(template: Deployment | DaemonSet) -> Workload:
@@ -355,7 +386,8 @@ def _of_template(template: Deployment | DaemonSet) -> Workload:
 
 
 def _is_router(workload: Workload) -> bool:
-    if workload.annotations.get("inject.istio.io/templates") == "gateway":
+    templates = workload.annotations.get("inject.istio.io/templates", "").split(",")
+    if "gateway" in (each.strip() for each in templates):
         return True
     if any(label in workload.labels for label in GATEWAY_NAME_LABELS):
         return True

@@ -1,12 +1,12 @@
 """Names of objects: the only way this project refers to one."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from istiodoctor.model.kind import GATEWAY_API
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
+class Ref(NamedTuple):
     """One object: API group, kind, namespace (empty for cluster-scoped) and name."""
 
     group: str

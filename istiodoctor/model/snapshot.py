@@ -225,7 +225,9 @@ class Snapshot:
             return True
         if any(self._hides(each, namespace, name) for each in self._unread.get(kind, ())):
             return False
-        if name and (kind, namespace, name) in self.looked_up:
+        if name and not self.looked_up.isdisjoint(
+            ((kind, namespace, name), (kind, EVERYWHERE, name))
+        ):
             return True
         return bool(self.listed.get(kind, frozenset()) & {namespace, EVERYWHERE})
 

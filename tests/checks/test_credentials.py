@@ -149,8 +149,16 @@ def test_two_servers_that_lack_one_secret_are_one_problem():
 def test_a_gateway_beside_the_application_is_suspected_where_the_version_is_not_known():
     reference = "kubernetes-gateway://istio-system/shop-cert"
     verified = GATEWAY.replace("credentialName: shop-cert", f'credentialName: "{reference}"')
+    grant = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: gateways, namespace: istio-system}
+spec:
+  from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: istio-system}]
+  to: [{group: "", kind: Secret}]
+"""
 
-    (finding,) = found("CRED005", mesh(documents(POD, verified, secret("istio-system"))))
+    (finding,) = found("CRED005", mesh(documents(POD, verified, grant, secret("istio-system"))))
 
     assert finding.confidence is Confidence.SUSPECTED
     assert [fix.patches[0].body[0]["value"] for fix in finding.fixes] == ["shop-cert"]

@@ -5,6 +5,8 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
+from istiodoctor.model.ref import Ref
+
 T = TypeVar("T")
 
 
@@ -20,6 +22,8 @@ def _with_text(value: Any, text: str, keep: Collection[str]) -> Any:
             return value
         case str():
             return text
+        case Ref():
+            return Ref(*(_with_text(item, text, keep) for item in value))
         case tuple():
             return tuple(_with_text(item, text, keep) for item in value)
         case list():

@@ -7,7 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.served import hosts_of, references, servers_of
 from istiodoctor_checks.wording import listing
 
@@ -172,20 +172,20 @@ def duplicate_secretname(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _one_for_all(writers: list[Certificate]) -> Fix:
-    """Put all names into the oldest Certificate; the others are to be deleted."""
+    """Put all names into the oldest Certificate; the others get Secrets that nobody else has."""
     kept, *others = sorted(writers, key=lambda each: each.age_order)
     names = list(dict.fromkeys(name for each in (kept, *others) for name in each.spec.dns_names))
-    widened = set_field(
-        kept.at("/spec/dnsNames"), names, f"Put all names into {kept.ref} and delete the rest"
-    )
-    return Fix(
-        title=widened.title,
-        risk=Risk.NEEDS_ISSUANCE,
-        patches=widened.patches,
-        commands=tuple(
-            ("kubectl", "delete", each.ref.resource, each.name, "-n", each.namespace)
+    changes = (
+        set_field(kept.at("/spec/dnsNames"), names, ""),
+        *(
+            set_field(each.at("/spec/secretName"), f"{each.spec.secret_name}-{each.name}", "")
             for each in others
         ),
-        verify=widened.verify,
-        why="Deleting a Certificate leaves its Secret in place.",
+    )
+    return Fix(
+        title=f"Put all names into {kept.ref}, and give the others Secrets of their own",
+        risk=Risk.NEEDS_ISSUANCE,
+        patches=tuple(patch for change in changes for patch in change.patches),
+        verify=get(kept.ref),
+        why="Those of the others that nothing needs any more can be deleted afterwards.",
     )

@@ -49,7 +49,7 @@ def expired(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
-    A certificate that is short-lived by design, and renewed in time, is no fault:
+    A certificate that still has its time before it is no fault, however short that time is:
 
     ```yaml good
     apiVersion: v1
@@ -71,7 +71,7 @@ def expired(mesh: Mesh) -> Iterator[Finding]:
     kind: Secret
     metadata: {name: shop-cert, namespace: istio-system}
     stringData:
-      tls.crt: certificate for shop.example.com; expires in 6 days
+      tls.crt: certificate for shop.example.com; expires in 9 days
       tls.key: key of shop.example.com
     ```
 

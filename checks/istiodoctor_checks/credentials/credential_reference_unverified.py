@@ -24,11 +24,11 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
 
     This form names a Secret together with its namespace. istiod serves it only when
 
-    * the Secret is in the namespace of the gateway pods, or a ReferenceGrant beside the Secret
-      admits Gateways of that namespace, and
+    * the Gateway object and the Secret are both in the namespace of the gateway pods, or a
+      ReferenceGrant beside the Secret admits Gateways of that namespace, and
     * from Istio 1.26.5, 1.27.2 and 1.28.0 on, the Gateway object itself is in the namespace of
-      the gateway pods. A Gateway beside the application worked before, and breaks at that patch
-      upgrade.
+      the gateway pods, grant or not. A Gateway beside the application with a ReferenceGrant
+      worked before, and breaks at that patch upgrade.
 
     Fix: move the Gateway object to the namespace of its pods, or name a Secret of that namespace
     without any prefix.
@@ -91,7 +91,7 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
-    One patch release earlier the same Gateway is served:
+    One patch release earlier, a Gateway beside the application is served if it is granted:
 
     ```yaml good
     apiVersion: v1
@@ -120,6 +120,13 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ---
+    apiVersion: gateway.networking.k8s.io/v1beta1
+    kind: ReferenceGrant
+    metadata: {name: gateways, namespace: istio-system}
+    spec:
+      from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: istio-system}]
+      to: [{group: "", kind: Secret}]
     ```
 
     ```yaml good

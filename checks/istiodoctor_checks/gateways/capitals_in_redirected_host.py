@@ -13,8 +13,8 @@ from istiodoctor_checks.wording import listing
 def capitals_in_redirected_host(mesh: Mesh) -> Iterator[Finding]:
     """A redirecting server's host is written with capital letters.
 
-    DNS names do not distinguish case, but Istio versions before the fix compared such a host as it is
-    written when they redirected, and the gateway kept stale routes for it.
+    DNS names do not distinguish case, but Istio versions before the fix compared such a host as
+    it is written when they redirected, and the gateway kept stale routes for it.
 
     Fix: write hosts in lower case.
 
@@ -53,7 +53,7 @@ def capitals_in_redirected_host(mesh: Mesh) -> Iterator[Finding]:
             if capitals and server.tls and server.tls.https_redirect:
                 yield Finding(
                     message=(
-                        f"{gateway.ref} redirects {listing(capitals)}, written with capital letters:"
+                        f"{gateway.ref} redirects {listing(capitals)}, written with capitals:"
                         " some versions of Istio then keep stale routes for it."
                     ),
                     objects=(gateway.at(f"/spec/servers/{index}/hosts"),),

@@ -17,9 +17,10 @@ FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}
 def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
     """A server's cipher suites are all for another type of key than its certificate has.
 
-    Before TLS 1.3 a cipher suite names the type of the certificate's key: ECDHE-ECDSA-… needs an EC
-    key, the others an RSA key. When no listed suite fits the certificate, clients of TLS 1.2 get
-    "handshake failure". TLS 1.3 clients are not affected, so browsers work and older tools do not.
+    Before TLS 1.3 a cipher suite names the type of the certificate's key: ECDHE-ECDSA-… needs an
+    EC key, the others an RSA key. When no listed suite fits the certificate, clients of TLS 1.2
+    get "handshake failure". TLS 1.3 clients are not affected, so browsers work and older tools do
+    not.
 
     Fix: remove `cipherSuites`, or list suites for the certificate's type of key.
 
@@ -37,7 +38,10 @@ def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
       servers:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
-        tls: {mode: SIMPLE, credentialName: shop-cert, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]}
+        tls:
+          mode: SIMPLE
+          credentialName: shop-cert
+          cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]
     ---
     apiVersion: v1
     kind: Secret
@@ -61,7 +65,10 @@ def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
       servers:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
-        tls: {mode: SIMPLE, credentialName: shop-cert, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256, ECDHE-ECDSA-AES128-GCM-SHA256]}
+        tls:
+          mode: SIMPLE
+          credentialName: shop-cert
+          cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256, ECDHE-ECDSA-AES128-GCM-SHA256]
     ---
     apiVersion: v1
     kind: Secret
@@ -80,8 +87,8 @@ def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
         if leaf and known and fitting.isdisjoint(known):
             yield Finding(
                 message=(
-                    f"{server} offers {listing(known)} only, and the certificate in {use.secret} has"
-                    f" an {leaf.key_algorithm} key: clients of TLS 1.2 fail in the handshake."
+                    f"{server} offers {listing(known)} only, and the certificate in {use.secret}"
+                    f" has an {leaf.key_algorithm} key: clients of TLS 1.2 fail in the handshake."
                 ),
                 objects=(server.field("/tls/cipherSuites"), Place(use.secret)),
                 identity=Identity.of(server.gateway, f"{use.namespace}/{use.name}"),

@@ -11,7 +11,7 @@ from istiodoctor_checks.fixes import remove_field, set_field
 from istiodoctor_checks.gateways.ciphers import KNOWN_CIPHERS
 from istiodoctor_checks.wording import listing
 
-FILTERED_FROM = Version(1, 9)
+FILTERED_FROM = Version(1, 8)
 """From here on istiod leaves unknown names out; before, Envoy refused the TLS settings whole."""
 
 
@@ -19,13 +19,13 @@ FILTERED_FROM = Version(1, 9)
 def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
     """A server lists cipher suites that Envoy does not know.
 
-    Names of TLS 1.3 suites, of suites that BoringSSL dropped, or misspelt ones. istiod leaves them out
-    with a warning ("ignoring invalid cipher suites") and offers the rest; when none is left, the
-    defaults. Istio before 1.9 passed them on, and Envoy refused the settings: the server broke at the
-    next restart.
+    Names of TLS 1.3 suites, of suites that BoringSSL dropped, or misspelt ones. istiod leaves
+    them out with a warning ("ignoring invalid cipher suites") and offers the rest; when none is
+    left, the defaults. Old versions passed them on, and Envoy refused the settings: the server
+    broke at the next restart.
 
-    Fix: remove `cipherSuites`, whose defaults are good, or list known names only. TLS 1.3 suites cannot
-    be chosen.
+    Fix: remove `cipherSuites`, whose defaults are good, or list known names only. TLS 1.3 suites
+    cannot be chosen.
 
     ```yaml bad
     apiVersion: networking.istio.io/v1
@@ -57,7 +57,8 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
           cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]
     ```
 
-    Sources: istio.io, Gateway reference (cipherSuites); pkg/config/security; istio/istio issues 27164, 32773.
+    Sources: istio.io, Gateway reference (cipherSuites); pkg/config/security; istio/istio issues
+    27164, 32773.
     """
     for server in mesh.servers():
         suites = server.tls.cipher_suites if server.tls else ()
@@ -76,7 +77,9 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
                 evidence=(Evidence(text=f"cipherSuites: {listing(suites, shown=8)}"),),
                 fixes=(_keep_known(server, suites),),
                 severity=Severity.HIGH if is_old else Severity.LOW,
-                confidence=Confidence.SUSPECTED if None in versions else Confidence.CERTAIN,
+                confidence=(
+                    Confidence.SUSPECTED if is_old or None in versions else Confidence.CERTAIN
+                ),
                 servers=frozenset({server.id}),
             )
 

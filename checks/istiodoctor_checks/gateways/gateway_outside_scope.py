@@ -17,11 +17,11 @@ from istiodoctor_checks.wording import listing
     explains={"CRED001", "CRED002", "GW012", "GW019", "SDS011"},
 )
 def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
-    """Istiod looks for Gateways in the pods' own namespace only, and this one is elsewhere.
+    """A Gateway is outside the one namespace that istiod gives its pods Gateways from.
 
-    With `PILOT_SCOPE_GATEWAY_TO_NAMESPACE=true` istiod gives a gateway pod only the Gateways of the
-    pod's namespace. A Gateway beside the application is ignored without a word: nothing listens for
-    its hosts.
+    With `PILOT_SCOPE_GATEWAY_TO_NAMESPACE=true` istiod gives a gateway pod only the Gateways of
+    the pod's namespace. A Gateway beside the application is ignored without a word: nothing
+    listens for its hosts.
 
     Fix: put the Gateway in the namespace of the gateway pods (VirtualServices then name it as
     `namespace/name`), or run istiod without the flag.

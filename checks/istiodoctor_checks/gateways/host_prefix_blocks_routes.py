@@ -19,12 +19,12 @@ from istiodoctor_checks.wording import listing
 def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
     """A namespace before a Gateway's host keeps the VirtualService of another namespace out.
 
-    A host of a server may be written `namespace/host`: then only VirtualServices of that namespace
-    may bind to it, and `./host` means the Gateway's own namespace. A VirtualService elsewhere that
-    names the Gateway is accepted and has no effect: requests get 404.
+    A host of a server may be written `namespace/host`: then only VirtualServices of that
+    namespace may bind to it, and `./host` means the Gateway's own namespace. A VirtualService
+    elsewhere that names the Gateway is accepted and has no effect: requests get 404.
 
-    Where routes of the right namespace answer for the host, the prefix does what it is for, and this
-    is only a word about the VirtualService that is left out.
+    Where routes of the right namespace answer for the host, the prefix does what it is for, and
+    this is only a word about the VirtualService that is left out.
 
     Fix: list the namespace of the VirtualService, or `*/host` for every namespace.
 
@@ -68,14 +68,15 @@ def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
-    Sources: istio.io, Gateway reference (hosts); the analysis message IST0132; istio/istio issue 17079.
+    Sources: istio.io, Gateway reference (hosts); the analysis message IST0132; istio/istio issue
+    17079.
     """
     for each in mesh.blocked_virtual_services():
         server, source = each.server, each.virtual_service
         yield Finding(
             message=(
-                f"{server} takes {listing(server.hosts)} from other namespaces than"
-                f" {source.namespace}, so {source.ref} has no effect there:"
+                f"{server} lists {listing(server.hosts)}, which lets in no routes from namespace"
+                f" {source.namespace}: {source.ref} has no effect there, and"
                 f" {'others answer' if each.is_served else 'requests get 404'} for"
                 f" {listing(each.hosts)}."
             ),

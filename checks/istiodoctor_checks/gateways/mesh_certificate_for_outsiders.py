@@ -22,8 +22,8 @@ def mesh_certificate_for_outsiders(mesh: Mesh) -> Iterator[Finding]:
     """A server that clients outside reach asks them for certificates of the mesh.
 
     `mode: ISTIO_MUTUAL` is for clients with a workload certificate of the same mesh: the gateway
-    presents its own workload certificate, which no browser trusts, and asks for the client's. It is
-    right for egress gateways and between meshes.
+    presents its own workload certificate, which no browser trusts, and asks for the client's. It
+    is right for egress gateways and between meshes.
 
     Fix: `mode: SIMPLE` with a `credentialName` for clients outside; MUTUAL where they have
     certificates of their own.
@@ -97,8 +97,8 @@ def mesh_certificate_for_outsiders(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{server} has mode ISTIO_MUTUAL and is open to the outside: clients of"
-                    f" {listing(hosts)} without a certificate of this mesh are refused, and browsers"
-                    " do not trust the certificate they see."
+                    f" {listing(hosts)} without a certificate of this mesh are refused, and"
+                    " browsers do not trust the certificate they see."
                 ),
                 objects=(server.field("/tls/mode"),),
                 identity=Identity.of(server.gateway, hosts[0]),

@@ -14,9 +14,9 @@ OLD_VERSIONS = frozenset({"TLSV1_0", "TLSV1_1"})
 def old_tls_without_ciphers(mesh: Mesh) -> Iterator[Finding]:
     """A server allows TLS 1.0 or 1.1 but lists no cipher suites that such clients can use.
 
-    Envoy's default cipher suites are for TLS 1.2 and later. With `minProtocolVersion: TLSV1_0` (or
-    `TLSV1_1`) and no `cipherSuites`, old clients are let in and find no suite: their handshake fails
-    all the same. The webhook warns of it.
+    Envoy's default cipher suites are for TLS 1.2 and later. With `minProtocolVersion: TLSV1_0`
+    (or `TLSV1_1`) and no `cipherSuites`, old clients are let in and find no suite: their
+    handshake fails all the same. The webhook warns of it.
 
     Fix: remove `minProtocolVersion`; or, for clients that cannot do better, list suites such as
     ECDHE-RSA-AES128-SHA.
@@ -61,8 +61,8 @@ def old_tls_without_ciphers(mesh: Mesh) -> Iterator[Finding]:
         ):
             yield Finding(
                 message=(
-                    f"{server} allows {tls.min_protocol_version}, but the default cipher suites have"
-                    " none for it: such clients fail in the handshake."
+                    f"{server} allows {tls.min_protocol_version}, but the default cipher suites"
+                    " have none for it: such clients fail in the handshake."
                 ),
                 objects=(server.field("/tls/minProtocolVersion"),),
                 identity=Identity.of(server.gateway, server.names[0] if server.names else ""),

@@ -21,10 +21,10 @@ from istiodoctor_checks.wording import listing
 def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
     """A gateway may not open ports below 1024, so istiod skips the server.
 
-    The Service sends its port 443 to 443 in the pod (or no Service has the port), and the pods say
-    `ISTIO_META_UNPRIVILEGED_POD=true`: they cannot bind ports below 1024. istiod then makes no
-    listener ("skipping privileged gateway port 443 for node … as it is an unprivileged pod"), and
-    connections are refused.
+    The Service sends its port 443 to 443 in the pod (or no Service has the port), and the pods
+    say `ISTIO_META_UNPRIVILEGED_POD=true`: they cannot bind ports below 1024. istiod then makes
+    no listener ("skipping privileged gateway port 443 for node … as it is an unprivileged pod"),
+    and connections are refused.
 
     Fix: a targetPort of 1024 or more, such as 8443: Envoy listens where the Service points.
 
@@ -80,7 +80,8 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
-    Sources: istio.io, Installing Gateways; pilot/pkg/networking/core; istio/istio issues 32931, 38295, 44372.
+    Sources: istio.io, Installing Gateways; pilot/pkg/networking/core; istio/istio issues 32931,
+    38295, 44372.
     """
     for loss in mesh.losses():
         dropped = loss.dropped
@@ -99,8 +100,8 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
             ]
             yield Finding(
                 message=(
-                    f"{server} would listen on port {dropped.port} of {dropped.workload}, which may"
-                    f" not open ports below 1024: istiod skips it, and connections for"
+                    f"{server} would listen on port {dropped.port} of {dropped.workload}, which"
+                    " may not open ports below 1024: istiod skips it, and connections for"
                     f" {listing(server.names)} are refused."
                 ),
                 objects=(*targets, server.field("/port/number"), Place(dropped.workload.owner)),

@@ -14,8 +14,8 @@ def redirect_on_https_server(mesh: Mesh) -> Iterator[Finding]:
 
     `httpsRedirect` belongs on a plain HTTP server. On an HTTPS server the webhook warns
     ("tls.httpsRedirect should only be used with http servers"). It does nothing until the gateway
-    trusts a proxy (`numTrustedProxies: 1`) that sends `X-Forwarded-Proto: http`: then HTTPS itself is
-    redirected without end.
+    trusts a proxy (`numTrustedProxies: 1`) that sends `X-Forwarded-Proto: http`: then HTTPS
+    itself is redirected without end.
 
     Fix: move it to the server on port 80.
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.conflicts import SameSni
 from istiodoctor_checks.fixes import set_field
 
 
@@ -17,10 +18,11 @@ from istiodoctor_checks.fixes import set_field
 def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
     """Two TLS servers list one host for different namespaces, and Envoy refuses the listener.
 
-    istiod compares hosts with their namespace: `a/shop.example.com` and `b/shop.example.com` are two
-    to it, and it keeps both servers. To Envoy both are the SNI shop.example.com. It refuses the whole
-    listener ("multiple filter chains with overlapping matching rules") and goes on with the last one
-    it accepted: no host on that port gets new certificates or routes, and a new pod has no listener.
+    istiod compares hosts with their namespace: `a/shop.example.com` and `b/shop.example.com` are
+    two to it, and it keeps both servers. To Envoy both are the SNI shop.example.com. It refuses
+    the whole listener ("multiple filter chains with overlapping matching rules") and goes on with
+    the last one it accepted: no host on that port gets new certificates or routes, and a new pod
+    has no listener.
 
     Fix: list the host once, as `*/host` where both namespaces need it.
 
@@ -99,11 +101,18 @@ def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
                 Evidence(text=f"{other} lists {host}", ref=other.gateway),
                 Evidence(text=f"{one} lists the same name", ref=one.gateway),
             ),
-            fixes=tuple(
-                set_field(other.field("/hosts"), hosts, f"Leave {each.host} to {one}")
-                for hosts in (rest,)
-                if hosts
-            ),
+            fixes=(_leave(each, rest),),
             confidence=Confidence.SUSPECTED,
             servers=frozenset({one.id, other.id}),
         )
+
+
+def _leave(each: SameSni, rest: list[str]) -> Fix:
+    other = each.other
+    why = f"Write it there as */{each.host} where both namespaces bind routes."
+    title = f"Leave {each.host} to {each.one}"
+    if rest:
+        return set_field(other.field("/hosts"), rest, title, why=why)
+    gateway = other.gateway
+    edit = ("kubectl", "edit", gateway.resource, gateway.name, "-n", gateway.namespace)
+    return Fix(title=title, commands=(edit,), why=f"{why} Remove the whole server here.")

@@ -15,9 +15,9 @@ def tls_on_plain_port(mesh: Mesh) -> Iterator[Finding]:
     """A server with protocol HTTP has a TLS mode, so the Gateway is refused.
 
     `protocol: HTTP` and `tls.mode: SIMPLE` (or MUTUAL) contradict each other: the webhook says
-    "server cannot have TLS settings for plain text HTTP ports" and the change is not applied. Where
-    it was bypassed, the server speaks plain HTTP. A redirecting server has `tls: {httpsRedirect:
-    true}` and nothing else.
+    "server cannot have TLS settings for plain text HTTP ports" and the change is not applied.
+    Where it was bypassed, the server speaks plain HTTP. A redirecting server has `tls:
+    {httpsRedirect: true}` and nothing else.
 
     Fix: `protocol: HTTPS` where TLS is meant; no mode where the server redirects.
 

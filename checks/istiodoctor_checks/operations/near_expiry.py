@@ -80,6 +80,11 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ---
     apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec: {acme: {server: "https://acme-v02.api.letsencrypt.org/directory"}}
+    ---
+    apiVersion: cert-manager.io/v1
     kind: Certificate
     metadata: {name: shop, namespace: istio-system}
     spec:

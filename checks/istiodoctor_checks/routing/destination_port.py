@@ -99,7 +99,7 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
       selector: {istio: ingressgateway}
       servers:
       - port: {number: 443, name: https, protocol: HTTPS}
-        hosts: [shop.example.com]
+        hosts: ["*.example.com"]
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ---
     apiVersion: networking.istio.io/v1
@@ -114,7 +114,7 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
     kind: VirtualService
     metadata: {name: api, namespace: shop}
     spec:
-      hosts: [shop.example.com]
+      hosts: [api.example.com]
       gateways: [web]
       http: [{route: [{destination: {host: api}}]}]
     ---

@@ -103,7 +103,7 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
       selector: {istio: ingressgateway}
       servers:
       - port: {number: 443, name: https, protocol: HTTPS}
-        hosts: [shop.example.com]
+        hosts: ["*.example.com"]
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ---
     apiVersion: networking.istio.io/v1
@@ -118,7 +118,7 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     kind: VirtualService
     metadata: {name: pay, namespace: shop}
     spec:
-      hosts: [shop.example.com]
+      hosts: [pay.example.com]
       gateways: [web]
       http: [{route: [{destination: {host: pay.example.net}}]}]
     ---
@@ -126,7 +126,7 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     kind: VirtualService
     metadata: {name: mail, namespace: shop}
     spec:
-      hosts: [shop.example.com]
+      hosts: [mail.example.com]
       gateways: [web]
       http: [{route: [{destination: {host: mail}}]}]
     ---

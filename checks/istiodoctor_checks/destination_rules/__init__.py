@@ -1,0 +1,1 @@
+"""DestinationRules: TLS from the gateway to the backends."""

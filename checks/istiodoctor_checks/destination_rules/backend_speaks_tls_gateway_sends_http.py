@@ -1,0 +1,158 @@
+"""DR001."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.upstreamtls import UpstreamTls, speaks_tls
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Service, ServicePort
+from istiodoctor_checks.destinations import severity_of
+from istiodoctor_checks.fixes import create
+from istiodoctor_checks.wording import listing
+
+
+@check("DR001", severity=Severity.CRITICAL, needs=Mesh.upstream_tls.kinds)
+def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
+    """A route leads to a port that speaks TLS, and no DestinationRule makes the gateway do so.
+
+    The gateway ends TLS and sends plain HTTP on. A backend that expects TLS answers 400 ("The
+    plain HTTP request was sent to HTTPS port") or closes the connection (503 `UC`).
+
+    Fix: a DestinationRule with `tls.mode: SIMPLE` for that port, the backend's plain port, or
+    PASSTHROUGH at the Gateway. Whether a port speaks TLS is judged by its name and numbers.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop, port: {number: 443}}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: https, port: 443, targetPort: 8443}]}
+    ```
+
+    A port named https may lead to a plain one, and a DestinationRule may speak TLS:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["*.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: argo, namespace: shop}
+    spec:
+      hosts: [argo.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: argo}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: https, port: 443, targetPort: 8443}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: argo, namespace: shop}
+    spec: {selector: {app: argo}, ports: [{name: https, port: 443, targetPort: 8080}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: shop, namespace: shop}
+    spec:
+      host: shop
+      trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE}}]}
+    ```
+
+    Sources: istio.io, DestinationRule (ClientTLSSettings), Understanding TLS Configuration;
+    istio/istio issues 47404, 8029, 27208.
+    """
+    for upstream in mesh.upstream_tls():
+        service, port = upstream.resolution.service, upstream.resolution.port
+        if service and port and upstream.use.protocol == "http" and _is_plain_to_tls(upstream):
+            use = upstream.use
+            yield Finding(
+                message=(
+                    f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to port"
+                    f" {port.port} of {service.ref}, which looks like TLS ({_looks(port)}), and no"
+                    f" DestinationRule makes the gateway speak TLS to it: requests get 400 or 503."
+                ),
+                objects=(use.place, service.at("/spec/ports")),
+                identity=Identity.of(service.ref, str(port.port)),
+                hosts=frozenset(use.virtual_service.spec.hosts),
+                evidence=(Evidence(text=f"port {port.port} is {_looks(port)}", ref=service.ref),),
+                fixes=(_fix(service, port, upstream),),
+                severity=severity_of(use),
+                confidence=Confidence.SUSPECTED,
+            )
+
+
+def _is_plain_to_tls(upstream: UpstreamTls) -> bool:
+    port = upstream.resolution.port
+    return upstream.mode in ("", "DISABLE") and port is not None and speaks_tls(port)
+
+
+def _looks(port: ServicePort) -> str:
+    name = port.app_protocol or port.name or "unnamed"
+    return f"{name}, targetPort {port.target_port or port.port}"
+
+
+def _fix(service: Service, port: ServicePort, upstream: UpstreamTls) -> Fix:
+    settings = {"port": {"number": port.port}, "tls": {"mode": "SIMPLE"}}
+    return create(
+        {
+            "metadata": {"name": f"{service.name}-tls", "namespace": service.namespace},
+            "spec": {
+                "host": upstream.resolution.fqdn,
+                "trafficPolicy": {"portLevelSettings": [settings]},
+            },
+        },
+        Kind.DESTINATION_RULE,
+        f"Speak TLS to port {port.port} of {service.name}",
+        why=(
+            "Recent releases verify the backend's certificate: add caCertificates or"
+            " credentialName for a private CA. An existing DestinationRule for the host is to be"
+            " extended instead."
+        ),
+    )

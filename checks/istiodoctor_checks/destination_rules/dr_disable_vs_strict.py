@@ -1,0 +1,168 @@
+"""DR003."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.upstreamtls import UpstreamTls
+from istiodoctor.mesh.workloads import target_port
+from istiodoctor.model.istio import PeerAuthentication
+from istiodoctor_checks.destinations import severity_of
+from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.wording import listing
+
+WITHOUT_MESH = frozenset({"DISABLE", "SIMPLE", "MUTUAL"})
+"""Modes that do not present the mesh's own certificate."""
+
+
+@check(
+    "DR003",
+    severity=Severity.CRITICAL,
+    needs=Mesh.upstream_tls.kinds | Mesh.backends.kinds | Mesh.strict_policy.kinds,
+)
+def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
+    """A DestinationRule turns mesh TLS off for a backend that takes nothing else.
+
+    With PeerAuthentication STRICT the backend's sidecar accepts only mutual TLS of the mesh. A
+    DestinationRule with `tls.mode` DISABLE (or SIMPLE, or a `tls` without a mode) makes the
+    gateway send something else: the sidecar closes the connection and requests get 503 (`UF`,
+    `UC`).
+
+    Fix: remove `tls` from the DestinationRule, or set ISTIO_MUTUAL. istiod chooses mutual TLS by
+    itself where the backend has a sidecar.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop-0, namespace: shop, labels: {app: shop}}
+    spec: {containers: [{name: shop}, {name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: shop, namespace: shop}
+    spec: {host: shop, trafficPolicy: {tls: {mode: DISABLE}}}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: PeerAuthentication
+    metadata: {name: default, namespace: istio-system}
+    spec: {mtls: {mode: STRICT}}
+    ```
+
+    An exception for the namespace or for the port counts before the mesh's STRICT:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop-0, namespace: shop, labels: {app: shop}}
+    spec: {containers: [{name: shop}, {name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: shop, namespace: shop}
+    spec: {host: shop, trafficPolicy: {tls: {mode: DISABLE}}}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: PeerAuthentication
+    metadata: {name: default, namespace: istio-system}
+    spec: {mtls: {mode: STRICT}}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: PeerAuthentication
+    metadata: {name: shop, namespace: shop}
+    spec:
+      selector: {matchLabels: {app: shop}}
+      portLevelMtls: {"80": {mode: PERMISSIVE}}
+    ```
+
+    Sources: istio.io, Network Problems (503 errors after setting destination rule), Mutual TLS
+    Migration.
+    """
+    for upstream in mesh.upstream_tls():
+        policy = _refusing(mesh, upstream) if upstream.mode in WITHOUT_MESH else None
+        service, place = upstream.resolution.service, upstream.place
+        if policy and service and place:
+            hosts = upstream.use.virtual_service.spec.hosts
+            yield Finding(
+                message=(
+                    f"{place.ref} sets tls mode {upstream.mode} for {service.ref}, but"
+                    f" {policy.ref} makes its sidecars take mutual TLS of the mesh alone"
+                    f" (STRICT): requests for {listing(hosts)} get 503."
+                ),
+                objects=(place, policy.at("/spec/mtls"), service.at(), upstream.use.place),
+                identity=Identity.of(place.ref, upstream.resolution.fqdn),
+                hosts=frozenset(hosts),
+                evidence=(
+                    Evidence(text=f"{place} has mode {upstream.mode}", ref=place.ref),
+                    Evidence(text=f"{policy.ref} has mode STRICT", ref=policy.ref),
+                ),
+                fixes=(remove_field(place, "Leave TLS to istiod"),),
+                severity=severity_of(upstream.use),
+            )
+
+
+def _refusing(mesh: Mesh, upstream: UpstreamTls) -> PeerAuthentication | None:
+    port = upstream.resolution.port
+    if port is None:
+        return None
+    for backend in mesh.backends(upstream.resolution):
+        policy = mesh.strict_policy(backend, target_port(port, backend)) if backend.proxy else None
+        if policy:
+            return policy
+    return None

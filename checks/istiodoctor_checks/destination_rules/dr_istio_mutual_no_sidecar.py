@@ -1,0 +1,167 @@
+"""DR004."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.destinations import severity_of
+from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.wording import listing
+
+MESH_TLS = "ISTIO_MUTUAL"
+
+
+@check(
+    "DR004",
+    severity=Severity.CRITICAL,
+    needs=Mesh.upstream_tls.kinds | Mesh.backends.kinds,
+)
+def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
+    """A DestinationRule asks for mesh TLS, but the backend's pods have no sidecar.
+
+    `tls.mode: ISTIO_MUTUAL` makes the gateway speak mutual TLS of the mesh. Without a sidecar (or
+    ambient mode) nobody in the pod understands it: requests get 503 (`UF`, often with
+    `WRONG_VERSION_NUMBER`).
+
+    Fix: remove `tls` from the DestinationRule, since istiod uses mutual TLS by itself wherever a
+    backend can take it, or inject the sidecar.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop-0, namespace: shop, labels: {app: shop}}
+    spec: {containers: [{name: shop}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: shop, namespace: shop}
+    spec: {host: shop, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+    ```
+
+    A sidecar may also be a native one, among the init containers, and ambient mode needs none:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["*.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: api, namespace: quiet}
+    spec:
+      hosts: [api.example.com]
+      gateways: [shop/web]
+      http: [{route: [{destination: {host: api}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: api, namespace: quiet}
+    spec: {selector: {app: api}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Namespace
+    metadata: {name: quiet, labels: {istio.io/dataplane-mode: ambient}}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop-0, namespace: shop, labels: {app: shop}}
+    spec: {containers: [{name: shop}], initContainers: [{name: istio-proxy}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: api-0, namespace: quiet, labels: {app: api}}
+    spec: {containers: [{name: api}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: every, namespace: istio-system}
+    spec: {host: "*.svc.cluster.local", trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+    ```
+
+    Sources: istio.io, DestinationRule (ClientTLSSettings), Network Problems; istio/istio issue
+    18596.
+    """
+    for upstream in mesh.upstream_tls():
+        service, place = upstream.resolution.service, upstream.place
+        if upstream.mode == MESH_TLS and service and place:
+            bare = [each for each in mesh.backends(upstream.resolution) if not each.proxy]
+            hosts = upstream.use.virtual_service.spec.hosts
+            for backend in bare:
+                yield Finding(
+                    message=(
+                        f"{place.ref} makes the gateway speak mutual TLS of the mesh to"
+                        f" {service.ref}, but {backend} has no sidecar to understand it: requests"
+                        f" for {listing(hosts)} get 503."
+                    ),
+                    objects=(place, Place(backend.owner), service.at(), upstream.use.place),
+                    identity=Identity.of(place.ref, upstream.resolution.fqdn),
+                    hosts=frozenset(hosts),
+                    evidence=(
+                        Evidence(
+                            text=f"{backend} has no container istio-proxy", ref=backend.owner
+                        ),
+                    ),
+                    fixes=(
+                        remove_field(place, "Leave TLS to istiod"),
+                        Fix(
+                            title=f"Or inject a sidecar into {backend}",
+                            risk=Risk.RESTARTS_TRAFFIC,
+                            why="Label its namespace istio-injection=enabled and restart it.",
+                        ),
+                    ),
+                    severity=severity_of(upstream.use),
+                )

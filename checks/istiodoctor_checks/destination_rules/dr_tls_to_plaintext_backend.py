@@ -1,0 +1,134 @@
+"""DR002."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.upstreamtls import speaks_plainly
+from istiodoctor_checks.destinations import severity_of
+from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.wording import listing
+
+ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
+
+
+@check("DR002", severity=Severity.CRITICAL, needs=Mesh.upstream_tls.kinds)
+def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
+    """A DestinationRule makes the gateway speak TLS to a port that speaks plain HTTP.
+
+    Envoy sends a ClientHello, the backend answers in plain text, and requests get 503 (`UF`, with
+    `TLS_error: … WRONG_VERSION_NUMBER` in the access log).
+
+    Fix: remove `tls` from the DestinationRule, or give the backend a port that speaks TLS. What a
+    port speaks is judged by its name and numbers: TLS to a port that is only named http, with the
+    backend on 443 or 8443, is a usual way to originate TLS and is not reported.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: 8080}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: shop, namespace: shop}
+    spec: {host: shop, trafficPolicy: {tls: {mode: SIMPLE}}}
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec:
+      selector: {app: shop}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: shop, namespace: shop}
+    spec:
+      host: shop
+      trafficPolicy:
+        tls: {mode: ISTIO_MUTUAL}
+        portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE}}]
+    ```
+
+    Sources: istio.io, DestinationRule (ClientTLSSettings), Understanding TLS Configuration;
+    istio/istio issues 25062, 35870.
+    """
+    for upstream in mesh.upstream_tls():
+        service, port = upstream.resolution.service, upstream.resolution.port
+        if (
+            service and port and upstream.place and upstream.use.protocol == "http"
+            and upstream.mode in ORIGINATING and speaks_plainly(port)
+        ):  # fmt: skip
+            use = upstream.use
+            yield Finding(
+                message=(
+                    f"{upstream.place.ref} makes the gateway speak TLS ({upstream.mode}) to port"
+                    f" {port.port} of {service.ref}, which looks like plain HTTP"
+                    f" ({port.name or port.app_protocol}, targetPort"
+                    f" {port.target_port or port.port}): requests for"
+                    f" {listing(use.virtual_service.spec.hosts)} get 503."
+                ),
+                objects=(upstream.place, service.at("/spec/ports"), use.place),
+                identity=Identity.of(upstream.place.ref, str(port.port)),
+                hosts=frozenset(use.virtual_service.spec.hosts),
+                evidence=(Evidence(text=f"{upstream.place} has mode {upstream.mode}"),),
+                fixes=(
+                    remove_field(
+                        upstream.place,
+                        "Send plain HTTP",
+                        why="Sidecars still get mutual TLS: istiod sees to that by itself.",
+                    ),
+                ),
+                severity=severity_of(use),
+                confidence=Confidence.SUSPECTED,
+            )

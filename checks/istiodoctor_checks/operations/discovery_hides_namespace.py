@@ -1,0 +1,115 @@
+"""OPS006."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "OPS006",
+    severity=Severity.CRITICAL,
+    needs=Mesh.hidden_namespaces.kinds,
+    explains={"GW019"},
+)
+def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
+    """Istiod does not look at a namespace that holds Gateways or VirtualServices.
+
+    With `discoverySelectors` in the mesh configuration istiod reads only the namespaces whose
+    labels they take. Whatever lies in another one is as if it did not exist: no listener, no
+    route, no event.
+
+    Fix: give the namespace a label that the selectors take.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: istio, namespace: istio-system}
+    data: {mesh: "discoverySelectors: [{matchLabels: {mesh: member}}]"}
+    ---
+    apiVersion: v1
+    kind: Namespace
+    metadata: {name: istio-system, labels: {mesh: member}}
+    ---
+    apiVersion: v1
+    kind: Namespace
+    metadata: {name: shop}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    One selector of several is enough:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: istio, namespace: istio-system}
+    data:
+      mesh: |
+        discoverySelectors:
+        - matchLabels: {mesh: member}
+        - matchExpressions: [{key: team, operator: Exists}]
+    ---
+    apiVersion: v1
+    kind: Namespace
+    metadata: {name: istio-system, labels: {mesh: member}}
+    ---
+    apiVersion: v1
+    kind: Namespace
+    metadata: {name: shop, labels: {team: shop}}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: istio.io, MeshConfig (`discoverySelectors`), Configuration Scoping.
+    """
+    for hidden in mesh.hidden_namespaces():
+        yield Finding(
+            message=(
+                f"istiod does not look at the namespace {hidden.namespace}: the discoverySelectors"
+                f" of the mesh do not take its labels. {listing(e.ref for e in hidden.objects)}"
+                f" is as if it did not exist."
+            ),
+            objects=(Place(hidden.ref, "/metadata/labels"), *(e.at() for e in hidden.objects)),
+            identity=Identity.of(hidden.ref),
+            hosts=frozenset(hidden.hosts),
+            evidence=(Evidence(text=f"labels of {hidden.namespace}: {hidden.labels or 'none'}"),),
+            fixes=(
+                Fix(
+                    title=f"Give the namespace {hidden.namespace} the labels that are asked for",
+                    commands=(("kubectl", "label", "namespace", hidden.namespace, *hidden.wanted),)
+                    if hidden.wanted
+                    else (),
+                    verify=("kubectl", "get", "namespace", hidden.namespace, "--show-labels"),
+                ),
+            ),
+        )

@@ -1,0 +1,107 @@
+"""HTTP010."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.conflicts import SelfRedirect
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wording import listing
+
+
+@check("HTTP010", severity=Severity.CRITICAL, needs=Mesh.self_redirects.kinds)
+def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
+    """A VirtualService redirects to HTTPS what came by HTTPS, without end.
+
+    A rule with `redirect: {scheme: https}` is meant for plain requests, but the VirtualService is
+    bound to the TLS server as well, and nothing in the rule tells the two apart. A request that
+    came by HTTPS gets a redirect to the URL it asked for.
+
+    Fix: `match: [{port: 80}]` on the rule, or `httpsRedirect` on the plain server instead of the
+    rule.
+
+    ```yaml bad
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - {port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.example.com]}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - redirect: {scheme: https}
+    ```
+
+    With a port, or another path, the redirect ends:
+
+    ```yaml good
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - {port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.example.com]}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - match: [{port: 80}]
+        redirect: {scheme: https}
+      - match: [{uri: {exact: /old}}]
+        redirect: {scheme: https, uri: /new}
+      - route: [{destination: {host: shop}}]
+    ```
+
+    Sources: istio.io, VirtualService reference (HTTPRedirect); istio/istio issue 47881.
+    """
+    for each in mesh.self_redirects():
+        rule, server = each.rule, each.server
+        yield Finding(
+            message=(
+                f"{rule.virtual_service.ref} answers HTTPS requests for {listing(each.hosts)} on"
+                f" {server} with a redirect to the same URL, without end."
+            ),
+            objects=(rule.place, server.place),
+            identity=Identity.of(rule.virtual_service.ref),
+            hosts=frozenset(each.hosts),
+            evidence=(
+                Evidence(text="redirect.scheme is https, for any scheme", ref=rule.place.ref),
+                Evidence(text=f"bound to {server}", ref=server.gateway),
+            ),
+            fixes=(_limit(each),),
+            severity=Severity.CRITICAL if each.is_whole else Severity.HIGH,
+            servers=frozenset({server.id}),
+        )
+
+
+def _limit(each: SelfRedirect) -> Fix:
+    path = each.rule.place.path
+    operations = [
+        {"op": "add", "path": f"{path}/match/{index}/port", "value": 80}
+        for index in range(len(each.rule.rule.match))
+    ]
+    return json_patch(
+        each.rule.place.ref,
+        operations or [{"op": "add", "path": f"{path}/match", "value": [{"port": 80}]}],
+        "Redirect on port 80 only",
+        why="A route for the other requests must follow it.",
+    )

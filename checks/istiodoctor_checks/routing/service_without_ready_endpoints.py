@@ -1,0 +1,162 @@
+"""VS017."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.destinations import severity_of
+from istiodoctor_checks.wording import listing
+
+EXTERNAL_NAME = "ExternalName"
+
+
+@check(
+    "VS017",
+    severity=Severity.CRITICAL,
+    needs=Mesh.destinations.kinds | Mesh.ready_endpoints.kinds | Mesh.backends.kinds,
+)
+def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
+    """A route leads to a Service that has no endpoint ready to take traffic.
+
+    TLS works and the route matches, but the Service's selector takes no pod, or none of its pods
+    is ready: requests get 503 (`UH` in the access log).
+
+    Fix: correct the selector, or see why the pods are not ready.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: shop-1, namespace: shop, labels: {kubernetes.io/service-name: shop}}
+    endpoints: [{addresses: [10.0.0.7], conditions: {ready: false}}]
+    ```
+
+    One ready endpoint is enough, and an external name has none:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: ["*.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: mail, namespace: shop}
+    spec:
+      hosts: [mail.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: mail}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: shop-1, namespace: shop, labels: {kubernetes.io/service-name: shop}}
+    endpoints:
+    - {addresses: [10.0.0.7], conditions: {ready: false}}
+    - {addresses: [10.0.0.8], conditions: {ready: true}}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: mail, namespace: shop}
+    spec: {type: ExternalName, externalName: mail.example.net, ports: [{name: http, port: 80}]}
+    ```
+
+    Sources: istio.io, Network Problems; kubernetes.io, Debug Services; istio/istio issue 23886.
+    """
+    for use, found in mesh.destinations():
+        service = found.service
+        if service is None or service.spec.type == EXTERNAL_NAME:
+            continue
+        if mesh.ready_endpoints(service) == 0:
+            backends = mesh.backends(found)
+            yield Finding(
+                message=(
+                    f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to"
+                    f" {service.ref}, which has no ready endpoint"
+                    f"{_reason(service, bool(backends))}: requests get 503 (UH)."
+                ),
+                objects=(
+                    service.at("/spec/selector"),
+                    use.place,
+                    *(Place(e.owner) for e in backends),
+                ),
+                identity=Identity.of(service.ref),
+                hosts=frozenset(use.virtual_service.spec.hosts),
+                evidence=(Evidence(text=f"{service.ref} has 0 ready endpoints", ref=service.ref),),
+                fixes=(_fix(service, bool(backends)),),
+                severity=severity_of(use),
+            )
+
+
+def _reason(service: Service, has_pods: bool) -> str:
+    if has_pods or not service.spec.selector:
+        return ""
+    labels = listing(f"{key}={value}" for key, value in sorted(service.spec.selector.items()))
+    return f" (no pod in {service.namespace} carries {labels})"
+
+
+def _fix(service: Service, has_pods: bool) -> Fix:
+    selector = ",".join(f"{key}={value}" for key, value in sorted(service.spec.selector.items()))
+    return Fix(
+        title="Find out why its pods are not ready" if has_pods else "Correct its selector",
+        commands=(
+            ("kubectl", "get", "pods", "-n", service.namespace, "-l", selector, "-o", "wide"),
+            ("kubectl", "get", "pods", "-n", service.namespace, "--show-labels"),
+        ),
+        verify=(
+            "kubectl", "get", "endpointslices", "-n", service.namespace,
+            "-l", f"kubernetes.io/service-name={service.name}",
+        ),
+    )  # fmt: skip

@@ -1,0 +1,142 @@
+"""SVC012."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.addresses import Unready
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.wording import listing
+
+
+@check("SVC012", severity=Severity.CRITICAL, needs=Mesh.unready_gateways.kinds, explains={"CM007"})
+def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
+    """No pod of a gateway is ready, so its Service has no endpoints.
+
+    The Service of the gateway sends clients to ready pods only, and there is none: connections
+    are refused or time out. The reasons are those of any pod (image, scheduling, crash), or the
+    proxy is not ready because istiod cannot be reached.
+
+    A pod with the image `auto` was not injected: the gateway chart leaves the image to the
+    injection webhook, which takes part only where the namespace, or the pod, is labelled for a
+    revision that runs.
+
+    Fix: see the pod's events and logs; for `auto`, label the namespace (`istio-injection=enabled`
+    or `istio.io/rev=…`) and delete the pod.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    status: {conditions: [{type: Ready, status: "False"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: auto, args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    One ready pod is enough:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: gateway-1
+      namespace: istio-system
+      labels: {istio: ingressgateway}
+      ownerReferences: [{kind: DaemonSet, name: gateway, controller: true}]
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    status: {conditions: [{type: Ready, status: "False"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: gateway-2
+      namespace: istio-system
+      labels: {istio: ingressgateway}
+      ownerReferences: [{kind: DaemonSet, name: gateway, controller: true}]
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: istio.io, Installing Gateways; the analysis messages IST0146 and IST0147; istio/istio
+    issue 44972.
+    """
+    for each in mesh.unready_gateways():
+        pods = each.workload.pods
+        yield Finding(
+            message=f"{_reason(each)}: {listing(sorted(each.hosts))} cannot be reached.",
+            objects=(Place(each.workload.owner), *(Place(pod.ref) for pod in pods[:3])),
+            identity=Identity.of(each.workload.owner),
+            hosts=each.hosts,
+            evidence=tuple(
+                Evidence(
+                    text=f"{pod.ref}: phase {pod.status.phase or 'unknown'}, not ready",
+                    ref=pod.ref,
+                )
+                for pod in pods[:3]
+            ),
+            fixes=(_look(each),),
+        )
+
+
+def _reason(each: Unready) -> str:
+    if each.uninjected:
+        return (
+            f"The pods of {each.workload} have the image “auto”: the injection webhook did not"
+            " take part, and no proxy starts"
+        )
+    return f"None of the {len(each.workload.pods)} pods of {each.workload} is ready"
+
+
+def _look(each: Unready) -> Fix:
+    pod = each.workload.pods[0].ref
+    inject = ("kubectl", "label", "namespace", pod.namespace, "istio-injection=enabled")
+    if each.uninjected:
+        return Fix(
+            title="Let the injector fill in the proxy",
+            commands=(inject, ("kubectl", "delete", "pod", pod.name, "-n", pod.namespace)),
+            why="With revisions, label the namespace istio.io/rev=REVISION instead.",
+        )
+    return Fix(
+        title="See why the pods are not ready",
+        commands=(
+            ("kubectl", "describe", "pod", pod.name, "-n", pod.namespace),
+            ("kubectl", "logs", pod.name, "-n", pod.namespace, "--all-containers"),
+        ),
+    )

@@ -1,0 +1,116 @@
+"""SNI006."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor_checks.wording import listing
+
+
+@check("SNI006", severity=Severity.HIGH, needs=Mesh.repeated_sni_hosts.kinds)
+def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
+    """Two `tls` routes on one server match the same SNI host, and one of them is left out.
+
+    Envoy can have one filter chain per name. istiod keeps the rule of the older VirtualService
+    and skips the other one, with all of its names (`skipping VirtualService … duplicate SNI host
+    names` in its log).
+
+    Fix: match each SNI host once.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: ["*.example.com"]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: old, namespace: shop, creationTimestamp: "2024-05-01T08:00:00Z"}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      tls:
+      - match: [{port: 443, sniHosts: [shop.example.com]}]
+        route: [{destination: {host: shop}}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: new, namespace: shop, creationTimestamp: "2026-02-01T08:00:00Z"}
+    spec:
+      hosts: [shop.example.com, api.example.com]
+      gateways: [web]
+      tls:
+      - match: [{port: 443, sniHosts: [shop.example.com, api.example.com]}]
+        route: [{destination: {host: api}}]
+    ```
+
+    A wildcard beside an exact name is legal, and a match for another port is another place:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: tls, protocol: TLS}
+        hosts: ["*.example.com"]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: ["*.example.com"]
+      gateways: [web]
+      tls:
+      - match: [{port: 443, sniHosts: ["*.example.com"]}]
+        route: [{destination: {host: pages}}]
+      - match:
+        - {port: 443, sniHosts: [shop.example.com]}
+        - {port: 8443, sniHosts: [shop.example.com]}
+        route: [{destination: {host: shop}}]
+    ```
+
+    Sources: istio.io, VirtualService (TLSRoute); istio/istio issue 17079.
+    """
+    for repeated in mesh.repeated_sni_hosts():
+        first, second, server = repeated.first, repeated.second, repeated.server
+        yield Finding(
+            message=(
+                f"{first.ref} and {second.ref} both match the SNI host"
+                f" {listing(repeated.hosts)} on {server}. One filter chain is possible: the rule"
+                f" of {second.ref} is left out, with all its names."
+            ),
+            objects=(second.at("/spec/tls"), first.at("/spec/tls"), server.place),
+            identity=Identity.of(second.ref, first.ref.path),
+            hosts=frozenset(repeated.hosts),
+            evidence=tuple(
+                Evidence(text=f"{each.ref} matches {listing(repeated.hosts)}", ref=each.ref)
+                for each in dict.fromkeys((first, second))
+            ),
+            fixes=(
+                Fix(
+                    title=f"Match {listing(repeated.hosts)} in one VirtualService",
+                    why="The other one keeps the names that are its own.",
+                ),
+            ),
+            confidence=(Confidence.CERTAIN if repeated.order_is_known else Confidence.SUSPECTED),
+            servers=frozenset({server.id}),
+        )

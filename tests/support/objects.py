@@ -1,0 +1,129 @@
+"""Kubernetes objects in a line each, for claims about the mesh."""
+
+import json
+from typing import Any
+
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.snapshot import Snapshot
+from tests.support.examples import cluster
+
+Manifest = dict[str, Any]
+ISTIO = "networking.istio.io/v1"
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+RBAC = "rbac.authorization.k8s.io/v1"
+INGRESS = {"istio": "ingressgateway"}
+
+
+def snapshot_of(*objects: Manifest) -> Snapshot:
+    """Return objects as a cluster that was read completely."""
+    return cluster("\n---\n".join(map(json.dumps, objects)))
+
+
+def mesh_of(*objects: Manifest) -> Mesh:
+    """Return the mesh of objects that are a whole cluster."""
+    return Mesh(snapshot_of(*objects))
+
+
+def made(api_version: str, kind: str, name: str, namespace: str, **fields: Any) -> Manifest:
+    """Return an object; labels, annotations, age and owners go to its metadata."""
+    metadata: Manifest = {"name": name}
+    if namespace:
+        metadata["namespace"] = namespace
+    if created := fields.pop("created", None):
+        metadata["creationTimestamp"] = f"{created}T00:00:00Z"
+    for key in ("labels", "annotations", "ownerReferences"):
+        if key in fields:
+            metadata[key] = fields.pop(key)
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+
+
+def pod(name: str = "gateway", namespace: str = "istio-system", **fields: Any) -> Manifest:
+    """Return a pod of a gateway; `image`, `env`, `ports` are those of its proxy."""
+    fields.setdefault("labels", INGRESS)
+    proxy = {
+        "name": "istio-proxy",
+        "image": fields.pop("image", "istio/proxyv2:1.24.1"),
+        "args": ["proxy", "router"],
+        "env": [{"name": key, "value": value} for key, value in fields.pop("env", {}).items()],
+        "ports": fields.pop("ports", []),
+    }
+    spec = {"containers": [proxy], **fields.pop("spec", {})}
+    return made("v1", "Pod", name, namespace, spec=spec, **fields)
+
+
+def istiod(version: str = "1.24.1", revision: str = "", **env: str) -> Manifest:
+    """Return a pod of istiod."""
+    labels = {"app": "istiod", **({"istio.io/rev": revision} if revision else {})}
+    container = {
+        "name": "discovery",
+        "image": f"istio/pilot:{version}",
+        "env": [{"name": key, "value": value} for key, value in env.items()],
+    }
+    name = f"istiod-{revision or 'default'}"
+    return made("v1", "Pod", name, "istio-system", labels=labels, spec={"containers": [container]})
+
+
+def service(name: str, namespace: str, *ports: int | Manifest, **fields: Any) -> Manifest:
+    """Return a Service; a port is its number, or the whole entry."""
+    entries = [
+        {"name": f"p{each}", "port": each} if isinstance(each, int) else each for each in ports
+    ]
+    spec = {"selector": fields.pop("selector", INGRESS), "ports": entries}
+    return made("v1", "Service", name, namespace, spec=spec | fields.pop("spec", {}), **fields)
+
+
+def server(
+    port: int, protocol: str, *hosts: str, tls: Manifest | None = None, **fields: Any
+) -> Manifest:
+    """Return a server of an Istio Gateway."""
+    name = fields.pop("name", f"{protocol.lower()}-{port}-{hosts[0] if hosts else ''}")
+    entry = {"port": {"number": port, "protocol": protocol, "name": name}, "hosts": list(hosts)}
+    return {**entry, **({"tls": tls} if tls is not None else {}), **fields}
+
+
+def https(*hosts: str, credential: str = "cert", mode: str = "SIMPLE", **fields: Any) -> Manifest:
+    """Return an HTTPS server on 443 with a credential."""
+    tls = {"mode": mode, "credentialName": credential}
+    return server(443, "HTTPS", *hosts, tls=tls, **fields)
+
+
+def gateway(
+    name: str, namespace: str, *servers: Manifest, selector: Manifest = INGRESS, **fields: Any
+) -> Manifest:
+    """Return an Istio Gateway."""
+    spec = {"selector": selector, "servers": list(servers)}
+    return made(ISTIO, "Gateway", name, namespace, spec=spec, **fields)
+
+
+def virtual_service(name: str, namespace: str, *hosts: str, **fields: Any) -> Manifest:
+    """Return a VirtualService; `gateways`, `http`, `tls` and `exportTo` are its spec's."""
+    spec = {
+        key: fields.pop(key) for key in ("gateways", "http", "tls", "exportTo") if key in fields
+    }
+    return made(
+        ISTIO, "VirtualService", name, namespace, spec={"hosts": list(hosts), **spec}, **fields
+    )
+
+
+def route(host: str, **destination: Any) -> Manifest:
+    """Return an HTTP rule without a match that leads to a host."""
+    return {"route": [{"destination": {"host": host, **destination}}]}
+
+
+def secret(name: str, namespace: str = "istio-system", *keys: str, **values: str) -> Manifest:
+    """Return a Secret with a server certificate, or with the keys named."""
+    data = {key: "authority Clients" for key in keys} | values
+    if not data:
+        data = {"tls.crt": "certificate for a.example.com", "tls.key": "key of a.example.com"}
+    return made("v1", "Secret", name, namespace, stringData=data)
+
+
+def grant(namespace: str, origin: str, **fields: Any) -> Manifest:
+    """Return a ReferenceGrant that lets Gateways of a namespace refer to Secrets."""
+    group = "gateway.networking.k8s.io"
+    kind = fields.pop("kind", "Gateway")
+    spec = {
+        "from": [{"group": group, "kind": kind, "namespace": origin}],
+        "to": [fields.pop("to", {"group": "", "kind": "Secret"})],
+    }
+    return made(f"{group}/v1beta1", "ReferenceGrant", "grant", namespace, spec=spec)
