@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from istiodoctor.finding import Fix, Risk
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.coverage import ServedCertificate, UncoveredHost
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.fixes import get, json_patch, set_field
 from istiodoctor_checks.served import replace_secret
 from istiodoctor_checks.wording import listing
 
@@ -30,6 +31,34 @@ def add_names(
         return (add_dns_names(writers[0], hosts),)
     title = f"Replace the certificate by one that also names {listing(hosts)}"
     return (replace_secret(served.credential, title),)
+
+
+def serve_another(
+    mesh: Mesh, served: ServedCertificate, missed: Iterable[UncoveredHost]
+) -> tuple[Fix, ...]:
+    """Point the servers to Secrets beside this one that name all their hosts, if there are."""
+    servers = dict.fromkeys(each.server for each in missed)
+    uses = {use.server: use for use in served.uses if use.reference.text == use.name}
+    better = {
+        server: mesh.credentials_for(use.namespace, server.names)[:1]
+        for server in servers
+        if (use := uses.get(server))
+    }
+    changes = [
+        set_field(Place(server.gateway, uses[server].reference.path), found.name, "").patches[0]
+        for server, each in better.items()
+        for found in each
+    ]
+    if len(changes) < len(servers):
+        return ()
+    names = listing(found.name for each in better.values() for found in each)
+    return (
+        Fix(
+            title=f"Serve {names} instead, which names these hosts",
+            patches=tuple(changes),
+            verify=get(changes[0].ref),
+        ),
+    )
 
 
 def add_dns_names(certificate: Certificate, hosts: Iterable[str]) -> Fix:

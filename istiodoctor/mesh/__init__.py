@@ -6,6 +6,7 @@ from istiodoctor.mesh.policies import PolicyQuestions
 from istiodoctor.mesh.refusals import RefusalQuestions
 from istiodoctor.mesh.reuse import ReuseQuestions
 from istiodoctor.mesh.trust import TrustQuestions
+from istiodoctor.mesh.upgrades import UpgradeQuestions
 from istiodoctor.mesh.wanted import WantedQuestions
 
 __all__ = ["Mesh"]
@@ -18,6 +19,7 @@ class Mesh(
     RefusalQuestions,
     ClientQuestions,
     PolicyQuestions,
+    UpgradeQuestions,
     ReuseQuestions,
 ):
     """Everything a check may ask, about one snapshot."""

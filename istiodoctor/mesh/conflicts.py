@@ -1,14 +1,14 @@
 """What Gateways and VirtualServices say that defeats itself: scopes, prefixes, redirects."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from istiodoctor.mesh.addresses import AddressQuestions
 from istiodoctor.mesh.credentials import CredentialUse
-from istiodoctor.mesh.hops import FORWARDED_PROTO
+from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import applies_on
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind, applies_on
 from istiodoctor.mesh.routing import Binding, BoundRule
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.version import Version
@@ -131,6 +131,47 @@ class ConflictQuestions(AddressQuestions):
                 )
             if not rule.rule.match:
                 return None
+        return None
+
+    @question(
+        rests_on=[
+            AddressQuestions.plain_hosts,
+            AddressQuestions.fronts,
+            AddressQuestions.fronts_for,
+            AddressQuestions.routes_for,
+            AddressQuestions.http_rules,
+            AddressQuestions.trusted_proxies,
+            AddressQuestions.wants_tls,
+        ]
+    )
+    def route_loops(self) -> tuple[Loop, ...]:
+        """Return the redirects of routes that are blind to HTTPS having ended before them."""
+        return tuple(
+            Loop(
+                plain=replace(plain, place=rule.place),
+                front=front,
+                trusted_proxies=self.trusted_proxies(plain.workload),
+                is_certain=front.plain_port is not None or not self.wants_tls(plain),
+            )
+            for plain in self.plain_hosts()
+            if plain.redirect is RedirectKind.ROUTE
+            for front in self._plain_fronts(plain)[:1]
+            if (rule := self._blind_redirect(plain))
+        )
+
+    def _blind_redirect(self, plain: PlainHost) -> BoundRule | None:
+        """Return the redirect that takes requests whatever X-Forwarded-Proto says."""
+        for virtual_service in self.routes_for(plain.server, plain.host):
+            for rule in self.http_rules(virtual_service):
+                if not applies_on(rule, plain.server):
+                    continue
+                redirect = rule.rule.redirect
+                matches = rule.rule.match
+                is_told_apart = bool(matches) and all(map(_asks_for_scheme, matches))
+                if redirect and redirect.scheme == "https" and not is_told_apart:
+                    return rule
+                if not matches:
+                    return None
         return None
 
     @question(rests_on=[AddressQuestions.credential_uses])

@@ -96,11 +96,16 @@ class DestinationQuestions(RoutingQuestions):
         Names without a dot get the namespace; dotted ones are taken as they are, so `name.ns`
         matches nothing.
         """
+        return self._resolved(destination, namespace, self._service_entry_hosts())
+
+    def _resolved(
+        self, destination: Destination, namespace: str, entries: HostIndex[str]
+    ) -> Resolution:
         fqdn = full_name(destination.host, namespace)
         split = split_fqdn(fqdn)
-        if next(self._service_entry_hosts().covering(fqdn), None):
+        if next(entries.covering(fqdn), None):
             return Resolution(fqdn=fqdn, state=DestinationState.SERVICE_ENTRY)
-        found = self.service(split[1], split[0]) if split else None
+        found = self._get(Service, split[1], split[0]) if split else None
         if found is None:
             name = split[0] if split else fqdn.partition(".")[0]
             known = self._is_complete(Kind.SERVICE_ENTRY) and (
@@ -122,11 +127,13 @@ class DestinationQuestions(RoutingQuestions):
             port=port,
         )
 
-    @question(rests_on=[RoutingQuestions.destination_uses, resolve])
+    @question(Kind.SERVICE, rests_on=[RoutingQuestions.destination_uses, resolve])
     def destinations(self) -> tuple[tuple[DestinationUse, Resolution], ...]:
         """Return every destination of a gateway route with what it leads to."""
+        entries = self._service_entry_hosts()
         return tuple(
-            (use, self.resolve(use.destination, use.namespace)) for use in self.destination_uses()
+            (use, self._resolved(use.destination, use.namespace, entries))
+            for use in self.destination_uses()
         )
 
     @question(Kind.DESTINATION_RULE)
@@ -135,6 +142,11 @@ class DestinationQuestions(RoutingQuestions):
         for rule in self._all(DestinationRule):
             found[full_name(rule.spec.host, rule.namespace)].append(rule)
         return {host: tuple(rules) for host, rules in found.items()}
+
+    @question(rests_on=[_rules_by_host])
+    def destination_rule_hosts(self) -> frozenset[str]:
+        """Return the full host of every DestinationRule."""
+        return frozenset(self._rules_by_host())
 
     @question(rests_on=[_rules_by_host])
     def _rule_index(self) -> HostIndex[tuple[DestinationRule, ...]]:

@@ -14,6 +14,8 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 
 HTTPS_PORT = 443
+NEG_ANNOTATION = "cloud.google.com/neg"
+"""Pods behind a load balancer of Google's that is made elsewhere, and often ends TLS."""
 OUTSIDE_TYPES = frozenset({"LoadBalancer", "NodePort"})
 
 
@@ -45,6 +47,8 @@ class Unreachable:
     listener: Listener
     services: tuple[Service, ...]
     """The Services of the pods; empty when there is none."""
+    is_certain: bool
+    """Whether every Service beside the pods was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,7 +71,8 @@ class PlainHttps:
     """Those for which nothing is known to end TLS before it."""
     services: tuple[Service, ...]
     """The Services whose port 443 leads to it."""
-    exposure: Exposure
+    is_certain: bool
+    """Whether TLS comes as far as the gateway: through its own load balancer or node's port."""
 
 
 class ExposureQuestions(SelectionQuestions):
@@ -111,7 +116,10 @@ class ExposureQuestions(SelectionQuestions):
         reached = {server for server, _, is_reached in found if is_reached is not False}
         return tuple(
             Unreachable(
-                server=server, listener=listener, services=self.services_of(listener.workload)
+                server=server,
+                listener=listener,
+                services=self.services_of(listener.workload),
+                is_certain=self._is_complete(Kind.SERVICE, listener.workload.namespace),
             )
             for server, listener, _ in found
             if server not in reached
@@ -161,6 +169,7 @@ class ExposureQuestions(SelectionQuestions):
         rests_on=[
             SelectionQuestions.listeners,
             SelectionQuestions.fronts_for,
+            SelectionQuestions.services_of,
             port_routes,
             exposure,
         ]
@@ -172,15 +181,27 @@ class ExposureQuestions(SelectionQuestions):
         redirecting listener: that is a question of its own.
         """
         return tuple(
-            PlainHttps(server=server, hosts=hosts, services=services, exposure=seen)
+            PlainHttps(
+                server=server,
+                hosts=hosts,
+                services=services,
+                is_certain=self._gets_connections(listener),
+            )
             for listener in self.listeners()
-            for seen in (self.exposure(listener.workload),)
+            if self.exposure(listener.workload) is not Exposure.INSIDE
             for services in (self._https_services(listener),)
             for server in listener.servers
-            if seen is not Exposure.INSIDE
-            and server.is_plain_http
+            if server.is_plain_http
             and (server.port == HTTPS_PORT or (services and not server.https_redirect))
             if (hosts := self._without_front(server, listener))
+        )
+
+    def _gets_connections(self, listener: Listener) -> bool:
+        """Whether clients' own connections are known to end at a listener."""
+        return _has_host_port(listener.workload, listener.port) or any(
+            service.spec.type == "LoadBalancer"
+            and NEG_ANNOTATION not in service.metadata.annotations
+            for service in self.services_of(listener.workload)
         )
 
     def _https_services(self, listener: Listener) -> tuple[Service, ...]:

@@ -1,18 +1,16 @@
 """The plain hop before a gateway, and what becomes of it where the gateway redirects to HTTPS."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, ExposureQuestions
+from istiodoctor.mesh.exposure import HTTPS_PORT, ExposureQuestions
 from istiodoctor.mesh.frontproxy import Front
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import HTTP_PORT, PlainHost, RedirectKind, TlsHost
-from istiodoctor.mesh.servers import WITH_CREDENTIAL, GatewayApi, Server
+from istiodoctor.mesh.redirects import HTTP_PORT, PlainHost, RedirectKind
+from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.kubernetes import Ingress, Service
 
 TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
 FORWARDED_PROTO = "x-forwarded-proto"
@@ -52,37 +50,20 @@ class SharedTarget:
     is_certain: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlainTwin:
-    """A TLS host that clients outside use, and what may stand before its plain twin."""
-
-    tls: TlsHost
-    plain: PlainHost | None
-    """What answers on port 80; None when no server does."""
-    fronts: tuple[Front, ...]
-    """Those that end TLS, or redirect to it."""
-
-
 class HopQuestions(ExposureQuestions):
-    """Plain HTTP in front of, and beside, HTTPS."""
-
-    def _declared(self, workload: Workload, wanted: Callable[[Server], bool]) -> HostIndex[Server]:
-        return HostIndex(
-            (host.name, server)
-            for server in self.servers_by_workload().get(workload, ())
-            if wanted(server)
-            for host in server.hosts
-        )
+    """Plain HTTP in front of HTTPS."""
 
     @question(rests_on=[ExposureQuestions.servers_by_workload])
     def _declared_tls(self, workload: Workload) -> HostIndex[Server]:
-        return self._declared(workload, lambda each: each.is_tls or each.protocol in TLS_PROTOCOLS)
+        return HostIndex(
+            (host.name, server)
+            for server in self.servers_by_workload().get(workload, ())
+            if server.is_tls or server.protocol in TLS_PROTOCOLS
+            for host in server.hosts
+        )
 
-    @question(rests_on=[ExposureQuestions.servers_by_workload])
-    def _declared_plain(self, workload: Workload) -> HostIndex[Server]:
-        return self._declared(workload, lambda each: each.is_plain_http)
-
-    def _wants_tls(self, plain: PlainHost) -> bool:
+    @question(rests_on=[_declared_tls, ExposureQuestions.tls_hosts_meeting])
+    def wants_tls(self, plain: PlainHost) -> bool:
         """Whether a TLS server for the host is written for the same gateway, live or dropped."""
         if self.tls_hosts_meeting(plain.workload, plain.host):
             return True
@@ -118,16 +99,26 @@ class HopQuestions(ExposureQuestions):
             if front.terminates_tls and front.plain_port in (None, plain.listener.port)
         )
 
+    @question(Kind.INGRESS)
+    def _ingress_tls(self) -> HostIndex[Ingress]:
+        """Return the Ingresses that have a certificate for a host: istiod may serve them too."""
+        return HostIndex(
+            (host, ingress)
+            for ingress in self._all(Ingress)
+            for tls in ingress.spec.tls
+            for host in tls.hosts or ("*",)
+        )
+
     @question(
         Kind.ISTIO_GATEWAY,
         rests_on=[
             _redirected,
             ExposureQuestions.fronts,
             ExposureQuestions.fronts_for,
-            _declared_tls,
-            ExposureQuestions.tls_hosts_meeting,
+            wants_tls,
             ExposureQuestions.trusted_proxies,
             ExposureQuestions.tls_meets_somewhere,
+            _ingress_tls,
         ],
     )
     def redirect_loops(self) -> tuple[Loop, ...]:
@@ -145,7 +136,7 @@ class HopQuestions(ExposureQuestions):
     def _redirect_loop(self, plain: PlainHost) -> Loop | None:
         trusted = self.trusted_proxies(plain.workload)
         front = next(iter(self._plain_fronts(plain)), None)
-        wants_tls = self._wants_tls(plain)
+        wants_tls = self.wants_tls(plain)
         if front is None and (wants_tls or not self._is_dead_end(plain)):
             return None
         is_told = front is None or front.plain_port is not None or not wants_tls
@@ -161,6 +152,7 @@ class HopQuestions(ExposureQuestions):
             plain.workload.is_known
             and self._is_complete(Kind.ISTIO_GATEWAY)
             and not self.tls_meets_somewhere(plain.host)
+            and next(self._ingress_tls().meeting(plain.host), None) is None
         )
 
     @question(
@@ -168,8 +160,7 @@ class HopQuestions(ExposureQuestions):
             _redirected,
             ExposureQuestions.fronts,
             ExposureQuestions.fronts_for,
-            _declared_tls,
-            ExposureQuestions.tls_hosts_meeting,
+            wants_tls,
             ExposureQuestions.trusted_proxies,
         ]
     )
@@ -185,7 +176,7 @@ class HopQuestions(ExposureQuestions):
             if trusted
             for front in self._plain_fronts(plain)
             if front.sends_x_forwarded_proto != "https"
-            and (front.sends_x_forwarded_proto or front.plain_port or not self._wants_tls(plain))
+            and (front.sends_x_forwarded_proto or front.plain_port or not self.wants_tls(plain))
         )
 
     @question(
@@ -257,70 +248,3 @@ class HopQuestions(ExposureQuestions):
             for virtual_service in self.routes_for(plain.server, plain.host)
             for bound in self.http_rules(virtual_service)
         )
-
-    @question(
-        rests_on=[
-            ExposureQuestions.tls_hosts,
-            ExposureQuestions.plain_hosts_for,
-            ExposureQuestions.fronts,
-            ExposureQuestions.fronts_for,
-            ExposureQuestions.exposure,
-        ],
-    )
-    def _plain_twins(self) -> tuple[PlainTwin, ...]:
-        """Return the TLS hosts on 443 that Istio servers end, with their plain twins."""
-        return tuple(
-            PlainTwin(tls=tls, plain=self._on_port_80(tls), fronts=self._concerned(tls))
-            for tls in self.tls_hosts()
-            if tls.server.api is GatewayApi.ISTIO
-            and tls.server.port == HTTPS_PORT
-            and tls.server.mode in WITH_CREDENTIAL
-            and self.exposure(tls.workload) is not Exposure.INSIDE
-        )
-
-    def _on_port_80(self, tls: TlsHost) -> PlainHost | None:
-        found = self.plain_hosts_for(tls.workload, tls.host)
-        return next((each for each in found if each.server.port == HTTP_PORT), None)
-
-    def _concerned(self, tls: TlsHost) -> tuple[Front, ...]:
-        if not self.fronts(tls.workload):
-            return ()
-        return tuple(
-            front
-            for front in self.fronts_for(tls.workload, tls.host)
-            if front.terminates_tls or front.redirects_to_https
-        )
-
-    @question(rests_on=[_plain_twins, ExposureQuestions.routes_for])
-    def served_in_the_clear(self) -> tuple[tuple[PlainHost, PlainTwin], ...]:
-        """Return the TLS hosts whose plain twin has routes and no redirect."""
-        return tuple(
-            (plain, twin)
-            for twin in self._plain_twins()
-            if (plain := twin.plain)
-            and plain.redirect is RedirectKind.NONE
-            and plain.server.api is GatewayApi.ISTIO
-            and self.routes_for(plain.server, twin.tls.host)
-        )
-
-    @question(
-        Kind.ISTIO_GATEWAY,
-        rests_on=[_plain_twins, _declared_plain, ExposureQuestions.port_routes],
-    )
-    def unanswered_plain_hosts(self) -> tuple[PlainTwin, ...]:
-        """Return the TLS hosts for which nobody answers on the Service's open port 80."""
-        if not self._is_complete(Kind.ISTIO_GATEWAY):
-            return ()
-        return tuple(self._unanswered())
-
-    def _unanswered(self) -> Iterator[PlainTwin]:
-        for twin in self._plain_twins():
-            workload = twin.tls.workload
-            if twin.plain or twin.fronts or not workload.is_known:
-                continue
-            if twin.tls.server.mode is not TlsMode.SIMPLE:  # no browsers: nobody types these names
-                continue
-            is_open = any(each.port.port == HTTP_PORT for each in self.port_routes(workload))
-            written = next(self._declared_plain(workload).meeting(twin.tls.host), None)
-            if is_open and written is None:
-                yield twin

@@ -105,6 +105,8 @@ class HostIndex(Generic[T]):
 
     def covering(self, host: str) -> Iterator[T]:
         """Yield the items whose host covers this one, most specific first."""
+        if not self._exact:
+            return
         host = host.lower()
         yield from self._exact.get(host, ())
         for parent in parents(host):

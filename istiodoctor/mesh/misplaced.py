@@ -1,5 +1,7 @@
 """Certificates that write a Secret beside the one a gateway asks for."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.challenges import ChallengeQuestions
@@ -89,6 +91,34 @@ class MisplacedQuestions(ChallengeQuestions):
             if certificate.namespace == use.namespace
             and is_ready(certificate)
             and all(_names(certificate, host) for host in use.server.names)
+        )
+
+    @question(Kind.SECRET)
+    def _credentials_by_name(self) -> Mapping[tuple[str, str], tuple[Credential, ...]]:
+        found: dict[tuple[str, str], list[Credential]] = defaultdict(list)
+        for credential in self._snapshot.credentials.values():
+            for name in credential.leaf.dns_names if credential.leaf else ():
+                found[credential.namespace, name.lower()].append(credential)
+        return {key: tuple(each) for key, each in found.items()}
+
+    @question(rests_on=[_credentials_by_name])
+    def credentials_for(self, namespace: str, hosts: tuple[str, ...]) -> tuple[Credential, ...]:
+        """Return the Secrets that were read in a namespace and could be served for these hosts.
+
+        Their certificate names all of them, is in force and belongs to their key.
+        """
+        host = hosts[0].lower() if hosts else ""
+        index, parent = self._credentials_by_name(), host.partition(".")[2]
+        candidates = (
+            *index.get((namespace, host), ()),
+            *index.get((namespace, f"*.{parent}"), ()),
+        )
+        return tuple(
+            each
+            for each in dict.fromkeys(candidates)
+            if (pair := each.pair) and (leaf := pair.chain.leaf) and pair.key_matches_leaf
+            if leaf.not_before <= self.taken_at < leaf.not_after
+            if all(any(certificate_covers(n, h) for n in leaf.dns_names) for h in hosts)
         )
 
     @question(

@@ -228,7 +228,7 @@ class MisroutingQuestions(AttachmentQuestions):
             AttachmentQuestions.virtual_services,
             AttachmentQuestions.servers_of,
             AttachmentQuestions.routes_for,
-            references_of,
+            _references_by_source,
             servers_by_gateway,
             istio_servers_for,
         ]
@@ -238,35 +238,41 @@ class MisroutingQuestions(AttachmentQuestions):
 
         Not judged where a named Gateway is missing or was not read.
         """
+        bound = self.servers_of()
+        named = self._references_by_source()
         return tuple(
             each
             for source in self.virtual_services()
-            if (references := self.references_of(source))
+            if (references := named.get(source.ref))
             and all(each.state is ReferenceState.FOUND for each in references)
-            for each in self._unserved(source, references)
+            for each in self._unserved(source, references, bound.get(source.ref, ()))
         )
 
     def _unserved(
-        self, source: VirtualService, references: tuple[GatewayReference, ...]
+        self,
+        source: VirtualService,
+        references: tuple[GatewayReference, ...],
+        bindings: tuple[Binding, ...],
     ) -> Iterator[UnservedHost]:
-        bindings = self.servers_of().get(source.ref, ())
-        bound = [host for each in bindings for host in (*each.hosts, *each.blocked_hosts)]
+        bound = {host for each in bindings for host in (*each.hosts, *each.blocked_hosts)}
         lost = [
             (index, host)
             for index, host in enumerate(source.spec.hosts)
-            if not any(covers(host, each) for each in bound)
+            if host not in bound and not any(covers(host, each) for each in bound)
         ]
+        if not lost:
+            return
         is_partial = len(lost) < len(source.spec.hosts)
         for_mesh = MESH in source.spec.gateways
         by_gateway = self.servers_by_gateway()
+        servers = tuple(
+            server
+            for gateway in dict.fromkeys(each.target for each in references)
+            for server in by_gateway.get(gateway, ())
+        )
         for index, host in lost:
             if (for_mesh and is_partial) or is_internal(host) or self._is_answered(source, host):
                 continue
-            servers = tuple(
-                server
-                for gateway in dict.fromkeys(each.target for each in references)
-                for server in by_gateway.get(gateway, ())
-            )
             yield UnservedHost(
                 virtual_service=source,
                 index=index,
@@ -453,6 +459,8 @@ class MisroutingQuestions(AttachmentQuestions):
         return (*filter(None, within), *across)
 
     def _shadow_within(self, source: VirtualService) -> Shadow | None:
+        if len(source.spec.http) < 2:
+            return None
         rules = [each for each in self.http_rules(source) if each.place.ref == source.ref]
         if len(rules) < len(source.spec.http):
             return None  # delegates add their own conditions

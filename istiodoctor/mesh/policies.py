@@ -128,7 +128,11 @@ class PolicyQuestions(AttachmentQuestions):
             for workload in self.servers_by_workload()
             if (config := self.mesh_config(workload))
         ]
-        return configured[0] if configured and configured.count(configured[0]) == len(configured) else ()
+        return (
+            configured[0]
+            if configured and configured.count(configured[0]) == len(configured)
+            else ()
+        )
 
 
 def _wanted_labels(selectors: tuple[LabelSelector, ...]) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.hops import HopQuestions
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import Dropped, Listener
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import Binding
 from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.twins import TwinQuestions
 from istiodoctor.model.istio import TlsMode, VirtualService
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
@@ -42,10 +42,10 @@ class Loss:
     """Whether its Gateway has no other."""
 
 
-class UnroutedQuestions(HopQuestions):
+class UnroutedQuestions(TwinQuestions):
     """Servers without routes and routes without servers."""
 
-    @question(rests_on=[HopQuestions.bindings, HopQuestions.listeners])
+    @question(rests_on=[TwinQuestions.bindings, TwinQuestions.listeners])
     def _bound_hosts(self) -> Mapping[Server, HostIndex[Binding]]:
         """Return the bindings by host of every live server that needs routes.
 
@@ -70,7 +70,7 @@ class UnroutedQuestions(HopQuestions):
 
     @question(
         Kind.VIRTUAL_SERVICE,
-        rests_on=[_bound_hosts, HopQuestions.bound_virtual_services],
+        rests_on=[_bound_hosts, TwinQuestions.bound_virtual_services],
     )
     def unrouted_servers(self) -> tuple[Unrouted, ...]:
         """Return the live servers that end in HTTP and have hosts without any route.
@@ -86,18 +86,18 @@ class UnroutedQuestions(HopQuestions):
             if (hosts := _without_routes(server, bound))
         )
 
-    @question(rests_on=[HopQuestions.servers])
+    @question(rests_on=[TwinQuestions.servers])
     def _server_counts(self) -> Mapping[Ref, int]:
         return Counter(server.gateway for server in self.servers())
 
     @question(
         rests_on=[
             _server_counts,
-            HopQuestions.listeners,
-            HopQuestions.bindings,
-            HopQuestions.routes_for,
-            HopQuestions.server_for,
-            HopQuestions.redirecting_servers,
+            TwinQuestions.listeners,
+            TwinQuestions.bindings,
+            TwinQuestions.routes_for,
+            TwinQuestions.server_for,
+            TwinQuestions.redirecting_servers,
         ]
     )
     def losses(self) -> tuple[Loss, ...]:

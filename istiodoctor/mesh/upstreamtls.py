@@ -21,6 +21,7 @@ from istiodoctor.model.ref import Place
 
 ROOT_NAMESPACE = "istio-system"
 AMBIENT_LABEL = "istio.io/dataplane-mode"
+PLAIN_MODES = frozenset({"", "DISABLE"})
 TLS_TARGETS = frozenset({443, 4443, 6443, 8443, 9443, "https", "tls"})
 PLAIN_TARGETS = frozenset({80, 3000, 5000, 8000, 8080, 8081, 9080, "http"})
 """Ports that by custom speak one or the other; names are those of container ports."""
@@ -52,21 +53,43 @@ class UpstreamTlsQuestions(UpstreamQuestions):
         rests_on=[
             UpstreamQuestions.destinations,
             UpstreamQuestions.routing_workloads,
+            UpstreamQuestions.destination_rule_hosts,
+            UpstreamQuestions.destination_rules,
+        ]
+    )
+    def upstream_tls(self) -> tuple[UpstreamTls, ...]:
+        """Return how gateway workloads speak to destinations whose TLS a DestinationRule sets."""
+        if not self.destination_rule_hosts():
+            return ()
+        return tuple(
+            found
+            for use, resolution in self.destinations()
+            if self.destination_rules(resolution.fqdn)
+            for workload in self.routing_workloads(use.virtual_service)
+            if (found := self._upstream(use, resolution, workload)).tls
+        )
+
+    @question(
+        rests_on=[
+            UpstreamQuestions.destinations,
+            UpstreamQuestions.routing_workloads,
             UpstreamQuestions.destination_rules,
             UpstreamQuestions.destination_rules_are_known,
         ]
     )
-    def upstream_tls(self) -> tuple[UpstreamTls, ...]:
-        """Return how each known gateway workload speaks to each destination of its routes.
+    def plain_to_tls(self) -> tuple[UpstreamTls, ...]:
+        """Return how gateway workloads send plain HTTP to ports that look like TLS.
 
-        Destinations without settings are left out where DestinationRules were not all read.
+        Not judged where DestinationRules were not all read: one may set TLS.
         """
-        known = self.destination_rules_are_known()
+        if not self.destination_rules_are_known():
+            return ()
         return tuple(
             found
             for use, resolution in self.destinations()
+            if use.protocol == "http" and resolution.port and speaks_tls(resolution.port)
             for workload in self.routing_workloads(use.virtual_service)
-            if (found := self._upstream(use, resolution, workload)).tls or known
+            if (found := self._upstream(use, resolution, workload)).mode in PLAIN_MODES
         )
 
     def _upstream(

@@ -1,11 +1,13 @@
 """What the examples of CERT checks and OPS009 cannot show: whose hosts count, who speaks."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.registry import discover
+from tests.support.certificates import Authority
 from tests.support.examples import NOW, cluster, mesh
 
 CHECKS = discover().by_code()
@@ -163,6 +165,21 @@ def test_an_expired_secret_that_no_live_server_serves_is_nobodys_fault():
     assert speaking(mesh(text)) == []
 
 
+def test_an_expired_intermediate_counts_like_an_expired_certificate():
+    ended = NOW - timedelta(days=1)
+    intermediate = Authority("Old Intermediate", Authority("Old Root"), not_after=ended)
+    made = intermediate.issue("shop.example.com").secret("istio-system", "shop-cert")
+
+    (finding,) = found(
+        "CERT001", mesh(whole(gateway("shop.example.com"), f"\n{json.dumps(made)}"))
+    )
+
+    assert (finding.message.partition(" in ")[0], finding.deadline) == (
+        "The intermediate CN=Old Intermediate",
+        ended,
+    )
+
+
 def test_a_chain_in_the_wrong_order_is_one_fault_and_its_leaf_is_still_read():
     text = whole(
         gateway("shop.example.com"),
@@ -240,4 +257,23 @@ def test_only_the_last_tenth_of_a_lifetime_and_at_most_a_week_is_near_the_end():
     assert (near(SHOP, 7.1 * days, 6.9 * days), near(short, 6.1 * days, 5.9 * days)) == (
         [False, True],
         [False, True],
+    )
+
+
+def test_a_secret_beside_it_that_names_the_hosts_is_offered_first():
+    text = whole(
+        gateway("shop.example.com", "credentialName: pay-cert"),
+        gateway("pay.example.com", "credentialName: pay-cert", "pay"),
+        secret("certificate for pay.example.com", "pay.example.com", "pay-cert"),
+        secret("certificate for shop.example.com; expired", "shop.example.com", "old-cert"),
+        SHOP,
+    )
+
+    (finding,) = found("CERT003", mesh(text))
+
+    (patch,) = finding.fixes[0].patches
+    path = "/spec/servers/0/tls/credentialName"
+    assert (patch.ref.name, patch.body) == (
+        "web",
+        [{"op": "add", "path": path, "value": "shop-cert"}],
     )

@@ -255,3 +255,32 @@ spec:
     text = POD + plain.format(name="one") + plain.format(name="two")
 
     assert not find("GW019", text + route("a", "a.example.com", "one"))
+
+
+def test_a_prefix_that_keeps_a_second_virtual_service_out_does_what_it_is_for():
+    gateway = tls_gateway("web", "shop/a.example.com")
+    stranger = route("b", "a.example.com", "shop/web").replace("namespace: shop", "namespace: b")
+    (alone,) = find("GW010", gateway + stranger)
+    (beside,) = find("GW010", gateway + stranger + route("a", "a.example.com", "web"))
+
+    assert (alone.severity, beside.severity) == (Severity.CRITICAL, Severity.LOW)
+    assert not find("GW010", gateway + route("a", "a.example.com", "web"))
+
+
+def test_unknown_cipher_suites_broke_old_versions_and_are_left_out_by_others():
+    gateway = tls_gateway("web", "a.example.com").replace(
+        "credentialName", "cipherSuites: [AES128], credentialName"
+    )
+    old = find("GW014", POD + ISTIOD.format(version="1.7.8") + gateway)
+    new = find("GW014", POD + ISTIOD.format(version="1.22.3") + gateway)
+
+    assert [(f.severity, f.confidence) for f in old] == [(Severity.HIGH, Confidence.SUSPECTED)]
+    assert [(f.severity, f.confidence) for f in new] == [(Severity.LOW, Confidence.CERTAIN)]
+
+
+def test_the_same_sni_is_a_conflict_only_on_the_same_pods():
+    one = tls_gateway("one", "a/a.example.com")
+    other = tls_gateway("other", "b/a.example.com")
+
+    assert len(find("GW020", POD + one + other)) == 1
+    assert not find("GW020", POD + one + other.replace("istio: ingress", "istio: edge"))

@@ -4,7 +4,7 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts, FrontProxy
 from istiodoctor.registry import discover
-from tests.support.examples import cluster
+from tests.support.examples import cluster, log_lines
 
 CHECKS = discover().by_code()
 
@@ -140,3 +140,76 @@ def test_no_plain_server_is_missed_where_port_80_is_closed_or_a_proxy_answers_it
     assert not find("HTTP005", text, proxy())
     assert not find("HTTP005", text.replace("{name: http, port: 80, targetPort: 8080}, ", ""))
     assert not find("HTTP005", text.replace("LoadBalancer", "ClusterIP"))
+
+
+ROUTE = """---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: shop}
+spec:
+  hosts: [shop.example.com]
+  gateways: [web]
+  http:
+"""
+
+
+def redirecting(match: str) -> list[Finding]:
+    rule = f"  - {{match: [{match}], redirect: {{scheme: https}}}}\n"
+    return find("HTTP010", gateway() + ROUTE + rule)
+
+
+def test_a_redirect_comes_back_unless_its_match_tells_plain_requests_apart():
+    assert [f.severity for f in redirecting("{uri: {prefix: /}}")] == [Severity.CRITICAL]
+    assert [f.severity for f in redirecting("{uri: {prefix: /a}}")] == [Severity.HIGH]
+    assert not redirecting("{port: 80}")
+    assert not redirecting("{scheme: {exact: http}}")
+    assert not redirecting("{headers: {x-forwarded-proto: {exact: http}}}")
+
+
+def test_a_redirect_after_a_route_for_everything_is_never_reached():
+    rules = "  - {route: [{destination: {host: shop}}]}\n  - {redirect: {scheme: https}}\n"
+
+    assert not find("HTTP010", gateway() + ROUTE + rules)
+
+
+ENTRY = (
+    '[2026-03-01T11:59:00.000Z] "GET / HTTP/1.0" 426 - low_version - "-" 0 0 0 - "10.0.0.9" "-"'
+    ' "0d2f" "{host}" "-" - - 10.0.0.1:8080 10.0.0.9:40000 - -'
+)
+
+
+def refused(*hosts: str) -> list[Finding]:
+    text = "\n".join(ENTRY.format(host=host) for host in hosts)
+    lines = tuple(log_lines("istio-system/gateway/istio-proxy", text))
+    return list(CHECKS["HTTP013"].run(Mesh(cluster(gateway(), lines))))
+
+
+def test_http10_counts_for_hosts_that_the_gateway_serves_and_hardly_for_scanners():
+    found = refused("shop.example.com", "shop.example.com", "203.0.113.9")
+
+    assert [(f.severity, sorted(f.hosts), len(f.evidence)) for f in found] == [
+        (Severity.HIGH, ["shop.example.com"], 2),
+        (Severity.LOW, [], 1),
+    ]
+
+
+def test_a_proxy_that_the_user_says_speaks_http10_is_refused():
+    old = FrontProxy(hosts=("*.example.com",), http_version="1.0")
+
+    assert [(f.severity, sorted(f.hosts)) for f in find("HTTP013", gateway(), old)] == [
+        (Severity.CRITICAL, ["shop.example.com"])
+    ]
+    assert not find("HTTP013", gateway(), proxy())
+
+
+def test_a_redirect_rule_loops_behind_a_proxy_unless_it_asks_how_the_request_came():
+    def loops(rule: str) -> list[Finding]:
+        plain = gateway(trusted=1).replace("    tls: {httpsRedirect: true}\n", "")
+        return find("HTTP001", plain + ROUTE + f"  - {rule}\n", proxy(sends="https"))
+
+    (blind,) = loops("{redirect: {scheme: https}}")
+    asking = "{match: [{headers: {x-forwarded-proto: {exact: http}}}], redirect: {scheme: https}}"
+
+    assert str(blind.subject) == "VirtualService shop/shop"
+    assert not loops(asking)
+    assert not loops("{route: [{destination: {host: shop}}]}")

@@ -1,19 +1,22 @@
 """Symptoms stand under their causes, and only there."""
 
+from typing import Any
+
 import pytest
 
 from istiodoctor.check import Check
 from istiodoctor.finding import Severity
 from tests.diagnosis.rules import finding, gateway, judged, outline, rule, secret
 
+About = dict[str, Any]
 CERT = ("istio-system", "cert")
 
 
-def cause(*, severity: Severity = Severity.MEDIUM, **about: object) -> Check:
-    return rule("A001", finding(secret("cause"), **about), explains={"B001"}, severity=severity)
+def cause(**about: Any) -> Check:
+    return rule("A001", finding(secret("cause"), **about), explains={"B001"})
 
 
-def effect(**about: object) -> Check:
+def effect(**about: Any) -> Check:
     return rule("B001", finding(gateway("effect"), **about))
 
 
@@ -36,7 +39,12 @@ def test_a_finding_is_a_symptom_of_what_explains_it_and_is_about_the_same(about)
 
 
 def test_findings_that_share_everything_stay_apart_where_no_code_explains_the_other():
-    about = {"credentials": [CERT], "servers": ["s"], "hosts": ["h"], "objects": [gateway("web")]}
+    about: About = {
+        "credentials": [CERT],
+        "servers": ["s"],
+        "hosts": ["h"],
+        "objects": [gateway("web")],
+    }
     unrelated = rule("A001", finding(secret("cause"), **about), explains={"C001"})
 
     report = judged(effect(**about), unrelated)
@@ -46,8 +54,8 @@ def test_findings_that_share_everything_stay_apart_where_no_code_explains_the_ot
 
 @pytest.mark.parametrize("field", ["credentials", "servers", "hosts"])
 def test_an_object_that_both_name_does_not_make_up_for_a_difference(field):
-    values = [("istio-system", "one"), ("istio-system", "two")]
-    one, two = values if field == "credentials" else ("one", "two")
+    named = field == "credentials"
+    one, two = (CERT, ("istio-system", "other")) if named else ("one", "two")
 
     report = judged(
         effect(objects=[gateway("web")], **{field: [one]}),
@@ -88,7 +96,7 @@ def test_symptoms_of_symptoms_stand_under_the_root_cause():
 
 
 def test_a_symptom_of_two_causes_stands_under_the_worse_and_names_both():
-    about = {"hosts": ["h"]}
+    about: About = {"hosts": ["h"]}
     report = judged(
         rule("A001", finding(secret("a"), **about), explains={"B001"}, severity=Severity.LOW),
         rule("A002", finding(secret("b"), **about), explains={"B001"}, severity=Severity.HIGH),
@@ -118,7 +126,7 @@ def test_the_worse_of_two_causes_is_the_one_whose_symptoms_are_worse():
 
 
 def test_codes_that_explain_each_other_in_a_circle_lose_nothing():
-    about = {"hosts": ["h"]}
+    about: About = {"hosts": ["h"]}
 
     report = judged(
         rule("A001", finding(secret("a"), **about), explains={"B001"}),

@@ -112,7 +112,7 @@ def route(host: str, **destination: Any) -> Manifest:
 
 def secret(name: str, namespace: str = "istio-system", *keys: str, **values: str) -> Manifest:
     """Return a Secret with a server certificate, or with the keys named."""
-    data = {key: "authority Clients" for key in keys} | values
+    data = dict.fromkeys(keys, "authority Clients") | values
     if not data:
         data = {"tls.crt": "certificate for a.example.com", "tls.key": "key of a.example.com"}
     return made("v1", "Secret", name, namespace, stringData=data)

@@ -107,9 +107,24 @@ def _refusal(kind: Kind, namespace: str = "", name: str = "") -> Unread:
 def _reading(found: Iterable[Decoded], **rest: Any) -> Reading:
     every = tuple(found)
     own = frozenset((e.ref.namespace, e.ref.name) for e in every if e.kind is Kind.SECRET)
+    stand_ins = tuple(
+        Unread(
+            kind=each.kind,
+            namespace=each.ref.namespace,
+            name=each.ref.name,
+            reason=UnreadReason.REDACTED,
+            message=each.stand_in,
+        )
+        for each in every
+        if each.stand_in
+    )
     return Reading(
         resources=tuple(each.resource for each in every if each.resource),
         credentials=tuple(each.credential for each in every if each.credential),
         documents={each.ref: each.document for each in every},
-        **{**rest, "secret_names": own | rest.get("secret_names", frozenset())},
+        **{
+            **rest,
+            "secret_names": own | rest.get("secret_names", frozenset()),
+            "unread": (*stand_ins, *rest.get("unread", ())),
+        },
     )

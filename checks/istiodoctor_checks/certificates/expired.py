@@ -1,10 +1,13 @@
 """CERT001."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import ServedCertificate
+from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
@@ -20,6 +23,8 @@ def expired(mesh: Mesh) -> Iterator[Finding]:
     Envoy does not mind: it goes on presenting the certificate, and istiod only writes a line to
     its log (from Istio 1.18 on). Every client refuses it: `certificate has expired`,
     NET::ERR_CERT_DATE_INVALID.
+
+    An expired intermediate in the chain does the same; it goes with the next renewal.
 
     Fix: renew. Where cert-manager writes the Secret, find out why it did not renew (CM011, CM016)
     and have it issue again; else put a new chain and key into the Secret. The gateway takes it
@@ -78,14 +83,14 @@ def expired(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways; IST0161 in the analysis messages; istio/istio issue 43891.
     """
     for served in mesh.served_certificates():
-        leaf, secret = served.leaf, served.credential
-        if leaf.not_after < mesh.taken_at:
+        secret, late = served.credential, _expired(served, mesh.taken_at)
+        if late:
             writers = mesh.certificates_for(secret.namespace, secret.name)
             yield Finding(
                 message=(
-                    f"The certificate in {secret.ref} expired on"
-                    f" {leaf.not_after:%Y-%m-%d %H:%M} UTC,"
-                    f" {_ago((mesh.taken_at - leaf.not_after).days)}. Clients refuse it."
+                    f"{_which(served, late)} in {secret.ref} expired on"
+                    f" {late.not_after:%Y-%m-%d %H:%M} UTC,"
+                    f" {_ago((mesh.taken_at - late.not_after).days)}. Clients refuse it."
                 ),
                 objects=(
                     chain_of(secret),
@@ -96,14 +101,28 @@ def expired(mesh: Mesh) -> Iterator[Finding]:
                 hosts=hosts_of(served.uses),
                 evidence=(
                     Evidence(
-                        text=f"serial {leaf.serial}, issued by {leaf.issuer}", ref=secret.ref
+                        text=f"serial {late.serial}, issued by {late.issuer}", ref=secret.ref
                     ),
                 ),
                 fixes=(mend(secret, writers, "Renew the certificate"),),
-                deadline=leaf.not_after,
+                deadline=late.not_after,
                 credentials=frozenset({(secret.namespace, secret.name)}),
                 servers=servers_of(served.uses),
             )
+
+
+def _expired(served: ServedCertificate, now: datetime) -> CertificateFacts | None:
+    """Return what has expired: the leaf, else its issuer where no other of that name is valid."""
+    if served.leaf.not_after < now:
+        return served.leaf
+    chain = served.pair.chain.certificates
+    issuers = [each for each in chain if each.subject == served.leaf.issuer]
+    late = [each for each in issuers if each.not_after < now and not each.is_self_issued]
+    return late[0] if late and len(late) == len(issuers) else None
+
+
+def _which(served: ServedCertificate, late: CertificateFacts) -> str:
+    return "The certificate" if late is served.leaf else f"The intermediate {late.subject}"
 
 
 def _ago(days: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.naming import add_names, named_servers, names_of
+from istiodoctor_checks.naming import add_names, named_servers, names_of, serve_another
 from istiodoctor_checks.served import chain_of, references
 from istiodoctor_checks.wording import listing
 
@@ -13,7 +13,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "CERT003",
     severity=Severity.CRITICAL,
-    needs=Mesh.uncovered_hosts.kinds | Mesh.certificates_for.kinds,
+    needs=Mesh.uncovered_hosts.kinds | Mesh.certificates_for.kinds | Mesh.credentials_for.kinds,
 )
 def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """The certificate does not name a host it is served for.
@@ -104,7 +104,10 @@ def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
                 identity=Identity.of(secret.ref),
                 hosts=frozenset(each.host for each in missed),
                 evidence=(Evidence(text=f"names in it: {names_of(served)}", ref=secret.ref),),
-                fixes=add_names(served, missed, writers),
+                fixes=(
+                    *serve_another(mesh, served, missed),
+                    *add_names(served, missed, writers),
+                ),
                 confidence=Confidence.CERTAIN if sure else Confidence.SUSPECTED,
                 credentials=frozenset({(secret.namespace, secret.name)}),
                 servers=frozenset(each.server.id for each in missed),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.served import chain_of, references
 
@@ -127,6 +127,7 @@ def wrong_served_default(mesh: Mesh) -> Iterator[Finding]:
                         if each
                     ),
                 ),
+                fixes=(Fix(title=f"Mend what keeps {server} out"),),
                 credentials=frozenset({use.key}),
                 servers=frozenset({server.id}),
             )

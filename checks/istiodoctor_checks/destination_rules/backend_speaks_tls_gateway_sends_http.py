@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamtls import UpstreamTls, speaks_tls
+from istiodoctor.mesh.upstreamtls import UpstreamTls
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor_checks.destinations import severity_of
@@ -13,7 +13,7 @@ from istiodoctor_checks.fixes import create
 from istiodoctor_checks.wording import listing
 
 
-@check("DR001", severity=Severity.CRITICAL, needs=Mesh.upstream_tls.kinds)
+@check("DR001", severity=Severity.CRITICAL, needs=Mesh.plain_to_tls.kinds)
 def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a port that speaks TLS, and no DestinationRule makes the gateway do so.
 
@@ -108,9 +108,9 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (ClientTLSSettings), Understanding TLS Configuration;
     istio/istio issues 47404, 8029, 27208.
     """
-    for upstream in mesh.upstream_tls():
+    for upstream in mesh.plain_to_tls():
         service, port = upstream.resolution.service, upstream.resolution.port
-        if service and port and upstream.use.protocol == "http" and _is_plain_to_tls(upstream):
+        if service and port:
             use = upstream.use
             yield Finding(
                 message=(
@@ -126,11 +126,6 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
                 severity=severity_of(use),
                 confidence=Confidence.SUSPECTED,
             )
-
-
-def _is_plain_to_tls(upstream: UpstreamTls) -> bool:
-    port = upstream.resolution.port
-    return upstream.mode in ("", "DISABLE") and port is not None and speaks_tls(port)
 
 
 def _looks(port: ServicePort) -> str:

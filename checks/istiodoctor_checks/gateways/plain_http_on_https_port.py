@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, PlainHttps
+from istiodoctor.mesh.exposure import HTTPS_PORT, PlainHttps
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch, set_field
@@ -109,9 +109,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
                 Evidence(text="no load balancer or proxy is known to end TLS before it"),
             ),
             fixes=(_fix(each),),
-            confidence=(
-                Confidence.CERTAIN if each.exposure is Exposure.OUTSIDE else Confidence.SUSPECTED
-            ),
+            confidence=Confidence.CERTAIN if each.is_certain else Confidence.SUSPECTED,
             servers=frozenset({server.id}),
         )
 

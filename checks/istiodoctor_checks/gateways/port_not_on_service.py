@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable
 from istiodoctor.mesh.servers import Server
@@ -119,6 +119,7 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
                 evidence=tuple(_evidence(each)),
                 fixes=tuple(_fixes(each)),
                 severity=_severity(server),
+                confidence=Confidence.CERTAIN if each.is_certain else Confidence.SUSPECTED,
                 servers=frozenset({server.id}),
             )
 

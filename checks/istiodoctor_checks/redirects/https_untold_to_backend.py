@@ -128,8 +128,8 @@ def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
     for plain, front in mesh.untold_backends():
         yield Finding(
             message=(
-                f"{plain.server} gets plain requests for {plain.host}, because of {front.text},"
-                " and tells the application that they came by http: links and cookies may be wrong."
+                f"{plain.server} gets plain requests for {plain.host} because of {front.text},"
+                " and tells the application that they came by http: its links may be wrong."
             ),
             objects=(plain.server.field("/hosts"), *((front.place,) if front.place else ())),
             identity=Identity.of(plain.server.gateway),

@@ -7,6 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hops import Loop
 from istiodoctor.mesh.hosts import is_wildcard
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects.ways_out import (
     redirect_before_the_gateway,
@@ -18,7 +19,7 @@ from istiodoctor_checks.redirects.ways_out import (
 @check(
     "HTTP001",
     severity=Severity.CRITICAL,
-    needs=Mesh.redirect_loops.kinds,
+    needs=Mesh.redirect_loops.kinds | Mesh.route_loops.kinds,
     explains={"HTTP005", "HTTP008"},
 )
 def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
@@ -29,6 +30,9 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
     `X-Forwarded-Proto` with what it sees itself: http. So it redirects to the same URL again;
     browsers say ERR_TOO_MANY_REDIRECTS. The response has no `x-envoy-upstream-service-time`
     header: the application never saw the request.
+
+    A redirect rule of a VirtualService does the same, and does not ask for `X-Forwarded-Proto`
+    unless its match does: then trusting the proxy is no help either.
 
     A host that a plain server redirects while no server of the gateway speaks TLS for it is the
     same mistake: either something before the gateway ends TLS, and it loops, or nothing does, and
@@ -207,7 +211,7 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 23674, 17980,
     16778, 27315, 18300.
     """
-    for each in mesh.redirect_loops():
+    for each in (*mesh.redirect_loops(), *mesh.route_loops()):
         plain = each.plain
         yield Finding(
             message=_message(each),
@@ -224,7 +228,8 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
 
 def _fixes(each: Loop) -> Iterator[Fix]:
     yield redirect_before_the_gateway(each.plain)
-    yield trust_the_proxy(each.plain)
+    if each.plain.redirect is RedirectKind.SERVER:
+        yield trust_the_proxy(each.plain)
     if each.front is None:
         yield serve_https(each.plain)
 
@@ -250,9 +255,13 @@ def _message(each: Loop) -> str:
             " redirected without end; if nothing does, https:// fails."
         )
     return (
-        f"{plain.server} redirects every plain request for {plain.host} to HTTPS. All of them are"
-        f" plain, because of {each.front.text}: clients are redirected without end."
+        f"{_redirecting(plain)} redirects every plain request for {plain.host} to HTTPS. All of"
+        f" them are plain, because of {each.front.text}: clients are redirected without end."
     )
+
+
+def _redirecting(plain: PlainHost) -> object:
+    return plain.place.ref if plain.redirect is RedirectKind.ROUTE else plain.server
 
 
 def _evidence(each: Loop) -> Iterator[Evidence]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.hops import PlainTwin
 from istiodoctor.mesh.redirects import PlainHost
+from istiodoctor.mesh.twins import PlainTwin
 from istiodoctor_checks.fixes import set_field
 
 

@@ -1,16 +1,18 @@
 """The ways out of a redirect loop, as fixes."""
 
 from istiodoctor.finding import Fix, Risk
-from istiodoctor.mesh.redirects import PlainHost
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.model.kind import APPS
 from istiodoctor_checks.fixes import json_patch, remove_field
 
 
 def redirect_before_the_gateway(plain: PlainHost) -> Fix:
     """Take the redirect out of the gateway."""
+    by_route = plain.redirect is RedirectKind.ROUTE
+    what = f"the redirect rule from {plain.place.ref}" if by_route else "httpsRedirect"
     return remove_field(
         plain.place,
-        f"Remove httpsRedirect from {plain.server}",
+        f"Remove {what}" if by_route else f"Remove {what} from {plain.server}",
         why="Redirect plain requests where TLS ends: in the load balancer or proxy.",
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable
 from istiodoctor_checks.fixes import json_patch
@@ -127,6 +127,7 @@ def https_port_missing(mesh: Mesh) -> Iterator[Finding]:
                         why="Where a chart or operator makes the Service, add it there too.",
                     ),
                 ),
+                confidence=Confidence.CERTAIN if each.is_certain else Confidence.SUSPECTED,
                 servers=frozenset({server.id}),
             )
 

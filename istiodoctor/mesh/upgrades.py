@@ -1,0 +1,145 @@
+"""What changes between releases of Istio, as far as this cluster feels it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.coverage import CoverageQuestions
+from istiodoctor.mesh.credentials import OWN_NAMESPACE_ONLY, CredentialState
+from istiodoctor.mesh.listeners import PLAIN_KEPT_OVER_TLS, Dropped, DropReason, Listener
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.references import Form
+from istiodoctor.mesh.servers import GatewayApi
+from istiodoctor.mesh.upstreamfailures import (
+    SAFER_DEFAULTS,
+    UpstreamFailureQuestions,
+    is_hard_to_verify,
+)
+from istiodoctor.mesh.version import Version
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.ref import Place
+
+
+class Release(StrEnum):
+    """A change of behaviour, named for what it does."""
+
+    EXPIRED_NOT_SERVED = "expired-not-served"
+    """1.18.0 to 1.18.3 and 1.19.0 withhold expired certificates (issues 46868, 47104)."""
+    PLAIN_KEPT_OVER_TLS = "plain-kept-over-tls"
+    OWN_NAMESPACE_ONLY = "own-namespace-only"
+    BACKENDS_VERIFIED = "backends-verified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Effect:
+    """Something here that works differently in another release."""
+
+    release: Release
+    workload: Workload
+    version: Version
+    """That of the istiod which configures the gateway now."""
+    place: Place
+    hosts: tuple[str, ...]
+
+
+class UpgradeQuestions(CoverageQuestions, UpstreamFailureQuestions):
+    """Releases and what they change here."""
+
+    @question(
+        rests_on=[
+            CoverageQuestions.served_certificates,
+            CoverageQuestions.listeners,
+            CoverageQuestions.credential_uses,
+            CoverageQuestions.istiod_version,
+            UpstreamFailureQuestions.upstream_tls,
+        ]
+    )
+    def upgrade_effects(self) -> tuple[Effect, ...]:
+        """Return what the release in use does unlike others, or a newer one would do, here."""
+        return (
+            *self._withheld(),
+            *(each for listener in self.listeners() for each in self._reordered(listener)),
+            *self._confined(),
+            *self._verified(),
+        )
+
+    def _withheld(self) -> Iterator[Effect]:
+        for served in self.served_certificates():
+            if served.leaf.not_after > self._snapshot.taken_at:
+                continue
+            for use in served.uses:
+                version = self.istiod_version(use.workload)
+                if version and _withholds_expired(version):
+                    yield Effect(
+                        release=Release.EXPIRED_NOT_SERVED,
+                        workload=use.workload,
+                        version=version,
+                        place=Place(served.credential.ref),
+                        hosts=use.server.names,
+                    )
+
+    def _reordered(self, listener: Listener) -> Iterator[Effect]:
+        version = self.istiod_version(listener.workload) if listener.dropped else None
+        if version is None or version.has(*PLAIN_KEPT_OVER_TLS):
+            return
+        for dropped in listener.dropped:
+            losers = _losers(listener, dropped)
+            if losers:
+                yield Effect(
+                    release=Release.PLAIN_KEPT_OVER_TLS,
+                    workload=listener.workload,
+                    version=version,
+                    place=dropped.server.place,
+                    hosts=losers,
+                )
+
+    def _confined(self) -> Iterator[Effect]:
+        for use in self.credential_uses():
+            if (
+                use.reference.form is not Form.KUBERNETES_GATEWAY
+                or use.state is not CredentialState.FOUND
+                or use.server.api is not GatewayApi.ISTIO
+                or use.server.namespace == use.workload.namespace
+            ):
+                continue
+            version = self.istiod_version(use.workload)
+            if version and not version.has(*OWN_NAMESPACE_ONLY):
+                yield Effect(
+                    release=Release.OWN_NAMESPACE_ONLY,
+                    workload=use.workload,
+                    version=version,
+                    place=Place(use.server.gateway, use.reference.path),
+                    hosts=use.server.names,
+                )
+
+    def _verified(self) -> Iterator[Effect]:
+        for each in self.upstream_tls():
+            if each.place is None or not is_hard_to_verify(each):
+                continue
+            version = self.istiod_version(each.workload)
+            if version and not version.has(SAFER_DEFAULTS):
+                yield Effect(
+                    release=Release.BACKENDS_VERIFIED,
+                    workload=each.workload,
+                    version=version,
+                    place=each.place,
+                    hosts=each.use.virtual_service.spec.hosts,
+                )
+
+
+def _withholds_expired(version: Version) -> bool:
+    release = (version.major, version.minor)
+    return (release == (1, 18) and version.patch < 5) or (
+        release == (1, 19) and version.patch == 0
+    )
+
+
+def _losers(listener: Listener, dropped: Dropped) -> tuple[str, ...]:
+    """Return the hosts of the TLS servers that a plain one would displace, once it is let in."""
+    plain = dropped.server
+    if dropped.reason is not DropReason.CONFLICTING_PROTOCOL or plain.is_tls:
+        return ()
+    younger = (
+        each for each in listener.servers if each.is_tls and each.age_order > plain.age_order
+    )
+    return tuple(dict.fromkeys(name for each in younger for name in each.names))
