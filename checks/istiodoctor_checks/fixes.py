@@ -14,9 +14,17 @@ SECRET_WHY = "Needs the certificate chain (leaf first) and its key as PEM files.
 def set_field(
     place: Place, value: Any, title: str, *, risk: Risk = Risk.SAFE, why: str = ""
 ) -> Fix:
-    """Set one field to a value: RFC 6902 `add`, which also replaces what is there."""
+    """Set one field, or one item of a list, to a value.
+
+    RFC 6902 `add` sets a field whether or not it is there, but would insert before an item.
+    """
+    operation = "replace" if place.path.rpartition("/")[2].isdecimal() else "add"
     return json_patch(
-        place.ref, [{"op": "add", "path": place.path, "value": value}], title, risk=risk, why=why
+        place.ref,
+        [{"op": operation, "path": place.path, "value": value}],
+        title,
+        risk=risk,
+        why=why,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from istiodoctor.finding import Evidence, Identity
 from istiodoctor.mesh.reuse import ReuseGroup, Stray
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
@@ -21,8 +21,10 @@ def servers_of(strays: Iterable[Stray]) -> tuple[Server, ...]:
 
 
 def objects_of(group: ReuseGroup, servers: Iterable[Server]) -> tuple[Place, ...]:
-    """Return the hosts fields of the servers, then the Secrets."""
-    hosts = (each.field("/hosts") for each in servers)
+    """Return the host fields of the servers, then the Secrets."""
+    hosts = (
+        each.field("/hosts" if each.api is GatewayApi.ISTIO else "/hostname") for each in servers
+    )
     return (*hosts, *(Place(each.ref) for each in group.credentials))
 
 

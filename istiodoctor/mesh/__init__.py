@@ -1,8 +1,8 @@
 """What Istio makes of the objects: its semantics as questions with answers."""
 
 from istiodoctor.mesh.clients import ClientQuestions
+from istiodoctor.mesh.denials import DenialQuestions
 from istiodoctor.mesh.http10 import ObsoleteHttpQuestions
-from istiodoctor.mesh.policies import PolicyQuestions
 from istiodoctor.mesh.refusals import RefusalQuestions
 from istiodoctor.mesh.reuse import ReuseQuestions
 from istiodoctor.mesh.trust import TrustQuestions
@@ -18,7 +18,7 @@ class Mesh(
     ObsoleteHttpQuestions,
     RefusalQuestions,
     ClientQuestions,
-    PolicyQuestions,
+    DenialQuestions,
     UpgradeQuestions,
     ReuseQuestions,
 ):

@@ -90,6 +90,7 @@ class HostIndex(Generic[T]):
     def __init__(self, items: Iterable[tuple[str, T]] = ()) -> None:
         """Index pairs of host and item."""
         self._exact: dict[str, list[T]] = {}
+        self._has_wildcards = False
         self._below: dict[str, list[T]] | None = None
         for host, item in items:
             self.add(host, item)
@@ -97,6 +98,7 @@ class HostIndex(Generic[T]):
     def add(self, host: str, item: T) -> None:
         """Add an item under a host."""
         self._exact.setdefault(host.lower(), []).append(item)
+        self._has_wildcards = self._has_wildcards or is_wildcard(host)
         self._below = None
 
     def same(self, host: str) -> tuple[T, ...]:
@@ -109,6 +111,8 @@ class HostIndex(Generic[T]):
             return
         host = host.lower()
         yield from self._exact.get(host, ())
+        if not self._has_wildcards:
+            return
         for parent in parents(host):
             if parent != host and parent in self._exact:
                 yield from self._exact[parent]

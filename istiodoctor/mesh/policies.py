@@ -8,13 +8,16 @@ from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.grants import selects
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload
 from istiodoctor.model.istio import AuthorizationPolicy, IstioGateway, VirtualService
 from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.kubernetes import LabelSelector
+from istiodoctor.model.kubernetes import LabelSelector, Service
 from istiodoctor.model.ref import Ref
 
 ROOT_NAMESPACE = "istio-system"
+DRY_RUN = "istio.io/dry-run"
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""A label that the API server gives every namespace; manifests do not show it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,14 +31,16 @@ class DeniedGateway:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HiddenNamespace:
-    """A namespace with Gateways or VirtualServices that istiod does not look at."""
+    """A namespace with Gateways, VirtualServices or backends that istiod does not look at."""
 
     namespace: str
     labels: str
     """As `key=value`, separated by commas."""
-    objects: tuple[IstioGateway | VirtualService, ...]
+    objects: tuple[IstioGateway | VirtualService | Service, ...]
     wanted: tuple[str, ...]
     """Labels, as `key=value`, that one of the selectors asks for; empty where none says them."""
+    routed: tuple[str, ...] = ()
+    """The hosts whose routes elsewhere lead to its Services."""
 
     @property
     def ref(self) -> Ref:
@@ -44,25 +49,32 @@ class HiddenNamespace:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts of its VirtualServices."""
+        """The hosts of its VirtualServices, and of those that lead to its Services."""
         sources = (each for each in self.objects if isinstance(each, VirtualService))
-        return tuple(dict.fromkeys(host for each in sources for host in each.spec.hosts))
+        own = (host for each in sources for host in each.spec.hosts)
+        return tuple(dict.fromkeys((*own, *self.routed)))
 
 
 class PolicyQuestions(AttachmentQuestions):
     """Whole requests and whole namespaces, refused."""
 
     @question(Kind.AUTHORIZATION_POLICY)
-    def _allowing_policies(self) -> Mapping[str, tuple[AuthorizationPolicy, ...]]:
+    def allowing_policies(self) -> Mapping[str, tuple[AuthorizationPolicy, ...]]:
+        """Return the ALLOW policies in force, by namespace."""
         found: dict[str, list[AuthorizationPolicy]] = defaultdict(list)
         for policy in self._all(AuthorizationPolicy):
-            if policy.spec.action in ("", "ALLOW"):
+            dry = policy.metadata.annotations.get(DRY_RUN) == "true"
+            if policy.spec.action in ("", "ALLOW") and not dry:
                 found[policy.namespace].append(policy)
         return {namespace: tuple(policies) for namespace, policies in found.items()}
 
     @question(
         Kind.AUTHORIZATION_POLICY,
-        rests_on=[_allowing_policies, AttachmentQuestions.servers_by_workload],
+        rests_on=[
+            allowing_policies,
+            AttachmentQuestions.mesh_config,
+            AttachmentQuestions.servers_by_workload,
+        ],
     )
     def denied_gateways(self) -> tuple[DeniedGateway, ...]:
         """Return the gateways to which an ALLOW policy without rules applies, and no other.
@@ -75,18 +87,21 @@ class PolicyQuestions(AttachmentQuestions):
             DeniedGateway(policy=applying[0], workload=workload, servers=servers)
             for workload, servers in self.servers_by_workload().items()
             if workload.is_known
-            if (applying := self._applying(workload))
+            if (applying := self.policies_allowing(workload))
             and not any(policy.spec.rules for policy in applying)
         )
 
-    def _applying(self, workload: Workload) -> tuple[AuthorizationPolicy, ...]:
-        policies = self._allowing_policies()
+    @question(rests_on=[allowing_policies, AttachmentQuestions.mesh_config])
+    def policies_allowing(self, workload: Workload) -> tuple[AuthorizationPolicy, ...]:
+        """Return the ALLOW policies that apply to a gateway: its namespace's and the mesh's."""
+        policies = self.allowing_policies()
+        config = self.mesh_config(workload)
+        root = (config.root_namespace if config else "") or ROOT_NAMESPACE
         return tuple(
             policy
-            for namespace in dict.fromkeys((ROOT_NAMESPACE, workload.namespace))
+            for namespace in dict.fromkeys((root, workload.namespace))
             for policy in policies.get(namespace, ())
-            if not policy.spec.selector
-            or policy.spec.selector.match_labels.items() <= workload.labels.items()
+            if _applies(policy, workload)
         )
 
     @question(
@@ -96,30 +111,52 @@ class PolicyQuestions(AttachmentQuestions):
             AttachmentQuestions.istio_gateways,
             AttachmentQuestions.virtual_services,
             AttachmentQuestions.namespace_labels,
+            AttachmentQuestions.control_planes,
+            AttachmentQuestions.destinations,
         ]
     )
     def hidden_namespaces(self) -> tuple[HiddenNamespace, ...]:
-        """Return the namespaces with routing configuration that no discoverySelector takes."""
+        """Return the namespaces with what routes need that no discoverySelector takes.
+
+        The namespaces of istiod itself are left out: some releases look there in any case.
+        """
         selectors = self._discovery_selectors()
         if not selectors:
             return ()
-        objects: dict[str, list[IstioGateway | VirtualService]] = defaultdict(list)
+        backends = self._backends_by_namespace()
+        objects: dict[str, list[IstioGateway | VirtualService | Service]] = defaultdict(list)
         for gateway in self.istio_gateways():
             objects[gateway.namespace].append(gateway)
         for source in self.virtual_services():
             if source.spec.gateways:
                 objects[source.namespace].append(source)
+        for namespace, services in backends.items():
+            objects[namespace] += services
+        own = {plane.namespace for plane in self.control_planes()}
         return tuple(
             HiddenNamespace(
                 namespace=namespace,
                 labels=", ".join(f"{key}={value}" for key, value in sorted(labels.items())),
                 objects=tuple(found),
                 wanted=_wanted_labels(selectors),
+                routed=tuple(host for hosts in backends[namespace].values() for host in hosts)
+                if namespace in backends
+                else (),
             )
             for namespace, found in objects.items()
-            if (labels := self.namespace_labels(namespace)) is not None
-            and not any(selects(each, labels) for each in selectors)
+            if namespace not in own
+            and (labels := self.namespace_labels(namespace)) is not None
+            and not any(selects(each, {NAMESPACE_NAME: namespace, **labels}) for each in selectors)
         )
+
+    def _backends_by_namespace(self) -> Mapping[str, Mapping[Service, list[str]]]:
+        """Return the Services that routes lead to, with the hosts of those routes."""
+        found: dict[str, dict[Service, list[str]]] = defaultdict(dict)
+        for use, resolution in self.destinations():
+            if resolution.service:
+                hosts = found[resolution.service.namespace].setdefault(resolution.service, [])
+                hosts += use.virtual_service.spec.hosts
+        return found
 
     def _discovery_selectors(self) -> tuple[LabelSelector, ...]:
         """Return the selectors of the mesh; none where gateways of several meshes differ."""
@@ -133,6 +170,19 @@ class PolicyQuestions(AttachmentQuestions):
             if configured and configured.count(configured[0]) == len(configured)
             else ()
         )
+
+
+def _applies(policy: AuthorizationPolicy, workload: Workload) -> bool:
+    """Whether a policy of the right namespace takes a gateway's pods."""
+    spec = policy.spec
+    targets = (*spec.target_refs, *((spec.target_ref,) if spec.target_ref else ()))
+    if targets:
+        names = {workload.labels.get(label) for label in GATEWAY_NAME_LABELS}
+        return policy.namespace == workload.namespace and any(
+            isinstance(each, dict) and each.get("kind") == "Gateway" and each.get("name") in names
+            for each in targets
+        )
+    return not spec.selector or spec.selector.match_labels.items() <= workload.labels.items()
 
 
 def _wanted_labels(selectors: tuple[LabelSelector, ...]) -> tuple[str, ...]:

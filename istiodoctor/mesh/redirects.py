@@ -8,7 +8,7 @@ from istiodoctor.mesh.frontproxy import FrontQuestions
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import BoundRule
+from istiodoctor.mesh.routing import BoundRule, names_gateway
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload, target_port
 from istiodoctor.model.istio import HttpMatch
@@ -199,13 +199,8 @@ def applies_on(bound: BoundRule, server: Server) -> bool:
 def _match_applies(match: HttpMatch, bound: BoundRule, server: Server) -> bool:
     if match.port and match.port != server.port:
         return False
-    if not match.gateways:
-        return True
     own = bound.virtual_service.namespace
-    names = {f"{server.gateway.namespace}/{server.gateway.name}"}
-    if own == server.gateway.namespace:
-        names.add(server.gateway.name)
-    return bool(names & set(match.gateways))
+    return not match.gateways or names_gateway(match.gateways, own, server.gateway)
 
 
 def _takes_challenges(bound: BoundRule) -> bool:

@@ -310,6 +310,12 @@ def resolve_gateway(text: str, namespace: str) -> tuple[str, str]:
     return (parts[1], parts[0]) if len(parts) > 1 else (namespace, text)
 
 
+def names_gateway(written: tuple[str, ...], namespace: str, gateway: Ref) -> bool:
+    """Whether the `gateways` of a match, written in a namespace, name a Gateway."""
+    wanted = (gateway.namespace, gateway.name)
+    return any(resolve_gateway(each, namespace) == wanted for each in written)
+
+
 def exported(export_to: tuple[str, ...], own: str, seen_from: str) -> bool:
     """Whether configuration of one namespace is visible from another."""
     if not export_to:

@@ -60,7 +60,7 @@ class UpgradeQuestions(CoverageQuestions, UpstreamFailureQuestions):
             *self._withheld(),
             *(each for listener in self.listeners() for each in self._reordered(listener)),
             *self._confined(),
-            *self._verified(),
+            *self._newly_verified(),
         )
 
     def _withheld(self) -> Iterator[Effect]:
@@ -112,7 +112,7 @@ class UpgradeQuestions(CoverageQuestions, UpstreamFailureQuestions):
                     hosts=use.server.names,
                 )
 
-    def _verified(self) -> Iterator[Effect]:
+    def _newly_verified(self) -> Iterator[Effect]:
         for each in self.upstream_tls():
             if each.place is None or not is_hard_to_verify(each):
                 continue

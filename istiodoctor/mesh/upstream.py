@@ -9,9 +9,9 @@ from istiodoctor.mesh.destinations import (
     PortState,
     Resolution,
 )
-from istiodoctor.mesh.misrouting import MisroutingQuestions
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import DestinationUse, exported
+from istiodoctor.mesh.shadows import ShadowQuestions
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import DestinationRule, VirtualService
 from istiodoctor.model.ref import Place
@@ -59,10 +59,10 @@ class Hidden:
     """The destination that needs it; None for the VirtualService itself."""
 
 
-class UpstreamQuestions(MisroutingQuestions):
+class UpstreamQuestions(ShadowQuestions):
     """From a route to its backend."""
 
-    @question(rests_on=[MisroutingQuestions.destinations, MisroutingQuestions.servers_of])
+    @question(rests_on=[ShadowQuestions.destinations, ShadowQuestions.servers_of])
     def port_faults(self) -> tuple[PortFault, ...]:
         """Return destinations on Services that do not have the port.
 
@@ -89,9 +89,9 @@ class UpstreamQuestions(MisroutingQuestions):
 
     @question(
         rests_on=[
-            MisroutingQuestions.destinations,
-            MisroutingQuestions.destination_rules,
-            MisroutingQuestions.destination_rules_are_known,
+            ShadowQuestions.destinations,
+            ShadowQuestions.destination_rules,
+            ShadowQuestions.destination_rules_are_known,
         ]
     )
     def subset_faults(self) -> tuple[SubsetFault, ...]:
@@ -107,13 +107,13 @@ class UpstreamQuestions(MisroutingQuestions):
 
     @question(
         rests_on=[
-            MisroutingQuestions.servers_of,
-            MisroutingQuestions.virtual_services,
-            MisroutingQuestions.routing_workloads,
-            MisroutingQuestions.is_visible,
-            MisroutingQuestions.is_exported,
-            MisroutingQuestions.destinations,
-            MisroutingQuestions.destination_rules,
+            ShadowQuestions.servers_of,
+            ShadowQuestions.virtual_services,
+            ShadowQuestions.routing_workloads,
+            ShadowQuestions.is_visible,
+            ShadowQuestions.is_exported,
+            ShadowQuestions.destinations,
+            ShadowQuestions.destination_rules,
         ]
     )
     def hidden_configuration(self) -> tuple[Hidden, ...]:

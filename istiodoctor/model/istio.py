@@ -332,6 +332,8 @@ class AuthorizationPolicySpec(Fields, frozen=True, kw_only=True):
     """`AuthorizationPolicy.spec`."""
 
     selector: WorkloadSelector | None = None
+    target_ref: Any = None
+    target_refs: tuple[Any, ...] = ()
     action: str = "ALLOW"
     rules: tuple[Any, ...] = ()
 

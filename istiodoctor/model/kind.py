@@ -93,6 +93,9 @@ class Kind(Enum):
     TLS_PROBE = Api("", "TlsProbe", "", ())
     HTTP_PROBE = Api("", "HttpProbe", "", ())
 
+    __hash__ = object.__hash__
+    """Members are singletons: there is no need to hash their names each time."""
+
     @property
     def group(self) -> str:
         """The API group; empty for the core group."""

@@ -59,7 +59,7 @@ class Resource(Fields, frozen=True, kw_only=True):
     @property
     def ref(self) -> Ref:
         """The object's name in messages and reports."""
-        api = self.KIND.value
+        api = self.KIND._value_  # `.value` goes through a slow descriptor
         return Ref(api.group, api.kind, self.metadata.namespace, self.metadata.name)
 
     @property

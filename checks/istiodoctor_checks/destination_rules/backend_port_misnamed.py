@@ -1,1 +1,222 @@
 """DR008."""
+
+import re
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.kubernetes import Service, ServicePort
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.wording import listing
+
+HTTP2 = frozenset({"grpc", "grpc-web", "http2", "kubernetes.io/h2c"})
+OPAQUE = frozenset({"tcp", "mongo", "mysql", "redis", "udp"})
+ENCRYPTED = frozenset({"https", "tls"})
+GRPC_PORT = 50051
+_WORDS = re.compile(r"[^a-z0-9]+")
+
+
+@check("DR008", severity=Severity.HIGH, needs=Mesh.destinations.kinds)
+def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
+    """A Service port's name tells Istio another protocol than the route to it.
+
+    Istio takes the protocol of a backend from `appProtocol`, else from the part of the port's
+    name before the first dash: `grpc-api` is gRPC, `api-grpc` says nothing. A gateway does not
+    guess: what is not declared http2 or grpc it sends as HTTP/1.1, so gRPC calls fail (502, 503
+    or `upstream connect error`). A port declared `tcp` is handled as bytes by sidecars, without
+    HTTP routing, retries and telemetry, although an HTTP route leads to it.
+
+    Fix: name the port for what it speaks, or set `appProtocol`.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: api-grpc, port: 8080, targetPort: 50051}]}
+    ```
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: tcp-web, port: 80}]}
+    ```
+
+    A port without a name is nothing to worry about for HTTP/1.1, and `appProtocol` comes before
+    the name:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{port: 80, targetPort: 8080}]}
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: api-grpc, port: 50051, appProtocol: grpc}]}
+    ```
+
+    Sources: istio.io, Protocol Selection, PortNameIsNotUnderNamingConvention (IST0118);
+    istio/istio issue 19614.
+    """
+    for use, resolution in mesh.destinations():
+        service, port = resolution.service, resolution.port
+        if service and port and use.protocol == "http" and (wanted := _declared_wrong(port)):
+            hosts = use.virtual_service.spec.hosts
+            yield Finding(
+                message=_message(service, port, wanted, listing(hosts)),
+                objects=(_place(service, port), use.place),
+                identity=Identity.of(service.ref, str(port.port)),
+                hosts=frozenset(hosts),
+                evidence=(
+                    Evidence(
+                        text=f"port {port.port} is {_protocol(port) or 'of no declared protocol'}",
+                        ref=service.ref,
+                    ),
+                ),
+                fixes=(
+                    set_field(
+                        Place(service.ref, f"{_place(service, port).path}/appProtocol"),
+                        wanted,
+                        f"Declare port {port.port} as {wanted}",
+                    ),
+                ),
+                severity=None if wanted == "grpc" else Severity.LOW,
+                confidence=Confidence.SUSPECTED,
+            )
+
+
+def _declared_wrong(port: ServicePort) -> str:
+    """Return the protocol that a port seems to speak if it is declared as another; else empty."""
+    declared = _protocol(port)
+    if declared in HTTP2 | ENCRYPTED:
+        return ""
+    named = "grpc" in _WORDS.split(f"{port.name} {port.target_port or ''}".lower())
+    numbered = GRPC_PORT in (port.port, port.target_port) and not declared
+    if named or numbered:
+        return "grpc"
+    return "http" if declared in OPAQUE else ""
+
+
+def _protocol(port: ServicePort) -> str:
+    """Return what istiod takes a port's protocol to be from its declaration; empty for none."""
+    if port.app_protocol:
+        return port.app_protocol.lower()
+    prefix = port.name.lower().partition("-")[0]
+    if port.name.lower().startswith("grpc-web"):
+        return "grpc-web"
+    return prefix if prefix in HTTP2 | OPAQUE | ENCRYPTED | {"http"} else ""
+
+
+def _place(service: Service, port: ServicePort) -> Place:
+    return service.at(f"/spec/ports/{service.spec.ports.index(port)}")
+
+
+def _message(service: Service, port: ServicePort, wanted: str, hosts: str) -> str:
+    where = f"port {port.port} ({port.name or 'unnamed'}) of {service.ref}"
+    if wanted == "grpc":
+        return (
+            f"{where} seems to speak gRPC, but nothing that Istio reads says so: the gateway sends"
+            f" HTTP/1.1, and gRPC calls for {hosts} fail."
+        )
+    return (
+        f"HTTP routes for {hosts} lead to {where}, which is declared as {_protocol(port)}:"
+        f" sidecars treat it as bytes, without HTTP routing, retries or telemetry."
+    )

@@ -98,7 +98,7 @@ def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{route.ref} routes to {service}, and no ReferenceGrant in {service.namespace}"
-                f" permits that to a {route.ref.kind} in {route.namespace}: requests for"
+                f" permits that to {route.ref.kind}s of {route.namespace}: requests for"
                 f" {listing(refused.attachment.hosts)} that take this route get 500."
             ),
             objects=(refused.place, Place(service)),

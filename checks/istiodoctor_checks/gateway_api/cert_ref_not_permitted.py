@@ -109,7 +109,7 @@ def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{server} takes its certificate from {secret}, and no ReferenceGrant in"
-                f" {reference.namespace} permits that to a {server.gateway.kind} in"
+                f" {reference.namespace} permits that to {server.gateway.kind}s of"
                 f" {server.namespace}: the listener gets no certificate, handshakes are reset."
             ),
             objects=(server.field(reference.path.removeprefix(server.path)), Place(secret)),

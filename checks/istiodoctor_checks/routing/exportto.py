@@ -17,7 +17,7 @@ NOWHERE = "~"
     "VS012",
     severity=Severity.CRITICAL,
     needs=Mesh.hidden_configuration.kinds,
-    explains={"GW019", "VS011"},
+    explains={"GW019"},
 )
 def exportto(mesh: Mesh) -> Iterator[Finding]:
     """A route, its Service or its DestinationRule is not exported to the gateway's namespace.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import Shadow
+from istiodoctor.mesh.shadows import Shadow
 from istiodoctor_checks.fixes import json_patch, remove_field
 from istiodoctor_checks.wording import listing
 

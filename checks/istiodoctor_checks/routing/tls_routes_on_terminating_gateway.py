@@ -6,7 +6,7 @@ from typing import Any
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import IgnoredTlsRoutes
+from istiodoctor.mesh.passing import IgnoredTlsRoutes
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.destinations import written
 from istiodoctor_checks.fixes import json_patch
@@ -138,7 +138,9 @@ def _http_routes(ignored: IgnoredTlsRoutes) -> Fix:
 
 def _passthrough(ignored: IgnoredTlsRoutes) -> tuple[Fix, ...]:
     def value(written: str) -> list[dict[str, Any]]:
-        return [{"op": "add", "path": f"{written}/tls", "value": {"mode": TlsMode.PASSTHROUGH}}]
+        return [
+            {"op": "add", "path": f"{written}/tls", "value": {"mode": TlsMode.PASSTHROUGH.value}}
+        ]
 
     return tuple(
         json_patch(

@@ -209,7 +209,7 @@ def _merge(mesh: Mesh, strays: tuple[Stray, ...], servers: tuple[Server, ...]) -
     keeper = next(
         (
             stray.lands_on
-            for stray in sorted(strays, key=lambda each: each.lands_on.age_order)
+            for stray in sorted(strays, key=lambda e: (e.lands_on.age_order, e.lands_on.index))
             if stray.credential.leaf
             and all(
                 any(certificate_covers(own, name) for own in stray.credential.leaf.dns_names)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import PassthroughGap
+from istiodoctor.mesh.passing import PassthroughGap
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 

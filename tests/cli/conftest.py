@@ -1,0 +1,26 @@
+"""A shell for each test, and clusters as files for all of them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.cli.process import Shell
+from tests.support.clusters import anchors, broken, healthy, written
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Shell:
+    """The command, in an empty home."""
+    return Shell(folder=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `healthy.yaml`, `broken.yaml` and `roots.pem`, which clients trust."""
+    folder = tmp_path_factory.mktemp("clusters")
+    now = datetime.now(UTC)
+    written(healthy(now), folder / "healthy.yaml")
+    written(broken(now), folder / "broken.yaml")
+    anchors(folder / "roots.pem")
+    return folder
