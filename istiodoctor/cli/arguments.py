@@ -56,10 +56,10 @@ def duration(text: str, option: str) -> timedelta:
     return total
 
 
-def namespace(text: str) -> str:
+def namespace(text: str, option: str = "--namespace") -> str:
     """Return the name of a namespace, if it can be one."""
     if not _NAME.fullmatch(text):
-        raise UsageError(f"--namespace takes the name of one namespace, not {text!r}")
+        raise UsageError(f"{option} takes the name of one namespace, not {text!r}")
     return text
 
 

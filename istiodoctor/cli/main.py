@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and leave with its exit status; no failure ends in a traceback."""
     try:
         status = app(args=arguments, prog_name="istiodoctor", standalone_mode=False)
+        if status == Exit.INTERRUPTED:  # Typer has caught the KeyboardInterrupt itself
+            complain("interrupted")
     except Refusal as error:
         status = Exit.USAGE
         if type(error).__name__ == "NoArgsIsHelpError":  # what it has to say is the help

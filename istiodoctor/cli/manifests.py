@@ -32,6 +32,7 @@ def manifests(
     """Print a ServiceAccount, exactly the rights that the selected checks need, and a CronJob."""
     import yaml
 
+    from istiodoctor.cli.arguments import namespace as valid
     from istiodoctor.cli.selection import chosen, registry
     from istiodoctor.engine import wanted_kinds
     from istiodoctor.manifests import Deployment
@@ -48,9 +49,11 @@ def manifests(
     deployment = Deployment(
         image=image,
         schedule=schedule,
-        namespace=namespace,
-        gateway_namespaces=tuple(gateway_namespace or ("istio-system",)),
-        control_plane_namespace=istio_namespace,
+        namespace=valid(namespace),
+        gateway_namespaces=tuple(
+            valid(each, "--gateway-namespace") for each in gateway_namespace or ("istio-system",)
+        ),
+        control_plane_namespace=valid(istio_namespace, "--istio-namespace"),
         arguments=tuple(selection),
         secret_inventory=secret_inventory,
     )

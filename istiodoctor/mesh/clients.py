@@ -98,7 +98,10 @@ class ClientQuestions(DeliveryQuestions):
     def _gateways_by_pod(self) -> Mapping[Ref, Workload]:
         return {pod.ref: each for each in self.servers_by_workload() for pod in each.pods}
 
-    @question(rests_on=[DeliveryQuestions.log_facts, _gateways_by_pod])
+    @question(
+        rests_on=[DeliveryQuestions.log_facts, _gateways_by_pod],
+        logs=[Meaning.FILTER_CHAIN_NOT_FOUND],
+    )
     def connections_without_name(self) -> tuple[Unnamed, ...]:
         """Return what access logs say of connections without SNI that no server took."""
         found: dict[Workload, list[LogFact]] = defaultdict(list)

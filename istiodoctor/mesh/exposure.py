@@ -1,11 +1,11 @@
 """From where a gateway can be reached: its Services, their ports and their addresses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.listeners import DropReason, Listener
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.selection import SelectionQuestions
 from istiodoctor.mesh.servers import GatewayApi, Server
@@ -14,6 +14,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 
 HTTPS_PORT = 443
+UNPRIVILEGED_HTTPS_PORT = 8443
 NEG_ANNOTATION = "cloud.google.com/neg"
 """Pods behind a load balancer of Google's that is made elsewhere, and often ends TLS."""
 OUTSIDE_TYPES = frozenset({"LoadBalancer", "NodePort"})
@@ -49,6 +50,12 @@ class Unreachable:
     """The Services of the pods; empty when there is none."""
     is_certain: bool
     """Whether every Service beside the pods was read."""
+
+    @property
+    def pod_port(self) -> int:
+        """Where in the pods a Service should lead, so that Envoy may listen there."""
+        may_open = self.listener.port >= 1024 or not self.listener.workload.is_unprivileged
+        return self.listener.port if may_open else UNPRIVILEGED_HTTPS_PORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,12 +111,13 @@ class ExposureQuestions(SelectionQuestions):
     def unreachable_servers(self) -> tuple[Unreachable, ...]:
         """Return the live servers that no Service port leads to.
 
-        Silent about pods on the node's network, and where a Service may exist unseen.
+        Silent about pods on the node's network, and where a Service may exist unseen. Without a
+        Service's port 443 a server has no targetPort, and pods that may not open 443 skip it.
         """
         found = [
             (server, listener, self._is_reached(server, listener))
             for listener in self.listeners()
-            for server in listener.servers
+            for server in (*listener.servers, *self._untranslated(listener))
             if server.api is GatewayApi.ISTIO
         ]
         # A server on several workloads may be meant for one of them only.
@@ -125,6 +133,15 @@ class ExposureQuestions(SelectionQuestions):
             if server not in reached
         )
 
+    def _untranslated(self, listener: Listener) -> Iterator[Server]:
+        """Yield the HTTPS servers that were skipped for want of a port above 1023."""
+        if self.services_of(listener.workload):
+            for dropped in listener.dropped:
+                server = dropped.server
+                is_https = server.is_tls and server.port == HTTPS_PORT
+                if is_https and dropped.reason is DropReason.PRIVILEGED_PORT:
+                    yield server
+
     def _is_reached(self, server: Server, listener: Listener) -> bool | None:
         workload = listener.workload
         if not workload.is_known or _has_host_port(workload, listener.port):
@@ -137,9 +154,19 @@ class ExposureQuestions(SelectionQuestions):
         )
         return False if is_known else None
 
+    @question(Kind.SERVICE)
+    def knows_services(self, namespace: str) -> bool:
+        """Whether every Service of a namespace was read."""
+        return self._is_complete(Kind.SERVICE, namespace)
+
     @question(rests_on=[SelectionQuestions.listeners, port_routes])
     def misdirected_ports(self) -> tuple[Misdirected, ...]:
-        """Return the Service ports of live servers that lead to another port than theirs."""
+        """Return the Service ports of live servers that lead where nothing listens.
+
+        A second Service may turn the same port into that of another listener (`knative-local-
+        gateway`): that one is reached on purpose.
+        """
+        live = {(each.workload, each.port) for each in self.listeners() if each.servers}
         return tuple(
             Misdirected(
                 route=route,
@@ -156,6 +183,7 @@ class ExposureQuestions(SelectionQuestions):
             for server in listener.servers
             for route in routes.get(server.port, ())
             if server.api is GatewayApi.ISTIO and route.target != listener.port
+            if (listener.workload, route.target) not in live
         )
 
     @question(rests_on=[port_routes])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.destinations import DestinationQuestions
 from istiodoctor.mesh.facts import Facts
-from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload, target_port
 from istiodoctor.model.kind import Kind
@@ -98,13 +98,18 @@ class FrontQuestions(DestinationQuestions):
         return tuple(found)
 
     @question(rests_on=[fronts])
+    def _fronts_by_host(self, workload: Workload) -> HostIndex[tuple[int, Front]]:
+        return HostIndex(
+            (pattern, (number, front))
+            for number, front in enumerate(self.fronts(workload))
+            for pattern in front.hosts
+        )
+
+    @question(rests_on=[_fronts_by_host])
     def fronts_for(self, workload: Workload, host: str) -> tuple[Front, ...]:
         """Return what stands before a gateway for one host."""
-        return tuple(
-            front
-            for front in self.fronts(workload)
-            if any(meet(pattern, host) is not None for pattern in front.hosts)
-        )
+        found = dict(self._fronts_by_host(workload).meeting(host))
+        return tuple(found[number] for number in sorted(found))
 
 
 def _annotated(service: Service, workload: Workload) -> Iterator[Front]:

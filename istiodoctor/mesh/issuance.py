@@ -119,6 +119,11 @@ class IssuanceQuestions(RedirectQuestions):
         """Return the Certificates that write a Secret; more than one fight over it."""
         return self._certificates_by_secret().get((namespace, secret_name), ())
 
+    @question(Kind.CERTIFICATE)
+    def knows_certificates(self, namespace: str) -> bool:
+        """Whether every Certificate of a namespace was read."""
+        return self._is_complete(Kind.CERTIFICATE, namespace)
+
     @question(rests_on=[_certificates_by_secret])
     def certificates_naming(self, secret_name: str) -> tuple[Certificate, ...]:
         """Return the Certificates with this secretName, in any namespace."""

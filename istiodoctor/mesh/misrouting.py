@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.grants import gateway_ref
-from istiodoctor.mesh.hosts import ANY, HostIndex, covers, meet
+from istiodoctor.mesh.hosts import ANY, HostIndex, covers
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import MESH, Binding, GatewayReference, ReferenceState
 from istiodoctor.mesh.servers import ANY_NAMESPACE, GatewayApi, Server
@@ -16,6 +17,7 @@ from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
 
+DEFAULT_NAMESPACE = "default"
 MOST_COMPARED = 50
 """Hosts compared for a likely misspelling."""
 
@@ -104,7 +106,7 @@ class MisroutingQuestions(AttachmentQuestions):
             AttachmentQuestions.gateway_references,
             AttachmentQuestions.routes_for,
             AttachmentQuestions.api_gateways_by_ref,
-            servers_by_gateway,
+            _istio_server_index,
             istio_servers_for,
         ]
     )
@@ -125,23 +127,27 @@ class MisroutingQuestions(AttachmentQuestions):
             for server in self.istio_servers_for(host, source.namespace)
             if ANY not in server.names
         }
-        same_name = (ref for ref in reference.elsewhere if self._has_host(ref, hosts))
         api = gateway_ref(target.namespace, target.name)
+        namesakes = self._namesakes_with(hosts, target)
+        if reference.state is ReferenceState.UNKNOWN:
+            namesakes = tuple(each for each in namesakes if not _may_be(target, each))
         return LostReference(
             reference=reference,
-            candidates=tuple(same_name),
-            suitable=tuple(ref for ref in found if ref not in reference.elsewhere),
+            candidates=namesakes,
+            suitable=tuple(ref for ref in found if ref.name != target.name),
             api_gateway=api if api in self.api_gateways_by_ref() else None,
             is_answered=bool(hosts) and all(self._is_answered(source, host) for host in hosts),
         )
 
-    def _has_host(self, gateway: Ref, hosts: tuple[str, ...]) -> bool:
-        return any(
-            meet(name, host) is not None
-            for server in self.servers_by_gateway().get(gateway, ())
-            for name in server.names
+    def _namesakes_with(self, hosts: tuple[str, ...], target: Ref) -> tuple[Ref, ...]:
+        """Return the Gateways named like a missing one that have one of these hosts."""
+        found = {
+            server.gateway
             for host in hosts
-        )
+            for _, server in self._istio_server_index().meeting(host)
+            if server.gateway.name == target.name
+        }
+        return tuple(sorted(found))
 
     @question(
         rests_on=[
@@ -190,6 +196,7 @@ class MisroutingQuestions(AttachmentQuestions):
             for gateway in dict.fromkeys(each.target for each in references)
             for server in by_gateway.get(gateway, ())
         )
+        names = self._names_on(tuple(dict.fromkeys(each.target for each in references)))
         for index, host in lost:
             if (for_mesh and is_partial) or is_internal(host) or self._is_answered(source, host):
                 continue
@@ -198,9 +205,16 @@ class MisroutingQuestions(AttachmentQuestions):
                 index=index,
                 host=host,
                 servers=servers,
-                near=near_hosts(host, servers),
+                near=near_hosts(host, names),
                 is_partial=is_partial,
             )
+
+    @question(rests_on=[servers_by_gateway])
+    def _names_on(self, gateways: tuple[Ref, ...]) -> Mapping[str, None]:
+        """Return the hosts of these Gateways, each once, in order."""
+        by_gateway = self.servers_by_gateway()
+        servers = (server for gateway in gateways for server in by_gateway.get(gateway, ()))
+        return dict.fromkeys(name for server in servers for name in server.names)
 
     def _is_answered(self, source: VirtualService, host: str) -> bool:
         return any(
@@ -222,6 +236,14 @@ class MisroutingQuestions(AttachmentQuestions):
         )
 
 
+def _may_be(target: Ref, gateway: Ref) -> bool:
+    """Whether a Gateway of manifests may be the one that a reference means.
+
+    Those that name no namespace count as `default`; `kubectl -n` gives them another.
+    """
+    return DEFAULT_NAMESPACE in (target.namespace, gateway.namespace)
+
+
 def is_internal(host: str) -> bool:
     """Whether a host is a name of the mesh itself: a short name, or one of the cluster's."""
     if host == ANY:
@@ -234,9 +256,9 @@ def twins(host: str) -> tuple[str, ...]:
     return (host.removeprefix("www."),) if host.startswith("www.") else (f"www.{host}",)
 
 
-def near_hosts(host: str, servers: tuple[Server, ...]) -> tuple[str, ...]:
-    """Return hosts of servers that may have been meant: www or apex, a wildcard, a misspelling."""
-    names = list(dict.fromkeys(name for server in servers for name in server.names))
-    close = {*twins(host), f"*.{host}", f"*.{host.partition('.')[2]}"}
-    found = [name for name in names if name in close]
-    return tuple(found or get_close_matches(host, names[:MOST_COMPARED], n=1, cutoff=0.85))
+def near_hosts(host: str, names: Mapping[str, None]) -> tuple[str, ...]:
+    """Return the hosts that may have been meant: www or apex, a wildcard, a misspelling."""
+    close = dict.fromkeys((*twins(host), f"*.{host}", f"*.{host.partition('.')[2]}"))
+    found = tuple(name for name in close if name in names)
+    some = islice(names, MOST_COMPARED)
+    return found or tuple(get_close_matches(host, some, n=1, cutoff=0.85))

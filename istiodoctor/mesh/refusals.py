@@ -1,6 +1,7 @@
 """What the Gateway API does not permit, and redirects that lead to themselves."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import Attachment, AttachmentState
@@ -235,12 +236,14 @@ class RefusalQuestions(ConditionQuestions):
                 for each in rule.filters
             )
         )
+        if not rules:
+            return None
         servers = tuple(
             server
             for server in attachment.servers
             if server.terminates_tls and not self._is_preceded(server, attachment)
         )
-        if not (rules and servers):
+        if not servers:
             return None
         return RedirectLoop(
             attachment=attachment,
@@ -250,13 +253,26 @@ class RefusalQuestions(ConditionQuestions):
             is_whole=len(rules) == len(route.spec.rules),
         )
 
+    @question(rests_on=[ConditionQuestions.attachments_of])
+    def _whole_routes(self, server: Server) -> Mapping[str, tuple[Attachment, ...]]:
+        """Return the routes on a server that lead every path to a backend, by host."""
+        found: dict[str, list[Attachment]] = defaultdict(list)
+        for each in self.attachments_of(server):
+            if isinstance(each.route, HttpRoute) and any(
+                rule.backend_refs and _takes_all(rule) for rule in each.route.spec.rules
+            ):
+                for host in each.hosts:
+                    found[host].append(each)
+        return {
+            host: tuple(sorted(routes, key=lambda each: each.route.age_order))
+            for host, routes in found.items()
+        }
+
     def _is_preceded(self, server: Server, redirect: Attachment) -> bool:
         return any(
             other.route.age_order < redirect.route.age_order
             and set(redirect.hosts) <= set(other.hosts)
-            and isinstance(other.route, HttpRoute)
-            and any(rule.backend_refs and _takes_all(rule) for rule in other.route.spec.rules)
-            for other in self.attachments_of(server)
+            for other in self._whole_routes(server).get(min(redirect.hosts, default=""), ())
             if other.route.ref != redirect.route.ref
         )
 

@@ -50,8 +50,13 @@ class GatewayReference:
     text: str
     target: Ref
     state: ReferenceState
-    elsewhere: tuple[Ref, ...] = ()
-    """Gateways of the same name in other namespaces."""
+    namesakes: tuple[Ref, ...] = ()
+    """Gateways of this name, in any namespace."""
+
+    @property
+    def elsewhere(self) -> tuple[Ref, ...]:
+        """Gateways of the same name in other namespaces."""
+        return tuple(each for each in self.namesakes if each != self.target)
 
     @property
     def place(self) -> Place:
@@ -66,7 +71,7 @@ class Binding:
     virtual_service: VirtualService
     server: Server
     hosts: tuple[str, ...]
-    """The narrower host of each pair; empty when the names meet nowhere."""
+    """The narrower host of each pair; empty when all of them are blocked."""
     blocked_hosts: tuple[str, ...] = ()
     """Hosts that would meet, were it not for the namespace the server asks for."""
 
@@ -132,7 +137,7 @@ class RoutingQuestions(CredentialQuestions):
         same_name = self._gateways_by_name().get(name, ())
         if GENERATED in name:
             state = ReferenceState.GENERATED
-        elif target in same_name:
+        elif self._get(IstioGateway, namespace, name):
             state = ReferenceState.FOUND
         elif self._is_complete(Kind.ISTIO_GATEWAY, namespace, name):
             state = ReferenceState.MISSING
@@ -144,7 +149,7 @@ class RoutingQuestions(CredentialQuestions):
             text=text,
             target=target,
             state=state,
-            elsewhere=tuple(each for each in same_name if each != target),
+            namesakes=same_name,
         )
 
     @question(rests_on=[gateway_references])
@@ -161,21 +166,20 @@ class RoutingQuestions(CredentialQuestions):
     def bindings(self) -> Mapping[Server, tuple[Binding, ...]]:
         """Return, for every Istio server.
 
-        The VirtualServices that name its Gateway and the hosts they share.
+        The VirtualServices that name its Gateway and have names in common with it, oldest first.
         """
-        bound = self.bound_virtual_services()
-        by_gateway: dict[Ref, list[Server]] = defaultdict(list)
+        found: dict[Server, list[Binding]] = {}
+        indexes: dict[Ref, HostIndex[tuple[Server, ServerHost]]] = defaultdict(HostIndex)
         for server in self.servers():
             if server.api is GatewayApi.ISTIO:
-                by_gateway[server.gateway].append(server)
-        found: dict[Server, tuple[Binding, ...]] = {}
-        for gateway, servers in by_gateway.items():
-            for server in servers:
-                index = HostIndex((host.name, host) for host in server.hosts)
-                found[server] = tuple(
-                    _bind(server, index, each) for each in bound.get(gateway, ())
-                )
-        return found
+                found[server] = []
+                for host in server.hosts:
+                    indexes[server.gateway].add(host.name, (server, host))
+        for gateway, sources in self.bound_virtual_services().items():
+            for source in sources:
+                for binding in _bind(source, indexes[gateway]):
+                    found[binding.server].append(binding)
+        return {server: tuple(bindings) for server, bindings in found.items()}
 
     @question(rests_on=[bindings])
     def servers_of(self) -> Mapping[Ref, tuple[Binding, ...]]:
@@ -329,23 +333,25 @@ def _may_be_delegated(found: VirtualService, root: VirtualService) -> bool:
     return not found.spec.hosts and exported(found.spec.export_to, found.namespace, root.namespace)
 
 
-def _bind(server: Server, index: HostIndex[ServerHost], source: VirtualService) -> Binding:
-    shared: dict[str, None] = {}
-    blocked: dict[str, None] = {}
+def _bind(
+    source: VirtualService, servers: HostIndex[tuple[Server, ServerHost]]
+) -> Iterator[Binding]:
+    """Yield the bindings of a VirtualService to the servers of one Gateway."""
+    shared: dict[Server, dict[str, bool]] = defaultdict(dict)
     for written in source.spec.hosts:
         host = full_name(written, source.namespace)
-        for server_host in index.meeting(host):
+        for server, server_host in servers.meeting(host):
             common = meet(server_host.name, host)
-            if common is None:
-                continue
-            allowed = server_host.namespace in (ANY_NAMESPACE, source.namespace)
-            (shared if allowed else blocked)[common] = None
-    return Binding(
-        virtual_service=source,
-        server=server,
-        hosts=tuple(shared),
-        blocked_hosts=tuple(host for host in blocked if host not in shared),
-    )
+            if common is not None:
+                allowed = server_host.namespace in (ANY_NAMESPACE, source.namespace)
+                shared[server][common] = shared[server].get(common, False) or allowed
+    for server, hosts in shared.items():
+        yield Binding(
+            virtual_service=source,
+            server=server,
+            hosts=tuple(host for host, allowed in hosts.items() if allowed),
+            blocked_hosts=tuple(host for host, allowed in hosts.items() if not allowed),
+        )
 
 
 def _rule(rule: HttpRule, place: Place, root: VirtualService, origin: VirtualService) -> BoundRule:

@@ -1,17 +1,22 @@
 """What the logs and the objects say of TLS between a gateway and its backends."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from istiodoctor.mesh.destinations import DestinationState
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.log_meaning import LogFact, Meaning
 from istiodoctor.mesh.proxylogs import ProxyLogQuestions
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.upstreamtls import UpstreamTls, UpstreamTlsQuestions
+from istiodoctor.mesh.references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.upstreamtls import UpstreamTls, UpstreamTlsQuestions, is_plain_name
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import ControlPlane, Workload
+from istiodoctor.model.istio import ClientTls
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Place, Ref
 
 SAFER_DEFAULTS = (1, 21, 0)
 """From here on certificates of backends are verified, and the SNI is the request's Host."""
@@ -21,9 +26,28 @@ UNVERIFIED = "CERTIFICATE_VERIFY_FAILED"
 EXTERNAL_NAME = "ExternalName"
 
 
+class Lack(StrEnum):
+    """What a gateway does not find for the `credentialName` of a DestinationRule."""
+
+    SECRET = "secret"
+    PAIR = "pair"
+    """The Secret has no certificate with its key, which MUTUAL presents."""
+    AUTHORITY = "authority"
+    """No CA to check the backend with: neither `<name>-cacert` nor the Secret itself has one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RefusedBackend:
-    """A backend whose certificate Envoy refused, as an access log shows."""
+class LackingCredential:
+    """A destination whose TLS waits for a Secret that is not there or not whole."""
+
+    upstream: UpstreamTls
+    secret: Ref
+    lack: Lack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FailedBackend:
+    """A backend with which a gateway's TLS failed, as an access log shows."""
 
     workload: Workload
     fqdn: str
@@ -38,6 +62,13 @@ class RefusedBackend:
         routes = (host for each in self.upstreams for host in each.use.virtual_service.spec.hosts)
         asked = (fact.host for fact in self.facts if fact.host)
         return tuple(dict.fromkeys(routes)) or tuple(dict.fromkeys(asked))
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The settings in force, then the routes; the workload where neither is known."""
+        settings = dict.fromkeys(each.place for each in self.upstreams if each.place)
+        routes = dict.fromkeys(each.use.place for each in self.upstreams)
+        return (*settings, *routes, Place(self.workload.owner))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +85,52 @@ class UnnamedBackend:
 class UpstreamFailureQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
     """Handshakes with backends."""
 
+    @question(
+        rests_on=[
+            UpstreamTlsQuestions.upstream_tls,
+            UpstreamTlsQuestions.credential,
+            UpstreamTlsQuestions.secret_exists,
+        ]
+    )
+    def lacking_credentials(self) -> tuple[LackingCredential, ...]:
+        """Return what gateways lack to speak TLS as DestinationRules with a Secret say.
+
+        istiod's ApplyCustomSDSToClientCommonTLSContext; names with a prefix are not judged.
+        """
+        return tuple(
+            LackingCredential(
+                upstream=each,
+                secret=Ref(
+                    CORE, "Secret", each.workload.namespace, each.tls.credential_name + suffix
+                ),
+                lack=lack,
+            )
+            for each in self.upstream_tls()
+            if each.tls and each.mode in ORIGINATING and is_plain_name(each.tls.credential_name)
+            for suffix, lack in self._lacks(each.workload.namespace, each.tls, each.mode)
+        )
+
+    def _lacks(self, namespace: str, tls: ClientTls, mode: str) -> Iterator[tuple[str, Lack]]:
+        """Yield the suffix of the Secret's name with what it lacks."""
+        name = tls.credential_name
+        exists, found = self.secret_exists(namespace, name), self.credential(namespace, name)
+        if mode == "MUTUAL":
+            if exists is False:
+                yield "", Lack.SECRET
+                return
+            if found and not found.pairs:
+                yield "", Lack.PAIR
+        if tls.insecure_skip_verify:
+            return
+        dedicated = self.secret_exists(namespace, name + AUTHORITY_SUFFIX)
+        authority = self.credential(namespace, name + AUTHORITY_SUFFIX)
+        if dedicated and authority and not authority.authority_key:
+            yield AUTHORITY_SUFFIX, Lack.AUTHORITY
+        elif dedicated is False and exists is False:
+            yield "", Lack.SECRET
+        elif dedicated is False and found and not found.authority_key:
+            yield "", Lack.AUTHORITY
+
     @question(rests_on=[UpstreamTlsQuestions.upstream_tls])
     def _upstreams(self) -> Mapping[tuple[Workload, str], tuple[UpstreamTls, ...]]:
         found: dict[tuple[Workload, str], list[UpstreamTls]] = defaultdict(list)
@@ -65,23 +142,33 @@ class UpstreamFailureQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
         logs={Meaning.UPSTREAM_TLS_FAILURE},
         rests_on=[ProxyLogQuestions.log_facts, ProxyLogQuestions.workload_of, _upstreams],
     )
-    def refused_certificates(self) -> tuple[RefusedBackend, ...]:
-        """Return the backends whose certificates gateways refused, by gateway workload."""
-        found: dict[tuple[Workload, str], list[LogFact]] = defaultdict(list)
+    def _failed(self) -> Mapping[bool, tuple[FailedBackend, ...]]:
+        """Return the failed handshakes: under True those over the backend's certificate."""
+        found: dict[tuple[Workload, str, bool], list[LogFact]] = defaultdict(list)
         for fact in self.log_facts(Meaning.UPSTREAM_TLS_FAILURE):
             workload = self.workload_of(fact)
             fqdn = fact.cluster.rpartition("|")[2].rstrip(";")
-            if workload and fqdn and UNVERIFIED in fact.reason:
-                found[workload, fqdn].append(fact)
-        return tuple(
-            RefusedBackend(
-                workload=key[0],
-                fqdn=key[1],
-                facts=tuple(facts),
-                upstreams=self._upstreams().get(key, ()),
+            if workload and fqdn:
+                found[workload, fqdn, UNVERIFIED in fact.reason].append(fact)
+        failed: dict[bool, list[FailedBackend]] = defaultdict(list)
+        for (workload, fqdn, unverified), facts in found.items():
+            upstreams = self._upstreams().get((workload, fqdn), ())
+            failed[unverified].append(
+                FailedBackend(
+                    workload=workload, fqdn=fqdn, facts=tuple(facts), upstreams=upstreams
+                )
             )
-            for key, facts in found.items()
-        )
+        return {unverified: tuple(each) for unverified, each in failed.items()}
+
+    @question(rests_on=[_failed])
+    def refused_certificates(self) -> tuple[FailedBackend, ...]:
+        """Return the backends whose certificates gateways refused, by gateway workload."""
+        return self._failed().get(True, ())
+
+    @question(rests_on=[_failed])
+    def failed_handshakes(self) -> tuple[FailedBackend, ...]:
+        """Return the backends with which TLS failed for any other reason."""
+        return self._failed().get(False, ())
 
     @question(
         rests_on=[

@@ -1,11 +1,13 @@
 """TLS between the gateway and its backends: DestinationRules against what the backends speak."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.destinations import Resolution
+from istiodoctor.mesh.hosts import full_name
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.routing import DestinationUse, exported
 from istiodoctor.mesh.upstream import UpstreamQuestions
 from istiodoctor.mesh.workloads import Workload
@@ -55,6 +57,7 @@ class UpstreamTlsQuestions(UpstreamQuestions):
             UpstreamQuestions.routing_workloads,
             UpstreamQuestions.destination_rule_hosts,
             UpstreamQuestions.destination_rules,
+            UpstreamQuestions.control_plane_of,
         ]
     )
     def upstream_tls(self) -> tuple[UpstreamTls, ...]:
@@ -75,6 +78,7 @@ class UpstreamTlsQuestions(UpstreamQuestions):
             UpstreamQuestions.routing_workloads,
             UpstreamQuestions.destination_rules,
             UpstreamQuestions.destination_rules_are_known,
+            UpstreamQuestions.control_plane_of,
         ]
     )
     def plain_to_tls(self) -> tuple[UpstreamTls, ...]:
@@ -95,39 +99,58 @@ class UpstreamTlsQuestions(UpstreamQuestions):
     def _upstream(
         self, use: DestinationUse, resolution: Resolution, workload: Workload
     ) -> UpstreamTls:
-        for rule in self._visible_rules(resolution, workload):
-            found = _settings(rule, use, resolution.port)
-            if found:
-                tls, path = found
-                return UpstreamTls(
-                    use=use,
-                    resolution=resolution,
-                    workload=workload,
-                    tls=tls,
-                    place=rule.at(path),
-                    rule=rule,
-                )
-            break  # one DestinationRule applies, whatever others say
-        return UpstreamTls(use=use, resolution=resolution, workload=workload)
+        found = _settings(self._rules_in_force(resolution, workload), use, resolution.port)
+        if found is None:
+            return UpstreamTls(use=use, resolution=resolution, workload=workload)
+        rule, tls, path = found
+        return UpstreamTls(
+            use=use,
+            resolution=resolution,
+            workload=workload,
+            tls=tls,
+            place=rule.at(path),
+            rule=rule,
+        )
 
-    def _visible_rules(
+    def _rules_in_force(
         self, resolution: Resolution, workload: Workload
-    ) -> Iterator[DestinationRule]:
-        """Yield the rules that a gateway sees: its own namespace's first, then the Service's."""
-        rules = self.destination_rules(resolution.fqdn)
-        order = [workload.namespace]
-        if resolution.service:
-            order.append(resolution.service.namespace)
+    ) -> tuple[DestinationRule, ...]:
+        """Return the rules that istiod merges into one for a gateway, oldest first.
+
+        Those of one namespace for one host (`PushContext.destinationRule`).
+        """
         visible = [
             rule
-            for rule in rules
+            for rule in self.destination_rules(resolution.fqdn)
             if exported(rule.spec.export_to, rule.namespace, workload.namespace)
             and _selects(rule, workload)
         ]
-        yield from sorted(
-            visible,
-            key=lambda rule: order.index(rule.namespace) if rule.namespace in order else 2,
-        )
+        for namespace in self._lookup_order(resolution, workload, visible):
+            own = [rule for rule in visible if rule.namespace == namespace]
+            if own:
+                host = _host(own[0])
+                same = sorted(
+                    (rule for rule in own if _host(rule) == host), key=lambda rule: rule.age_order
+                )
+                chosen = [rule for rule in same if rule.spec.workload_selector]
+                return tuple(chosen[:1] or same)
+        return ()
+
+    def _lookup_order(
+        self, resolution: Resolution, workload: Workload, visible: list[DestinationRule]
+    ) -> list[str]:
+        """Return the namespaces whose rules count: the gateway's, the Service's, the mesh's.
+
+        A gateway in the root namespace looks beside the Service first. Of a ServiceEntry, any
+        namespace with a rule is taken for its own.
+        """
+        plane = self.control_plane_of(workload)
+        root = plane.namespace if plane else ROOT_NAMESPACE
+        found = resolution.service
+        service = [found.namespace] if found else [each.namespace for each in visible]
+        service = [each for each in service if each != root]
+        own = [] if workload.namespace == root else [workload.namespace]
+        return [*own, *service, root]
 
     @question(rests_on=[UpstreamQuestions.selected, UpstreamQuestions.namespace_labels])
     def backends(self, resolution: Resolution) -> tuple[Workload, ...]:
@@ -174,12 +197,16 @@ class UpstreamTlsQuestions(UpstreamQuestions):
 
     @question(rests_on=[upstream_tls])
     def upstream_credentials(self) -> tuple[tuple[str, str], ...]:
-        """Return namespace and name of the Secrets that DestinationRules name for gateways."""
+        """Return namespace and name of the Secrets that gateways read for DestinationRules.
+
+        The CA may have a Secret of its own.
+        """
         return tuple(
             dict.fromkeys(
-                (each.workload.namespace, each.tls.credential_name)
+                (each.workload.namespace, each.tls.credential_name + suffix)
                 for each in self.upstream_tls()
                 if each.tls and is_plain_name(each.tls.credential_name)
+                for suffix in ("", AUTHORITY_SUFFIX)
             )
         )
 
@@ -190,10 +217,16 @@ def is_plain_name(credential_name: str) -> bool:
 
 
 def speaks_tls(port: ServicePort) -> bool:
-    """Whether a port is declared to speak TLS and leads to one that by custom does."""
-    declared = port.app_protocol.lower() == "https" or _is_named(port, "https")
+    """Whether a port is declared to speak TLS, or by custom does, and may lead to one."""
     target = port.target_port if port.target_port is not None else port.port
-    return (declared or port.port in TLS_TARGETS) and target in TLS_TARGETS
+    if is_declared_https(port):
+        return target not in PLAIN_TARGETS
+    return port.port in TLS_TARGETS and target in TLS_TARGETS
+
+
+def is_declared_https(port: ServicePort) -> bool:
+    """Whether `appProtocol` or the name of a port says HTTPS."""
+    return port.app_protocol.lower() == "https" or _is_named(port, "https")
 
 
 def speaks_plainly(port: ServicePort) -> bool:
@@ -207,30 +240,56 @@ def _is_named(port: ServicePort, protocol: str) -> bool:
     return not port.app_protocol and port.name.partition("-")[0].lower() == protocol
 
 
+def _host(rule: DestinationRule) -> str:
+    return full_name(rule.spec.host, rule.namespace)
+
+
 def _settings(
-    rule: DestinationRule, use: DestinationUse, port: ServicePort | None
-) -> tuple[ClientTls, str] | None:
+    rules: tuple[DestinationRule, ...], use: DestinationUse, port: ServicePort | None
+) -> tuple[DestinationRule, ClientTls, str] | None:
     """Return the TLS settings in force: of the subset before the whole, of the port before all."""
     number = port.port if port else 0
     if use.destination.port and use.destination.port.number:
         number = use.destination.port.number
-    for index, subset in enumerate(rule.spec.subsets):
-        if subset.name == use.destination.subset and subset.traffic_policy:
-            path = f"/spec/subsets/{index}/trafficPolicy"
-            found = _of_policy(subset.traffic_policy, number, path)
-            if found:
-                return found
-    if rule.spec.traffic_policy is None:
-        return None
-    return _of_policy(rule.spec.traffic_policy, number, "/spec/trafficPolicy")
+    policies = (*_subset_policies(rules, use.destination.subset), *_whole_policies(rules)[:1])
+    for rule, policy, path in policies:
+        decided, found = _of_policy(policy, number, path)
+        if decided:
+            return (rule, *found) if found else None
+    return None
 
 
-def _of_policy(policy: TrafficPolicy, port: int, path: str) -> tuple[ClientTls, str] | None:
+def _subset_policies(
+    rules: tuple[DestinationRule, ...], name: str
+) -> tuple[tuple[DestinationRule, TrafficPolicy, str], ...]:
+    return tuple(
+        (rule, subset.traffic_policy, f"/spec/subsets/{index}/trafficPolicy")
+        for rule in rules
+        for index, subset in enumerate(rule.spec.subsets)
+        if name and subset.name == name and subset.traffic_policy
+    )
+
+
+def _whole_policies(
+    rules: tuple[DestinationRule, ...],
+) -> tuple[tuple[DestinationRule, TrafficPolicy, str], ...]:
+    return tuple(
+        (rule, rule.spec.traffic_policy, "/spec/trafficPolicy")
+        for rule in rules
+        if rule.spec.traffic_policy
+    )
+
+
+def _of_policy(
+    policy: TrafficPolicy, port: int, path: str
+) -> tuple[bool, tuple[ClientTls, str] | None]:
+    """Return whether a policy decides about TLS to a port, and how."""
     for index, each in enumerate(policy.port_level_settings):
         if each.port.number == port:
             # Settings of a port replace those of the host, also where they do not speak of TLS.
-            return (each.tls, f"{path}/portLevelSettings/{index}/tls") if each.tls else None
-    return (policy.tls, f"{path}/tls") if policy.tls else None
+            place = f"{path}/portLevelSettings/{index}/tls"
+            return True, ((each.tls, place) if each.tls else None)
+    return policy.tls is not None, ((policy.tls, f"{path}/tls") if policy.tls else None)
 
 
 def _selects(rule: DestinationRule, workload: Workload) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialState
+from istiodoctor.mesh.log_table import Meaning
 from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.proxylogs import ProxyLogQuestions
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
@@ -13,6 +14,9 @@ from istiodoctor.model.wanted import LogTarget, Wanted
 
 ISTIOD_CONTAINER = "discovery"
 MOST_LOG_TARGETS = 40
+ISTIO_NAMESPACE = "istio-system"
+LEGACY_FALLBACK = "gateway-fallback"
+"""The Secret that agents up to Istio 1.8 served in place of a missing one."""
 
 
 class WantedQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
@@ -40,6 +44,17 @@ class WantedQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
             if authority.namespace and authority.state is not AuthorityState.OUTSIDE:
                 yield from self._authority_names(authority)
         yield from self.upstream_credentials()
+        yield from self._mounted_secrets()
+        for fact in self.log_facts(Meaning.LEGACY_SECRET_NOT_FOUND):
+            yield fact.namespace or fact.line.pod.namespace, LEGACY_FALLBACK
+
+    def _mounted_secrets(self) -> Iterator[tuple[str, str]]:
+        """Yield what gateways mount whose servers name certificates by file."""
+        for workload, servers in self.servers_by_workload().items():
+            if any(server.tls and server.tls.server_certificate for server in servers):
+                for volume in workload.spec.volumes:
+                    if volume.secret and volume.secret.secret_name:
+                        yield workload.namespace, volume.secret.secret_name
 
     def _authority_names(self, use: AuthorityUse) -> Iterator[tuple[str, str]]:
         for name in filter(None, (use.dedicated_name, use.compound_name)):
@@ -72,21 +87,20 @@ class WantedQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
         )
 
     def _log_targets(self) -> list[LogTarget]:
+        gateways = dict.fromkeys((*self.servers_by_workload(), *self.routers()))
         targets = [
             *(
                 target
                 for plane in self.control_planes()
                 for target in _targets(plane.workload, ISTIOD_CONTAINER)
             ),
-            *(
-                target
-                for workload in self.servers_by_workload()
-                for target in _targets(workload, PROXY_CONTAINER)
-            ),
+            *(target for workload in gateways for target in _targets(workload, PROXY_CONTAINER)),
         ]
         return targets[:MOST_LOG_TARGETS]
 
     def _config_maps(self) -> Iterator[tuple[Kind, str, str]]:
+        if not self.control_planes():  # istiod runs elsewhere, or its pods may not be read
+            yield Kind.CONFIG_MAP, ISTIO_NAMESPACE, "istio"
         for plane in self.control_planes():
             yield Kind.CONFIG_MAP, plane.namespace, "istio"
             if plane.revision != DEFAULT_REVISION:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.document import Document
+from istiodoctor.model.envoy import EnvoyState
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.metadata import Resource
@@ -81,6 +82,7 @@ class Reading:
     documents: Mapping[Ref, Document] = field(default_factory=dict)
     locations: Mapping[Ref, Location] = field(default_factory=dict)
     logs: tuple[LogLine, ...] = ()
+    envoys: tuple[EnvoyState, ...] = ()
     unread: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader should know that is no fault: files passed over, duplicates dropped."""
@@ -102,6 +104,8 @@ class Reading:
             found.add(Kind.SECRET)
         if self.logs:
             found.add(Kind.POD_LOG)
+        if self.envoys:
+            found.add(Kind.ENVOY)
         return frozenset(found)
 
 
@@ -121,6 +125,7 @@ class Snapshot:
 
     __slots__ = (
         "_by_kind",
+        "_envoys",
         "_unread",
         "absent_apis",
         "cluster",
@@ -157,6 +162,7 @@ class Snapshot:
         self.documents: Mapping[Ref, Document] = {}
         self.locations: Mapping[Ref, Location] = {}
         self.logs: tuple[LogLine, ...] = ()
+        self._envoys: Mapping[Ref, EnvoyState] = {}
         self._unread: Mapping[Kind | None, Mapping[Unread, None]] = {}
         self.notes: tuple[str, ...] = ()
         self.absent_apis: frozenset[Kind] = frozenset()
@@ -192,6 +198,7 @@ class Snapshot:
         self.documents = {**self.documents, **reading.documents}
         self.locations = {**self.locations, **reading.locations}
         self.logs += reading.logs
+        self._envoys = {**self._envoys, **{each.pod: each for each in reading.envoys}}
         unread = {kind: dict(entries) for kind, entries in self._unread.items()}
         for entry in reading.unread:
             unread.setdefault(entry.kind, {})[entry] = None
@@ -236,6 +243,11 @@ class Snapshot:
         if namespace == EVERYWHERE:
             return unread.name in ("", name) or not name
         return unread.covers(namespace, name) if name else unread.namespace in ("", namespace)
+
+    @property
+    def envoys(self) -> tuple[EnvoyState, ...]:
+        """The state of every Envoy that was asked, by pod; the last reading of each."""
+        return tuple(self._envoys[pod] for pod in sorted(self._envoys))
 
     @property
     def unread(self) -> tuple[Unread, ...]:

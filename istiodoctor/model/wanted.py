@@ -27,6 +27,8 @@ class Wanted:
     logs: frozenset[LogTarget] = frozenset()
     log_patterns: tuple[str, ...] = ()
     """Regular expressions; only lines that match one are kept."""
+    envoys: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name of the pods whose Envoy is to be asked for its state."""
     again: frozenset[tuple[Kind, str, str]] = frozenset()
     """Objects whose absence a critical finding rests on, to be read once more by name."""
 
@@ -38,6 +40,7 @@ class Wanted:
             fallback_namespaces=self.fallback_namespaces,
             logs=self.logs - done.logs,
             log_patterns=self.log_patterns,
+            envoys=self.envoys - done.envoys,
             again=self.again - done.again,
         )
 
@@ -49,9 +52,12 @@ class Wanted:
             fallback_namespaces=self.fallback_namespaces | more.fallback_namespaces,
             logs=self.logs | more.logs,
             log_patterns=more.log_patterns or self.log_patterns,
+            envoys=self.envoys | more.envoys,
             again=self.again | more.again,
         )
 
     def __bool__(self) -> bool:
         """Whether anything is left to read."""
-        return bool(self.secrets or self.secrets_anywhere or self.logs or self.again)
+        return bool(
+            self.secrets or self.secrets_anywhere or self.logs or self.envoys or self.again
+        )

@@ -17,6 +17,13 @@ DERIVED = frozenset(
 )
 """What controllers make: manifests that are complete otherwise do not hold it."""
 
+MAKERS = {
+    Kind.CERTIFICATE_REQUEST: Kind.CERTIFICATE,
+    Kind.ORDER: Kind.CERTIFICATE,
+    Kind.CHALLENGE: Kind.CERTIFICATE,
+}
+"""What some of these are made for: where there is none of it, there is none of these either."""
+
 DERIVED_MESSAGE = "controllers make these, and the files hold none"
 DOUBT = "some files could not be read: what the others do not show may be in those"
 
@@ -38,4 +45,7 @@ def whole_cluster(kinds: frozenset[Kind], seen: set[Kind], *, is_doubtful: bool)
 
 def _underived(kinds: frozenset[Kind], seen: set[Kind]) -> Iterator[Unread]:
     for kind in (kinds & DERIVED) - seen:
+        maker = MAKERS.get(kind)
+        if maker in kinds and maker not in seen:
+            continue
         yield Unread(kind=kind, reason=UnreadReason.NOT_DERIVED, message=DERIVED_MESSAGE)

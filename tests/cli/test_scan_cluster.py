@@ -95,6 +95,15 @@ def test_without_a_kubeconfig_there_is_nothing_to_scan(run: Shell):
     )
 
 
+def test_a_named_kubeconfig_that_is_not_there_leaves_nothing_to_scan(run: Shell):
+    done = run("scan", "--kubeconfig", "none", "-o", "json")
+
+    assert (done.status, done.report["error"]["kind"]) == (3, "no-kubeconfig")
+    assert done.complaint == (
+        "istiodoctor: there is no kubeconfig file none; name another with --kubeconfig"
+    )
+
+
 def test_a_closed_port_is_unreachable(server: ApiServer, kubeconfig: Path, scan):
     server.kubeconfig(kubeconfig, url=closed_port(), token=TOKEN)
 

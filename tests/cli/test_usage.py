@@ -32,7 +32,6 @@ TYPED = {
     "scan -f a -o json=.": ". cannot be written: it is a folder",
     "scan -f a -o json=no/r": "no/r cannot be written: there is no folder no",
     "scan -f none.yaml": "none.yaml: there is no such file or folder",
-    "scan --kubeconfig none": "there is no kubeconfig file none; name another with --kubeconfig",
     "explain NOPE001": f"no check is called NOPE001; {LISTED} them",
     "checks --output xml": "--output of this command is terminal or json, not xml",
 }

@@ -1,17 +1,53 @@
-"""What a check's examples hold is found where a cluster is read in rounds, by name."""
+"""What checks make of clusters that are read in rounds, by name, and not always completely."""
 
 import pytest
 
+from istiodoctor.diagnosis.runs import Run, run_checks
+from istiodoctor.engine import collect
+from istiodoctor.finding import Confidence, Severity
+from istiodoctor.mesh.facts import Facts
+from istiodoctor.model.kind import Kind
 from istiodoctor.report import Outcome
-from tests.engine.support import CHECKS, of_example, scanned
+from istiodoctor.sources.source import SourceError
+from tests.engine.support import CHECKS, of_example
 from tests.support.examples import Example, examples
 
 EXAMPLES = [example for check in CHECKS for example in examples(check)]
+GOOD = [example for example in EXAMPLES if example.verdict == "good"]
 EXPECTED = {"bad": Outcome.FAILED, "good": Outcome.PASSED}
+GRAVE = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)
+TEMPLATES = frozenset({Kind.DEPLOYMENT, Kind.DAEMON_SET})
+"""Examples show these in place of pods. In a cluster, pods that were read say more."""
+
+
+def judged(example: Example, forbidden: frozenset[Kind] = frozenset()) -> Run:
+    source = of_example(example)
+    source.forbidden = forbidden
+    collected = collect(source, (example.check,), example.check.needs, Facts())
+    (run,) = run_checks((example.check,), collected.mesh, collected.snapshot)
+    return run
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_what_a_check_judges_is_among_what_is_read(example: Example) -> None:
-    report = scanned(of_example(example), [example.check])
+def test_what_a_check_judges_is_among_what_is_asked_for(example: Example) -> None:
+    run = judged(example)
 
-    assert report.checks[0].outcome is EXPECTED[example.verdict], report.checks[0].reason
+    assert run.outcome is EXPECTED[example.verdict], run.reason
+
+
+@pytest.mark.parametrize("example", GOOD, ids=str)
+def test_nobody_is_accused_because_something_could_not_be_read(example: Example) -> None:
+    accused = []
+    for kind in sorted(example.check.needs - TEMPLATES, key=str):
+        try:
+            run = judged(example, frozenset({kind}))
+        except SourceError:  # where that was all there was to read
+            continue
+        accused += [
+            (str(kind), finding.message)
+            for finding in run.findings
+            if finding.confidence is Confidence.CERTAIN
+            and (finding.severity or run.check.severity) in GRAVE
+        ]
+
+    assert accused == []

@@ -258,7 +258,9 @@ def prefix(text: str, **more: Any) -> Manifest:
 
 
 def delegating(*match: Manifest, **delegate: str) -> Manifest:
-    root = {"delegate": {"name": "part", **delegate}, **({"match": list(match)} if match else {})}
+    root: Manifest = {"delegate": {"name": "part", **delegate}}
+    if match:
+        root["match"] = list(match)
     return on_web("root", "a.com", http=[{"match": [prefix("/own")], **route("own")}, root])
 
 
@@ -297,7 +299,7 @@ def test_the_rules_of_a_delegate_stand_in_the_place_of_the_rule():
 def test_a_delegates_match_must_lie_within_that_of_the_rule(
     root: list[Manifest], own: list[Manifest], expected: list[tuple[str | None, int]] | None
 ):
-    match = {"match": own} if own else {}
+    match: Manifest = {"match": own} if own else {}
     mesh = mesh_of(delegating(*root), part({**match, **route("a")}))
 
     assert paths(mesh) == [OWN, *([(PART.format(0), expected)] if expected else [])]

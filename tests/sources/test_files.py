@@ -193,7 +193,8 @@ def test_plain_manifests_prove_no_absence(tmp_path):
 
 
 def test_a_whole_cluster_proves_absence_but_for_what_controllers_make(tmp_path):
-    file = write(tmp_path / "a.yaml", service("a"))
+    certificate = "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata:\n  name: a\n"
+    file = write(tmp_path / "a.yaml", certificate)
 
     reading = read(file, whole_cluster=True)
 
@@ -202,6 +203,16 @@ def test_a_whole_cluster_proves_absence_but_for_what_controllers_make(tmp_path):
     assert unread(reading) == [
         (f"{kind}: not-derived", DERIVED_MESSAGE, None) for kind in sorted(DERIVED, key=str)
     ]
+
+
+def test_without_certificates_there_is_nothing_that_cert_manager_makes_of_them(tmp_path):
+    file = write(tmp_path / "a.yaml", service("a"))
+
+    reading = read(file, whole_cluster=True)
+
+    made = {Kind.CERTIFICATE_REQUEST, Kind.ORDER, Kind.CHALLENGE}
+    assert made <= reading.listed.keys()
+    assert made.isdisjoint(each.kind for each in reading.unread)
 
 
 def test_one_derived_object_makes_its_kind_complete(tmp_path):

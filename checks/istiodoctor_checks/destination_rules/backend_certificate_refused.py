@@ -13,8 +13,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamfailures import RefusedBackend
-from istiodoctor.model.ref import Place
+from istiodoctor.mesh.upstreamfailures import FailedBackend
 from istiodoctor_checks.wording import listing
 
 
@@ -127,8 +126,8 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
                 f"{_settings(refused)}: requests for {listing(refused.hosts) or 'it'} get 503"
                 f" (CERTIFICATE_VERIFY_FAILED)."
             ),
-            objects=(*_places(refused), Place(refused.workload.owner)),
-            identity=Identity.of(_places(refused)[0].ref, refused.fqdn),
+            objects=refused.places,
+            identity=Identity.of(refused.places[0].ref, refused.fqdn),
             hosts=frozenset(refused.hosts),
             evidence=(
                 Evidence(
@@ -143,13 +142,7 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _places(refused: RefusedBackend) -> tuple[Place, ...]:
-    settings = dict.fromkeys(each.place for each in refused.upstreams if each.place)
-    routes = dict.fromkeys(each.use.place for each in refused.upstreams)
-    return (*settings, *routes) or (Place(refused.workload.owner),)
-
-
-def _settings(refused: RefusedBackend) -> str:
+def _settings(refused: FailedBackend) -> str:
     for each in refused.upstreams:
         if each.place and each.tls:
             authority = each.tls.ca_certificates or each.tls.credential_name
@@ -158,7 +151,7 @@ def _settings(refused: RefusedBackend) -> str:
     return ""
 
 
-def _fix(refused: RefusedBackend) -> Fix:
+def _fix(refused: FailedBackend) -> Fix:
     pod = next((each for each in refused.workload.pods), None)
     target = f"deploy/{refused.workload.name}" if pod is None else pod.name
     return Fix(

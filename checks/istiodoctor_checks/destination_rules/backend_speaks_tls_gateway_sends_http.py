@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamtls import UpstreamTls
+from istiodoctor.mesh.upstreamtls import TLS_TARGETS, UpstreamTls, is_declared_https
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor_checks.destinations import severity_of
@@ -123,9 +123,16 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
                 hosts=frozenset(use.virtual_service.spec.hosts),
                 evidence=(Evidence(text=f"port {port.port} is {_looks(port)}", ref=service.ref),),
                 fixes=(_fix(service, port, upstream),),
-                severity=severity_of(use),
-                confidence=Confidence.SUSPECTED,
+                severity=severity_of(use) if is_declared_https(port) else Severity.HIGH,
+                confidence=_confidence(port),
             )
+
+
+def _confidence(port: ServicePort) -> Confidence:
+    """Judge a declaration that the target bears out as certain, either alone as suspected."""
+    target = port.target_port if port.target_port is not None else port.port
+    sure = is_declared_https(port) and target in TLS_TARGETS
+    return Confidence.CERTAIN if sure else Confidence.SUSPECTED
 
 
 def _looks(port: ServicePort) -> str:

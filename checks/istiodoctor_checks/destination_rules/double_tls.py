@@ -12,7 +12,12 @@ from istiodoctor_checks.wording import listing
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
 
 
-@check("DR007", severity=Severity.CRITICAL, needs=Mesh.upstream_tls.kinds)
+@check(
+    "DR007",
+    severity=Severity.CRITICAL,
+    needs=Mesh.upstream_tls.kinds,
+    explains={"DR011"},
+)
 def double_tls(mesh: Mesh) -> Iterator[Finding]:
     """TLS passes through the gateway, and a DestinationRule wraps it into TLS once more.
 

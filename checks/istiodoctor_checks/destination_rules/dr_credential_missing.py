@@ -3,28 +3,36 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamtls import is_plain_name
-from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.ref import Place, Ref
+from istiodoctor.mesh.references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.upstreamfailures import Lack, LackingCredential
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import create_tls_secret
 from istiodoctor_checks.wording import listing
+
+LACKS = {
+    Lack.SECRET: "does not exist",
+    Lack.PAIR: "has no certificate with its key",
+    Lack.AUTHORITY: "has no CA (ca.crt or cacert)",
+}
 
 
 @check(
     "DR005",
     severity=Severity.CRITICAL,
-    needs=Mesh.upstream_tls.kinds | Mesh.secret_exists.kinds | Mesh.secrets_named.kinds,
-    explains={"SDS011"},
+    needs=Mesh.lacking_credentials.kinds | Mesh.secrets_named.kinds,
+    explains={"DR011", "SDS011"},
 )
 def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
-    """A DestinationRule names a Secret that is not in the namespace of the gateway pods.
+    """A gateway does not get the Secret that a DestinationRule names for TLS to a backend.
 
     `credentialName` of a DestinationRule is looked up where the **client** runs, for a gateway in
-    the namespace of its pods, not in that of the DestinationRule or of the backend. Envoy waits
-    for the Secret and answers 503 (`TLS_error: Secret is not supplied by SDS`).
+    the namespace of its pods, not in that of the DestinationRule or of the backend. It must hold
+    the CA of the backend (`ca.crt`, or a Secret of its own named `<name>-cacert`) unless
+    `insecureSkipVerify` is set, and for MUTUAL a certificate with its key. Until it does, Envoy
+    waits for it and answers 503 (`TLS_error: Secret is not supplied by SDS`).
 
     Fix: create the Secret beside the gateway pods, with `ca.crt` for SIMPLE and certificate, key
     and CA for MUTUAL.
@@ -71,7 +79,7 @@ def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of gateway.example.com
     ```
 
-    ```yaml good
+    ```yaml bad
     apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
@@ -113,40 +121,146 @@ def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of gateway.example.com
     ```
 
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: https, port: 443}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: shop, namespace: shop}
+    spec: {host: shop, trafficPolicy: {tls: {mode: MUTUAL, credentialName: client-cert}}}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: client-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for gateway.example.com
+      tls.key: key of gateway.example.com
+      ca.crt: authority Backends
+    ```
+
+    The CA may be in a Secret of its own, and SIMPLE needs no more:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: https, port: 443}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: shop, namespace: shop}
+    spec: {host: shop, trafficPolicy: {tls: {mode: SIMPLE, credentialName: client-cert}}}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: client-cert-cacert, namespace: istio-system}
+    stringData:
+      cacert: authority Backends
+    ```
+
     Sources: istio.io, DestinationRule (ClientTLSSettings), Egress TLS Origination; istio/istio
     issue 48764.
     """
-    for upstream in mesh.upstream_tls():
-        name = upstream.tls.credential_name if upstream.tls else ""
-        secret = Ref(CORE, "Secret", upstream.workload.namespace, name)
-        if (
-            upstream.place
-            and is_plain_name(name)
-            and mesh.secret_exists(secret.namespace, name) is False
-        ):
-            elsewhere = mesh.secrets_named(name)
-            hosts = upstream.use.virtual_service.spec.hosts
-            found = f" It is in {listing(e.namespace for e in elsewhere)}." if elsewhere else ""
-            yield Finding(
-                message=(
-                    f"{upstream.place.ref} names the Secret {name}, which {upstream.workload}"
-                    f" reads from its own namespace: {secret} does not exist, and requests for"
-                    f" {listing(hosts)} get 503.{found}"
-                ),
-                objects=(
-                    Place(upstream.place.ref, f"{upstream.place.path}/credentialName"),
-                    *map(Place, elsewhere),
-                    upstream.use.place,
-                ),
-                identity=Identity.of(secret),
-                hosts=frozenset(hosts),
-                evidence=(Evidence(text=f"{secret} does not exist"),),
-                fixes=(
-                    create_tls_secret(
-                        secret.namespace, name, f"Create the Secret in {secret.namespace}"
-                    ),
-                ),
-                severity=severity_of(upstream.use),
-                credentials=frozenset({(secret.namespace, name)}),
-                absences=frozenset({(Kind.SECRET, secret.namespace, name)}),
-            )
+    for lacking in mesh.lacking_credentials():
+        upstream, secret = lacking.upstream, lacking.secret
+        place, hosts = upstream.place, upstream.use.virtual_service.spec.hosts
+        if place is None:
+            continue
+        missing = lacking.lack is Lack.SECRET
+        elsewhere = mesh.secrets_named(secret.name) if missing else ()
+        yield Finding(
+            message=_message(lacking, listing(each.namespace for each in elsewhere)),
+            objects=(
+                Place(place.ref, f"{place.path}/credentialName"),
+                Place(secret),
+                *map(Place, elsewhere),
+                upstream.use.place,
+            ),
+            identity=Identity.of(secret),
+            hosts=frozenset(hosts),
+            evidence=(Evidence(text=f"{secret} {LACKS[lacking.lack]}", ref=secret),),
+            fixes=(_fix(lacking),),
+            severity=severity_of(upstream.use),
+            credentials=frozenset({(secret.namespace, secret.name)}),
+            absences=frozenset({(Kind.SECRET, secret.namespace, secret.name)})
+            if missing
+            else frozenset(),
+        )
+
+
+def _message(lacking: LackingCredential, elsewhere: str) -> str:
+    upstream, secret = lacking.upstream, lacking.secret
+    place = upstream.place.ref if upstream.place else upstream.use.place.ref
+    found = f" It is in {elsewhere}." if elsewhere else ""
+    return (
+        f"{place} has {upstream.workload} speak TLS ({upstream.mode}) with the Secret"
+        f" {secret.name} of its own namespace: {secret} {LACKS[lacking.lack]}, and requests for"
+        f" {listing(upstream.use.virtual_service.spec.hosts)} get 503.{found}"
+    )
+
+
+def _fix(lacking: LackingCredential) -> Fix:
+    secret = lacking.secret
+    files = ["--from-file=ca.crt=ca.pem"]
+    if lacking.upstream.mode == "MUTUAL" and not secret.name.endswith(AUTHORITY_SUFFIX):
+        files = ["--from-file=tls.crt=client.pem", "--from-file=tls.key=client-key.pem", *files]
+    create = (
+        "kubectl", "create", "secret", "generic", secret.name, "-n", secret.namespace, *files
+    )  # fmt: skip
+    delete = ("kubectl", "delete", "secret", secret.name, "-n", secret.namespace)
+    missing = lacking.lack is Lack.SECRET
+    return Fix(
+        title=f"{'Create' if missing else 'Make again'} {secret}",
+        commands=(create,) if missing else (delete, create),
+        verify=("kubectl", "get", "secret", secret.name, "-n", secret.namespace),
+        why="ca.crt is the CA that signed the backend's certificate, in PEM.",
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
@@ -16,7 +16,8 @@ MESH_TLS = "ISTIO_MUTUAL"
 @check(
     "DR004",
     severity=Severity.CRITICAL,
-    needs=Mesh.upstream_tls.kinds | Mesh.backends.kinds,
+    needs=Mesh.upstream_tls.kinds | Mesh.backends.kinds | Mesh.namespace_exists.kinds,
+    explains={"DR011"},
 )
 def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
     """A DestinationRule asks for mesh TLS, but the backend's pods have no sidecar.
@@ -138,7 +139,9 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
     for upstream in mesh.upstream_tls():
         service, place = upstream.resolution.service, upstream.place
         if upstream.mode == MESH_TLS and service and place:
-            bare = [each for each in mesh.backends(upstream.resolution) if not each.proxy]
+            # A template gets its sidecar only when its pods are made.
+            found = mesh.backends(upstream.resolution)
+            bare = [each for each in found if each.pods and not each.proxy]
             hosts = upstream.use.virtual_service.spec.hosts
             for backend in bare:
                 yield Finding(
@@ -164,4 +167,7 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
                         ),
                     ),
                     severity=severity_of(upstream.use),
+                    confidence=Confidence.SUSPECTED
+                    if mesh.namespace_exists(backend.namespace) is None
+                    else Confidence.CERTAIN,
                 )

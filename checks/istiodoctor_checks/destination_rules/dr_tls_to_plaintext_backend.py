@@ -13,7 +13,12 @@ from istiodoctor_checks.wording import listing
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
 
 
-@check("DR002", severity=Severity.CRITICAL, needs=Mesh.upstream_tls.kinds)
+@check(
+    "DR002",
+    severity=Severity.CRITICAL,
+    needs=Mesh.upstream_tls.kinds,
+    explains={"DR011"},
+)
 def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
     """A DestinationRule makes the gateway speak TLS to a port that speaks plain HTTP.
 

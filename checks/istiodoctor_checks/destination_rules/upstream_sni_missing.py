@@ -11,7 +11,12 @@ from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("DR009", severity=Severity.HIGH, needs=Mesh.unnamed_backends.kinds)
+@check(
+    "DR009",
+    severity=Severity.HIGH,
+    needs=Mesh.unnamed_backends.kinds,
+    explains={"DR006", "DR011"},
+)
 def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway speaks TLS to a host outside without telling it that host's name.
 

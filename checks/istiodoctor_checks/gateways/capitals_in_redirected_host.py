@@ -49,7 +49,7 @@ def capitals_in_redirected_host(mesh: Mesh) -> Iterator[Finding]:
     """
     for gateway in mesh.istio_gateways():
         for index, server in enumerate(gateway.spec.servers):
-            capitals = [host for host in server.hosts if host != host.lower()]
+            capitals = [host for host in server.hosts if host != host.lower() and "$" not in host]
             if capitals and server.tls and server.tls.https_redirect:
                 yield Finding(
                     message=(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.listeners import DropReason
 from istiodoctor.mesh.servers import Server
@@ -15,7 +15,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW013",
     severity=Severity.CRITICAL,
-    needs=Mesh.losses.kinds | Mesh.port_routes.kinds,
+    needs=Mesh.losses.kinds | Mesh.port_routes.kinds | Mesh.knows_services.kinds,
     explains={"CM007", "GW012", "HTTP001", "HTTP005", "SVC003"},
 )
 def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
@@ -114,6 +114,9 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 fixes=tuple(_redirect_port(server, place) for place in targets),
                 severity=Severity.CRITICAL if server.is_tls else Severity.HIGH,
+                confidence=Confidence.CERTAIN
+                if mesh.knows_services(dropped.workload.namespace)
+                else Confidence.SUSPECTED,
                 servers=frozenset({server.id}),
             )
 

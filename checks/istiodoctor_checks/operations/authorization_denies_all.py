@@ -8,7 +8,12 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 
 
-@check("OPS003", severity=Severity.CRITICAL, needs=Mesh.denied_gateways.kinds)
+@check(
+    "OPS003",
+    severity=Severity.CRITICAL,
+    needs=Mesh.denied_gateways.kinds,
+    explains={"OPS010"},
+)
 def authorization_denies_all(mesh: Mesh) -> Iterator[Finding]:
     """An AuthorizationPolicy without rules denies every request at the gateway.
 

@@ -96,8 +96,8 @@ def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"istiod does not look at the namespace {hidden.namespace}: the discoverySelectors"
-                f" of the mesh do not take its labels. {listing(e.ref for e in hidden.objects)}"
-                f" is as if it did not exist."
+                f" of the mesh do not take its labels. To the gateways it is as if"
+                f" {listing(e.ref for e in hidden.objects)} did not exist."
             ),
             objects=(Place(hidden.ref, "/metadata/labels"), *(e.at() for e in hidden.objects)),
             identity=Identity.of(hidden.ref),

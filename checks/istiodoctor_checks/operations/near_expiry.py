@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.issuance import is_issuing
 from istiodoctor.model.certmanager import Certificate
@@ -19,7 +19,9 @@ LAST_PART = 10
 @check(
     "OPS009",
     severity=Severity.HIGH,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+    needs=Mesh.served_certificates.kinds
+    | Mesh.certificates_for.kinds
+    | Mesh.knows_certificates.kinds,
 )
 def near_expiry(mesh: Mesh) -> Iterator[Finding]:
     """A served certificate is about to expire, and nothing is renewing it.
@@ -125,6 +127,9 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
                     ),
                 ),
                 fixes=(mend(secret, writers, "Renew the certificate now"),),
+                confidence=Confidence.CERTAIN
+                if writers or mesh.knows_certificates(secret.namespace)
+                else Confidence.SUSPECTED,
                 deadline=leaf.not_after,
                 credentials=frozenset({(secret.namespace, secret.name)}),
                 servers=servers_of(served.uses),

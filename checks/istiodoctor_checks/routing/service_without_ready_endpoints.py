@@ -61,7 +61,7 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
     endpoints: [{addresses: [10.0.0.7], conditions: {ready: false}}]
     ```
 
-    One ready endpoint is enough, and an external name has none:
+    One ready endpoint is enough, an external name has none, and a canary of weight 0 needs none:
 
     ```yaml good
     apiVersion: v1
@@ -85,7 +85,15 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
     spec:
       hosts: [shop.example.com]
       gateways: [web]
-      http: [{route: [{destination: {host: shop}}]}]
+      http:
+      - route:
+        - {destination: {host: shop}, weight: 100}
+        - {destination: {host: canary}, weight: 0}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: canary, namespace: shop}
+    spec: {selector: {app: canary}, ports: [{name: http, port: 80}]}
     ---
     apiVersion: networking.istio.io/v1
     kind: VirtualService
@@ -119,7 +127,7 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
         service = found.service
         if service is None or service.spec.type == EXTERNAL_NAME:
             continue
-        if mesh.ready_endpoints(service) == 0:
+        if not use.is_unused and mesh.ready_endpoints(service) == 0:
             backends = mesh.backends(found)
             yield Finding(
                 message=(

@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "SVC002",
     severity=Severity.CRITICAL,
     needs=Mesh.unreachable_servers.kinds | Mesh.fronts_for.kinds,
-    explains={"HTTP003"},
+    explains={"GW013", "HTTP003"},
 )
 def https_port_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway serves HTTPS on 443, but its Service has no port 443.
@@ -119,7 +119,7 @@ def https_port_missing(mesh: Mesh) -> Iterator[Finding]:
                                 "value": {
                                     "name": "https",
                                     "port": HTTPS_PORT,
-                                    "targetPort": each.listener.port,
+                                    "targetPort": each.pod_port,
                                 },
                             }
                         ],

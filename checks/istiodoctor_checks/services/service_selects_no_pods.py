@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "SVC001",
     severity=Severity.CRITICAL,
     needs=Mesh.podless_services.kinds,
-    explains={"GW012", "SVC006", "CM007"},
+    explains={"GW012", "GW013", "SVC006", "CM007"},
 )
 def service_selects_no_pods(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service selects no pod, so connections to its address are refused.

@@ -10,7 +10,7 @@ from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.wording import listing
 
 
-@check("SNI007", severity=Severity.CRITICAL, needs=Mesh.destinations.kinds)
+@check("SNI007", severity=Severity.CRITICAL, needs=Mesh.destinations.kinds | Mesh.servers_of.kinds)
 def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
     """TLS passes through to a backend port that speaks plain HTTP.
 
@@ -91,7 +91,10 @@ def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
     for use, found in mesh.destinations():
         service, port = found.service, found.port
         if use.protocol == "tls" and service and port and speaks_plainly(port):
-            hosts = use.virtual_service.spec.hosts
+            bindings = mesh.servers_of().get(use.virtual_service.ref, ())
+            hosts = [host for e in bindings if e.server.is_passthrough for host in e.hosts]
+            if not hosts:
+                continue
             yield Finding(
                 message=(
                     f"TLS for {listing(hosts)} passes through to port {port.port} of"

@@ -16,7 +16,12 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 
 
-@check("SNI001", severity=Severity.LOW, needs=Mesh.connections_without_name.kinds)
+@check(
+    "SNI001",
+    severity=Severity.LOW,
+    needs=Mesh.connections_without_name.kinds,
+    logs=Mesh.connections_without_name.logs,
+)
 def sni_absent(mesh: Mesh) -> Iterator[Finding]:
     """Clients came without a server name (SNI) and were reset.
 

@@ -12,6 +12,7 @@ from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.crew import Job, Watched, work_off
 from istiodoctor.sources.cluster.discovery import Apis
+from istiodoctor.sources.cluster.envoy import Envoys
 from istiodoctor.sources.cluster.failure import RequestError
 from istiodoctor.sources.cluster.inventory import Inventory
 from istiodoctor.sources.cluster.logs import Logs
@@ -73,6 +74,7 @@ class ClusterSource:
             whole=secret_inventory,
         )
         self._logs = Logs(connection=connection, scope=self._scope, since=since)
+        self._envoys = Envoys(connection=connection, scope=self._scope)
 
     def collect(self, kinds: frozenset[Kind]) -> Reading:
         """List these kinds, several at a time.
@@ -102,7 +104,10 @@ class ClusterSource:
             raise SourceError(SourceErrorKind.TIMED_OUT, message)
 
     def read(self, wanted: Wanted) -> Reading:
-        """Read what is named: Secrets, logs, and objects once more."""
+        """Read what is named: Secrets, logs, Envoys, and objects once more.
+
+        Envoys come after the Secrets that they are compared with.
+        """
         readings: list[Reading] = []
         if wanted.secrets or wanted.secrets_anywhere:
             readings += self._part(Kind.SECRET, self._wanted_secrets(wanted))
@@ -111,6 +116,8 @@ class ClusterSource:
         if wanted.logs and wanted.log_patterns:
             lines = self._logs.read(wanted.logs, wanted.log_patterns)
             readings += self._part(Kind.POD_LOG, lines)
+        if wanted.envoys:
+            readings += self._part(Kind.ENVOY, self._envoys.read(wanted.envoys))
         return united(readings)
 
     def _wanted_secrets(self, wanted: Wanted) -> Iterator[Reading]:
@@ -120,7 +127,7 @@ class ClusterSource:
     def _part(self, kind: Kind, coming: Iterable[Reading]) -> list[Reading]:
         self._watched.started(kind)
         readings = list(coming)
-        count = sum(len(each.credentials) + len(each.logs) for each in readings)
+        count = sum(len(each.credentials) + len(each.logs) + len(each.envoys) for each in readings)
         self._watched.finished(kind, count)
         return readings
 
@@ -143,8 +150,8 @@ class ClusterSource:
 
     @property
     def offers(self) -> frozenset[Kind]:
-        """Logs: a cluster has them wherever they may be read."""
-        return frozenset({Kind.POD_LOG})
+        """Logs and Envoys: a cluster has them wherever they may be read."""
+        return frozenset({Kind.POD_LOG, Kind.ENVOY})
 
     def describe(self) -> ClusterInfo:
         """Return which cluster this is, as far as it says so."""

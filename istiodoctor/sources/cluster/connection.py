@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from istiodoctor.sources.cluster import failure
 from istiodoctor.sources.cluster.deadline import Deadline
 from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.tunnel import Tunnel
 
 JSON = "application/json"
 Query = Sequence[tuple[str, str]]
@@ -21,6 +22,7 @@ SHARE_OF_SILENCE = 1 / 6
 SHARE_OF_REQUEST = 1 / 3
 """…and for its answer to be complete, so that one that hangs leaves time for the others."""
 
+ATTEMPTS_TO_FORWARD = 2
 LARGEST_ANSWER = 64 * 1024 * 1024
 LARGEST_REFUSAL = 64 * 1024
 CHUNK = 64 * 1024
@@ -55,6 +57,31 @@ class Connection:
             except RequestError as failed:
                 self._wait_or_give_up(failed, attempt)
         raise AssertionError("counting has no end")
+
+    def forward(self, namespace: str, pod: str, port: int, until: Deadline) -> Tunnel:
+        """Return an open tunnel to a port of a pod; raises RequestError."""
+        from istiodoctor.sources.cluster.portforward import open_tunnel
+
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}"
+        _, url, headers, *_ = self._client.param_serialize(
+            "GET",
+            f"{path}/portforward",
+            query_params=[("ports", str(port))],
+            header_params={},
+            auth_settings=["BearerToken"],
+        )
+        for attempt in range(1, ATTEMPTS_TO_FORWARD + 1):
+            patience = until.remaining
+            if patience <= 0:
+                break
+            try:
+                return open_tunnel(self._client.configuration, url, headers, port, patience)
+            except RequestError as failed:
+                self.rejected = self.rejected or failed.status == 401
+                if attempt == ATTEMPTS_TO_FORWARD:
+                    raise
+                self._wait_or_give_up(failed, attempt)
+        raise failure.silence("no connection to the pod in time")
 
     def _wait_or_give_up(self, failed: RequestError, attempt: int) -> None:
         if attempt >= failed.attempts:

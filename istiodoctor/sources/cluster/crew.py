@@ -26,7 +26,7 @@ class Job:
     work: Callable[[], Reading]
 
 
-def work_off(jobs: Sequence[Job], deadline: Deadline) -> list[Reading]:
+def work_off(jobs: Sequence[Job], deadline: Deadline, *, threads: int = THREADS) -> list[Reading]:
     """Return each job's reading, in their order; a job still out after the deadline is unread.
 
     The threads are daemons, so neither Ctrl-C nor the end of the process waits for a name server.
@@ -35,7 +35,7 @@ def work_off(jobs: Sequence[Job], deadline: Deadline) -> list[Reading]:
     done: queue.SimpleQueue[tuple[int, Reading | BaseException]] = queue.SimpleQueue()
     for number, job in enumerate(jobs):
         waiting.put((number, job))
-    for _ in range(min(THREADS, len(jobs))):
+    for _ in range(min(threads, len(jobs))):
         threading.Thread(target=_serve, args=(waiting, done), daemon=True, name="reader").start()
     readings = [_missed(job, deadline) for job in jobs]
     for _ in jobs:

@@ -75,7 +75,8 @@ def find_kubeconfig(path: Path | None, ambient: Ambient) -> Kubeconfig | None:
     """Read the named file, else those of KUBECONFIG, else `~/.kube/config`; None without any."""
     if path is not None:
         if not path.expanduser().is_file():
-            raise _bad(f"there is no kubeconfig file {path}; name another with --kubeconfig")
+            message = f"there is no kubeconfig file {path}; name another with --kubeconfig"
+            raise SourceError(SourceErrorKind.NO_KUBECONFIG, message)
         return _merged([path.expanduser()])
     files = [file for file in _ambient_files(ambient.environment) if file.is_file()]
     return _merged(files) if files else None

@@ -20,6 +20,7 @@ def united(readings: Iterable[Reading]) -> Reading:
         documents={ref: document for part in parts for ref, document in part.documents.items()},
         locations={ref: place for part in parts for ref, place in part.locations.items()},
         logs=tuple(each for part in parts for each in part.logs),
+        envoys=tuple(each for part in parts for each in part.envoys),
         unread=tuple(each for part in parts for each in part.unread),
         notes=tuple(each for part in parts for each in part.notes),
         absent_apis=frozenset().union(*(part.absent_apis for part in parts)),

@@ -93,11 +93,11 @@ def test_no_kubeconfig_at_all_is_said(tmp_path: Path):
     )
 
 
-def test_a_named_kubeconfig_that_is_not_there_is_wrong_usage(tmp_path: Path):
+def test_a_named_kubeconfig_that_is_not_there_is_no_kubeconfig(tmp_path: Path):
     path = tmp_path / "missing"
 
     assert failure(lambda: opened(path)) == (
-        SourceErrorKind.BAD_KUBECONFIG,
+        SourceErrorKind.NO_KUBECONFIG,
         f"there is no kubeconfig file {path}; name another with --kubeconfig",
     )
 

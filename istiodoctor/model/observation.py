@@ -1,0 +1,201 @@
+"""What the wire showed: handshakes and requests, as they came, without a judgement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from istiodoctor.model.credential import CertificateFacts
+from istiodoctor.model.ref import Ref
+
+
+class Via(StrEnum):
+    """On which way a gateway was reached."""
+
+    PORT_FORWARD = "port-forward"
+    """Through the API server, to the port of one pod."""
+    SERVICE_ADDRESS = "service-address"
+    """The address of a load balancer, or an external IP."""
+    NODE_PORT = "node-port"
+    DNS = "dns"
+    """To where the host's name resolves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Somewhere to connect to."""
+
+    via: Via
+    port: int
+    """The port that is connected to: the pod's, the Service's or the node's."""
+    gateway: Ref
+    """The workload behind it."""
+    pod: Ref | None = None
+    """Set for a port-forward."""
+    service: Ref | None = None
+    """The Service whose address or node port it is."""
+    address: str = ""
+    """An IP address or a name; empty for a port-forward."""
+
+    def __str__(self) -> str:
+        """`Pod istio-system/ingress-1 port 8443`, `203.0.113.10:443`."""
+        if self.pod:
+            return f"{self.pod} port {self.port}"
+        literal = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{literal}:{self.port}"
+
+
+class Outcome(StrEnum):
+    """How a connection ended, before or after it was of use."""
+
+    HANDSHAKE = "handshake"
+    """TLS was agreed on, and nothing was refused after it."""
+    ALERT = "alert"
+    """The server refused, in TLS's own words."""
+    RESET = "reset"
+    """The connection was closed or reset without a word; a port-forward does not tell which."""
+    REFUSED = "refused"
+    """Nobody listens."""
+    TIMED_OUT = "timed-out"
+    NOT_TLS = "not-tls"
+    """The answer was something else, in plain text mostly."""
+    ANSWERED = "answered"
+    """HTTP: there was an answer that is not followed any further."""
+    LOOP = "loop"
+    """HTTP: a redirect led back to where it came from, or there were too many."""
+    LEFT = "left"
+    """HTTP: a redirect leads to where the gateway is not; it was not followed."""
+    NOT_HTTP = "not-http"
+    UNREACHABLE = "unreachable"
+    """There is no way: no route, no such name."""
+    NOT_PERMITTED = "not-permitted"
+    """An address or port that is never connected to."""
+    FAILED = "failed"
+    """Nothing was learned: the port-forward did not come about, or something else broke."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsTarget:
+    """One handshake to make."""
+
+    door: Door
+    host: str = ""
+    """The host as the Gateway writes it, wildcards too; empty where none is meant."""
+    sni: str = ""
+    """The name that is sent; empty for a client without SNI."""
+    server: str = ""
+    """The server (`Server.id`) that this should reach; empty when none should answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsObservation:
+    """What a handshake showed."""
+
+    target: TlsTarget
+    outcome: Outcome
+    at: datetime
+    alert: str = ""
+    """The name of the alert (RFC 8446 §6.2) in lower case: `certificate required`."""
+    detail: str = ""
+    """The library's or the server's own words; hostile."""
+    version: str = ""
+    """What was negotiated: `TLSv1.3`."""
+    versions: tuple[str, ...] = ()
+    """Those with which a handshake succeeded when they were offered alone, and the first."""
+    alpn: str = ""
+    cipher: str = ""
+    chain: tuple[CertificateFacts, ...] = ()
+    """The certificates as served, in order, as far as they can be read."""
+    unreadable_certificates: int = 0
+    client_certificate_requested: bool = False
+    verified: bool | None = None
+    """Whether a client that trusts the given roots accepts it; None when that was not judged."""
+    reason: str = ""
+    """Why not, in a few words; or why nobody can tell."""
+    chain_is_trusted: bool | None = None
+    """Whether the chain as served leads to a root, whatever its names and dates."""
+    addresses: tuple[str, ...] = ()
+    """To what the name resolved."""
+
+    @property
+    def leaf(self) -> CertificateFacts | None:
+        """The certificate that clients judge."""
+        return self.chain[0] if self.chain and not self.leaf_is_unreadable else None
+
+    @property
+    def leaf_is_unreadable(self) -> bool:
+        """Whether it cannot be told which certificate came first."""
+        return self.unreadable_certificates > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortDoor:
+    """What a port in a URL stands for on the way that is being looked at."""
+
+    scheme: str
+    port: int
+    door: Door
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpTarget:
+    """One request to make, and where redirects may lead it."""
+
+    url: str
+    doors: tuple[PortDoor, ...]
+    """Where each scheme and port leads; the URL's own among them."""
+    host: str
+    """The host as the Gateway writes it."""
+    server: str = ""
+    """The server (`Server.id`) that it should reach first."""
+    forwarded_proto: str = ""
+    """Sent as X-Forwarded-Proto; empty to send none."""
+    http_version: str = "1.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpStep:
+    """One request and its answer."""
+
+    url: str
+    door: Door | None = None
+    status: int = 0
+    """0 without an answer."""
+    location: str = ""
+    server: str = ""
+    """The header of that name."""
+    from_upstream: bool = False
+    """`x-envoy-upstream-service-time` was there: the answer came from behind the gateway."""
+    strict_transport_security: str = ""
+    date: datetime | None = None
+    """What the other side takes the time to be."""
+    at: datetime | None = None
+    """What this side takes it to be."""
+    body: str = ""
+    """The beginning of an error's page, cut and redacted; hostile."""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpObservation:
+    """What a request showed, with every redirect that was followed."""
+
+    target: HttpTarget
+    outcome: Outcome
+    steps: tuple[HttpStep, ...]
+    at: datetime
+
+    @property
+    def last(self) -> HttpStep:
+        """The last step; there is always one."""
+        return self.steps[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeTargets:
+    """Everything to look at."""
+
+    tls: tuple[TlsTarget, ...] = ()
+    http: tuple[HttpTarget, ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Hosts and wildcards that the mesh serves: redirects elsewhere are not followed."""
+    notes: tuple[str, ...] = ()

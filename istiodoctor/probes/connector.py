@@ -1,0 +1,113 @@
+"""How probes get to the other side: connectors that they are given, and one of their own."""
+
+import socket
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Protocol, runtime_checkable
+
+METADATA = frozenset(
+    map(
+        ip_address,
+        ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    )
+)
+"""Where clouds tell machines their secrets, beside the link-local addresses."""
+_TRANSLATED = ip_network("64:ff9b::/96")
+
+
+class NotPermittedError(OSError):
+    """This address or port is never connected to."""
+
+
+class Stream(Protocol):
+    """The part of a socket that probes use. Errors are OSErrors, as a socket's are."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send everything."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return what has come, up to a size; nothing once the other side has closed."""
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """Bound each wait from now on."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+class Connector(Protocol):
+    """Somewhere to connect to."""
+
+    def connect(self, timeout: float) -> Stream:
+        """Return a new connection; raises OSError.
+
+        ConnectionRefusedError, TimeoutError and PermissionError say what they say anywhere.
+        """
+
+
+@runtime_checkable
+class Lender(Protocol):
+    """A source that lends connections to the ports of pods."""
+
+    def connector(self, namespace: str, pod: str, port: int) -> Connector:
+        """Return a way to a port of a pod."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressConnector:
+    """A connection from this machine. The name is resolved once, and what it gives is judged."""
+
+    address: str
+    port: int
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return what the name resolves to; raises OSError."""
+        try:
+            found = socket.getaddrinfo(self.address, self.port, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            raise OSError(f"{self.address} is no name that can be resolved") from None
+        return tuple(dict.fromkeys(str(each[4][0]) for each in found))
+
+    def connect(self, timeout: float) -> socket.socket:
+        """Return a connection to the first address that answers."""
+        return connect_to(self.addresses(), self.port, timeout)
+
+
+def connect_to(addresses: tuple[str, ...], port: int, timeout: float) -> socket.socket:
+    """Connect to the first of these addresses that answers, all of them in one time."""
+    until = time.monotonic() + timeout
+    failed: OSError = OSError("the name has no address")
+    for address in addresses:
+        try:
+            if not is_permitted(address):
+                raise NotPermittedError(f"{address} is never connected to")
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            return socket.create_connection((address, port), timeout=left)
+        except OSError as error:
+            failed = error
+    raise failed
+
+
+def is_permitted(address: str) -> bool:
+    """Whether an address may be looked at: no link-local one, no cloud's metadata service."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    inner = _inner(found)
+    return not any(
+        each.is_link_local or each.is_multicast or each.is_unspecified or each in METADATA
+        for each in (found, inner)
+    )
+
+
+def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 address stands for, where it does."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _TRANSLATED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address

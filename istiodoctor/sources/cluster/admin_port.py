@@ -1,0 +1,171 @@
+"""GET requests to a port of a pod, each within its time and size."""
+
+import io
+from http.client import HTTPConnection, HTTPException, RemoteDisconnected
+from socket import socket
+from typing import Self
+
+from istiodoctor.sources.cluster import failure
+from istiodoctor.sources.cluster.connection import CHUNK, Connection
+from istiodoctor.sources.cluster.deadline import Deadline
+from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.tunnel import Tunnel
+
+MEBIBYTE = 1024 * 1024
+SHORTEST_WAIT = 0.001
+"""Seconds; none at all would mean not to wait."""
+
+
+class AdminPort:
+    """A port of a pod that answers HTTP; one tunnel serves as many requests as it can."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        namespace: str,
+        pod: str,
+        port: int,
+        until: Deadline,
+        seconds: float,
+        limit: int,
+    ) -> None:
+        """Each request may take `seconds`, its answer `limit` bytes; `until` ends them all."""
+        self._connection = connection
+        self._pod = (namespace, pod)
+        self._port = port
+        self._until = until
+        self._seconds = seconds
+        self._limit = limit
+        self._tunnel: Tunnel | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def get(self, path: str) -> bytes:
+        """Return the body of a 200; anything else raises RequestError."""
+        body = self._asked(path)
+        if body is None:
+            raise RequestError(self._words("answers 404 Not Found", path))
+        return body
+
+    def find(self, path: str) -> bytes:
+        """Do the same, but return nothing for a 404."""
+        return self._asked(path) or b""
+
+    def _asked(self, path: str) -> bytes | None:
+        """Return the body, None for a 404; ask again where an old connection was closed."""
+        if self._until.passed:
+            raise failure.silence(f"the time to ask port {self._port} of the pods was over")
+        is_used = self._tunnel is not None
+        try:
+            return self._get(path)
+        except RemoteDisconnected:
+            self._close()
+            if not is_used:
+                raise RequestError(self._words("closes the connection", path)) from None
+        try:  # the port closed a connection that had been left open for this request
+            return self._get(path)
+        except RemoteDisconnected:
+            raise RequestError(self._words("closes the connection", path)) from None
+
+    def _get(self, path: str) -> bytes | None:
+        until = self._until.at_most(self._seconds)
+        if self._tunnel is None:
+            self._tunnel = self._connection.forward(*self._pod, self._port, until)
+        try:
+            return self._answer(self._tunnel, path, until)
+        except (HTTPException, OSError, ValueError, RequestError) as error:
+            failed = self._failure(self._tunnel, path, error)
+            self._close()
+            raise failed from None
+
+    def _answer(self, tunnel: Tunnel, path: str, until: Deadline) -> bytes | None:
+        tunnel.allow(self._limit)
+        http = HTTPConnection("localhost")
+        http.auto_open = 0  # never to a port of this machine
+        http.sock = _Stream(tunnel.socket, until)  # type: ignore[assignment]  # is all it needs
+        http.request("GET", path, headers={"Accept": "application/json"})
+        response = http.getresponse()
+        body = bytearray()
+        while piece := response.read(CHUNK):
+            body += piece
+            if len(body) > self._limit:
+                size = self._limit // MEBIBYTE
+                raise RequestError(self._words(f"answers with more than {size} MiB", path))
+        if response.will_close:
+            self._close()
+        if response.status not in (200, 404):
+            status = f"{response.status} {response.reason}".strip()
+            raise RequestError(self._words(f"answers {status}", path))
+        return bytes(body) if response.status == 200 else None
+
+    def _failure(self, tunnel: Tunnel, path: str, error: Exception) -> Exception:
+        """Return what to raise for a request that ended in this."""
+        if tunnel.refusal:
+            return RequestError(tunnel.refusal)
+        if tunnel.is_overrun:
+            return RequestError(self._words("answers with too much", path))
+        match error:
+            case RequestError() | RemoteDisconnected():
+                return error
+            case TimeoutError():
+                return failure.silence(self._words("does not answer in time", path))
+            case HTTPException() | ValueError():
+                return RequestError(self._words("does not answer as HTTP does", path))
+            case _:
+                return RequestError(self._words("breaks the connection", path))
+
+    def _words(self, what: str, path: str) -> str:
+        return f"port {self._port} {what}: GET {path}"
+
+    def _close(self) -> None:
+        if self._tunnel is not None:
+            self._tunnel.close()
+            self._tunnel = None
+
+
+class _Stream:
+    """A socket as `http.client` uses it, whose waits all end at one deadline."""
+
+    def __init__(self, connected: socket, until: Deadline) -> None:
+        self._socket = connected
+        self._until = until
+
+    def sendall(self, data: bytes) -> None:
+        """Send a request."""
+        self._ready().sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Return what comes in as a file."""
+        return io.BufferedReader(_Incoming(self))
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Wait for bytes; 0 when there will be none."""
+        return self._ready().recv_into(buffer)
+
+    def close(self) -> None:
+        """Leave the connection open for the next request."""
+
+    def _ready(self) -> socket:
+        if self._until.passed:
+            raise TimeoutError
+        self._socket.settimeout(max(SHORTEST_WAIT, self._until.remaining))
+        return self._socket
+
+
+class _Incoming(io.RawIOBase):
+    """The reading side of a stream."""
+
+    def __init__(self, stream: _Stream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # is what it gets
+        return self._stream.receive_into(buffer)

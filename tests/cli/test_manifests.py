@@ -1,0 +1,199 @@
+"""`istiodoctor manifests`: what a scheduled scan may do is what its checks need, and no more."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.apiserver import ApiServer, Request
+from tests.cli.process import Done, Shell
+from tests.support.clusters import Manifest, healthy
+
+ACCOUNT = "system:serviceaccount:istiodoctor:istiodoctor"
+WHERE = ("--gateway-namespace", "ingress", "--istio-namespace", "istio-system")
+Right = tuple[str, str, str, str]
+"""Namespace (empty for all), API group, resource, verb."""
+
+
+def manifests(run: Shell, *options: str) -> list[Manifest]:
+    done = run("manifests", *WHERE, *options)
+    assert (done.status, done.stderr) == (0, "")
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def rights(documents: list[Manifest]) -> set[Right]:
+    """Return every right that the roles among these manifests give."""
+    return {
+        (document["metadata"].get("namespace", ""), group, resource, verb)
+        for document in documents
+        if document["kind"] in ("Role", "ClusterRole")
+        for rule in document["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def cluster() -> list[Manifest]:
+    """Return the healthy cluster with the gateway pods in a namespace of their own."""
+    return [_moved(each) for each in deepcopy(healthy(datetime.now(UTC)))]
+
+
+def _moved(body: Manifest) -> Manifest:
+    metadata = body["metadata"]
+    if metadata.get("namespace") == "istio-system" and not metadata["name"].startswith("isti"):
+        metadata["namespace"] = "ingress"
+        for subject in body.get("subjects", ()):
+            subject["namespace"] = "ingress"
+    return body
+
+
+def right_of(request: Request) -> Right:
+    """Return the right that a request made use of."""
+    match request.path.split("/")[1:]:
+        case ["api", _, *rest]:
+            group = ""
+        case [_, group, _, *rest]:
+            pass
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2:
+        namespace, rest = rest[1], rest[2:]
+    name = "/".join((rest[0], *rest[2:]))
+    return namespace, group, name, "get" if len(rest) > 1 else "list"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ApiServer]:
+    with ApiServer(cluster(), rbac=True) as running:
+        yield running
+
+
+def scanned(
+    run: Shell, server: ApiServer, files: Path, documents: list[Manifest], *options: str
+) -> Done:
+    """Scan with the rights and the arguments of the manifests, as the CronJob would."""
+    server.apply(*documents)
+    path = server.kubeconfig(run.folder / "kubeconfig", name=ACCOUNT)
+    server.forget_requests()
+    (job,) = [each for each in documents if each["kind"] == "CronJob"]
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    trust = ("--trust-anchors", files / "roots.pem")
+    return run(*pod["containers"][0]["args"], "--kubeconfig", path, *trust, *options)
+
+
+def objects_asked_for(server: ApiServer) -> list[Request]:
+    """Return the requests for resources, without those by which an API is discovered."""
+    return [each for each in server.requests() if len(each.path.split("/")) > 4 or _is_core(each)]
+
+
+def _is_core(request: Request) -> bool:
+    return request.path.startswith("/api/v1/")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--secret-inventory",), ("--no-logs", "--select", "CERT"), ("--schedule", "0 * * * *")],
+    ids=lambda options: " ".join(options) or "plain",
+)
+def test_kubernetes_takes_every_manifest(run: Shell, options):
+    version = kubernetes_validate.latest_version()
+
+    documents = manifests(run, *options)
+
+    for document in documents:
+        kubernetes_validate.validate(document, version, strict=True)
+    assert [each["kind"] for each in documents][:2] == ["Namespace", "ServiceAccount"]
+    assert documents[-1]["kind"] == "CronJob"
+
+
+@pytest.mark.parametrize("options", [(), ("--select", "CERT,SDS"), ("--no-logs",)])
+def test_the_rights_are_enough_and_each_is_used(run: Shell, server: ApiServer, files, options):
+    documents = manifests(run, *options)
+
+    done = scanned(run, server, files, documents, "--strict")
+
+    outcomes = {check["outcome"] for check in done.report["checks"]}
+    used = {right_of(each) for each in objects_asked_for(server) if each.status == 200}
+    assert (done.status, done.report["verdict"], done.report["problems"]) == (0, "healthy", [])
+    assert outcomes <= {"passed", "not-requested"}
+    assert used == rights(documents)
+
+
+def test_what_is_refused_beyond_the_rights_is_a_courtesy(run: Shell, server: ApiServer, files):
+    """Which cluster this is: without the right to ask, the report does not say."""
+    done = scanned(run, server, files, manifests(run))
+
+    refused = {each.path for each in server.requests() if each.status == 403}
+    assert refused <= {"/api/v1/namespaces/kube-system"}
+    assert done.report["unread"] == []
+
+
+def test_fewer_checks_need_fewer_rights(run: Shell):
+    every, one = rights(manifests(run)), rights(manifests(run, "--select", "CERT001"))
+
+    assert one < every
+    assert ("ingress", "", "secrets", "get") in one
+    assert not {right for right in one if right[2] == "pods/log"}
+
+
+def test_contents_of_secrets_are_granted_by_name_beside_the_gateways_only(run: Shell):
+    granted = {right for right in rights(manifests(run)) if right[2] == "secrets"}
+
+    assert granted == {("ingress", "", "secrets", "get")}
+
+
+def test_the_inventory_of_secrets_costs_a_right_and_says_so(run: Shell):
+    done = run("manifests", *WHERE, "--secret-inventory")
+
+    granted = rights(list(yaml.safe_load_all(done.stdout))) - rights(manifests(run))
+    assert granted == {("", "", "secrets", "list")}
+    assert "contents included" in done.stdout.partition("---")[0]
+
+
+def test_nothing_may_be_changed(run: Shell):
+    assert {verb for *_, verb in rights(manifests(run, "--secret-inventory"))} == {"get", "list"}
+
+
+def test_the_roles_are_bound_to_the_account_of_the_job(run: Shell):
+    documents = manifests(run, "-n", "tools")
+
+    subjects = [
+        subject
+        for each in documents
+        if each["kind"].endswith("Binding")
+        for subject in each["subjects"]
+    ]
+    account: dict[str, Any] = {
+        "kind": "ServiceAccount",
+        "name": "istiodoctor",
+        "namespace": "tools",
+    }
+    assert [each for each in subjects if each != account] == []
+    job = documents[-1]
+    template = job["spec"]["jobTemplate"]["spec"]
+    assert job["metadata"]["namespace"] == "tools"
+    assert (template["backoffLimit"], template["template"]["spec"]["restartPolicy"]) == (
+        0,
+        "Never",
+    )
+    assert template["template"]["spec"]["serviceAccountName"] == account["name"]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ("--select NOPE001", "no check is called NOPE001"),
+        ("--gateway-namespace shop/web", "--gateway-namespace takes the name of one namespace"),
+        ("-n Tools", "--namespace takes the name of one namespace"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(run: Shell, options, word):
+    done = run("manifests", *options.split())
+
+    assert (done.status, done.stdout) == (2, "")
+    assert word in done.complaint

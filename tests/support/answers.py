@@ -1,0 +1,79 @@
+"""Answers of the mesh in plain form: objects by name, so that two meshes can be compared."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.labels import LabelIndex
+from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.question import Question
+from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
+from istiodoctor.model.metadata import Resource
+
+
+def open_questions() -> tuple[str, ...]:
+    """Return the names of the questions that take no argument."""
+    found = ((name, getattr(Mesh, name)) for name in dir(Mesh))
+    return tuple(
+        name
+        for name, value in found
+        if isinstance(value, Question) and len(inspect.signature(value.method).parameters) == 1
+    )
+
+
+def answers(mesh: Mesh) -> dict[str, object]:
+    """Return the plain answers to every question that takes no argument."""
+    return {name: plain(getattr(mesh, name)()) for name in open_questions()}
+
+
+def plain(value: Any) -> object:
+    """Return a value with objects of the cluster and of the mesh replaced by their names."""
+    match value:
+        case Server():
+            return value.id
+        case Workload():
+            return (value.namespace, str(value.owner), sorted(value.labels.items()))
+        case Listener():
+            return [plain(value.workload), value.port, value.bind, plain(value.servers)]
+        case Resource() | Credential():
+            return str(value.ref)
+        case HostIndex():
+            return plain(vars(value)["_exact"])  # the rest follows from it, and is made when asked
+        case LabelIndex():
+            return plain(vars(value))
+        case CertificateFacts():  # examples make their certificates anew: serials differ
+            return (value.subject, value.dns_names)
+        case KeyPair():
+            return plain(value.chain.certificates)
+        case Enum():
+            return str(value)
+        case Mapping():
+            return sorted(([plain(key), plain(each)] for key, each in value.items()), key=repr)
+        case set() | frozenset():
+            return sorted(map(plain, value), key=repr)
+        case tuple() | list():
+            return [plain(each) for each in value]
+        case _ if is_dataclass(value):
+            parts = ((each.name, plain(getattr(value, each.name))) for each in fields(value))
+            return [type(value).__name__, *parts]
+        case _:
+            return _text(value)
+
+
+def _text(value: object) -> str:
+    text = repr(value)
+    if " at 0x" in text:
+        raise TypeError(f"this has no plain form: {text}")
+    return text
+
+
+def differences(one: Mesh, other: Mesh) -> Iterator[str]:
+    """Yield the names of the questions that two meshes answer differently."""
+    mine, theirs = answers(one), answers(other)
+    yield from (name for name in mine if mine[name] != theirs[name])
