@@ -33,6 +33,16 @@ class Check:
     """The distribution it came from; set by the registry."""
     logs: frozenset[Meaning] = frozenset()
     """The log lines it reads: nothing else of a log is kept."""
+    evidence: frozenset[Kind] = frozenset()
+    """Kinds that illustrate its findings and decide none of them.
+
+    They are collected and granted like `needs`, but a check is not skipped for want of them.
+    """
+
+    @property
+    def reads(self) -> frozenset[Kind]:
+        """Every kind it asks about."""
+        return self.needs | self.evidence
 
     @property
     def documentation(self) -> str:
@@ -66,6 +76,7 @@ def check(
     needs: Iterable[Kind],
     explains: Iterable[str] = (),
     logs: Iterable[Meaning] = (),
+    evidence: Iterable[Kind] = (),
 ) -> Callable[[Judge], Check]:
     """Turn a function over the mesh into a Check; nothing is registered, discovery finds it."""
 
@@ -77,6 +88,7 @@ def check(
             needs=frozenset(needs),
             explains=frozenset(explains),
             logs=frozenset(logs),
+            evidence=frozenset(evidence),
             judge=judge,
         )
 

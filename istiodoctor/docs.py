@@ -14,7 +14,7 @@ from istiodoctor.check import Check
 from istiodoctor.registry import discover
 
 ROOT = Path("docs")
-_FENCE = re.compile(r"^```(yaml|log) (bad|good).*$", re.MULTILINE)
+_FENCE = re.compile(r"^```(yaml|log|envoy|tls|http) (bad|good).*$", re.MULTILINE)
 _PLACES = {
     "S": "manifests",
     "L": "live objects",
@@ -23,12 +23,18 @@ _PLACES = {
     "P": "probes",
 }
 _CAPTIONS = {"bad": "Fires on:", "good": "Stays silent on:"}
+_BESIDE = {
+    "log": "with the log:",
+    "envoy": "where Envoy holds:",
+    "tls": "where handshakes show:",
+    "http": "where requests show:",
+}
 
 
 def page(check: Check) -> str:
     """Return the documentation page of a check, in Markdown."""
     explained = ", ".join(sorted(check.explains)) or "nothing else"
-    needs = ", ".join(sorted(f"`{kind}`" for kind in check.needs))
+    needs = ", ".join(sorted(f"`{kind}`" for kind in check.reads))
     return (
         f"# {check.code} {check.name}\n\n"
         f"Default severity: {check.severity}. Explains: {explained}.\n\n"
@@ -39,7 +45,7 @@ def page(check: Check) -> str:
 
 def _fence(found: re.Match[str]) -> str:
     language = "yaml" if found[1] == "yaml" else "text"
-    caption = _CAPTIONS[found[2]] if language == "yaml" else "with the log:"
+    caption = _CAPTIONS[found[2]] if language == "yaml" else _BESIDE[found[1]]
     return f"{caption}\n\n```{language}"
 
 

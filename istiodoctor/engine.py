@@ -16,6 +16,7 @@ from istiodoctor.mesh.facts import Facts
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason
 from istiodoctor.model.wanted import Wanted
+from istiodoctor.probes import Probing, look
 from istiodoctor.report import Report
 from istiodoctor.sources.source import Source, SourceError, SourceErrorKind
 
@@ -25,6 +26,7 @@ MOST_CONFIRMED = 200
 EXISTS = frozenset({UnreadReason.REDACTED, UnreadReason.MALFORMED})
 """Reasons that are said of an object which is there."""
 GATEWAY_APIS = frozenset({Kind.ISTIO_GATEWAY, Kind.GATEWAY})
+PROBES = frozenset({Kind.TLS_PROBE, Kind.HTTP_PROBE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,29 +37,39 @@ class Options:
     config: Config = field(default_factory=Config)
     facts: Facts = field(default_factory=Facts)
     declined: frozenset[Kind] = frozenset()
-    """Observations the user does not want: logs, Envoy, probes."""
+    """Observations the user does not want: logs, Envoy."""
+    probing: Probing | None = None
+    """How to look at the wire; None where the user did not ask for that."""
 
 
 def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
     """Read a source in rounds and judge it; raises SourceError when nothing can be scanned."""
+    return diagnose(judged(source, checks, options))
+
+
+def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judgement:
+    """Read a source in rounds and run the checks: what a report, or a trace, is made from.
+
+    Raises SourceError when nothing can be scanned.
+    """
     started = time.monotonic()
     kinds = wanted_kinds(checks, options.declined)
     collected = collect(source, checks, kinds, options.facts)
+    if options.probing is not None and kinds & PROBES:
+        collected = _probed(source, collected, kinds & PROBES, options.probing)
     runs = run_checks(checks, collected.mesh, collected.snapshot)
     confirmed = _confirm(source, collected, runs)
     if confirmed is not collected:
         collected = confirmed
         runs = run_checks(checks, collected.mesh, collected.snapshot)
-    return diagnose(
-        Judgement(
-            snapshot=collected.snapshot,
-            mesh=collected.mesh,
-            runs=runs,
-            tool_version=__version__,
-            scope=options.scope,
-            config=options.config,
-            duration_seconds=time.monotonic() - started,
-        )
+    return Judgement(
+        snapshot=collected.snapshot,
+        mesh=collected.mesh,
+        runs=runs,
+        tool_version=__version__,
+        scope=options.scope,
+        config=options.config,
+        duration_seconds=time.monotonic() - started,
     )
 
 
@@ -79,10 +91,20 @@ class Collected:
         )
 
 
+def _probed(
+    source: Source, collected: Collected, kinds: frozenset[Kind], probing: Probing
+) -> Collected:
+    """Add what the wire shows to what was read."""
+    reading = look(collected.mesh.probe_targets(), source, probing)
+    snapshot = collected.snapshot.plus(reading, requested=kinds)
+    mesh = collected.mesh.after(snapshot, reading.kinds)
+    return Collected(snapshot=snapshot, mesh=mesh, done=collected.done)
+
+
 def wanted_kinds(checks: Iterable[Check], declined: frozenset[Kind]) -> frozenset[Kind]:
-    """Return every kind that a selected check needs: a scan asks the cluster for nothing else."""
-    needed = frozenset[Kind]().union(*(check.needs for check in checks))
-    return needed - declined
+    """Return every kind that a selected check reads: a scan asks the cluster for nothing else."""
+    read = frozenset[Kind]().union(*(check.reads for check in checks))
+    return read - declined
 
 
 def collect(

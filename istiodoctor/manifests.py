@@ -8,8 +8,10 @@ from typing import Any
 from istiodoctor.model.kind import CORE, RBAC, Kind
 
 NAME = "istiodoctor"
-NAMED_READS = frozenset({Kind.SECRET, Kind.POD_LOG, Kind.CONFIG_MAP})
+NAMED_READS = frozenset({Kind.SECRET, Kind.POD_LOG, Kind.CONFIG_MAP, Kind.EVENT, Kind.ENVOY})
 """Kinds read by name in a few namespaces: a Role there is enough."""
+CLUSTER_EVENTS = "default"
+"""Where Kubernetes keeps the Events of objects without a namespace: those of a ClusterIssuer."""
 
 Manifest = dict[str, Any]
 
@@ -22,7 +24,7 @@ class Deployment:
     schedule: str
     namespace: str = NAME
     gateway_namespaces: tuple[str, ...] = ("istio-system",)
-    """Where gateway pods run: their Secrets and logs are read."""
+    """Where gateway pods run: their Secrets, logs and Envoys are read."""
     control_plane_namespace: str = "istio-system"
     """Where istiod runs: its logs and the mesh configuration are read."""
     arguments: tuple[str, ...] = ()
@@ -61,22 +63,34 @@ def cluster_rules(kinds: Iterable[Kind]) -> list[Manifest]:
 def namespaced_rules(
     kinds: frozenset[Kind], deployment: Deployment
 ) -> Mapping[str, list[Manifest]]:
-    """Return the rules for each namespace in which single objects and logs are read."""
+    """Return the rules for each namespace in which single objects and logs are read.
+
+    Events cannot be had by name, only by a list of those about one object. They are wanted of
+    what stands beside the gateways (pods, Services, Certificates) and of ClusterIssuers: no check
+    needs the right to list those of the whole cluster.
+    """
     gateways = set(deployment.gateway_namespaces)
     both = gateways | {deployment.control_plane_namespace}
     places = {
         Kind.SECRET: gateways,
         Kind.POD_LOG: both,
+        Kind.ENVOY: gateways,
         Kind.CONFIG_MAP: {deployment.control_plane_namespace},
+        Kind.EVENT: {*gateways, CLUSTER_EVENTS},
     }
     return {
         namespace: [
-            {"apiGroups": [CORE], "resources": [kind.resource], "verbs": ["get"]}
+            {"apiGroups": [CORE], "resources": [kind.resource], "verbs": _verbs(kind)}
             for kind in sorted(kinds & NAMED_READS, key=str)
             if namespace in places[kind]
         ]
-        for namespace in sorted(both)
+        for namespace in sorted(both | {CLUSTER_EVENTS})
     }
+
+
+def _verbs(kind: Kind) -> list[str]:
+    """Return what is done: a port-forward is `create` too, since Kubernetes 1.35."""
+    return {Kind.EVENT: ["list"], Kind.ENVOY: ["create", "get"]}.get(kind, ["get"])
 
 
 def _cluster_wide(kinds: frozenset[Kind], deployment: Deployment) -> tuple[Manifest, ...]:

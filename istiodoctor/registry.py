@@ -18,6 +18,8 @@ GROUP = "istiodoctor.checks"
 DISTRIBUTION = "istiodoctor"
 CODE = re.compile(r"[A-Z]{2,10}[0-9]{3}")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+FIELDS: Mapping[str, type] = {"needs": Kind, "evidence": Kind, "logs": Meaning, "explains": str}
+"""What the sets that a check declares may hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ def _misdeclared(check: Any) -> str:
         return f"{check.code} {check.name}: a code looks like CRED001, a name like a-problem"
     if not isinstance(check.severity, Severity):
         return f"{check.code}: its severity is no Severity"
-    for field, kind in (("needs", Kind), ("logs", Meaning), ("explains", str)):
+    for field, kind in FIELDS.items():
         if not all(isinstance(each, kind) for each in getattr(check, field)):
             return f"{check.code}: its {field} are not all of the type {kind.__name__}"
     return ""

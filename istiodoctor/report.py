@@ -14,12 +14,16 @@ from istiodoctor.finding import (
     Risk,
     Severity,
 )
+from istiodoctor.mesh.answers import AnswerKind
+from istiodoctor.mesh.way import Hop, HopState
 from istiodoctor.model.kind import kind_of
 from istiodoctor.model.ref import Place, Ref
 
 # What a report is made of, so that renderers need to know this module only.
 __all__ = [
     "SCHEMA_VERSION",
+    "Answer",
+    "AnswerKind",
     "BaselineState",
     "CertificateReport",
     "CertificateSource",
@@ -47,7 +51,11 @@ __all__ = [
     "ScanError",
     "ScanInfo",
     "Severity",
+    "Stop",
     "ToolInfo",
+    "Trace",
+    "TraceLeg",
+    "TraceVerdict",
     "UnreadReport",
     "Verdict",
     "api_version",
@@ -89,15 +97,6 @@ class BaselineState(StrEnum):
 
     NEW = "new"
     UNCHANGED = "unchanged"
-
-
-class HopState(StrEnum):
-    """How one hop on a host's way looks."""
-
-    OK = "ok"
-    BROKEN = "broken"
-    WARNING = "warning"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,18 +211,6 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
-    """One station on a host's way through the mesh."""
-
-    hop: str
-    """`service`, `workload`, `listener`, `server`, `certificate`, `redirect`, `route` or
-    `backend`."""
-    ref: Ref | None
-    state: HopState
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
     """How one host is served, and whether it is."""
 
@@ -311,3 +298,71 @@ class Report:
     def count(self, severity: Severity) -> int:
         """How many problems (not symptoms) have this severity."""
         return sum(problem.severity is severity for problem in self.problems)
+
+
+class TraceVerdict(StrEnum):
+    """What becomes of one request."""
+
+    ANSWERED = "answered"
+    """By a backend, by Envoy itself as a route says, or by a redirect to another place."""
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+    """It stops nowhere that was read; something on the way was not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a client gets at the end of one leg."""
+
+    kind: AnswerKind
+    text: str
+    status: int = 0
+    """Of a redirect or a direct response; 0 for others."""
+    location: str = ""
+    """Where a redirect sends the client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLeg:
+    """One request of a trace on its way through one gateway."""
+
+    url: str
+    gateway: Ref | None
+    """The gateway's pods; None where no gateway takes the request."""
+    hops: tuple[Hop, ...]
+    """In order; those after a broken one are not there."""
+    answer: Answer
+    follows: int | None = None
+    """The leg, counted from 0, whose redirect led here; None for the request asked about."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it ends without what the client wants."""
+        return self.answer.kind is AnswerKind.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Where a request stops, and why."""
+
+    leg: int
+    """Counted from 0."""
+    hop: Hop
+    command: tuple[str, ...] = ()
+    """What explains the finding behind it; empty where no check has found one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The way of one request, redirects followed."""
+
+    url: str
+    method: str
+    tool: ToolInfo
+    scan: ScanInfo
+    verdict: TraceVerdict
+    legs: tuple[TraceLeg, ...] = ()
+    """In order: a request's branches, one for each gateway, before what their redirects led to."""
+    stopped_at: Stop | None = None
+    error: ScanError | None = None
+    """Why nothing could be read."""

@@ -3,12 +3,15 @@
 from datetime import datetime
 
 from istiodoctor.finding import Evidence, Fix, Risk, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.events import layer_refs
 from istiodoctor.mesh.issuance import Issuance, next_attempt
 from istiodoctor.mesh.reasons import reasons
 from istiodoctor.mesh.stalls import GatewayCertificate
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
+from istiodoctor_checks.happenings import happened
 
 STOPS_ISSUING = frozenset(
     {
@@ -26,12 +29,13 @@ STOPS_ISSUING = frozenset(
 """What follows when cert-manager cannot issue: a stuck Certificate, a missing or old Secret."""
 
 
-def layers(issuance: Issuance) -> tuple[Evidence, ...]:
-    """Return what each layer of an issuance says, the deepest first."""
-    return tuple(
+def layers(mesh: Mesh, issuance: Issuance) -> tuple[Evidence, ...]:
+    """Return what each layer of an issuance says, the deepest first, then their Events."""
+    said = (
         Evidence(text=f"{reason.ref}: {reason.text}", ref=reason.ref)
         for reason in dict.fromkeys(reasons(issuance))
     )
+    return (*said, *happened(mesh, layer_refs(issuance)))
 
 
 def layer_places(issuance: Issuance) -> tuple[Place, ...]:

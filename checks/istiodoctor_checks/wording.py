@@ -7,7 +7,8 @@ SHOWN = 3
 
 def listing(items: Iterable[object], *, shown: int = SHOWN) -> str:
     """Join a few items: `a, b and c`, or `a, b, c and 4 more`; each once, in order."""
-    names = [str(each) for each in dict.fromkeys(items)]
-    if len(names) > shown + 1:
-        return f"{', '.join(names[:shown])} and {len(names) - shown} more"
+    each = tuple(dict.fromkeys(items))
+    if len(each) > shown + 1:
+        return f"{', '.join(map(str, each[:shown]))} and {len(each) - shown} more"
+    names = tuple(map(str, each))
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -6,40 +6,40 @@ from datetime import timedelta
 from pathlib import Path
 
 from istiodoctor.cli.exits import UsageError
+from istiodoctor.cli.sources import SourceArguments
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(?:\d{1,6}[smhd])+")
 _LONGEST = timedelta(days=3650)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScanArguments:
+class ScanArguments(SourceArguments):
     """The options of `scan`, as typed."""
 
-    files: tuple[str, ...]
-    demo: bool
-    contexts: tuple[str, ...]
-    all_contexts: bool
-    kubeconfig: Path | None
-    namespaces: tuple[str, ...]
     gateways: tuple[str, ...]
     hosts: tuple[str, ...]
-    only_namespaces: bool
-    no_logs: bool
-    since: str
-    timeout: str
-    whole_cluster: bool
-    secret_inventory: bool
+    probe: bool
     select: tuple[str, ...]
     ignore: tuple[str, ...]
-    trust_anchors: Path | None
-    config: Path | None
     outputs: tuple[str, ...]
     fail_on: str | None
     strict: bool
     exit_zero: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceArguments(SourceArguments):
+    """The URL and options of `trace`, as typed."""
+
+    url: str
+    method: str
+    headers: tuple[str, ...]
+    source_namespace: str
+    outputs: tuple[str, ...]
 
 
 def duration(text: str, option: str) -> timedelta:
@@ -79,6 +79,14 @@ def host(text: str) -> str:
             f"--host takes a name such as shop.example.com, without https:// or port, not {text!r}"
         )
     return name
+
+
+def header(text: str) -> tuple[str, str]:
+    """Return name and value of a header written as NAME=VALUE."""
+    name, separator, value = text.partition("=")
+    if not (separator and _HEADER.fullmatch(name)) or not (value.isprintable() or not value):
+        raise UsageError(f"--header takes NAME=VALUE, such as cookie=beta, not {text!r}")
+    return name, value
 
 
 def outputs(

@@ -25,6 +25,7 @@ def checks(
                 "severity": str(check.severity),
                 "title": check.title,
                 "needs": sorted(map(str, check.needs)),
+                "evidence": sorted(map(str, check.evidence)),
                 "explains": sorted(check.explains),
                 "origin": check.origin,
             }

@@ -24,6 +24,10 @@ class UsageError(Exception):
 
 def complain(message: str) -> None:
     """Write one sentence to stderr; nothing read from a cluster can drive the terminal."""
-    from istiodoctor.renderers.text import visible
+    try:
+        from istiodoctor.renderers.text import visible
 
-    print(f"istiodoctor: {visible(message, 2000)}", file=sys.stderr)
+        shown = visible(message, 2000)
+    except ImportError:  # an installation that is broken must be able to say so
+        shown = ascii(message)
+    print(f"istiodoctor: {shown}", file=sys.stderr)

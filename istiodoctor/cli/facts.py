@@ -1,6 +1,7 @@
 """Facts that the user or this machine knows: front proxies, and which roots clients trust."""
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 
 from istiodoctor.cli.exits import UsageError
@@ -12,8 +13,8 @@ from istiodoctor.model.x509_facts import facts_of
 
 def facts(config: Config, trust_anchors: Path | None) -> Facts:
     """Return the configuration's facts and the certificates that clients are taken to trust."""
-    own = _anchors(trust_anchors) if trust_anchors else ()
-    trusted = (*own, *_system_roots())
+    own = _known(_anchors(trust_anchors)) if trust_anchors else ()
+    trusted = (*own, *_known(_system_roots()))
     return Facts(
         front_proxies=config.front_proxies,
         trust_anchors=frozenset(each.fingerprint_sha256 for each in own),
@@ -21,7 +22,12 @@ def facts(config: Config, trust_anchors: Path | None) -> Facts:
     )
 
 
-def _anchors(path: Path) -> tuple[CertificateFacts, ...]:
+def roots(trust_anchors: Path | None) -> tuple[bytes, ...]:
+    """Return those certificates themselves, in DER: what chains on the wire are held against."""
+    return (*(_anchors(trust_anchors) if trust_anchors else ()), *_system_roots())
+
+
+def _anchors(path: Path) -> tuple[bytes, ...]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cafile=path)
@@ -30,14 +36,13 @@ def _anchors(path: Path) -> tuple[CertificateFacts, ...]:
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"--trust-anchors {path} cannot be read: {reason}") from None
-    return _roots(context)
+    return tuple(context.get_ca_certs(binary_form=True))
 
 
-def _system_roots() -> tuple[CertificateFacts, ...]:
+def _system_roots() -> tuple[bytes, ...]:
     """Return the roots of this system's store; none where it has no store."""
-    return _roots(ssl.create_default_context())
+    return tuple(ssl.create_default_context().get_ca_certs(binary_form=True))
 
 
-def _roots(context: ssl.SSLContext) -> tuple[CertificateFacts, ...]:
-    found = (facts_of(each) for each in context.get_ca_certs(binary_form=True))
-    return tuple(each for each in found if each)
+def _known(roots: Iterable[bytes]) -> tuple[CertificateFacts, ...]:
+    return tuple(each for each in map(facts_of, roots) if each)

@@ -13,6 +13,7 @@ from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.explain import explain
 from istiodoctor.cli.manifests import manifests
 from istiodoctor.cli.scan import scan
+from istiodoctor.cli.trace import trace
 
 Refusal: Any = typer.BadParameter.__mro__[2]
 """Click's exception for whatever was typed wrongly. Typer has a copy of Click of its own (or, in
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (scan, explain, checks, manifests):
+for command in (scan, trace, explain, checks, manifests):
     app.command()(command)
 
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from istiodoctor.cli.sources import NoEnvoyOption, NoLogsOption
+
 
 def manifests(
     image: Annotated[str, typer.Option(help="The image that runs istiodoctor.")] = (
@@ -23,7 +25,8 @@ def manifests(
     ignore: Annotated[
         list[str] | None, typer.Option(help="Leave these checks out: codes, families, names.")
     ] = None,
-    no_logs: Annotated[bool, typer.Option("--no-logs", help="Read no logs.")] = False,
+    no_logs: NoLogsOption = False,
+    no_envoy: NoEnvoyOption = False,
     secret_inventory: Annotated[
         bool,
         typer.Option("--secret-inventory", help="Also find misplaced Secrets in any namespace."),
@@ -33,18 +36,17 @@ def manifests(
     import yaml
 
     from istiodoctor.cli.arguments import namespace as valid
-    from istiodoctor.cli.selection import chosen, registry
+    from istiodoctor.cli.selection import chosen, declined, registry
     from istiodoctor.engine import wanted_kinds
     from istiodoctor.manifests import Deployment
     from istiodoctor.manifests import manifests as made
-    from istiodoctor.model.kind import Kind
 
-    declined = frozenset({Kind.POD_LOG}) if no_logs else frozenset()
     checks = chosen(registry(), select or (), ignore or ())
     selection = [
         *(argument for word in select or () for argument in ("--select", word)),
         *(argument for word in ignore or () for argument in ("--ignore", word)),
         *(["--no-logs"] if no_logs else []),
+        *(["--no-envoy"] if no_envoy else []),
     ]
     deployment = Deployment(
         image=image,
@@ -58,7 +60,7 @@ def manifests(
         secret_inventory=secret_inventory,
     )
     typer.echo(_NOTE_INVENTORY if secret_inventory else _NOTE, nl=False)
-    documents = made(wanted_kinds(checks, declined), deployment)
+    documents = made(wanted_kinds(checks, declined(logs=no_logs, envoy=no_envoy)), deployment)
     typer.echo(yaml.safe_dump_all(documents, sort_keys=False, explicit_start=True), nl=False)
 
 

@@ -4,14 +4,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
-from istiodoctor.cli.arguments import ScanArguments, duration
+from istiodoctor.cli.arguments import duration
 from istiodoctor.cli.exits import UsageError
+from istiodoctor.cli.sources import SourceArguments
 from istiodoctor.sources.source import Progress, Source, SourceError
 
 Opener = Callable[[Progress], Source]
 
 
-def sources(arguments: ScanArguments) -> Iterator[tuple[str, Opener]]:
+def sources(arguments: SourceArguments) -> Iterator[tuple[str, Opener]]:
     """Yield each source by name; opening it may fail and then concerns it alone."""
     now = datetime.now(UTC)
     since = duration(arguments.since, "--since")
@@ -38,7 +39,7 @@ def sources(arguments: ScanArguments) -> Iterator[tuple[str, Opener]]:
             yield name or "the current context", _cluster(arguments, name)
 
 
-def _cluster(arguments: ScanArguments, context: str | None) -> Opener:
+def _cluster(arguments: SourceArguments, context: str | None) -> Opener:
     from istiodoctor.sources.cluster import open_cluster
 
     return lambda progress: open_cluster(
@@ -53,7 +54,7 @@ def _cluster(arguments: ScanArguments, context: str | None) -> Opener:
     )
 
 
-def _contexts(arguments: ScanArguments) -> Iterable[str | None]:
+def _contexts(arguments: SourceArguments) -> Iterable[str | None]:
     """Return the contexts to scan; None stands for the current one, or for the pod's cluster."""
     from istiodoctor.sources.cluster import contexts
 

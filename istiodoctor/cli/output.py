@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from istiodoctor.cli.exits import UsageError
@@ -28,14 +28,19 @@ def refuse_unwritable(targets: Targets) -> None:
 
 
 def write(reports: Sequence[Report], targets: Targets) -> None:
-    """Render every output; one that cannot be written does not cost the others."""
+    """Render every output of a scan."""
+    write_each(targets, lambda name, display: RENDERERS[name](reports, display))
+
+
+def write_each(targets: Targets, render: Callable[[str, Display], str]) -> None:
+    """Render every output by its name; one that cannot be written does not cost the others."""
     failed: list[str] = []
     for name, path in targets:
         if path is None:
-            _show(RENDERERS[name](reports, _screen()))
+            _show(render(name, _screen()))
             continue
         try:
-            _save(path, RENDERERS[name](reports, Display(width=DEFAULT_WIDTH)))
+            _save(path, render(name, Display(width=DEFAULT_WIDTH)))
         except OSError as error:
             failed.append(f"{path} cannot be written: {error.strerror or error}")
     if failed:

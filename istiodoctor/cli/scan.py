@@ -1,28 +1,35 @@
 """`istiodoctor scan`: read, judge, report."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from istiodoctor.cli.arguments import ScanArguments
+from istiodoctor.cli.sources import (
+    ConfigOption,
+    ContextOption,
+    DemoOption,
+    FileOption,
+    KubeconfigOption,
+    NoEnvoyOption,
+    NoLogsOption,
+    OnlyNamespacesOption,
+    SecretInventoryOption,
+    SinceOption,
+    TimeoutOption,
+    TrustAnchorsOption,
+    WholeClusterOption,
+)
 
 
 def scan(
-    file: Annotated[
-        list[str] | None,
-        typer.Option("--file", "-f", help="Manifests, folders or a snapshot; - for stdin."),
-    ] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Scan a built-in broken cluster.")] = False,
-    context: Annotated[
-        list[str] | None, typer.Option(help="A context of the kubeconfig; repeatable.")
-    ] = None,
+    file: FileOption = None,
+    demo: DemoOption = False,
+    context: ContextOption = None,
     all_contexts: Annotated[
         bool, typer.Option("--all-contexts", help="Every context of the kubeconfig.")
     ] = False,
-    kubeconfig: Annotated[
-        Path | None, typer.Option(help="A kubeconfig instead of the usual one.")
-    ] = None,
+    kubeconfig: KubeconfigOption = None,
     namespace: Annotated[
         list[str] | None,
         typer.Option("--namespace", "-n", help="Report about these namespaces; repeatable."),
@@ -33,32 +40,25 @@ def scan(
     host: Annotated[
         list[str] | None, typer.Option(help="Report about these hosts; repeatable.")
     ] = None,
-    only_namespaces: Annotated[
-        bool, typer.Option("--only-namespaces", help="Ask the API about the -n namespaces only.")
-    ] = False,
-    no_logs: Annotated[bool, typer.Option("--no-logs", help="Read no logs.")] = False,
-    since: Annotated[str, typer.Option(help="How far back logs are read: 90s, 30m, 1h.")] = "1h",
-    timeout: Annotated[str, typer.Option(help="How long reading may take in all.")] = "60s",
-    whole_cluster: Annotated[
-        bool, typer.Option("--whole-cluster", help="The files are everything there is.")
-    ] = False,
-    secret_inventory: Annotated[
+    only_namespaces: OnlyNamespacesOption = False,
+    probe: Annotated[
         bool,
-        typer.Option("--secret-inventory", help="List the names of all Secrets, not contents."),
+        typer.Option("--probe", help="Also make TLS handshakes and requests to the gateways."),
     ] = False,
+    no_logs: NoLogsOption = False,
+    no_envoy: NoEnvoyOption = False,
+    since: SinceOption = "1h",
+    timeout: TimeoutOption = "60s",
+    whole_cluster: WholeClusterOption = False,
+    secret_inventory: SecretInventoryOption = False,
     select: Annotated[
         list[str] | None, typer.Option(help="Run these checks only: codes, families, names.")
     ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option(help="Leave these checks out: codes, families, names.")
     ] = None,
-    trust_anchors: Annotated[
-        Path | None,
-        typer.Option(help="PEM file of roots that clients trust, beside the system's."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="The istiodoctor.toml to use instead of the usual one.")
-    ] = None,
+    trust_anchors: TrustAnchorsOption = None,
+    config: ConfigOption = None,
     output: Annotated[
         list[str] | None,
         typer.Option("--output", "-o", help="terminal or json, each with =FILE to write a file."),
@@ -84,8 +84,10 @@ def scan(
         namespaces=tuple(namespace or ()),
         gateways=tuple(gateway or ()),
         hosts=tuple(host or ()),
+        probe=probe,
         only_namespaces=only_namespaces,
         no_logs=no_logs,
+        no_envoy=no_envoy,
         since=since,
         timeout=timeout,
         whole_cluster=whole_cluster,

@@ -9,18 +9,19 @@ import typer
 
 from istiodoctor import __version__
 from istiodoctor.check import Check
-from istiodoctor.cli.arguments import ScanArguments, gateway, host, namespace, outputs
+from istiodoctor.cli.arguments import ScanArguments, duration, gateway, host, namespace, outputs
 from istiodoctor.cli.exits import Exit, UsageError, complain
-from istiodoctor.cli.facts import facts
+from istiodoctor.cli.facts import facts, roots
 from istiodoctor.cli.opening import Opener, sources
 from istiodoctor.cli.output import refuse_unwritable, write
 from istiodoctor.cli.progress import watching
-from istiodoctor.cli.selection import check_config, chosen, registry
+from istiodoctor.cli.selection import check_config, chosen, declined, registry
+from istiodoctor.cli.sources import SourceArguments, refuse_contradictions
 from istiodoctor.config import FAIL_ON, Config, ConfigError, find, load, threshold
 from istiodoctor.diagnosis.report import could_not_look
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.engine import Options, scan
-from istiodoctor.model.kind import Kind
+from istiodoctor.probes import Probing
 from istiodoctor.renderers import RENDERERS
 from istiodoctor.report import Report, ScanError, ScanInfo, ToolInfo, Verdict
 from istiodoctor.sources.input_files import STANDARD_INPUT
@@ -36,10 +37,10 @@ def run(arguments: ScanArguments) -> Exit:
     """Scan what the arguments name and write the outputs."""
     # What is read is large, acyclic and kept to the end: looking through it costs a third.
     gc.disable()
-    _refuse_contradictions(arguments)
+    refuse_contradictions(arguments)
     targets = outputs(arguments.outputs, tuple(RENDERERS))
     refuse_unwritable(targets)
-    config = _config(arguments)
+    config = configuration(arguments)
     fail_on = arguments.fail_on or config.fail_on or DEFAULT_FAIL_ON
     if fail_on not in FAIL_ON:
         raise UsageError(f"--fail-on takes one of {', '.join(FAIL_ON)}, not {fail_on}")
@@ -50,7 +51,8 @@ def run(arguments: ScanArguments) -> Exit:
         scope=_scope(arguments),
         config=config,
         facts=facts(config, arguments.trust_anchors),
-        declined=frozenset({Kind.POD_LOG}) if arguments.no_logs else frozenset(),
+        declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
+        probing=_probing(arguments),
     )
     reports = tuple(
         _scan(name, open_, checks, options, is_one_of_all=arguments.all_contexts)
@@ -60,19 +62,17 @@ def run(arguments: ScanArguments) -> Exit:
     return _status(reports, fail_on, arguments)
 
 
-def _refuse_contradictions(arguments: ScanArguments) -> None:
-    from_cluster = bool(arguments.contexts or arguments.all_contexts or arguments.kubeconfig)
-    if sum((bool(arguments.files), arguments.demo, from_cluster)) > 1:
-        raise UsageError("choose one source: --file, --demo, or a cluster by --context")
-    if arguments.contexts and arguments.all_contexts:
-        raise UsageError("--context and --all-contexts exclude each other")
-    if arguments.whole_cluster and not arguments.files:
-        raise UsageError("--whole-cluster says something about files: name them with -f")
-    if arguments.only_namespaces and not arguments.namespaces:
-        raise UsageError("--only-namespaces needs at least one -n NAMESPACE")
+def _probing(arguments: ScanArguments) -> Probing | None:
+    if not arguments.probe:
+        return None
+    if arguments.files or arguments.demo:
+        raise UsageError("--probe looks at a running cluster, which files and the demo are not")
+    seconds = duration(arguments.timeout, "--timeout").total_seconds()
+    return Probing(roots=roots(arguments.trust_anchors), seconds=seconds)
 
 
-def _config(arguments: ScanArguments) -> Config:
+def configuration(arguments: SourceArguments) -> Config:
+    """Return the configuration in force; raises UsageError for one that cannot be used."""
     path = arguments.config or find(Path.cwd(), Path(typer.get_app_dir("istiodoctor")))
     if path is None:
         return Config()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from istiodoctor.check import Check
 from istiodoctor.cli.exits import UsageError, complain
 from istiodoctor.config import Config
+from istiodoctor.model.kind import Kind
 from istiodoctor.registry import Registry, discover
 
 
@@ -46,6 +47,12 @@ def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> No
                 f"{where}no check is called {word};"
                 " 'istiodoctor checks' lists codes, families and names"
             )
+
+
+def declined(*, logs: bool, envoy: bool) -> frozenset[Kind]:
+    """Return the observations that the user does not want."""
+    wanted = {Kind.POD_LOG: not logs, Kind.ENVOY: not envoy}
+    return frozenset(kind for kind, is_wanted in wanted.items() if not is_wanted)
 
 
 def check_config(found: Registry, config: Config) -> None:

@@ -24,6 +24,8 @@ class Run:
     outcome: Outcome
     reason: str = ""
     findings: tuple[Finding, ...] = ()
+    searched: bool = False
+    """Whether it asked where else a Secret is."""
 
     @property
     def report(self) -> CheckRun:
@@ -50,13 +52,14 @@ def _run(check: Check, mesh: Mesh, snapshot: Snapshot) -> Run:
             outcome=Outcome.NOT_REQUESTED,
             reason=f"needs {_listing(declined)}",
         )
+    mesh.searched = False
     try:
         findings = tuple(_sound(each) for each in check.run(mesh))
     except (Exception, SystemExit) as error:  # a plugin's bug is a result, not a crash
         reason = f"{type(error).__name__}: {error}"[:MOST_REASON]
         return Run(check=check, outcome=Outcome.ERRORED, reason=reason)
     outcome = Outcome.FAILED if findings else Outcome.PASSED
-    return Run(check=check, outcome=outcome, findings=findings)
+    return Run(check=check, outcome=outcome, findings=findings, searched=mesh.searched)
 
 
 def _sound(found: Any) -> Finding:
@@ -77,7 +80,8 @@ def _doubted(run: Run, snapshot: Snapshot, reported: frozenset[str]) -> Run:
     unread = [
         each
         for each in snapshot.unread
-        if (each.kind is None or each.kind in run.check.needs) and not _is_search(each, reported)
+        if (each.kind is None or each.kind in run.check.needs)
+        and (run.searched or not _is_search(each, reported))
     ]
     if not unread:
         return run

@@ -68,6 +68,14 @@ class AttachmentQuestions(IssuanceQuestions):
         """Return every TLSRoute."""
         return self._all(TlsRoute)
 
+    @question(Kind.TLS_ROUTE)
+    def tls_route_version(self) -> str:
+        """Return the best version under which the cluster has TLSRoutes; empty if unknown.
+
+        Manifests do not say what the cluster that they are for serves.
+        """
+        return self._snapshot.served_versions.get(Kind.TLS_ROUTE, "")
+
     @question(rests_on=[IssuanceQuestions.listener_sets])
     def _gateways_of_listener_sets(self) -> Mapping[Ref, Ref]:
         return {

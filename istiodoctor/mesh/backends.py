@@ -8,7 +8,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.upstream import UpstreamQuestions
 from istiodoctor.mesh.way import BROKEN, OK, UNKNOWN, Hop, HopState
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
-from istiodoctor.model.gatewayapi import HttpRouteRule, ObjectReference
+from istiodoctor.model.gatewayapi import ObjectReference
 from istiodoctor.model.istio import Destination, PortSelector, RouteDestination
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
@@ -46,7 +46,9 @@ class BackendQuestions(UpstreamQuestions):
             UpstreamQuestions.selected,
         ],
     )
-    def backend_hops(self, target: Target, server_port: int, workload: Workload) -> tuple[Hop, ...]:
+    def backend_hops(
+        self, target: Target, server_port: int, workload: Workload
+    ) -> tuple[Hop, ...]:
         """Return the hops of one destination; the last one is broken where its way ends."""
         return tuple(self._hops(target, server_port, workload))
 
@@ -130,7 +132,9 @@ class BackendQuestions(UpstreamQuestions):
         """Return how many ready pods a subset has; None where pods do not tell."""
         rules = self.destination_rules(resolution.fqdn)
         found = next((s for rule in rules for s in rule.spec.subsets if s.name == subset), None)
-        if not (found and service.spec.selector and self._is_complete(Kind.POD, service.namespace)):
+        if not (
+            found and service.spec.selector and self._is_complete(Kind.POD, service.namespace)
+        ):
             return None
         wanted = frozenset({**service.spec.selector, **found.labels}.items())
         workloads = self.selected(wanted, service.namespace)
@@ -160,14 +164,14 @@ def weighted(route: tuple[RouteDestination, ...], namespace: str) -> Iterator[Ta
         )
 
 
-def referred(rule: HttpRouteRule, origin: Ref) -> Iterator[Target]:
-    """Yield the backends of an HTTPRoute's rule with their parts of the requests."""
-    total = sum(each.weight for each in rule.backend_refs)
-    for each in rule.backend_refs:
+def referred(backends: tuple[ObjectReference, ...], origin: Ref) -> Iterator[Target]:
+    """Yield the backends of a route of the Gateway API with their parts of the requests."""
+    total = sum(each.weight for each in backends)
+    for each in backends:
         yield Target(
             destination=_destination(each, origin.namespace),
             namespace=each.namespace or origin.namespace,
-            share=_share(each.weight, total, len(rule.backend_refs)),
+            share=_share(each.weight, total, len(backends)),
             is_unused=not each.weight,
             origin=origin,
         )

@@ -126,7 +126,7 @@ class CredentialQuestions(ListenerQuestions, RightQuestions):
             return True
         return False if self._is_complete(Kind.SECRET, namespace, name) else None
 
-    @question(Kind.SECRET)
+    @question(Kind.SECRET, searches=True)
     def _secret_namespaces(self) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, list[str]] = defaultdict(list)
         for namespace, name in sorted(self._snapshot.secret_names):

@@ -172,9 +172,7 @@ class DestinationQuestions(RoutingQuestions):
             found[each.namespace, each.metadata.labels.get(SERVICE_NAME_LABEL, "")].append(each)
         return {key: tuple(slices) for key, slices in found.items()}
 
-    @question(
-        Kind.ENDPOINT_SLICE, rests_on=[_slices_by_service, RoutingQuestions.selected]
-    )
+    @question(Kind.ENDPOINT_SLICE, rests_on=[_slices_by_service, RoutingQuestions.selected])
     def ready_endpoints(self, service: Service) -> int | None:
         """Return how many endpoints of a Service take traffic.
 

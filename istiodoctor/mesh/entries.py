@@ -1,4 +1,4 @@
-"""Where a request comes in: what stands before a gateway, its Service's port, the port in the pod."""
+"""Where a request comes in: what stands before a gateway, its Service, the port in the pod."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -97,7 +97,7 @@ class EntryQuestions(ExposureQuestions):
             yield Entry(hops=(_entry_hop(each, request.port),), target=target, is_tls=is_tls)
 
     def _without_service(self, port: int, workload: Workload, *, is_tls: bool) -> Entry:
-        """Return the way to pods that no known Service leads to: the node's network, or unknown."""
+        """Return the way to pods that no known Service leads to, if there is one."""
         ports = [each for one in workload.spec.containers for each in one.ports]
         bound = [each for each in ports if each.host_port == port]
         if workload.spec.host_network or bound:

@@ -151,8 +151,15 @@ class HopQuestions(ExposureQuestions):
         return (
             plain.workload.is_known
             and self._is_complete(Kind.ISTIO_GATEWAY)
+            and not self._is_decrypted_before(plain)
             and not self.tls_meets_somewhere(plain.host)
             and next(self._ingress_tls().meeting(plain.host), None) is None
+        )
+
+    def _is_decrypted_before(self, plain: PlainHost) -> bool:
+        """Whether something ends TLS for the host and goes on, be it to another listener."""
+        return bool(self.fronts(plain.workload)) and any(
+            front.terminates_tls for front in self.fronts_for(plain.workload, plain.host)
         )
 
     @question(

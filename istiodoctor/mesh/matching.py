@@ -186,3 +186,33 @@ def _named(match: NamedMatch, value: str | None) -> bool | None:
     if match.type == "RegularExpression":
         return full_match(match.value, value)
     return value == match.value
+
+
+def described(match: HttpMatch) -> str:
+    """Say in a few words what a match of a VirtualService asks for."""
+    conditions = [
+        *(_condition(name, getattr(match, name)) for name in ("uri", "method", "scheme")),
+        _condition("authority", match.authority),
+        *(_condition(name, each) for name, each in match.headers.items()),
+        *(f"without {_condition(name, each)}" for name, each in match.without_headers.items()),
+        *(_condition(f"?{name}", each) for name, each in match.query_params.items()),
+    ]
+    return ", ".join(filter(None, conditions)) or "everything"
+
+
+def _condition(name: str, match: StringMatch | None) -> str:
+    if match is None:
+        return ""
+    for kind in ("exact", "prefix", "regex"):
+        written = getattr(match, kind)
+        if written is not None:
+            return f"{name} {kind} {written}"
+    return f"{name} present"
+
+
+def described_api(match: HttpRouteMatch) -> str:
+    """Say in a few words what a match of an HTTPRoute asks for."""
+    named = (f"{each.name} {each.type} {each.value}" for each in match.headers)
+    asked = (f"?{each.name} {each.type} {each.value}" for each in match.query_params)
+    path = f"path {match.path.type} {match.path.value}"
+    return ", ".join(filter(None, (path, match.method, *named, *asked)))

@@ -18,16 +18,23 @@ class Question(Generic[P, A]):
     """A method of the mesh: asked once, remembered, and declared to rest on certain kinds."""
 
     def __init__(
-        self, method: Callable[..., A], kinds: frozenset[Kind], logs: frozenset[Meaning]
+        self,
+        method: Callable[..., A],
+        kinds: frozenset[Kind],
+        logs: frozenset[Meaning],
+        *,
+        searches: bool = False,
     ) -> None:
         """Wrap a method.
 
-        `kinds` are those that it and the questions it asks rest on, `logs` the log lines.
+        `kinds` are those that it and the questions it asks rest on, `logs` the log lines;
+        `searches` says that it looks for Secrets in every namespace.
         """
         self.method = method
         self.name = method.__name__
         self.kinds = kinds
         self.logs = logs
+        self.searches = searches
         self.covered: set[Question[Any, Any]] = set()
         """Questions found to rest on nothing that this one does not declare."""
         self.__doc__ = method.__doc__
@@ -49,14 +56,16 @@ def question(
     *kinds: Kind,
     rests_on: Iterable[Question[Any, Any]] = (),
     logs: Iterable[Meaning] = (),
+    searches: bool = False,
 ) -> Callable[[Callable[Concatenate[Any, P], A]], Question[P, A]]:
     """Declare a question: the kinds and log lines it reads itself, and the questions it asks."""
     asked = tuple(rests_on)
     declared = frozenset(kinds).union(*(each.kinds for each in asked))
     lines = frozenset(logs).union(*(each.logs for each in asked))
+    wide = searches or any(each.searches for each in asked)
 
     def declare(method: Callable[Concatenate[Any, P], A]) -> Question[P, A]:
-        return Question(method, declared, lines)
+        return Question(method, declared, lines, searches=wide)
 
     return declare
 
@@ -73,6 +82,8 @@ class Questions:
         """The kinds behind every question asked from outside since the record was last cleared."""
         self.asked_logs: set[Meaning] = set()
         """The log lines behind those questions."""
+        self.searched = False
+        """Whether one of them looks for Secrets in every namespace."""
         self.undeclared: set[tuple[str, Kind]] = set()
         """Questions that read a kind they do not declare; tests hold it empty."""
 
@@ -113,6 +124,7 @@ class Questions:
 
     def _record(self, asked: Question[Any, Any], arguments: tuple[Any, ...]) -> None:
         self.asked |= asked.kinds
+        self.searched |= asked.searches
         if Kind.POD_LOG in asked.kinds:
             self.asked_logs |= asked.logs
             self.asked_logs.update(each for each in arguments if isinstance(each, Meaning))

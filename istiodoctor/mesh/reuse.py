@@ -154,7 +154,7 @@ class ReuseQuestions(AttachmentQuestions):
         host: str,
         server: Server,
     ) -> Stray | None:
-        if self.server_for(listener, host) is not server:
+        if holders.keys() == {server} or self.server_for(listener, host) is not server:
             return None
         wanted = self._route_refs(server, host)
         if not wanted:

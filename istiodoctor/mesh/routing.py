@@ -263,7 +263,7 @@ class RoutingQuestions(CredentialQuestions):
         )
 
     def _destinations(self, source: VirtualService) -> Iterator[DestinationUse]:
-        inner = self.http_rules(source)
+        inner = [each for each in self.http_rules(source) if _is_for_gateways(each.rule)]
         for bound in inner:
             weighted = [each for each in bound.rule.route if each.weight]
             for index, each in enumerate(bound.rule.route):
@@ -283,7 +283,7 @@ class RoutingQuestions(CredentialQuestions):
         )
         for protocol, rules in layer4:
             for index, rule in enumerate(rules):
-                for i, each in enumerate(rule.route):
+                for i, each in enumerate(rule.route if _is_for_gateways(rule) else ()):
                     yield DestinationUse(
                         destination=each.destination,
                         place=source.at(f"/spec/{protocol}/{index}/route/{i}/destination"),
@@ -312,6 +312,11 @@ def resolve_gateway(text: str, namespace: str) -> tuple[str, str]:
         return (namespace if where == "." else where), name
     parts = text.split(".")
     return (parts[1], parts[0]) if len(parts) > 1 else (namespace, text)
+
+
+def _is_for_gateways(rule: HttpRule | TlsRule | TcpRule) -> bool:
+    """Whether a rule may match on a gateway: not where all its matches ask for the mesh."""
+    return not rule.match or any({*match.gateways} != {MESH} for match in rule.match)
 
 
 def names_gateway(written: tuple[str, ...], namespace: str, gateway: Ref) -> bool:

@@ -1,7 +1,7 @@
 """Servers: the mesh's word for Istio Gateway servers and Gateway API listeners alike."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from istiodoctor.mesh.references import (
@@ -79,6 +79,12 @@ class Server:
     allowed_routes: RouteNamespaces | None = None
     parent: Ref
     """The object that the pods are found by: the Gateway, also for a ListenerSet's listeners."""
+    names: tuple[str, ...] = field(init=False)
+    """The hosts without namespaces, in order, each once."""
+
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(host.name for host in self.hosts)
+        object.__setattr__(self, "names", tuple(names))  # asked for often, and hosts may be many
 
     @property
     def id(self) -> str:
@@ -123,11 +129,6 @@ class Server:
     def routes_http(self) -> bool:
         """Whether HTTP routes apply: plain HTTP, or HTTPS that ends here."""
         return self.is_plain_http or (self.protocol == "HTTPS" and self.terminates_tls)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The hosts without namespaces, in order, each once."""
-        return tuple(dict.fromkeys(host.name for host in self.hosts))
 
     def __str__(self) -> str:
         """`Gateway shop/web server 443 (https)`."""

@@ -79,10 +79,16 @@ class TrustQuestions(MisplacedQuestions):
         )
 
     def _knowledge(self, served: ServedCertificate) -> Knowledge | None:
-        leaf, trusted = served.leaf, self.facts.trusted_subjects
+        return self.intermediate(served.leaf, served.credential.authorities.certificates)
+
+    def intermediate(
+        self, leaf: CertificateFacts, authorities: tuple[CertificateFacts, ...]
+    ) -> Knowledge | None:
+        """Return how it is known that a certificate was issued by an intermediate, if it is."""
+        trusted = self.facts.trusted_subjects
         if leaf.is_self_issued or leaf.issuer in trusted:
             return None
-        for each in served.credential.authorities.certificates:
+        for each in authorities:
             if each.subject == leaf.issuer:
                 return None if each.is_self_issued else Knowledge.IN_AUTHORITIES
         if leaf.issuer in self._intermediates():

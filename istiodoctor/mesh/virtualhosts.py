@@ -30,6 +30,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 
 EVERYTHING = HttpMatch()
+EVERY_PATH = HttpRouteMatch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,7 +46,7 @@ class Route:
     match: HttpMatch = EVERYTHING
     api_rule: HttpRouteRule | None = None
     """Instead of `bound`, for a route of the Gateway API."""
-    api_match: HttpRouteMatch = HttpRouteMatch()
+    api_match: HttpRouteMatch = EVERY_PATH
 
     @property
     def rule(self) -> HttpRule | None:
@@ -110,7 +111,9 @@ class VirtualHostQuestions(PassingQuestions):
             for domain, binding in self._bound_for(each, host, listener.workload)
         ]
         attached = [
-            (domain, each, route) for each in servers for domain, route in self._attached(each, host)
+            (domain, each, route)
+            for each in servers
+            for domain, route in self._attached(each, host)
         ]
         bare = (name for each in servers if each.https_redirect for name in each.names)
         domains = {
@@ -214,6 +217,6 @@ def _api_routes(attached: Iterable[tuple[Server, HttpRoute]]) -> list[Route]:
         )
         for server, route in oldest_first
         for index, rule in enumerate(route.spec.rules)
-        for match in rule.matches or (HttpRouteMatch(),)
+        for match in rule.matches or (EVERY_PATH,)
     ]
     return sorted(routes, key=lambda each: precedence(each.api_match))

@@ -1,8 +1,10 @@
 """What the questions still need, as plain names for a source."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialState
+from istiodoctor.mesh.events import EventQuestions
 from istiodoctor.mesh.log_table import Meaning
 from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.proxylogs import ProxyLogQuestions
@@ -14,12 +16,16 @@ from istiodoctor.model.wanted import LogTarget, Wanted
 
 ISTIOD_CONTAINER = "discovery"
 MOST_LOG_TARGETS = 40
+MOST_ENVOYS = 40
+NOT_STARTED = "Pending"
+MOST_EVENT_TARGETS = 60
+"""How many objects are asked about: where so much is in trouble, one cause shows in a few."""
 ISTIO_NAMESPACE = "istio-system"
 LEGACY_FALLBACK = "gateway-fallback"
 """The Secret that agents up to Istio 1.8 served in place of a missing one."""
 
 
-class WantedQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
+class WantedQuestions(EventQuestions, ProxyLogQuestions, UpstreamTlsQuestions):
     """Which targeted reads would answer what is still open."""
 
     def wanted(self, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = ()) -> Wanted:
@@ -33,6 +39,10 @@ class WantedQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
             fallback_namespaces=self._fallback_namespaces() if missing else frozenset(),
             logs=frozenset(self._log_targets()) if with_logs else frozenset(),
             log_patterns=log_patterns,
+            envoys=frozenset(self._envoy_pods()) if Kind.ENVOY in kinds else frozenset(),
+            events=frozenset(islice(self.event_targets(), MOST_EVENT_TARGETS))
+            if Kind.EVENT in kinds
+            else frozenset(),
             again=frozenset(self._config_maps()) if Kind.CONFIG_MAP in kinds else frozenset(),
         )
 
@@ -97,6 +107,17 @@ class WantedQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
             *(target for workload in gateways for target in _targets(workload, PROXY_CONTAINER)),
         ]
         return targets[:MOST_LOG_TARGETS]
+
+    def _envoy_pods(self) -> list[tuple[str, str]]:
+        """Return the gateway pods, ready or not, but those that have not been started yet."""
+        pods = [
+            (pod.namespace, pod.name)
+            for workload in self.servers_by_workload()
+            if workload.proxy
+            for pod in workload.pods
+            if pod.status.phase != NOT_STARTED
+        ]
+        return pods[:MOST_ENVOYS]
 
     def _config_maps(self) -> Iterator[tuple[Kind, str, str]]:
         if not self.control_planes():  # istiod runs elsewhere, or its pods may not be read

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
-from istiodoctor.mesh.exposure import ExposureQuestions
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.redirects import RedirectKind
+from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
@@ -53,6 +54,13 @@ _CREDENTIAL_STATE = {
 }
 
 
+_REDIRECT_TEXT = {
+    RedirectKind.SERVER: "plain HTTP is redirected by the server",
+    RedirectKind.ROUTE: "plain HTTP is redirected by a route",
+    RedirectKind.NONE: "plain HTTP is served without a redirect",
+}
+
+
 def service_hop(service: Service, text: str) -> Hop:
     """Return the Service that leads to a gateway."""
     return Hop(hop="service", ref=service.ref, state=OK, text=text)
@@ -71,7 +79,7 @@ def workload_hop(workload: Workload) -> Hop:
     ready = sum(map(pod_is_ready, workload.pods))
     total = len(workload.pods)
     if ready == total:
-        return Hop(hop="workload", ref=ref, state=OK, text=f"{total} {_pods(total)}")
+        return Hop(hop="workload", ref=ref, state=OK, text=_pods(total))
     state = WARNING if ready else BROKEN
     return Hop(hop="workload", ref=ref, state=state, text=f"{ready} of {total} pods ready")
 
@@ -79,11 +87,6 @@ def workload_hop(workload: Workload) -> Hop:
 def listener_hop(port: int) -> Hop:
     """Return the port that Envoy listens on."""
     return Hop(hop="listener", ref=None, state=OK, text=f"Envoy listens on port {port}")
-
-
-def left_out_hop() -> Hop:
-    """Return the listener of a server that has none."""
-    return Hop(hop="listener", ref=None, state=BROKEN, text="istiod leaves this server out")
 
 
 def server_hop(server: Server, text: str = "") -> Hop:
@@ -102,9 +105,36 @@ def certificate_hop(use: CredentialUse) -> Hop:
     )
 
 
-def arrival(mesh: ExposureQuestions, server: Server, workload: Workload) -> Iterator[Hop]:
-    """Yield the hops before Envoy on the way to a server: a Service with its port, and the pods."""
-    service = next(
+def way_of_host(
+    mesh: AttachmentQuestions, host: str, server: Server, use: CredentialUse | None
+) -> Iterator[Hop]:
+    """Yield the way to a host of a TLS server, whatever the request: the host may be a wildcard.
+
+    `JourneyQuestions.ways` is the same for one request, rule by rule.
+    """
+    workload = next(iter(mesh.workloads_of(server)), None)
+    if workload is None:
+        yield Hop(hop="workload", ref=None, state=BROKEN, text="no pods are selected")
+        return
+    service = _service_of(mesh, server, workload)
+    if service:
+        yield service_hop(service, f"{service.spec.type} port {server.port}")
+    yield workload_hop(workload)
+    listeners = mesh.listeners_of(server)
+    if not listeners:
+        yield Hop(hop="listener", ref=None, state=BROKEN, text="istiod leaves this server out")
+        return
+    yield listener_hop(listeners[0].port)
+    yield server_hop(server)
+    if use:
+        yield certificate_hop(use)
+    yield _redirect_hop(mesh, host, workload)
+    yield from _route_hops(mesh, host, server)
+
+
+def _service_of(mesh: AttachmentQuestions, server: Server, workload: Workload) -> Service | None:
+    """Return the Service that leads to a server's port."""
+    return next(
         (
             each
             for each in mesh.services_of(workload)
@@ -112,10 +142,30 @@ def arrival(mesh: ExposureQuestions, server: Server, workload: Workload) -> Iter
         ),
         None,
     )
-    if service:
-        yield service_hop(service, f"{service.spec.type} port {server.port}")
-    yield workload_hop(workload)
+
+
+def _redirect_hop(mesh: AttachmentQuestions, host: str, workload: Workload) -> Hop:
+    plain = next(iter(mesh.plain_hosts_for(workload, host)), None)
+    if plain is None:
+        return Hop(hop="redirect", ref=None, state=OK, text="not served over plain HTTP")
+    return Hop(hop="redirect", ref=plain.place.ref, state=OK, text=_REDIRECT_TEXT[plain.redirect])
+
+
+def _route_hops(mesh: AttachmentQuestions, host: str, server: Server) -> Iterator[Hop]:
+    if server.api is GatewayApi.GATEWAY_API:
+        attached = mesh.attachments_of(server)
+        for attachment in attached[:1]:
+            yield Hop(hop="route", ref=attachment.route.ref, state=OK, text="attached")
+        if not attached:
+            yield Hop(hop="route", ref=None, state=WARNING, text="no route is attached")
+        return
+    bindings = [each for each in mesh.bindings().get(server, ()) if each.hosts]
+    routes = mesh.routes_for(server, host) or tuple(b.virtual_service for b in bindings)
+    for route in routes[:1]:
+        yield Hop(hop="route", ref=route.ref, state=OK, text=f"{len(routes)} bound")
+    if not routes:
+        yield Hop(hop="route", ref=None, state=WARNING, text="no VirtualService is bound")
 
 
 def _pods(number: int) -> str:
-    return "pod" if number == 1 else "pods"
+    return f"{number} pod" if number == 1 else f"{number} pods"

@@ -190,6 +190,8 @@ class Credential(Fields, frozen=True, kw_only=True):
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
     creation_timestamp: datetime | None = None
+    updated_at: datetime | None = None
+    """When `data` was last written, as its field managers tell; None when they are not there."""
     owners: tuple[str, ...] = ()
     """`Kind/name` of each owner reference."""
     managers: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from istiodoctor.model.credential import Credential
 from istiodoctor.model.document import Document
 from istiodoctor.model.kind import Kind, kind_of
 from istiodoctor.model.metadata import Resource
+from istiodoctor.model.redaction import redact
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.secret import StandIn, decode_secret, redact_secret
 
@@ -171,6 +172,9 @@ def _slimmed(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
             kept = {k: v for k, v in annotations.items() if k != BULKY_ANNOTATION}
             metadata["annotations"] = kept
         raw = {**raw, "metadata": metadata}
+    message = raw.get("message")
+    if kind is Kind.EVENT and isinstance(message, str):
+        raw = {**raw, "message": redact(message)}
     spec = raw.get("spec")
     if kind is Kind.CHALLENGE and isinstance(spec, dict):
         raw = {**raw, "spec": {k: v for k, v in spec.items() if k not in CHALLENGE_SECRETS}}

@@ -1,5 +1,6 @@
 """What an Envoy says of itself on its admin port: Secrets, listeners, certificates in use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -114,7 +115,8 @@ class EnvoyState:
         """When this Envoy was started, to the second."""
         return self.taken_at - self.uptime if self.uptime is not None else None
 
-    def secret(self, name: str) -> EnvoySecret | None:
-        """Return what Envoy has under an SDS name; one it received before one it waits for."""
-        found = [each for each in self.secrets if each.name == name]
-        return next((each for each in found if each.is_initialized), found[0] if found else None)
+    @property
+    def secrets_by_name(self) -> Mapping[str, EnvoySecret]:
+        """What Envoy has under each SDS name; one it received before one it waits for."""
+        ordered = sorted(self.secrets, key=lambda each: each.is_initialized)
+        return {each.name: each for each in ordered}

@@ -69,6 +69,8 @@ class Outcome(StrEnum):
     """There is no way: no route, no such name."""
     NOT_PERMITTED = "not-permitted"
     """An address or port that is never connected to."""
+    FORBIDDEN = "forbidden"
+    """The API server does not permit the port-forward."""
     FAILED = "failed"
     """Nothing was learned: the port-forward did not come about, or something else broke."""
 
@@ -198,4 +200,5 @@ class ProbeTargets:
     http: tuple[HttpTarget, ...] = ()
     hosts: tuple[str, ...] = ()
     """Hosts and wildcards that the mesh serves: redirects elsewhere are not followed."""
-    notes: tuple[str, ...] = ()
+    blind: tuple[tuple[Ref, str], ...] = ()
+    """What should be looked at and cannot be, or is not, and why."""

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import msgspec
 
@@ -54,16 +55,28 @@ _SUSPICIOUS = re.compile(r"PRIVATE KEY|[A-Za-z0-9+/]{40,}|\"(?:string)?[dD]ata\"
 _DIGEST = re.compile(r"[0-9a-f]{40,64}")
 
 
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class _Manager(Fields, frozen=True, kw_only=True):
     """One entry of `metadata.managedFields`."""
 
     manager: str = ""
+    time: Any = None
     fields_v1: Any = None
 
     @property
     def owns_data(self) -> bool:
         fields = self.fields_v1
         return isinstance(fields, dict) and ("f:data" in fields or "f:stringData" in fields)
+
+    @property
+    def at(self) -> datetime | None:
+        """When it last wrote; bookkeeping that does not parse is no reason to lose a Secret."""
+        try:
+            return msgspec.convert(self.time, _Time | None)
+        except msgspec.ValidationError:
+            return None
 
 
 class _Metadata(Metadata, frozen=True, kw_only=True):
@@ -102,8 +115,9 @@ def decode_secret(raw: dict[str, Any]) -> Credential:
         labels=_without_values(metadata.labels),
         annotations=_without_values(metadata.annotations),
         creation_timestamp=metadata.creation_timestamp,
+        updated_at=max(filter(None, _managers(metadata).values()), default=None),
         owners=tuple(f"{each.kind}/{each.name}" for each in metadata.owner_references),
-        managers=_managers(metadata),
+        managers=tuple(_managers(metadata)),
     )
 
 
@@ -193,8 +207,14 @@ def _revocation_list_key(values: SecretValues, authority: str) -> str:
     return values.first((expected,) if expected else tuple(REVOCATION_LISTS.values()))
 
 
-def _managers(metadata: _Metadata) -> tuple[str, ...]:
-    return tuple(sorted({each.manager for each in metadata.managed_fields if each.owns_data}))
+def _managers(metadata: _Metadata) -> dict[str, datetime | None]:
+    """Return who owns keys of the data, by name, and when each last wrote."""
+    found: dict[str, datetime | None] = {}
+    for each in metadata.managed_fields:
+        if each.owns_data:
+            times = filter(None, (each.at, found.get(each.manager)))
+            found[each.manager] = max(times, default=None)
+    return dict(sorted(found.items()))
 
 
 def _redacted_metadata(raw: Mapping[str, Any], metadata: _Metadata) -> dict[str, Any]:
@@ -204,9 +224,14 @@ def _redacted_metadata(raw: Mapping[str, Any], metadata: _Metadata) -> dict[str,
     if managers := _managers(metadata):
         # Who owns the data is a fact that the copy must still give; the rest is bookkeeping.
         kept["managedFields"] = [
-            {"manager": each, "fieldsV1": {"f:data": {}}} for each in managers
+            {"manager": name, "fieldsV1": {"f:data": {}}, **_time(at)}
+            for name, at in managers.items()
         ]
     return {key: value for key, value in kept.items() if value}
+
+
+def _time(at: datetime | None) -> dict[str, str]:
+    return {"time": at.astimezone(UTC).isoformat().replace("+00:00", "Z")} if at else {}
 
 
 def _redacted_value(values: SecretValues, key: str) -> str:

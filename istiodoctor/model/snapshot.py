@@ -12,6 +12,7 @@ from istiodoctor.model.envoy import EnvoyState
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.metadata import Resource
+from istiodoctor.model.observation import HttpObservation, TlsObservation
 from istiodoctor.model.ref import Ref
 
 EVERYWHERE = "*"
@@ -83,6 +84,8 @@ class Reading:
     locations: Mapping[Ref, Location] = field(default_factory=dict)
     logs: tuple[LogLine, ...] = ()
     envoys: tuple[EnvoyState, ...] = ()
+    tls_observations: tuple[TlsObservation, ...] = ()
+    http_observations: tuple[HttpObservation, ...] = ()
     unread: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader should know that is no fault: files passed over, duplicates dropped."""
@@ -93,6 +96,7 @@ class Reading:
     looked_up: frozenset[tuple[Kind, str, str]] = frozenset()
     """Single objects that were asked for by kind, namespace and name, and got an answer."""
     served_versions: Mapping[Kind, str] = field(default_factory=dict)
+    """Under which version a cluster gave each kind: of those we know, the best that it has."""
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -106,6 +110,10 @@ class Reading:
             found.add(Kind.POD_LOG)
         if self.envoys:
             found.add(Kind.ENVOY)
+        if self.tls_observations:
+            found.add(Kind.TLS_PROBE)
+        if self.http_observations:
+            found.add(Kind.HTTP_PROBE)
         return frozenset(found)
 
 
@@ -131,6 +139,7 @@ class Snapshot:
         "cluster",
         "credentials",
         "documents",
+        "http_observations",
         "listed",
         "locations",
         "logs",
@@ -138,8 +147,10 @@ class Snapshot:
         "notes",
         "requested",
         "secret_names",
+        "served_versions",
         "source",
         "taken_at",
+        "tls_observations",
     )
 
     def __init__(
@@ -163,11 +174,14 @@ class Snapshot:
         self.locations: Mapping[Ref, Location] = {}
         self.logs: tuple[LogLine, ...] = ()
         self._envoys: Mapping[Ref, EnvoyState] = {}
+        self.tls_observations: tuple[TlsObservation, ...] = ()
+        self.http_observations: tuple[HttpObservation, ...] = ()
         self._unread: Mapping[Kind | None, Mapping[Unread, None]] = {}
         self.notes: tuple[str, ...] = ()
         self.absent_apis: frozenset[Kind] = frozenset()
         self.listed: Mapping[Kind, frozenset[str]] = {}
         self.looked_up: frozenset[tuple[Kind, str, str]] = frozenset()
+        self.served_versions: Mapping[Kind, str] = {}
         for reading in readings:
             self._add(reading)
 
@@ -199,6 +213,8 @@ class Snapshot:
         self.locations = {**self.locations, **reading.locations}
         self.logs += reading.logs
         self._envoys = {**self._envoys, **{each.pod: each for each in reading.envoys}}
+        self.tls_observations += reading.tls_observations
+        self.http_observations += reading.http_observations
         unread = {kind: dict(entries) for kind, entries in self._unread.items()}
         for entry in reading.unread:
             unread.setdefault(entry.kind, {})[entry] = None
@@ -210,6 +226,7 @@ class Snapshot:
             listed[kind] = listed.get(kind, frozenset()) | namespaces
         self.listed = listed
         self.looked_up |= reading.looked_up
+        self.served_versions = {**self.served_versions, **reading.served_versions}
 
     def all(self, kind: type[R]) -> Iterator[R]:
         """Yield every object of a type, ordered by namespace and name."""

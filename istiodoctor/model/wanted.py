@@ -29,6 +29,8 @@ class Wanted:
     """Regular expressions; only lines that match one are kept."""
     envoys: frozenset[tuple[str, str]] = frozenset()
     """Namespace and name of the pods whose Envoy is to be asked for its state."""
+    events: frozenset[tuple[str, str, str]] = frozenset()
+    """Namespace of the Events, kind and name of the object they are about."""
     again: frozenset[tuple[Kind, str, str]] = frozenset()
     """Objects whose absence a critical finding rests on, to be read once more by name."""
 
@@ -41,6 +43,7 @@ class Wanted:
             logs=self.logs - done.logs,
             log_patterns=self.log_patterns,
             envoys=self.envoys - done.envoys,
+            events=self.events - done.events,
             again=self.again - done.again,
         )
 
@@ -53,11 +56,17 @@ class Wanted:
             logs=self.logs | more.logs,
             log_patterns=more.log_patterns or self.log_patterns,
             envoys=self.envoys | more.envoys,
+            events=self.events | more.events,
             again=self.again | more.again,
         )
 
     def __bool__(self) -> bool:
         """Whether anything is left to read."""
         return bool(
-            self.secrets or self.secrets_anywhere or self.logs or self.envoys or self.again
+            self.secrets
+            or self.secrets_anywhere
+            or self.logs
+            or self.envoys
+            or self.events
+            or self.again
         )

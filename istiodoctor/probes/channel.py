@@ -6,6 +6,7 @@ TLS runs in memory: what comes in is seen before it is decrypted, whatever lends
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from istiodoctor.probes.connector import Connector, Stream
@@ -70,10 +71,8 @@ class Channel:
 
     def close(self) -> None:
         """End the connection; no failure of that matters."""
-        try:
+        with suppress(OSError):
             self._stream.close()
-        except OSError:
-            pass
 
 
 class TlsChannel:
@@ -148,10 +147,8 @@ class TlsChannel:
             self._channel.send(self._outgoing.read())
 
     def _flush_if_possible(self) -> None:
-        try:
+        with suppress(OSError):  # our own alert: the failure that it tells of is what counts
             self._flush()
-        except OSError:
-            pass  # our own alert: the failure that it tells of is what counts
 
 
 def served_chain(tls: Any) -> tuple[bytes, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from istiodoctor.report import Report
+from istiodoctor.report import Report, Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +40,28 @@ def _json(reports: Sequence[Report], display: Display) -> str:
 
 RENDERERS: Mapping[str, Renderer] = MappingProxyType({"terminal": _terminal, "json": _json})
 """Each output by the name that `--output` takes; a renderer is imported when it is used."""
+
+
+class TraceRenderer(Protocol):
+    """One output of a trace."""
+
+    def __call__(self, trace: Trace, display: Display) -> str:
+        """Return the text, ending in a line break."""
+
+
+def _trace_terminal(trace: Trace, display: Display) -> str:
+    from istiodoctor.renderers.terminal.way import render
+
+    return render(trace, width=display.width, color=display.color, unicode=display.unicode)
+
+
+def _trace_json(trace: Trace, display: Display) -> str:
+    from istiodoctor.renderers import json
+
+    return json.render_trace(trace)
+
+
+TRACE_RENDERERS: Mapping[str, TraceRenderer] = MappingProxyType(
+    {"terminal": _trace_terminal, "json": _trace_json}
+)
+"""The outputs of a trace, likewise."""

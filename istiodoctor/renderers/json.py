@@ -30,6 +30,10 @@ from istiodoctor.report import (
     Report,
     ScanInfo,
     Severity,
+    Stop,
+    ToolInfo,
+    Trace,
+    TraceLeg,
     UnreadReport,
     api_version,
 )
@@ -52,16 +56,30 @@ def render_all(reports: Sequence[Report]) -> str:
     )
 
 
+def render_trace(trace: Trace) -> str:
+    """Return a trace as JSON, ending in a line break."""
+    error = trace.error
+    return _written(
+        {
+            "schemaVersion": SCHEMA_VERSION,
+            "tool": _tool(trace.tool),
+            "scan": _scan(trace.scan),
+            "url": trace.url,
+            "method": trace.method,
+            "verdict": trace.verdict,
+            "error": {"kind": error.kind, "message": error.message} if error else None,
+            "legs": [_leg(leg) for leg in trace.legs],
+            "stoppedAt": _stop(trace.stopped_at),
+        }
+    )
+
+
 def document(report: Report) -> dict[str, Any]:
     """Return the report as the plain values that its JSON is made of."""
     error = report.error
     return {
         "schemaVersion": SCHEMA_VERSION,
-        "tool": {
-            "name": report.tool.name,
-            "version": report.tool.version,
-            "checks": report.tool.checks,
-        },
+        "tool": _tool(report.tool),
         "scan": _scan(report.scan),
         "verdict": report.verdict,
         "error": {"kind": error.kind, "message": error.message} if error else None,
@@ -93,6 +111,10 @@ def _compact(value: Any) -> str:
 
 def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _tool(tool: ToolInfo) -> dict[str, Any]:
+    return {"name": tool.name, "version": tool.version, "checks": tool.checks}
 
 
 def _scan(scan: ScanInfo) -> dict[str, Any]:
@@ -219,6 +241,31 @@ def _host(host: HostReport) -> dict[str, Any]:
 
 def _hop(hop: Hop) -> dict[str, Any]:
     return {"hop": hop.hop, "ref": _ref(hop.ref), "state": hop.state, "text": hop.text}
+
+
+def _traced_hop(hop: Hop) -> dict[str, Any]:
+    return {**_hop(hop), "code": hop.code or None}
+
+
+def _leg(leg: TraceLeg) -> dict[str, Any]:
+    return {
+        "url": leg.url,
+        "gateway": _ref(leg.gateway),
+        "follows": leg.follows,
+        "hops": [_traced_hop(hop) for hop in leg.hops],
+        "answer": {
+            "kind": leg.answer.kind,
+            "status": leg.answer.status or None,
+            "location": leg.answer.location or None,
+            "text": leg.answer.text,
+        },
+    }
+
+
+def _stop(stop: Stop | None) -> dict[str, Any] | None:
+    if stop is None:
+        return None
+    return {"leg": stop.leg, **_traced_hop(stop.hop), "command": stop.command}
 
 
 def _certificate(certificate: CertificateReport) -> dict[str, Any]:

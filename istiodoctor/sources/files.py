@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from istiodoctor.model.envoy import EnvoyState
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.snapshot import ClusterInfo, Reading, Unread, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.completeness import whole_cluster
+from istiodoctor.sources.envoy_files import EnvoyFolder
 from istiodoctor.sources.found_objects import FoundObjects
 from istiodoctor.sources.input_files import (
     STANDARD_INPUT,
@@ -53,8 +55,9 @@ class FilesSource:
 
     @property
     def offers(self) -> frozenset[Kind]:
-        """Logs, where a recorded snapshot holds some."""
-        return frozenset({Kind.POD_LOG}) if self._log_folders() else frozenset()
+        """Logs and Envoys, where a recorded snapshot holds some."""
+        folders = ((Kind.POD_LOG, LOG_FOLDER), (Kind.ENVOY, ENVOY_FOLDER))
+        return frozenset(kind for kind, name in folders if self._folders(name))
 
     def describe(self) -> ClusterInfo:
         """Return the cluster that a recorded snapshot was taken of; all empty for manifests."""
@@ -71,6 +74,7 @@ class FilesSource:
         if not found.count and self.snapshot is None:
             raise SourceError(SourceErrorKind.NO_OBJECTS, self._emptiness(found))
         logs = self._logs() if Kind.POD_LOG in kinds else Reading()
+        envoys = self._envoys() if Kind.ENVOY in kinds else Reading()
         claims = self._claims(kinds, found)
         return Reading(
             resources=tuple(found.resources.values()),
@@ -79,8 +83,16 @@ class FilesSource:
             documents=found.documents,
             locations=found.locations,
             logs=logs.logs,
-            unread=(*self.broken, *found.unread, *files.unread, *logs.unread, *claims.unread),
-            notes=(*found.notes, *files.notes, *logs.notes, *self._envoy_notes(), *claims.notes),
+            envoys=envoys.envoys,
+            unread=(
+                *self.broken,
+                *found.unread,
+                *files.unread,
+                *logs.unread,
+                *envoys.unread,
+                *claims.unread,
+            ),
+            notes=(*found.notes, *files.notes, *logs.notes, *envoys.notes, *claims.notes),
             absent_apis=claims.absent_apis,
             listed=claims.listed,
             looked_up=claims.looked_up,
@@ -115,24 +127,27 @@ class FilesSource:
         logs: list[LogLine] = []
         unread: list[Unread] = []
         notes: list[str] = []
-        for root in self._log_folders():
+        for root in self._folders(LOG_FOLDER):
             folder = LogFolder(root, str(root), not_before)
             logs += folder.lines()
             unread += folder.unread
             notes += folder.notes
         return Reading(logs=tuple(logs), unread=tuple(unread), notes=tuple(notes))
 
-    def _log_folders(self) -> list[Path]:
-        folders = (Path(path, LOG_FOLDER) for path in self.paths if path != STANDARD_INPUT)
-        return [folder for folder in folders if folder.is_dir()]
+    def _envoys(self) -> Reading:
+        states: list[EnvoyState] = []
+        unread: list[Unread] = []
+        notes: list[str] = []
+        for root in self._folders(ENVOY_FOLDER):
+            folder = EnvoyFolder(root, str(root), self.taken_at)
+            states += folder.states()
+            unread += folder.unread
+            notes += folder.notes
+        return Reading(envoys=tuple(states), unread=tuple(unread), notes=tuple(notes))
 
-    def _envoy_notes(self) -> tuple[str, ...]:
-        folders = [Path(path, ENVOY_FOLDER) for path in self.paths if path != STANDARD_INPUT]
-        return tuple(
-            f"{folder}: Envoy's recorded state is not read"
-            for folder in folders
-            if folder.is_dir()
-        )
+    def _folders(self, name: str) -> list[Path]:
+        folders = (Path(path, name) for path in self.paths if path != STANDARD_INPUT)
+        return [folder for folder in folders if folder.is_dir()]
 
     def _emptiness(self, found: FoundObjects) -> str:
         """Say that nothing was found, and what stood in the way."""

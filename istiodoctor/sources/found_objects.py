@@ -20,6 +20,7 @@ MAX_MESSAGE = 300
 DEFAULT_NAMESPACE = "default"
 NO_OBJECTS = "no Kubernetes objects"
 TEMPLATES = "Helm templates (render them first: `helm template`)"
+PATCHES = "patches of a kustomization (render it first: `kubectl kustomize`)"
 KUSTOMIZE = "kustomize.config.k8s.io"
 MAY_HOLD_TEMPLATES = frozenset({"ConfigMap", "Secret", "ExternalSecret", "SealedSecret"})
 """Kinds whose values are templates of others: `{{` is no sign that the file is one."""
@@ -49,11 +50,12 @@ class FoundObjects:
         self._passed_over: dict[str, dict[str, None]] = {}
         self._replaced: list[str] = []
 
-    def add(self, found: Found, file: str) -> None:
-        """Take in one value of a file."""
+    def add(self, found: Found, file: str, namespace: str = "") -> None:
+        """Take in one value of a file; `namespace` is for objects that name none."""
         match found:
             case FoundObject():
-                self._add_object(found, Location(file=file, line=found.line))
+                location = Location(file=file, line=found.line)
+                self._add_object(found, location, namespace or DEFAULT_NAMESPACE)
             case FoundDefect(is_template=True):
                 self.pass_over(TEMPLATES, file)
             case FoundDefect():
@@ -95,7 +97,7 @@ class FoundObjects:
             notes.append(f"given more than once, the last one counts: {_named(self._replaced)}")
         return tuple(notes)
 
-    def _add_object(self, found: FoundObject, location: Location) -> None:
+    def _add_object(self, found: FoundObject, location: Location, namespace: str) -> None:
         raw = found.raw
         if raw is None:
             return
@@ -115,12 +117,14 @@ class FoundObjects:
         if (kind := kind_of(group, kind_name)) is not None:
             self.seen.add(kind)
             if kind in self.kinds:
+                _settle_namespace(raw, namespace if kind.namespaced else "")
                 self._decode(raw, kind, location)
-        elif Kind.SECRET in self.kinds and (secret := stand_in_secret(group, raw)):
-            self._add_stand_in(secret, location)
+        elif Kind.SECRET in self.kinds:
+            _settle_namespace(raw, namespace)
+            if secret := stand_in_secret(group, raw):
+                self._add_stand_in(secret, location)
 
     def _decode(self, raw: dict[str, Any], kind: Kind, location: Location) -> None:
-        _settle_namespace(raw, kind)
         try:
             decoded = decode_object(raw, kind=kind)
         except Undecodable as error:
@@ -196,15 +200,15 @@ class FoundObjects:
         )
 
 
-def _settle_namespace(raw: dict[str, Any], kind: Kind) -> None:
-    """Give an object the namespace that applying it would give it."""
+def _settle_namespace(raw: dict[str, Any], namespace: str) -> None:
+    """Give an object the namespace that applying it would give it; "" is for none at all."""
     metadata = raw.get("metadata")
     if not isinstance(metadata, dict):
         return
-    if not kind.namespaced:
+    if not namespace:
         metadata.pop("namespace", None)
     elif metadata.get("namespace") in (None, ""):
-        metadata["namespace"] = DEFAULT_NAMESPACE
+        metadata["namespace"] = namespace
 
 
 def _is_template(raw: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from istiodoctor.model.snapshot import Unread
 from istiodoctor.sources.file_documents import EncodingError, decode_text, read_documents
-from istiodoctor.sources.found_objects import FoundObjects
+from istiodoctor.sources.found_objects import PATCHES, FoundObjects
 from istiodoctor.sources.input_files import (
     MAX_ALL_BYTES,
     MAX_FILE_BYTES,
@@ -16,6 +16,7 @@ from istiodoctor.sources.input_files import (
     UnreadableError,
     read_bytes,
 )
+from istiodoctor.sources.kustomize import kustomized
 from istiodoctor.sources.snapshot_directory import ENVOY_FILES, ENVOY_FOLDER, SNAPSHOT_FILE
 
 
@@ -36,13 +37,18 @@ class ObjectFiles:
             self._read_file(InputFile(path, shown))
             return
         search = Search(path, shown, unread=self.unread, notes=self.notes)
-        for file in search.files():
-            self._read_file(file)
+        files = tuple(search.files())
+        said = kustomized(dict.fromkeys(file.path.parent for file in files))
+        for file in files:
+            if file.path in said.patches:
+                self.found.pass_over(PATCHES, file.shown)
+            else:
+                self._read_file(file, said.namespaces.get(file.path, ""))
         if self.unread:
             self.found.is_doubtful = True
 
-    def add(self, data: bytes, shown: str) -> None:
-        """Take in the content of one file."""
+    def add(self, data: bytes, shown: str, namespace: str = "") -> None:
+        """Take in the content of one file; `namespace` is for objects that name none."""
         try:
             text = decode_text(data)
         except EncodingError as error:
@@ -50,9 +56,9 @@ class ObjectFiles:
             return
         del data
         for each in read_documents(text):
-            self.found.add(each, shown)
+            self.found.add(each, shown, namespace)
 
-    def _read_file(self, file: InputFile) -> None:
+    def _read_file(self, file: InputFile, namespace: str = "") -> None:
         real = os.path.realpath(file.path)
         if real in self._done or _is_ours(file):
             return
@@ -63,7 +69,7 @@ class ObjectFiles:
             self.found.miss(f"not read: more than {bound} were given", file.shown)
             return
         try:
-            self.add(self._counted(read_bytes(file.path, limit=limit)), file.shown)
+            self.add(self._counted(read_bytes(file.path, limit=limit)), file.shown, namespace)
         except UnreadableError as error:
             self.found.miss(str(error), file.shown)
 

@@ -13,6 +13,8 @@ Predicate = Callable[[Body], bool]
 _SET = re.compile(r"^(?P<key>[^\s!=,()]+)\s+(?P<operator>in|notin)\s*\((?P<values>[^)]*)\)$")
 _EQUALITY = re.compile(r"^(?P<key>[^\s!=,()]+)\s*(?P<operator>==|!=|=)\s*(?P<value>[^\s!=,()]*)$")
 _EXISTS = re.compile(r"^(?P<not>!?)\s*(?P<key>[^\s!=,()]+)$")
+_BETWEEN_TERMS = re.compile(r"(?<!\\),")
+_ESCAPED = re.compile(r"\\(.)")
 _OUTSIDE_PARENTHESES = re.compile(r",(?![^(]*\))")
 
 _EVENT_FIELDS = {
@@ -56,7 +58,7 @@ def _label_term(term: str) -> Predicate:
 def field_predicate(selector: str, kind: Kind) -> Predicate:
     """What `fieldSelector` asks; a kind knows few fields, a custom one only its name."""
     terms = []
-    for term in selector.split(","):
+    for term in _BETWEEN_TERMS.split(selector):
         path, operator, value = (
             re.split(r"(==|!=|=)", term, maxsplit=1)
             if "=" in term
@@ -73,7 +75,7 @@ def field_predicate(selector: str, kind: Kind) -> Predicate:
             raise bad_request(f"invalid selector: {term!r}; can't understand {term!r}")
         if path not in known:
             raise bad_request(f"field label not supported: {path}")
-        terms.append((path.split("."), operator == "!=", value))
+        terms.append((path.split("."), operator == "!=", _ESCAPED.sub(r"\1", value)))
 
     def matches(body: Body) -> bool:
         return all((_at(body, path) == value) is not negated for path, negated, value in terms)

@@ -1,11 +1,15 @@
 """Every check's documentation holds: its bad clusters fire, its good ones do not."""
 
+from dataclasses import replace
+
 import pytest
+import yaml
 
 from istiodoctor.check import Check
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.log_meaning import Meaning
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import Kind, kind_of
+from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.registry import discover
 from tests.support.examples import Example, examples
 
@@ -39,7 +43,37 @@ def test_a_check_declares_exactly_what_the_questions_it_asks_rest_on(check: Chec
         undeclared |= mesh.undeclared
         logs |= mesh.asked_logs
 
-    assert (set(check.needs), set(check.logs), undeclared) == (asked, logs, set())
+    assert (set(check.reads), set(check.logs), undeclared) == (asked, logs, set())
+
+
+ILLUSTRATED = [example for example in EXAMPLES if example.check.evidence]
+
+
+@pytest.mark.parametrize("example", ILLUSTRATED, ids=str)
+def test_what_only_illustrates_findings_decides_none_of_them(example: Example) -> None:
+    decisive = [
+        each
+        for each in yaml.safe_load_all(example.text)
+        if kind_of(each["apiVersion"].rpartition("/")[0], each["kind"])
+        not in example.check.evidence
+    ]
+    unread = tuple(map(refusal, example.check.evidence))
+    plain = replace(example, text=yaml.safe_dump_all(decisive)).snapshot()
+
+    found = example.check.run(Mesh(plain.plus(Reading(unread=unread))))
+
+    assert [replace(each, evidence=()) for each in found] == [
+        replace(each, evidence=()) for each in example.check.run(Mesh(example.snapshot()))
+    ]
+
+
+def refusal(kind: Kind) -> Unread:
+    return Unread(kind=kind, reason=UnreadReason.FORBIDDEN)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+def test_a_kind_that_a_check_needs_is_more_than_an_illustration(check: Check) -> None:
+    assert not check.needs & check.evidence
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)

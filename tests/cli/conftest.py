@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.process import Shell
-from tests.support.clusters import anchors, broken, healthy, written
+from tests.support.clusters import MODE_MISSING, anchors, broken, healthy, written
 
 
 @pytest.fixture
@@ -17,10 +17,11 @@ def run(tmp_path: Path) -> Shell:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `healthy.yaml`, `broken.yaml` and `roots.pem`, which clients trust."""
+    """A folder with `healthy.yaml`, `broken.yaml`, `torn.yaml` and the `roots.pem` of clients."""
     folder = tmp_path_factory.mktemp("clusters")
     now = datetime.now(UTC)
     written(healthy(now), folder / "healthy.yaml")
     written(broken(now), folder / "broken.yaml")
+    (folder / "torn.yaml").write_text(f"{MODE_MISSING}---\na: [\n")
     anchors(folder / "roots.pem")
     return folder

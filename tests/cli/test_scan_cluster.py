@@ -104,6 +104,15 @@ def test_a_named_kubeconfig_that_is_not_there_leaves_nothing_to_scan(run: Shell)
     )
 
 
+def test_nor_is_there_where_the_named_one_is_missing(run: Shell):
+    done = run("scan", "-o", "json", "--kubeconfig", "none")
+
+    assert (done.status, done.report["error"]["kind"]) == (3, "no-kubeconfig")
+    assert done.complaint == (
+        "istiodoctor: there is no kubeconfig file none; name another with --kubeconfig"
+    )
+
+
 def test_a_closed_port_is_unreachable(server: ApiServer, kubeconfig: Path, scan):
     server.kubeconfig(kubeconfig, url=closed_port(), token=TOKEN)
 

@@ -94,6 +94,13 @@ def test_a_fingerprint_survives_new_hosts_words_and_evidence():
     assert fingerprints == {f"v1:{sha256(b'X001' + bytes(1) + b'Gateway/shop/web/').hexdigest()}"}
 
 
+def test_findings_that_differ_in_evidence_and_fixes_only_are_united_in_any_order():
+    one = finding(evidence=evidence("a"), fixes=(Fix(title="x"),), title="A")
+    other = finding(evidence=evidence("b"), fixes=(Fix(title="y"),), title="B")
+
+    assert judged(rule("X001", one, other)).problems == judged(rule("X001", other, one)).problems
+
+
 def test_evidence_of_one_problem_is_bounded():
     findings = (finding(evidence=evidence(f"line {number:04}")) for number in range(1000))
 

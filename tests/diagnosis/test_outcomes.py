@@ -86,6 +86,26 @@ def test_reasons_are_few_and_in_an_order_of_their_own():
     )
 
 
+def test_what_is_unread_is_listed_in_an_order_of_its_own():
+    unread = [
+        Unread(kind=kind, namespace=name, line=line)
+        for kind in (Kind.SERVICE, None, Kind.POD)
+        for name in ("b", "a")
+        for line in (10, 9, None)
+    ]
+
+    one = judged(snapshot=everything_read(unread=tuple(unread)))
+    other = judged(snapshot=everything_read(unread=tuple(reversed(unread))))
+
+    assert one.unread == other.unread
+    assert [(each.kind, each.namespace, each.line) for each in one.unread[:4]] == [
+        ("", "a", None),
+        ("", "a", 9),
+        ("", "a", 10),
+        ("", "b", None),
+    ]
+
+
 @pytest.mark.parametrize("error", [KeyError("shop"), RecursionError("too deep"), SystemExit(3)])
 def test_a_check_that_breaks_is_a_result_and_the_others_run(error):
     report = judged(broken("X001", error), rule("X002", finding()))

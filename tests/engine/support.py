@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from istiodoctor.check import Check
 from istiodoctor.engine import Options, scan
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.wanted import LogTarget
 from istiodoctor.model.x509_facts import facts_of
 from istiodoctor.registry import discover
@@ -54,4 +55,7 @@ def of_example(example: Example) -> MemorySource:
     wants_istiod = any((each.namespace, each.pod) == ("istio-system", "istiod-0") for each in logs)
     if wants_istiod and ("istio-system", "istiod-0") not in pods:
         objects.append(ISTIOD)
-    return MemorySource(objects=objects, logs=logs)
+    if not example.wire:
+        return MemorySource(objects=objects, logs=logs)
+    offers = frozenset({Kind.POD_LOG, Kind.TLS_PROBE, Kind.HTTP_PROBE})
+    return MemorySource(objects=objects, logs=logs, offers=offers, seen=example.seen())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from istiodoctor.check import Check
 from istiodoctor.diagnosis.runs import Run, run_checks
 from istiodoctor.engine import collect
 from istiodoctor.finding import Confidence, Severity
@@ -11,6 +12,7 @@ from istiodoctor.report import Outcome
 from istiodoctor.sources.source import SourceError
 from tests.engine.support import CHECKS, of_example
 from tests.support.examples import Example, examples
+from tests.support.sources import MemorySource
 
 EXAMPLES = [example for check in CHECKS for example in examples(check)]
 GOOD = [example for example in EXAMPLES if example.verdict == "good"]
@@ -20,27 +22,27 @@ TEMPLATES = frozenset({Kind.DEPLOYMENT, Kind.DAEMON_SET})
 """Examples show these in place of pods. In a cluster, pods that were read say more."""
 
 
-def judged(example: Example, forbidden: frozenset[Kind] = frozenset()) -> Run:
-    source = of_example(example)
-    source.forbidden = forbidden
-    collected = collect(source, (example.check,), example.check.needs, Facts())
-    (run,) = run_checks((example.check,), collected.mesh, collected.snapshot)
+def judged(check: Check, source: MemorySource, *forbidden: Kind) -> Run:
+    source.forbidden = frozenset(forbidden)
+    collected = collect(source, (check,), check.needs, Facts())
+    (run,) = run_checks((check,), collected.mesh, collected.snapshot)
     return run
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_what_a_check_judges_is_among_what_is_asked_for(example: Example) -> None:
-    run = judged(example)
+    run = judged(example.check, of_example(example))
 
     assert run.outcome is EXPECTED[example.verdict], run.reason
 
 
 @pytest.mark.parametrize("example", GOOD, ids=str)
 def test_nobody_is_accused_because_something_could_not_be_read(example: Example) -> None:
+    source = of_example(example)
     accused = []
     for kind in sorted(example.check.needs - TEMPLATES, key=str):
         try:
-            run = judged(example, frozenset({kind}))
+            run = judged(example.check, source, kind)
         except SourceError:  # where that was all there was to read
             continue
         accused += [

@@ -42,8 +42,9 @@ def test_a_scan_asks_for_no_kind_that_its_check_does_not_need(check):
     for wanted in source.reads:
         asked |= {Kind.SECRET} if wanted.secrets or wanted.secrets_anywhere else set()
         asked |= {Kind.POD_LOG} if wanted.logs else set()
+        asked |= {Kind.EVENT} if wanted.events else set()
         asked |= {kind for kind, _, _ in wanted.again}
-    assert asked == check.needs
+    assert asked == check.reads
 
 
 def test_a_secret_is_asked_for_by_name_where_the_pods_are():

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from istiodoctor.mesh import Mesh
@@ -17,6 +18,7 @@ from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.metadata import Resource
 
 
+@cache
 def open_questions() -> tuple[str, ...]:
     """Return the names of the questions that take no argument."""
     found = ((name, getattr(Mesh, name)) for name in dir(Mesh))

@@ -157,6 +157,20 @@ endpoints: [{addresses: [10.0.0.9], conditions: {ready: true}}]
 """
 
 
+MODE_MISSING = """\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [shop.example.com]
+    tls: {credentialName: shop-cert}
+"""
+"""A Gateway that is wrong by itself, whatever else there is."""
+
+
 def healthy(now: datetime) -> list[Manifest]:
     """Return a cluster that serves one host over HTTPS as it should, on this day."""
     issued = ISSUER.issue(

@@ -19,18 +19,21 @@ import yaml
 from istiodoctor.check import Check
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.decode import decode_object
-from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.kind import CORE, Kind, kind_of
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.log_format import parse_log_line
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot
 from tests.support.certificates import Authority, Issued, key_pem, new_key
+from tests.support.envoy_words import envoy_state
+from tests.support.observations import handshakes, requests
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """The clock of every example."""
 
 BLOCK = re.compile(
-    r"^```(?P<language>yaml|log) (?P<verdict>bad|good)(?: (?P<source>\S+))?\n(?P<text>.*?)^```$",
+    r"^```(?P<language>yaml|log|envoy|tls|http) (?P<verdict>bad|good)(?: (?P<source>\S+))?\n"
+    r"(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -44,6 +47,10 @@ class Example:
     text: str
     logs: tuple[tuple[str, str], ...] = ()
     """`namespace/pod/container` and the lines of its log."""
+    envoys: tuple[tuple[str, str], ...] = ()
+    """`namespace/pod` and the state of its Envoy."""
+    wire: tuple[tuple[str, str], ...] = ()
+    """`tls` or `http`, and what a probe of that kind saw."""
 
     def __str__(self) -> str:
         return f"{self.check.code}-{self.verdict}"
@@ -51,37 +58,67 @@ class Example:
     def snapshot(self) -> Snapshot:
         """Return the block as a whole cluster."""
         logs = tuple(line for source, text in self.logs for line in log_lines(source, text))
-        return cluster(self.text, logs)
+        return cluster(self.text, logs).plus(self.seen())
+
+    def seen(self) -> Reading:
+        """Return what Envoys say and what probes saw."""
+        return Reading(
+            envoys=tuple(
+                envoy_state(source, text, taken_at=NOW, pem=pem) for source, text in self.envoys
+            ),
+            tls_observations=tuple(
+                each for kind, text in self.wire if kind == "tls" for each in handshakes(text)
+            ),
+            http_observations=tuple(
+                each for kind, text in self.wire if kind == "http" for each in requests(text)
+            ),
+        )
 
 
 def examples(check: Check) -> Iterator[Example]:
-    """Yield the examples of a check; a ```log block belongs to the YAML block before it."""
+    """Yield the examples of a check; other blocks belong to the YAML block before them."""
     blocks = list(BLOCK.finditer(check.documentation))
     for index, block in enumerate(blocks):
         if block["language"] != "yaml":
             continue
-        logs = []
+        logs, envoys, wire = [], [], []
         for after in blocks[index + 1 :]:
             if after["language"] == "yaml":
                 break
-            logs.append((after["source"], after["text"]))
-        yield Example(check=check, verdict=block["verdict"], text=block["text"], logs=tuple(logs))
+            if after["language"] == "log":
+                logs.append((after["source"], after["text"]))
+            elif after["language"] == "envoy":
+                envoys.append((after["source"], after["text"]))
+            else:
+                wire.append((after["language"], after["text"]))
+        yield Example(
+            check=check,
+            verdict=block["verdict"],
+            text=block["text"],
+            logs=tuple(logs),
+            envoys=tuple(envoys),
+            wire=tuple(wire),
+        )
 
 
 def cluster(text: str, logs: tuple[LogLine, ...] = ()) -> Snapshot:
     """Return YAML documents as a cluster that was read completely."""
-    decoded = [
-        found
-        for document in yaml.safe_load_all(text)
-        if document and (found := decode_object(materialized(document)))
-    ]
+    documents = [materialized(each) for each in yaml.safe_load_all(text) if each]
+    decoded = [found for each in documents if (found := decode_object(each))]
     reading = Reading(
         resources=tuple(each.resource for each in decoded if each.resource),
         credentials=tuple(each.credential for each in decoded if each.credential),
         logs=logs,
         listed={kind: frozenset({EVERYWHERE}) for kind in Kind},
+        served_versions=dict(map(_served, documents)),
     )
     return Snapshot(taken_at=NOW, source="example", readings=[reading], requested=frozenset(Kind))
+
+
+def _served(document: dict[str, Any]) -> tuple[Kind | None, str]:
+    """Return the version that an object has: an example's cluster serves no other."""
+    group, _, version = document["apiVersion"].rpartition("/")
+    return kind_of(group, document["kind"]), version
 
 
 def mesh(text: str) -> Mesh:
@@ -185,8 +222,12 @@ def issued(name: str) -> Issued:
     return _intermediate().issue(name, key=_key(name))
 
 
+@cache
 def certificate(names: tuple[str, ...], options: tuple[str, ...]) -> str:
-    """Return a chain for these names with the options applied in order."""
+    """Return a chain for these names with the options applied in order.
+
+    The same words are the same certificate, wherever they stand; `renewed` is another one.
+    """
     settings: dict[str, Any] = {"key": _key(names[0])}
     signer = _intermediate()
     shape: Callable[[Issued], str] = _chain
@@ -208,6 +249,7 @@ def certificate(names: tuple[str, ...], options: tuple[str, ...]) -> str:
 
 
 OPTIONS: Mapping[str, dict[str, Any]] = {
+    "renewed": {},
     "expired": {"not_after": NOW - timedelta(days=2)},
     "not yet valid": {"not_before": NOW + timedelta(days=2)},
     "without subject alternative names": {"without_san": True},

@@ -8,6 +8,7 @@ from typing import Any
 
 from istiodoctor.model.decode import Decoded, decode_object
 from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.kubernetes import Event
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.log_format import parse_log_line
 from istiodoctor.model.ref import Ref
@@ -33,6 +34,10 @@ class MemorySource:
     taken_at: datetime = NOW
     collected: list[frozenset[Kind]] = field(default_factory=list)
     reads: list[Wanted] = field(default_factory=list)
+    seen: Reading = field(default_factory=Reading)
+    """What probes saw, as a recorded cluster has it."""
+    decoded: list[Decoded] = field(default_factory=list)
+    """The objects, decoded when they are first asked for."""
 
     def collect(self, kinds: frozenset[Kind]) -> Reading:
         """Return every object of the kinds that are listed."""
@@ -44,6 +49,8 @@ class MemorySource:
             listed={kind: frozenset({EVERYWHERE}) for kind in listed},
             absent_apis=self.absent & kinds,
             unread=tuple(_refusal(kind) for kind in refused if kind.listed),
+            tls_observations=self.seen.tls_observations,
+            http_observations=self.seen.http_observations,
         )
 
     def read(self, wanted: Wanted) -> Reading:
@@ -57,8 +64,9 @@ class MemorySource:
         refused = {each for each in asked if each[0] in self.forbidden}
         refused_logs = wanted.logs if Kind.POD_LOG in self.forbidden else frozenset()
         known = [*self._decoded(), *(_decode(each) for each in self.late if wanted.again)]
+        events = frozenset() if Kind.EVENT in self.forbidden else wanted.events
         return _reading(
-            (each for each in known if _key(each) in asked - refused),
+            (each for each in known if _key(each) in asked - refused or _about(each) in events),
             secret_names=frozenset(
                 (each.ref.namespace, each.ref.name)
                 for each in known
@@ -68,6 +76,10 @@ class MemorySource:
             looked_up=frozenset(asked - refused),
             unread=(
                 *(_refusal(*each) for each in sorted(refused, key=str)),
+                *(
+                    _refusal(Kind.EVENT, each)
+                    for each in sorted({e[0] for e in wanted.events - events})
+                ),
                 *(_refusal(Kind.POD_LOG, at.namespace, at.pod) for at in sorted(refused_logs)),
             ),
             logs=tuple(self._lines(wanted.logs - refused_logs, wanted.log_patterns)),
@@ -86,8 +98,10 @@ class MemorySource:
                 if any(re.search(pattern, line) for pattern in patterns):
                     yield parse_log_line(line, pod=pod, container=target.container)
 
-    def _decoded(self) -> Iterator[Decoded]:
-        return map(_decode, self.objects)
+    def _decoded(self) -> list[Decoded]:
+        if not self.decoded:
+            self.decoded += map(_decode, self.objects)
+        return self.decoded
 
 
 def _decode(body: Mapping[str, Any]) -> Decoded:
@@ -98,6 +112,14 @@ def _decode(body: Mapping[str, Any]) -> Decoded:
 
 def _key(decoded: Decoded) -> tuple[Kind, str, str]:
     return decoded.kind, decoded.ref.namespace, decoded.ref.name
+
+
+def _about(decoded: Decoded) -> tuple[str, str, str] | None:
+    """Return what an Event is about, as it is asked for; None for any other object."""
+    if not isinstance(decoded.resource, Event):
+        return None
+    about = decoded.resource.involved_object
+    return decoded.ref.namespace, about.kind, about.name
 
 
 def _refusal(kind: Kind, namespace: str = "", name: str = "") -> Unread:

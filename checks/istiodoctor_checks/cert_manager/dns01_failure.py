@@ -16,6 +16,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM009",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_challenges.kinds,
+    evidence=Mesh.events_of.kinds,
     explains=STOPS_ISSUING,
 )
 def dns01_failure(mesh: Mesh) -> Iterator[Finding]:
@@ -159,7 +160,7 @@ def dns01_failure(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(owner.certificate.ref),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(issuance),
+                evidence=layers(mesh, issuance),
                 fixes=(
                     try_again(
                         owner.certificate,

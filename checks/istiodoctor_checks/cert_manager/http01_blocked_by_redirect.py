@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.issuance import is_ready
 from istiodoctor.mesh.reasons import without_tokens
@@ -161,10 +161,13 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, HTTP01; istio/istio issues 33593, 27643; cert-manager/cert-manager
     issues 2526, 949, 2517.
     """
+    ways: dict[Place, tuple[Fix, ...]] = {}  # one for all hosts behind a redirect
     for blocked in mesh.blocked_challenges():
         owner, plain, challenge = blocked.owner, blocked.plain, blocked.challenge
         severity = _severity(mesh, blocked)
         if severity:
+            if plain.place not in ways:
+                ways[plain.place] = exempt_challenges(mesh, plain)
             waits = f"{challenge.ref} for it waits" if challenge else "its challenges would fail"
             yield Finding(
                 message=(
@@ -185,7 +188,7 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
                     for each in (challenge,)
                     if each and each.status.reason
                 ),
-                fixes=exempt_challenges(mesh, plain),
+                fixes=ways[plain.place],
                 severity=severity,
                 confidence=Confidence.CERTAIN if challenge else Confidence.SUSPECTED,
                 deadline=deadline_of(owner),

@@ -18,6 +18,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM007",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_challenges.kinds | Mesh.hides_port_80.kinds,
+    evidence=Mesh.events_of.kinds,
     explains=STOPS_ISSUING | {"CM008"},
 )
 def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
@@ -172,7 +173,7 @@ def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(services[0].ref, "/".join(owner.key)),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(issuance),
+                evidence=layers(mesh, issuance),
                 fixes=(_open(services[0]), DNS),
                 severity=severity_of(owner, mesh.taken_at),
                 confidence=Confidence.SUSPECTED,

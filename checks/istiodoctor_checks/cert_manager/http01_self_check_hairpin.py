@@ -23,6 +23,7 @@ UNREACHED = re.compile(
     "CM008",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_challenges.kinds,
+    evidence=Mesh.events_of.kinds,
     explains=STOPS_ISSUING,
 )
 def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
@@ -179,7 +180,7 @@ def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(owner.certificate.ref),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(issuance),
+                evidence=layers(mesh, issuance),
                 fixes=(DNS,),
                 severity=severity_of(owner, mesh.taken_at),
                 confidence=Confidence.SUSPECTED,

@@ -20,6 +20,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM006",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_challenges.kinds | Mesh.serves_ingress.kinds,
+    evidence=Mesh.events_of.kinds,
     explains=STOPS_ISSUING | {"CM008"},
 )
 def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
@@ -176,7 +177,7 @@ def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(certificate.ref),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(issuance),
+                evidence=layers(mesh, issuance),
                 fixes=(_create_class(ingress),)
                 if ingress.ingress_class_name == "istio"
                 else (DNS,),

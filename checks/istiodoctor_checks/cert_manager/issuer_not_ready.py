@@ -8,6 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import get
+from istiodoctor_checks.happenings import happened
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of
 
@@ -16,6 +17,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM004",
     severity=Severity.CRITICAL,
     needs=Mesh.gateway_certificates.kinds | Mesh.issuer_of.kinds,
+    evidence=Mesh.events_of.kinds,
     explains=STOPS_ISSUING,
 )
 def issuer_not_ready(mesh: Mesh) -> Iterator[Finding]:
@@ -140,6 +142,7 @@ def issuer_not_ready(mesh: Mesh) -> Iterator[Finding]:
                 hosts=hosts_of(owner.uses),
                 evidence=(
                     Evidence(text=f"{owner.certificate.ref} names it", ref=owner.certificate.ref),
+                    *happened(mesh, (issuer.ref,)),
                 ),
                 fixes=(_look(issuer.ref),),
                 severity=severity_of(owner, mesh.taken_at),

@@ -15,7 +15,8 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM011",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_certificates.kinds,
-    explains={"CERT016", "CRED001", "CRED002", "SDS001", "SDS011"},
+    evidence=Mesh.events_of.kinds,
+    explains={"CERT016", "CRED001", "CRED002", "SDS001", "SDS011", "SNI011"},
 )
 def order_pending(mesh: Mesh) -> Iterator[Finding]:
     """A Certificate that a gateway waits for has never been issued.
@@ -79,6 +80,19 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
       processing: true
       presented: true
       reason: "failed to perform self check GET request: connection refused"
+    ---
+    apiVersion: v1
+    kind: Event
+    metadata: {name: shop-1-2.17a, namespace: istio-system}
+    involvedObject:
+      apiVersion: acme.cert-manager.io/v1
+      kind: Challenge
+      namespace: istio-system
+      name: shop-1-2
+    type: Warning
+    reason: PresentError
+    message: "Error presenting challenge: services is forbidden"
+    lastTimestamp: 2026-03-01T11:55:00Z
     ```
 
     A first issuance gets its five minutes:
@@ -147,7 +161,7 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(certificate.ref),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(issuance),
+                evidence=layers(mesh, issuance),
                 fixes=(
                     try_again(
                         certificate,

@@ -25,6 +25,7 @@ WAIT = Fix(
     "CM012",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_certificates.kinds,
+    evidence=Mesh.events_of.kinds,
     explains=STOPS_ISSUING,
 )
 def rate_limited(mesh: Mesh) -> Iterator[Finding]:
@@ -169,7 +170,7 @@ def rate_limited(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(owner.certificate.ref),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(issuance),
+                evidence=layers(mesh, issuance),
                 fixes=(WAIT,),
                 severity=severity_of(owner, mesh.taken_at),
                 deadline=deadline_of(owner),

@@ -22,6 +22,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM016",
     severity=Severity.HIGH,
     needs=Mesh.stuck_certificates.kinds,
+    evidence=Mesh.events_of.kinds,
     explains={"CERT001", "OPS009"},
 )
 def renewal_stalled(mesh: Mesh) -> Iterator[Finding]:
@@ -148,7 +149,7 @@ def renewal_stalled(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(certificate.ref),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(issuance),
+                evidence=layers(mesh, issuance),
                 fixes=(
                     try_again(
                         certificate,

@@ -13,6 +13,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     "CERT004",
     severity=Severity.HIGH,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+    explains={"CERT019"},
 )
 def cn_only(mesh: Mesh) -> Iterator[Finding]:
     """The certificate names its host in the Common Name only.

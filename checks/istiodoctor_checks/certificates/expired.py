@@ -16,6 +16,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     "CERT001",
     severity=Severity.CRITICAL,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+    explains={"CERT018"},
 )
 def expired(mesh: Mesh) -> Iterator[Finding]:
     """A gateway serves a certificate that has expired.

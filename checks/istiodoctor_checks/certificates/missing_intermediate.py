@@ -13,6 +13,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     "CERT006",
     severity=Severity.HIGH,
     needs=Mesh.missing_intermediates.kinds | Mesh.certificates_for.kinds,
+    explains={"CERT020"},
 )
 def missing_intermediate(mesh: Mesh) -> Iterator[Finding]:
     """The gateway presents a certificate without the intermediate that signed it.

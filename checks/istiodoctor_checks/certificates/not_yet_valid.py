@@ -15,6 +15,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
     "CERT002",
     severity=Severity.CRITICAL,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+    explains={"CERT018"},
 )
 def not_yet_valid(mesh: Mesh) -> Iterator[Finding]:
     """A gateway serves a certificate whose validity has not begun.

@@ -14,6 +14,7 @@ from istiodoctor_checks.wording import listing
     "CERT003",
     severity=Severity.CRITICAL,
     needs=Mesh.uncovered_hosts.kinds | Mesh.certificates_for.kinds | Mesh.credentials_for.kinds,
+    explains={"CERT019"},
 )
 def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """The certificate does not name a host it is served for.

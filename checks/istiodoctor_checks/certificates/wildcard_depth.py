@@ -14,6 +14,7 @@ from istiodoctor_checks.wording import listing
     "CERT005",
     severity=Severity.CRITICAL,
     needs=Mesh.uncovered_hosts.kinds | Mesh.certificates_for.kinds | Mesh.credentials_for.kinds,
+    explains={"CERT019"},
 )
 def wildcard_depth(mesh: Mesh) -> Iterator[Finding]:
     """A wildcard certificate is served for a host that has a label more or less than it covers.

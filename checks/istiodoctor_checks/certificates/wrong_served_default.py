@@ -8,7 +8,12 @@ from istiodoctor.mesh import Mesh
 from istiodoctor_checks.served import chain_of, references
 
 
-@check("CERT017", severity=Severity.HIGH, needs=Mesh.displaced_hosts.kinds)
+@check(
+    "CERT017",
+    severity=Severity.HIGH,
+    needs=Mesh.displaced_hosts.kinds,
+    explains={"CERT019", "SDS013"},
+)
 def wrong_served_default(mesh: Mesh) -> Iterator[Finding]:
     """A host gets the certificate of another server, since its own server was left out.
 

@@ -22,6 +22,7 @@ from istiodoctor.model.ref import Place
     severity=Severity.HIGH,
     needs=Mesh.disconnections.kinds | Mesh.servers_by_workload.kinds,
     logs=Mesh.disconnections.logs,
+    explains={"CERT018", "SDS013", "SNI011"},
 )
 def gateway_disconnected_from_istiod(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod has lost its connection to istiod.

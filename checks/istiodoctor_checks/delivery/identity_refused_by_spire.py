@@ -24,6 +24,7 @@ from istiodoctor.model.ref import Place
     severity=Severity.CRITICAL,
     needs=Mesh.log_facts.kinds | Mesh.workload_of.kinds | Mesh.servers_by_workload.kinds,
     logs={Meaning.SPIRE_UNAUTHORIZED},
+    explains={"SNI011"},
 )
 def identity_refused_by_spire(mesh: Mesh) -> Iterator[Finding]:
     """A gateway asks SPIRE for a certificate that SPIRE does not give out.

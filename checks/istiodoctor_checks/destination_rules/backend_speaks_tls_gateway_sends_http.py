@@ -53,7 +53,8 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: https, port: 443, targetPort: 8443}]}
     ```
 
-    A port named https may lead to a plain one, and a DestinationRule may speak TLS:
+    A port named https may lead to a plain one, a DestinationRule may speak TLS, and a rule may be
+    for the mesh alone:
 
     ```yaml good
     apiVersion: v1
@@ -84,8 +85,15 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: argo, namespace: shop}
     spec:
       hosts: [argo.example.com]
-      gateways: [web]
-      http: [{route: [{destination: {host: argo}}]}]
+      gateways: [web, mesh]
+      http:
+      - {match: [{gateways: [mesh]}], route: [{destination: {host: vault}}]}
+      - {route: [{destination: {host: argo}}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: vault, namespace: shop}
+    spec: {selector: {app: vault}, ports: [{name: https, port: 8443}]}
     ---
     apiVersion: v1
     kind: Service

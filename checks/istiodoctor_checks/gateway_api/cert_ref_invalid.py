@@ -9,7 +9,12 @@ from istiodoctor.mesh.references import Form
 from istiodoctor_checks.listeners import status_evidence
 
 
-@check("GWAPI002", severity=Severity.CRITICAL, needs=Mesh.useless_references.kinds)
+@check(
+    "GWAPI002",
+    severity=Severity.CRITICAL,
+    needs=Mesh.useless_references.kinds,
+    explains={"SNI011"},
+)
 def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     """A listener's certificate reference leads to nothing that istiod can use.
 

@@ -11,7 +11,12 @@ from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("GWAPI005", severity=Severity.CRITICAL, needs=Mesh.api_redirect_loops.kinds)
+@check(
+    "GWAPI005",
+    severity=Severity.CRITICAL,
+    needs=Mesh.api_redirect_loops.kinds,
+    explains={"HTTP014"},
+)
 def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
     """A redirect to https is attached to the HTTPS listener too, and leads to itself.
 

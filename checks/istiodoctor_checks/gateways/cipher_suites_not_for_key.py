@@ -13,7 +13,12 @@ from istiodoctor_checks.wording import listing
 FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}
 
 
-@check("GW016", severity=Severity.HIGH, needs=Mesh.cipher_uses.kinds)
+@check(
+    "GW016",
+    severity=Severity.HIGH,
+    needs=Mesh.cipher_uses.kinds,
+    explains={"SNI011"},
+)
 def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
     """A server's cipher suites are all for another type of key than its certificate has.
 

@@ -15,7 +15,12 @@ FILTERED_FROM = Version(1, 8)
 """From here on istiod leaves unknown names out; before, Envoy refused the TLS settings whole."""
 
 
-@check("GW014", severity=Severity.LOW, needs=Mesh.servers.kinds | Mesh.versions_of.kinds)
+@check(
+    "GW014",
+    severity=Severity.LOW,
+    needs=Mesh.servers.kinds | Mesh.versions_of.kinds,
+    explains={"SNI011"},
+)
 def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
     """A server lists cipher suites that Envoy does not know.
 

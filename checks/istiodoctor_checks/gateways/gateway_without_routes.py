@@ -117,6 +117,7 @@ def _nobody(each: Unrouted) -> str:
 
 
 def _severity(each: Unrouted) -> Severity:
-    """Rate a wildcard or a plain server low: it often waits for routes to come."""
-    exact = any(not is_wildcard(host) for host in each.hosts)
+    """Rate a wildcard, its apex or a plain server low: it often waits for routes to come."""
+    names = each.server.names
+    exact = any(not is_wildcard(host) and f"*.{host}" not in names for host in each.hosts)
     return Severity.MEDIUM if exact and each.server.is_tls else Severity.LOW

@@ -126,7 +126,7 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
 
 def _severity(server: Server) -> Severity:
     if not server.is_tls:
-        return Severity.MEDIUM
+        return Severity.LOW if server.https_redirect else Severity.MEDIUM
     return Severity.HIGH if server.mode is TlsMode.AUTO_PASSTHROUGH else Severity.CRITICAL
 
 

@@ -113,12 +113,21 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
                     ),
                 ),
                 fixes=tuple(_redirect_port(server, place) for place in targets),
-                severity=Severity.CRITICAL if server.is_tls else Severity.HIGH,
+                severity=_severity(server, is_led_to=bool(routes)),
                 confidence=Confidence.CERTAIN
                 if mesh.knows_services(dropped.workload.namespace)
                 else Confidence.SUSPECTED,
                 servers=frozenset({server.id}),
             )
+
+
+def _severity(server: Server, *, is_led_to: bool) -> Severity:
+    if server.is_tls:
+        return Severity.CRITICAL
+    if is_led_to:
+        return Severity.HIGH
+    # Where no Service has the port, nobody was meant to come that way.
+    return Severity.LOW if server.https_redirect else Severity.MEDIUM
 
 
 def _redirect_port(server: Server, place: Place) -> Fix:

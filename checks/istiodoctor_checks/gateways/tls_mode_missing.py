@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "GW006",
     severity=Severity.CRITICAL,
     needs=Mesh.servers.kinds | Mesh.bindings.kinds,
-    explains={"SNI001", "SNI005", "SNI008", "VS006"},
+    explains={"SNI001", "SNI005", "SNI008", "VS006", "SNI011"},
 )
 def tls_mode_missing(mesh: Mesh) -> Iterator[Finding]:
     """A server names a certificate but no TLS mode, so the certificate is never used.

@@ -15,7 +15,7 @@ from istiodoctor_checks.wording import listing
     "MTLS002",
     severity=Severity.CRITICAL,
     needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds,
-    explains={"SDS011"},
+    explains={"SDS011", "SNI011"},
 )
 def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
     """A server asks for client certificates, and there is no CA to check them with.

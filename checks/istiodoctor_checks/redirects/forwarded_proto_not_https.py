@@ -13,7 +13,12 @@ TELL_THE_PROXY = (
 )
 
 
-@check("HTTP002", severity=Severity.CRITICAL, needs=Mesh.untold_https.kinds, explains={"HTTP008"})
+@check(
+    "HTTP002",
+    severity=Severity.CRITICAL,
+    needs=Mesh.untold_https.kinds,
+    explains={"HTTP008", "HTTP014"},
+)
 def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
     """A gateway that trusts its proxy's X-Forwarded-Proto is not told https, and redirects.
 

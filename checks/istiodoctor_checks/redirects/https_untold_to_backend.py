@@ -8,7 +8,12 @@ from istiodoctor.mesh import Mesh
 from istiodoctor_checks.redirects.ways_out import trust_the_proxy
 
 
-@check("HTTP008", severity=Severity.LOW, needs=Mesh.untold_backends.kinds)
+@check(
+    "HTTP008",
+    severity=Severity.LOW,
+    needs=Mesh.untold_backends.kinds,
+    explains={"HTTP007"},
+)
 def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
     """An application behind a proxy that ends TLS is told that its clients came by http.
 

@@ -20,7 +20,7 @@ from istiodoctor_checks.redirects.ways_out import (
     "HTTP001",
     severity=Severity.CRITICAL,
     needs=Mesh.redirect_loops.kinds | Mesh.route_loops.kinds,
-    explains={"HTTP005", "HTTP008"},
+    explains={"HTTP005", "HTTP008", "HTTP014"},
 )
 def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
     """A gateway redirects requests to HTTPS that have had HTTPS already, without end.
@@ -206,6 +206,37 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    So does a load balancer that sends what it decrypted to a listener without a redirect:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: gateway
+      namespace: istio-system
+      annotations: {service.beta.kubernetes.io/aws-load-balancer-ssl-cert: "arn:aws:acm:eu:1:x"}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8081}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+      - {port: {number: 443, name: plain, protocol: HTTP}, hosts: [shop.example.com]}
     ```
 
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 23674, 17980,

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.servers import Server
 from istiodoctor_checks.fixes import json_patch
 
 
@@ -84,8 +85,11 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway reference (httpsRedirect).
     """
+    fixes: dict[Server, Fix] = {}  # one for all hosts of a server
     for twin in mesh.unanswered_plain_hosts():
         server = twin.tls.server
+        if server not in fixes:
+            fixes[server] = _fix(server)
         yield Finding(
             message=(
                 f"No server on port 80 answers for {twin.tls.host} of {server}: http:// is"
@@ -95,23 +99,20 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
             identity=Identity.of(server.gateway),
             hosts=frozenset({twin.tls.host}),
             evidence=(Evidence(text=f"plain servers for {twin.tls.host}: none"),),
-            fixes=(
-                json_patch(
-                    server.gateway,
-                    [
-                        {
-                            "op": "add",
-                            "path": "/spec/servers/-",
-                            "value": {
-                                "port": {"number": 80, "name": "http", "protocol": "HTTP"},
-                                "hosts": [str(host) for host in server.hosts],
-                                "tls": {"httpsRedirect": True},
-                            },
-                        }
-                    ],
-                    "Add a server on port 80 that redirects",
-                    why="Every path of its hosts is redirected, ACME challenges too.",
-                ),
-            ),
+            fixes=(fixes[server],),
             servers=frozenset({server.id}),
         )
+
+
+def _fix(server: Server) -> Fix:
+    value = {
+        "port": {"number": 80, "name": "http", "protocol": "HTTP"},
+        "hosts": [str(host) for host in server.hosts],
+        "tls": {"httpsRedirect": True},
+    }
+    return json_patch(
+        server.gateway,
+        [{"op": "add", "path": "/spec/servers/-", "value": value}],
+        "Add a server on port 80 that redirects",
+        why="Every path of its hosts is redirected, ACME challenges too.",
+    )

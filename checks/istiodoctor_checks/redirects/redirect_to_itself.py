@@ -10,7 +10,12 @@ from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check("HTTP010", severity=Severity.CRITICAL, needs=Mesh.self_redirects.kinds)
+@check(
+    "HTTP010",
+    severity=Severity.CRITICAL,
+    needs=Mesh.self_redirects.kinds,
+    explains={"HTTP014"},
+)
 def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService redirects to HTTPS what came by HTTPS, without end.
 

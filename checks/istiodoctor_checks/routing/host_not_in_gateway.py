@@ -125,7 +125,8 @@ def _gateways(lost: UnservedHost) -> tuple[Place, ...]:
 
 def _candidates(lost: UnservedHost) -> tuple[Server, ...]:
     """Return the servers to which the host would be added: those with a near one, else TLS."""
-    near = tuple(each for each in lost.servers if set(each.names) & set(lost.near))
+    wanted = set(lost.near)
+    near = tuple(each for each in lost.servers if wanted and not wanted.isdisjoint(each.names))
     return near or tuple(each for each in lost.servers if each.is_tls) or lost.servers
 
 

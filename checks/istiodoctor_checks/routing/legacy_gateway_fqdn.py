@@ -85,8 +85,6 @@ def legacy_gateway_fqdn(mesh: Mesh) -> Iterator[Finding]:
                 identity=Identity.of(reference.virtual_service.ref, target.path),
                 hosts=frozenset(reference.virtual_service.spec.hosts),
                 fixes=(
-                    set_field(
-                        reference.place, target.path, f"Name the Gateway as {target.path}"
-                    ),
+                    set_field(reference.place, target.path, f"Name the Gateway as {target.path}"),
                 ),
             )

@@ -7,10 +7,17 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.addresses import Unready
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.happenings import happened
 from istiodoctor_checks.wording import listing
 
 
-@check("SVC012", severity=Severity.CRITICAL, needs=Mesh.unready_gateways.kinds, explains={"CM007"})
+@check(
+    "SVC012",
+    severity=Severity.CRITICAL,
+    needs=Mesh.unready_gateways.kinds,
+    explains={"CM007"},
+    evidence=Mesh.events_of.kinds,
+)
 def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
     """No pod of a gateway is ready, so its Service has no endpoints.
 
@@ -41,6 +48,15 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Event
+    metadata: {name: gateway.17a, namespace: istio-system}
+    involvedObject: {apiVersion: v1, kind: Pod, namespace: istio-system, name: gateway}
+    type: Warning
+    reason: FailedScheduling
+    message: "0/3 nodes are available: 3 Insufficient cpu."
+    lastTimestamp: 2026-03-01T11:55:00Z
     ```
 
     ```yaml bad
@@ -104,12 +120,15 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(each.workload.owner), *(Place(pod.ref) for pod in pods[:3])),
             identity=Identity.of(each.workload.owner),
             hosts=each.hosts,
-            evidence=tuple(
-                Evidence(
-                    text=f"{pod.ref}: phase {pod.status.phase or 'unknown'}, not ready",
-                    ref=pod.ref,
-                )
-                for pod in pods[:3]
+            evidence=(
+                *(
+                    Evidence(
+                        text=f"{pod.ref}: phase {pod.status.phase or 'unknown'}, not ready",
+                        ref=pod.ref,
+                    )
+                    for pod in pods[:3]
+                ),
+                *happened(mesh, (pod.ref for pod in pods[:3])),
             ),
             fixes=(_look(each),),
         )

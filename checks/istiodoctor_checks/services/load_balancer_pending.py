@@ -7,10 +7,16 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.kubernetes import Service
 from istiodoctor_checks.fixes import get, set_field
+from istiodoctor_checks.happenings import happened
 from istiodoctor_checks.wording import listing
 
 
-@check("SVC006", severity=Severity.HIGH, needs=Mesh.pending_load_balancers.kinds)
+@check(
+    "SVC006",
+    severity=Severity.HIGH,
+    needs=Mesh.pending_load_balancers.kinds,
+    evidence=Mesh.events_of.kinds,
+)
 def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service of type LoadBalancer has got no address.
 
@@ -44,6 +50,16 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Event
+    metadata: {name: gateway.17a, namespace: istio-system}
+    involvedObject: {apiVersion: v1, kind: Service, namespace: istio-system, name: gateway}
+    type: Warning
+    reason: SyncLoadBalancerFailed
+    message: "Error syncing load balancer: failed to ensure load balancer: no subnet found"
+    count: 7
+    lastTimestamp: 2026-03-01T11:55:00Z
     ```
 
     A Service that was just made is still waiting, and one with `externalIPs` needs no address:
@@ -98,6 +114,7 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text="status.loadBalancer.ingress is empty", ref=service.ref),
                 *((Evidence(text="no MetalLB runs here"),) if each.metallb is False else ()),
+                *happened(mesh, (service.ref,)),
             ),
             fixes=tuple(_fixes(service)),
         )

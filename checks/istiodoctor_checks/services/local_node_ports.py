@@ -10,7 +10,12 @@ from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("SVC005", severity=Severity.LOW, needs=Mesh.local_node_ports.kinds)
+@check(
+    "SVC005",
+    severity=Severity.LOW,
+    needs=Mesh.local_node_ports.kinds,
+    explains={"SVC011"},
+)
 def local_node_ports(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's node ports answer only on the nodes where its pods run.
 

@@ -10,7 +10,12 @@ from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.wording import listing
 
 
-@check("SVC007", severity=Severity.CRITICAL, needs=Mesh.unexpected_proxy_protocol.kinds)
+@check(
+    "SVC007",
+    severity=Severity.CRITICAL,
+    needs=Mesh.unexpected_proxy_protocol.kinds,
+    explains={"SVC011"},
+)
 def proxy_protocol_unexpected(mesh: Mesh) -> Iterator[Finding]:
     """A load balancer sends the PROXY protocol to a gateway that does not expect it.
 

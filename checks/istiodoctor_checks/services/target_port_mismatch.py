@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "SVC003",
     severity=Severity.CRITICAL,
     needs=Mesh.misdirected_ports.kinds,
-    explains={"CM007"},
+    explains={"CM007", "SVC011"},
 )
 def target_port_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service sends a port to where Envoy does not listen.
@@ -96,6 +96,34 @@ def target_port_mismatch(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    A second Service may lead to another listener on purpose:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: public, namespace: istio-system, creationTimestamp: "2024-01-01T00:00:00Z"}
+    spec: {selector: {istio: ingressgateway}, ports: [{port: 80, targetPort: 8080}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: local, namespace: istio-system, creationTimestamp: "2024-02-01T00:00:00Z"}
+    spec: {selector: {istio: ingressgateway}, ports: [{port: 80, targetPort: 8081}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}
+      - {port: {number: 8081, name: local, protocol: HTTP}, hosts: ["*"]}
     ```
 
     Sources: istio.io, the analysis message IST0137; pilot/pkg/model/gateway.go (resolvePorts);

@@ -10,7 +10,12 @@ from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.wording import listing
 
 
-@check("SNI007", severity=Severity.CRITICAL, needs=Mesh.destinations.kinds | Mesh.servers_of.kinds)
+@check(
+    "SNI007",
+    severity=Severity.CRITICAL,
+    needs=Mesh.destinations.kinds | Mesh.servers_of.kinds,
+    explains={"SNI011"},
+)
 def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
     """TLS passes through to a backend port that speaks plain HTTP.
 

@@ -14,6 +14,7 @@ from istiodoctor_checks.wording import listing
     "SNI005",
     severity=Severity.CRITICAL,
     needs=Mesh.passthrough_gaps.kinds | Mesh.virtual_services_are_known.kinds,
+    explains={"SNI011"},
 )
 def passthrough_no_tls_match(mesh: Mesh) -> Iterator[Finding]:
     """TLS for a host should pass through, but no route's `sniHosts` match takes it.

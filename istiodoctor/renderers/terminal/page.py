@@ -28,7 +28,16 @@ _PROSE = 100
 _COMMAND_LIMIT = 4_000
 _COMMAND_INDENT = 4
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_IN_ASCII = {"✗": "x", "✓": "+", "·": "|", "…": "...", "─": "-"}
+_IN_ASCII = {
+    "✗": "x",
+    "✓": "+",
+    "·": "|",
+    "…": "...",
+    "─": "-",
+    "├": "|",
+    "└": "`",
+    "│": "|",
+}
 
 
 class Page:
@@ -61,9 +70,14 @@ class Page:
         """Leave a line free; several in a row become one."""
         self._file.write("\n")
 
-    def paragraph(self, *spans: Span, lead: tuple[Span, ...] = ()) -> None:
-        """Write wrapped text: `lead` before the first line, spaces before those after it."""
-        self._wrapped(self._text(lead), self._text(spans), self.prose)
+    def paragraph(
+        self, *spans: Span, lead: tuple[Span, ...] = (), rest: tuple[Span, ...] = ()
+    ) -> None:
+        """Write wrapped text: `lead` before the first line, spaces before those after it.
+
+        `rest` stands at the beginning of those spaces: the stem of a tree.
+        """
+        self._wrapped(self._text(lead), self._text(spans), self.prose, self._text(rest))
 
     def field(self, label: str, *spans: Span, mark: str = "") -> None:
         """Write a labelled value; without a label it continues the one above."""
@@ -120,10 +134,12 @@ class Page:
         if len(lines) > 1:
             self.blank()
 
-    def _wrapped(self, lead: Text, body: Text, width: int) -> None:
+    def _wrapped(self, lead: Text, body: Text, width: int, rest: Text | None = None) -> None:
         available = max(width - lead.cell_len, _NARROWEST // 2)
+        stem = rest or Text()
+        stem.pad_right(lead.cell_len - stem.cell_len)
         for number, line in enumerate(body.wrap(self._console, available) or [Text()]):
-            self._write(Text.assemble(Text(" " * lead.cell_len) if number else lead, line))
+            self._write(Text.assemble(stem if number else lead, line))
 
     def _text(self, spans: tuple[Span, ...]) -> Text:
         text = Text()

@@ -87,7 +87,7 @@ class AdminPort:
         tunnel.allow(self._limit)
         http = HTTPConnection("localhost")
         http.auto_open = 0  # never to a port of this machine
-        http.sock = _Stream(tunnel.socket, until)  # type: ignore[assignment]  # is all it needs
+        http.sock = _Stream(tunnel.socket, until)
         http.request("GET", path, headers={"Accept": "application/json"})
         response = http.getresponse()
         body = bytearray()

@@ -13,8 +13,10 @@ from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.crew import Job, Watched, work_off
 from istiodoctor.sources.cluster.discovery import Apis
 from istiodoctor.sources.cluster.envoy import Envoys
+from istiodoctor.sources.cluster.events import Events
 from istiodoctor.sources.cluster.failure import RequestError
 from istiodoctor.sources.cluster.inventory import Inventory
+from istiodoctor.sources.cluster.lending import PodConnector
 from istiodoctor.sources.cluster.logs import Logs
 from istiodoctor.sources.cluster.scope import Namespaces, Scope
 from istiodoctor.sources.cluster.secrets import Secrets
@@ -73,6 +75,7 @@ class ClusterSource:
             scope=self._scope,
             whole=secret_inventory,
         )
+        self._events = Events(connection=connection, scope=self._scope)
         self._logs = Logs(connection=connection, scope=self._scope, since=since)
         self._envoys = Envoys(connection=connection, scope=self._scope)
 
@@ -104,7 +107,7 @@ class ClusterSource:
             raise SourceError(SourceErrorKind.TIMED_OUT, message)
 
     def read(self, wanted: Wanted) -> Reading:
-        """Read what is named: Secrets, logs, Envoys, and objects once more.
+        """Read what is named: Secrets, Events, logs, Envoys, and objects once more.
 
         Envoys come after the Secrets that they are compared with.
         """
@@ -113,6 +116,8 @@ class ClusterSource:
             readings += self._part(Kind.SECRET, self._wanted_secrets(wanted))
         if wanted.again:
             readings += self._again(wanted.again)
+        if wanted.events:
+            readings += self._part(Kind.EVENT, self._events.read(wanted.events))
         if wanted.logs and wanted.log_patterns:
             lines = self._logs.read(wanted.logs, wanted.log_patterns)
             readings += self._part(Kind.POD_LOG, lines)
@@ -127,7 +132,10 @@ class ClusterSource:
     def _part(self, kind: Kind, coming: Iterable[Reading]) -> list[Reading]:
         self._watched.started(kind)
         readings = list(coming)
-        count = sum(len(each.credentials) + len(each.logs) + len(each.envoys) for each in readings)
+        count = sum(
+            len(each.credentials) + len(each.logs) + len(each.envoys) + len(each.resources)
+            for each in readings
+        )
         self._watched.finished(kind, count)
         return readings
 
@@ -152,6 +160,10 @@ class ClusterSource:
     def offers(self) -> frozenset[Kind]:
         """Logs and Envoys: a cluster has them wherever they may be read."""
         return frozenset({Kind.POD_LOG, Kind.ENVOY})
+
+    def connector(self, namespace: str, pod: str, port: int) -> PodConnector:
+        """Lend connections to a port of a pod."""
+        return PodConnector(connection=self.connection, namespace=namespace, pod=pod, port=port)
 
     def describe(self) -> ClusterInfo:
         """Return which cluster this is, as far as it says so."""

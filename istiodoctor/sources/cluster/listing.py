@@ -47,12 +47,13 @@ def is_possible(name: str) -> bool:
 
 
 def by_name(name: str) -> Query:
-    """Return the query for a list of the objects of one name.
+    """Return the query for a list of the objects of one name."""
+    return [("fieldSelector", f"metadata.name={escaped(name)}")]
 
-    The value is escaped as a field selector takes it (`fields.EscapeValue` of apimachinery).
-    """
-    escaped = name.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
-    return [("fieldSelector", f"metadata.name={escaped}")]
+
+def escaped(value: str) -> str:
+    """Return a value as a field selector takes it (`fields.EscapeValue` of apimachinery)."""
+    return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
 
 
 def raw_items(

@@ -37,7 +37,7 @@ class _Bounded(WebSocket):
         return received
 
 
-class _Forward(PortForward):  # type: ignore[misc]  # has no types
+class _Forward(PortForward):
     """The client's own forwarding, whose thread ends without a word however it ends."""
 
     def _proxy(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from istiodoctor.model.decode import Decoded, decode_object
 from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.kubernetes import Event
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.log_format import parse_log_line
 from istiodoctor.model.ref import Ref
@@ -48,13 +49,14 @@ class DemoSource:
         return replace(reading, listed=dict.fromkeys(listed, frozenset({EVERYWHERE})))
 
     def read(self, wanted: Wanted) -> Reading:
-        """Return the Secrets, log lines and other objects that are named."""
+        """Return the Secrets, Events, log lines and other objects that are named."""
         secrets = {(Kind.SECRET, *key) for key in wanted.secrets}
         asked = wanted.again | secrets
         reading = _reading(
             each
             for each in self.objects
             if (each.kind, each.ref.namespace, each.ref.name) in asked
+            or _about(each) in wanted.events
         )
         elsewhere = frozenset(
             (each.ref.namespace, each.ref.name)
@@ -112,6 +114,14 @@ def decoded(raw: RawCluster, *, now: datetime) -> DemoSource:
     """Take the objects through the door where private keys are dropped."""
     found = (decode_object(each) for each in raw.objects)
     return DemoSource(taken_at=now, objects=tuple(each for each in found if each), logs=raw.logs)
+
+
+def _about(decoded: Decoded) -> tuple[str, str, str] | None:
+    """Return what an Event is about, as it is asked for; None for any other object."""
+    if not isinstance(decoded.resource, Event):
+        return None
+    about = decoded.resource.involved_object
+    return (decoded.ref.namespace, about.kind, about.name)
 
 
 def _reading(found: Iterator[Decoded]) -> Reading:

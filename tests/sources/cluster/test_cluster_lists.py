@@ -166,6 +166,15 @@ def test_objects_are_read_again_by_name(server: ApiServer, connect: Open):
     assert reading.unread == ()
 
 
+def test_objects_are_read_again_by_the_right_to_list_them(server: ApiServer, connect: Open):
+    source = connect(server)
+    server.forbid("gateways", verb="get")
+
+    reading = source.read(Wanted(again=frozenset({(Kind.ISTIO_GATEWAY, "shop", "web")})))
+
+    assert (names(reading), reading.unread) == (["Gateway shop/web"], ())
+
+
 def test_names_that_no_object_can_have_are_absent_without_a_request(
     server: ApiServer, connect: Open
 ):

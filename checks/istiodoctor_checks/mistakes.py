@@ -1,0 +1,50 @@
+"""What findings about Secrets that istiod refuses by mistake have in common."""
+
+from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Fix, Identity
+from istiodoctor.mesh.attachments import LISTENER_SET_KINDS
+from istiodoctor.mesh.mistakes import MistakenRefusal
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.wording import listing
+
+
+def is_of_set(refusal: MistakenRefusal) -> bool:
+    """Whether the listener stands in a ListenerSet, not in the Gateway."""
+    return refusal.server.gateway.kind in LISTENER_SET_KINDS
+
+
+def denied(refusal: MistakenRefusal, why: str) -> Finding:
+    """Return the finding; `why` is what istiod does wrong, as a clause."""
+    server, line = refusal.server, refusal.failure.last.line
+    return Finding(
+        message=(
+            f"istiod refuses {refusal.secret} to {server}, which may have it: {why}. Connections"
+            f" to {listing(server.names)} are reset."
+        ),
+        objects=(Place(server.gateway, refusal.reference.path), Place(refusal.secret)),
+        identity=Identity.of(server.gateway, refusal.secret.path),
+        hosts=frozenset(server.names),
+        evidence=(
+            Evidence(text=line.message, kind=EvidenceKind.LOG, ref=line.pod, at=line.at),
+            Evidence(text=_permission(refusal), ref=refusal.secret),
+        ),
+        fixes=(
+            Fix(
+                title="Upgrade Istio to a release with the fix",
+                why="No object has to be changed: they permit what istiod refuses.",
+            ),
+        ),
+        confidence=Confidence.OBSERVED,
+        credentials=frozenset(
+            {
+                (refusal.failure.namespace, refusal.failure.name),
+                (refusal.secret.namespace, refusal.secret.name),
+            }
+        ),
+        servers=frozenset({server.id}),
+    )
+
+
+def _permission(refusal: MistakenRefusal) -> str:
+    if refusal.secret.namespace == refusal.server.namespace:
+        return f"both are in {refusal.secret.namespace}: no grant is needed"
+    return f"a ReferenceGrant in {refusal.secret.namespace} admits it"

@@ -1,0 +1,96 @@
+"""HTTP014."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor_checks.wire import request_evidence
+
+
+@check(
+    "HTTP014",
+    severity=Severity.CRITICAL,
+    needs=Mesh.loops.kinds,
+)
+def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
+    """A request is redirected in circles by the gateway.
+
+    Seen on the wire: the redirects led back to an address that was asked before, or there were
+    more than ten, and the answer came from the gateway itself: it has no
+    `x-envoy-upstream-service-time`. Browsers say ERR_TOO_MANY_REDIRECTS.
+
+    Something before the gateway ends TLS and goes on to a server that redirects (HTTP001,
+    HTTP002, HTTP003), or a route redirects https:// to itself (HTTP010, GWAPI005).
+
+    Fix: that of the finding above this one.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+    ```
+
+    ```http bad
+    - host: shop.example.com
+      server: shop/web/0
+      outcome: loop
+      steps:
+      - {url: "http://shop.example.com/", status: 301, location: "https://shop.example.com/"}
+      - {url: "https://shop.example.com/", status: 301, location: "https://shop.example.com/"}
+    ```
+
+    One redirect, from http:// to https://, is what is wanted:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+    ```
+
+    ```http good
+    - host: shop.example.com
+      server: shop/web/0
+      steps:
+      - {url: "http://shop.example.com/", status: 301, location: "https://shop.example.com/"}
+      - {url: "https://shop.example.com/", status: 200}
+    ```
+
+    Sources: istio.io, Traffic Management Problems; istio/istio issues 23674, 27315.
+    """
+    for loop in mesh.loops():
+        if not loop.step.from_upstream:
+            yield Finding(
+                message=(
+                    f"{loop.observation.target.url} ends in a circle: {loop.step.url} is"
+                    f" redirected to {loop.step.location} by {loop.step.server or 'the gateway'}."
+                ),
+                objects=(loop.server.place,),
+                identity=Identity.of(loop.server.gateway, loop.observation.target.host),
+                hosts=frozenset({loop.observation.target.host}),
+                evidence=request_evidence(loop.observation.steps),
+                confidence=Confidence.OBSERVED,
+                servers=frozenset({loop.server.id}),
+            )

@@ -1,0 +1,194 @@
+"""SVC009."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.healthchecks import (
+    CHECK_PATH,
+    CHECK_PORT,
+    READY_PATH,
+    READY_PORT,
+    HealthCheck,
+)
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.wording import listing
+
+
+@check("SVC009", severity=Severity.HIGH, needs=Mesh.failing_health_checks.kinds)
+def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
+    """A load balancer asks a gateway for its health where the gateway does not tell.
+
+    Annotations of the Service tell an AWS load balancer where to ask. A gateway pod answers
+    `/healthz/ready` on port 15021 and on no other: asked on 443 or 80, Envoy resets the connection
+    or answers 404. Where the port leads nowhere at all, every check fails too. A load balancer
+    that sees no healthy target answers 503 itself, or takes targets at random.
+
+    A bare TCP check of the traffic ports is fine, and so is any path that routes of your own
+    answer.
+
+    Fix: ask for `/healthz/ready` by way of the port 15021 of the Service (its node port, where
+    targets are instances).
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: gateway
+      namespace: istio-system
+      annotations:
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-port: "31021"
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-path: /healthz/ready
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports:
+      - {name: status-port, port: 15021, targetPort: 15021, nodePort: 30021}
+      - {name: https, port: 443, targetPort: 8443, nodePort: 30443}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: gateway
+      namespace: istio-system
+      annotations:
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-path: /healthz/ready
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443, nodePort: 30443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    The node port of 15021, or that port itself where targets are pods, is right; and with
+    `externalTrafficPolicy: Local` the nodes answer on a port of their own:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: instances
+      namespace: istio-system
+      annotations:
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-port: "30021"
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-path: /healthz/ready
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports:
+      - {name: status-port, port: 15021, targetPort: 15021, nodePort: 30021}
+      - {name: https, port: 443, targetPort: 8443, nodePort: 30443}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: pods
+      namespace: istio-system
+      annotations:
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-port: "15021"
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-path: /healthz/ready
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443, nodePort: 31443}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: local
+      namespace: istio-system
+      annotations:
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-port: "32211"
+        service.beta.kubernetes.io/aws-load-balancer-healthcheck-path: /healthz
+    spec:
+      type: LoadBalancer
+      externalTrafficPolicy: Local
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443, nodePort: 32443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    Sources: istio.io, Ingress Gateways; AWS Load Balancer Controller, Service annotations (health
+    check); istio/istio issue 3867.
+    """
+    for each in mesh.failing_health_checks():
+        service = each.service
+        status = next((p for p in service.spec.ports if p.port == READY_PORT), None)
+        right = str(status.node_port or READY_PORT) if status else str(READY_PORT)
+        port = service.at(f"/metadata/annotations/{CHECK_PORT.replace('/', '~1')}")
+        yield Finding(
+            message=(
+                f"The load balancer of {service.ref} is told to ask for the gateway's health on"
+                f" {_where(each)}: it takes every pod for dead, and"
+                f" {listing(sorted(each.hosts))} get no answer through it."
+            ),
+            objects=(each.place, service.at("/spec/ports")),
+            identity=Identity.of(service.ref),
+            hosts=each.hosts,
+            evidence=(
+                Evidence(text=f"{CHECK_PORT}: {each.asked}", ref=service.ref),
+                Evidence(text=f"{CHECK_PATH}: {each.path or '(not set)'}", ref=service.ref),
+            ),
+            fixes=(
+                set_field(
+                    port,
+                    right,
+                    f"Ask on port {right}",
+                    why=f"With {CHECK_PATH}: {READY_PATH}; the Service must have port 15021 where"
+                    " targets are instances.",
+                ),
+            ),
+            confidence=Confidence.CERTAIN if each.leads_nowhere else Confidence.SUSPECTED,
+        )
+
+
+def _where(each: HealthCheck) -> str:
+    if each.leads_nowhere:
+        return f"port {each.asked}, where nothing listens"
+    return f"{each.asked} with the path {each.path}, which only port {READY_PORT} knows"

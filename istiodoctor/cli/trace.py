@@ -1,0 +1,86 @@
+"""`istiodoctor trace URL`: the way of one request, hop by hop."""
+
+from typing import Annotated
+
+import typer
+
+from istiodoctor.cli.arguments import TraceArguments
+from istiodoctor.cli.sources import (
+    ConfigOption,
+    ContextOption,
+    DemoOption,
+    FileOption,
+    KubeconfigOption,
+    NoLogsOption,
+    OnlyNamespacesOption,
+    SecretInventoryOption,
+    SinceOption,
+    TimeoutOption,
+    TrustAnchorsOption,
+    WholeClusterOption,
+)
+
+
+def trace(
+    url: Annotated[str, typer.Argument(help="What a client asks for: https://shop.example.com/.")],
+    method: Annotated[str, typer.Option("--method", "-X", help="The request's method.")] = "GET",
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", help="A header of the request, NAME=VALUE; repeatable."),
+    ] = None,
+    source_namespace: Annotated[
+        str,
+        typer.Option(
+            help="What sourceNamespace is compared with. [the namespace of the gateway's pods]"
+        ),
+    ] = "",
+    file: FileOption = None,
+    demo: DemoOption = False,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option("--namespace", "-n", help="A namespace for --only-namespaces; repeatable."),
+    ] = None,
+    only_namespaces: OnlyNamespacesOption = False,
+    no_logs: NoLogsOption = False,
+    since: SinceOption = "1h",
+    timeout: TimeoutOption = "60s",
+    whole_cluster: WholeClusterOption = False,
+    secret_inventory: SecretInventoryOption = False,
+    trust_anchors: TrustAnchorsOption = None,
+    config: ConfigOption = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output", "-o", help="terminal or json, each with =FILE to write a file."),
+    ] = None,
+) -> int:
+    """Follow one request from the load balancer to its backend, and say where it stops.
+
+    Exit status: 0 it is answered, 1 it stops somewhere, 2 wrong usage, 3 nothing could be read, 4
+    something on the way could not be read.
+    """
+    arguments = TraceArguments(
+        url=url,
+        method=method,
+        headers=tuple(header or ()),
+        source_namespace=source_namespace,
+        files=tuple(file or ()),
+        demo=demo,
+        contexts=tuple(context or ()),
+        all_contexts=False,
+        kubeconfig=kubeconfig,
+        namespaces=tuple(namespace or ()),
+        only_namespaces=only_namespaces,
+        no_logs=no_logs,
+        since=since,
+        timeout=timeout,
+        whole_cluster=whole_cluster,
+        secret_inventory=secret_inventory,
+        trust_anchors=trust_anchors,
+        config=config,
+        outputs=tuple(output or ()),
+    )
+    from istiodoctor.cli.tracing import run
+
+    return int(run(arguments))

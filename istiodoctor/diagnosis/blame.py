@@ -1,0 +1,108 @@
+"""Which finding explains what is wrong at a hop, and which hops a finding breaks."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from istiodoctor.finding import Confidence, Severity
+from istiodoctor.mesh.answers import STOPPED
+from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.journeys import Way
+from istiodoctor.mesh.way import Hop, HopState
+from istiodoctor.model.ref import Ref
+from istiodoctor.report import Diagnosis, Problem
+
+EXPLAINS = {
+    "front": ("HTTP", "SNI", "SVC"),
+    "service": ("SVC", "GW"),
+    "workload": ("SVC", "GW", "OPS"),
+    "listener": ("GW", "SVC", "HTTP"),
+    "server": ("GW", "SNI", "CRED"),
+    "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI"),
+    "virtual-host": ("VS", "GWAPI", "GW", "SNI"),
+    "redirect": ("HTTP", "GWAPI"),
+    "route": ("VS", "GWAPI", "HTTP", "SNI", "GW"),
+    "backend": ("VS", "GWAPI", "SVC", "DR"),
+    "endpoints": ("VS", "SVC", "DR"),
+}
+"""Families of checks whose findings say why a hop is broken, the likeliest first."""
+BREAKS = {
+    "service": ("SVC007",),
+    "workload": ("OPS003", "SDS005", "SDS007"),
+    "certificate": ("CERT", "CRED", "MTLS", "SDS"),
+    "backend": ("DR", "SNI007"),
+}
+"""Critical findings that break a hop which the objects alone let pass: codes or families."""
+
+
+def blamed(way: Way, problems: Iterable[Problem]) -> Way:
+    """Return a way with what the checks know beyond its hops: it stops at the first such hop."""
+    host = way.request.virtual_host
+    every = tuple(problems)
+    for index, hop in enumerate(way.hops):
+        if hop.state is HopState.BROKEN:
+            break
+        found = next(_breaking(hop, way.hops, host, every), None)
+        if found:
+            problem, diagnosis = found
+            text = f"{hop.text}, but: {diagnosis.title or diagnosis.name}"
+            broken = replace(hop, state=HopState.BROKEN, text=text, code=problem.cause.code)
+            return replace(way, hops=(*way.hops[:index], broken), ending=STOPPED)
+    return way
+
+
+def _breaking(
+    hop: Hop, hops: tuple[Hop, ...], host: str, problems: tuple[Problem, ...]
+) -> Iterator[tuple[Problem, Diagnosis]]:
+    codes = BREAKS.get(hop.hop)
+    if not (codes and hop.ref):
+        return
+    refs = _concerned(hop, hops)
+    for problem, diagnosis in _about(host, problems):
+        if (
+            diagnosis.own_severity is Severity.CRITICAL
+            and diagnosis.confidence is not Confidence.SUSPECTED
+            and diagnosis.code.startswith(codes)
+            and not refs.isdisjoint(_refs(diagnosis))
+        ):
+            yield problem, diagnosis
+
+
+def code_for(hop: Hop, way: Way, problems: Iterable[Problem]) -> str:
+    """Return the code of the problem that explains a broken hop; empty where none does.
+
+    It has a finding about the host and the object of the hop; where the hop has no object, a
+    grave one about the host. Of several the one of the likeliest family, then the worst.
+    """
+    families = EXPLAINS.get(hop.hop, ())
+    refs = _concerned(hop, way.hops)
+    found = [
+        (families.index(family), problem.rank, problem.cause.code)
+        for problem, diagnosis in _about(way.request.virtual_host, problems)
+        if (family := diagnosis.code.rstrip("0123456789")) in families
+        if (
+            not refs.isdisjoint(_refs(diagnosis))
+            if refs
+            else diagnosis.own_severity.rank <= Severity.HIGH.rank
+        )
+    ]
+    return min(found)[-1] if found else ""
+
+
+def _concerned(hop: Hop, hops: Iterable[Hop]) -> frozenset[Ref]:
+    """Return the objects of a hop; of a backend also the route, which its findings name."""
+    own = frozenset({hop.ref} if hop.ref else ())
+    if hop.hop not in ("backend", "endpoints"):
+        return own
+    return own | {each.ref for each in hops if each.hop == "route" and each.ref}
+
+
+def _about(host: str, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Diagnosis]]:
+    """Yield the findings about a host, each with the problem that explains it."""
+    for problem in problems:
+        for diagnosis in (problem.cause, *problem.symptoms):
+            if any(meet(each, host) is not None for each in diagnosis.hosts):
+                yield problem, diagnosis
+
+
+def _refs(diagnosis: Diagnosis) -> frozenset[Ref]:
+    return frozenset(place.ref for place in diagnosis.objects)

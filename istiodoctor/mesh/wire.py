@@ -1,0 +1,167 @@
+"""The certificates that probes saw, beside those that the objects promise."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from istiodoctor.mesh.credentials import CredentialState, CredentialUse
+from istiodoctor.mesh.exposure import ExposureQuestions
+from istiodoctor.mesh.hosts import certificate_covers, covers, is_wildcard
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.trust import Knowledge, TrustQuestions
+from istiodoctor.model.credential import CertificateFacts, Credential
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.observation import (
+    Door,
+    TlsObservation,
+    Via,
+)
+
+JUST_ISSUED = timedelta(minutes=2)
+"""How long a new certificate may take from its issuer through istiod to the gateway."""
+TO_THE_GATEWAY = frozenset({Via.PORT_FORWARD, Via.SERVICE_ADDRESS, Via.NODE_PORT})
+"""Ways that end at the gateway, whatever DNS says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SeenCertificate:
+    """A certificate that a server presented, and all handshakes that showed it."""
+
+    server: Server
+    leaf: CertificateFacts
+    handshakes: tuple[TlsObservation, ...]
+    uses: tuple[CredentialUse, ...]
+    """The credentials that the server asks for; empty where Envoy presents none of its own."""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that were asked for."""
+        return frozenset(each.target.host for each in self.handshakes)
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """Where it was seen."""
+        return tuple(dict.fromkeys(each.target.door for each in self.handshakes))
+
+    @property
+    def stored(self) -> tuple[Credential, ...]:
+        """The Secrets that should be served."""
+        found = (each.credential for each in self.uses if each.credential)
+        return tuple({(each.namespace, each.name): each for each in found}.values())
+
+    @property
+    def keys(self) -> frozenset[tuple[str, str]]:
+        """Namespace and name of those Secrets: what findings meet on."""
+        return frozenset(each.key for each in self.uses if each.namespace)
+
+
+class WireQuestions(ExposureQuestions, TrustQuestions):
+    """Handshakes by server, and the certificates in them."""
+
+    @question(rests_on=[TrustQuestions.live_servers])
+    def servers_by_id(self) -> Mapping[str, Server]:
+        """Return the live servers by their identities."""
+        return {server.id: server for server in self.live_servers()}
+
+    @question(Kind.TLS_PROBE, rests_on=[servers_by_id])
+    def handshakes(self) -> Mapping[Server, tuple[TlsObservation, ...]]:
+        """Return the handshakes that were made to reach each server."""
+        found: dict[Server, list[TlsObservation]] = defaultdict(list)
+        for seen in self._snapshot.tls_observations:
+            server = self.servers_by_id().get(seen.target.server)
+            if server is not None:
+                found[server].append(seen)
+        return {server: tuple(each) for server, each in found.items()}
+
+    @question(rests_on=[handshakes, TrustQuestions.uses_of_server])
+    def seen_certificates(self) -> tuple[SeenCertificate, ...]:
+        """Return the certificates that servers presented to clients who sent a name."""
+        return tuple(each for server in self.handshakes() for each in self._presented(server))
+
+    def _presented(self, server: Server) -> Iterator[SeenCertificate]:
+        groups: dict[str, list[TlsObservation]] = defaultdict(list)
+        for seen in self.handshakes()[server]:
+            if seen.leaf and seen.target.sni and seen.target.door.via in TO_THE_GATEWAY:
+                groups[seen.leaf.fingerprint_sha256].append(seen)
+        for group in groups.values():
+            leaf, gateways = group[0].leaf, {each.target.door.gateway for each in group}
+            if leaf is not None:
+                uses = self.uses_of_server(server)
+                yield SeenCertificate(
+                    server=server,
+                    leaf=leaf,
+                    handshakes=tuple(group),
+                    uses=tuple(each for each in uses if each.workload.owner in gateways),
+                )
+
+    @question(rests_on=[seen_certificates])
+    def mismatched_certificates(self) -> tuple[tuple[SeenCertificate, tuple[str, ...]], ...]:
+        """Return the certificates that do not name all the hosts they were shown for."""
+        found = (
+            (seen, tuple(dict.fromkeys(_not_covered(seen)))) for seen in self.seen_certificates()
+        )
+        return tuple((seen, hosts) for seen, hosts in found if hosts)
+
+    @question(rests_on=[seen_certificates, TrustQuestions.missing_intermediates])
+    def incomplete_chains(self) -> tuple[tuple[SeenCertificate, Knowledge], ...]:
+        """Return the certificates that came without the intermediate that issued them."""
+        return tuple(
+            (seen, knowledge)
+            for seen in self.seen_certificates()
+            if any(map(_lacks_issuer, seen.handshakes)) and (knowledge := self._knowledge_of(seen))
+        )
+
+    def _knowledge_of(self, seen: SeenCertificate) -> Knowledge | None:
+        authorities = tuple(
+            facts for each in seen.stored for facts in each.authorities.certificates
+        )
+        return self.intermediate(seen.leaf, authorities)
+
+    @question(rests_on=[seen_certificates, TrustQuestions.served_certificates])
+    def unexpected_certificates(self) -> tuple[tuple[SeenCertificate, Credential | None], ...]:
+        """Return the certificates that pods present in place of the stored ones.
+
+        With the Secret that they are from, where another one holds them.
+        """
+        by_fingerprint = {
+            each.leaf.fingerprint_sha256: each.credential for each in self.served_certificates()
+        }
+        return tuple(
+            (seen, by_fingerprint.get(seen.leaf.fingerprint_sha256))
+            for seen in self.seen_certificates()
+            if self._is_unexpected(seen)
+        )
+
+    def _is_unexpected(self, seen: SeenCertificate) -> bool:
+        if not any(door.via is Via.PORT_FORWARD for door in seen.doors) or not seen.uses:
+            return False
+        if any(each.state is not CredentialState.FOUND for each in seen.uses):
+            return False
+        pairs = [each.pair for each in seen.stored]
+        stored = [facts for pair in pairs if pair for facts in pair.chain.certificates]
+        newest = max((each.not_before for each in stored), default=None)
+        if newest is None or len(pairs) < len({each.key for each in seen.uses}) or None in pairs:
+            return False
+        known = {each.fingerprint_sha256 for each in stored}
+        is_fresh = self._snapshot.taken_at - newest < JUST_ISSUED
+        return seen.leaf.fingerprint_sha256 not in known and not is_fresh
+
+
+def _not_covered(seen: SeenCertificate) -> Iterator[str]:
+    names = (*seen.leaf.dns_names, *seen.leaf.ip_addresses)
+    for each in seen.handshakes:
+        host, asked = each.target.host, each.target.sni
+        if any(certificate_covers(name, asked) for name in names):
+            continue
+        # Which names under a wildcard clients use is not known: some of them may be covered.
+        if not (is_wildcard(host) and any(covers(host, name) for name in names)):
+            yield host
+
+
+def _lacks_issuer(seen: TlsObservation) -> bool:
+    leaf = seen.leaf
+    if leaf is None or seen.chain_is_trusted:
+        return False
+    return not any(each.subject == leaf.issuer for each in seen.chain[1:])

@@ -1,0 +1,193 @@
+"""One request, and the redirects after it, followed by hand."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, HTTPResponse
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from istiodoctor.model.observation import (
+    Door,
+    HttpObservation,
+    HttpStep,
+    HttpTarget,
+    Outcome,
+)
+from istiodoctor.probes.channel import Channel, Deadline, TlsChannel, TooMuchError
+from istiodoctor.probes.connector import Connector
+from istiodoctor.probes.tls import client_context, connection_failure
+from istiodoctor.probes.words import shown
+
+MOST_REDIRECTS = 10
+MOST_BODY = 2 * 1024
+"""How much of an error's page is looked at; of other bodies, nothing."""
+LONGEST_LOCATION = 2000
+PORTS: Mapping[str, int] = {"http": 80, "https": 443}
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+Connect = Callable[[Door], Connector]
+Serves = Callable[[str], bool]
+
+
+def request(
+    target: HttpTarget, connect: Connect, serves: Serves, *, timeout: float
+) -> HttpObservation:
+    """Look at one target, redirects and all, in one time; nothing is raised."""
+    deadline = Deadline(timeout)
+    started = datetime.now(UTC)
+    doors = {(each.scheme, each.port): each.door for each in target.doors}
+    steps: list[HttpStep] = []
+    url, outcome = target.url, Outcome.LOOP
+    seen: set[str] = set()
+    while url and url not in seen and len(steps) <= MOST_REDIRECTS:
+        seen.add(url)
+        door = _door(url, doors, serves)
+        if door is None:
+            outcome = Outcome.LEFT
+            break
+        step, ending = _step(url, door, target, connect(door), deadline)
+        steps.append(step)
+        url = _next(step)
+        if ending is not Outcome.ANSWERED or not url:
+            outcome = ending
+            break
+    steps = steps or [HttpStep(url=target.url, error="the target leads nowhere")]
+    return HttpObservation(target=target, outcome=outcome, steps=tuple(steps), at=started)
+
+
+def _door(url: str, doors: Mapping[tuple[str, int], Door], serves: Serves) -> Door | None:
+    """Return where a URL leads on this way; None where the gateway is not."""
+    parts = _split(url)
+    if parts is None or not parts.hostname or not serves(parts.hostname):
+        return None
+    return doors.get((parts.scheme, port_of(parts)))
+
+
+def port_of(parts: SplitResult) -> int:
+    """Return the port of a URL, written or not."""
+    return parts.port or PORTS.get(parts.scheme, 0)
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _next(step: HttpStep) -> str:
+    """Return where a redirect leads; empty when this is none."""
+    if step.status not in REDIRECTS or not step.location:
+        return ""
+    try:
+        return urljoin(step.url, step.location).partition("#")[0]
+    except ValueError:
+        return step.location  # what is no URL is served by nobody
+
+
+def _step(
+    url: str, door: Door, target: HttpTarget, connector: Connector, deadline: Deadline
+) -> tuple[HttpStep, Outcome]:
+    step = HttpStep(url=url, door=door, at=datetime.now(UTC))
+    channel: Channel | None = None
+    try:
+        channel = Channel(connector, deadline)
+        parts = urlsplit(url)
+        wire: Channel | TlsChannel = channel
+        if parts.scheme == "https":
+            wire = TlsChannel(channel, client_context(alpn=("http/1.1",)), parts.hostname or "")
+            wire.handshake()
+        wire.send(_request(parts, target))
+        return _answer(wire, step), Outcome.ANSWERED
+    except (HTTPException, ValueError, TooMuchError) as error:
+        words = f"{type(error).__name__} {shown(error)}"
+        return replace(step, error=words), Outcome.NOT_HTTP
+    except Exception as error:  # whatever breaks, it is an observation
+        failed = connection_failure(error)
+        return replace(step, error=failed["detail"] or str(failed["outcome"])), failed["outcome"]
+    finally:
+        if channel is not None:
+            channel.close()
+
+
+def _request(parts: SplitResult, target: HttpTarget) -> bytes:
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not path.isascii() or not path.isprintable() or " " in path:
+        raise ValueError("the path cannot be sent")
+    lines = [
+        f"GET {path} HTTP/{target.http_version}",
+        f"Host: {parts.netloc.rpartition('@')[2]}",
+        "User-Agent: istiodoctor",
+        "Accept: */*",
+        "Connection: close",
+    ]
+    if target.forwarded_proto:
+        lines.append(f"X-Forwarded-Proto: {target.forwarded_proto}")
+    return "\r\n".join((*lines, "", "")).encode("ascii")
+
+
+def _answer(wire: Channel | TlsChannel, step: HttpStep) -> HttpStep:
+    response = HTTPResponse(_Incoming(wire), method="GET")  # type: ignore[arg-type]  # makefile
+    response.begin()
+    headers = response.headers
+    return replace(
+        step,
+        status=response.status,
+        location=_header(headers.get("location"), LONGEST_LOCATION),
+        server=_header(headers.get("server")),
+        from_upstream="x-envoy-upstream-service-time" in headers,
+        strict_transport_security=_header(headers.get("strict-transport-security")),
+        date=_date(headers.get("date")),
+        at=datetime.now(UTC),
+        body=_body(response) if response.status >= 400 else "",
+    )
+
+
+def _header(value: object, most: int = 200) -> str:
+    # Location is kept as it is: whether it is the same URL is the question.
+    return str(value or "")[:most].strip()
+
+
+def _body(response: HTTPResponse) -> str:
+    """Return the beginning of an error's page: the status came, whatever comes of the body."""
+    try:
+        return shown(response.read1(MOST_BODY).decode("utf-8", "replace"))
+    except (HTTPException, OSError, ValueError):
+        return ""
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(value or "")
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+class _Incoming(io.RawIOBase):
+    """What comes in on a wire, as the file that `http.client` reads."""
+
+    def __init__(self, wire: Channel | TlsChannel) -> None:
+        super().__init__()
+        self._wire = wire
+        self._rest = b""
+
+    def makefile(self, _: str) -> io.BufferedReader:
+        """Return the file; `http.client` asks a socket for it."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Say yes: reading is all there is."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # is what it gets
+        """Wait for bytes; 0 at the end."""
+        data = self._rest or self._wire.receive()
+        size = min(len(buffer), len(data))
+        buffer[:size] = data[:size]
+        self._rest = data[size:]
+        return size

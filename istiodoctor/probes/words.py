@@ -1,0 +1,13 @@
+"""Words from outside, made short enough to keep. Escaping them is the renderers' work."""
+
+from istiodoctor.model.redaction import redact
+
+LONGEST = 200
+
+
+def shown(words: object, most: int = LONGEST) -> str:
+    """Return what an error or a server says: one line, without secrets, cut to a length."""
+    if isinstance(words, OSError) and words.strerror and words.filename is None:
+        words = words.strerror
+    text = " ".join(str(words)[: 16 * most].split())
+    return redact(text)[:most]

@@ -1,0 +1,115 @@
+"""`istiodoctor trace URL` as a whole process."""
+
+import json
+from pathlib import Path
+
+from tests.cli.process import Shell
+
+SHOP = "https://shop.example.com/"
+
+
+def trace(run: Shell, files: Path, name: str, url: str, *more: str):
+    source = ("-f", files / f"{name}.yaml", "--whole-cluster")
+    done = run("trace", url, *source, "--trust-anchors", files / "roots.pem", "-o", "json", *more)
+    return done.status, json.loads(done.stdout)
+
+
+def test_a_request_that_is_answered_ends_well(run: Shell, files: Path):
+    status, found = trace(run, files, "healthy", SHOP)
+
+    (leg,) = found["legs"]
+    assert (status, found["verdict"], found["stoppedAt"]) == (0, "answered", None)
+    assert [(hop["hop"], hop["state"]) for hop in leg["hops"]] == [
+        ("service", "ok"),
+        ("workload", "ok"),
+        ("listener", "ok"),
+        ("server", "ok"),
+        ("certificate", "ok"),
+        ("virtual-host", "ok"),
+        ("route", "ok"),
+        ("backend", "ok"),
+        ("endpoints", "ok"),
+    ]
+    assert leg["answer"] == {
+        "kind": "backend",
+        "status": None,
+        "location": None,
+        "text": "Service shop/shop answers",
+    }
+
+
+def test_redirects_are_followed_to_their_end(run: Shell, files: Path):
+    status, found = trace(run, files, "healthy", "http://shop.example.com/a?b=c")
+
+    assert status == 0
+    assert [(leg["url"], leg["follows"], leg["answer"]["kind"]) for leg in found["legs"]] == [
+        ("http://shop.example.com/a?b=c", None, "redirect"),
+        ("https://shop.example.com/a?b=c", 0, "backend"),
+    ]
+
+
+def test_where_it_stops_is_said_with_the_check_that_explains_it(run: Shell, files: Path):
+    status, found = trace(run, files, "broken", SHOP)
+
+    stop = found["stoppedAt"]
+    assert (status, found["verdict"]) == (1, "stopped")
+    assert (stop["leg"], stop["hop"], stop["code"], stop["command"]) == (
+        0,
+        "certificate",
+        "CRED001",
+        ["istiodoctor", "explain", "CRED001"],
+    )
+
+
+def test_a_redirect_behind_a_proxy_that_ends_tls_is_a_loop(run: Shell, files: Path):
+    (run.folder / "istiodoctor.toml").write_text(
+        '[[front_proxy]]\nhosts = ["shop.example.com"]\nterminates_tls = true\n'
+    )
+
+    status, found = trace(run, files, "healthy", SHOP)
+
+    assert (status, found["stoppedAt"]["hop"]) == (1, "redirect")
+    assert found["stoppedAt"]["text"].endswith("where the request has been before: a loop")
+
+
+def test_what_was_not_read_is_unknown_and_neither_right_nor_wrong(run: Shell, files: Path):
+    text = (files / "healthy.yaml").read_text()
+    gateways = [each for each in text.split("---\n") if "kind: Gateway" in each]
+    (run.folder / "gateway.yaml").write_text("---\n".join(gateways))
+
+    done = run("trace", SHOP, "-f", "gateway.yaml", "-o", "json")
+    found = json.loads(done.stdout)
+
+    assert (done.status, found["verdict"], found["stoppedAt"]) == (4, "unknown", None)
+
+
+def test_the_demo_shows_a_tree(run: Shell):
+    done = run("trace", "https://payments.infoedu.example/", "--demo", env={"COLUMNS": "80"})
+
+    lines = done.stdout.splitlines()
+    assert done.status == 1
+    assert lines[0].startswith("✗ STOPPED  GET https://payments.infoedu.example/")
+    assert lines[-1] == "    istiodoctor explain CERT008"
+    assert max(map(len, lines)) <= 80
+
+
+def test_wrong_usage_is_one_sentence(run: Shell):
+    for arguments, sentence in (
+        (("shop",), "'shop' cannot be traced: a URL begins with https:// or http:// and a host"),
+        ((SHOP, "-H", "x"), "--header takes NAME=VALUE, such as cookie=beta, not 'x'"),
+        (
+            (SHOP, "--demo", "-n", "shop"),
+            "-n goes with --only-namespaces here: a request has no namespace",
+        ),
+    ):
+        done = run("trace", *arguments)
+
+        assert (done.status, done.stdout) == (2, "")
+        assert done.complaint == f"istiodoctor: {sentence}"
+
+
+def test_nothing_to_read_is_status_3_with_a_valid_answer(run: Shell):
+    done = run("trace", SHOP, "-f", "/dev/null", "-o", "json")
+
+    assert (done.status, json.loads(done.stdout)["verdict"]) == (3, "unknown")
+    assert json.loads(done.stdout)["error"]["kind"] == "no-objects"

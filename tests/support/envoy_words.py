@@ -1,0 +1,91 @@
+"""The state of an Envoy, written as short YAML in examples.
+
+`secrets`: a list with `name` (the SDS name), `certificate` (in the words of a Secret's values;
+none: Envoy waits for it) and `updated`. `listeners`: a list with `name`, `port`, and `refused`
+(why) and `at` of a version that Envoy refused; `open: false` where it has no older one. All of it
+goes through the decoder of Envoy's own answers.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+from istiodoctor.model.envoy import EnvoyState
+from istiodoctor.model.envoy_dump import EnvoyAnswers, decode_envoy
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Ref
+from tests.support.certificates import encoded
+
+ADMIN = "type.googleapis.com/envoy.admin.v3"
+REDACTED = {"inline_bytes": encoded("[redacted]")}
+
+
+def envoy_state(
+    source: str, text: str, *, taken_at: datetime, pem: Callable[[str], str]
+) -> EnvoyState:
+    """Return the state of the Envoy in a pod (`namespace/name`); `pem` turns words into PEM."""
+    namespace, _, name = source.partition("/")
+    said = yaml.safe_load(text) or {}
+    state = decode_envoy(
+        Ref(CORE, "Pod", namespace, name),
+        taken_at=taken_at,
+        answers=EnvoyAnswers(config_dumps=(config_dump(said, pem),)),
+    )
+    if not isinstance(state, EnvoyState):
+        raise TypeError(state.message)
+    return state
+
+
+def config_dump(said: Mapping[str, Any], pem: Callable[[str], str]) -> bytes:
+    """Return what Envoy would answer to `/config_dump`."""
+    secrets = [_secret(each, pem) for each in said.get("secrets", ())]
+    received = [each for each in secrets if "tls_certificate" in each["secret"]]
+    dumps = [
+        {
+            "@type": f"{ADMIN}.SecretsConfigDump",
+            "dynamic_active_secrets": received,
+            "dynamic_warming_secrets": [each for each in secrets if each not in received],
+        },
+        {
+            "@type": f"{ADMIN}.ListenersConfigDump",
+            "dynamic_listeners": [_listener(each) for each in said.get("listeners", ())],
+        },
+    ]
+    return json.dumps({"configs": dumps}).encode()
+
+
+def _secret(said: Mapping[str, Any], pem: Callable[[str], str]) -> dict[str, Any]:
+    secret: dict[str, Any] = {"name": said["name"]}
+    version = "uninitialized"
+    if "certificate" in said:
+        chain = {"inline_bytes": encoded(pem(said["certificate"]))}
+        secret["tls_certificate"] = {"certificate_chain": chain, "private_key": REDACTED}
+        version = "1"
+    return {
+        "name": said["name"],
+        "version_info": version,
+        "last_updated": _time(said["updated"]),
+        "secret": secret,
+    }
+
+
+def _listener(said: Mapping[str, Any]) -> dict[str, Any]:
+    address = {"socket_address": {"address": "0.0.0.0", "port_value": said["port"]}}
+    listener = {"name": said["name"], "address": address}
+    found: dict[str, Any] = {"name": said["name"]}
+    if said.get("open", True):
+        found["active_state"] = {"listener": listener}
+    if "refused" in said:
+        found["error_state"] = {
+            "failed_configuration": listener,
+            "details": said["refused"],
+            "last_update_attempt": _time(said["at"]),
+        }
+    return found
+
+
+def _time(value: datetime | str) -> str:
+    return value if isinstance(value, str) else value.isoformat().replace("+00:00", "Z")

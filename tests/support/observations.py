@@ -1,0 +1,128 @@
+"""What probes saw, written as short YAML in examples.
+
+`tls`: a list of handshakes, `http`: a list of requests. A handshake names `server` (`shop/web/0`:
+the first server of Gateway shop/web), `sni` (and `host` where that is a wildcard), and its way:
+`pod` with `port`, `address`, `node` or `dns`. `chain` is written as in a Secret.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from istiodoctor.model.certificates import read_bundle
+from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
+from istiodoctor.model.observation import (
+    Door,
+    HttpObservation,
+    HttpStep,
+    HttpTarget,
+    Outcome,
+    PortDoor,
+    TlsObservation,
+    TlsTarget,
+    Via,
+)
+from istiodoctor.model.ref import Ref
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+POD = "istio-system/gateway"
+WAYS = {
+    "address": Via.SERVICE_ADDRESS,
+    "node": Via.NODE_PORT,
+    "dns": Via.DNS,
+}
+
+
+def handshakes(text: str) -> tuple[TlsObservation, ...]:
+    """Return the handshakes of a `tls` block."""
+    return tuple(map(_handshake, yaml.safe_load(text)))
+
+
+def requests(text: str) -> tuple[HttpObservation, ...]:
+    """Return the requests of an `http` block."""
+    return tuple(map(_request, yaml.safe_load(text)))
+
+
+def _handshake(written: Mapping[str, Any]) -> TlsObservation:
+    from tests.support.examples import pem
+
+    chain = read_bundle(pem(written.get("chain", "")).encode()).certificates
+    outcome = Outcome(written.get("outcome", "handshake"))
+    sni = written.get("sni", "")
+    return TlsObservation(
+        target=TlsTarget(
+            door=_door(written),
+            host=written.get("host", sni),
+            sni=sni,
+            server=_server(written.get("server", "")),
+        ),
+        outcome=outcome,
+        at=NOW,
+        alert=written.get("alert", ""),
+        version="TLSv1.3" if chain else "",
+        chain=chain,
+        client_certificate_requested=written.get("asks_for_certificate", False),
+        verified=written.get("verified"),
+        chain_is_trusted=written.get("trusted", True if chain else None),
+        addresses=tuple(written.get("addresses", ())),
+    )
+
+
+def _request(written: Mapping[str, Any]) -> HttpObservation:
+    door = _door(written)
+    steps = tuple(_step(each, door) for each in written["steps"])
+    return HttpObservation(
+        target=HttpTarget(
+            url=steps[0].url,
+            doors=(PortDoor(scheme="http", port=80, door=door),),
+            host=written["host"],
+            server=_server(written["server"]),
+            forwarded_proto=written.get("forwarded_proto", ""),
+        ),
+        outcome=Outcome(written.get("outcome", "answered")),
+        steps=steps,
+        at=NOW,
+    )
+
+
+def _step(written: Mapping[str, Any], door: Door) -> HttpStep:
+    date = written.get("date")
+    return HttpStep(
+        url=written["url"],
+        door=door,
+        status=written.get("status", 200),
+        location=written.get("location", ""),
+        server="istio-envoy",
+        from_upstream=written.get("from_upstream", False),
+        date=date.astimezone(UTC) if date else None,
+        at=NOW,
+    )
+
+
+def _door(written: Mapping[str, Any]) -> Door:
+    gateway = _ref(written.get("gateway", POD))
+    for key, via in WAYS.items():
+        if key in written:
+            service = _ref(written["service"], "Service") if "service" in written else None
+            return Door(
+                via=via,
+                port=written.get("port", 443),
+                gateway=gateway,
+                service=service,
+                address=written[key],
+            )
+    pod = _ref(written.get("pod", POD))
+    port = written.get("port", 443)
+    return Door(via=Via.PORT_FORWARD, port=port, gateway=gateway, pod=pod)
+
+
+def _ref(path: str, kind: str = "Pod") -> Ref:
+    namespace, name = path.split("/")
+    return Ref(CORE, kind, namespace, name)
+
+
+def _server(path: str) -> str:
+    gateway, _, index = path.rpartition("/")
+    return f"{ISTIO_NETWORKING}/Gateway/{gateway}#{index}"

@@ -1,0 +1,32 @@
+"""Every failure mode of the catalogue is found, or it is said why not."""
+
+from pathlib import Path
+
+import pytest
+
+from istiodoctor.docs import catalogue, stale
+from istiodoctor.registry import discover
+
+ROOT = Path(__file__).parent.parent
+CHECKS = tuple(each for each in discover().checks if each.origin.startswith("istiodoctor "))
+CODES = {check.code for check in CHECKS}
+MODES = catalogue(ROOT)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.code)
+def test_a_mode_has_either_a_check_or_a_reason_for_having_none(mode):
+    assert (mode.code in CODES) is not bool(mode.reason)
+
+
+def test_every_check_is_in_the_catalogue():
+    assert sorted(CODES - {mode.code for mode in MODES}) == []
+
+
+def test_the_catalogue_has_each_code_once_and_in_order():
+    codes = [mode.code for mode in MODES]
+
+    assert codes == sorted(set(codes))
+
+
+def test_the_generated_documentation_is_fresh():
+    assert stale(CHECKS, ROOT) == ()
