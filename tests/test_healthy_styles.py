@@ -118,16 +118,20 @@ def knative() -> tuple[Manifest, ...]:
     )
 
 
-def https_alone() -> tuple[Manifest, ...]:
+def https_alone(*, unprivileged: bool = True) -> tuple[Manifest, ...]:
     """The redirect is copied along, and the Service has no port 80 on purpose."""
     return (
         *control_plane(),
-        *ingress(ports=((443, 8443),)),
+        *ingress(ports=((443, 8443),), unprivileged=unprivileged),
         certificate(WEB, "web-cert"),
         gateway("web", "web", redirecting(WEB), https(WEB, credential="web-cert")),
         routed(),
         *backend("web", "web"),
     )
+
+
+def https_alone_by_root() -> tuple[Manifest, ...]:
+    return https_alone(unprivileged=False)
 
 
 def egress() -> tuple[Manifest, ...]:
@@ -285,6 +289,7 @@ def http_route(name: str, namespace: str, section: str, **spec: object) -> Manif
         application_load_balancer,
         knative,
         https_alone,
+        https_alone_by_root,
         egress,
         east_west,
         passthrough_beside_mutual,
@@ -335,7 +340,10 @@ def test_bases_patches_and_overlays_raise_no_alarm(tmp_path):
 
     report = scanned_folder(tmp_path)
 
-    assert (alarms(report), [each.gateway.namespace for each in report.hosts]) == ([], ["web"])
+    assert (alarms(report), [str(each.gateway) for each in report.hosts]) == (
+        [],
+        ["Gateway web/web"],
+    )
 
 
 def test_a_gateway_without_a_namespace_may_be_the_one_that_is_named(tmp_path):

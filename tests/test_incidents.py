@@ -254,3 +254,18 @@ def test_the_log_of_a_rejected_secret_outranks_a_secret_that_looks_right(tmp_pat
     report = scanned(tmp_path, *cluster(GATEWAY, ROUTES, CERTIFICATE), logs=logs)
 
     assert report.problems[0].cause.code == "SDS003"
+
+
+def test_a_port_that_is_added_leads_to_one_that_the_pods_may_open(tmp_path):
+    objects, _ = INCIDENTS["the Service was reduced to port 80"]
+    (fix,) = scanned(tmp_path, *objects).problems[0].cause.fixes
+
+    assert [each.body for each in fix.fix.patches] == [
+        [
+            {
+                "op": "add",
+                "path": "/spec/ports/-",
+                "value": {"name": "https", "port": 443, "targetPort": 8443},
+            }
+        ]
+    ]

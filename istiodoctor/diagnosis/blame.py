@@ -25,6 +25,8 @@ EXPLAINS = {
     "endpoints": ("VS", "SVC", "DR"),
 }
 """Families of checks whose findings say why a hop is broken, the likeliest first."""
+NAMED_BY = {"certificate": "server", "backend": "route", "endpoints": "route"}
+"""The hop whose object names what may be missing at another."""
 BREAKS = {
     "service": ("SVC007",),
     "workload": ("OPS003", "SDS005", "SDS007"),
@@ -56,7 +58,8 @@ def _breaking(
     codes = BREAKS.get(hop.hop)
     if not (codes and hop.ref):
         return
-    refs = _concerned(hop, hops)
+    # A Gateway has other certificates too, a route no other destinations than those on its way.
+    refs = frozenset({hop.ref}) if hop.hop == "certificate" else _concerned(hop, hops)
     for problem, diagnosis in _about(host, problems):
         if (
             diagnosis.own_severity is Severity.CRITICAL
@@ -89,11 +92,10 @@ def code_for(hop: Hop, way: Way, problems: Iterable[Problem]) -> str:
 
 
 def _concerned(hop: Hop, hops: Iterable[Hop]) -> frozenset[Ref]:
-    """Return the objects of a hop; of a backend also the route, which its findings name."""
+    """Return the objects of a hop, and those that findings name where its own does not exist."""
     own = frozenset({hop.ref} if hop.ref else ())
-    if hop.hop not in ("backend", "endpoints"):
-        return own
-    return own | {each.ref for each in hops if each.hop == "route" and each.ref}
+    named_by = NAMED_BY.get(hop.hop)
+    return own | {each.ref for each in hops if each.hop == named_by and each.ref}
 
 
 def _about(host: str, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Diagnosis]]:

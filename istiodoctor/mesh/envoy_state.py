@@ -107,10 +107,22 @@ class StaleSecret:
     """A credential of which Envoys serve another certificate than the Secret holds."""
 
     held: HeldSecret
+    credential: Credential
     stored: CertificateFacts
     """What the Secret holds."""
     pods: tuple[PodSecret, ...]
     """Those that serve another."""
+
+    @property
+    def leaves(self) -> tuple[CertificateFacts, ...]:
+        """What they serve, each once."""
+        found = (each.secret.leaf for each in self.pods)
+        return tuple(dict.fromkeys(leaf for leaf in found if leaf))
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether no pod that was asked serves what is stored."""
+        return len(self.pods) == len(self.held.pods)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -199,9 +211,10 @@ class EnvoyQuestions(DeliveryQuestions):
         Only where the Secret was written longer than SETTLING_TIME ago.
         """
         return tuple(
-            StaleSecret(held=held, stored=stored, pods=stale)
+            StaleSecret(held=held, credential=credential, stored=stored, pods=stale)
             for held in self.held_secrets()
-            if (stored := _stored(held)) and not self._was_written_lately(held)
+            if (credential := held.credential) and (stored := _stored(held))
+            if not self._was_written_lately(held)
             if (stale := tuple(self._others_than(stored, held)))
         )
 

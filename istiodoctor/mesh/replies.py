@@ -12,6 +12,14 @@ from istiodoctor.mesh.servers import Server
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, Via
 
+BAD_GATEWAY = frozenset({502, 503, 504})
+DENIED = "RBAC: access denied"
+PLAIN_TO_TLS = (
+    "The plain HTTP request was sent to HTTPS port",
+    "This combination of host and port requires TLS",
+    "Client sent an HTTP request to an HTTPS server",
+)
+"""What backends say that speak TLS and were sent plain HTTP."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 
 
@@ -48,6 +56,18 @@ class ReplyQuestions(DoorQuestions):
         )
 
     @question(rests_on=[requests])
+    def error_answers(self) -> Mapping[Server, tuple[HttpStep, ...]]:
+        """Return the requests that ended in an error of the gateway's, by server.
+
+        A 404 is none of them: not every path of a host leads somewhere.
+        """
+        found: dict[Server, dict[HttpStep, None]] = defaultdict(dict)
+        for server, seen in self.requests():
+            if seen.outcome is Outcome.ANSWERED and _is_error(seen.last):
+                found[server][seen.last] = None
+        return {server: tuple(steps) for server, steps in found.items()}
+
+    @question(rests_on=[requests])
     def kept_node_ports(self) -> tuple[tuple[Server, HttpStep], ...]:
         """Return the redirects to https:// that keep the node port of plain HTTP."""
         return tuple(
@@ -66,6 +86,14 @@ class ReplyQuestions(DoorQuestions):
                 if step.date and step.at and abs(step.date - step.at) > CLOCKS_DIFFER:
                     found[server].append((step, step.date - step.at))
         return {server: tuple(each) for server, each in found.items()}
+
+
+def _is_error(step: HttpStep) -> bool:
+    if any(words in step.body for words in PLAIN_TO_TLS):
+        return True
+    if step.from_upstream:
+        return False
+    return step.status in BAD_GATEWAY or (step.status == 403 and DENIED in step.body)
 
 
 def _keeps_port(step: HttpStep) -> bool:

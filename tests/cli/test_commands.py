@@ -78,6 +78,7 @@ def test_the_checks_are_data_too(run: Shell):
         "severity": "critical",
         "title": check.title,
         "needs": sorted(map(str, check.needs)),
+        "evidence": sorted(map(str, check.evidence)),
         "explains": sorted(check.explains),
         "origin": f"istiodoctor {__version__}",
     }

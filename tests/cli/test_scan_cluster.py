@@ -70,7 +70,7 @@ def test_a_healthy_cluster_is_said_to_be_healthy(server: ApiServer, kubeconfig: 
     report = done.report
     assert (done.status, done.stderr) == (0, "")
     assert (report["verdict"], report["problems"], report["unread"]) == ("healthy", [], [])
-    assert {check["outcome"] for check in report["checks"]} == {"passed"}
+    assert {check["outcome"] for check in report["checks"]} <= {"passed", "not-requested"}
     assert report["scan"]["cluster"]["server"] == server.url
 
 

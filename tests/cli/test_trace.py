@@ -109,7 +109,9 @@ def test_wrong_usage_is_one_sentence(run: Shell):
 
 
 def test_nothing_to_read_is_status_3_with_a_valid_answer(run: Shell):
-    done = run("trace", SHOP, "-f", "/dev/null", "-o", "json")
+    (run.folder / "empty").mkdir()
+
+    done = run("trace", SHOP, "-f", "empty", "-o", "json")
 
     assert (done.status, json.loads(done.stdout)["verdict"]) == (3, "unknown")
     assert json.loads(done.stdout)["error"]["kind"] == "no-objects"

@@ -1,6 +1,7 @@
 """What became of a check: only one that looked everywhere and saw nothing has passed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -160,6 +161,37 @@ def test_where_else_a_missing_secret_is_matters_until_it_is_reported_as_missing(
 
     assert [run.outcome for run in alone.checks] == [Outcome.SKIPPED]
     assert [run.outcome for run in beside.checks] == [Outcome.PASSED, Outcome.FAILED]
+
+
+def test_a_check_that_searched_in_vain_for_it_has_not_passed_all_the_same():
+    search = Unread(
+        kind=Kind.SECRET, namespace=EVERYWHERE, name="cert", reason=UnreadReason.FORBIDDEN
+    )
+    missing = rule("X002", finding(credentials=[("istio-system", "cert")]))
+
+    def judge(mesh: Mesh) -> Iterator[Finding]:
+        return iter([finding()] if mesh.secrets_named("cert") else [])
+
+    searching = Check(
+        code="X001",
+        name="elsewhere",
+        severity=Severity.HIGH,
+        needs=Mesh.secrets_named.kinds,
+        judge=judge,
+    )
+    report = judged(searching, missing, snapshot=everything_read(unread=(search,)))
+
+    assert [run.outcome for run in report.checks] == [Outcome.SKIPPED, Outcome.FAILED]
+
+
+def test_a_check_is_not_skipped_for_want_of_what_only_illustrates():
+    events = Unread(kind=Kind.EVENT, namespace="shop", reason=UnreadReason.FORBIDDEN)
+    illustrated = replace(needing("X001", Kind.POD), evidence=frozenset({Kind.EVENT}))
+
+    report = judged(illustrated, snapshot=everything_read(unread=(events,)))
+
+    assert [run.outcome for run in report.checks] == [Outcome.PASSED]
+    assert report.verdict is Verdict.HEALTHY
 
 
 # The verdict

@@ -18,6 +18,7 @@ from tests.support.clusters import Manifest, broken, healthy, without
 from tests.support.sources import NOW, MemorySource
 
 WRONG_NAMESPACE = BY_CODE["CRED001"]
+PROBES = frozenset({Kind.TLS_PROBE, Kind.HTTP_PROBE})
 GATEWAY_APIS = frozenset({Kind.ISTIO_GATEWAY, Kind.GATEWAY})
 POD = (Kind.POD, "shop", "shop-2")
 
@@ -147,7 +148,7 @@ def test_logs_that_the_user_does_not_want_are_not_asked_for():
     assert Kind.POD_LOG not in source.collected[0]
     assert all(not each.logs for each in source.reads)
     assert {run.code for run in report.checks if run.outcome is Outcome.NOT_REQUESTED} == {
-        check.code for check in CHECKS if Kind.POD_LOG in check.needs
+        check.code for check in CHECKS if check.needs & {Kind.POD_LOG, *PROBES}
     }
 
 

@@ -7,6 +7,7 @@ from istiodoctor.mesh.patterns import full_match
 from istiodoctor.mesh.requests import Request
 from tests.support.objects import (
     GATEWAY_API,
+    RBAC,
     gateway,
     https,
     istiod,
@@ -27,6 +28,21 @@ PLATFORM = (
     istiod(),
     service("gateway", "istio-system", *PORTS, spec={"type": "LoadBalancer"}),
     secret("cert"),
+    made(
+        RBAC,
+        "Role",
+        "sds",
+        "istio-system",
+        rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}],
+    ),
+    made(
+        RBAC,
+        "RoleBinding",
+        "sds",
+        "istio-system",
+        roleRef={"kind": "Role", "name": "sds"},
+        subjects=[{"kind": "ServiceAccount", "name": "default", "namespace": "istio-system"}],
+    ),
     made("v1", "ConfigMap", "istio", "istio-system", data={"mesh": "{}"}),
 )
 
@@ -352,7 +368,7 @@ def test_every_gateway_that_serves_the_host_is_a_branch_of_its_own():
 
     ways = mesh.ways(Request.of_url(f"https://{HOST}/"))
 
-    assert [way.workload.name for way in ways] == ["gateway", "inner"]
+    assert [way.workload and way.workload.name for way in ways] == ["inner", "gateway"]
 
 
 def test_passthrough_goes_where_the_sni_is_routed():

@@ -8,7 +8,7 @@ semicolon a certificate takes options, see `OPTIONS`.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -110,15 +110,17 @@ def cluster(text: str, logs: tuple[LogLine, ...] = ()) -> Snapshot:
         credentials=tuple(each.credential for each in decoded if each.credential),
         logs=logs,
         listed={kind: frozenset({EVERYWHERE}) for kind in Kind},
-        served_versions=dict(map(_served, documents)),
+        served_versions=dict(_served(documents)),
     )
     return Snapshot(taken_at=NOW, source="example", readings=[reading], requested=frozenset(Kind))
 
 
-def _served(document: dict[str, Any]) -> tuple[Kind | None, str]:
-    """Return the version that an object has: an example's cluster serves no other."""
-    group, _, version = document["apiVersion"].rpartition("/")
-    return kind_of(group, document["kind"]), version
+def _served(documents: Iterable[dict[str, Any]]) -> Iterator[tuple[Kind, str]]:
+    """Yield the version of each kind of object: an example's cluster serves no other."""
+    for document in documents:
+        group, _, version = document["apiVersion"].rpartition("/")
+        if kind := kind_of(group, document["kind"]):
+            yield kind, version
 
 
 def mesh(text: str) -> Mesh:

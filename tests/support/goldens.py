@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from istiodoctor.renderers import Display, json, terminal
+from istiodoctor.renderers import TRACE_RENDERERS, Display, json, terminal
 from istiodoctor.report import Report
-from tests.support import reports
+from tests.support import reports, traces
 
 FOLDER = Path(__file__).parent.parent / "golden"
 
@@ -25,6 +25,10 @@ def _both() -> str:
     return terminal.render_all(
         (reports.healthy_report(), reports.error_report()), width=80, color=False
     )
+
+
+def _trace() -> str:
+    return TRACE_RENDERERS["terminal"](traces.stopped_trace(), Display(width=80))
 
 
 _REPORTS: Mapping[str, Callable[[], Report]] = {
@@ -49,6 +53,7 @@ GOLDENS: Mapping[str, Callable[[], str]] = {
         _terminal, reports.broken_report, Display(width=80, unicode=False)
     ),
     "terminal_contexts_80.txt": _both,
+    "trace_stopped_80.txt": _trace,
     **{f"json_{name}.txt": partial(_json, _REPORTS[name]) for name in ("broken", "error")},
 }
 """The name of each golden file and what renders it."""

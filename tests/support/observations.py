@@ -96,6 +96,7 @@ def _step(written: Mapping[str, Any], door: Door) -> HttpStep:
         location=written.get("location", ""),
         server="istio-envoy",
         from_upstream=written.get("from_upstream", False),
+        body=written.get("body", ""),
         date=date.astimezone(UTC) if date else None,
         at=NOW,
     )

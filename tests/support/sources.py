@@ -49,6 +49,11 @@ class MemorySource:
             listed={kind: frozenset({EVERYWHERE}) for kind in listed},
             absent_apis=self.absent & kinds,
             unread=tuple(_refusal(kind) for kind in refused if kind.listed),
+            served_versions={
+                decoded.kind: str(body["apiVersion"]).rpartition("/")[2]
+                for decoded, body in zip(self._decoded(), self.objects, strict=True)
+                if decoded.kind in listed
+            },
             tls_observations=self.seen.tls_observations,
             http_observations=self.seen.http_observations,
         )
@@ -63,7 +68,8 @@ class MemorySource:
         }
         refused = {each for each in asked if each[0] in self.forbidden}
         refused_logs = wanted.logs if Kind.POD_LOG in self.forbidden else frozenset()
-        known = [*self._decoded(), *(_decode(each) for each in self.late if wanted.again)]
+        came = (each for each in map(_decode, self.late) if _key(each) in wanted.again)
+        known = [*self._decoded(), *came]
         events = frozenset() if Kind.EVENT in self.forbidden else wanted.events
         return _reading(
             (each for each in known if _key(each) in asked - refused or _about(each) in events),

@@ -16,7 +16,7 @@ from istiodoctor_checks.fixes import create
     "CM001",
     severity=Severity.CRITICAL,
     needs=Mesh.misplaced_certificates.kinds | Mesh.certificate.kinds,
-    explains={"CRED001", "CRED002", "CRED016", "SDS001", "SDS011", "SNI011"},
+    explains={"CRED001", "CRED002", "CRED016", "SDS001", "SDS011", "SDS014", "SNI011"},
 )
 def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     """The Certificate is not in the namespace of the gateway's pods, nor is its Secret.

@@ -16,7 +16,7 @@ from istiodoctor_checks.fixes import set_field
     "CM002",
     severity=Severity.CRITICAL,
     needs=Mesh.misnamed_certificates.kinds,
-    explains={"CRED001", "CRED002", "SDS001", "SDS011", "SNI011"},
+    explains={"CRED001", "CRED002", "SDS001", "SDS011", "SDS014", "SNI011"},
 )
 def secretname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A Certificate for the host writes its Secret under another name than the gateway asks for.

@@ -12,7 +12,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     "CERT007",
     severity=Severity.CRITICAL,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"SDS003", "CERT020", "SDS013", "SNI011"},
+    explains={"SDS003", "CERT020", "SDS013", "SNI011", "SDS002", "SDS014"},
 )
 def chain_order(mesh: Mesh) -> Iterator[Finding]:
     """The certificate for clients is not the first in its chain.

@@ -17,7 +17,7 @@ SINCE_1_25 = frozenset({"P-384", "P-521"})
     "CERT012",
     severity=Severity.CRITICAL,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"SDS003", "SDS013", "SNI011"},
+    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def ecdsa_curve_unsupported(mesh: Mesh) -> Iterator[Finding]:
     """The certificate's key is on an elliptic curve that this gateway's Envoy does not take.

@@ -13,7 +13,7 @@ from istiodoctor_checks.served import hosts_of, mend, references, servers_of, va
     "CERT010",
     severity=Severity.CRITICAL,
     needs=Mesh.served_credentials.kinds | Mesh.certificates_for.kinds,
-    explains={"SDS003", "SDS013", "SNI011"},
+    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def key_encrypted(mesh: Mesh) -> Iterator[Finding]:
     """The private key is encrypted, and Envoy has no password for it.

@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "CERT009",
     severity=Severity.CRITICAL,
     needs=Mesh.served_credentials.kinds | Mesh.certificates_for.kinds,
-    explains={"SDS003", "SDS013", "SNI011"},
+    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def pem_malformed(mesh: Mesh) -> Iterator[Finding]:
     """The value that should hold the certificate chain is not proper PEM.

@@ -14,7 +14,7 @@ FEWEST_BITS = 2048
     "CERT013",
     severity=Severity.CRITICAL,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"SDS003", "SDS013", "SNI011"},
+    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def rsa_too_small(mesh: Mesh) -> Iterator[Finding]:
     """The certificate has an RSA key of fewer than 2048 bits.

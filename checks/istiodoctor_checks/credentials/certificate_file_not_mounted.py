@@ -20,7 +20,7 @@ OF_THE_IMAGE = ("/etc/ssl/", "/etc/pki/", "/usr/")
     "CRED013",
     severity=Severity.CRITICAL,
     needs=Mesh.listeners.kinds | Mesh.secret_exists.kinds,
-    explains={"SDS010", "SDS013", "SNI011"},
+    explains={"SDS010", "SDS012", "SDS013", "SNI011"},
 )
 def certificate_file_not_mounted(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway names certificate files that its pods do not have.

@@ -17,7 +17,7 @@ FIXED = (1, 29, 0)
     "CRED006",
     severity=Severity.HIGH,
     needs=Mesh.uses_by_secret.kinds | Mesh.istiod_version.kinds,
-    explains={"SDS011", "SNI011"},
+    explains={"SDS011", "SDS014", "SNI011"},
 )
 def credential_named_in_two_forms(mesh: Mesh) -> Iterator[Finding]:
     """One gateway names the same Secret with its namespace and without.

@@ -14,7 +14,7 @@ from istiodoctor_checks.fixes import create_and_name_secret, set_field
     "CRED004",
     severity=Severity.CRITICAL,
     needs=Mesh.credential_uses.kinds | Mesh.secret_exists.kinds,
-    explains={"SDS011", "MTLS002", "SNI011"},
+    explains={"SDS011", "MTLS002", "SNI011", "SDS014"},
 )
 def credential_names_another_namespace(mesh: Mesh) -> Iterator[Finding]:
     """A `credentialName` names a namespace that is not that of the gateway pods.

@@ -17,7 +17,7 @@ from istiodoctor_checks.fixes import create, create_and_name_secret, set_field
     "CRED005",
     severity=Severity.CRITICAL,
     needs=Mesh.credential_uses.kinds | Mesh.istiod_version.kinds | Mesh.secret_exists.kinds,
-    explains={"SDS011", "MTLS002", "SNI011"},
+    explains={"SDS011", "MTLS002", "SNI011", "SDS014"},
 )
 def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
     """A `kubernetes-gateway://` credential is refused because istiod cannot verify it.

@@ -20,7 +20,7 @@ READ = ["get", "watch", "list"]
     "CRED011",
     severity=Severity.CRITICAL,
     needs=Mesh.credential_uses.kinds,
-    explains={"SDS011", "SNI011"},
+    explains={"SDS011", "SDS014", "SNI011"},
 )
 def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's ServiceAccount may not list Secrets, so istiod gives it no certificate.

@@ -23,7 +23,7 @@ from istiodoctor.model.ref import Place
     severity=Severity.CRITICAL,
     needs=Mesh.log_facts.kinds | Mesh.workload_of.kinds | Mesh.servers_by_workload.kinds,
     logs={Meaning.UNKNOWN_CLUSTER},
-    explains={"SDS011", "SNI011"},
+    explains={"SDS011", "SDS014", "SNI011"},
 )
 def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
     """A gateway belongs to a cluster whose Secrets istiod cannot read.

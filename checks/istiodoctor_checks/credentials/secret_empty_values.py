@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "CRED008",
     severity=Severity.CRITICAL,
     needs=Mesh.served_credentials.kinds,
-    explains={"SDS011", "GWAPI002", "SNI011"},
+    explains={"SDS011", "GWAPI002", "SNI011", "SDS014"},
 )
 def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret has the right keys, but no certificate or no private key in them.

@@ -30,7 +30,7 @@ UNWATCHED = frozenset({"helm.sh/release.v1", "kubernetes.io/service-account-toke
     | Mesh.mesh_config.kinds
     | Mesh.namespace_labels.kinds
     | Mesh.control_plane_of.kinds,
-    explains={"SDS011", "SNI011"},
+    explains={"SDS011", "SDS014", "SNI011"},
 )
 def secret_hidden_from_istiod(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret exists, but istiod does not watch Secrets like it.

@@ -18,7 +18,7 @@ RESERVED = ("istio", "prometheus")
     "CRED015",
     severity=Severity.CRITICAL,
     needs=Mesh.credential_uses.kinds,
-    explains={"SDS011", "SNI011"},
+    explains={"SDS011", "SDS014", "SNI011"},
 )
 def secret_name_reserved(mesh: Mesh) -> Iterator[Finding]:
     """A gateway of Istio 1.7 or older passes over a Secret because of its name.

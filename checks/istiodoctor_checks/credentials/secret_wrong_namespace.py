@@ -15,7 +15,7 @@ from istiodoctor_checks.wording import listing
     "CRED001",
     severity=Severity.CRITICAL,
     needs=Mesh.credential_uses.kinds | Mesh.whereabouts.kinds | Mesh.secrets_named.kinds,
-    explains={"SDS001", "SDS009", "SDS011", "MTLS002", "SNI011"},
+    explains={"SDS001", "SDS009", "SDS011", "MTLS002", "SNI011", "SDS014", "CRED016"},
 )
 def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret exists, but not in the namespace its pods read from.

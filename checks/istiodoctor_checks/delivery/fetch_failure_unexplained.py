@@ -36,7 +36,7 @@ LONGEST_REASON = 200
     severity=Severity.CRITICAL,
     needs=Mesh.delivery_failures.kinds | Mesh.servers_using.kinds | Mesh.uses_by_secret.kinds,
     logs=Mesh.delivery_failures.logs,
-    explains={"SNI011"},
+    explains={"SDS014", "SNI011"},
 )
 def fetch_failure_unexplained(mesh: Mesh) -> Iterator[Finding]:
     """A log says that a Secret was not delivered to a gateway.

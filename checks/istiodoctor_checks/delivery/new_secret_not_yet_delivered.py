@@ -22,7 +22,7 @@ from istiodoctor.model.ref import Place, Ref
     severity=Severity.LOW,
     needs=Mesh.settling_failures.kinds | Mesh.servers_using.kinds,
     logs=Mesh.settling_failures.logs,
-    explains={"SNI011"},
+    explains={"SDS014", "SNI011"},
 )
 def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
     """A Secret that was missing has just been made, and may not have reached the gateway yet.

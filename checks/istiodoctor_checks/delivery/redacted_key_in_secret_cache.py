@@ -30,7 +30,7 @@ FIXED = ((1, 26, 5), (1, 27, 2), (1, 28, 0))
     | Mesh.credentials_of.kinds
     | Mesh.servers_by_workload.kinds,
     logs=Mesh.secret_rejections.logs,
-    explains={"SDS003", "SDS013", "SNI011"},
+    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def redacted_key_in_secret_cache(mesh: Mesh) -> Iterator[Finding]:
     """A good Secret is refused: a debug command has spoilt the copy in istiod.

@@ -22,6 +22,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     needs=Mesh.refused_certificates.kinds,
     logs=Mesh.refused_certificates.logs,
+    explains={"HTTP015"},
 )
 def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
     """The gateway does not accept the certificate of a backend.

@@ -33,6 +33,7 @@ REASONS = {
     severity=Severity.HIGH,
     needs=Mesh.failed_handshakes.kinds,
     logs=Mesh.failed_handshakes.logs,
+    explains={"HTTP015"},
 )
 def backend_handshake_failed(mesh: Mesh) -> Iterator[Finding]:
     """TLS between the gateway and a backend fails.

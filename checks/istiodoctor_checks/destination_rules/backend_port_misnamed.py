@@ -18,7 +18,12 @@ GRPC_PORT = 50051
 _WORDS = re.compile(r"[^a-z0-9]+")
 
 
-@check("DR008", severity=Severity.HIGH, needs=Mesh.destinations.kinds)
+@check(
+    "DR008",
+    severity=Severity.HIGH,
+    needs=Mesh.destinations.kinds,
+    explains={"HTTP015"},
+)
 def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     """A Service port's name tells Istio another protocol than the route to it.
 

@@ -13,7 +13,12 @@ from istiodoctor_checks.fixes import create
 from istiodoctor_checks.wording import listing
 
 
-@check("DR001", severity=Severity.CRITICAL, needs=Mesh.plain_to_tls.kinds)
+@check(
+    "DR001",
+    severity=Severity.CRITICAL,
+    needs=Mesh.plain_to_tls.kinds,
+    explains={"HTTP015"},
+)
 def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a port that speaks TLS, and no DestinationRule makes the gateway do so.
 

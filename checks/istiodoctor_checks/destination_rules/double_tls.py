@@ -16,7 +16,7 @@ ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
     "DR007",
     severity=Severity.CRITICAL,
     needs=Mesh.upstream_tls.kinds,
-    explains={"DR011"},
+    explains={"DR011", "HTTP015"},
 )
 def double_tls(mesh: Mesh) -> Iterator[Finding]:
     """TLS passes through the gateway, and a DestinationRule wraps it into TLS once more.

@@ -23,7 +23,7 @@ LACKS = {
     "DR005",
     severity=Severity.CRITICAL,
     needs=Mesh.lacking_credentials.kinds | Mesh.secrets_named.kinds,
-    explains={"DR011", "SDS011"},
+    explains={"DR011", "SDS011", "HTTP015"},
 )
 def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway does not get the Secret that a DestinationRule names for TLS to a backend.

@@ -20,6 +20,7 @@ WITHOUT_MESH = frozenset({"DISABLE", "SIMPLE", "MUTUAL"})
     "DR003",
     severity=Severity.CRITICAL,
     needs=Mesh.upstream_tls.kinds | Mesh.backends.kinds | Mesh.strict_policy.kinds,
+    explains={"HTTP015"},
 )
 def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
     """A DestinationRule turns mesh TLS off for a backend that takes nothing else.

@@ -17,7 +17,7 @@ MESH_TLS = "ISTIO_MUTUAL"
     "DR004",
     severity=Severity.CRITICAL,
     needs=Mesh.upstream_tls.kinds | Mesh.backends.kinds | Mesh.namespace_exists.kinds,
-    explains={"DR011"},
+    explains={"DR011", "HTTP015"},
 )
 def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
     """A DestinationRule asks for mesh TLS, but the backend's pods have no sidecar.

@@ -17,7 +17,7 @@ ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
     "DR002",
     severity=Severity.CRITICAL,
     needs=Mesh.upstream_tls.kinds,
-    explains={"DR011"},
+    explains={"DR011", "HTTP015"},
 )
 def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
     """A DestinationRule makes the gateway speak TLS to a port that speaks plain HTTP.

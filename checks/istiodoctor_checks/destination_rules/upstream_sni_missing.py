@@ -15,7 +15,7 @@ from istiodoctor_checks.wording import listing
     "DR009",
     severity=Severity.HIGH,
     needs=Mesh.unnamed_backends.kinds,
-    explains={"DR006", "DR011"},
+    explains={"DR006", "DR011", "HTTP015"},
 )
 def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway speaks TLS to a host outside without telling it that host's name.

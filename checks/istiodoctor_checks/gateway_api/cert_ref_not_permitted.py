@@ -19,7 +19,7 @@ GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
     "GWAPI001",
     severity=Severity.CRITICAL,
     needs=Mesh.refused_references.kinds,
-    explains={"SDS001", "SDS011", "GWAPI002", "GWAPI011"},
+    explains={"SDS001", "SDS011", "GWAPI002", "GWAPI011", "SDS014"},
 )
 def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway refers to a Secret in another namespace that does not permit it.

@@ -14,7 +14,7 @@ from istiodoctor_checks.mistakes import denied, is_of_set
     severity=Severity.CRITICAL,
     needs=Mesh.mistaken_refusals.kinds,
     logs=Mesh.mistaken_refusals.logs,
-    explains={"SDS011"},
+    explains={"SDS011", "SDS014"},
 )
 def permitted_secret_denied(mesh: Mesh) -> Iterator[Finding]:
     """A Secret is refused to a listener that may have it: a bug, not a missing grant.

@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "GW011",
     severity=Severity.CRITICAL,
     needs=Mesh.scoped_out_gateways.kinds,
-    explains={"CRED001", "CRED002", "GW012", "GW019", "SDS011"},
+    explains={"CRED001", "CRED002", "GW012", "GW019", "SDS011", "SDS014"},
 )
 def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway is outside the one namespace that istiod gives its pods Gateways from.

@@ -12,7 +12,7 @@ from istiodoctor.model.ref import Place
     "OPS003",
     severity=Severity.CRITICAL,
     needs=Mesh.denied_gateways.kinds,
-    explains={"OPS010"},
+    explains={"OPS010", "HTTP015"},
 )
 def authorization_denies_all(mesh: Mesh) -> Iterator[Finding]:
     """An AuthorizationPolicy without rules denies every request at the gateway.

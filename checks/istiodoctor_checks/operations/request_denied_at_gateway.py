@@ -19,7 +19,13 @@ from istiodoctor_checks.fixes import get
 from istiodoctor_checks.wording import listing
 
 
-@check("OPS010", severity=Severity.LOW, needs=Mesh.denials.kinds, logs=Mesh.denials.logs)
+@check(
+    "OPS010",
+    severity=Severity.LOW,
+    needs=Mesh.denials.kinds,
+    logs=Mesh.denials.logs,
+    explains={"HTTP015"},
+)
 def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
     """An AuthorizationPolicy denies requests at the gateway (403).
 

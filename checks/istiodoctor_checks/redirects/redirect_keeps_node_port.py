@@ -10,7 +10,7 @@ from istiodoctor_checks.wire import request_evidence
 
 @check(
     "HTTP006",
-    severity=Severity.MEDIUM,
+    severity=Severity.LOW,
     needs=Mesh.kept_node_ports.kinds,
 )
 def redirect_keeps_node_port(mesh: Mesh) -> Iterator[Finding]:

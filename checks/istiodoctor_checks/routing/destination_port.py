@@ -13,7 +13,12 @@ from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("VS010", severity=Severity.CRITICAL, needs=Mesh.port_faults.kinds)
+@check(
+    "VS010",
+    severity=Severity.CRITICAL,
+    needs=Mesh.port_faults.kinds,
+    explains={"HTTP015"},
+)
 def destination_port(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a port that its Service does not have.
 

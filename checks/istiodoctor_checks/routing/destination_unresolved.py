@@ -16,7 +16,12 @@ from istiodoctor_checks.wording import listing
 OTHER_CLUSTERS = ".svc.clusterset.local"
 
 
-@check("VS009", severity=Severity.CRITICAL, needs=Mesh.destinations.kinds)
+@check(
+    "VS009",
+    severity=Severity.CRITICAL,
+    needs=Mesh.destinations.kinds,
+    explains={"HTTP015"},
+)
 def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     """A route's destination is no Service that exists, so Envoy has no cluster for it.
 

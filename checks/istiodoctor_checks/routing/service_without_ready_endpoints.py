@@ -17,6 +17,7 @@ EXTERNAL_NAME = "ExternalName"
     "VS017",
     severity=Severity.CRITICAL,
     needs=Mesh.destinations.kinds | Mesh.ready_endpoints.kinds | Mesh.backends.kinds,
+    explains={"HTTP015"},
 )
 def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a Service that has no endpoint ready to take traffic.

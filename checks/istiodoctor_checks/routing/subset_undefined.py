@@ -17,7 +17,12 @@ from istiodoctor_checks.wording import listing
 LABELS_WHY = "See that pods of the Service carry this label."
 
 
-@check("VS011", severity=Severity.CRITICAL, needs=Mesh.subset_faults.kinds)
+@check(
+    "VS011",
+    severity=Severity.CRITICAL,
+    needs=Mesh.subset_faults.kinds,
+    explains={"HTTP015"},
+)
 def subset_undefined(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a subset that no DestinationRule defines.
 

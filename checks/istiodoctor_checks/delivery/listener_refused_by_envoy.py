@@ -1,0 +1,128 @@
+"""SDS012."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import (
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Fix,
+    Identity,
+    Severity,
+)
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.envoy_state import RefusedListener
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.envoys import SHOWN, pods_of
+
+
+@check(
+    "SDS012",
+    severity=Severity.HIGH,
+    needs=Mesh.refused_listeners.kinds,
+    explains={"SDS010", "SDS013", "SNI011"},
+)
+def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
+    """Envoy says that it refuses the present version of a listener.
+
+    A listener is taken as a whole or not at all. While the last version is refused, Envoy goes on
+    with the one before it: new hosts of that port never appear, removed ones stay, and a pod that
+    restarts does not open the port. The reason is Envoy's own: an EnvoyFilter that does not fit
+    the version, two servers with the same SNI, a file that is not there.
+
+    Fix: find the object that the reason points to and revert its last change.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```envoy bad istio-system/gateway
+    listeners:
+    - name: 0.0.0.0_443
+      port: 443
+      refused: "Didn't find a registered implementation for 'envoy.filters.listener.http_inspect'"
+      at: "2026-03-01T11:40:00Z"
+    ```
+
+    The last version was taken:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```envoy good istio-system/gateway
+    listeners:
+    - {name: 0.0.0.0_443, port: 443}
+    ```
+
+    Sources: Envoy, Administration interface (config dump); istio/istio issues 49836, 13717.
+    """
+    for found in mesh.refused_listeners():
+        yield Finding(
+            message=(
+                f"Envoy in {pods_of(found.workload, found.pods)} refuses the present version of"
+                f" listener {found.refused.name}: {found.refused.error}. {_consequence(found)}"
+            ),
+            objects=(
+                Place(found.workload.owner),
+                *(each.place for each in found.servers),
+                *map(Place, found.pods),
+            ),
+            identity=Identity.of(found.workload.owner, found.refused.name),
+            hosts=frozenset(host for each in found.servers for host in each.names),
+            evidence=tuple(
+                Evidence(
+                    kind=EvidenceKind.ENVOY,
+                    text=f"Envoy in {pod}: {found.refused.name}: {found.refused.error}",
+                    ref=pod,
+                    at=found.refused.refused_at,
+                )
+                for pod in found.pods[:SHOWN]
+            ),
+            fixes=(
+                Fix(
+                    title="Revert the object that the reason points to",
+                    commands=(
+                        ("kubectl", "get", "envoyfilters,gateways.networking.istio.io", "-A"),
+                    ),
+                    verify=("istioctl", "proxy-status"),
+                ),
+            ),
+            severity=Severity.HIGH if found.is_open else Severity.CRITICAL,
+            confidence=Confidence.OBSERVED,
+            servers=frozenset(each.id for each in found.servers),
+        )
+
+
+def _consequence(found: RefusedListener) -> str:
+    if found.is_open:
+        return "Changes of that port do not arrive, and a restarted pod does not open it."
+    return "There is no older version to go on with, so the port is closed."

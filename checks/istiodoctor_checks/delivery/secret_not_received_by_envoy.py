@@ -1,0 +1,169 @@
+"""SDS014."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import CredentialState
+from istiodoctor.mesh.envoy_state import AwaitedSecret
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.envoys import envoy_evidence, look_at_log, pods_of, span
+from istiodoctor_checks.served import hosts_of, references, servers_of
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "SDS014",
+    severity=Severity.CRITICAL,
+    needs=Mesh.awaited_secrets.kinds,
+    explains={"SNI011"},
+)
+def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
+    """Envoy has asked for a Secret and has not got it, so it resets the connections.
+
+    Envoy lists the Secret as warming. After a few seconds it opens the port all the same, and
+    resets every connection for the hosts that need the certificate; other hosts of the port
+    work. Where the objects show why the Secret does not come, that problem is reported and this
+    one stands under it as what was seen of it. Alone, it says that they do not.
+
+    A Secret that was made, or asked for, less than two minutes ago may be on its way.
+
+    Fix: see what istiod says about it, and whether the gateway refused it.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-01-01T08:00:00Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```envoy bad istio-system/gateway
+    secrets:
+    - {name: kubernetes://shop-cert, updated: "2026-03-01T08:00:00Z"}
+    ```
+
+    The Secret has just been made: wait, and look again.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-03-01T11:59:30Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```envoy bad istio-system/gateway
+    secrets:
+    - {name: kubernetes://shop-cert, updated: "2026-03-01T08:00:00Z"}
+    ```
+
+    What other servers wait for is no trouble of this one, and what no server asks for any more
+    is nobody's:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-01-01T08:00:00Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```envoy good istio-system/gateway
+    secrets:
+    - name: kubernetes://shop-cert
+      certificate: certificate for shop.example.com
+      updated: "2026-01-01T08:00:00Z"
+    - {name: kubernetes://long-gone, updated: "2026-03-01T08:00:00Z"}
+    ```
+
+    Sources: istio.io, Secure Gateways, Troubleshooting; Envoy, Secret discovery service.
+    """
+    for awaited in mesh.awaited_secrets():
+        held = awaited.held
+        yield Finding(
+            message=_message(awaited),
+            objects=(
+                Place(held.secret),
+                Place(held.workload.owner),
+                *references(held.uses),
+                *(Place(each.pod) for each in awaited.pods),
+            ),
+            identity=Identity.of(held.workload.owner, held.secret.path),
+            hosts=hosts_of(held.uses),
+            evidence=envoy_evidence(awaited.pods),
+            fixes=(look_at_log(awaited.pods[0].pod),),
+            severity=_severity(awaited),
+            confidence=Confidence.OBSERVED,
+            credentials=frozenset({held.key}),
+            servers=servers_of(held.uses),
+        )
+
+
+def _severity(awaited: AwaitedSecret) -> Severity:
+    if awaited.is_settling:
+        return Severity.LOW
+    return Severity.CRITICAL if awaited.is_everywhere else Severity.HIGH
+
+
+def _message(awaited: AwaitedSecret) -> str:
+    held = awaited.held
+    text = (
+        f"Envoy in {pods_of(held.workload, awaited.pods)} has waited{span(awaited.age)} for"
+        f" {held.name}: until it comes, connections to {listing(sorted(held.hosts))} are reset"
+        f" there."
+    )
+    if awaited.is_settling:
+        return f"{text} It may be on its way: {held.secret} or the question for it is new."
+    if held.uses[0].state is CredentialState.FOUND:
+        return f"{text} {held.secret} exists, but it was not delivered."
+    return text

@@ -1,0 +1,85 @@
+"""What findings about the state of Envoy have in common."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
+from istiodoctor.mesh.envoy_state import PodSecret
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.ref import Ref
+
+SHOWN = 4
+
+
+def envoy_evidence(pods: Iterable[PodSecret]) -> tuple[Evidence, ...]:
+    """Return what the Envoys of pods have under a name: the first few."""
+    return tuple(
+        Evidence(
+            kind=EvidenceKind.ENVOY,
+            text=f"Envoy in {each.pod}: {each.secret.name} {_content(each)}",
+            ref=each.pod,
+            at=each.secret.last_updated,
+        )
+        for each in list(pods)[:SHOWN]
+    )
+
+
+def pods_of(workload: Workload, pods: Iterable[object]) -> str:
+    """Name the pods that were asked and agree: `1 of 3 pods of Deployment a/b`."""
+    known = len(workload.pods)
+    count = len(tuple(pods))
+    if count == known == 1:
+        return f"the pod of {workload}" if workload.owner.kind != "Pod" else str(workload)
+    return f"{count} of {known} pods of {workload}"
+
+
+def look_at_log(pod: Ref) -> Fix:
+    """See in a gateway's log what it refused, and whether it hears from istiod."""
+    return Fix(
+        title="See in the gateway's log what Envoy refused, and whether it hears from istiod",
+        commands=(
+            ("kubectl", "logs", pod.name, "-n", pod.namespace, "-c", "istio-proxy", "--since=24h"),
+        ),
+        verify=("istioctl", "proxy-config", "secret", pod.name, "-n", pod.namespace),
+        why=(
+            "A line with `Secret rejected` names what is wrong with the Secret; a closed"
+            " StreamAggregatedResources says that istiod is out of reach."
+        ),
+    )
+
+
+def restart(workload: Workload) -> Fix:
+    """Restart the pods, which ask for everything anew."""
+    owner = workload.owner
+    target = f"{owner.kind.lower()}/{owner.name}"
+    command = ("kubectl", "rollout", "restart", target, "-n", owner.namespace)
+    return Fix(
+        title=f"Restart {workload}, once the Secret is known to be good",
+        risk=Risk.RESTARTS_TRAFFIC,
+        commands=(command,) if owner.kind != "Pod" else (),
+        why=(
+            "A pod that starts has no older certificate to fall back on: if the Secret cannot be"
+            " delivered or loaded, it serves nothing."
+        ),
+    )
+
+
+def span(age: timedelta | None) -> str:
+    """Return how long something has been, in words: `for 3 h`; empty when that is not known."""
+    if age is None:
+        return ""
+    minutes = max(0, int(age.total_seconds() // 60))
+    if minutes < 1:
+        return " for less than a minute"
+    if minutes < 120:
+        return f" for {minutes} min"
+    return f" for {minutes // 60} h" if minutes < 48 * 60 else f" for {minutes // 1440} days"
+
+
+def _content(held: PodSecret) -> str:
+    if not held.secret.is_initialized:
+        return "was asked for and has not come"
+    leaf = held.secret.leaf
+    if leaf is None:
+        return "is there"
+    return f"has serial {leaf.serial}, valid until {leaf.not_after:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,168 @@
+"""What the mesh wants to have looked at, and what it makes of what was seen."""
+
+import yaml
+
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.observation import HttpTarget, ProbeTargets, TlsTarget
+from tests.support.examples import cluster
+
+GATEWAY = """
+apiVersion: v1
+kind: Pod
+metadata: {{name: gateway-1, namespace: istio-system, labels: {{istio: ingressgateway}}}}
+spec: {{containers: [{{name: istio-proxy, image: "istio/proxyv2:1.22.3"}}]}}
+status: {{phase: Running, hostIP: 192.0.2.7, conditions: [{{type: Ready, status: "{ready}"}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: gateway, namespace: istio-system}}
+spec:
+  type: {type}
+  selector: {{istio: ingressgateway}}
+  ports:
+  - {{name: http2, port: 80, targetPort: 8080, nodePort: 30080}}
+  - {{name: https, port: 443, targetPort: 8443, nodePort: 30443}}
+status: {{loadBalancer: {{ingress: [{{ip: 203.0.113.10}}]}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: web, namespace: shop}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+  - port: {{number: 443, name: https, protocol: HTTPS}}
+    hosts: [{hosts}]
+    tls: {{mode: {mode}, credentialName: shop-cert}}
+  - port: {{number: 80, name: http, protocol: HTTP}}
+    hosts: [{hosts}]
+"""
+ROUTE = """
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: shop}
+spec:
+  hosts: [a.example.com]
+  gateways: [web]
+  http: [{route: [{destination: {host: shop}}]}]
+"""
+
+
+def targets(hosts: str = "shop.example.com", extra: str = "", **fields: str) -> ProbeTargets:
+    settings = {"ready": "True", "type": "LoadBalancer", "mode": "SIMPLE", **fields}
+    text = GATEWAY.format(hosts=hosts, **settings)
+    return Mesh(cluster(text + extra)).probe_targets()
+
+
+def handshakes(found: ProbeTargets) -> list[tuple[str, str, str]]:
+    return [(str(each.target_door), each.host, each.sni) for each in map(Shown, found.tls)]
+
+
+class Shown:
+    def __init__(self, target: TlsTarget) -> None:
+        self.target_door = f"{target.door.via} {target.door}"
+        self.host, self.sni = target.host, target.sni
+
+
+def urls(found: ProbeTargets) -> list[tuple[str, str, str]]:
+    return [(first_door(each), each.url, each.forwarded_proto) for each in found.http]
+
+
+def first_door(target: HttpTarget) -> str:
+    return str(target.doors[0].door.via)
+
+
+def test_a_host_is_looked_at_in_the_pod_at_its_address_and_where_dns_points():
+    host = "shop.example.com"
+
+    assert handshakes(targets()) == [
+        ("port-forward Pod istio-system/gateway-1 port 8443", host, host),
+        ("service-address 203.0.113.10:443", host, host),
+        ("port-forward Pod istio-system/gateway-1 port 8443", "", ""),
+        ("dns shop.example.com:443", host, host),
+    ]
+
+
+def test_a_node_port_is_looked_at_on_the_node_of_a_pod():
+    found = targets(type="NodePort")
+
+    assert ("node-port 192.0.2.7:30443", "shop.example.com", "shop.example.com") in handshakes(
+        found
+    )
+    assert ("node-port", "http://shop.example.com:30080/", "") in urls(found)
+
+
+def test_plain_http_is_also_asked_as_proxies_would():
+    assert urls(targets(type="ClusterIP")) == [
+        ("port-forward", "https://shop.example.com/", ""),
+        ("port-forward", "http://shop.example.com/", ""),
+        ("port-forward", "http://shop.example.com/", "https"),
+        ("port-forward", "http://shop.example.com/", "http"),
+    ]
+
+
+def test_redirects_may_lead_to_the_ports_of_the_same_way_and_nowhere_else():
+    found = targets(type="ClusterIP").http[1]
+
+    assert [(each.scheme, each.port, each.door.port) for each in found.doors] == [
+        ("http", 80, 8080),
+        ("https", 443, 8443),
+    ]
+
+
+def test_behind_a_wildcard_the_hosts_of_routes_are_looked_at_else_a_stand_in():
+    wildcard = '"*.example.com"'
+
+    assert {each[1:] for each in handshakes(targets(wildcard, type="ClusterIP"))} == {
+        ("*.example.com", "istiodoctor-probe.example.com"),
+        ("", ""),
+    }
+    assert {each[1:] for each in handshakes(targets(wildcard, ROUTE, type="ClusterIP"))} == {
+        ("a.example.com", "a.example.com"),
+        ("", ""),
+    }
+
+
+def test_a_server_for_any_name_is_looked_at_by_its_routes():
+    found = targets('"*"', ROUTE, type="ClusterIP")
+
+    assert {each[1] for each in handshakes(found)} == {"a.example.com", ""}
+    assert found.hosts == ("a.example.com",)
+
+
+def test_servers_for_other_proxies_are_left_alone():
+    found = targets('"*.local"', mode="AUTO_PASSTHROUGH")
+
+    assert (found.tls, found.blind) == ((), ())
+
+
+def test_a_gateway_without_ready_pods_and_addresses_is_named_as_unseen():
+    found = targets(ready="False", type="ClusterIP")
+
+    ((gateway, words),) = found.blind
+    assert (found.tls, str(gateway)) == ((), "Pod istio-system/gateway-1")
+    assert words == "it has no ready pod and no address to look at"
+
+
+def test_hosts_of_the_outside_are_not_looked_at_through_an_egress_gateway():
+    entry = yaml.safe_dump(
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "ServiceEntry",
+            "metadata": {"name": "partner", "namespace": "shop"},
+            "spec": {"hosts": ["shop.example.com"]},
+        }
+    )
+
+    assert {each[1] for each in handshakes(targets(extra="---\n" + entry))} == {""}
+
+
+def test_more_targets_than_are_looked_at_are_said_to_be_unseen():
+    hosts = ", ".join(f"h{number}.example.com" for number in range(300))
+
+    found = targets(hosts, type="ClusterIP")
+
+    assert len(found.tls) + len(found.http) == 200
+    assert {words for _, words in found.blind} == {
+        "1501 targets are more than the 200 that are looked at"
+    }

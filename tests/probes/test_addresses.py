@@ -1,0 +1,143 @@
+"""Where probes never go, and what they do when there is too much to look at."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.observation import (
+    Door,
+    HttpTarget,
+    Outcome,
+    PortDoor,
+    ProbeTargets,
+    TlsTarget,
+    Via,
+)
+from istiodoctor.model.ref import Ref
+from istiodoctor.model.snapshot import Unread, UnreadReason
+from istiodoctor.probes import AT_ONCE, Probing, look
+from istiodoctor.probes.connector import (
+    AddressConnector,
+    NotPermittedError,
+    connect_to,
+    is_permitted,
+)
+from tests.probes import servers
+from tests.probes.servers import GATEWAY, HOST, certificate, door, serving
+
+POD = Ref(CORE, "Pod", "istio-system", "ingress-1")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fd00:ec2::254",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "100.100.100.200",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "no address",
+        "",
+    ],
+)
+def test_addresses_where_machines_keep_their_secrets_are_never_connected_to(address: str):
+    assert not is_permitted(address)
+    with pytest.raises(NotPermittedError):
+        connect_to((address,), 80, 1.0)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "203.0.113.10", "10.0.0.1", "2001:db8::1"])
+def test_addresses_of_gateways_are(address: str):
+    assert is_permitted(address)
+
+
+def test_the_first_address_that_answers_is_taken():
+    with serving(servers.until_closed) as port:
+        connect_to(("169.254.169.254", "127.0.0.1"), port, 5.0).close()
+
+
+def test_a_name_that_no_resolver_takes_is_an_os_error():
+    with pytest.raises(OSError, match=r"."):
+        AddressConnector(address="x" * 64 + ".example.com", port=443).connect(1.0)
+
+
+def metadata_door() -> Door:
+    return Door(via=Via.SERVICE_ADDRESS, port=80, gateway=GATEWAY, address="169.254.169.254")
+
+
+def test_a_load_balancer_with_a_metadata_address_is_not_looked_at():
+    way = metadata_door()
+    doors = (PortDoor(scheme="http", port=80, door=way),)
+    targets = ProbeTargets(
+        tls=(TlsTarget(door=way, host=HOST, sni=HOST),),
+        http=(HttpTarget(url=f"http://{HOST}/", doors=doors, host=HOST),),
+        hosts=(HOST,),
+    )
+
+    found = look(targets, None, Probing(seconds=10))
+
+    assert found.tls_observations[0].outcome is Outcome.NOT_PERMITTED
+    assert found.http_observations[0].outcome is Outcome.NOT_PERMITTED
+
+
+def test_a_source_that_lends_nothing_leaves_pods_unread():
+    way = Door(via=Via.PORT_FORWARD, port=8443, gateway=GATEWAY, pod=POD)
+    targets = ProbeTargets(tls=(TlsTarget(door=way, host=HOST, sni=HOST),))
+
+    found = look(targets, object(), Probing(seconds=10))
+
+    assert found.unread == (
+        Unread(
+            kind=Kind.TLS_PROBE,
+            namespace="istio-system",
+            name="ingress-1",
+            reason=UnreadReason.FORBIDDEN,
+            message="this source lends no connections to pods",
+        ),
+    )
+
+
+def test_one_that_stalls_does_not_keep_the_others_from_being_seen(tmp_path):
+    good = servers.tls(tmp_path, certificate())
+    with serving(servers.until_closed) as silent, serving(good) as speaking:
+        ports = [*[silent] * (AT_ONCE - 1), *[speaking] * 3]
+        targets = ProbeTargets(
+            tls=tuple(TlsTarget(door=door(port), host=HOST, sni=HOST) for port in ports)
+        )
+        found = look(targets, None, Probing(seconds=20, seconds_each=2))
+
+    outcomes = [each.outcome for each in found.tls_observations]
+    assert outcomes == [
+        *[Outcome.TIMED_OUT] * (AT_ONCE - 1),
+        *[Outcome.HANDSHAKE] * 3,
+    ]
+    assert found.unread == ()
+
+
+def test_what_the_time_did_not_suffice_for_is_unread():
+    with serving(servers.until_closed) as silent:
+        ways = [door(silent) for _ in range(4 * AT_ONCE)]
+        targets = ProbeTargets(tls=tuple(TlsTarget(door=each, sni=HOST) for each in ways))
+        found = look(targets, None, Probing(seconds=1, seconds_each=0.9))
+
+    seen, missed = found.tls_observations, found.unread
+    assert {each.outcome for each in seen} <= {Outcome.TIMED_OUT}
+    assert [(each.reason, each.message) for each in missed] == [
+        (UnreadReason.TIMED_OUT, "the time for probes was over")
+    ]
+
+
+def test_an_observation_says_when_it_was_made():
+    before = datetime.now(UTC)
+    with serving(servers.reset) as port:
+        found = look(ProbeTargets(tls=(TlsTarget(door=door(port)),)), None, Probing(seconds=5))
+
+    assert before <= found.tls_observations[0].at <= datetime.now(UTC)
