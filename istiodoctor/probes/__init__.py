@@ -35,7 +35,9 @@ GRACE = 1.0
 UNLEARNED = {
     Outcome.FORBIDDEN: UnreadReason.FORBIDDEN,
     Outcome.FAILED: UnreadReason.FAILED,
+    Outcome.TIMED_OUT: UnreadReason.TIMED_OUT,
 }
+"""Endings at a pod that say nothing of it: the way there leads through the API server."""
 
 Observation = TlsObservation | HttpObservation
 
@@ -157,10 +159,12 @@ def _unseen(seen: Iterable[Observation]) -> Iterable[Unread]:
         is_tls = isinstance(each, TlsObservation)
         kind = Kind.TLS_PROBE if is_tls else Kind.HTTP_PROBE
         door = each.target.door if isinstance(each, TlsObservation) else each.last.door
+        words = each.detail if isinstance(each, TlsObservation) else each.last.error
         reason = UNLEARNED.get(each.outcome)
-        if reason and door is not None and door.via is Via.PORT_FORWARD:
-            words = each.detail if isinstance(each, TlsObservation) else each.last.error
-            yield _unread(kind, door, reason, words)
+        if door is not None and each.outcome is Outcome.NOT_PERMITTED:
+            yield _unread(kind, door, UnreadReason.FAILED, words)
+        elif reason and door is not None and door.via is Via.PORT_FORWARD:
+            yield _unread(kind, door, reason, words or "no answer in time")
 
 
 def _blind(found: Iterable[tuple[Ref, str]]) -> Iterable[Unread]:

@@ -55,7 +55,9 @@ def of_example(example: Example) -> MemorySource:
     wants_istiod = any((each.namespace, each.pod) == ("istio-system", "istiod-0") for each in logs)
     if wants_istiod and ("istio-system", "istiod-0") not in pods:
         objects.append(ISTIOD)
-    if not example.wire:
-        return MemorySource(objects=objects, logs=logs)
-    offers = frozenset({Kind.POD_LOG, Kind.TLS_PROBE, Kind.HTTP_PROBE})
-    return MemorySource(objects=objects, logs=logs, offers=offers, seen=example.seen())
+    offers = {Kind.POD_LOG}
+    if example.envoys:
+        offers.add(Kind.ENVOY)
+    if example.wire:
+        offers |= {Kind.TLS_PROBE, Kind.HTTP_PROBE}
+    return MemorySource(objects=objects, logs=logs, offers=frozenset(offers), seen=example.seen())

@@ -148,7 +148,7 @@ def test_logs_that_the_user_does_not_want_are_not_asked_for():
     assert Kind.POD_LOG not in source.collected[0]
     assert all(not each.logs for each in source.reads)
     assert {run.code for run in report.checks if run.outcome is Outcome.NOT_REQUESTED} == {
-        check.code for check in CHECKS if check.needs & {Kind.POD_LOG, *PROBES}
+        check.code for check in CHECKS if check.needs & {Kind.POD_LOG, Kind.ENVOY, *PROBES}
     }
 
 

@@ -86,6 +86,10 @@ def test_a_load_balancer_with_a_metadata_address_is_not_looked_at():
 
     assert found.tls_observations[0].outcome is Outcome.NOT_PERMITTED
     assert found.http_observations[0].outcome is Outcome.NOT_PERMITTED
+    assert {(each.kind, each.message) for each in found.unread} == {
+        (kind, "169.254.169.254 is never connected to")
+        for kind in (Kind.TLS_PROBE, Kind.HTTP_PROBE)
+    }
 
 
 def test_a_source_that_lends_nothing_leaves_pods_unread():

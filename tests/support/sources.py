@@ -35,7 +35,7 @@ class MemorySource:
     collected: list[frozenset[Kind]] = field(default_factory=list)
     reads: list[Wanted] = field(default_factory=list)
     seen: Reading = field(default_factory=Reading)
-    """What probes saw, as a recorded cluster has it."""
+    """What Envoys said and what probes saw, as a recorded cluster has it."""
     decoded: list[Decoded] = field(default_factory=list)
     """The objects, decoded when they are first asked for."""
 
@@ -71,6 +71,7 @@ class MemorySource:
         came = (each for each in map(_decode, self.late) if _key(each) in wanted.again)
         known = [*self._decoded(), *came]
         events = frozenset() if Kind.EVENT in self.forbidden else wanted.events
+        envoys = frozenset() if Kind.ENVOY in self.forbidden else wanted.envoys
         return _reading(
             (each for each in known if _key(each) in asked - refused or _about(each) in events),
             secret_names=frozenset(
@@ -87,6 +88,10 @@ class MemorySource:
                     for each in sorted({e[0] for e in wanted.events - events})
                 ),
                 *(_refusal(Kind.POD_LOG, at.namespace, at.pod) for at in sorted(refused_logs)),
+                *(_refusal(Kind.ENVOY, *pod) for pod in sorted(wanted.envoys - envoys)),
+            ),
+            envoys=tuple(
+                each for each in self.seen.envoys if (each.pod.namespace, each.pod.name) in envoys
             ),
             logs=tuple(self._lines(wanted.logs - refused_logs, wanted.log_patterns)),
         )

@@ -128,5 +128,7 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _elsewhere(refused: RefusedHandshake) -> str:
-    others = {each.target.door for each in refused.elsewhere}
-    return f" {len(others)} other pods of it agree to TLS." if others else ""
+    others = len({each.target.door for each in refused.elsewhere})
+    if others > 1:
+        return f" {others} other pods of it agree to TLS."
+    return " Another pod of it agrees to TLS." if others else ""

@@ -43,7 +43,13 @@ class PodStream:
 
     def recv(self, size: int, /) -> bytes:
         """Return what has come; nothing at the end. Nobody listening shows only here."""
-        data = self._tunnel.socket.recv(size)
+        try:
+            data = self._tunnel.socket.recv(size)
+        except TimeoutError:
+            raise
+        except OSError:
+            self._raise_if_refused()
+            raise
         if not data:
             self._raise_if_refused()
         return data
