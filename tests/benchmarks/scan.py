@@ -41,10 +41,11 @@ def main() -> None:
     )
     RENDERERS["json"]([report], Display())
     stages["report"] = time.monotonic() - at
-    stages["total"], at = time.monotonic() - STARTED, time.monotonic()
+    stages["total"] = time.monotonic() - STARTED
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    at = time.monotonic()
     run_checks(checks, Mesh(collected.snapshot), collected.snapshot)
     stages["judge"] = time.monotonic() - at
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({**stages, "megabytes": peak}))
     print(f"{report.verdict}: {len(report.problems)} problems", file=sys.stderr)
 

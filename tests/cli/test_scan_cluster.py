@@ -14,6 +14,7 @@ import yaml
 
 from tests.apiserver import ApiServer
 from tests.cli.process import COMMAND, Done, Shell, environment
+from tests.support.admins import with_envoys
 from tests.support.clusters import broken, healthy
 
 ISTIO = ("networking.istio.io", "security.istio.io", "gateway.networking.k8s.io")
@@ -22,7 +23,8 @@ TOKEN = "0123456789abcdef-this-is-a-secret"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ApiServer]:
-    with ApiServer(healthy(datetime.now(UTC))) as server:
+    objects = healthy(datetime.now(UTC))
+    with ApiServer(objects) as server, with_envoys(server, objects):
         yield server
 
 
@@ -48,9 +50,11 @@ def kubeconfig(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def scan(run: Shell, kubeconfig: Path, files: Path) -> Callable[..., Done]:
+    """Scan without Envoys: there is none in these clusters."""
+
     def scanned(*options: object) -> Done:
         cluster = ("--kubeconfig", kubeconfig, "--trust-anchors", files / "roots.pem")
-        return run("scan", *cluster, *options)
+        return run("scan", "--no-envoy", *cluster, *options)
 
     return scanned
 

@@ -1,13 +1,16 @@
 """Whole clusters as manifests: one in which nothing is wrong, and what breaks it."""
 
+from base64 import b64decode
 from copy import deepcopy
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
 
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, Issued
 
 Manifest = dict[str, Any]
 
@@ -181,6 +184,14 @@ def healthy(now: datetime) -> list[Manifest]:
         *yaml.safe_load_all(_SHOP),
         issued.secret("istio-system", "shop-cert"),
     ]
+
+
+def stored(objects: list[Manifest]) -> Issued:
+    """Return what a cluster's Secret holds, as something that an Envoy can be given."""
+    data = next(each for each in objects if each["kind"] == "Secret")["data"]
+    leaf, *_ = load_pem_x509_certificates(b64decode(data["tls.crt"]))
+    key: Any = load_pem_private_key(b64decode(data["tls.key"]), None)
+    return Issued(certificate=leaf, key=key, intermediates_pem=ISSUER.chain_pem)
 
 
 def without(objects: list[Manifest], kind: str, name: str) -> list[Manifest]:

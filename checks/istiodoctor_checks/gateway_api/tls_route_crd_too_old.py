@@ -154,7 +154,7 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
                 Fix(
                     title="Install the Gateway API of release 1.5 or later",
                     verify=("kubectl", "get", "crd", DEFINITION.name, "-o", "yaml"),
-                    why="Its annotation gateway.networking.k8s.io/bundle-version tells the release.",
+                    why="gateway.networking.k8s.io/bundle-version on it tells the release.",
                 ),
             ),
             servers=frozenset(server.id for each in routes for server in each.servers),
