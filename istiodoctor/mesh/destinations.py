@@ -172,20 +172,16 @@ class DestinationQuestions(RoutingQuestions):
             found[each.namespace, each.metadata.labels.get(SERVICE_NAME_LABEL, "")].append(each)
         return {key: tuple(slices) for key, slices in found.items()}
 
-    @question(Kind.ENDPOINT_SLICE, rests_on=[_slices_by_service, RoutingQuestions.selected])
+    @question(rests_on=[_slices_by_service])
     def ready_endpoints(self, service: Service) -> int | None:
         """Return how many endpoints of a Service take traffic.
 
-        None when its slices were not read, or are wanting although its pods are ready: every
-        Service with a selector has one, so that something was left out then.
+        None without slices: every Service with a selector has one, if only an empty one, so that
+        something was left out where there is none.
         """
         slices = self._slices_by_service().get((service.namespace, service.name))
         if slices is None:
-            if not self._is_complete(Kind.ENDPOINT_SLICE, service.namespace):
-                return None
-            selector = frozenset(service.spec.selector.items())
-            pods = self.selected(selector, service.namespace) if selector else ()
-            return None if any(each.is_ready for each in pods) else 0
+            return None
         return sum(
             endpoint.conditions.ready is not False
             for each in slices

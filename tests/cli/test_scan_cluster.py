@@ -14,7 +14,6 @@ import yaml
 
 from tests.apiserver import ApiServer
 from tests.cli.process import COMMAND, Done, Shell, environment
-from tests.support.admins import with_envoys
 from tests.support.clusters import broken, healthy
 
 ISTIO = ("networking.istio.io", "security.istio.io", "gateway.networking.k8s.io")
@@ -23,8 +22,7 @@ TOKEN = "0123456789abcdef-this-is-a-secret"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ApiServer]:
-    objects = healthy(datetime.now(UTC))
-    with ApiServer(objects) as server, with_envoys(server, objects):
+    with ApiServer(healthy(datetime.now(UTC))) as server:
         yield server
 
 
