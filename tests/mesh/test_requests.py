@@ -266,8 +266,16 @@ def test_weights_lead_to_every_destination_and_none_to_those_without():
 )
 def test_a_destination_that_leads_nowhere_stops_the_request(destination, expected):
     idle = service("idle", "shop", 8080, selector={"app": "idle"})
+    slices = made(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "idle",
+        "shop",
+        labels={"kubernetes.io/service-name": "idle"},
+        endpoints=[],
+    )
 
-    way = asked(WEB, idle, routes("r", {"route": [{"destination": destination}]}))
+    way = asked(WEB, idle, slices, routes("r", {"route": [{"destination": destination}]}))
 
     assert end(way) == (AnswerKind.NONE, *expected)
 
