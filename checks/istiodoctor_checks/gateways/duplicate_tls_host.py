@@ -16,6 +16,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.listeners import DropReason
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.unrouted import Loss
@@ -135,7 +136,7 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
                     *(each.at("/spec/gateways") for each in loss.virtual_services),
                 ),
                 identity=Identity.of(dropped.server.gateway),
-                hosts=frozenset((*loss.dead_hosts, *loss.shared_hosts, *dropped.hosts)),
+                hosts=frozenset((*loss.dead_hosts, *loss.shared_hosts) or dropped.hosts),
                 evidence=tuple(_evidence(loss, winner)),
                 fixes=tuple(_fixes(loss, winner)),
                 severity=_severity(loss, winner),
@@ -221,7 +222,11 @@ def _leave_to(winner: Server, loss: Loss, rest: list[str]) -> Fix:
     gateway = server.gateway
     target = f"{winner.gateway.namespace}/{winner.gateway.name}"
     bind = [{"op": "add", "path": "/spec/gateways/-", "value": target}]
-    orphans = loss.virtual_services if winner.gateway != gateway else ()
+    orphans = tuple(
+        each
+        for each in loss.virtual_services
+        if winner.gateway != gateway and _may_serve(winner, each.spec.hosts)
+    )
     title = f"Leave {listing(loss.dropped.hosts)} to {winner}"
     why = "All these hosts are then served with the certificate and settings of that server."
     operations = _removal(server, rest, is_only=loss.is_only_server)
@@ -247,6 +252,10 @@ def _leave_to(winner: Server, loss: Loss, rest: list[str]) -> Fix:
         ),
         why=f"{why} Nothing else is in the Gateway that is deleted.",
     )  # fmt: skip
+
+
+def _may_serve(server: Server, hosts: tuple[str, ...]) -> bool:
+    return any(meet(mine, host) is not None for mine in server.names for host in hosts)
 
 
 def _removal(server: Server, rest: list[str], *, is_only: bool) -> list[dict[str, Any]]:
