@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
-from istiodoctor.mesh.envoy_state import PodSecret
+from istiodoctor.mesh.envoy_secrets import PodSecret
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
+from istiodoctor_checks.wording import listing
 
 SHOWN = 4
 
@@ -80,6 +81,8 @@ def _content(held: PodSecret) -> str:
     if not held.secret.is_initialized:
         return "was asked for and has not come"
     leaf = held.secret.leaf
-    if leaf is None:
-        return "is there"
-    return f"has serial {leaf.serial}, valid until {leaf.not_after:%Y-%m-%d %H:%M} UTC"
+    sent = f"has serial {leaf.serial}" if leaf else "is there"
+    if not held.is_refused:
+        return sent
+    served = listing(f"serial {each.serial}" for each in held.served)
+    return f"{sent}, which is not in use; {served or 'nothing'} is used in its place"

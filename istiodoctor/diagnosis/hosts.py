@@ -63,7 +63,8 @@ def _host(
     severities: Mapping[str, tuple[tuple[Severity, Diagnosis], ...]],
     use: CredentialUse | None,
 ) -> HostReport:
-    worst = min(severities.get(host, ()), key=lambda each: each[0].rank, default=None)
+    about = (each for each in severities.get(host, ()) if _concerns(each[1], server))
+    worst = min(about, key=lambda each: each[0].rank, default=None)
     path = tuple(way_of_host(mesh, host, server, use))
     if worst and worst[0].rank <= Severity.MEDIUM.rank:
         path = _blamed(path, *worst)
@@ -79,6 +80,12 @@ def _host(
         case _:
             verdict = Verdict.HEALTHY
     return HostReport(host=host, gateway=server.gateway, verdict=verdict, path=path)
+
+
+def _concerns(diagnosis: Diagnosis, server: Server) -> bool:
+    """Whether what is said of a host is said of this server, not of another Gateway."""
+    subject = diagnosis.subject
+    return subject.kind != "Gateway" or subject in (server.gateway, server.parent)
 
 
 def _blamed(path: tuple[Hop, ...], severity: Severity, diagnosis: Diagnosis) -> tuple[Hop, ...]:

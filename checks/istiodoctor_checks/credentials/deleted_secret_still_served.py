@@ -86,7 +86,7 @@ def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
     """
     for held in mesh.orphaned_secrets():
         namespace, name = held.key
-        ends = [each.secret.leaf.not_after for each in held.pods if each.secret.leaf]
+        ends = [s.not_after for each in held.pods for s in each.served if s.not_after]
         yield Finding(
             message=(
                 f"{held.secret} does not exist, but Envoy in {pods_of(held.workload, held.pods)}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_state import HeldSecret
+from istiodoctor.mesh.envoy_secrets import HeldSecret
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import envoy_evidence, restart
 from istiodoctor_checks.served import hosts_of, references, servers_of
@@ -182,7 +182,10 @@ def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
             evidence=envoy_evidence(held.pods),
             fixes=(restart(held.workload),),
             confidence=Confidence.OBSERVED,
-            deadline=min(each.secret.leaf.not_after for each in held.pods if each.secret.leaf),
+            deadline=min(
+                (s.not_after for each in held.pods for s in each.served if s.not_after),
+                default=None,
+            ),
             credentials=frozenset({held.key}),
             servers=servers_of(held.uses),
         )
@@ -191,6 +194,6 @@ def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
 def _serials(held: HeldSecret) -> str:
     pods: dict[str, list[str]] = {}
     for each in held.pods:
-        if each.secret.leaf:
-            pods.setdefault(each.secret.leaf.serial, []).append(each.pod.name)
+        for serial in sorted(each.serials):
+            pods.setdefault(serial, []).append(each.pod.name)
     return listing(f"serial {serial} in {listing(names)}" for serial, names in pods.items())

@@ -1,11 +1,12 @@
 """SDS002."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_state import StaleSecret
+from istiodoctor.mesh.envoy_secrets import StaleSecret
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import envoy_evidence, look_at_log, pods_of, restart
 from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
@@ -60,6 +61,40 @@ def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
     - name: kubernetes://shop-cert
       certificate: certificate for shop.example.com
       updated: "2026-01-01T08:00:00Z"
+    ```
+
+    It lists the new one as active, but has not loaded it, since the key is of another:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-01-01T08:00:00Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com; renewed
+      tls.key: key of other.example.com
+    ```
+
+    ```envoy bad istio-system/gateway
+    secrets:
+    - name: kubernetes://shop-cert
+      certificate: certificate for shop.example.com; renewed
+      updated: "2026-01-01T08:00:00Z"
+      in_use: certificate for shop.example.com
     ```
 
     Envoy has what the Secret holds, be it ever so old:
@@ -132,8 +167,8 @@ def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
     """
     for stale in mesh.stale_secrets():
         held, credential = stale.held, stale.credential
-        ends = min(each.not_after for each in stale.leaves)
-        is_over = stale.is_everywhere and ends <= mesh.taken_at
+        ends = _end(stale)
+        is_over = stale.is_everywhere and ends is not None and ends <= mesh.taken_at
         yield Finding(
             message=_message(stale),
             objects=(
@@ -156,10 +191,16 @@ def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
 
 def _message(stale: StaleSecret) -> str:
     held = stale.held
-    serials = listing(each.serial for each in stale.leaves)
-    ends = min(each.not_after for each in stale.leaves)
+    serials = listing(each.serial for each in stale.served)
+    refused = ", having refused the new one" if stale.is_refused else ""
+    ends = _end(stale)
+    until = f", and the old one ends at {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
     return (
         f"{held.secret} holds the certificate with serial {stale.stored.serial}, but Envoy in"
-        f" {pods_of(held.workload, stale.pods)} serves serial {serials}: clients do not get the"
-        f" new one, and the old one ends at {ends:%Y-%m-%d %H:%M} UTC."
+        f" {pods_of(held.workload, stale.pods)} serves serial {serials}{refused}: clients do not"
+        f" get the new one{until}."
     )
+
+
+def _end(stale: StaleSecret) -> datetime | None:
+    return min((each.not_after for each in stale.served if each.not_after), default=None)

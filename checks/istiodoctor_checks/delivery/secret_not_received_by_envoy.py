@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState
-from istiodoctor.mesh.envoy_state import AwaitedSecret
+from istiodoctor.mesh.envoy_secrets import AwaitedSecret
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import envoy_evidence, look_at_log, pods_of, span
 from istiodoctor_checks.served import hosts_of, references, servers_of
@@ -24,8 +24,11 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
 
     Envoy lists the Secret as warming. After a few seconds it opens the port all the same, and
     resets every connection for the hosts that need the certificate; other hosts of the port
-    work. Where the objects show why the Secret does not come, that problem is reported and this
-    one stands under it as what was seen of it. Alone, it says that they do not.
+    work. The same happens where the Secret came and Envoy refused it, with nothing older to go
+    on with: it is listed as active then, but its certificate is not among those loaded.
+
+    Where the objects show why the Secret does not come, that problem is reported and this one
+    stands under it as what was seen of it. Alone, it says that they do not.
 
     A Secret that was made, or asked for, less than two minutes ago may be on its way.
 
@@ -58,6 +61,40 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
     ```envoy bad istio-system/gateway
     secrets:
     - {name: kubernetes://shop-cert, updated: "2026-03-01T08:00:00Z"}
+    ```
+
+    Envoy refused it:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-01-01T08:00:00Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of other.example.com
+    ```
+
+    ```envoy bad istio-system/gateway
+    secrets:
+    - name: kubernetes://shop-cert
+      certificate: certificate for shop.example.com
+      updated: "2026-03-01T08:00:00Z"
+      in_use: nothing
     ```
 
     The Secret has just been made: wait, and look again.
@@ -157,13 +194,15 @@ def _severity(awaited: AwaitedSecret) -> Severity:
 
 def _message(awaited: AwaitedSecret) -> str:
     held = awaited.held
+    did = f"has waited{span(awaited.age)} for {held.name}"
+    if awaited.is_refused:
+        did = f"refused what came as {held.name}, and has no older certificate to serve"
     text = (
-        f"Envoy in {pods_of(held.workload, awaited.pods)} has waited{span(awaited.age)} for"
-        f" {held.name}: until it comes, connections to {listing(sorted(held.hosts))} are reset"
-        f" there."
+        f"Envoy in {pods_of(held.workload, awaited.pods)} {did}: connections to"
+        f" {listing(sorted(held.hosts))} are reset there."
     )
     if awaited.is_settling:
         return f"{text} It may be on its way: {held.secret} or the question for it is new."
-    if held.uses[0].state is CredentialState.FOUND:
+    if held.uses[0].state is CredentialState.FOUND and not awaited.is_refused:
         return f"{text} {held.secret} exists, but it was not delivered."
     return text

@@ -136,7 +136,7 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
                     *(each.at("/spec/gateways") for each in loss.virtual_services),
                 ),
                 identity=Identity.of(dropped.server.gateway),
-                hosts=frozenset((*loss.dead_hosts, *loss.shared_hosts) or dropped.hosts),
+                hosts=frozenset((*loss.dead_hosts, *loss.shared_hosts, *dropped.hosts)),
                 evidence=tuple(_evidence(loss, winner)),
                 fixes=tuple(_fixes(loss, winner)),
                 severity=_severity(loss, winner),
