@@ -1,128 +1,29 @@
 """What the Envoys of the gateways hold, beside what the objects say they should."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.delivery import SETTLING_TIME, DeliveryQuestions
+from istiodoctor.mesh.envoy_secrets import (
+    AwaitedSecret,
+    EnvoyHoldings,
+    HeldSecret,
+    PodSecret,
+    StaleSecret,
+)
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import CredentialReference, Form
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.credential import CertificateFacts, Credential
-from istiodoctor.model.envoy import EnvoyListener, EnvoySecret, EnvoyState
+from istiodoctor.model.credential import CertificateFacts
+from istiodoctor.model.envoy import EnvoyListener, EnvoyState
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodSecret:
-    """What the Envoy of one pod has under the name of a credential."""
-
-    state: EnvoyState
-    secret: EnvoySecret
-
-    @property
-    def pod(self) -> Ref:
-        """The pod."""
-        return self.state.pod
-
-    @property
-    def age(self) -> timedelta | None:
-        """How long it has been so; None when Envoy does not say since when."""
-        since = self.secret.last_updated
-        return self.state.taken_at - since if since else None
-
-    @property
-    def is_settling(self) -> bool:
-        """Whether that has changed so lately that it may change again by itself."""
-        return self.age is not None and self.age < SETTLING_TIME
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HeldSecret:
-    """One credential of a gateway workload, as the Envoys of its pods have it."""
-
-    workload: Workload
-    name: str
-    """Its SDS name."""
-    uses: tuple[CredentialUse, ...]
-    """What asks for it; all name the same Secret."""
-    pods: tuple[PodSecret, ...]
-    """The pods that were asked and know the name."""
-
-    @property
-    def secret(self) -> Ref:
-        """The Secret that it is made from."""
-        return self.uses[0].secret
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Namespace and name of that Secret: what findings meet on."""
-        return self.uses[0].key
-
-    @property
-    def credential(self) -> Credential | None:
-        """That Secret, as far as it was read."""
-        return self.uses[0].credential
-
-    @property
-    def servers(self) -> tuple[Server, ...]:
-        """The servers that ask for it."""
-        return tuple(dict.fromkeys(use.server for use in self.uses))
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """The hosts that depend on it."""
-        return frozenset(name for server in self.servers for name in server.names)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AwaitedSecret:
-    """A credential that Envoys have asked for and not received."""
-
-    held: HeldSecret
-    pods: tuple[PodSecret, ...]
-    """Those that wait."""
-    is_settling: bool
-    """The Secret, or the question for it, is so new that the answer may be under way."""
-
-    @property
-    def is_everywhere(self) -> bool:
-        """Whether no pod that was asked has it."""
-        return len(self.pods) == len(self.held.pods)
-
-    @property
-    def age(self) -> timedelta | None:
-        """How long the first of the pods has waited."""
-        return max((each.age for each in self.pods if each.age is not None), default=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StaleSecret:
-    """A credential of which Envoys serve another certificate than the Secret holds."""
-
-    held: HeldSecret
-    credential: Credential
-    stored: CertificateFacts
-    """What the Secret holds."""
-    pods: tuple[PodSecret, ...]
-    """Those that serve another."""
-
-    @property
-    def leaves(self) -> tuple[CertificateFacts, ...]:
-        """What they serve, each once."""
-        found = (each.secret.leaf for each in self.pods)
-        return tuple(dict.fromkeys(leaf for leaf in found if leaf))
-
-    @property
-    def is_everywhere(self) -> bool:
-        """Whether no pod that was asked serves what is stored."""
-        return len(self.pods) == len(self.held.pods)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -164,7 +65,7 @@ class EnvoyQuestions(DeliveryQuestions):
         A credential that no Envoy knows of is left out: its server has not reached them.
         """
         envoys = {
-            workload: [(state, state.secrets_by_name) for state in states]
+            workload: [EnvoyHoldings.of(state) for state in states]
             for workload, states in self.envoys_by_workload().items()
         }
         uses: dict[tuple[Workload, str], list[CredentialUse]] = defaultdict(list)
@@ -177,9 +78,9 @@ class EnvoyQuestions(DeliveryQuestions):
                 name=name,
                 uses=tuple(each),
                 pods=tuple(
-                    PodSecret(state=state, secret=secrets[name])
-                    for state, secrets in envoys[workload]
-                    if name in secrets
+                    found
+                    for holdings in envoys[workload]
+                    if (found := holdings.held(name, _hosts(each)))
                 ),
             )
             for (workload, name), each in uses.items()
@@ -188,9 +89,9 @@ class EnvoyQuestions(DeliveryQuestions):
 
     @question(rests_on=[held_secrets])
     def awaited_secrets(self) -> tuple[AwaitedSecret, ...]:
-        """Return the credentials that Envoys wait for."""
+        """Return the credentials for which Envoys have no certificate."""
         found = (
-            (held, tuple(each for each in held.pods if not each.secret.is_initialized))
+            (held, tuple(each for each in held.pods if each.has_nothing))
             for held in self.held_secrets()
         )
         return tuple(
@@ -220,23 +121,23 @@ class EnvoyQuestions(DeliveryQuestions):
 
     def _others_than(self, stored: CertificateFacts, held: HeldSecret) -> Iterator[PodSecret]:
         for each in held.pods:
-            leaf, since = each.secret.leaf, each.secret.last_updated
+            since = each.secret.last_updated
             # What Envoy took in after the Secret was read may be newer than what was read.
             is_newer = since is not None and since >= self._snapshot.taken_at
-            if leaf and leaf.fingerprint_sha256 != stored.fingerprint_sha256 and not is_newer:
+            if each.served and stored.serial not in each.serials and not is_newer:
                 yield each
 
     @question(rests_on=[held_secrets])
     def divergent_secrets(self) -> tuple[HeldSecret, ...]:
         """Return the credentials of which pods serve different certificates, lastingly."""
         found = (
-            replace(held, pods=tuple(each for each in held.pods if each.secret.leaf))
+            replace(held, pods=tuple(each for each in held.pods if each.served))
             for held in self.held_secrets()
         )
         return tuple(
             held
             for held in found
-            if len({each.secret.leaf for each in held.pods}) > 1
+            if len({each.serials for each in held.pods}) > 1
             and not any(each.is_settling for each in held.pods)
         )
 
@@ -244,7 +145,7 @@ class EnvoyQuestions(DeliveryQuestions):
     def orphaned_secrets(self) -> tuple[HeldSecret, ...]:
         """Return the credentials that Envoys serve although their Secret does not exist."""
         found = (
-            replace(held, pods=tuple(each for each in held.pods if each.secret.is_initialized))
+            replace(held, pods=tuple(each for each in held.pods if each.served))
             for held in self.held_secrets()
             if held.uses[0].is_missing
         )
@@ -303,6 +204,10 @@ def sds_name(reference: CredentialReference) -> str:
             return f"{reference.form}://{reference.namespace}/{reference.name}"
         case _:
             return ""
+
+
+def _hosts(uses: Iterable[CredentialUse]) -> frozenset[str]:
+    return frozenset(host for use in uses for host in use.hosts)
 
 
 def _stored(held: HeldSecret) -> CertificateFacts | None:

@@ -108,7 +108,8 @@ class EnvoyState:
     uptime: timedelta | None = None
     secrets: tuple[EnvoySecret, ...] = ()
     listeners: tuple[EnvoyListener, ...] = ()
-    certificates: tuple[EnvoyCertificate, ...] = ()
+    certificates: tuple[EnvoyCertificate, ...] | None = ()
+    """Those that it has loaded, so that clients are shown them; None when they were not read."""
 
     @property
     def started(self) -> datetime | None:

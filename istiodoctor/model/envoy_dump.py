@@ -46,7 +46,8 @@ S = TypeVar("S", bound=shapes.Part)
 class EnvoyAnswers:
     """What the admin port answered, as bytes; empty for what it does not have."""
 
-    certs: bytes = b""
+    certs: bytes | None = b""
+    """Of `/certs`; None where that is not among recorded answers."""
     config_dumps: tuple[bytes, ...] = ()
     """Of `/config_dump`: the whole, or parts by `?resource=`, in one or several answers."""
     listeners: bytes = b""
@@ -63,7 +64,7 @@ def decode_envoy(pod: Ref, *, taken_at: datetime, answers: EnvoyAnswers) -> Envo
             taken_at=taken_at,
             secrets=secrets,
             listeners=_joined(dynamic, decode_listeners(answers.listeners)),
-            certificates=decode_certificates(answers.certs),
+            certificates=None if answers.certs is None else decode_certificates(answers.certs),
         )
         return _with_server_info(state, answers.server_info)
     except Undecodable as error:
@@ -252,8 +253,22 @@ def _joined(
     dynamic: Sequence[EnvoyListener], opened: Sequence[EnvoyListener]
 ) -> tuple[EnvoyListener, ...]:
     """Return the listeners of the dump, and those that only the list of open ones shows."""
-    known = {each.name for each in dynamic}
-    return (*dynamic, *(each for each in opened if each.name not in known))
+    found: dict[str, EnvoyListener] = {}
+    for each in dynamic:
+        found[each.name] = _merged(found[each.name], each) if each.name in found else each
+    for each in opened:
+        found.setdefault(each.name, each)
+    return tuple(found.values())
+
+
+def _merged(one: EnvoyListener, other: EnvoyListener) -> EnvoyListener:
+    """Return two entries about one listener as one; Envoy lists a first refusal by itself."""
+    return replace(
+        one if one.filter_chains else other,
+        states=one.states | other.states,
+        error=one.error or other.error,
+        refused_at=one.refused_at or other.refused_at,
+    )
 
 
 def _certificate(found: shapes.Certificate, *, is_authority: bool) -> EnvoyCertificate:

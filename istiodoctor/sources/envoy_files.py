@@ -57,7 +57,7 @@ class EnvoyFolder:
             pod,
             taken_at=self.taken_at,
             answers=EnvoyAnswers(
-                certs=answers.get("certs", b""),
+                certs=answers.get("certs"),
                 config_dumps=(answers[CONFIG_DUMP],),
                 listeners=answers.get("listeners", b""),
                 server_info=answers.get("server_info", b""),

@@ -85,6 +85,7 @@ class _Tunnel:
         try:
             while data := await reader.read(_CHUNK):
                 await self._send(self._channel, data)
+                await asyncio.sleep(0)  # else the end of a client that went away goes unnoticed
         except OSError:
             pass  # a reset by the listener ends the tunnel like its close does
         finally:

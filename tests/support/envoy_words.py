@@ -1,18 +1,20 @@
 """The state of an Envoy, written as short YAML in examples.
 
 `secrets`: a list with `name` (the SDS name), `certificate` (in the words of a Secret's values;
-none: Envoy waits for it) and `updated`. `listeners`: a list with `name`, `port`, and `refused`
-(why) and `at` of a version that Envoy refused; `open: false` where it has no older one. All of it
-goes through the decoder of Envoy's own answers.
+none: Envoy waits for it), `updated`, and `in_use` where Envoy refused that certificate: the words
+of the older one that it serves, or `nothing`. `listeners`: a list with `name`, `port`, and
+`refused` (why) and `at` of a version that Envoy refused; `open: false` where it has no older one.
+All of it goes through the decoder of Envoy's own answers.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import yaml
 
+from istiodoctor.model.certificates import read_bundle
 from istiodoctor.model.envoy import EnvoyState
 from istiodoctor.model.envoy_dump import EnvoyAnswers, decode_envoy
 from istiodoctor.model.kind import CORE
@@ -32,7 +34,7 @@ def envoy_state(
     state = decode_envoy(
         Ref(CORE, "Pod", namespace, name),
         taken_at=taken_at,
-        answers=EnvoyAnswers(config_dumps=(config_dump(said, pem),)),
+        answers=EnvoyAnswers(config_dumps=(config_dump(said, pem),), certs=certs(said, pem)),
     )
     if not isinstance(state, EnvoyState):
         raise TypeError(state.message)
@@ -51,10 +53,49 @@ def config_dump(said: Mapping[str, Any], pem: Callable[[str], str]) -> bytes:
         },
         {
             "@type": f"{ADMIN}.ListenersConfigDump",
-            "dynamic_listeners": [_listener(each) for each in said.get("listeners", ())],
+            "dynamic_listeners": [
+                *(_listener(each) for each in said.get("listeners", ())),
+                _using([each["name"] for each in secrets]),
+            ],
         },
     ]
     return json.dumps({"configs": dumps}).encode()
+
+
+def certs(said: Mapping[str, Any], pem: Callable[[str], str]) -> bytes:
+    """Return what Envoy would answer to `/certs`."""
+    loaded = [
+        read_bundle(pem(words).encode()).certificates[0]
+        for each in said.get("secrets", ())
+        if "certificate" in each
+        if (words := each.get("in_use", each["certificate"])) != "nothing"
+    ]
+    chain = [
+        {
+            "path": "<inline>",
+            "serial_number": each.serial,
+            "subject_alt_names": [{"dns": name} for name in each.dns_names],
+            "valid_from": _time(each.not_before),
+            "expiration_time": _time(each.not_after),
+        }
+        for each in loaded
+    ]
+    return json.dumps({"certificates": [{"cert_chain": chain}]}).encode()
+
+
+def _using(names: Sequence[str]) -> dict[str, Any]:
+    """Return an open listener whose filter chains use these Secrets."""
+    chains = [
+        {
+            "transport_socket": {
+                "typed_config": {
+                    "common_tls_context": {"tls_certificate_sds_secret_configs": [{"name": name}]}
+                }
+            }
+        }
+        for name in names
+    ]
+    return {"name": "https", "active_state": {"listener": {"filter_chains": chains}}}
 
 
 def _secret(said: Mapping[str, Any], pem: Callable[[str], str]) -> dict[str, Any]:

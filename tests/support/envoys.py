@@ -26,7 +26,7 @@ Resource = Mapping[str, Any]
 class Envoy:
     """A running Envoy, as a context manager; `admin` is where its admin port listens.
 
-    Secrets and listeners are given as they are sent: see `sds_secret` and `https_listener`.
+    Secrets and listeners are given as they are sent: see `sds_secret` and `listener`.
     """
 
     def __init__(self, folder: Path, clusters: Sequence[Resource] = ()) -> None:

@@ -94,8 +94,9 @@ class AdminPort:
         while piece := response.read(CHUNK):
             body += piece
             if len(body) > self._limit:
-                size = self._limit // MEBIBYTE
-                raise RequestError(self._words(f"answers with more than {size} MiB", path))
+                raise self._too_much(path)
+        if response.length:  # it was to be longer, and nothing says so but this
+            raise HTTPException
         if response.will_close:
             self._close()
         if response.status not in (200, 404):
@@ -108,7 +109,7 @@ class AdminPort:
         if tunnel.refusal:
             return RequestError(tunnel.refusal)
         if tunnel.is_overrun:
-            return RequestError(self._words("answers with too much", path))
+            return self._too_much(path)
         match error:
             case RequestError() | RemoteDisconnected():
                 return error
@@ -118,6 +119,10 @@ class AdminPort:
                 return RequestError(self._words("does not answer as HTTP does", path))
             case _:
                 return RequestError(self._words("breaks the connection", path))
+
+    def _too_much(self, path: str) -> RequestError:
+        size = self._limit // MEBIBYTE
+        return RequestError(self._words(f"answers with more than {size} MiB", path))
 
     def _words(self, what: str, path: str) -> str:
         return f"port {self._port} {what}: GET {path}"
