@@ -308,7 +308,7 @@ def test_a_port_that_says_nothing_costs_the_others_nothing(
     pretend(silent)
     pretend(answering(NOTHING, []), "other")
 
-    reading = asked(connect(server, seconds=6), GATEWAY, OTHER)
+    reading = asked(connect(server, seconds=40), GATEWAY, OTHER)
 
     assert [each.pod.name for each in reading.envoys] == ["other"]
     assert words(reading) == [
