@@ -54,7 +54,7 @@ class SourceArguments:
     namespaces: tuple[str, ...]
     only_namespaces: bool
     no_logs: bool
-    no_envoy: bool = False
+    no_envoy: bool
     since: str
     timeout: str
     whole_cluster: bool

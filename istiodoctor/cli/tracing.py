@@ -12,12 +12,11 @@ from istiodoctor.cli.opening import Opener, sources
 from istiodoctor.cli.output import refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
 from istiodoctor.cli.scanning import WRONG_USAGE, configuration
-from istiodoctor.cli.selection import registry
+from istiodoctor.cli.selection import declined, registry
 from istiodoctor.cli.sources import refuse_contradictions
 from istiodoctor.diagnosis.tracing import trace
 from istiodoctor.engine import Options, judged
 from istiodoctor.mesh.requests import Request
-from istiodoctor.model.kind import Kind
 from istiodoctor.renderers import TRACE_RENDERERS
 from istiodoctor.report import ScanError, ScanInfo, ToolInfo, Trace, TraceVerdict
 from istiodoctor.sources.source import SourceError
@@ -46,7 +45,7 @@ def run(arguments: TraceArguments) -> Exit:
     options = Options(
         config=config,
         facts=facts(config, arguments.trust_anchors),
-        declined=frozenset({Kind.POD_LOG}) if arguments.no_logs else frozenset(),
+        declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
     )
     name, open_ = next(iter(sources(arguments)))
     found = _traced(name, open_, checks, options, request)

@@ -103,15 +103,21 @@ def _step(
             wire.handshake()
         wire.send(_request(parts, target))
         return _answer(wire, step), Outcome.ANSWERED
+    except ConnectionError as error:  # also http.client's own word for an early end
+        return _failed(step, error)
     except (HTTPException, ValueError, TooMuchError) as error:
         words = f"{type(error).__name__} {shown(error)}"
         return replace(step, error=words), Outcome.NOT_HTTP
     except Exception as error:  # whatever breaks, it is an observation
-        failed = connection_failure(error)
-        return replace(step, error=failed["detail"] or str(failed["outcome"])), failed["outcome"]
+        return _failed(step, error)
     finally:
         if channel is not None:
             channel.close()
+
+
+def _failed(step: HttpStep, error: Exception) -> tuple[HttpStep, Outcome]:
+    failed = connection_failure(error)
+    return replace(step, error=failed["detail"] or str(failed["outcome"])), failed["outcome"]
 
 
 def _request(parts: SplitResult, target: HttpTarget) -> bytes:
