@@ -75,6 +75,16 @@ class Outcome(StrEnum):
     """Nothing was learned: the port-forward did not come about, or something else broke."""
 
 
+_ENDINGS = {
+    Outcome.RESET: "the connection was closed without a word",
+    Outcome.REFUSED: "the connection was refused: nobody listens",
+    Outcome.TIMED_OUT: "there was no answer in time",
+    Outcome.UNREACHABLE: "there is no way there",
+    Outcome.NOT_TLS: "the answer is not TLS",
+    Outcome.HANDSHAKE: "TLS was agreed on",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsTarget:
     """One handshake to make."""
@@ -128,6 +138,24 @@ class TlsObservation:
         """Whether it cannot be told which certificate came first."""
         return self.unreadable_certificates > 0
 
+    @property
+    def ending(self) -> str:
+        """What was shown, or how it ended, in words."""
+        if self.alert:
+            return f"the alert '{self.alert}'"
+        if self.leaf:
+            return (
+                f"serial {self.leaf.serial}, issued by {self.leaf.issuer or 'nobody'},"
+                f" valid until {self.leaf.not_after:%Y-%m-%d %H:%M} UTC"
+            )
+        words = _ENDINGS.get(self.outcome, str(self.outcome))
+        return f"{words} ({self.detail})" if self.detail else words
+
+    def __str__(self) -> str:
+        """`Pod istio-system/ingress-1 port 8443, SNI shop.example.com: serial …`."""
+        asked = f"SNI {self.target.sni}" if self.target.sni else "without SNI"
+        return f"{self.target.door}, {asked}: {self.ending}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortDoor:
@@ -175,6 +203,11 @@ class HttpStep:
     body: str = ""
     """The beginning of an error's page, cut and redacted; hostile."""
     error: str = ""
+
+    def __str__(self) -> str:
+        """`GET http://shop.example.com/ through 203.0.113.10:80: 301 → https://…`."""
+        onward = f" → {self.location}" if self.location else ""
+        return f"GET {self.url} through {self.door}: {self.status or self.error}{onward}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import ending, handshake_evidence
+from istiodoctor_checks.wire import handshake_evidence
 
 
 @check(
@@ -131,7 +131,7 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{silent.door}, the way to {silent.server}, does not answer from here"
-                f" ({ending(seen)}), while its pods do."
+                f" ({seen.ending}), while its pods do."
             ),
             objects=(
                 *((Place(service),) if service else ()),

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import ending, handshake_evidence
+from istiodoctor_checks.wire import handshake_evidence
 from istiodoctor_checks.wording import listing
 
 
@@ -132,7 +132,7 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{foreign.host} resolves to {listing(seen.addresses)}, the gateway of"
                 f" {foreign.server} is at {listing(foreign.own)}. What answers there:"
-                f" {ending(seen)}."
+                f" {seen.ending}."
             ),
             objects=(foreign.server.place, Place(seen.target.door.gateway)),
             identity=Identity.of(foreign.server.gateway, foreign.host),

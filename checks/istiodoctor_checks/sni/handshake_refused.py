@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.doors import RefusedHandshake
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import ending, handshake_evidence
+from istiodoctor_checks.wire import handshake_evidence
 
 
 @check(
@@ -107,7 +107,7 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{first.target.door} refuses TLS for {refused.host}, which {refused.server} is"
-                f" configured for: {ending(first)}.{_elsewhere(refused)}"
+                f" configured for: {first.ending}.{_elsewhere(refused)}"
             ),
             objects=(
                 refused.server.place,
