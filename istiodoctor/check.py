@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.log_meaning import PATTERNS, Meaning
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import Kind
 
 Judge = Callable[[Mesh], Iterable[Finding]]
@@ -38,6 +39,8 @@ class Check:
 
     They are collected and granted like `needs`, but a check is not skipped for want of them.
     """
+    claims: Claim | None = None
+    """What it says that clients meet: Envoy and the wire, once looked at, confirm or belie it."""
 
     @property
     def reads(self) -> frozenset[Kind]:
@@ -77,6 +80,7 @@ def check(
     explains: Iterable[str] = (),
     logs: Iterable[Meaning] = (),
     evidence: Iterable[Kind] = (),
+    claims: Claim | None = None,
 ) -> Callable[[Judge], Check]:
     """Turn a function over the mesh into a Check; nothing is registered, discovery finds it."""
 
@@ -89,6 +93,7 @@ def check(
             explains=frozenset(explains),
             logs=frozenset(logs),
             evidence=frozenset(evidence),
+            claims=claims,
             judge=judge,
         )
 

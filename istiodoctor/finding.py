@@ -153,6 +153,8 @@ class Finding:
     confidence: Confidence = Confidence.CERTAIN
     deadline: datetime | None = None
     """When it gets worse by itself: an expiry."""
+    is_settling: bool = False
+    """It is so new that it may be over by itself within minutes: `scan --wait` waits for it."""
     credentials: frozenset[tuple[str, str]] = frozenset()
     """Namespace and name of the Secrets concerned: findings meet on them."""
     servers: frozenset[str] = frozenset()

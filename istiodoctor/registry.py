@@ -12,6 +12,7 @@ from typing import Any
 from istiodoctor.check import Check
 from istiodoctor.finding import Severity
 from istiodoctor.mesh.log_meaning import Meaning
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import Kind
 
 GROUP = "istiodoctor.checks"
@@ -117,6 +118,8 @@ def _misdeclared(check: Any) -> str:
         return f"{check.code} {check.name}: a code looks like CRED001, a name like a-problem"
     if not isinstance(check.severity, Severity):
         return f"{check.code}: its severity is no Severity"
+    if check.claims is not None and not isinstance(check.claims, Claim):
+        return f"{check.code}: what it claims is no Claim"
     for field, kind in FIELDS.items():
         if not all(isinstance(each, kind) for each in getattr(check, field)):
             return f"{check.code}: its {field} are not all of the type {kind.__name__}"

@@ -165,6 +165,14 @@ class ProvenFix:
         return self.fix.patches
 
 
+class Corroboration(StrEnum):
+    """What Envoy and the wire say of a diagnosis, where they were looked at."""
+
+    CONFIRMED = "confirmed"
+    CONTRADICTED = "contradicted"
+    """Clients do not meet what follows from the objects, or not yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """One finding after merging: a problem's or a symptom's shared shape."""
@@ -183,10 +191,13 @@ class Diagnosis:
     """`v1:` and the SHA-256 of code and identity."""
     identity: str
     deadline: datetime | None = None
+    is_settling: bool = False
+    """It may be over by itself within minutes."""
     docs: str = ""
     baseline: BaselineState | None = None
     caused_by: tuple[str, ...] = ()
     """Fingerprints of the problems that explain it; empty for a problem."""
+    corroboration: Corroboration | None = None
 
     @property
     def subject(self) -> Ref:
@@ -209,6 +220,11 @@ class Problem:
     deadline: datetime | None
     symptoms: tuple[Diagnosis, ...] = ()
 
+    @property
+    def is_settling(self) -> bool:
+        """Whether some of it is so new that it may be over by itself within minutes."""
+        return any(each.is_settling for each in (self.cause, *self.symptoms))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
@@ -230,16 +246,27 @@ class CertificateSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateReport:
-    """One certificate that a gateway uses."""
+    """One certificate that a gateway uses, as one source shows it."""
 
     credential: Ref
+    """The Secret that it is from, or that is to be served there."""
     source: CertificateSource
     subject_alternative_names: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
+    not_before: datetime | None
+    not_after: datetime | None
+    """None where Envoy does not say."""
     renewal_time: datetime | None
+    """When what is stored is to be renewed; None for what is only seen."""
     serial: str
     fingerprint_sha256: str
+    """Empty where only Envoy's list of loaded certificates shows it."""
+    seen_at: tuple[str, ...] = ()
+    """The pods whose Envoy holds it, or the doors where it was served; none for what is stored."""
+
+    @property
+    def identity(self) -> tuple[str, datetime | None, datetime | None]:
+        """What tells it from others of its Secret, whichever source shows it."""
+        return (self.serial, self.not_before, self.not_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

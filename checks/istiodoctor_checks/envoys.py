@@ -7,7 +7,6 @@ from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
 from istiodoctor.mesh.envoy_secrets import PodSecret
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.wording import listing
 
 SHOWN = 4
 
@@ -17,7 +16,7 @@ def envoy_evidence(pods: Iterable[PodSecret]) -> tuple[Evidence, ...]:
     return tuple(
         Evidence(
             kind=EvidenceKind.ENVOY,
-            text=f"Envoy in {each.pod}: {each.secret.name} {_content(each)}",
+            text=str(each),
             ref=each.pod,
             at=each.secret.last_updated,
         )
@@ -75,14 +74,3 @@ def span(age: timedelta | None) -> str:
     if minutes < 120:
         return f" for {minutes} min"
     return f" for {minutes // 60} h" if minutes < 48 * 60 else f" for {minutes // 1440} days"
-
-
-def _content(held: PodSecret) -> str:
-    if not held.secret.is_initialized:
-        return "was asked for and has not come"
-    leaf = held.secret.leaf
-    sent = f"has serial {leaf.serial}" if leaf else "is there"
-    if not held.is_refused:
-        return sent
-    served = listing(f"serial {each.serial}" for each in held.served)
-    return f"{sent}, which is not in use; {served or 'nothing'} is used in its place"

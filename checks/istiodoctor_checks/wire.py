@@ -9,6 +9,8 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import value_of
 
 SHOWN = 4
+
+
 def handshake_evidence(seen: Iterable[TlsObservation]) -> tuple[Evidence, ...]:
     """Return handshakes as evidence: the first few."""
     return tuple(

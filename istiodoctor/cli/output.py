@@ -1,10 +1,10 @@
 """Write reports to stdout and files."""
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from istiodoctor.cli.exits import UsageError
 from istiodoctor.renderers import RENDERERS, Display
@@ -37,7 +37,7 @@ def write_each(targets: Targets, render: Callable[[str, Display], str]) -> None:
     failed: list[str] = []
     for name, path in targets:
         if path is None:
-            _show(render(name, _screen()))
+            _show(render(name, screen(sys.stdout)))
             continue
         try:
             _save(path, render(name, Display(width=DEFAULT_WIDTH)))
@@ -71,11 +71,23 @@ def _save(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _screen() -> Display:
+def screen(stream: TextIO) -> Display:
+    """Return what the terminal, file or pipe behind a stream can show."""
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    encoding = (stream.encoding or "").lower().replace("-", "")
     return Display(
-        width=shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns,
-        color=sys.stdout.isatty() and not plain,
+        width=_width(stream),
+        color=stream.isatty() and not plain,
         unicode=encoding.startswith("utf"),
     )
+
+
+def _width(stream: TextIO) -> int:
+    """Return the columns of the terminal; COLUMNS overrides them, as it does everywhere."""
+    try:
+        there = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        there = 0
+    written = os.environ.get("COLUMNS", "")
+    asked = int(written) if written.isdecimal() and len(written) < 6 else 0
+    return asked or there or DEFAULT_WIDTH

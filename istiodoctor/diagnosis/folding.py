@@ -107,8 +107,10 @@ def _diagnosis(finding: Merged, caused_by: tuple[Merged, ...], locate: Locate) -
         fingerprint=finding.fingerprint,
         identity=str(finding.identity),
         deadline=finding.deadline,
+        is_settling=finding.is_settling,
         docs=f"docs/checks/{finding.code}.md",
         caused_by=tuple(each.fingerprint for each in sorted(caused_by, key=_alone)),
+        corroboration=finding.corroboration,
     )
 
 

@@ -10,6 +10,7 @@ from istiodoctor.check import Check
 from istiodoctor.diagnosis.runs import Run
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.model.ref import Place
+from istiodoctor.report import Corroboration
 
 MOST_EVIDENCE = 20
 T = TypeVar("T")
@@ -30,8 +31,10 @@ class Merged:
     evidence: tuple[Evidence, ...]
     fixes: tuple[Fix, ...]
     deadline: datetime | None
+    is_settling: bool
     credentials: frozenset[tuple[str, str]]
     servers: frozenset[str]
+    corroboration: Corroboration | None = None
 
     @property
     def code(self) -> str:
@@ -87,6 +90,7 @@ def _merged(check: Check, identity: Identity, findings: list[Finding]) -> Merged
         )[:MOST_EVIDENCE],
         fixes=_unique((fix for f in (worst, *findings) for fix in f.fixes), lambda fix: fix.title),
         deadline=min(deadlines, default=None),
+        is_settling=any(finding.is_settling for finding in findings),
         credentials=frozenset().union(*(finding.credentials for finding in findings)),
         servers=frozenset().union(*(finding.servers for finding in findings)),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from istiodoctor.config import Config
 from istiodoctor.diagnosis.certificates import certificates
+from istiodoctor.diagnosis.corroboration import corroborate
 from istiodoctor.diagnosis.folding import fold
 from istiodoctor.diagnosis.hosts import hosts
 from istiodoctor.diagnosis.merging import Merged, merge
@@ -46,9 +47,8 @@ class Judgement:
 def diagnose(judgement: Judgement) -> Report:
     """Merge, link, fold and rank what the checks found."""
     mesh, snapshot = judgement.mesh, judgement.snapshot
-    kept, ignored = _without_ignored(
-        in_scope(merge(judgement.runs), judgement.scope, mesh), judgement
-    )
+    found = corroborate(merge(judgement.runs), mesh)
+    kept, ignored = _without_ignored(in_scope(found, judgement.scope, mesh), judgement)
     problems = fold(kept, lambda place: _located(place, snapshot))
     checks = tuple(run.report for run in judgement.runs)
     served = hosts(mesh, problems, judgement.scope)

@@ -11,6 +11,7 @@ from istiodoctor.mesh.probing import ProbeTargetQuestions
 from istiodoctor.mesh.refusals import RefusalQuestions
 from istiodoctor.mesh.replies import ReplyQuestions
 from istiodoctor.mesh.reuse import ReuseQuestions
+from istiodoctor.mesh.testimony import TestimonyQuestions
 from istiodoctor.mesh.upgrades import UpgradeQuestions
 from istiodoctor.mesh.wanted import WantedQuestions
 
@@ -19,6 +20,7 @@ __all__ = ["Mesh"]
 
 class Mesh(
     JourneyQuestions,
+    TestimonyQuestions,
     WantedQuestions,
     ReplyQuestions,
     ProbeTargetQuestions,

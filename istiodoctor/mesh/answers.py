@@ -40,7 +40,7 @@ class Ending:
 
     kind: AnswerKind
     status: int = 0
-    """Of a redirect or a direct response; 0 for others."""
+    """Of a redirect or a direct response, and what a backend was seen to answer; else 0."""
     location: str = ""
     """Of a redirect."""
 

@@ -57,6 +57,21 @@ class PodSecret:
         """Whether that has changed so lately that it may change again by itself."""
         return self.age is not None and self.age < SETTLING_TIME
 
+    def __str__(self) -> str:
+        """`Envoy in Pod istio-system/ingress-1: kubernetes://shop-cert has serial 12ab`."""
+        return f"Envoy in {self.pod}: {self.secret.name} {self._content}"
+
+    @property
+    def _content(self) -> str:
+        if not self.secret.is_initialized:
+            return "was asked for and has not come"
+        leaf = self.secret.leaf
+        sent = f"has serial {leaf.serial}" if leaf else "is there"
+        if not self.is_refused:
+            return sent
+        served = " and ".join(f"serial {each.serial}" for each in self.served[:2])
+        return f"{sent}, which is not in use; {served or 'nothing'} is used in its place"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HeldSecret:

@@ -41,6 +41,10 @@ class Way:
     """The gateway's pods; None where no gateway takes the request."""
     hops: tuple[Hop, ...]
     ending: Ending
+    entry: Entry | None = None
+    """How it comes to the pods."""
+    is_unseen: bool = False
+    """Its end was to be looked at on the wire, and nothing could be learned of it."""
 
 
 class JourneyQuestions(EntryQuestions, AnswerQuestions):
@@ -70,11 +74,11 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         A redirect ends it: what follows is another request. Hops after a broken one are not there.
         """
         found = tuple(
-            _way(request, workload, self._walk(request, workload, entry))
+            _way(request, workload, entry, self._walk(request, workload, entry))
             for workload in self.serving_workloads(request)
             for entry in self.entries(request, workload)
         )
-        return found or (_way(request, None, self._nowhere(request)),)
+        return found or (_way(request, None, None, self._nowhere(request)),)
 
     def _gateways_are_known(self) -> bool:
         return self._is_complete(Kind.ISTIO_GATEWAY) and self._is_complete(Kind.GATEWAY)
@@ -192,13 +196,19 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         return (yield from self._delivered(passage.targets, server.port, workload))
 
 
-def _way(request: Request, workload: Workload | None, walk: Walk) -> Way:
+def _way(request: Request, workload: Workload | None, entry: Entry | None, walk: Walk) -> Way:
     hops: list[Hop] = []
     while True:
         try:
             hops.append(next(walk))
         except StopIteration as end:
-            return Way(request=request, workload=workload, hops=tuple(hops), ending=end.value)
+            return Way(
+                request=request,
+                workload=workload,
+                hops=tuple(hops),
+                ending=end.value,
+                entry=entry,
+            )
 
 
 def _misunderstanding(listener: Listener, *, is_tls: bool) -> str:

@@ -13,6 +13,8 @@ _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 SEE_OTHER = 303
+FOR_ONE_HOST = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers that clients take to no other host."""
 BECOMES_GET = frozenset({301, 302, SEE_OTHER})
 
 
@@ -101,11 +103,12 @@ class Request:
     def redirected(self, location: str, status: int) -> "Request":
         """Return the request that follows a redirect; raises ValueError where it leads nowhere."""
         target = Request.of_url(urljoin(self.url, location).partition("#")[0])
+        left_behind = {"host"} if target.host == self.host else {"host", *FOR_ONE_HOST}
         rewritten = status == SEE_OTHER or (status in BECOMES_GET and self.method == "POST")
         return replace(
             target,
             method="GET" if rewritten and self.method != "HEAD" else self.method,
-            headers=tuple(each for each in self.headers if each[0] != "host"),
+            headers=tuple(each for each in self.headers if each[0] not in left_behind),
             source_namespace=self.source_namespace,
         )
 

@@ -22,18 +22,31 @@ class HopState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Confirmation(StrEnum):
+    """What Envoy and the wire say of a hop that the objects describe."""
+
+    CONFIRMED = "confirmed"
+    CONTRADICTED = "contradicted"
+    NOT_LOOKED_AT = "not-looked-at"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
     """One station on a host's way through the mesh."""
 
     hop: str
-    """`front`, `service`, `workload`, `listener`, `server`, `certificate`, `virtual-host`,
-    `redirect`, `route`, `backend` or `endpoints`."""
+    """`dns`, `front`, `service`, `workload`, `listener`, `server`, `certificate`,
+    `virtual-host`, `redirect`, `route`, `backend` or `endpoints`; `dns` on the wire only."""
     ref: Ref | None
     state: HopState
     text: str
+    """What the objects say."""
     code: str = ""
     """The check whose finding explains what is wrong here; empty when none does."""
+    confirmation: Confirmation = Confirmation.NOT_LOOKED_AT
+    seen: str = ""
+    """What Envoy and the wire show, or why they were not looked at; hostile. May be empty where a
+    later hop shows that this one was passed."""
 
 
 OK, BROKEN, WARNING, UNKNOWN = HopState.OK, HopState.BROKEN, HopState.WARNING, HopState.UNKNOWN

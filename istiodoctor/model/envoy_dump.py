@@ -5,7 +5,7 @@ https://www.envoyproxy.io/docs/envoy/latest/operations/admin
 
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -27,7 +27,7 @@ from istiodoctor.model.envoy import (
 )
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
-from istiodoctor.model.snapshot import Unread, UnreadReason
+from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 
 MOST_BYTES = 64 * 1024 * 1024
 """The largest answer that is looked at."""
@@ -44,31 +44,47 @@ S = TypeVar("S", bound=shapes.Part)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvoyAnswers:
-    """What the admin port answered, as bytes; empty for what it does not have."""
+    """What the admin port answered, as bytes; empty for what it does not have.
+
+    None where there is no answer, or where it is not among recorded ones.
+    """
 
     certs: bytes | None = b""
-    """Of `/certs`; None where that is not among recorded answers."""
+    """Of `/certs`."""
     config_dumps: tuple[bytes, ...] = ()
     """Of `/config_dump`: the whole, or parts by `?resource=`, in one or several answers."""
-    listeners: bytes = b""
+    listeners: bytes | None = b""
     """Of `/listeners?format=json`."""
-    server_info: bytes = b""
+    server_info: bytes | None = b""
+    missing: tuple[Unread, ...] = ()
+    """Why there are no others."""
 
 
-def decode_envoy(pod: Ref, *, taken_at: datetime, answers: EnvoyAnswers) -> EnvoyState | Unread:
-    """Return the state of a pod's Envoy, or why it cannot be told from these answers."""
-    try:
-        secrets, dynamic = decode_config_dump(*answers.config_dumps)
-        state = EnvoyState(
-            pod=pod,
-            taken_at=taken_at,
-            secrets=secrets,
-            listeners=_joined(dynamic, decode_listeners(answers.listeners)),
-            certificates=None if answers.certs is None else decode_certificates(answers.certs),
-        )
-        return _with_server_info(state, answers.server_info)
-    except Undecodable as error:
-        return unread_envoy(pod, f"what Envoy answers cannot be used: {error}")
+def decode_envoy(pod: Ref, *, taken_at: datetime, answers: EnvoyAnswers) -> Reading:
+    """Return the state of a pod's Envoy as far as its answers tell, and what they do not.
+
+    One answer that is of no use takes nothing from the others; without any there is no state.
+    """
+    state = EnvoyState(pod=pod, taken_at=taken_at, certificates=None)
+    steps: tuple[tuple[Callable[[EnvoyState, bytes], EnvoyState], bytes | None], ...] = (
+        (_with_certificates, answers.certs),
+        *((_with_config_dump, each) for each in answers.config_dumps),
+        (_with_listeners, answers.listeners),
+        (_with_server_info, answers.server_info),
+    )
+    unread = list(answers.missing)
+    is_known = False
+    for step, answer in steps:
+        try:
+            state = state if answer is None else step(state, answer)
+        except Undecodable as error:
+            words = f"what Envoy answers cannot be used: {error}"
+            unread.append(unread_envoy(pod, words))
+        else:
+            is_known = is_known or bool(answer and answer.strip())
+    if unread and not is_known:
+        return Reading(unread=tuple(unread[:1]))
+    return Reading(envoys=(state,), unread=tuple(unread))
 
 
 def unread_envoy(
@@ -126,6 +142,23 @@ def decode_certificates(answer: bytes) -> tuple[EnvoyCertificate, ...]:
         for is_authority, found in ((False, group.cert_chain), (True, group.ca_cert))
         for each in found
     )
+
+
+def _with_certificates(state: EnvoyState, answer: bytes) -> EnvoyState:
+    return replace(state, certificates=decode_certificates(answer))
+
+
+def _with_config_dump(state: EnvoyState, answer: bytes) -> EnvoyState:
+    secrets, listeners = decode_config_dump(answer)
+    return replace(
+        state,
+        secrets=(*state.secrets, *secrets),
+        listeners=_joined((*state.listeners, *listeners), ()),
+    )
+
+
+def _with_listeners(state: EnvoyState, answer: bytes) -> EnvoyState:
+    return replace(state, listeners=_joined(state.listeners, decode_listeners(answer)))
 
 
 def _with_server_info(state: EnvoyState, answer: bytes) -> EnvoyState:

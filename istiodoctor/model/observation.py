@@ -113,6 +113,8 @@ class TlsObservation:
     """What was negotiated: `TLSv1.3`."""
     versions: tuple[str, ...] = ()
     """Those with which a handshake succeeded when they were offered alone, and the first."""
+    older_alert: str = ""
+    """The alert by which TLS 1.2 alone was refused, where 1.3 was agreed on."""
     alpn: str = ""
     cipher: str = ""
     chain: tuple[CertificateFacts, ...] = ()
@@ -180,6 +182,16 @@ class HttpTarget:
     forwarded_proto: str = ""
     """Sent as X-Forwarded-Proto; empty to send none."""
     http_version: str = "1.1"
+    method: str = "GET"
+    """`GET` or `HEAD`: nothing else is ever sent."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Sent beside a client's own, and in their place: names in lower case, values in ASCII."""
+    follows_redirects: bool = True
+    answer_begins: str = ""
+    """What the body of the right answer begins with; empty where any answer is right."""
+    sni: str = ""
+    """The name that TLS is agreed on with, like on a connection that a browser reuses; empty for
+    that of the URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +214,8 @@ class HttpStep:
     """What this side takes it to be."""
     body: str = ""
     """The beginning of an error's page, cut and redacted; hostile."""
+    is_expected: bool | None = None
+    """Whether the body begins as the right answer does; None where none was told from another."""
     error: str = ""
 
     def __str__(self) -> str:
@@ -218,6 +232,8 @@ class HttpObservation:
     outcome: Outcome
     steps: tuple[HttpStep, ...]
     at: datetime
+    addresses: tuple[str, ...] = ()
+    """To what names on the way resolved."""
 
     @property
     def last(self) -> HttpStep:

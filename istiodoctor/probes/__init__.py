@@ -106,14 +106,17 @@ class _Prober:
     def http(self, target: HttpTarget) -> HttpObservation:
         """Make one request."""
         seconds = min(self.seconds_each, self.deadline.remaining)
-        return request(target, self._way, self._serves, timeout=seconds)
+        resolved: list[str] = []
+        seen = request(
+            target, lambda door: _Door(self, door, resolved), self._serves, timeout=seconds
+        )
+        return replace(seen, addresses=tuple(dict.fromkeys(resolved)))
 
-    def _way(self, door: Door) -> Connector:
-        return _Door(self, door)
-
-    def open(self, door: Door) -> Connector:
-        """Return a way to a door; raises OSError."""
-        return self._connector(door)[0]
+    def open(self, door: Door, resolved: list[str]) -> Connector:
+        """Return a way to a door, and note what its name resolves to; raises OSError."""
+        connector, addresses = self._connector(door)
+        resolved += addresses
+        return connector
 
     def _connector(self, door: Door) -> tuple[Connector, tuple[str, ...]]:
         if door.pod is not None:
@@ -148,9 +151,10 @@ class _Door:
 
     prober: _Prober
     door: Door
+    resolved: list[str]
 
     def connect(self, timeout: float) -> Stream:
-        return self.prober.open(self.door).connect(timeout)
+        return self.prober.open(self.door, self.resolved).connect(timeout)
 
 
 def _unseen(seen: Iterable[Observation]) -> Iterable[Unread]:

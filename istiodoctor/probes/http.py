@@ -1,6 +1,7 @@
 """One request, and the redirects after it, followed by hand."""
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ MOST_BODY = 2 * 1024
 LONGEST_LOCATION = 2000
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+SENT = frozenset({"GET", "HEAD"})
+"""Methods that change nothing on the other side (RFC 9110 §9.2.1)."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Connect = Callable[[Door], Connector]
 Serves = Callable[[str], bool]
@@ -49,7 +53,7 @@ def request(
             break
         step, ending = _step(url, door, target, connect(door), deadline)
         steps.append(step)
-        url = _next(step)
+        url = _next(step) if target.follows_redirects else ""
         if ending is not Outcome.ANSWERED or not url:
             outcome = ending
             break
@@ -99,10 +103,11 @@ def _step(
         parts = urlsplit(url)
         wire: Channel | TlsChannel = channel
         if parts.scheme == "https":
-            wire = TlsChannel(channel, client_context(alpn=("http/1.1",)), parts.hostname or "")
+            name = target.sni or parts.hostname or ""
+            wire = TlsChannel(channel, client_context(alpn=("http/1.1",)), name)
             wire.handshake()
         wire.send(_request(parts, target))
-        return _answer(wire, step), Outcome.ANSWERED
+        return _answer(wire, step, target), Outcome.ANSWERED
     except ConnectionError as error:  # also http.client's own word for an early end
         return _failed(step, error)
     except (HTTPException, ValueError, TooMuchError) as error:
@@ -124,20 +129,28 @@ def _request(parts: SplitResult, target: HttpTarget) -> bytes:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii() or not path.isprintable() or " " in path:
         raise ValueError("the path cannot be sent")
-    lines = [
-        f"GET {path} HTTP/{target.http_version}",
-        f"Host: {parts.netloc.rpartition('@')[2]}",
-        "User-Agent: istiodoctor",
-        "Accept: */*",
-        "Connection: close",
-    ]
-    if target.forwarded_proto:
-        lines.append(f"X-Forwarded-Proto: {target.forwarded_proto}")
-    return "\r\n".join((*lines, "", "")).encode("ascii")
+    if target.method not in SENT or not all(map(_can_be_sent, target.headers)):
+        raise ValueError("the method or a header is never sent")
+    headers = {
+        "host": parts.netloc.rpartition("@")[2],
+        "user-agent": "istiodoctor",
+        "accept": "*/*",
+        **({"x-forwarded-proto": target.forwarded_proto} if target.forwarded_proto else {}),
+        **dict(target.headers),
+        "connection": "close",
+    }
+    lines = (f"{'-'.join(map(str.capitalize, k.split('-')))}: {v}" for k, v in headers.items())
+    first = f"{target.method} {path} HTTP/{target.http_version}"
+    return "\r\n".join((first, *lines, "", "")).encode("ascii")
 
 
-def _answer(wire: Channel | TlsChannel, step: HttpStep) -> HttpStep:
-    response = HTTPResponse(_Incoming(wire), method="GET")  # type: ignore[arg-type]  # makefile
+def _can_be_sent(header: tuple[str, str]) -> bool:
+    name, value = header
+    return bool(_TOKEN.fullmatch(name)) and value.isascii() and (value.isprintable() or not value)
+
+
+def _answer(wire: Channel | TlsChannel, step: HttpStep, target: HttpTarget) -> HttpStep:
+    response = HTTPResponse(_Incoming(wire), method=target.method)  # type: ignore[arg-type]  # makefile
     response.begin()
     headers = response.headers
     return replace(

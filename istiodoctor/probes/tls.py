@@ -1,5 +1,6 @@
 """One handshake: what was agreed on, what was shown, how it was refused."""
 
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -65,7 +66,7 @@ def shake_hands(
     found = (
         (older.version, seen.version) if older.outcome is Outcome.HANDSHAKE else (seen.version,)
     )
-    return replace(seen, versions=found)
+    return replace(seen, versions=found, older_alert=older.alert)
 
 
 def _shaken(
@@ -180,6 +181,8 @@ def connection_failure(error: Exception) -> dict[str, Any]:
             outcome = Outcome.NOT_PERMITTED
         case ConnectionRefusedError():
             outcome = Outcome.REFUSED
+        case socket.gaierror() if error.errno == socket.EAI_AGAIN:
+            outcome = Outcome.FAILED  # the name server did not answer: nothing was learned
         case TimeoutError():
             outcome = Outcome.TIMED_OUT
         case ConnectionError():

@@ -42,6 +42,8 @@ _SURROGATE = "\\ud"
 """How escaped text begins that may be a lone surrogate (or half of an honest pair)."""
 HOSTS_SHOWN = 100
 """How many hosts of one problem are named; `hostsTotal` says how many there are."""
+SEEN_AT_SHOWN = 20
+"""How many places where one certificate was seen are named; `seenAtTotal` counts them all."""
 
 
 def render(report: Report) -> str:
@@ -166,6 +168,7 @@ def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
         "severity": diagnosis.own_severity,
         "ownSeverity": diagnosis.own_severity,
         "confidence": diagnosis.confidence,
+        "corroboration": diagnosis.corroboration,
         "message": diagnosis.message,
         "subject": _ref(diagnosis.subject),
         "deadline": _time(diagnosis.deadline),
@@ -277,7 +280,9 @@ def _certificate(certificate: CertificateReport) -> dict[str, Any]:
         "notAfter": _time(certificate.not_after),
         "renewalTime": _time(certificate.renewal_time),
         "serial": certificate.serial,
-        "fingerprintSha256": certificate.fingerprint_sha256,
+        "fingerprintSha256": certificate.fingerprint_sha256 or None,
+        "seenAt": certificate.seen_at[:SEEN_AT_SHOWN],
+        "seenAtTotal": len(certificate.seen_at),
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -49,28 +49,23 @@ class EnvoyFolder:
         if CONFIG_DUMP not in files:
             self.unread.append(unread_envoy(pod, f"{CONFIG_DUMP}{SUFFIX} is missing", file=where))
             return
-        found = {name: self._read(pod, file) for name, file in files.items()}
-        if None in found.values():
-            return
-        answers = {name: content or b"" for name, content in found.items()}
-        state = decode_envoy(
+        found: dict[str, bytes] = {}
+        missing: list[Unread] = []
+        for name, file in files.items():
+            try:
+                found[name] = read_bytes(file.path, limit=MOST_BYTES)
+            except UnreadableError as error:
+                missing.append(unread_envoy(pod, str(error), file=file.shown))
+        reading = decode_envoy(
             pod,
             taken_at=self.taken_at,
             answers=EnvoyAnswers(
-                certs=answers.get("certs"),
-                config_dumps=(answers[CONFIG_DUMP],),
-                listeners=answers.get("listeners", b""),
-                server_info=answers.get("server_info", b""),
+                certs=found.get("certs"),
+                config_dumps=(found[CONFIG_DUMP],) if CONFIG_DUMP in found else (),
+                listeners=found.get("listeners"),
+                server_info=found.get("server_info"),
+                missing=tuple(missing),
             ),
         )
-        if isinstance(state, EnvoyState):
-            yield state
-        else:
-            self.unread.append(unread_envoy(pod, state.message, file=where))
-
-    def _read(self, pod: Ref, file: InputFile) -> bytes | None:
-        try:
-            return read_bytes(file.path, limit=MOST_BYTES)
-        except UnreadableError as error:
-            self.unread.append(unread_envoy(pod, str(error), file=file.shown))
-            return None
+        self.unread += [replace(each, file=each.file or where) for each in reading.unread]
+        yield from reading.envoys

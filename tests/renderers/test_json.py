@@ -191,3 +191,16 @@ def test_every_output_takes_one_report_or_several(name, count):
     output = RENDERERS[name]([broken_report()] * count, Display())
 
     assert output.endswith("\n")
+
+
+def test_places_where_a_certificate_was_seen_are_capped_and_counted():
+    report = broken_report()
+    pods = tuple(f"Pod istio-system/ingress-{number}" for number in range(30))
+    held = replace(report.certificates[1], seen_at=pods, fingerprint_sha256="")
+
+    output = renderer.render(replace(report, certificates=(held,)))
+
+    (found,) = json.loads(output)["certificates"]
+    assert faults(output) == []
+    assert (found["seenAt"], found["seenAtTotal"]) == (list(pods[:20]), 30)
+    assert found["fingerprintSha256"] is None

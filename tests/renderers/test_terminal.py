@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from istiodoctor.renderers import terminal
-from istiodoctor.report import Report, Severity, Verdict
+from istiodoctor.report import CertificateSource, Report, Severity, Verdict
 from tests.support.reports import (
     TAKEN_AT,
     broken_report,
@@ -187,3 +187,36 @@ def test_a_report_without_anything_in_it_is_still_a_report():
         "✓ HEALTHY  nothing wrong found  ·  cluster prod  ·  2026-01-15 09:00 UTC\n"
         "           Istio 1.24.1  ·  118 checks\n"
     )
+
+
+def test_a_certificate_that_differs_from_the_stored_one_is_shown_although_nothing_is_wrong():
+    report = healthy_report()
+    stored = report.certificates[0]
+    old = replace(
+        stored,
+        source=CertificateSource.ENVOY,
+        not_after=None,
+        serial="01",
+        fingerprint_sha256="",
+        seen_at=tuple(f"Pod istio-system/ingress-{number}" for number in range(40)),
+    )
+
+    output = shown(replace(report, certificates=(*report.certificates, old)), width=160)
+
+    assert (
+        "Certificates  3, 1 in use in place of what is stored\n"
+        "  not known   Secret shop/shop-cert             shop.example.com, www.example.com, +4"
+        " more: not what is stored (envoy: Pod istio-system/ingress-0, Pod\n"
+        "                                                istio-system/ingress-1, +38 more)\n"
+        "  in 41 days" in output
+    )
+
+
+def test_a_certificate_whose_secret_was_not_read_differs_from_nothing():
+    report = broken_report()
+    held = tuple(each for each in report.certificates if each.source is CertificateSource.ENVOY)
+
+    output = shown(replace(report, certificates=held))
+
+    assert "Certificates  2, soonest expiry first\n" in output
+    assert "not what is stored" not in output

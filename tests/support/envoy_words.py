@@ -31,14 +31,14 @@ def envoy_state(
     """Return the state of the Envoy in a pod (`namespace/name`); `pem` turns words into PEM."""
     namespace, _, name = source.partition("/")
     said = yaml.safe_load(text) or {}
-    state = decode_envoy(
+    reading = decode_envoy(
         Ref(CORE, "Pod", namespace, name),
         taken_at=taken_at,
         answers=EnvoyAnswers(config_dumps=(config_dump(said, pem),), certs=certs(said, pem)),
     )
-    if not isinstance(state, EnvoyState):
-        raise TypeError(state.message)
-    return state
+    if reading.unread:
+        raise TypeError(reading.unread[0].message)
+    return reading.envoys[0]
 
 
 def config_dump(said: Mapping[str, Any], pem: Callable[[str], str]) -> bytes:

@@ -45,6 +45,7 @@ GATEWAY = Ref(ISTIO, "Gateway", "shop", "web")
 ROUTE = Ref(ISTIO, "VirtualService", "shop", "checkout")
 SECRET = Ref("", "Secret", "shop", "shop-cert")
 GATEWAY_POD = Ref("", "Pod", "istio-system", "istio-ingressgateway-7c9d8f6b5-x2x4q")
+PODS = tuple(f"Pod istio-system/ingress-{letter}" for letter in "abcd")
 CERTIFICATE = Ref("cert-manager.io", "Certificate", "billing", "billing-cert")
 BILLING_SECRET = Ref("", "Secret", "istio-system", "billing-cert")
 
@@ -295,7 +296,14 @@ def _host(host: str, verdict: Verdict, *path: Hop) -> HostReport:
     return HostReport(host=host, gateway=GATEWAY, verdict=verdict, path=path)
 
 
-def _certificate(ref: Ref, days: int, source: CertificateSource, *names: str) -> CertificateReport:
+def _certificate(
+    ref: Ref,
+    days: int,
+    source: CertificateSource,
+    *names: str,
+    seen_at: tuple[str, ...] = (),
+    fingerprint: str | None = None,
+) -> CertificateReport:
     not_after = TAKEN_AT + timedelta(days=days)
     return CertificateReport(
         credential=ref,
@@ -303,9 +311,12 @@ def _certificate(ref: Ref, days: int, source: CertificateSource, *names: str) ->
         subject_alternative_names=names,
         not_before=not_after - timedelta(days=90),
         not_after=not_after,
-        renewal_time=not_after - timedelta(days=15),
-        serial="03:a1:7f",
-        fingerprint_sha256=f"{days % 256:02x}" * 32,
+        renewal_time=not_after - timedelta(days=15)
+        if source is CertificateSource.STORED
+        else None,
+        serial="03a17f",
+        fingerprint_sha256=f"{days % 256:02x}" * 32 if fingerprint is None else fingerprint,
+        seen_at=seen_at,
     )
 
 
@@ -393,7 +404,22 @@ def broken_report() -> Report:
         certificates=(
             _certificate(SECRET, 41, CertificateSource.STORED, *SHOP_HOSTS),
             _certificate(BILLING_SECRET, 3, CertificateSource.STORED, "billing.example.com"),
-            _certificate(BILLING_SECRET, 3, CertificateSource.ENVOY, "billing.example.com"),
+            _certificate(
+                BILLING_SECRET,
+                3,
+                CertificateSource.ENVOY,
+                "billing.example.com",
+                seen_at=PODS[:1],
+                fingerprint="",
+            ),
+            _certificate(SECRET, 5, CertificateSource.ENVOY, *SHOP_HOSTS[:1], seen_at=PODS),
+            _certificate(
+                SECRET,
+                5,
+                CertificateSource.WIRE,
+                *SHOP_HOSTS[:1],
+                seen_at=(f"{PODS[0]} port 8443", "203.0.113.10:443"),
+            ),
             _certificate(Ref("", "Secret", "istio-system", "old"), -2, CertificateSource.STORED),
         ),
         resolved=(_symptom("VS003", "A route leads nowhere", ROUTE, "9", caused_by=()),),
@@ -473,7 +499,10 @@ def healthy_report() -> Report:
         ),
         certificates=(
             _certificate(SECRET, 75, CertificateSource.STORED, *SHOP_HOSTS),
-            _certificate(BILLING_SECRET, 41, CertificateSource.ENVOY, "billing.example.com"),
+            _certificate(BILLING_SECRET, 41, CertificateSource.STORED, "billing.example.com"),
+            _certificate(
+                BILLING_SECRET, 41, CertificateSource.ENVOY, "billing.example.com", seen_at=PODS
+            ),
         ),
         checks=(*CHECKS[:71], *CHECKS[-9:]),
     )
@@ -576,7 +605,10 @@ def hostile_report() -> Report:
                 text, Verdict.BROKEN, Hop(hop="route", ref=ref, state=HopState.BROKEN, text=text)
             ),
         ),
-        certificates=(_certificate(ref, 3, CertificateSource.WIRE, text, text, text),),
+        certificates=(
+            _certificate(ref, 41, CertificateSource.STORED, text, text, text),
+            _certificate(ref, 3, CertificateSource.WIRE, text, seen_at=(text, text, text)),
+        ),
         resolved=(diagnosis,),
         ignored=(Ignored(fingerprint=text, code="X", reason=text, until=None, by=text),),
         checks=_runs(Outcome.SKIPPED, text, "CERT001"),

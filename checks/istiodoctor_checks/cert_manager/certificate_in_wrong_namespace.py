@@ -6,6 +6,7 @@ from typing import Any
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
@@ -15,6 +16,7 @@ from istiodoctor_checks.fixes import create
 @check(
     "CM001",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.misplaced_certificates.kinds | Mesh.certificate.kinds,
     explains={"CRED001", "CRED002", "CRED016", "SDS001", "SDS011", "SDS014", "SNI011"},
 )

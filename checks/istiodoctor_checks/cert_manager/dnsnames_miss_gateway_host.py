@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import certificate_covers
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.naming import add_dns_names, named_servers
@@ -15,6 +16,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "CM015",
     severity=Severity.CRITICAL,
+    claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.uncovered_hosts.kinds | Mesh.certificates_for.kinds,
     explains={"CERT003", "CERT005"},
 )

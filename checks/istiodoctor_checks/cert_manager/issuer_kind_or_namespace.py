@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.issuance import IssuerResolution
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
@@ -17,6 +18,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
 @check(
     "CM003",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.gateway_certificates.kinds | Mesh.issuer_of.kinds,
     explains=STOPS_ISSUING,
 )

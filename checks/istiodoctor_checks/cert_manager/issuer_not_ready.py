@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.reasons import without_tokens
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.happenings import happened
@@ -16,6 +17,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
 @check(
     "CM004",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.gateway_certificates.kinds | Mesh.issuer_of.kinds,
     evidence=Mesh.events_of.kinds,
     explains=STOPS_ISSUING,

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.stalls import started
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import deepest, layer_places, layers, retry_words, try_again
 from istiodoctor_checks.served import hosts_of, servers_of
@@ -14,6 +15,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
 @check(
     "CM011",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.stuck_certificates.kinds,
     evidence=Mesh.events_of.kinds,
     explains={"CERT016", "CRED001", "CRED002", "SDS001", "SDS011", "SDS014", "SNI011"},

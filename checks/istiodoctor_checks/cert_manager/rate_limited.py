@@ -7,6 +7,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.reasons import reasons
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of
@@ -24,6 +25,7 @@ WAIT = Fix(
 @check(
     "CM012",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.stuck_certificates.kinds,
     evidence=Mesh.events_of.kinds,
     explains=STOPS_ISSUING,

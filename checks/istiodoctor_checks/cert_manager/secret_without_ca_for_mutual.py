@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
 
@@ -13,6 +14,7 @@ from istiodoctor.model.ref import Place, Ref
 @check(
     "CM018",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.authority_uses.kinds | Mesh.certificates_for.kinds | Mesh.issuer_of.kinds,
     explains={"MTLS002", "SDS011"},
 )

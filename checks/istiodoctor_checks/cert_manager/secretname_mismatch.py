@@ -7,6 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.servers import GatewayApi
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
@@ -15,6 +16,7 @@ from istiodoctor_checks.fixes import set_field
 @check(
     "CM002",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.misnamed_certificates.kinds,
     explains={"CRED001", "CRED002", "SDS001", "SDS011", "SDS014", "SNI011"},
 )

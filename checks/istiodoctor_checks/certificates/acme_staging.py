@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.placeholders import is_staging
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
@@ -12,6 +13,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
 @check(
     "CERT015",
     severity=Severity.HIGH,
+    claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
 )
 def acme_staging(mesh: Mesh) -> Iterator[Finding]:

@@ -6,12 +6,14 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import certificate_covers
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 
 @check(
     "CERT004",
     severity=Severity.HIGH,
+    claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
     explains={"CERT019"},
 )

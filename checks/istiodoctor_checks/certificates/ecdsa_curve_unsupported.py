@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 ALWAYS = frozenset({"P-256"})
@@ -16,6 +17,7 @@ SINCE_1_25 = frozenset({"P-384", "P-521"})
 @check(
     "CERT012",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of, value_of
 
 
 @check(
     "CERT008",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )

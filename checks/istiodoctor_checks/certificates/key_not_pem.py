@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.credential import KeyState
 from istiodoctor_checks.served import hosts_of, mend, references, servers_of, value_of
 
@@ -14,6 +15,7 @@ UNUSABLE = frozenset({KeyState.NOT_PEM, KeyState.UNPARSABLE})
 @check(
     "CERT011",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.served_credentials.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.mesh.trust import Knowledge
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
@@ -12,6 +13,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
 @check(
     "CERT006",
     severity=Severity.HIGH,
+    claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.missing_intermediates.kinds | Mesh.certificates_for.kinds,
     explains={"CERT020"},
 )

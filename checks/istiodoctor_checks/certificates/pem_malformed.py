@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.credential import PemDefect
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 from istiodoctor_checks.wording import listing
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "CERT009",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.served_credentials.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.placeholders import is_temporary
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
@@ -13,6 +14,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
 @check(
     "CERT016",
     severity=Severity.HIGH,
+    claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
 )
 def temporary_selfsigned(mesh: Mesh) -> Iterator[Finding]:

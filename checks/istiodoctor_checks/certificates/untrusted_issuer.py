@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.placeholders import is_placeholder
@@ -14,6 +15,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
 @check(
     "CERT014",
     severity=Severity.INFO,
+    claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.untrusted_certificates.kinds | Mesh.certificates_for.kinds,
 )
 def untrusted_issuer(mesh: Mesh) -> Iterator[Finding]:

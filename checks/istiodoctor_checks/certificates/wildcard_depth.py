@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.naming import add_names, named_servers, names_of, serve_another
 from istiodoctor_checks.served import chain_of, references
 from istiodoctor_checks.wording import listing
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "CERT005",
     severity=Severity.CRITICAL,
+    claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.uncovered_hosts.kinds | Mesh.certificates_for.kinds | Mesh.credentials_for.kinds,
     explains={"CERT019"},
 )

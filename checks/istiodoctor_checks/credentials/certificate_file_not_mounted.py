@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.servers import WITH_CREDENTIAL, Server
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import ServerTls
 from istiodoctor.model.kind import CORE, Kind
@@ -19,6 +20,7 @@ OF_THE_IMAGE = ("/etc/ssl/", "/etc/pki/", "/usr/")
 @check(
     "CRED013",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.listeners.kinds | Mesh.secret_exists.kinds,
     explains={"SDS010", "SDS012", "SDS013", "SNI011"},
 )

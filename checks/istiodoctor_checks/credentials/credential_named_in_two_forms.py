@@ -7,6 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.references import Form
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 
@@ -16,6 +17,7 @@ FIXED = (1, 29, 0)
 @check(
     "CRED006",
     severity=Severity.HIGH,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.uses_by_secret.kinds | Mesh.istiod_version.kinds,
     explains={"SDS011", "SDS014", "SNI011"},
 )

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_and_name_secret, set_field
 
@@ -13,6 +14,7 @@ from istiodoctor_checks.fixes import create_and_name_secret, set_field
 @check(
     "CRED004",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.credential_uses.kinds | Mesh.secret_exists.kinds,
     explains={"SDS011", "MTLS002", "SNI011", "SDS014"},
 )

@@ -8,6 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.servers import GatewayApi
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create, create_and_name_secret, set_field
@@ -16,6 +17,7 @@ from istiodoctor_checks.fixes import create, create_and_name_secret, set_field
 @check(
     "CRED005",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.credential_uses.kinds | Mesh.istiod_version.kinds | Mesh.secret_exists.kinds,
     explains={"SDS011", "MTLS002", "SNI011", "SDS014"},
 )

@@ -14,6 +14,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.log_meaning import LogFact, Meaning
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
 
@@ -21,6 +22,7 @@ from istiodoctor.model.ref import Place
 @check(
     "CRED012",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.log_facts.kinds | Mesh.workload_of.kinds | Mesh.servers_by_workload.kinds,
     logs={Meaning.UNKNOWN_CLUSTER},
     explains={"SDS011", "SDS014", "SNI011"},

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import replace_tls_secret
 from istiodoctor_checks.wording import listing
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "CRED008",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.served_credentials.kinds,
     explains={"SDS011", "GWAPI002", "SNI011", "SDS014"},
 )

@@ -16,6 +16,7 @@ from istiodoctor.finding import (
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.grants import selects
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import get, replace_tls_secret
@@ -26,6 +27,7 @@ UNWATCHED = frozenset({"helm.sh/release.v1", "kubernetes.io/service-account-toke
 @check(
     "CRED010",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.served_credentials.kinds
     | Mesh.mesh_config.kinds
     | Mesh.namespace_labels.kinds

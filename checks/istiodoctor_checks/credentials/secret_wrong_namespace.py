@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.placement import Whereabouts
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_tls_secret
 from istiodoctor_checks.wording import listing
@@ -14,6 +15,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "CRED001",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.credential_uses.kinds | Mesh.whereabouts.kinds | Mesh.secrets_named.kinds,
     explains={"SDS001", "SDS009", "SDS011", "MTLS002", "SNI011", "SDS014", "CRED016"},
 )

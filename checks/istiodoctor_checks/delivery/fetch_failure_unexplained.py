@@ -15,6 +15,7 @@ from istiodoctor.finding import (
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.delivery import DeliveryFailure
 from istiodoctor.mesh.log_meaning import Meaning
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 
@@ -34,6 +35,7 @@ LONGEST_REASON = 200
 @check(
     "SDS011",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.delivery_failures.kinds | Mesh.servers_using.kinds | Mesh.uses_by_secret.kinds,
     logs=Mesh.delivery_failures.logs,
     explains={"SDS014", "SNI011"},

@@ -15,6 +15,7 @@ from istiodoctor.finding import (
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.log_meaning import LogFact, Meaning
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
 
@@ -22,6 +23,7 @@ from istiodoctor.model.ref import Place
 @check(
     "SDS007",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.log_facts.kinds | Mesh.workload_of.kinds | Mesh.servers_by_workload.kinds,
     logs={Meaning.SPIRE_UNAUTHORIZED},
     explains={"SNI011"},

@@ -15,6 +15,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.proxylogs import Rejection
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import ControlPlane
 from istiodoctor.model.ref import Place, Ref
@@ -25,6 +26,7 @@ FIXED = ((1, 26, 5), (1, 27, 2), (1, 28, 0))
 @check(
     "SDS006",
     severity=Severity.HIGH,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.secret_rejections.kinds
     | Mesh.control_plane_of.kinds
     | Mesh.credentials_of.kinds

@@ -181,6 +181,7 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
             fixes=(look_at_log(awaited.pods[0].pod),),
             severity=_severity(awaited),
             confidence=Confidence.OBSERVED,
+            is_settling=awaited.is_settling,
             credentials=frozenset({held.key}),
             servers=servers_of(held.uses),
         )

@@ -6,12 +6,14 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.references import Form
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.listeners import status_evidence
 
 
 @check(
     "GWAPI002",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.useless_references.kinds,
     explains={"SNI011"},
 )

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.refusals import RefusedReference
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import create
@@ -18,6 +19,7 @@ GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
 @check(
     "GWAPI001",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.refused_references.kinds,
     explains={"SDS001", "SDS011", "GWAPI002", "GWAPI011", "SDS014"},
 )

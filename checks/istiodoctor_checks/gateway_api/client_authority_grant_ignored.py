@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.references import Purpose
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.mistakes import denied
 
@@ -13,6 +14,7 @@ from istiodoctor_checks.mistakes import denied
 @check(
     "GWAPI010",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.mistaken_refusals.kinds,
     logs=Mesh.mistaken_refusals.logs,
     explains={"SDS011"},

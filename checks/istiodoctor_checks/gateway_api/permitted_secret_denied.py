@@ -6,12 +6,14 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.references import Purpose
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.mistakes import denied, is_of_set
 
 
 @check(
     "GWAPI012",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.mistaken_refusals.kinds,
     logs=Mesh.mistaken_refusals.logs,
     explains={"SDS011", "SDS014"},

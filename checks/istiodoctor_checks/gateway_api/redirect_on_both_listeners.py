@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.refusals import RedirectLoop
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
@@ -14,6 +15,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GWAPI005",
     severity=Severity.CRITICAL,
+    claims=Claim.REDIRECT_LOOP,
     needs=Mesh.api_redirect_loops.kinds,
     explains={"HTTP014"},
 )

@@ -8,6 +8,7 @@ from istiodoctor.finding import Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.attachments import Attachment
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.wording import listing
@@ -18,6 +19,7 @@ NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 @check(
     "GWAPI003",
     severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
     needs=Mesh.refused_routes.kinds | Mesh.route_condition.kinds,
 )
 def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:

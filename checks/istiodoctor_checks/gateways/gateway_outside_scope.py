@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.conflicts import ScopedOut
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW011",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.scoped_out_gateways.kinds,
     explains={"CRED001", "CRED002", "GW012", "GW019", "SDS011", "SDS014"},
 )

@@ -6,13 +6,19 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import is_wildcard
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.mesh.unrouted import Unrouted
 from istiodoctor.model.kind import Kind
 from istiodoctor_checks.fixes import create
 from istiodoctor_checks.wording import listing
 
 
-@check("GW019", severity=Severity.MEDIUM, needs=Mesh.unrouted_servers.kinds)
+@check(
+    "GW019",
+    severity=Severity.MEDIUM,
+    claims=Claim.NOT_FOUND,
+    needs=Mesh.unrouted_servers.kinds,
+)
 def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway serves a host for which no VirtualService has routes: every request gets 404.
 

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.conflicts import Blocked
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW010",
     severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
     needs=Mesh.blocked_virtual_services.kinds,
     explains={"GW019", "VS003"},
 )

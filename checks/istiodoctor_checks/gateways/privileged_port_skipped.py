@@ -7,6 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.listeners import DropReason
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
@@ -15,6 +16,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW013",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.losses.kinds | Mesh.port_routes.kinds | Mesh.knows_services.kinds,
     explains={"CM007", "GW012", "HTTP001", "HTTP005", "SVC003"},
 )

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW006",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.servers.kinds | Mesh.bindings.kinds,
     explains={"SNI001", "SNI005", "SNI008", "VS006", "SNI011"},
 )

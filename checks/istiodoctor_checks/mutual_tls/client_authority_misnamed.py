@@ -7,6 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import AuthorityUse
 from istiodoctor.mesh.servers import GatewayApi
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import set_field
@@ -19,6 +20,7 @@ NAMED_AUTHORITY = (1, 28, 0)
 @check(
     "MTLS004",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds | Mesh.istiod_version.kinds,
     explains={"SDS011"},
 )

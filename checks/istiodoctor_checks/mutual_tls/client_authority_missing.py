@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.wording import listing
@@ -14,6 +15,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "MTLS002",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds,
     explains={"SDS011", "SNI011"},
 )

@@ -17,6 +17,7 @@ from istiodoctor.mesh.delivery import DeliveryFailure
 from istiodoctor.mesh.log_meaning import Meaning
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
@@ -25,6 +26,7 @@ from istiodoctor.model.ref import Place, Ref
 @check(
     "MTLS006",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.delivery_failures.kinds | Mesh.servers_using.kinds,
     logs=Mesh.delivery_failures.logs,
     explains={"SDS011"},

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
 
 TELL_THE_PROXY = (
@@ -16,6 +17,7 @@ TELL_THE_PROXY = (
 @check(
     "HTTP002",
     severity=Severity.CRITICAL,
+    claims=Claim.REDIRECT_LOOP,
     needs=Mesh.untold_https.kinds,
     explains={"HTTP008", "HTTP014"},
 )

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hops import SharedTarget
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
 
@@ -15,6 +16,7 @@ TLS_TARGET = 8443
 @check(
     "HTTP003",
     severity=Severity.CRITICAL,
+    claims=Claim.REDIRECT_LOOP,
     needs=Mesh.shared_targets.kinds,
     explains={"GW004", "GW005", "HTTP001", "HTTP005", "HTTP014"},
 )

@@ -8,6 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hops import Loop
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects.ways_out import (
     redirect_before_the_gateway,
@@ -19,6 +20,7 @@ from istiodoctor_checks.redirects.ways_out import (
 @check(
     "HTTP001",
     severity=Severity.CRITICAL,
+    claims=Claim.REDIRECT_LOOP,
     needs=Mesh.redirect_loops.kinds | Mesh.route_loops.kinds,
     explains={"HTTP005", "HTTP008", "HTTP014"},
 )

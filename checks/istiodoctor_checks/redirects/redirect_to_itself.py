@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.conflicts import SelfRedirect
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "HTTP010",
     severity=Severity.CRITICAL,
+    claims=Claim.REDIRECT_LOOP,
     needs=Mesh.self_redirects.kinds,
     explains={"HTTP014"},
 )

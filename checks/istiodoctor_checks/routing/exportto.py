@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.mesh.upstream import Hidden
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import set_field
@@ -16,6 +17,7 @@ NOWHERE = "~"
 @check(
     "VS012",
     severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
     needs=Mesh.hidden_configuration.kinds,
     explains={"GW019"},
 )

@@ -7,6 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.misrouting import LostReference
 from istiodoctor.mesh.routing import ReferenceState
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
@@ -18,6 +19,7 @@ SUGGESTED = 3
 @check(
     "VS002",
     severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
     needs=Mesh.lost_references.kinds,
     explains={"GW019"},
 )

@@ -9,6 +9,7 @@ from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.misrouting import LostReference
 from istiodoctor.mesh.routing import ReferenceState
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
@@ -18,6 +19,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "VS001",
     severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
     needs=Mesh.lost_references.kinds | Mesh.servers_by_gateway.kinds,
     explains={"GW019"},
 )

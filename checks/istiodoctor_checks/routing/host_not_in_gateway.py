@@ -7,6 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.misrouting import UnservedHost
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch, set_field
 from istiodoctor_checks.wording import listing
@@ -15,6 +16,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "VS003",
     severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
     needs=Mesh.unserved_hosts.kinds,
     explains={"GW019"},
 )

@@ -7,6 +7,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.passing import IgnoredTlsRoutes
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.destinations import written
 from istiodoctor_checks.fixes import json_patch
@@ -18,6 +19,7 @@ TLS_PORTS = frozenset({443, 8443})
 @check(
     "VS005",
     severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
     needs=Mesh.ignored_tls_routes.kinds,
     explains={"GW019"},
 )

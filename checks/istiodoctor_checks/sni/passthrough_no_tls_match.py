@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.passing import PassthroughGap
+from istiodoctor.mesh.testimony import Claim
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "SNI005",
     severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
     needs=Mesh.passthrough_gaps.kinds | Mesh.virtual_services_are_known.kinds,
     explains={"SNI011"},
 )

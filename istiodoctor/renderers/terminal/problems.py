@@ -18,6 +18,7 @@ from istiodoctor.renderers.terminal.page import Page, Span
 from istiodoctor.renderers.text import visible
 from istiodoctor.report import (
     BaselineState,
+    Corroboration,
     Diagnosis,
     Evidence,
     EvidenceKind,
@@ -136,6 +137,8 @@ def _write_problem(page: Page, problem: Problem, report: Report, ranks: dict[str
 def _write_title(page: Page, problem: Problem) -> None:
     cause = problem.cause
     tags = [certainty(problem.confidence)]
+    if cause.corroboration is Corroboration.CONTRADICTED:
+        tags.append("contradicted")
     if cause.baseline is BaselineState.NEW:
         tags.append("new")
     tag = ", ".join(filter(None, tags))

@@ -1,6 +1,7 @@
 """The hosts with where each breaks, and the certificates that expire first."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from istiodoctor.renderers.phrases import listed, relative, timestamp
 from istiodoctor.renderers.terminal.headline import verdict_span
@@ -8,20 +9,26 @@ from istiodoctor.renderers.terminal.page import Page, Span
 from istiodoctor.renderers.text import visible
 from istiodoctor.report import (
     CertificateReport,
+    CertificateSource,
     Hop,
     HopState,
     HostReport,
+    Ref,
     Report,
     Verdict,
 )
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 _ROWS = 12
 _FINE = 6
 _CERTIFICATES = 5
+_PLACES = 2
+"""How many of the pods or doors are named where a certificate was seen."""
 _NAME = 60
 _VERDICT = len("degraded")
 _TEXT = 200
 _ORDER = tuple(Verdict)
+_SOURCES = tuple(CertificateSource)
 _WORST_FIRST = (HopState.BROKEN, HopState.WARNING, HopState.UNKNOWN)
 
 
@@ -71,48 +78,86 @@ def _worst_hop(path: tuple[Hop, ...]) -> Hop | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """One certificate of one Secret, with all sources that show it."""
+
+    found: tuple[CertificateReport, ...]
+    differs: bool
+    """It is in use, and the Secret holds another one."""
+
+    @property
+    def first(self) -> CertificateReport:
+        """The best source for what it says."""
+        return self.found[0]
+
+
 def write_certificates(page: Page, report: Report) -> None:
-    """Write the certificates that expire first; one line when the report is a healthy one."""
-    certificates = _expiring_first(report.certificates)
-    if not certificates:
+    """Write the certificates that differ from what is stored, then those that expire first.
+
+    One line when the report is a healthy one and none differs.
+    """
+    shown = _distinct(report.certificates)
+    if not shown:
         return
     now = report.scan.taken_at
-    if report.verdict is Verdict.HEALTHY:
-        first, _ = certificates[0]
+    different = sum(each.differs for each in shown)
+    if report.verdict is Verdict.HEALTHY and not different:
+        first = shown[0].first
+        on = f" ({timestamp(first.not_after)})" if first.not_after else ""
         page.heading(
             "Certificates",
-            f"{len(certificates):,}; the first expires {relative(first.not_after, now)} "
-            f"({timestamp(first.not_after)}): {visible(str(first.credential), _NAME)}",
+            f"{len(shown):,}; the first {_expires(first.not_after, now)}{on}:"
+            f" {visible(str(first.credential), _NAME)}",
         )
         return
-    page.heading("Certificates", f"{len(certificates):,}, soonest expiry first")
-    page.rows(
-        _certificate_row(certificate, sources, now)
-        for certificate, sources in certificates[:_CERTIFICATES]
-    )
+    order = "soonest expiry first"
+    if different:
+        order = f"{different:,} in use in place of what is stored"
+    page.heading("Certificates", f"{len(shown):,}, {order}")
+    worst_first = sorted(shown, key=lambda each: not each.differs)
+    page.rows(_certificate_row(each, now) for each in worst_first[:_CERTIFICATES])
 
 
-def _expiring_first(
-    certificates: tuple[CertificateReport, ...],
-) -> list[tuple[CertificateReport, list[str]]]:
-    """Return each certificate once, with all the places where it was seen."""
-    seen: dict[tuple[str, str], tuple[CertificateReport, list[str]]] = {}
-    for certificate in sorted(certificates, key=lambda one: (one.not_after, one.credential)):
-        key = (str(certificate.credential), certificate.fingerprint_sha256)
-        seen.setdefault(key, (certificate, []))[1].append(certificate.source)
-    return list(seen.values())
+def _distinct(certificates: tuple[CertificateReport, ...]) -> list[_Shown]:
+    """Return each certificate of each Secret once, soonest expiry first."""
+    groups: dict[tuple[Ref, object], list[CertificateReport]] = {}
+    for each in sorted(certificates, key=lambda one: (one.not_after or NEVER, one.credential)):
+        groups.setdefault((each.credential, each.identity), []).append(each)
+    stored = {each.credential for each in certificates if _is_stored(each)}
+    return [
+        _Shown(
+            found=tuple(sorted(found, key=lambda each: _SOURCES.index(each.source))),
+            differs=credential in stored and not any(map(_is_stored, found)),
+        )
+        for (credential, _), found in groups.items()
+    ]
 
 
-def _certificate_row(
-    certificate: CertificateReport, sources: list[str], now: datetime
-) -> tuple[Span, ...]:
-    expired = certificate.not_after <= now
-    when = relative(certificate.not_after, now)
+def _is_stored(certificate: CertificateReport) -> bool:
+    return certificate.source is CertificateSource.STORED
+
+
+def _expires(moment: datetime | None, now: datetime) -> str:
+    return f"expires {relative(moment, now)}" if moment else "expires at a time not known"
+
+
+def _certificate_row(shown: _Shown, now: datetime) -> tuple[Span, ...]:
+    certificate = shown.first
+    when: Span = relative(certificate.not_after, now) if certificate.not_after else "not known"
+    if certificate.not_after and certificate.not_after <= now:
+        when = (f"expired {when}", "bold red")
+    elif shown.differs:
+        when = (str(when), "yellow")
     renewal = certificate.renewal_time
     late = f"; renewal was due {relative(renewal, now)}" if renewal and renewal < now else ""
-    names = listed(certificate.subject_alternative_names, 2)
-    return (
-        (f"expired {when}", "bold red") if expired else when,
-        f"{visible(str(certificate.credential), _NAME)}",
-        f"{names or 'no names'} ({', '.join(sources)}){late}",
-    )
+    names = listed(certificate.subject_alternative_names, 2) or "no names"
+    where = f" ({', '.join(each.source for each in shown.found)}){late}"
+    if shown.differs:
+        where = f": not what is stored ({'; '.join(map(_seen_at, shown.found))})"
+    return (when, visible(str(certificate.credential), _NAME), f"{names}{where}")
+
+
+def _seen_at(certificate: CertificateReport) -> str:
+    """Return `envoy: Pod istio-system/ingress-1, +2 more`."""
+    return f"{certificate.source}: {listed(certificate.seen_at, _PLACES)}"

@@ -16,6 +16,10 @@ SHORTEST_WAIT = 0.001
 """Seconds; none at all would mean not to wait."""
 
 
+class AnswerError(RequestError):
+    """The port is there and does not give this answer; another one it may."""
+
+
 class AdminPort:
     """A port of a pod that answers HTTP; one tunnel serves as many requests as it can."""
 
@@ -49,7 +53,7 @@ class AdminPort:
         """Return the body of a 200; anything else raises RequestError."""
         body = self._asked(path)
         if body is None:
-            raise RequestError(self._words("answers 404 Not Found", path))
+            raise AnswerError(self._words("answers 404 Not Found", path))
         return body
 
     def find(self, path: str) -> bytes:
@@ -66,11 +70,11 @@ class AdminPort:
         except RemoteDisconnected:
             self._close()
             if not is_used:
-                raise RequestError(self._words("closes the connection", path)) from None
+                raise AnswerError(self._words("closes the connection", path)) from None
         try:  # the port closed a connection that had been left open for this request
             return self._get(path)
         except RemoteDisconnected:
-            raise RequestError(self._words("closes the connection", path)) from None
+            raise AnswerError(self._words("closes the connection", path)) from None
 
     def _get(self, path: str) -> bytes | None:
         until = self._until.at_most(self._seconds)
@@ -101,7 +105,7 @@ class AdminPort:
             self._close()
         if response.status not in (200, 404):
             status = f"{response.status} {response.reason}".strip()
-            raise RequestError(self._words(f"answers {status}", path))
+            raise AnswerError(self._words(f"answers {status}", path))
         return bytes(body) if response.status == 200 else None
 
     def _failure(self, tunnel: Tunnel, path: str, error: Exception) -> Exception:
@@ -116,13 +120,13 @@ class AdminPort:
             case TimeoutError():
                 return failure.silence(self._words("does not answer in time", path))
             case HTTPException() | ValueError():
-                return RequestError(self._words("does not answer as HTTP does", path))
+                return AnswerError(self._words("does not answer as HTTP does", path))
             case _:
-                return RequestError(self._words("breaks the connection", path))
+                return AnswerError(self._words("breaks the connection", path))
 
-    def _too_much(self, path: str) -> RequestError:
+    def _too_much(self, path: str) -> AnswerError:
         size = self._limit // MEBIBYTE
-        return RequestError(self._words(f"answers with more than {size} MiB", path))
+        return AnswerError(self._words(f"answers with more than {size} MiB", path))
 
     def _words(self, what: str, path: str) -> str:
         return f"port {self._port} {what}: GET {path}"

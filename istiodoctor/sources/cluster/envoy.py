@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from istiodoctor.model.envoy import EnvoyState
 from istiodoctor.model.envoy_dump import MOST_BYTES, EnvoyAnswers, decode_envoy
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
-from istiodoctor.model.snapshot import Reading
-from istiodoctor.sources.cluster.admin_port import AdminPort
+from istiodoctor.model.snapshot import Reading, Unread
+from istiodoctor.sources.cluster.admin_port import AdminPort, AnswerError
 from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.crew import Job, work_off
 from istiodoctor.sources.cluster.deadline import Deadline
@@ -60,17 +59,7 @@ class Envoys:
         yield from work_off(jobs, deadline, threads=PODS_AT_ONCE)
 
     def _state(self, namespace: str, name: str, until: Deadline) -> Reading:
-        try:
-            answers = self._answers(namespace, name, until)
-        except RequestError as failed:
-            return Reading(unread=(failed.unread(Kind.ENVOY, namespace, name),))
         pod = Ref(CORE, "Pod", namespace, name)
-        state = decode_envoy(pod, taken_at=datetime.now(UTC), answers=answers)
-        if isinstance(state, EnvoyState):
-            return Reading(envoys=(state,))
-        return Reading(unread=(state,))
-
-    def _answers(self, namespace: str, name: str, until: Deadline) -> EnvoyAnswers:
         with AdminPort(
             self.connection,
             namespace=namespace,
@@ -80,10 +69,26 @@ class Envoys:
             seconds=self.connection.deadline.seconds * SHARE_OF_ANSWER,
             limit=MOST_BYTES,
         ) as port:
-            return EnvoyAnswers(
-                certs=port.get(CERTIFICATES),
-                # A resource that it has none of is a 404.
-                config_dumps=tuple(port.find(path) for path in CONFIG_DUMPS),
-                listeners=port.get(LISTENERS),
-                server_info=port.get(SERVER_INFO),
-            )
+            answers = _answers(port, pod)
+        return decode_envoy(pod, taken_at=datetime.now(UTC), answers=answers)
+
+
+def _answers(port: AdminPort, pod: Ref) -> EnvoyAnswers:
+    """Ask for everything; what is not had takes nothing from the rest, unless nobody answers."""
+    found: dict[str, bytes] = {}
+    missing: list[Unread] = []
+    for path in (CERTIFICATES, *CONFIG_DUMPS, LISTENERS, SERVER_INFO):
+        try:
+            # A resource that it has none of is a 404.
+            found[path] = port.find(path) if path in CONFIG_DUMPS else port.get(path)
+        except RequestError as failed:
+            missing.append(failed.unread(Kind.ENVOY, pod.namespace, pod.name))
+            if not isinstance(failed, AnswerError):
+                break
+    return EnvoyAnswers(
+        certs=found.get(CERTIFICATES),
+        config_dumps=tuple(found[path] for path in CONFIG_DUMPS if path in found),
+        listeners=found.get(LISTENERS),
+        server_info=found.get(SERVER_INFO),
+        missing=tuple(missing),
+    )

@@ -1,0 +1,82 @@
+"""Findings that follow from objects, held against what Envoys and the wire show."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
+from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.envoy_secrets import PodSecret
+from istiodoctor.mesh.testimony import Claim, Sighting, Subject
+from istiodoctor.model.observation import HttpStep, TlsObservation
+from istiodoctor.report import Corroboration
+
+SHOWN = 3
+YET_TO_COME = frozenset({Claim.NO_HANDSHAKE, Claim.STORED_CERTIFICATE})
+"""Claims about what Envoy takes in: while it goes on with something older, they wait."""
+
+
+def corroborate(findings: Iterable[Merged], mesh: Mesh) -> tuple[Merged, ...]:
+    """Return the findings, those that somebody looked at as observed, or as contradicted."""
+    return tuple(_judged(each, mesh) for each in findings)
+
+
+def _judged(finding: Merged, mesh: Mesh) -> Merged:
+    claim = finding.check.claims
+    if claim is None:
+        return finding
+    subject = Subject(
+        servers=finding.servers, hosts=finding.hosts, credentials=finding.credentials
+    )
+    heard = mesh.testimony(claim, subject)
+    if heard.confirms:
+        return replace(
+            finding,
+            confidence=Confidence.OBSERVED,
+            corroboration=Corroboration.CONFIRMED,
+            evidence=_with(finding, heard.agreeing),
+        )
+    if heard.contradicts:
+        return _contradicted(finding, claim, heard.denying)
+    return finding
+
+
+def _contradicted(finding: Merged, claim: Claim, seen: tuple[Sighting, ...]) -> Merged:
+    """Say what was seen instead; nothing is down now that was seen to work."""
+    is_yet_to_come = claim in YET_TO_COME
+    most = Severity.HIGH if is_yet_to_come else Severity.MEDIUM
+    words = "Seen to work as yet" if is_yet_to_come else "Yet it was seen to work"
+    later = " Pods go on with what they got before until they restart." if is_yet_to_come else ""
+    return replace(
+        finding,
+        severity=max(finding.severity, most, key=lambda each: each.rank),
+        confidence=finding.confidence if is_yet_to_come else Confidence.SUSPECTED,
+        corroboration=Corroboration.CONTRADICTED,
+        message=f"{finding.message} {words}: {_evidence(seen[0]).text}.{later}",
+        evidence=_with(finding, seen),
+    )
+
+
+def _with(finding: Merged, seen: tuple[Sighting, ...]) -> tuple[Evidence, ...]:
+    """Return the evidence with a few of the sightings first, each once."""
+    found = {each.text: each for each in (*map(_evidence, seen[:SHOWN]), *finding.evidence)}
+    return tuple(found.values())[:MOST_EVIDENCE]
+
+
+def _evidence(seen: Sighting) -> Evidence:
+    match seen:
+        case TlsObservation():
+            door = seen.target.door
+            return Evidence(
+                kind=EvidenceKind.TLS, text=str(seen), ref=door.pod or door.service, at=seen.at
+            )
+        case HttpStep():
+            ref = (seen.door.pod or seen.door.service) if seen.door else None
+            return Evidence(kind=EvidenceKind.HTTP, text=str(seen), ref=ref, at=seen.at)
+        case PodSecret():
+            return Evidence(
+                kind=EvidenceKind.ENVOY,
+                text=str(seen),
+                ref=seen.pod,
+                at=seen.secret.last_updated,
+            )
