@@ -29,6 +29,7 @@ class ScanArguments(SourceArguments):
     fail_on: str | None
     strict: bool
     exit_zero: bool
+    wait: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,9 +42,12 @@ def lines(status: Callable[[], str]) -> Iterator[Lines]:
 
     def last_line() -> Text:
         shown = visible(status())
-        if not screen(sys.stderr).unicode:
+        display = screen(sys.stderr)
+        if not display.unicode:
             shown = shown.encode("ascii", "backslashreplace").decode()
-        return Text(shown, style="dim", no_wrap=True, overflow="ellipsis")
+        text = Text(shown, "dim" if display.color else "", no_wrap=True)
+        text.truncate(display.width, overflow="ellipsis" if display.unicode else "crop")
+        return text
 
     console = Console(stderr=True)
     with Live(

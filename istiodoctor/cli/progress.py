@@ -16,11 +16,15 @@ class _Silent:
         """Note nothing."""
 
 
+SILENT: Progress = _Silent()
+"""For scans that something else is shown of."""
+
+
 @contextmanager
 def watching() -> Iterator[Progress]:
     """Lend an observer for the time of a scan; its bar goes when the scan ends."""
     if not sys.stderr.isatty():
-        yield _Silent()
+        yield SILENT
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn

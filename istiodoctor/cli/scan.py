@@ -48,6 +48,13 @@ def scan(
     no_logs: NoLogsOption = False,
     no_envoy: NoEnvoyOption = False,
     since: SinceOption = "1h",
+    wait: Annotated[
+        str,
+        typer.Option(
+            help="Scan a cluster again until nothing at --fail-on remains or this time is up: 60s,"
+            " 5m. A scan that is under way then is finished, within --timeout."
+        ),
+    ] = "0",
     timeout: TimeoutOption = "60s",
     whole_cluster: WholeClusterOption = False,
     secret_inventory: SecretInventoryOption = False,
@@ -100,6 +107,7 @@ def scan(
         fail_on=fail_on,
         strict=strict,
         exit_zero=exit_zero,
+        wait=wait,
     )
     from istiodoctor.cli.scanning import run
 

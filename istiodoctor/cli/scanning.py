@@ -1,8 +1,10 @@
 """From arguments to a report and an exit status."""
 
 import gc
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -14,7 +16,7 @@ from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.facts import facts, roots
 from istiodoctor.cli.opening import Opener, sources
 from istiodoctor.cli.output import refuse_unwritable, write
-from istiodoctor.cli.progress import watching
+from istiodoctor.cli.progress import SILENT, watching
 from istiodoctor.cli.selection import check_config, chosen, declined, registry
 from istiodoctor.cli.sources import SourceArguments, refuse_contradictions
 from istiodoctor.config import FAIL_ON, Config, ConfigError, find, load, threshold
@@ -44,6 +46,7 @@ def run(arguments: ScanArguments) -> Exit:
     fail_on = arguments.fail_on or config.fail_on or DEFAULT_FAIL_ON
     if fail_on not in FAIL_ON:
         raise UsageError(f"--fail-on takes one of {', '.join(FAIL_ON)}, not {fail_on}")
+    seconds = _waiting(arguments, fail_on)
     found = registry()
     check_config(found, config)
     checks = chosen(found, arguments.select or config.select, (*arguments.ignore, *config.ignore))
@@ -54,12 +57,40 @@ def run(arguments: ScanArguments) -> Exit:
         declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
         probing=_probing(arguments),
     )
+    started = time.monotonic()
+    opened = tuple(sources(arguments))
     reports = tuple(
         _scan(name, open_, checks, options, is_one_of_all=arguments.all_contexts)
-        for name, open_ in sources(arguments)
+        for name, open_ in opened
     )
+    is_interrupted = False
+    limit = threshold(fail_on)
+    if seconds and limit:
+        from istiodoctor.cli.waiting import Subject, wait  # Rich is worth its time only there
+
+        looks = (partial(_look, *each, checks, options) for each in opened)
+        names = [name for name, _ in opened] if len(opened) > 1 else [""]
+        subjects = tuple(map(Subject, names, looks, reports))
+        reports, is_interrupted = wait(subjects, limit, seconds=seconds, since=started)
     write(reports, targets)
-    return _status(reports, fail_on, arguments)
+    return Exit.INTERRUPTED if is_interrupted else _status(reports, fail_on, arguments)
+
+
+def _waiting(arguments: ScanArguments, fail_on: str) -> float:
+    """Return for how many seconds to look again; 0 for not at all."""
+    seconds = duration(arguments.wait, "--wait").total_seconds()
+    if not seconds:
+        return 0.0
+    if arguments.files or arguments.demo:
+        raise UsageError(
+            "--wait looks again at a running cluster, which files and the demo are not"
+        )
+    if fail_on == "never":
+        raise UsageError(
+            "--wait ends when nothing at --fail-on remains: with never there is nothing to wait"
+            " for"
+        )
+    return seconds
 
 
 def _probing(arguments: ScanArguments) -> Probing | None:
@@ -115,6 +146,14 @@ def _scan(
         if error.kind in WRONG_USAGE and not is_one_of_all:
             raise UsageError(error.message) from None
         complain(error.message)
+        return _failed(name, error, len(checks))
+
+
+def _look(name: str, open_: Opener, checks: tuple[Check, ...], options: Options) -> Report:
+    """Scan one source once more, without a word: what could be named wrongly was named right."""
+    try:
+        return scan(open_(SILENT), checks, options)
+    except SourceError as error:
         return _failed(name, error, len(checks))
 
 

@@ -4,8 +4,9 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from istiodoctor.changes import ChangeKind, Changes, changes
+from istiodoctor.changes import ChangeKind, changes
 from istiodoctor.cli.lines import Lines, lines
 from istiodoctor.renderers.phrases import counted, listed, unique
 from istiodoctor.renderers.terminal.changes import Line, change_lines, problem_lines
@@ -20,7 +21,7 @@ PASSING = frozenset({"unreachable", "timed-out"})
 _CODES = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Subject:
     """One cluster that is looked at again and again, and the last that was seen of it."""
 
@@ -33,8 +34,7 @@ class Subject:
     """Why the last look saw less than the report; empty if the report is of the last look."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waited:
+class Waited(NamedTuple):
     """How waiting ended."""
 
     reports: tuple[Report, ...]
@@ -42,7 +42,7 @@ class Waited:
     is_interrupted: bool = False
 
 
-def wait(subjects: Sequence[Subject], *, limit: Severity, seconds: float, since: float) -> Waited:
+def wait(subjects: Sequence[Subject], limit: Severity, *, seconds: float, since: float) -> Waited:
     """Look again until no subject has anything to wait for, or the time is up.
 
     That is a problem at the limit or above, one that is so new that it may be over by itself, or
@@ -76,7 +76,7 @@ class _Vigil:
     def waited(self, *, is_interrupted: bool = False) -> Waited:
         """Return what there is so far."""
         reports = tuple(each.report for each in self._subjects)
-        return Waited(reports=reports, is_interrupted=is_interrupted)
+        return Waited(reports, is_interrupted)
 
     def remaining(self) -> tuple[str, ...]:
         """Return what is waited for: codes, and clusters that cannot be reached."""
@@ -114,8 +114,8 @@ class _Vigil:
 
     def _begin(self, shown: Lines) -> None:
         seconds = _span(self._until - self._since)
-        what = f"waiting up to {seconds} for what is {self._limit} or worse to go (times in UTC)"
-        shown.say((what,))
+        what = f"waiting up to {seconds} until nothing {self._limit} or worse remains"
+        shown.say((f"{what}; times are UTC",))
         for subject in self._subjects:
             counting = [each for each in subject.report.problems if _counts(each, self._limit)]
             for line in problem_lines(counting):
@@ -151,7 +151,7 @@ class _Vigil:
         for subject in self._subjects:
             if subject.lost:
                 seen = f"{subject.report.scan.taken_at:%H:%M:%S}"
-                shown.say(_of(subject, (f"the report is of {seen}, before that was out of sight",)))
+                shown.say(_of(subject, (f"the report is of {seen}; later looks saw less",)))
 
 
 def _counts(problem: Problem, limit: Severity) -> bool:
@@ -182,14 +182,10 @@ def _news(before: Subject, after: Subject) -> Iterator[Line]:
         return
     if before.lost or (before.report.error and not after.report.error):
         yield ("can look again",)
-    yield from change_lines(_changed(before.report, after.report))
+    yield from change_lines(changes(before.report, after.report))
     error = after.report.error
     if error and error != before.report.error:
         yield (("could not look", "bold"), f": {error.message}")
-
-
-def _changed(before: Report, after: Report) -> Changes:
-    return changes(before, after)
 
 
 def _of(subject: Subject, line: Line) -> Line:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from istiodoctor.mesh.addresses import AddressQuestions
+from istiodoctor.mesh.controlplanes import ControlPlane
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop
 from istiodoctor.mesh.listeners import Listener
@@ -12,7 +13,7 @@ from istiodoctor.mesh.redirects import PlainHost, RedirectKind, applies_on
 from istiodoctor.mesh.routing import Binding, BoundRule
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.version import Version
-from istiodoctor.mesh.workloads import ControlPlane, Workload
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import HttpMatch, VirtualService
 from istiodoctor.model.ref import Ref
 

@@ -9,7 +9,8 @@ from istiodoctor.mesh.listeners import DropReason, Listener
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.selection import SelectionQuestions
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.workloads import Workload, target_port
+from istiodoctor.mesh.serviceports import target_port
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 

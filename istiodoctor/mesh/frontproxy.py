@@ -8,7 +8,8 @@ from istiodoctor.mesh.destinations import DestinationQuestions
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload, target_port
+from istiodoctor.mesh.serviceports import target_port
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Ingress, IngressServicePort, Service, ServicePort
 from istiodoctor.model.ref import Place

@@ -8,7 +8,8 @@ from istiodoctor.mesh.addresses import AddressQuestions
 from istiodoctor.mesh.exposure import Exposure
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload, target_port
+from istiodoctor.mesh.serviceports import target_port
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 

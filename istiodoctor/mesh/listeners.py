@@ -12,7 +12,8 @@ from istiodoctor.mesh.gatewayapi import GatewayApiQuestions
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server, istio_servers
-from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload, WorkloadQuestions
+from istiodoctor.mesh.serviceports import ServicePortQuestions
+from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import PodSpec, Service
@@ -65,7 +66,7 @@ class Listener:
         return any(server.is_tls for server in self.servers)
 
 
-class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
+class ListenerQuestions(ServicePortQuestions, GatewayApiQuestions):
     """Gateways, their pods and their listeners."""
 
     @question(Kind.ISTIO_GATEWAY)
@@ -81,7 +82,9 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
             sorted((*istio, *self.api_servers()), key=lambda each: (each.age_order, each.index))
         )
 
-    @question(rests_on=[istio_gateways, WorkloadQuestions.selected, WorkloadQuestions.routers])
+    @question(
+        rests_on=[istio_gateways, ServicePortQuestions.selected, ServicePortQuestions.routers]
+    )
     def gateway_workloads(self, gateway: Ref) -> tuple[Workload, ...]:
         """Return the known workloads that an Istio Gateway selects, in all namespaces."""
         found = self._get(IstioGateway, gateway.namespace, gateway.name)
@@ -92,7 +95,7 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
 
     @question(
         Kind.SERVICE,
-        rests_on=[GatewayApiQuestions.api_gateways_by_ref, WorkloadQuestions.selected],
+        rests_on=[GatewayApiQuestions.api_gateways_by_ref, ServicePortQuestions.selected],
     )
     def api_gateway_workloads(self, gateway: Ref) -> tuple[Workload, ...]:
         """Return the workloads of a Gateway API Gateway, generated or of the Service it names."""
@@ -165,9 +168,9 @@ class ListenerQuestions(WorkloadQuestions, GatewayApiQuestions):
     @question(
         rests_on=[
             servers_by_workload,
-            WorkloadQuestions.listening_ports,
-            WorkloadQuestions.referenced_ports,
-            WorkloadQuestions.istiod_version,
+            ServicePortQuestions.listening_ports,
+            ServicePortQuestions.referenced_ports,
+            ServicePortQuestions.istiod_version,
         ]
     )
     def listeners(self) -> tuple[Listener, ...]:

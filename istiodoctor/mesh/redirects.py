@@ -10,7 +10,8 @@ from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import BoundRule, names_gateway
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.workloads import Workload, target_port
+from istiodoctor.mesh.serviceports import target_port
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import HttpMatch
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service

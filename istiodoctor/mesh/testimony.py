@@ -99,7 +99,8 @@ class TestimonyQuestions(ReplyQuestions, EnvoyQuestions):
     ) -> Testimony:
         """Sort what pods show: on the wire first, and what their Envoys hold."""
         workloads = self._workloads_about(subject)
-        seen = (*self._handshakes_about(subject, workloads), *self._held_about(subject))
+        seen: list[TlsObservation | PodSecret]
+        seen = [*self._handshakes_about(subject, workloads), *self._held_about(subject)]
         agreeing = tuple(each for each in seen if agrees(each))
         denying = tuple(each for each in seen if denies(each))
         heard = {_pod_of(each) for each in (*agreeing, *denying)}

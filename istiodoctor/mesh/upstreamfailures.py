@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.controlplanes import ControlPlane
 from istiodoctor.mesh.destinations import DestinationState
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.log_meaning import LogFact, Meaning
@@ -13,7 +14,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.upstreamtls import UpstreamTls, UpstreamTlsQuestions, is_plain_name
 from istiodoctor.mesh.version import Version
-from istiodoctor.mesh.workloads import ControlPlane, Workload
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import ClientTls
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref

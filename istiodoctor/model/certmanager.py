@@ -186,10 +186,12 @@ class Order(Resource, frozen=True, kw_only=True):
 
 
 class ChallengeSpec(Fields, frozen=True, kw_only=True):
-    """`Challenge.spec` without its token and key, which open the way to a certificate."""
+    """`Challenge.spec` without its key, which opens the way to a certificate."""
 
     type: str = ""
     dns_name: str = ""
+    token: str = ""
+    """The last part of the path that the issuer asks for: whoever asks for it may know it."""
     wildcard: bool = False
     issuer_ref: IssuerReference = IssuerReference()
     solver: Solver | None = None

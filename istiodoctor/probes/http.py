@@ -150,9 +150,12 @@ def _can_be_sent(header: tuple[str, str]) -> bool:
 
 
 def _answer(wire: Channel | TlsChannel, step: HttpStep, target: HttpTarget) -> HttpStep:
-    response = HTTPResponse(_Incoming(wire), method=target.method)  # type: ignore[arg-type]  # makefile
+    incoming = _Incoming(wire)
+    response = HTTPResponse(incoming, method=target.method)  # type: ignore[arg-type]  # makefile
     response.begin()
     headers = response.headers
+    is_error, wanted = response.status >= 400, target.answer_begins
+    body = _body(response) if is_error or wanted else ""
     return replace(
         step,
         status=response.status,
@@ -162,7 +165,8 @@ def _answer(wire: Channel | TlsChannel, step: HttpStep, target: HttpTarget) -> H
         strict_transport_security=_header(headers.get("strict-transport-security")),
         date=_date(headers.get("date")),
         at=datetime.now(UTC),
-        body=_body(response) if response.status >= 400 else "",
+        body=shown(body) if is_error else "",
+        is_expected=not is_error and body.startswith(wanted) if wanted else None,
     )
 
 
@@ -174,7 +178,7 @@ def _header(value: object, most: int = 200) -> str:
 def _body(response: HTTPResponse) -> str:
     """Return the beginning of an error's page: the status came, whatever comes of the body."""
     try:
-        return shown(response.read1(MOST_BODY).decode("utf-8", "replace"))
+        return response.read1(MOST_BODY).decode("utf-8", "replace")
     except (HTTPException, OSError, ValueError):
         return ""
 

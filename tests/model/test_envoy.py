@@ -16,10 +16,10 @@ from istiodoctor.model.envoy import (
     ListenerState,
     SecretStatus,
 )
-from istiodoctor.model.envoy_dump import EnvoyAnswers, decode_envoy
+from istiodoctor.model.envoy_dump import EnvoyAnswers, decode_envoy, unread_envoy
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
-from istiodoctor.model.snapshot import Reading, Snapshot, Unread, UnreadReason
+from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason
 from tests.support.certificates import Authority, encoded
 
 POD = Ref(CORE, "Pod", "istio-system", "gateway")
@@ -61,15 +61,17 @@ def part(kind: str, **fields: Any) -> dict[str, Any]:
 
 def decoded(*dumps: bytes, **answers: Any) -> EnvoyState:
     made = EnvoyAnswers(config_dumps=dumps, **answers)
-    state = decode_envoy(POD, taken_at=NOW, answers=made)
-    assert isinstance(state, EnvoyState), state
+    reading = decode_envoy(POD, taken_at=NOW, answers=made)
+    (state,) = reading.envoys
+    assert reading.unread == ()
     return state
 
 
 def complaint(*dumps: bytes, **answers: Any) -> str:
     made = EnvoyAnswers(config_dumps=dumps, **answers)
-    unread = decode_envoy(POD, taken_at=NOW, answers=made)
-    assert isinstance(unread, Unread)
+    reading = decode_envoy(POD, taken_at=NOW, answers=made)
+    (unread,) = reading.unread
+    assert reading.envoys == ()
     assert (unread.kind, unread.namespace, unread.name) == (Kind.ENVOY, "istio-system", "gateway")
     assert unread.reason is UnreadReason.FAILED
     return unread.message
@@ -261,6 +263,55 @@ def test_garbage_in_a_dump_is_said_too():
         "what Envoy answers cannot be used: config_dump is not what Envoy answers"
         " (Expected str, got array - at $.name)"
     )
+
+
+INFO = json.dumps({"version": "9e55/1.40.0/Clean", "state": "LIVE"}).encode()
+OPEN = json.dumps({"listener_statuses": [{"name": "health"}]}).encode()
+LOADED = json.dumps({"certificates": [{"cert_chain": [{"serial_number": "2a"}]}]}).encode()
+
+
+@pytest.mark.parametrize("spoilt", ["certs", "first dump", "second dump", "listeners", "info"])
+def test_one_answer_of_no_use_takes_nothing_from_the_others(spoilt):
+    good = {
+        "certs": LOADED,
+        "first dump": dump(part("SecretsConfigDump.DynamicSecret", **SHOP)),
+        "second dump": dump(part("SecretsConfigDump.DynamicSecret", **WAITING)),
+        "listeners": OPEN,
+        "info": INFO,
+    }
+    given = good | {spoilt: b"<html>"}
+    made = EnvoyAnswers(
+        certs=given["certs"],
+        config_dumps=(given["first dump"], given["second dump"]),
+        listeners=given["listeners"],
+        server_info=given["info"],
+    )
+
+    reading = decode_envoy(POD, taken_at=NOW, answers=made)
+
+    (state,), (unread,) = reading.envoys, reading.unread
+    told = {
+        "certs": [each.serial for each in state.certificates or ()] == ["2a"],
+        "first dump": "kubernetes://shop-cert" in state.secrets_by_name,
+        "second dump": "kubernetes://late-cert" in state.secrets_by_name,
+        "listeners": [each.name for each in state.listeners] == ["health"],
+        "info": (state.version, state.lifecycle) == ("1.40.0", "LIVE"),
+    }
+    assert told == dict.fromkeys(good, True) | {spoilt: False}
+    assert (state.certificates is None) == (spoilt == "certs")
+    assert (unread.kind, unread.name) == (Kind.ENVOY, "gateway")
+    assert unread.message.startswith("what Envoy answers cannot be used: ")
+
+
+def test_what_was_not_had_is_passed_on_with_what_was():
+    refused = unread_envoy(POD, "port 15000 answers 403 Forbidden: GET /certs")
+
+    partly = EnvoyAnswers(certs=None, server_info=INFO, missing=(refused,))
+    nothing = EnvoyAnswers(certs=None, missing=(refused,))
+
+    reading = decode_envoy(POD, taken_at=NOW, answers=partly)
+    assert ([each.version for each in reading.envoys], reading.unread) == (["1.40.0"], (refused,))
+    assert decode_envoy(POD, taken_at=NOW, answers=nothing) == Reading(unread=(refused,))
 
 
 def test_an_answer_that_is_too_large_is_not_looked_at(monkeypatch: pytest.MonkeyPatch):

@@ -14,10 +14,10 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import ControlPlane
 from istiodoctor.mesh.proxylogs import Rejection
 from istiodoctor.mesh.testimony import Claim
 from istiodoctor.mesh.version import Version
-from istiodoctor.mesh.workloads import ControlPlane
 from istiodoctor.model.ref import Place, Ref
 
 FIXED = ((1, 26, 5), (1, 27, 2), (1, 28, 0))

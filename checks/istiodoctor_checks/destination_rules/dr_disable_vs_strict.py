@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.serviceports import target_port
 from istiodoctor.mesh.upstreamtls import UpstreamTls
-from istiodoctor.mesh.workloads import target_port
 from istiodoctor.model.istio import PeerAuthentication
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_field

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from istiodoctor.sources.cluster import ClusterSource
 from istiodoctor.sources.cluster import envoy as envoy_room
 from tests.apiserver import ApiServer
 from tests.cli.process import Shell
+from tests.probes import servers
 from tests.probes.servers import serving
 from tests.sources.cluster.conftest import Open
 from tests.sources.cluster.objects import pod
@@ -218,13 +220,59 @@ def talking(text: bytes) -> Callable[[socket.socket], None]:
     return answer
 
 
+def spoiling(path: str, instead: Callable[[socket.socket], None]) -> Callable[..., None]:
+    """Return a server that is an Envoy, but for what becomes of this path."""
+
+    def answer(connection: socket.socket) -> None:
+        asked = connection.recv(4096)
+        if asked.startswith(f"GET {path} ".encode()):
+            instead(connection)
+            return
+        body = json.dumps({"state": "LIVE"}).encode() if b"server_info" in asked else b"{}"
+        head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+
+    return answer
+
+
+def saying(text: bytes) -> Callable[[socket.socket], None]:
+    return lambda connection: connection.sendall(text)
+
+
 def silent(connection: socket.socket) -> None:
     while connection.recv(4096):
         pass
 
 
-def endless(connection: socket.socket) -> None:
-    connection.recv(4096)
+def closed_unread(connection: socket.socket) -> None:
+    """Close at once; what was sent to it is never looked at."""
+
+
+def endless_headers(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"X-More: " + b"y" * 60_000 + b"\r\n")
+
+
+def endless_pieces(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        connection.sendall(b"10000\r\n" + b"z" * 0x10000 + b"\r\n")
+
+
+def endless_continue(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
+def drop_by_drop(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        connection.sendall(b" ")
+        time.sleep(0.05)
+
+
+def two_hundred_mebibytes(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n")
     for _ in range(200):
         connection.sendall(b"x" * MEBIBYTE)
@@ -278,8 +326,14 @@ def test_what_it_does_not_have_at_all_is_no_envoy(server: ApiServer, connect: Op
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             "port 15000 does not answer as HTTP does: GET /certs",
         ),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/quitquitquit\r\n"
+            b"Content-Length: 0\r\n\r\n",
+            "port 15000 answers 302 Found: GET /certs",
+        ),
+        (b"\x00\xff" * 9000 + b"\n", "port 15000 does not answer as HTTP does: GET /certs"),
     ],
-    ids=["another protocol", "nothing", "an error", "half of it", "wrong pieces"],
+    ids=["another protocol", "nothing", "error", "half", "wrong pieces", "redirect", "garbage"],
 )
 def test_what_is_no_answer_is_said_in_a_sentence(
     server: ApiServer, connect: Open, pretend, said, message
@@ -289,42 +343,99 @@ def test_what_is_no_answer_is_said_in_a_sentence(
     assert words(asked(connect(server))) == [(UnreadReason.FAILED, message)]
 
 
+def breaks(what: str) -> tuple[UnreadReason, str]:
+    return (UnreadReason.FAILED, f"port 15000 {what}: GET /certs")
+
+
+LATE_ANSWER = (UnreadReason.TIMED_OUT, "port 15000 does not answer in time: GET /certs")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (saying(b"HTTP/1.1 403 Forbidden\r\n\r\n"), breaks("answers 403 Forbidden")),
+        (saying(b"HTTP/1.1 301 Moved\r\nLocation: /b\r\n\r\n"), breaks("answers 301 Moved")),
+        (saying(b"<html>\n"), breaks("does not answer as HTTP does")),
+        (saying(b""), breaks("closes the connection")),
+        (servers.reset, breaks("closes the connection")),
+        (endless_headers, breaks("does not answer as HTTP does")),
+        (endless_pieces, breaks("answers with more than 1 MiB")),
+        (endless_continue, breaks("answers with more than 1 MiB")),
+        (two_hundred_mebibytes, breaks("answers with more than 1 MiB")),
+    ],
+)
+def test_one_answer_that_is_not_had_takes_nothing_from_the_others(
+    server: ApiServer, connect: Open, pretend, monkeypatch: pytest.MonkeyPatch, fault, said
+):
+    monkeypatch.setattr(envoy_room, "MOST_BYTES", MEBIBYTE)
+    pretend(spoiling("/certs", fault))
+
+    reading = asked(connect(server))
+
+    assert (state(reading).lifecycle, state(reading).certificates) == ("LIVE", None)
+    assert words(reading) == [said]
+
+
+@pytest.mark.parametrize("fault", [silent, drop_by_drop])
+def test_a_port_that_falls_silent_keeps_what_it_said_before(
+    server: ApiServer, connect: Open, pretend, fault
+):
+    pretend(spoiling("/listeners?format=json", fault))
+
+    reading = asked(connect(server, seconds=12))
+
+    assert (state(reading).lifecycle, state(reading).certificates) == ("", ())
+    assert words(reading) == [
+        (
+            UnreadReason.TIMED_OUT,
+            "port 15000 does not answer in time: GET /listeners?format=json",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (closed_unread, breaks("closes the connection")),
+        (servers.reset, breaks("closes the connection")),
+        (silent, LATE_ANSWER),
+        (endless_headers, breaks("does not answer as HTTP does")),
+        (servers.garbage, breaks("does not answer as HTTP does")),
+    ],
+)
+def test_a_port_that_never_answers_is_said_once_and_the_other_pods_are_read(
+    server: ApiServer, connect: Open, pretend, fault, said
+):
+    pretend(fault)
+    pretend(answering(NOTHING, []), "other")
+
+    reading = asked(connect(server, seconds=12), GATEWAY, OTHER)
+
+    assert [each.pod.name for each in reading.envoys] == ["other"]
+    assert words(reading) == [said]
+
+
 def test_what_is_no_state_of_an_envoy_is_not_taken_for_one(
     server: ApiServer, connect: Open, pretend
 ):
-    pretend(answering({**NOTHING, "/certs": b"<html>"}, []))
+    pretend(answering(dict.fromkeys(NOTHING, b"<html>"), []))
 
-    ((reason, message),) = words(asked(connect(server)))
+    reading = asked(connect(server))
 
-    assert reason is UnreadReason.FAILED
+    ((reason, message),) = words(reading)
+    assert (reading.envoys, reason) == ((), UnreadReason.FAILED)
     assert message.startswith(
         "what Envoy answers cannot be used: certs is not what Envoy answers (JSON is malformed"
     )
 
 
-def test_a_port_that_says_nothing_costs_the_others_nothing(
-    server: ApiServer, connect: Open, pretend
-):
-    pretend(silent)
-    pretend(answering(NOTHING, []), "other")
+def test_an_answer_of_two_hundred_mebibytes_is_given_up(server: ApiServer, connect: Open, pretend):
+    pretend(spoiling("/certs", two_hundred_mebibytes))
 
-    reading = asked(connect(server, seconds=40), GATEWAY, OTHER)
+    reading = asked(connect(server, seconds=120))
 
-    assert [each.pod.name for each in reading.envoys] == ["other"]
-    assert words(reading) == [
-        (UnreadReason.TIMED_OUT, "port 15000 does not answer in time: GET /certs")
-    ]
-
-
-def test_an_answer_without_end_is_given_up(
-    server: ApiServer, connect: Open, pretend, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(envoy_room, "MOST_BYTES", MEBIBYTE)
-    pretend(endless)
-
-    assert words(asked(connect(server))) == [
-        (UnreadReason.FAILED, "port 15000 answers with more than 1 MiB: GET /certs")
-    ]
+    assert state(reading).lifecycle == "LIVE"
+    assert words(reading) == [breaks("answers with more than 64 MiB")]
 
 
 def test_a_port_that_nobody_listens_on_is_said_in_the_servers_words(
