@@ -45,7 +45,7 @@ def _contradicted(finding: Merged, claim: Claim, seen: tuple[Sighting, ...]) -> 
     """Say what was seen instead; nothing is down now that was seen to work."""
     is_yet_to_come = claim in YET_TO_COME
     most = Severity.HIGH if is_yet_to_come else Severity.MEDIUM
-    words = "Seen to work as yet" if is_yet_to_come else "Yet it was seen to work"
+    words = "Seen otherwise so far" if is_yet_to_come else "Seen otherwise"
     later = " Pods go on with what they got before until they restart." if is_yet_to_come else ""
     return replace(
         finding,

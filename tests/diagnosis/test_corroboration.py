@@ -117,7 +117,7 @@ def test_nothing_is_down_now_that_every_pod_still_serves():
 
     assert told(found["CRED002"]) == ("high", "certain", "contradicted")
     assert (
-        "Seen to work as yet: Pod istio-system/gateway port 443" in found["CRED002"].cause.message
+        "Seen otherwise so far: Pod istio-system/gateway port 443" in found["CRED002"].cause.message
     )
 
 

@@ -14,6 +14,7 @@ from istiodoctor_checks.served import hosts_of, references, servers_of
 @check(
     "CRED016",
     severity=Severity.HIGH,
+    explains={"CRED001", "CRED002"},
     needs=Mesh.orphaned_secrets.kinds,
 )
 def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
