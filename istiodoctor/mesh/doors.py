@@ -3,12 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire import WireQuestions
 from istiodoctor.model.observation import Door, Outcome, TlsObservation, Via
 
+PRIVATE = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
+    )
+)
+"""Where the inside of networks is numbered (RFC 1918, RFC 6598, RFC 4193)."""
 SILENT = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNREACHABLE})
 
 
@@ -42,6 +50,17 @@ class Unreached:
     server: Server
     door: Door
     observations: tuple[TlsObservation, ...]
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether only some network's inside can reach it, so that silence outside is no fault.
+
+        A private address, unless it refuses: then somebody is there.
+        """
+        if any(each.outcome is Outcome.REFUSED for each in self.observations):
+            return False
+        found = {address for each in self.observations for address in each.addresses}
+        return all(map(is_private, found or {self.door.address}))
 
 
 class DoorQuestions(WireQuestions):
@@ -153,6 +172,15 @@ def _refused(server: Server, host: str, group: list[TlsObservation]) -> RefusedH
 def _is_refusal(seen: TlsObservation) -> bool:
     refusals = (Outcome.ALERT, Outcome.RESET, Outcome.REFUSED, Outcome.NOT_TLS)
     return seen.outcome in refusals and not seen.client_certificate_requested
+
+
+def is_private(address: str) -> bool:
+    """Whether an address belongs to the inside of some network; a name does not."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return found.is_loopback or any(found in each for each in PRIVATE)
 
 
 def _is_turned_away(seen: TlsObservation) -> bool:

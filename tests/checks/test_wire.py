@@ -1,5 +1,6 @@
 """What checks make of probes where an example cannot show it: several pods, proxies, patience."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -107,3 +108,26 @@ def test_a_handshake_of_a_server_that_is_no_longer_there_is_nobodys(code: str):
     before = list(CHECKS[code].run(Mesh(snapshot)))
 
     assert list(CHECKS[code].run(Mesh(snapshot.plus(Reading(tls_observations=orphans))))) == before
+
+
+@pytest.mark.parametrize(
+    ("address", "outcome", "severity"),
+    [
+        ("203.0.113.10", "timed-out", None),
+        ("10.0.0.10", "timed-out", Severity.LOW),
+        ("fd12::10", "unreachable", Severity.LOW),
+        ("10.0.0.10", "refused", None),
+    ],
+)
+def test_a_private_address_that_is_silent_from_outside_is_no_outage(
+    address: str, outcome: str, severity: Severity | None
+):
+    example = bad("SVC011")
+    wire = tuple(
+        (kind, text.replace("203.0.113.10", f'"{address}"').replace("timed-out", outcome))
+        for kind, text in example.wire
+    )
+
+    (finding,) = CHECKS["SVC011"].run(Mesh(replace(example, wire=wire).snapshot()))
+
+    assert finding.severity is severity

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.doors import Unreached
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import handshake_evidence
 
@@ -21,8 +22,9 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
     the node's port, nobody answers. Between them stand a firewall, a security group, the health
     check of the load balancer, or `externalTrafficPolicy: Local` on nodes without a pod.
 
-    It is suspected, not sure: istiodoctor looks from where it runs, and an address for the
-    inside of a network is not meant to answer outside it.
+    It is suspected, not sure: istiodoctor looks from where it runs. An address for the inside of
+    a network is not meant to answer outside it: for a private one this is low, and means little
+    unless it was asked from that inside.
 
     Fix: permit the port in the firewall, and look at the load balancer's health checks.
 
@@ -131,7 +133,7 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{silent.door}, the way to {silent.server}, does not answer from here"
-                f" ({seen.ending}), while its pods do."
+                f" ({seen.ending}), while its pods do.{_inside(silent)}"
             ),
             objects=(
                 *((Place(service),) if service else ()),
@@ -147,6 +149,13 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
                     why="In the firewall; mind the load balancer's health checks.",
                 ),
             ),
+            severity=Severity.LOW if silent.is_inside else None,
             confidence=Confidence.SUSPECTED,
             servers=frozenset({silent.server.id}),
         )
+
+
+def _inside(silent: Unreached) -> str:
+    if not silent.is_inside:
+        return ""
+    return " It is a private address: look again from inside its network before you act on it."
