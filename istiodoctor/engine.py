@@ -12,8 +12,11 @@ from istiodoctor.diagnosis.runs import Run, run_checks
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.confirming import confirming_targets
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.requests import Request
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
+from istiodoctor.model.observation import HttpTarget, TlsTarget
 from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.probes import Probing, look
@@ -21,6 +24,8 @@ from istiodoctor.report import Report
 from istiodoctor.sources.source import Source, SourceError, SourceErrorKind
 
 MOST_ROUNDS = 5
+MOST_LOOKS = 24
+"""How often the way of a request is looked at anew: twice for each redirect that is followed."""
 MOST_CONFIRMED = 200
 """How many absences are read again: where so much is missing, it has not just come."""
 EXISTS = frozenset({UnreadReason.REDACTED, UnreadReason.MALFORMED})
@@ -40,6 +45,8 @@ class Options:
     """Observations the user does not want: logs, Envoy."""
     probing: Probing | None = None
     """How to look at the wire; None where the user did not ask for that."""
+    request: Request | None = None
+    """The one request whose way is to be looked at, instead of everything."""
 
 
 def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
@@ -56,7 +63,7 @@ def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judge
     kinds = wanted_kinds(checks, options.declined)
     collected = collect(source, checks, kinds, options.facts)
     if options.probing is not None and kinds & PROBES:
-        collected = _probed(source, collected, kinds & PROBES, options.probing)
+        collected = _probed(source, collected, kinds & PROBES, options.probing, options)
     runs = run_checks(checks, collected.mesh, collected.snapshot)
     confirmed = _confirm(source, collected, runs)
     if confirmed is not collected:
@@ -90,15 +97,52 @@ class Collected:
             done=self.done.plus(wanted),
         )
 
+    def and_seen(self, reading: Reading, kinds: frozenset[Kind]) -> "Collected":
+        """Return this with what the wire shows, or with the fact that nobody could look."""
+        snapshot = self.snapshot.plus(reading, requested=kinds)
+        mesh = self.mesh.after(snapshot, reading.kinds | kinds)
+        return Collected(snapshot=snapshot, mesh=mesh, done=self.done)
+
 
 def _probed(
-    source: Source, collected: Collected, kinds: frozenset[Kind], probing: Probing
+    source: Source,
+    collected: Collected,
+    kinds: frozenset[Kind],
+    probing: Probing,
+    options: Options,
 ) -> Collected:
     """Add what the wire shows to what was read."""
-    reading = look(collected.mesh.probe_targets(), source, probing)
-    snapshot = collected.snapshot.plus(reading, requested=kinds)
-    mesh = collected.mesh.after(snapshot, reading.kinds)
-    return Collected(snapshot=snapshot, mesh=mesh, done=collected.done)
+    if options.request is not None:
+        return _followed(source, collected, kinds, probing, options.request)
+    targets = collected.mesh.probe_targets(options.scope.hosts)
+    return collected.and_seen(look(targets, source, probing), kinds)
+
+
+def _followed(
+    source: Source,
+    collected: Collected,
+    kinds: frozenset[Kind],
+    probing: Probing,
+    request: Request,
+) -> Collected:
+    """Look at one request's way, then at that of the redirects which were seen, and so on."""
+    until = time.monotonic() + probing.seconds
+    done: set[TlsTarget | HttpTarget] = set()
+    collected = collected.and_seen(Reading(), kinds)
+    for _ in range(MOST_LOOKS):
+        found = confirming_targets(collected.mesh, request)
+        new = replace(
+            found,
+            tls=tuple(each for each in found.tls if each not in done),
+            http=tuple(each for each in found.http if each not in done),
+        )
+        left = until - time.monotonic()
+        if left <= 0 or not (new.tls or new.http):
+            break
+        done |= {*new.tls, *new.http}
+        reading = look(new, source, replace(probing, seconds=left))
+        collected = collected.and_seen(reading, kinds)
+    return collected
 
 
 def wanted_kinds(checks: Iterable[Check], declined: frozenset[Kind]) -> frozenset[Kind]:

@@ -15,7 +15,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh.answers import AnswerKind
-from istiodoctor.mesh.way import Hop, HopState
+from istiodoctor.mesh.way import Confirmation, Hop, HopState
 from istiodoctor.model.kind import kind_of
 from istiodoctor.model.ref import Place, Ref
 
@@ -31,6 +31,7 @@ __all__ = [
     "ClusterSummary",
     "ComponentVersion",
     "Confidence",
+    "Confirmation",
     "Diagnosis",
     "Evidence",
     "EvidenceKind",
@@ -59,6 +60,7 @@ __all__ = [
     "UnreadReport",
     "Verdict",
     "api_version",
+    "said",
 ]
 
 SCHEMA_VERSION = "1"
@@ -344,7 +346,7 @@ class Answer:
     kind: AnswerKind
     text: str
     status: int = 0
-    """Of a redirect or a direct response; 0 for others."""
+    """Of a redirect or a direct response, and what a backend was seen to answer; else 0."""
     location: str = ""
     """Where a redirect sends the client."""
 
@@ -357,10 +359,12 @@ class TraceLeg:
     gateway: Ref | None
     """The gateway's pods; None where no gateway takes the request."""
     hops: tuple[Hop, ...]
-    """In order; those after a broken one are not there."""
+    """In order; those after a broken one are not there, unless they were looked at on the wire."""
     answer: Answer
     follows: int | None = None
     """The leg, counted from 0, whose redirect led here; None for the request asked about."""
+    is_unseen: bool = False
+    """Its end was to be looked at on the wire, and nothing could be learned of it."""
 
     @property
     def is_stopped(self) -> bool:
@@ -391,5 +395,22 @@ class Trace:
     legs: tuple[TraceLeg, ...] = ()
     """In order: a request's branches, one for each gateway, before what their redirects led to."""
     stopped_at: Stop | None = None
+    is_probed: bool = False
+    """Whether the wire was looked at too."""
+    notes: tuple[str, ...] = ()
+    """In what the request that was sent is not the one that was asked about, for people."""
     error: ScanError | None = None
     """Why nothing could be read."""
+
+
+def said(hop: Hop) -> str:
+    """Return what is wrong at a hop: as the objects have it, and as it was seen."""
+    if hop.state is not HopState.BROKEN or not hop.seen:
+        return hop.text
+    match hop.confirmation:
+        case Confirmation.CONTRADICTED:
+            return f"the objects say: {hop.text}; seen: {hop.seen}"
+        case Confirmation.CONFIRMED:
+            return f"{hop.text}; seen: {hop.seen}"
+        case Confirmation.NOT_LOOKED_AT:
+            return hop.text

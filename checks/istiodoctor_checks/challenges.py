@@ -1,9 +1,12 @@
-"""Ways to let HTTP-01 challenges through."""
+"""HTTP-01 challenges: ways to let them through, and what was seen of them."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from istiodoctor.finding import Fix, Patch, PatchType, Risk
+from istiodoctor.finding import Evidence, EvidenceKind, Fix, Patch, PatchType, Risk
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challengereplies import ChallengeReply, ChallengeReplyKind
+from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.redirects import ACME_PREFIX, PlainHost, RedirectKind
 from istiodoctor.mesh.routing import BoundRule
 from istiodoctor.mesh.servers import ANY_NAMESPACE, Server
@@ -17,6 +20,28 @@ DNS = Fix(
     risk=Risk.NEEDS_ISSUANCE,
     why="Add a dns01 solver to the issuer: then no request through the gateway is needed.",
 )
+
+SHOWN = 3
+
+
+def replies_of(mesh: Mesh, host: str, kind: ChallengeReplyKind) -> tuple[ChallengeReply, ...]:
+    """Return the answers of a kind to requests for challenges of a host."""
+    return tuple(
+        each for each in mesh.challenge_replies().get(host.lower(), ()) if each.kind is kind
+    )
+
+
+def challenge_evidence(replies: Iterable[ChallengeReply]) -> tuple[Evidence, ...]:
+    """Return answers as evidence: the first few, without their tokens."""
+    return tuple(
+        Evidence(
+            kind=EvidenceKind.HTTP,
+            text=f"{without_tokens(str(each.first))} ({each.kind})",
+            ref=each.first.door.pod if each.first.door else None,
+            at=each.first.at,
+        )
+        for each in list(replies)[:SHOWN]
+    )
 
 
 def exempt_challenges(mesh: Mesh, plain: PlainHost) -> tuple[Fix, ...]:

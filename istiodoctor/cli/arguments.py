@@ -40,6 +40,7 @@ class TraceArguments(SourceArguments):
     method: str
     headers: tuple[str, ...]
     source_namespace: str
+    probe: bool
     outputs: tuple[str, ...]
 
 

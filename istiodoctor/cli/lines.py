@@ -18,13 +18,16 @@ REFRESHES = 1
 class Lines:
     """Writes lines, each with the time (UTC) in front: one for each that is said, and no more."""
 
+    def __init__(self) -> None:
+        self._stream = sys.stderr  # Rich puts one in its place that does not know its encoding
+
     def say(self, line: Line) -> None:
         """Write a line that stays; on a terminal it is wrapped to its width."""
         now = f"{datetime.now(UTC):%H:%M:%S} "
-        if not sys.stderr.isatty():
+        if not self._stream.isatty():
             print(now + one_line(line), file=sys.stderr, flush=True)
             return
-        display = screen(sys.stderr)
+        display = screen(self._stream)
         page = Page(width=display.width, color=display.color, unicode=display.unicode)
         page.paragraph(*line, lead=((now, "dim"),))
         print(page, file=sys.stderr, end="", flush=True)
@@ -33,8 +36,9 @@ class Lines:
 @contextmanager
 def lines(status: Callable[[], str]) -> Iterator[Lines]:
     """Lend the lines; while they are lent, a terminal that can shows `status` below them."""
-    if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
-        yield Lines()
+    stream, written = sys.stderr, Lines()
+    if not stream.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        yield written
         return
     from rich.console import Console
     from rich.live import Live
@@ -42,7 +46,7 @@ def lines(status: Callable[[], str]) -> Iterator[Lines]:
 
     def last_line() -> Text:
         shown = visible(status())
-        display = screen(sys.stderr)
+        display = screen(stream)
         if not display.unicode:
             shown = shown.encode("ascii", "backslashreplace").decode()
         text = Text(shown, "dim" if display.color else "", no_wrap=True)
@@ -57,4 +61,4 @@ def lines(status: Callable[[], str]) -> Iterator[Lines]:
         transient=True,
         redirect_stdout=False,
     ):
-        yield Lines()
+        yield written

@@ -11,7 +11,15 @@ import typer
 
 from istiodoctor import __version__
 from istiodoctor.check import Check
-from istiodoctor.cli.arguments import ScanArguments, duration, gateway, host, namespace, outputs
+from istiodoctor.cli.arguments import (
+    ScanArguments,
+    TraceArguments,
+    duration,
+    gateway,
+    host,
+    namespace,
+    outputs,
+)
 from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.facts import facts, roots
 from istiodoctor.cli.opening import Opener, sources
@@ -25,7 +33,7 @@ from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.engine import Options, scan
 from istiodoctor.probes import Probing
 from istiodoctor.renderers import RENDERERS
-from istiodoctor.report import Report, ScanError, ScanInfo, ToolInfo, Verdict
+from istiodoctor.report import Report, ScanError, ScanInfo, Severity, ToolInfo, Verdict
 from istiodoctor.sources.input_files import STANDARD_INPUT
 from istiodoctor.sources.source import SourceError, SourceErrorKind
 
@@ -43,10 +51,8 @@ def run(arguments: ScanArguments) -> Exit:
     targets = outputs(arguments.outputs, tuple(RENDERERS))
     refuse_unwritable(targets)
     config = configuration(arguments)
-    fail_on = arguments.fail_on or config.fail_on or DEFAULT_FAIL_ON
-    if fail_on not in FAIL_ON:
-        raise UsageError(f"--fail-on takes one of {', '.join(FAIL_ON)}, not {fail_on}")
-    seconds = _waiting(arguments, fail_on)
+    fail_on = _fail_on(arguments, config)
+    seconds = _seconds_to_wait(arguments, fail_on)
     found = registry()
     check_config(found, config)
     checks = chosen(found, arguments.select or config.select, (*arguments.ignore, *config.ignore))
@@ -55,29 +61,45 @@ def run(arguments: ScanArguments) -> Exit:
         config=config,
         facts=facts(config, arguments.trust_anchors),
         declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
-        probing=_probing(arguments),
+        probing=probing(arguments),
     )
+    reports, is_interrupted = _reports(arguments, checks, options, threshold(fail_on), seconds)
+    write(reports, targets)
+    return Exit.INTERRUPTED if is_interrupted else _status(reports, fail_on, arguments)
+
+
+def _reports(
+    arguments: ScanArguments,
+    checks: tuple[Check, ...],
+    options: Options,
+    limit: Severity | None,
+    seconds: float,
+) -> tuple[tuple[Report, ...], bool]:
+    """Return the report of each source, the last where it waits, and whether Ctrl-C ended that."""
     started = time.monotonic()
     opened = tuple(sources(arguments))
     reports = tuple(
         _scan(name, open_, checks, options, is_one_of_all=arguments.all_contexts)
         for name, open_ in opened
     )
-    is_interrupted = False
-    limit = threshold(fail_on)
-    if seconds and limit:
-        from istiodoctor.cli.waiting import Subject, wait  # Rich is worth its time only there
+    if not (seconds and limit):
+        return reports, False
+    from istiodoctor.cli.waiting import Subject, wait  # Rich is worth its time only there
 
-        looks = (partial(_look, *each, checks, options) for each in opened)
-        names = [name for name, _ in opened] if len(opened) > 1 else [""]
-        subjects = tuple(map(Subject, names, looks, reports))
-        reports, is_interrupted = wait(subjects, limit, seconds=seconds, since=started)
-    write(reports, targets)
-    return Exit.INTERRUPTED if is_interrupted else _status(reports, fail_on, arguments)
+    names = [name for name, _ in opened] if len(opened) > 1 else [""]
+    looks = (partial(_look, *each, checks, options) for each in opened)
+    return wait(tuple(map(Subject, names, looks, reports)), limit, seconds=seconds, since=started)
 
 
-def _waiting(arguments: ScanArguments, fail_on: str) -> float:
-    """Return for how many seconds to look again; 0 for not at all."""
+def _fail_on(arguments: ScanArguments, config: Config) -> str:
+    fail_on = arguments.fail_on or config.fail_on or DEFAULT_FAIL_ON
+    if fail_on not in FAIL_ON:
+        raise UsageError(f"--fail-on takes one of {', '.join(FAIL_ON)}, not {fail_on}")
+    return fail_on
+
+
+def _seconds_to_wait(arguments: ScanArguments, fail_on: str) -> float:
+    """Return for how long to look again; 0 for not at all."""
     seconds = duration(arguments.wait, "--wait").total_seconds()
     if not seconds:
         return 0.0
@@ -93,7 +115,8 @@ def _waiting(arguments: ScanArguments, fail_on: str) -> float:
     return seconds
 
 
-def _probing(arguments: ScanArguments) -> Probing | None:
+def probing(arguments: ScanArguments | TraceArguments) -> Probing | None:
+    """Return how to look at the wire; None without `--probe`, UsageError where there is none."""
     if not arguments.probe:
         return None
     if arguments.files or arguments.demo:

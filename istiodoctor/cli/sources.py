@@ -27,7 +27,9 @@ NoEnvoyOption = Annotated[
     bool, typer.Option("--no-envoy", help="Ask no gateway's Envoy for its state.")
 ]
 SinceOption = Annotated[str, typer.Option(help="How far back logs are read: 90s, 30m, 1h.")]
-TimeoutOption = Annotated[str, typer.Option(help="How long reading may take in all.")]
+TimeoutOption = Annotated[
+    str, typer.Option(help="How long reading may take in all, and --probe as long again.")
+]
 WholeClusterOption = Annotated[
     bool, typer.Option("--whole-cluster", help="The files are everything there is.")
 ]

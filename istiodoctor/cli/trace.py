@@ -44,6 +44,10 @@ def trace(
         typer.Option("--namespace", "-n", help="A namespace for --only-namespaces; repeatable."),
     ] = None,
     only_namespaces: OnlyNamespacesOption = False,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Also look at each hop on the wire; sends GET or HEAD only."),
+    ] = False,
     no_logs: NoLogsOption = False,
     no_envoy: NoEnvoyOption = False,
     since: SinceOption = "1h",
@@ -67,6 +71,7 @@ def trace(
         method=method,
         headers=tuple(header or ()),
         source_namespace=source_namespace,
+        probe=probe,
         files=tuple(file or ()),
         demo=demo,
         contexts=tuple(context or ()),

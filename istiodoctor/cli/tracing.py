@@ -11,7 +11,7 @@ from istiodoctor.cli.facts import facts
 from istiodoctor.cli.opening import Opener, sources
 from istiodoctor.cli.output import refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
-from istiodoctor.cli.scanning import WRONG_USAGE, configuration
+from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing
 from istiodoctor.cli.selection import declined, registry
 from istiodoctor.cli.sources import refuse_contradictions
 from istiodoctor.diagnosis.tracing import trace
@@ -46,6 +46,8 @@ def run(arguments: TraceArguments) -> Exit:
         config=config,
         facts=facts(config, arguments.trust_anchors),
         declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
+        probing=probing(arguments),
+        request=request,
     )
     name, open_ = next(iter(sources(arguments)))
     found = _traced(name, open_, checks, options, request)

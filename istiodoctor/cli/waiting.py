@@ -1,9 +1,11 @@
 """Scan again and again until nothing that counts remains, or time is up."""
 
 import gc
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import NamedTuple
 
 from istiodoctor.changes import ChangeKind, changes
@@ -14,7 +16,8 @@ from istiodoctor.report import Problem, Report, Severity
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 10.0
-"""Seconds between the end of a scan and the next; a change brings the short one back."""
+"""Seconds between the end of a scan and the next: as long as a scan takes, at least, and longer
+from one to the next; a change brings the short one back."""
 GROWTH = 1.5
 PASSING = frozenset({"unreachable", "timed-out"})
 """Errors of a first scan that are waited for; whatever else is wrong stays so."""
@@ -31,7 +34,7 @@ class Subject:
     """Scans it, opened anew: credentials, time limit and clock begin again."""
     report: Report
     lost: str = ""
-    """Why the last look saw less than the report; empty if the report is of the last look."""
+    """What the last look could not see, and why; empty if the report is of the last look."""
 
 
 class Waited(NamedTuple):
@@ -85,17 +88,18 @@ class _Vigil:
     def _awaited(self, subject: Subject) -> Iterator[str]:
         error = subject.report.error
         if error and error.kind in PASSING:
-            yield subject.name or "the cluster"
+            yield f"no answer from {subject.name or 'the cluster'}"
         for problem in subject.report.problems:
             if _counts(problem, self._limit):
                 yield problem.cause.code
 
     def status(self) -> str:
         """Return the line that is renewed: what changes most comes first, what may be cut last."""
-        now = time.monotonic()
-        ahead = "" if self._next is None else f" in {max(0, round(self._next - now))}s"
+        now, then = time.monotonic(), self._next
+        ahead = f" in {ceil(then - now)}s" if then and then > now else ""
         times = f"{_span(now - self._since)} of {_span(self._until - self._since)}"
-        return f"{times}, looking again{ahead}; waiting for {self._remainder()}"
+        remainder = self._remainder()
+        return f"{times}, looking again{ahead}; remaining: {remainder}" if remainder else times
 
     def _remainder(self) -> str:
         return listed(self.remaining(), _CODES)
@@ -106,10 +110,12 @@ class _Vigil:
         pause = FIRST_PAUSE
         while self.remaining() and (left := self._until - time.monotonic()) > 0:
             self._pause(min(pause, left))
+            began = time.monotonic()
             news = self._look()
+            took = time.monotonic() - began
             for line in news:
                 shown.say(line)
-            pause = FIRST_PAUSE if news else min(pause * GROWTH, LONGEST_PAUSE)
+            pause = min(max(FIRST_PAUSE if news else pause * GROWTH, took), LONGEST_PAUSE)
         self._end(shown)
 
     def _begin(self, shown: Lines) -> None:
@@ -122,7 +128,7 @@ class _Vigil:
                 shown.say(_of(subject, line))
 
     def _pause(self, seconds: float) -> None:
-        gc.collect()  # the command has switched it off, and each look leaves a whole cluster
+        _collect_garbage()
         self._next = time.monotonic() + seconds
         time.sleep(seconds)
         self._next = None
@@ -141,9 +147,8 @@ class _Vigil:
 
     def _end(self, shown: Lines) -> None:
         spent = f"{_span(time.monotonic() - self._since)}, {counted(self._looks, 'scan')}"
-        if remaining := self.remaining():
-            verb = "remains" if len(remaining) == 1 else "remain"
-            shown.say((("time is up", "bold"), f": {self._remainder()} {verb} ({spent})"))
+        if self.remaining():
+            shown.say((("time is up", "bold"), f"; remaining: {self._remainder()} ({spent})"))
         elif any(each.report.error for each in self._subjects):
             shown.say((f"nothing is left to wait for ({spent})",))
         else:
@@ -152,6 +157,21 @@ class _Vigil:
             if subject.lost:
                 seen = f"{subject.report.scan.taken_at:%H:%M:%S}"
                 shown.say(_of(subject, (f"the report is of {seen}; later looks saw less",)))
+
+
+def _collect_garbage() -> None:
+    """Free what the last look has left, a whole cluster: the command has switched that off.
+
+    Ctrl-C is kept until the end: Python would lose it in a finalizer.
+    """
+    pressed: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        gc.collect()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _counts(problem: Problem, limit: Severity) -> bool:
@@ -166,11 +186,11 @@ def _looked_at(subject: Subject, limit: Severity) -> Subject:
     """
     report = subject.look()
     if report.error and not subject.report.error:
-        return replace(subject, lost=report.error.message)
+        return replace(subject, lost=f": {report.error.message}")
     for each in changes(subject.report, report).problems:
         if each.kind is ChangeKind.UNSEEN and _counts(each.problem, limit):
             code = each.problem.cause.code
-            return replace(subject, lost=f"{code} cannot be looked for: {each.reason}")
+            return replace(subject, lost=f" for {code}: {each.reason}")
     return replace(subject, report=report, lost="")
 
 
@@ -178,7 +198,7 @@ def _news(before: Subject, after: Subject) -> Iterator[Line]:
     """Yield what one more look at a subject has brought; the same loss is said once."""
     if after.lost:
         if after.lost != before.lost:
-            yield (("could not look", "bold"), f": {after.lost}; trying again")
+            yield (("could not look", "bold"), f"{after.lost}; trying again")
         return
     if before.lost or (before.report.error and not after.report.error):
         yield ("can look again",)

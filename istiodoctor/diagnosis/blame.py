@@ -12,6 +12,7 @@ from istiodoctor.model.ref import Ref
 from istiodoctor.report import Diagnosis, Problem
 
 EXPLAINS = {
+    "dns": ("SVC010", "SVC013"),
     "front": ("HTTP", "SNI", "SVC"),
     "service": ("SVC", "GW"),
     "workload": ("SVC", "GW", "OPS"),
@@ -24,7 +25,8 @@ EXPLAINS = {
     "backend": ("VS", "GWAPI", "SVC", "DR"),
     "endpoints": ("VS", "SVC", "DR"),
 }
-"""Families of checks whose findings say why a hop is broken, the likeliest first."""
+"""Families of checks, or single ones, whose findings say why a hop is broken, the likeliest
+first."""
 NAMED_BY = {"certificate": "server", "backend": "route", "endpoints": "route"}
 """The hop whose object names what may be missing at another."""
 BREAKS = {
@@ -81,7 +83,8 @@ def code_for(hop: Hop, way: Way, problems: Iterable[Problem]) -> str:
     found = [
         (families.index(family), problem.rank, problem.cause.code)
         for problem, diagnosis in _about(way.request.virtual_host, problems)
-        if (family := diagnosis.code.rstrip("0123456789")) in families
+        for family in (diagnosis.code, diagnosis.code.rstrip("0123456789"))
+        if family in families
         if (
             not refs.isdisjoint(_refs(diagnosis))
             if refs

@@ -1,12 +1,15 @@
 """The way of one request: hop by hop, redirects followed, with the findings that explain it."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 
 from istiodoctor.diagnosis.blame import blamed, code_for
 from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh.answers import STOPPED
+from istiodoctor.mesh.confirming import confirmed
 from istiodoctor.mesh.journeys import Way
+from istiodoctor.mesh.looking import can_be_sent, why_not_sent
 from istiodoctor.mesh.requests import Request
 from istiodoctor.report import (
     Answer,
@@ -18,6 +21,7 @@ from istiodoctor.report import (
     Trace,
     TraceLeg,
     TraceVerdict,
+    said,
 )
 
 MOST_REDIRECTS = 10
@@ -38,7 +42,20 @@ def trace(judgement: Judgement, request: Request) -> Trace:
         verdict=_verdict(legs),
         legs=legs,
         stopped_at=None if stopped is None else _stop(stopped, legs[stopped]),
+        is_probed=judgement.mesh.was_probed(),
+        notes=tuple(_notes(request)) if judgement.mesh.was_probed() else (),
     )
+
+
+def _notes(request: Request) -> Iterator[str]:
+    """Yield in what the request that was sent is not the one that was asked about."""
+    why_not = why_not_sent(request)
+    if why_not:
+        yield f"{why_not[0].upper()}{why_not[1:]}; how it ends is said by the objects alone."
+        return
+    unsent = [name for name, value in request.headers if not can_be_sent(name, value)]
+    if unsent:
+        yield f"Never sent, so not part of what was seen: {', '.join(unsent)}."
 
 
 def _legs(
@@ -51,7 +68,7 @@ def _legs(
     while waiting and len(legs) < MOST_LEGS:
         chain, follows = waiting.popleft()
         for found in judgement.mesh.ways(chain[-1]):
-            way = blamed(found, problems)
+            way = confirmed(judgement.mesh, found, blamed(found, problems))
             target, way = _followed(way, chain)
             if target and _leads_outside(judgement, target, chain[-1]):
                 target = None
@@ -82,10 +99,20 @@ def _followed(way: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Way
 
 
 def _stopped(way: Way, why: str) -> Way:
-    """Return a way whose last hop is broken."""
-    last = way.hops[-1]
-    hop = replace(last, state=HopState.BROKEN, text=f"{last.text}, {why}")
-    return replace(way, hops=(*way.hops[:-1], hop), ending=STOPPED)
+    """Return a way broken at the hop where its redirect was seen; else at the last one."""
+    hops = list(way.hops)
+    seen = [
+        i
+        for i, hop in enumerate(hops)
+        if f"{way.ending.status} to {way.ending.location}" in hop.seen
+    ]
+    index = seen[0] if seen else len(hops) - 1
+    hop = hops[index]
+    if seen:
+        hops[index] = replace(hop, state=HopState.BROKEN, seen=f"{hop.seen}, {why}")
+    else:
+        hops[index] = replace(hop, state=HopState.BROKEN, text=f"{hop.text}, {why}")
+    return replace(way, hops=tuple(hops), ending=STOPPED)
 
 
 def _leads_outside(judgement: Judgement, target: Request, origin: Request) -> bool:
@@ -114,6 +141,7 @@ def _leg(way: Way, follows: int | None, problems: tuple[Problem, ...]) -> TraceL
             location=ending.location,
         ),
         follows=follows,
+        is_unseen=way.is_unseen,
     )
 
 
@@ -123,7 +151,8 @@ def _answered(way: Way) -> str:
         case AnswerKind.BACKEND:
             refs = [hop.ref for hop in way.hops if hop.hop == "backend" and hop.ref]
             names = ", ".join(dict.fromkeys(map(str, refs)))
-            return f"{names or 'the backend'} answers"
+            status = f" {way.ending.status}" if way.ending.status else ""
+            return f"{names or 'the backend'} answers{status}"
         case AnswerKind.DIRECT_RESPONSE:
             return f"Envoy answers {way.ending.status}"
         case AnswerKind.REDIRECT:
@@ -131,7 +160,7 @@ def _answered(way: Way) -> str:
         case AnswerKind.UNKNOWN:
             return next((hop.text for hop in reversed(way.hops)), "nothing is known")
         case AnswerKind.NONE:
-            return _broken(way.hops).text
+            return said(_broken(way.hops))
 
 
 def _broken(hops: tuple[Hop, ...]) -> Hop:
@@ -148,6 +177,7 @@ def _verdict(legs: tuple[TraceLeg, ...]) -> TraceVerdict:
     if any(leg.is_stopped for leg in legs):
         return TraceVerdict.STOPPED
     is_dark = any(hop.state is HopState.UNKNOWN for leg in legs for hop in leg.hops)
-    if is_dark or any(leg.answer.kind is AnswerKind.UNKNOWN for leg in legs):
+    is_unseen = any(leg.is_unseen or leg.answer.kind is AnswerKind.UNKNOWN for leg in legs)
+    if is_dark or is_unseen:
         return TraceVerdict.UNKNOWN
     return TraceVerdict.ANSWERED

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.coverage import CoverageQuestions
 from istiodoctor.mesh.exposure import Exposure, ExposureQuestions, PortRoute
-from istiodoctor.mesh.hosts import ANY, covers, is_wildcard
+from istiodoctor.mesh.hosts import ANY, concrete, covers
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
@@ -15,8 +15,6 @@ from istiodoctor.model.observation import Door, PortDoor, Via
 
 MOST_ROUTED_HOSTS = 3
 """How many of the hosts that routes show behind one wildcard are looked at."""
-PROBE_LABEL = "istiodoctor-probe"
-"""Stands for any name under a wildcard, and for any token of a challenge."""
 OF_THE_MESH = frozenset({TlsMode.AUTO_PASSTHROUGH, TlsMode.ISTIO_MUTUAL})
 """Servers for other proxies, not for clients."""
 URL_PORTS = {"http": 80, "https": 443}
@@ -59,7 +57,8 @@ class DoorwayQuestions(ExposureQuestions, CoverageQuestions):
                 door = Door(
                     via=Via.PORT_FORWARD, port=listener.port, gateway=workload.owner, pod=pod.ref
                 )
-                own = [server.port for server in listener.servers]
+                left_out = (each.server for each in listener.dropped)
+                own = [server.port for server in (*listener.servers, *left_out)]
                 ports += [(port, listener.port, door) for port in dict.fromkeys((*named, *own))]
             yield Doorway(rank=0 if number == 0 else 3, via=Via.PORT_FORWARD, ports=tuple(ports))
 
@@ -91,7 +90,7 @@ class DoorwayQuestions(ExposureQuestions, CoverageQuestions):
             counts[written] = counts.get(written, 0) + 1
             if host in outside or host in EVERY_NAME or counts[written] > MOST_ROUTED_HOSTS:
                 continue
-            name = PROBE_LABEL + host[1:] if is_wildcard(host) else host
+            name = concrete(host)
             if self.server_for(listener, name) is server:
                 yield host, name
 

@@ -57,7 +57,7 @@ class EntryQuestions(ExposureQuestions):
         return tuple(named or open_to_all)
 
     def _is_at(self, workload: Workload, address: str) -> bool:
-        return any(address in _addresses(each) for each in self.services_of(workload))
+        return any(address in addresses_of(each) for each in self.services_of(workload))
 
     @question(
         Kind.SERVICE,
@@ -124,7 +124,7 @@ class EntryQuestions(ExposureQuestions):
                 for each in fronts
                 if each.terminates_tls
                 # The annotated load balancer of a Service ends TLS at some of its ports only.
-                and (not _is_of_service(each) or each.plain_port in targets)
+                and (not is_of_service(each) or each.plain_port in targets)
             ),
             None,
         )
@@ -166,7 +166,8 @@ def _outermost_first(route: PortRoute) -> int:
     return _OUTERMOST.index(kind) if kind in _OUTERMOST else len(_OUTERMOST)
 
 
-def _addresses(service: Service) -> frozenset[str]:
+def addresses_of(service: Service) -> frozenset[str]:
+    """Return the addresses under which clients reach a Service."""
     spec = service.spec
     given = (each.ip for each in service.status.load_balancer.ingress)
     written = (spec.load_balancer_ip, spec.cluster_ip, *spec.external_ips, *given)
@@ -216,5 +217,6 @@ def _without(state: HopState, text: str) -> Hop:
     return Hop(hop="service", ref=None, state=state, text=text)
 
 
-def _is_of_service(front: Front) -> bool:
+def is_of_service(front: Front) -> bool:
+    """Whether what stands before a gateway is the load balancer of its own Service."""
     return front.place is not None and front.place.ref.kind == "Service"

@@ -176,6 +176,9 @@ class EnvoyHoldings:
     """Loaded, but of no Secret as it is listed now."""
     needed: frozenset[str]
     """The SDS names in the filter chains of open listeners: for these it must have loaded one."""
+    blocked: frozenset[str]
+    """Those beside which a filter chain needs another one that has not come, or cannot be loaded:
+    Envoy loads all of a filter chain or nothing."""
 
     @classmethod
     def of(cls, state: EnvoyState) -> Self:
@@ -183,17 +186,21 @@ class EnvoyHoldings:
         secrets = state.secrets_by_name
         listed = {each.leaf.serial for each in secrets.values() if each.leaf}
         own = [each for each in state.certificates or () if not each.is_authority]
+        chains = [
+            chain.secrets
+            for listener in state.listeners
+            if listener.is_open
+            for chain in listener.filter_chains
+        ]
+        unusable = {name for name, each in secrets.items() if _is_unusable(each)}
         return cls(
             state=state,
             secrets=secrets,
             loaded=None if state.certificates is None else {each.serial: each for each in own},
             spare=tuple(each for each in own if each.serial not in listed),
-            needed=frozenset(
-                name
-                for listener in state.listeners
-                if listener.is_open
-                for chain in listener.filter_chains
-                for name in chain.secrets
+            needed=frozenset(name for chain in chains for name in chain),
+            blocked=frozenset(
+                name for chain in chains for name in chain if unusable.intersection(chain) - {name}
             ),
         )
 
@@ -207,7 +214,8 @@ class EnvoyHoldings:
         leaf = secret.leaf
         if leaf and (self.loaded is None or leaf.serial in self.loaded):
             return PodSecret(state=self.state, secret=secret, served=(_as_loaded(leaf),))
-        if name not in self.needed or not (leaf or secret.bundle.is_malformed):
+        is_judged = name in self.needed and name not in self.blocked
+        if not is_judged or not (leaf or secret.bundle.is_malformed):
             return PodSecret(state=self.state, secret=secret)
         known = hosts.union(leaf.dns_names if leaf else ())
         return PodSecret(
@@ -221,6 +229,10 @@ class EnvoyHoldings:
         for each in self.spare:
             if any(meet(name, host) for name in each.subject_alternative_names for host in hosts):
                 yield each
+
+
+def _is_unusable(secret: EnvoySecret) -> bool:
+    return not secret.is_initialized or secret.bundle.is_malformed
 
 
 def _as_loaded(leaf: CertificateFacts) -> EnvoyCertificate:

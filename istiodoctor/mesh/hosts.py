@@ -9,11 +9,18 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 ANY = "*"
+PROBE_LABEL = "istiodoctor-probe"
+"""Stands for any name under a wildcard, and for any token of a challenge."""
 
 
 def is_wildcard(host: str) -> bool:
     """Whether the host is `*` or `*.something`."""
     return host.startswith("*")
+
+
+def concrete(host: str) -> str:
+    """Return a name to ask for: a stand-in under a wildcard."""
+    return PROBE_LABEL + host[1:] if is_wildcard(host) else host
 
 
 def covers(pattern: str, host: str) -> bool:

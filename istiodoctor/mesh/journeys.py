@@ -95,7 +95,17 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         yield Hop(hop=hop, ref=None, state=UNKNOWN, text=f"as far as Gateways were read, {text}")
         return DARK
 
-    def _walk(self, request: Request, workload: Workload, entry: Entry) -> Walk:
+    def past_certificates(self, way: Way) -> Way:
+        """Return a way as it is where certificates are served that the objects do not have."""
+        workload, entry = way.workload, way.entry
+        if workload is None or entry is None:
+            return way
+        walk = self._walk(way.request, workload, entry, is_served=True)
+        return _way(way.request, workload, entry, walk)
+
+    def _walk(
+        self, request: Request, workload: Workload, entry: Entry, *, is_served: bool = False
+    ) -> Walk:
         yield from entry.hops
         if any(each.state is BROKEN for each in entry.hops):
             return STOPPED
@@ -127,7 +137,7 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
             return (yield from self._passed(server, request, workload))
         certificates = tuple(self._served_certificates(server, workload))
         yield from certificates
-        if any(each.state is BROKEN for each in certificates):
+        if not is_served and any(each.state is BROKEN for each in certificates):
             return STOPPED
         if server.routes_http:
             return (yield from self._http(listener, server, arrival))

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from istiodoctor.mesh.hosts import ANY, is_wildcard
+from istiodoctor.mesh.hosts import ANY, concrete
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.reuse import ReuseGroup, ReuseQuestions, Stray
-from istiodoctor.mesh.unserved import STAND_IN
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Door, HttpObservation, HttpStep
 
@@ -51,9 +50,9 @@ class ReusedQuestions(ReuseQuestions):
         return {listener: tuple(pairs) for listener, pairs in found.items() if pairs}
 
     def _pair(self, group: ReuseGroup, stray: Stray) -> ReusePair | None:
-        names = (_concrete(name) for name in stray.lands_on.names if name != ANY)
+        names = (concrete(name) for name in stray.lands_on.names if name != ANY)
         reaching = (n for n in names if self.server_for(group.listener, n) is stray.lands_on)
-        connected, asked = next(reaching, ""), _concrete(stray.host)
+        connected, asked = next(reaching, ""), concrete(stray.host)
         if not connected or self.server_for(group.listener, asked) is not stray.server:
             return None
         return ReusePair(group=group, stray=stray, connected=connected, asked=asked)
@@ -61,9 +60,9 @@ class ReusedQuestions(ReuseQuestions):
     @question(Kind.HTTP_PROBE, rests_on=[reuse_pairs])
     def lost_requests(self) -> tuple[LostRequest, ...]:
         """Return the requests that the gateway has no route for on a reused connection alone."""
-        return tuple(self._lost())
+        return tuple(self._lost_requests())
 
-    def _lost(self) -> Iterator[LostRequest]:
+    def _lost_requests(self) -> Iterator[LostRequest]:
         pairs = {
             (listener.workload.owner, pair.connected, pair.asked): pair
             for listener, found in self.reuse_pairs().items()
@@ -89,7 +88,3 @@ def _way(seen: HttpObservation) -> tuple[str, Door | None]:
 def _is_lost(step: HttpStep) -> bool:
     """Whether the gateway itself knew no such host; 421 makes a browser try again by itself."""
     return step.status == NOT_FOUND and not step.from_upstream
-
-
-def _concrete(host: str) -> str:
-    return STAND_IN + host[1:] if is_wildcard(host) else host

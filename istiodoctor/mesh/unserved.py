@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.hops import HopQuestions
-from istiodoctor.mesh.hosts import ANY, is_wildcard
+from istiodoctor.mesh.coverage import CoverageQuestions
+from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, ExposureQuestions
+from istiodoctor.mesh.hosts import ANY, concrete
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.misrouting import MisroutingQuestions
 from istiodoctor.mesh.question import question
@@ -16,8 +17,6 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Outcome, TlsObservation
 from istiodoctor.model.ref import Place, Ref
 
-STAND_IN = "istiodoctor-probe"
-"""Stands for any name under a wildcard."""
 MOST_NAMES = 3
 """How many names that no server takes are looked at on one listener, for each reason."""
 WITH_TLS = frozenset({"HTTPS", "TLS"})
@@ -55,7 +54,7 @@ class UnservedName:
     @property
     def asked(self) -> str:
         """The name to ask for."""
-        return STAND_IN + self.name[1:] if is_wildcard(self.name) else self.name
+        return concrete(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,16 +69,17 @@ class UnservedHandshakes:
     """Those that showed a certificate all the same."""
 
 
-class UnservedQuestions(HopQuestions, MisroutingQuestions, ReuseQuestions):
+class UnservedQuestions(ExposureQuestions, CoverageQuestions, ReuseQuestions, MisroutingQuestions):
     """Handshakes that should not come about."""
 
     @question(
         rests_on=[
-            HopQuestions.listeners,
-            HopQuestions.listeners_of,
-            HopQuestions.server_for,
-            HopQuestions.plain_https_servers,
-            HopQuestions.shared_targets,
+            ExposureQuestions.listeners,
+            ExposureQuestions.listeners_of,
+            ExposureQuestions.server_for,
+            ExposureQuestions.exposure,
+            ExposureQuestions.fronts_for,
+            ExposureQuestions.port_routes,
             MisroutingQuestions.unserved_hosts,
             ReuseQuestions.forgotten_twins,
         ]
@@ -105,13 +105,8 @@ class UnservedQuestions(HopQuestions, MisroutingQuestions, ReuseQuestions):
                 if server.is_tls or server.protocol in WITH_TLS:
                     for name in server.names:
                         yield _unserved(listener, name, WhyUnserved.LEFT_OUT, server)
-        plain = {(each.server, host): None for each in self.plain_https_servers()
-                 for host in each.hosts}  # fmt: skip
-        plain |= {(e.plain.server, e.plain.host): None for e in self.shared_targets()
-                  if e.front is None}  # fmt: skip
-        for server, name in plain:
-            for listener in self.listeners_of(server):
-                yield _unserved(listener, name, WhyUnserved.PLAIN, server)
+        for listener, server, name in self._plain_names():
+            yield _unserved(listener, name, WhyUnserved.PLAIN, server)
         for lost in self.unserved_hosts():
             place = lost.virtual_service.at(f"/spec/hosts/{lost.index}")
             for server in lost.servers:
@@ -121,6 +116,20 @@ class UnservedQuestions(HopQuestions, MisroutingQuestions, ReuseQuestions):
             for listener in self.listeners_of(twin.server):
                 place = Place(twin.credential.ref)
                 yield _unserved(listener, twin.name, WhyUnserved.TWIN, twin.server, place)
+
+    def _plain_names(self) -> Iterator[tuple[Listener, Server, str]]:
+        """Yield what plain servers have that clients, with nothing before, reach on port 443."""
+        for listener in self.listeners():
+            if listener.is_tls or self.exposure(listener.workload) is Exposure.INSIDE:
+                continue
+            is_led_to = any(
+                each.port.port == HTTPS_PORT and each.target == listener.port
+                for each in self.port_routes(listener.workload)
+            )
+            for server in listener.servers:
+                if server.is_plain_http and (is_led_to or server.port == HTTPS_PORT):
+                    for name in self._without_front(server, listener):
+                        yield listener, server, name
 
     @question(Kind.TLS_PROBE, rests_on=[unserved_names])
     def unserved_handshakes(self) -> tuple[UnservedHandshakes, ...]:

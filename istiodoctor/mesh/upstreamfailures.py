@@ -83,7 +83,7 @@ class UnnamedBackend:
     """That of the istiod which configures the gateway."""
 
 
-class UpstreamFailureQuestions(ProxyLogQuestions, UpstreamTlsQuestions):
+class UpstreamFailureQuestions(UpstreamTlsQuestions, ProxyLogQuestions):
     """Handshakes with backends."""
 
     @question(

@@ -1,7 +1,8 @@
 """What the questions still need, as plain names for a source."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import islice, zip_longest
+from typing import TypeVar
 
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialState
 from istiodoctor.mesh.events import EventQuestions
@@ -12,6 +13,7 @@ from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.upstreamtls import UpstreamTlsQuestions
 from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import Unread
 from istiodoctor.model.wanted import LogTarget, Wanted
 
 ISTIOD_CONTAINER = "discovery"
@@ -24,8 +26,10 @@ ISTIO_NAMESPACE = "istio-system"
 LEGACY_FALLBACK = "gateway-fallback"
 """The Secret that agents up to Istio 1.8 served in place of a missing one."""
 
+T = TypeVar("T")
 
-class WantedQuestions(EventQuestions, ProxyLogQuestions, UpstreamTlsQuestions):
+
+class WantedQuestions(EventQuestions, UpstreamTlsQuestions, ProxyLogQuestions):
     """Which targeted reads would answer what is still open."""
 
     def wanted(self, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = ()) -> Wanted:
@@ -33,17 +37,20 @@ class WantedQuestions(EventQuestions, ProxyLogQuestions, UpstreamTlsQuestions):
         with_secrets = Kind.SECRET in kinds
         with_logs = Kind.POD_LOG in kinds and bool(log_patterns)
         missing = frozenset(self._missing_names()) if with_secrets else frozenset()
+        logs = list(self._log_targets()) if with_logs else []
+        envoys = list(self._envoy_pods()) if Kind.ENVOY in kinds else []
         return Wanted(
             secrets=frozenset(self._secrets()) if with_secrets else frozenset(),
             secrets_anywhere=missing,
             fallback_namespaces=self._fallback_namespaces() if missing else frozenset(),
-            logs=frozenset(self._log_targets()) if with_logs else frozenset(),
+            logs=frozenset(logs[:MOST_LOG_TARGETS]),
             log_patterns=log_patterns,
-            envoys=frozenset(self._envoy_pods()) if Kind.ENVOY in kinds else frozenset(),
+            envoys=frozenset(envoys[:MOST_ENVOYS]),
             events=frozenset(islice(self.event_targets(), MOST_EVENT_TARGETS))
             if Kind.EVENT in kinds
             else frozenset(),
             again=frozenset(self._config_maps()) if Kind.CONFIG_MAP in kinds else frozenset(),
+            unasked=frozenset((*_logs_beyond(logs), *_envoys_beyond(envoys))),
         )
 
     def _secrets(self) -> Iterator[tuple[str, str]]:
@@ -96,28 +103,23 @@ class WantedQuestions(EventQuestions, ProxyLogQuestions, UpstreamTlsQuestions):
             )
         )
 
-    def _log_targets(self) -> list[LogTarget]:
+    def _log_targets(self) -> Iterator[LogTarget]:
+        """Yield the control planes, then a pod of each gateway before a second one of any."""
         gateways = dict.fromkeys((*self.servers_by_workload(), *self.routers()))
-        targets = [
-            *(
-                target
-                for plane in self.control_planes()
-                for target in _targets(plane.workload, ISTIOD_CONTAINER)
-            ),
-            *(target for workload in gateways for target in _targets(workload, PROXY_CONTAINER)),
-        ]
-        return targets[:MOST_LOG_TARGETS]
+        planes = (_targets(each.workload, ISTIOD_CONTAINER) for each in self.control_planes())
+        yield from _in_turns(planes)
+        yield from _in_turns(_targets(each, PROXY_CONTAINER) for each in gateways)
 
-    def _envoy_pods(self) -> list[tuple[str, str]]:
-        """Return the gateway pods, ready or not, but those that have not been started yet."""
-        pods = [
-            (pod.namespace, pod.name)
+    def _envoy_pods(self) -> Iterator[tuple[str, str]]:
+        """Yield the gateway pods, ready or not, but those that have not been started yet.
+
+        A pod of each gateway comes before a second one of any.
+        """
+        yield from _in_turns(
+            [(pod.namespace, pod.name) for pod in workload.pods if pod.status.phase != NOT_STARTED]
             for workload in self.servers_by_workload()
             if workload.proxy
-            for pod in workload.pods
-            if pod.status.phase != NOT_STARTED
-        ]
-        return pods[:MOST_ENVOYS]
+        )
 
     def _config_maps(self) -> Iterator[tuple[Kind, str, str]]:
         if not self.control_planes():  # istiod runs elsewhere, or its pods may not be read
@@ -134,3 +136,21 @@ def _targets(workload: Workload, container: str) -> Iterator[LogTarget]:
             each.name == container for each in (*pod.spec.containers, *pod.spec.init_containers)
         ):
             yield LogTarget(namespace=pod.namespace, pod=pod.name, container=container)
+
+
+def _in_turns(groups: Iterable[Iterable[T]]) -> Iterator[T]:
+    """Yield the first of each group, then the second of each, each once."""
+    rounds = zip_longest(*groups)
+    yield from dict.fromkeys(each for found in rounds for each in found if each is not None)
+
+
+def _logs_beyond(targets: list[LogTarget]) -> Iterator[Unread]:
+    words = f"{len(targets)} logs are more than the {MOST_LOG_TARGETS} that are read"
+    for each in targets[MOST_LOG_TARGETS:]:
+        yield Unread(kind=Kind.POD_LOG, namespace=each.namespace, name=each.pod, message=words)
+
+
+def _envoys_beyond(pods: list[tuple[str, str]]) -> Iterator[Unread]:
+    words = f"{len(pods)} gateway pods are more than the {MOST_ENVOYS} whose Envoy is asked"
+    for namespace, name in pods[MOST_ENVOYS:]:
+        yield Unread(kind=Kind.ENVOY, namespace=namespace, name=name, message=words)

@@ -113,6 +113,25 @@ class WireQuestions(ExposureQuestions, TrustQuestions):
             if any(map(_lacks_issuer, seen.handshakes)) and (knowledge := self._knowledge_of(seen))
         )
 
+    @question(rests_on=[seen_certificates, incomplete_chains])
+    def untrusted_on_wire(self) -> tuple[SeenCertificate, ...]:
+        """Return the certificates whose chain as served leads to no root that clients trust.
+
+        Where only an intermediate is wanting, that is the fault, and they are left out.
+        """
+        incomplete = {each for each, _ in self.incomplete_chains()}
+        return tuple(
+            seen
+            for seen in self.seen_certificates()
+            if seen not in incomplete and self._is_untrusted(seen)
+        )
+
+    def _is_untrusted(self, seen: SeenCertificate) -> bool:
+        judged = [each.chain_is_trusted for each in seen.handshakes]
+        served = {facts.fingerprint_sha256 for each in seen.handshakes for facts in each.chain}
+        is_refused = False in judged and True not in judged
+        return is_refused and served.isdisjoint(self.facts.trust_anchors)
+
     def _knowledge_of(self, seen: SeenCertificate) -> Knowledge | None:
         authorities = tuple(
             facts for each in seen.stored for facts in each.authorities.certificates

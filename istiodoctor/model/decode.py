@@ -63,6 +63,8 @@ TYPES: Mapping[Kind, type[Resource]] = {
 
 BULKY_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 CHALLENGE_SECRETS = ("token", "key")
+"""Of a Challenge's spec. The issuer asks for the token in plain HTTP, so that probes may know it;
+no document keeps it."""
 
 
 class Undecodable(ValueError):
@@ -128,7 +130,7 @@ def _decode(kind: Kind, ref: Ref, raw: dict[str, Any]) -> Decoded:
         kind=kind,
         ref=ref,
         resource=_typed(raw, TYPES[kind]),
-        document=Document(msgspec.json.encode(raw)),
+        document=Document(msgspec.json.encode(_without_secrets(kind, raw))),
     )
 
 
@@ -175,9 +177,13 @@ def _slimmed(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
     message = raw.get("message")
     if kind is Kind.EVENT and isinstance(message, str):
         raw = {**raw, "message": redact(message)}
+    return raw
+
+
+def _without_secrets(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
     spec = raw.get("spec")
     if kind is Kind.CHALLENGE and isinstance(spec, dict):
-        raw = {**raw, "spec": {k: v for k, v in spec.items() if k not in CHALLENGE_SECRETS}}
+        return {**raw, "spec": {k: v for k, v in spec.items() if k not in CHALLENGE_SECRETS}}
     return raw
 
 

@@ -20,10 +20,23 @@ class GatewayTopology(Fields, frozen=True, kw_only=True):
     forward_client_cert_details: str | int = ""
 
 
+class HeaderSwitch(Fields, frozen=True, kw_only=True):
+    """A header, or a group of them, that can be turned off."""
+
+    disabled: bool | None = None
+
+
+class ProxyHeaders(Fields, frozen=True, kw_only=True):
+    """`ProxyConfig.proxyHeaders`, as far as answers tell who gave them."""
+
+    envoy_debug_headers: HeaderSwitch | None = None
+
+
 class ProxyConfig(Fields, frozen=True, kw_only=True):
     """`ProxyConfig`, as far as a gateway's HTTPS depends on it."""
 
     gateway_topology: GatewayTopology | None = None
+    proxy_headers: ProxyHeaders | None = None
 
 
 class MeshConfig(Fields, frozen=True, kw_only=True):

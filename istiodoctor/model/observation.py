@@ -121,6 +121,8 @@ class TlsObservation:
     """The certificates as served, in order, as far as they can be read."""
     unreadable_certificates: int = 0
     client_certificate_requested: bool = False
+    acceptable_authorities: tuple[str, ...] = ()
+    """The subjects (RFC 4514) of the CAs whose certificates clients are asked for; hostile."""
     verified: bool | None = None
     """Whether a client that trusts the given roots accepts it; None when that was not judged."""
     reason: str = ""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import Unread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -33,6 +34,9 @@ class Wanted:
     """Namespace of the Events, kind and name of the object they are about."""
     again: frozenset[tuple[Kind, str, str]] = frozenset()
     """Objects whose absence a critical finding rests on, to be read once more by name."""
+    unasked: frozenset[Unread] = frozenset()
+    """What would be wanted too and is too much, with a sentence why: it stays unread. Of no
+    meaning to a source that has read everything anyway."""
 
     def minus(self, done: "Wanted") -> "Wanted":
         """Return what is wanted here and was not part of `done`."""
@@ -45,6 +49,7 @@ class Wanted:
             envoys=self.envoys - done.envoys,
             events=self.events - done.events,
             again=self.again - done.again,
+            unasked=self.unasked - done.unasked,
         )
 
     def plus(self, more: "Wanted") -> "Wanted":
@@ -58,6 +63,7 @@ class Wanted:
             envoys=self.envoys | more.envoys,
             events=self.events | more.events,
             again=self.again | more.again,
+            unasked=self.unasked | more.unasked,
         )
 
     def __bool__(self) -> bool:
@@ -69,4 +75,5 @@ class Wanted:
             or self.envoys
             or self.events
             or self.again
+            or self.unasked
         )

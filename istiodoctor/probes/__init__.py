@@ -38,6 +38,14 @@ UNLEARNED = {
     Outcome.TIMED_OUT: UnreadReason.TIMED_OUT,
 }
 """Endings at a pod that say nothing of it: the way there leads through the API server."""
+UNTOLD = {
+    UnreadReason.FORBIDDEN: "the port-forward is not permitted",
+    UnreadReason.FAILED: "nothing was learned of it",
+    UnreadReason.TIMED_OUT: "no answer in time",
+}
+"""What to say where nobody gives a reason."""
+TIMED_OUT = "timed out"
+"""The words of sockets for it, which add nothing."""
 
 Observation = TlsObservation | HttpObservation
 
@@ -168,7 +176,8 @@ def _unseen(seen: Iterable[Observation]) -> Iterable[Unread]:
         if door is not None and each.outcome is Outcome.NOT_PERMITTED:
             yield _unread(kind, door, UnreadReason.FAILED, words)
         elif reason and door is not None and door.via is Via.PORT_FORWARD:
-            yield _unread(kind, door, reason, words or "no answer in time")
+            told = "" if words in (each.outcome, TIMED_OUT) else words
+            yield _unread(kind, door, reason, told or UNTOLD[reason])
 
 
 def _blind(found: Iterable[tuple[Ref, str]]) -> Iterable[Unread]:

@@ -1,6 +1,5 @@
 """One request, and the redirects after it, followed by hand."""
 
-import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,15 +15,23 @@ from istiodoctor.model.observation import (
     HttpTarget,
     Outcome,
 )
+from istiodoctor.probes.answer import final_answer
 from istiodoctor.probes.channel import Channel, Deadline, TlsChannel, TooMuchError
 from istiodoctor.probes.connector import Connector
-from istiodoctor.probes.tls import client_context, connection_failure
+from istiodoctor.probes.tls import (
+    Heard,
+    after_handshake,
+    client_context,
+    connection_failure,
+    ending,
+)
 from istiodoctor.probes.words import shown
 
 MOST_REDIRECTS = 10
 MOST_BODY = 2 * 1024
 """How much of an error's page is looked at; of other bodies, nothing."""
 LONGEST_LOCATION = 2000
+TOO_LONG = f"the Location is longer than the {LONGEST_LOCATION} characters that are looked at"
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SENT = frozenset({"GET", "HEAD"})
@@ -51,11 +58,11 @@ def request(
         if door is None:
             outcome = Outcome.LEFT
             break
-        step, ending = _step(url, door, target, connect(door), deadline)
+        step, ended = _step(url, door, target, connect(door), deadline)
         steps.append(step)
         url = _next(step) if target.follows_redirects else ""
-        if ending is not Outcome.ANSWERED or not url:
-            outcome = ending
+        if ended is not Outcome.ANSWERED or not url:
+            outcome = ended
             break
     steps = steps or [HttpStep(url=target.url, error="the target leads nowhere")]
     return HttpObservation(target=target, outcome=outcome, steps=tuple(steps), at=started)
@@ -84,8 +91,8 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _next(step: HttpStep) -> str:
-    """Return where a redirect leads; empty when this is none."""
-    if step.status not in REDIRECTS or not step.location:
+    """Return where a redirect leads; empty when this is none, or none that can be followed."""
+    if step.status not in REDIRECTS or not step.location or step.error:
         return ""
     try:
         return urljoin(step.url, step.location).partition("#")[0]
@@ -98,29 +105,42 @@ def _step(
 ) -> tuple[HttpStep, Outcome]:
     step = HttpStep(url=url, door=door, at=datetime.now(UTC))
     channel: Channel | None = None
+    heard = Heard()
     try:
         channel = Channel(connector, deadline)
         parts = urlsplit(url)
         wire: Channel | TlsChannel = channel
         if parts.scheme == "https":
-            name = target.sni or parts.hostname or ""
-            wire = TlsChannel(channel, client_context(alpn=("http/1.1",)), name)
-            wire.handshake()
+            context = client_context(heard, alpn=("http/1.1",))
+            wire = TlsChannel(channel, context, target.sni or parts.hostname or "")
+            outcome, words = _agreed(wire, heard)
+            if outcome is not Outcome.HANDSHAKE:
+                return replace(step, error=words), outcome
         wire.send(_request(parts, target))
         return _answer(wire, step, target), Outcome.ANSWERED
     except ConnectionError as error:  # also http.client's own word for an early end
-        return _failed(step, error)
+        return _failed(step, error, heard)
     except (HTTPException, ValueError, TooMuchError) as error:
         words = f"{type(error).__name__} {shown(error)}"
         return replace(step, error=words), Outcome.NOT_HTTP
     except Exception as error:  # whatever breaks, it is an observation
-        return _failed(step, error)
+        return _failed(step, error, heard)
     finally:
         if channel is not None:
             channel.close()
 
 
-def _failed(step: HttpStep, error: Exception) -> tuple[HttpStep, Outcome]:
+def _agreed(wire: TlsChannel, heard: Heard) -> tuple[Outcome, str]:
+    """Shake hands; a server that asked for a certificate may refuse only after that."""
+    outcome, detail = ending(wire, heard, wire.handshake)
+    if outcome is Outcome.HANDSHAKE and heard.client_certificate_requested:
+        outcome, detail = after_handshake(wire, heard)
+    return outcome, heard.alert or detail or str(outcome)
+
+
+def _failed(step: HttpStep, error: Exception, heard: Heard) -> tuple[HttpStep, Outcome]:
+    if heard.alert:
+        return replace(step, error=heard.alert), Outcome.ALERT
     failed = connection_failure(error)
     return replace(step, error=failed["detail"] or str(failed["outcome"])), failed["outcome"]
 
@@ -150,16 +170,15 @@ def _can_be_sent(header: tuple[str, str]) -> bool:
 
 
 def _answer(wire: Channel | TlsChannel, step: HttpStep, target: HttpTarget) -> HttpStep:
-    incoming = _Incoming(wire)
-    response = HTTPResponse(incoming, method=target.method)  # type: ignore[arg-type]  # makefile
-    response.begin()
+    response = final_answer(wire, target.method)
     headers = response.headers
+    location = headers.get("location") or ""
     is_error, wanted = response.status >= 400, target.answer_begins
     body = _body(response) if is_error or wanted else ""
     return replace(
         step,
         status=response.status,
-        location=_header(headers.get("location"), LONGEST_LOCATION),
+        location=_header(location, LONGEST_LOCATION),
         server=_header(headers.get("server")),
         from_upstream="x-envoy-upstream-service-time" in headers,
         strict_transport_security=_header(headers.get("strict-transport-security")),
@@ -167,6 +186,7 @@ def _answer(wire: Channel | TlsChannel, step: HttpStep, target: HttpTarget) -> H
         at=datetime.now(UTC),
         body=shown(body) if is_error else "",
         is_expected=not is_error and body.startswith(wanted) if wanted else None,
+        error=TOO_LONG if len(location) > LONGEST_LOCATION else "",
     )
 
 
@@ -189,28 +209,3 @@ def _date(value: str | None) -> datetime | None:
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-
-
-class _Incoming(io.RawIOBase):
-    """What comes in on a wire, as the file that `http.client` reads."""
-
-    def __init__(self, wire: Channel | TlsChannel) -> None:
-        super().__init__()
-        self._wire = wire
-        self._rest = b""
-
-    def makefile(self, _: str) -> io.BufferedReader:
-        """Return the file; `http.client` asks a socket for it."""
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        """Say yes: reading is all there is."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # is what it gets
-        """Wait for bytes; 0 at the end."""
-        data = self._rest or self._wire.receive()
-        size = min(len(buffer), len(data))
-        buffer[:size] = data[:size]
-        self._rest = data[size:]
-        return size

@@ -9,6 +9,7 @@ from typing import Any
 
 from istiodoctor.model.observation import Outcome, TlsObservation, TlsTarget
 from istiodoctor.model.x509_facts import facts_of
+from istiodoctor.probes.authorities import acceptable_authorities
 from istiodoctor.probes.chain import Trust, Verdict
 from istiodoctor.probes.channel import Channel, Deadline, TlsChannel, served_chain
 from istiodoctor.probes.connector import Connector, NotPermittedError
@@ -27,6 +28,7 @@ class Heard:
     """What TLS said beside what the library passes on."""
 
     client_certificate_requested: bool = False
+    acceptable_authorities: tuple[str, ...] = ()
     alert: str = ""
 
     def __call__(
@@ -38,6 +40,7 @@ class Heard:
         name = getattr(kind, "name", "")
         if name == "CERTIFICATE_REQUEST":
             self.client_certificate_requested = True
+            self.acceptable_authorities = acceptable_authorities(data)
         elif getattr(content, "name", "") == "ALERT" and name and name != "CLOSE_NOTIFY":
             self.alert = name.lower().replace("_", " ")
 
@@ -104,16 +107,17 @@ def _on(
         secured = TlsChannel(channel, context, seen.target.sni)
     except ValueError as error:
         return replace(seen, detail=f"{seen.target.sni} cannot be sent as a name: {shown(error)}")
-    outcome, detail = _ending(secured, heard, secured.handshake)
+    outcome, detail = ending(secured, heard, secured.handshake)
     version = secured.tls.version() or ""
     if outcome is Outcome.HANDSHAKE and heard.client_certificate_requested:
-        outcome, detail = _after_handshake(secured, heard)
+        outcome, detail = after_handshake(secured, heard)
     seen = replace(
         seen,
         outcome=outcome,
         detail=detail,
         alert=heard.alert,
         client_certificate_requested=heard.client_certificate_requested,
+        acceptable_authorities=heard.acceptable_authorities,
         **_certificates(secured, seen.target, trust),
     )
     # The library tells a version before anything was agreed on, and none after a refusal.
@@ -128,25 +132,28 @@ def _on(
     )
 
 
-def _after_handshake(secured: TlsChannel, heard: Heard) -> tuple[Outcome, str]:
+def after_handshake(secured: TlsChannel, heard: Heard) -> tuple[Outcome, str]:
     """Wait for what TLS 1.3 says of a missing client certificate: it comes with the first read.
 
     Nothing is sent meanwhile: a server that closes on unread bytes would take its alert back.
     Silence is no refusal.
     """
-    secured.deadline = secured.deadline.at_most(PATIENCE_AFTER_HANDSHAKE)
+    patience = secured.deadline
+    secured.deadline = patience.at_most(PATIENCE_AFTER_HANDSHAKE)
 
     def read() -> None:
         if not secured.receive():
             raise ConnectionResetError("the connection was closed after the handshake")
 
-    outcome, detail = _ending(secured, heard, read)
+    outcome, detail = ending(secured, heard, read)
+    secured.deadline = patience
     if outcome is Outcome.TIMED_OUT:
         return Outcome.HANDSHAKE, ""
     return outcome, detail
 
 
-def _ending(secured: TlsChannel, heard: Heard, step: Callable[[], None]) -> tuple[Outcome, str]:
+def ending(secured: TlsChannel, heard: Heard, step: Callable[[], None]) -> tuple[Outcome, str]:
+    """Take a step in TLS; return how it ended, HANDSHAKE when well, and the words for it."""
     try:
         step()
     except TimeoutError:
@@ -189,6 +196,10 @@ def connection_failure(error: Exception) -> dict[str, Any]:
             outcome = Outcome.RESET
         case PermissionError():
             outcome = Outcome.FORBIDDEN
+        case ssl.SSLEOFError():
+            outcome = Outcome.RESET
+        case ssl.SSLError():
+            outcome = Outcome.FAILED
         case OSError() if error.errno is not None:
             outcome = Outcome.UNREACHABLE
         case _:

@@ -72,6 +72,8 @@ def render_trace(trace: Trace) -> str:
             "error": {"kind": error.kind, "message": error.message} if error else None,
             "legs": [_leg(leg) for leg in trace.legs],
             "stoppedAt": _stop(trace.stopped_at),
+            "probed": trace.is_probed,
+            "notes": trace.notes,
         }
     )
 
@@ -247,7 +249,12 @@ def _hop(hop: Hop) -> dict[str, Any]:
 
 
 def _traced_hop(hop: Hop) -> dict[str, Any]:
-    return {**_hop(hop), "code": hop.code or None}
+    return {
+        **_hop(hop),
+        "code": hop.code or None,
+        "confirmation": hop.confirmation,
+        "seen": hop.seen or None,
+    }
 
 
 def _leg(leg: TraceLeg) -> dict[str, Any]:
@@ -262,6 +269,7 @@ def _leg(leg: TraceLeg) -> dict[str, Any]:
             "location": leg.answer.location or None,
             "text": leg.answer.text,
         },
+        "unseen": leg.is_unseen,
     }
 
 

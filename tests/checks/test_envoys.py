@@ -166,7 +166,9 @@ def test_the_envoys_of_started_gateway_pods_are_asked_for():
 def test_no_check_of_objects_or_logs_needs_an_envoy_too():
     needing = {check.code for check in CHECKS.values() if Kind.ENVOY in check.needs}
 
-    assert needing == {"CRED016", "SDS002", "SDS008", "SDS012", "SDS014"}
+    assert needing == {
+        "CRED016", "GW022", "MTLS015", "SDS002", "SDS008", "SDS012", "SDS014", "SDS015", "SVC014",
+    }  # fmt: skip
 
 
 def test_evidence_names_the_pod_and_the_time():

@@ -12,14 +12,13 @@ import yaml
 
 from tests.apiserver import ApiServer, Request
 from tests.cli.process import Done, Shell
-from tests.probes.gateways import plain_listener, port_of, tls_listener, virtual_host
-from tests.support.clusters import HOST, Manifest, healthy, stored
-from tests.support.envoys import Envoy, sds_secret
+from tests.lab.envoy import Envoy
+from tests.lab.gateway import serve_shop
+from tests.support.clusters import Manifest, healthy, stored
 
 pytestmark = pytest.mark.envoy
 
 POD = "ingress/ingress-7c9d8f6b5d-x2x4q"
-NAME = "kubernetes://shop-cert"
 ACCOUNT = "system:serviceaccount:istiodoctor:istiodoctor"
 WHERE = ("--gateway-namespace", "ingress", "--istio-namespace", "istio-system")
 Right = tuple[str, str, str, str]
@@ -81,10 +80,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         Envoy(tmp_path_factory.mktemp("envoy")) as envoy,
         ApiServer(objects, rbac=True) as running,
     ):
-        envoy.send(NAME, sds_secret(NAME, stored(objects)))
-        secured = tls_listener(envoy, {HOST: NAME}, [virtual_host(HOST)])
-        envoy.listen(secured, plain_listener([virtual_host(HOST, redirects=True)]))
-        envoy.wait(lambda: f":{port_of(secured)}" in envoy.fetch("/listeners").decode())
+        serve_shop(envoy, stored(objects))
+        envoy.listening()
         running.port_forward(POD, 15000, to=envoy.admin)
         yield running
 

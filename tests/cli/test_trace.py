@@ -1,9 +1,9 @@
 """`istiodoctor trace URL` as a whole process."""
 
-import json
 from pathlib import Path
 
 from tests.cli.process import Shell
+from tests.support.traces import valid
 
 SHOP = "https://shop.example.com/"
 
@@ -11,7 +11,7 @@ SHOP = "https://shop.example.com/"
 def trace(run: Shell, files: Path, name: str, url: str, *more: str):
     source = ("-f", files / f"{name}.yaml", "--whole-cluster")
     done = run("trace", url, *source, "--trust-anchors", files / "roots.pem", "-o", "json", *more)
-    return done.status, json.loads(done.stdout)
+    return done.status, valid(done.stdout)
 
 
 def test_a_request_that_is_answered_ends_well(run: Shell, files: Path):
@@ -78,7 +78,7 @@ def test_what_was_not_read_is_unknown_and_neither_right_nor_wrong(run: Shell, fi
     (run.folder / "gateway.yaml").write_text("---\n".join(gateways))
 
     done = run("trace", SHOP, "-f", "gateway.yaml", "-o", "json")
-    found = json.loads(done.stdout)
+    found = valid(done.stdout)
 
     assert (done.status, found["verdict"], found["stoppedAt"]) == (4, "unknown", None)
 
@@ -91,6 +91,14 @@ def test_the_demo_shows_a_tree(run: Shell):
     assert lines[0].startswith("✗ STOPPED  GET https://payments.infoedu.example/")
     assert lines[-1] == "    istiodoctor explain CERT008"
     assert max(map(len, lines)) <= 80
+
+
+def test_without_a_probe_nothing_is_said_to_be_seen_on_the_wire(run: Shell, files: Path):
+    _, found = trace(run, files, "healthy", SHOP)
+
+    (leg,) = found["legs"]
+    assert (found["probed"], found["notes"], leg["unseen"]) == (False, [], False)
+    assert {(hop["confirmation"], hop["seen"]) for hop in leg["hops"]} == {("not-looked-at", None)}
 
 
 def test_wrong_usage_is_one_sentence(run: Shell):
@@ -113,5 +121,5 @@ def test_nothing_to_read_is_status_3_with_a_valid_answer(run: Shell):
 
     done = run("trace", SHOP, "-f", "empty", "-o", "json")
 
-    assert (done.status, json.loads(done.stdout)["verdict"]) == (3, "unknown")
-    assert json.loads(done.stdout)["error"]["kind"] == "no-objects"
+    found = valid(done.stdout)
+    assert (done.status, found["verdict"], found["error"]["kind"]) == (3, "unknown", "no-objects")

@@ -1,6 +1,5 @@
-"""A laboratory for each scenario, and an address that a load balancer could have."""
+"""A lab for each scenario, and addresses that a load balancer or a node could have."""
 
-import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.gateway import Lab
+from tests.lab.resources import loopback
 
 
 @pytest.fixture
@@ -16,20 +16,17 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def may_listen() -> bool:
-    """Whether this user may listen on the ports of the web."""
-    try:
-        socket.create_server(("127.0.0.2", 443)).close()
-    except PermissionError:
-        return False
-    return True
+@pytest.fixture
+def node() -> str:
+    """An address of its own."""
+    return loopback()
 
 
 @pytest.fixture
-def address(may_listen: bool) -> str:
-    """An address of loopback at whose ports 80 and 443 nobody else listens."""
-    if not may_listen:
+def address(node: str) -> str:
+    """The same, for who may listen on ports 80 and 443 there."""
+    try:
+        socket.create_server((node, 443)).close()
+    except PermissionError:
         pytest.skip("this user may not listen on port 443 of loopback")
-    first, *rest = (1 + secrets.randbelow(254) for _ in range(3))
-    return ".".join(map(str, (127, first, *rest)))
+    return node

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.lab.resources import Address, Resource, address, cluster, replace
+from tests.lab.resources import Address, Resource, address, cluster, loopback, replace
 from tests.lab.sds import FileSecrets, Secrets
 
 ENVOY = Path(sys.executable).with_name("envoy")
@@ -23,6 +23,7 @@ LOG_FORMAT = "%Y-%m-%dT%T.%fZ\t%l\tenvoy %n %g:%#\t%v\tthread=%t"
 class Envoy:
     """A running Envoy, as a context manager; `admin` is where its admin port listens.
 
+    It has an address of its own, as a pod has, so that its ports are those of the pod.
     Listeners and Secrets are given as they are sent: see `listeners` and `sds`.
     """
 
@@ -32,6 +33,7 @@ class Envoy:
         """Take a folder of its own, and the backends beside the one that has no endpoint."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.address = loopback()
         self.secrets: Secrets = secrets or FileSecrets(folder)
         self._clusters = (cluster("none"), *clusters, *self.secrets.clusters)
         self.listen()

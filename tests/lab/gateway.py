@@ -1,6 +1,7 @@
-"""One laboratory: a cluster whose gateway pods are real Envoys, and the command that looks at it."""
+"""The lab: a cluster whose gateway pods are real Envoys, and the command that looks at it."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,14 @@ from tests.apiserver import ApiServer
 from tests.cli.process import Done, Shell
 from tests.lab.clusters import POD, SECRET, Cluster
 from tests.lab.envoy import Envoy
-from tests.lab.listeners import plain_listener, terminated, tls_listener, virtual_host
+from tests.lab.listeners import (
+    PLAIN_PORT,
+    TLS_PORT,
+    plain_listener,
+    terminated,
+    tls_listener,
+    virtual_host,
+)
 from tests.lab.nginx import Behaviour, Nginx
 from tests.lab.resources import Address, Resource
 from tests.lab.sds import Secrets, sds_secret
@@ -17,10 +25,12 @@ from tests.probes.servers import Answer, serving
 from tests.support.certificates import Issued
 from tests.support.clusters import HOST, anchors
 
-ADMIN, PLAIN_PORT, TLS_PORT = 15000, 8080, 8443
+ADMIN = 15000
 RESOLVER = {"RES_OPTIONS": "timeout:1 attempts:1"}
 """What the hosts' names resolve to is nothing; to learn that must not take long."""
-Told = tuple[str, str, frozenset[str]]
+Also = tuple[Sequence[Address], Sequence[Address]]
+"""Further addresses of the plain and of the TLS listener."""
+Told = tuple[str, str, AbstractSet[str]]
 """A problem's code, its confidence, and the codes of its symptoms."""
 
 
@@ -29,7 +39,7 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         """Keep everything in a folder."""
-        self._folder = folder
+        self.folder = folder
         self._stack = ExitStack()
         self._run = Shell(folder=folder)
 
@@ -41,17 +51,21 @@ class Lab:
 
     def envoy(self, *clusters: Resource, secrets: Secrets | None = None) -> Envoy:
         """Start the Envoy of a pod."""
-        folder = self._folder / f"envoy-{len(list(self._folder.glob('envoy-*')))}"
+        folder = self.folder / f"envoy-{len(list(self.folder.glob('envoy-*')))}"
         return self._stack.enter_context(Envoy(folder, clusters, secrets=secrets))
 
     def upstream(self, answer: Answer) -> int:
         """Start a backend, and return its port."""
         return self._stack.enter_context(serving(answer))
 
-    def nginx(self, address: str, issued: Issued, behaviour: Behaviour) -> Nginx:
-        """Start a proxy at the load balancer's address."""
-        return self._stack.enter_context(
-            Nginx(self._folder / "nginx", address, issued, behaviour)
+    def nginx(
+        self, address: str, envoy: Envoy, presented: Issued, behaviour: Behaviour | None = None
+    ) -> None:
+        """Start a proxy at the load balancer's address, before the gateway's pod."""
+        ports = doors(envoy)
+        gateway = (ports[PLAIN_PORT], ports[TLS_PORT])
+        self._stack.enter_context(
+            Nginx(self.folder / "nginx", address, presented, gateway, behaviour or Behaviour())
         )
 
     def scan(self, cluster: Cluster, pods: Mapping[str, Envoy] | Envoy, *options: str) -> Done:
@@ -64,27 +78,24 @@ class Lab:
         """Trace a request through a cluster."""
         return self._look(cluster, pods, "trace", url, *options)
 
-    def _look(
-        self, cluster: Cluster, pods: Mapping[str, Envoy] | Envoy, *command: str
-    ) -> Done:
+    def _look(self, cluster: Cluster, pods: Mapping[str, Envoy] | Envoy, *command: str) -> Done:
         with ApiServer(cluster.objects) as server:
             named = {POD: pods} if isinstance(pods, Envoy) else pods
             for pod, envoy in named.items():
                 for inside, outside in doors(envoy).items():
                     server.port_forward(pod, inside, to=outside)
                 server.add_log(pod, "istio-proxy", envoy.log())
-            server.kubeconfig(self._folder / "kubeconfig")
-            anchors(self._folder / "roots.pem")
+            server.kubeconfig(self.folder / "kubeconfig")
+            anchors(self.folder / "roots.pem")
             return self._run(
-                *command, "--kubeconfig", self._folder / "kubeconfig",
-                "--trust-anchors", self._folder / "roots.pem", "-o", "json", env=RESOLVER,
+                *command, "--kubeconfig", self.folder / "kubeconfig",
+                "--trust-anchors", self.folder / "roots.pem", "-o", "json", env=RESOLVER,
             )  # fmt: skip
 
 
 def doors(envoy: Envoy) -> dict[int, Address]:
-    """Return where the ports of a pod are; `0.0.0.0_8443` is the listener of its port 8443."""
-    found = {int(name.rpartition("_")[2]): place for name, place in envoy.listening().items()}
-    return {**found, ADMIN: envoy.admin}
+    """Return where the ports of a pod are, once it listens there."""
+    return {place[1]: place for place in envoy.listening().values()} | {ADMIN: envoy.admin}
 
 
 def serve_shop(
@@ -93,25 +104,20 @@ def serve_shop(
     *,
     cluster: str = "",
     trusted_hops: int = 0,
-    redirects: bool = True,
-    also_at: Sequence[Address] = ((), ()),
+    also_at: Also = ((), ()),
 ) -> None:
-    """Configure an Envoy as istiod would for the healthy cluster.
-
-    `also_at` gives further addresses of the plain and of the TLS listener.
-    """
+    """Configure an Envoy as istiod would for the healthy cluster."""
     envoy.secrets.send(SECRET, *([sds_secret(SECRET, served)] if served else []))
     plain, secured = also_at
     own = virtual_host(HOST, cluster=cluster)
+    redirecting = virtual_host(HOST, redirects=True)
     envoy.listen(
         tls_listener(
-            terminated(envoy, HOST, SECRET, [own], trusted_hops=trusted_hops), also_at=secured
+            envoy,
+            terminated(envoy, HOST, SECRET, [own], trusted_hops=trusted_hops),
+            also_at=secured,
         ),
-        plain_listener(
-            [virtual_host(HOST, cluster=cluster, redirects=redirects)],
-            trusted_hops=trusted_hops,
-            also_at=plain,
-        ),
+        plain_listener(envoy, [redirecting], trusted_hops=trusted_hops, also_at=plain),
     )
 
 
@@ -125,3 +131,21 @@ def told(done: Done) -> list[Told]:
         )
         for each in done.report["problems"]
     ]
+
+
+def causes(done: Done) -> list[tuple[str, str]]:
+    """Return codes and confidences of the problems in their order, whatever their symptoms."""
+    return [(code, confidence) for code, confidence, _ in told(done)]
+
+
+def codes(done: Done) -> set[str]:
+    """Return the codes of everything that was found, symptoms too."""
+    problems = done.report["problems"]
+    return {each["code"] for problem in problems for each in (problem, *problem["symptoms"])}
+
+
+def evidence(done: Done) -> list[str]:
+    """Return the words of all evidence, that of symptoms too."""
+    problems = done.report["problems"]
+    found = (each for problem in problems for each in (problem, *problem["symptoms"]))
+    return [each["text"] for one in found for each in one["evidence"]]

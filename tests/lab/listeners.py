@@ -7,7 +7,7 @@ from tests.lab.envoy import Envoy
 from tests.lab.resources import TYPES, Address, Resource, address, typed
 from tests.lab.sds import AUTHORITY
 
-PLAIN, TLS = "0.0.0.0_8080", "0.0.0.0_8443"
+PLAIN_PORT, TLS_PORT = 8080, 8443
 ACCESS_LOG = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" '
     "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
@@ -21,19 +21,24 @@ ACCESS_LOG = (
 
 
 def plain_listener(
-    hosts: Sequence[Resource], *, trusted_hops: int = 0, also_at: Sequence[Address] = ()
+    envoy: Envoy,
+    hosts: Sequence[Resource],
+    *,
+    trusted_hops: int = 0,
+    also_at: Sequence[Address] = (),
 ) -> Resource:
     """Return the listener of plain HTTP servers, at further addresses if any are given."""
-    return _listener(PLAIN, [{"filters": [_http(hosts, trusted_hops)]}], also_at)
+    chain = {"filters": [_http(hosts, trusted_hops)]}
+    return _listener(envoy, PLAIN_PORT, [chain], also_at)
 
 
-def tls_listener(*chains: Resource, also_at: Sequence[Address] = ()) -> Resource:
+def tls_listener(envoy: Envoy, *chains: Resource, also_at: Sequence[Address] = ()) -> Resource:
     """Return the listener of HTTPS servers: `terminated` and `passed_through`."""
     inspector = typed(
         "filters.listener.tls_inspector",
         "extensions.filters.listener.tls_inspector.v3.TlsInspector",
     )
-    return {**_listener(TLS, chains, also_at), "listener_filters": [inspector]}
+    return {**_listener(envoy, TLS_PORT, chains, also_at), "listener_filters": [inspector]}
 
 
 def terminated(
@@ -107,11 +112,13 @@ def blackhole() -> Resource:
     return {"name": "blackhole:80", "domains": ["*"], "routes": [nothing]}
 
 
-def _listener(name: str, chains: Sequence[Resource], also_at: Sequence[Address]) -> Resource:
+def _listener(
+    envoy: Envoy, port: int, chains: Sequence[Resource], also_at: Sequence[Address]
+) -> Resource:
     return {
         "@type": f"{TYPES}.config.listener.v3.Listener",
-        "name": name,
-        "address": address(0),
+        "name": f"0.0.0.0_{port}",
+        "address": address(port, envoy.address),
         "additional_addresses": [{"address": address(port, host)} for host, port in also_at],
         "filter_chains": list(chains),
         "access_log": [_access_log(only="NR")],

@@ -16,6 +16,8 @@ from tests.support.certificates import Issued
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 PATIENCE = 30.0
+Gateway = tuple[Address, Address]
+"""Where its plain and its TLS listener are."""
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed here")
 
 _CONFIGURATION = """
@@ -54,10 +56,8 @@ http {{
 class Behaviour:
     """How nginx speaks to the gateway: as it should, where nothing else is said."""
 
-    secured: str
-    """Where requests over TLS go: a URL, `http://…` for a hop in plain text."""
-    plain: str
-    """Where requests without TLS go."""
+    ends_tls: bool = False
+    """Whether it goes on in plain HTTP with what came over TLS."""
     http_version: str = "1.1"
     sends_sni: bool = True
     forwarded_proto: str = ""
@@ -67,25 +67,32 @@ class Behaviour:
 class Nginx:
     """A running nginx, as a context manager, at ports 80 and 443 of an address of its own."""
 
-    def __init__(self, folder: Path, address: str, issued: Issued, behaviour: Behaviour) -> None:
-        """Take a folder of its own, and what it presents to clients."""
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        presented: Issued,
+        gateway: Gateway,
+        behaviour: Behaviour,
+    ) -> None:
+        """Take a folder of its own, what it presents to clients, and the way to the gateway."""
         folder.mkdir(parents=True)
-        (folder / "chain.pem").write_text(issued.chain_pem)
-        (folder / "key.pem").write_text(issued.key_pem)
-        name = "X-Forwarded-Proto"
-        proto = behaviour.forwarded_proto
+        (folder / "chain.pem").write_text(presented.chain_pem)
+        (folder / "key.pem").write_text(presented.key_pem)
         self._address = address
         self._folder = folder
         self._file = folder / "nginx.conf"
+        proto = behaviour.forwarded_proto
+        plain, secured = (f"{host}:{port}" for host, port in gateway)
         self._file.write_text(
             _CONFIGURATION.format(
                 folder=folder,
                 address=address,
-                plain=behaviour.plain,
-                secured=behaviour.secured,
+                plain=f"http://{plain}",
+                secured=f"http://{plain}" if behaviour.ends_tls else f"https://{secured}",
                 http_version=behaviour.http_version,
                 sends_sni="on" if behaviour.sends_sni else "off",
-                forwarded_proto=f"proxy_set_header {name} {proto};" if proto else "",
+                forwarded_proto=f"proxy_set_header X-Forwarded-Proto {proto};" if proto else "",
             )
         )
 

@@ -1,6 +1,7 @@
 """The pieces that everything an Envoy is sent is made of."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,11 @@ Resource = Mapping[str, Any]
 Address = tuple[str, int]
 
 TYPES = "type.googleapis.com/envoy"
+
+
+def loopback() -> str:
+    """Return an address of this machine's loopback that nobody else uses."""
+    return ".".join(map(str, (127, *(1 + secrets.randbelow(254) for _ in range(3)))))
 
 
 def address(port: int, host: str = "127.0.0.1") -> Resource:

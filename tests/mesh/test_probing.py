@@ -48,6 +48,20 @@ spec:
 """
 
 
+OTHER = """
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: other, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [other.example.com]
+    tls: {mode: SIMPLE, credentialName: other-cert}
+"""
+
+
 def targets(hosts: str = "shop.example.com", extra: str = "", **fields: str) -> ProbeTargets:
     settings = {"ready": "True", "type": "LoadBalancer", "mode": "SIMPLE", **fields}
     text = GATEWAY.format(hosts=hosts, **settings)
@@ -92,13 +106,81 @@ def test_a_node_port_is_looked_at_on_the_node_of_a_pod():
     assert ("node-port", "http://shop.example.com:30080/", "") in urls(found)
 
 
-def test_plain_http_is_also_asked_as_proxies_would():
-    assert urls(targets(type="ClusterIP")) == [
+def test_one_redirect_of_a_listener_is_also_asked_for_as_proxies_would():
+    redirect = "    tls: {httpsRedirect: true}\n"
+    asked = [
         ("port-forward", "https://shop.example.com/", ""),
         ("port-forward", "http://shop.example.com/", ""),
+    ]
+
+    assert urls(targets(type="ClusterIP")) == asked
+    assert urls(targets(extra=redirect, type="ClusterIP")) == [
+        *asked,
         ("port-forward", "http://shop.example.com/", "https"),
         ("port-forward", "http://shop.example.com/", "http"),
     ]
+
+
+def test_names_are_also_asked_where_they_lead_and_addresses_for_http_without_a_server():
+    found = targets(extra=OTHER)
+
+    assert [each for each in urls(found) if "other" in each[1]] == [
+        ("port-forward", "https://other.example.com/", ""),
+        ("service-address", "https://other.example.com/", ""),
+        ("service-address", "http://other.example.com/", ""),
+        ("dns", "https://other.example.com/", ""),
+        ("dns", "http://other.example.com/", ""),
+    ]
+
+
+def test_a_path_that_a_route_takes_is_asked_for_where_none_takes_the_root():
+    paths = ROUTE.replace("{route:", "{match: [{uri: {exact: /b}}], route:")
+    rule = "http: [{match: [{uri: {regex: x}}], redirect: {uri: /}}, "
+    after = paths.replace("http: [", rule)
+    both = paths.replace("}}]}]", "}}]}, {route: [{destination: {host: shop}}]}]")
+
+    assert asked_for_a(ROUTE) == {"https://a.example.com/"}
+    assert asked_for_a(paths) == {"https://a.example.com/b"}
+    assert asked_for_a(after) == {"https://a.example.com/b"}
+    assert asked_for_a(both) == {"https://a.example.com/"}
+
+
+def asked_for_a(routes: str) -> set[str]:
+    found = targets("a.example.com", routes, type="ClusterIP")
+    return {each.url for each in found.http if each.url.startswith("https:")}
+
+
+CHALLENGE = """
+---
+apiVersion: acme.cert-manager.io/v1
+kind: Challenge
+metadata: {name: shop-1-2, namespace: istio-system}
+spec: {type: HTTP-01, dnsName: HOST, token: a-token, key: a-token.thumbprint}
+status: {state: pending}
+"""
+
+
+def test_a_challenge_that_waits_is_asked_for_as_its_issuer_does():
+    challenge = CHALLENGE.replace("HOST", "shop.example.com")
+
+    found = [each for each in targets(extra=challenge).http if "acme" in each.url]
+
+    assert [(first_door(each), each.server, each.answer_begins) for each in found] == [
+        ("port-forward", "", "a-token."),
+        ("service-address", "", "a-token."),
+        ("dns", "", "a-token."),
+    ]
+    assert {each.url for each in found} == {
+        "http://shop.example.com/.well-known/acme-challenge/a-token"
+    }
+
+
+def test_challenges_of_other_hosts_and_odd_tokens_are_not_asked_for():
+    other = CHALLENGE.replace("HOST", "elsewhere.example.com")
+    odd = CHALLENGE.replace("HOST", "shop.example.com").replace("token: a-token", "token: a/../b")
+
+    for challenge in (other, odd):
+        assert not [each for each in targets(extra=challenge).http if "acme" in each.url]
 
 
 def test_redirects_may_lead_to_the_ports_of_the_same_way_and_nowhere_else():
@@ -163,6 +245,7 @@ def test_more_targets_than_are_looked_at_are_said_to_be_unseen():
     found = targets(hosts, type="ClusterIP")
 
     assert len(found.tls) + len(found.http) == 200
+    assert min(len(found.tls), len(found.http)) > 60
     assert {words for _, words in found.blind} == {
-        "1501 targets are more than the 200 that are looked at"
+        "901 targets are more than the 200 that are looked at"
     }

@@ -487,3 +487,19 @@ def test_a_rule_that_cannot_be_judged_leaves_the_answer_open():
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(ValueError, match=r"URL|host"):
         Request.of_url(url)
+
+
+@pytest.mark.parametrize(
+    ("location", "kept"),
+    [
+        ("/login", {"authorization", "cookie", "x-canary"}),
+        ("https://b.example.com/", {"x-canary"}),
+    ],
+)
+def test_a_client_takes_its_secrets_to_no_other_host(location: str, kept: set[str]):
+    headers = [("Authorization", "x"), ("Cookie", "y"), ("X-Canary", "1"), ("Host", "z.example")]
+    asked = Request.of_url(f"https://{HOST}/", headers=headers)
+
+    found = asked.redirected(location, 302)
+
+    assert {name for name, _ in found.headers} == kept

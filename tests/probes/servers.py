@@ -4,6 +4,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -134,3 +135,97 @@ def half_a_record(connection: socket.socket) -> None:
     connection.recv(65536)
     connection.sendall(b"\x16\x03\x03\x00\x7a\x02\x00")
     until_closed(connection)
+
+
+def reset_after(*pieces: bytes) -> Answer:
+    """Return a server that says something, once it was asked, and then breaks off with a RST."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        for piece in pieces:
+            connection.sendall(piece)
+        time.sleep(0.3)  # a RST takes back what the other side has not read yet
+        reset(connection)
+
+    return answer
+
+
+def closing_after(*pieces: bytes) -> Answer:
+    """Return a server that says something, once it was asked, and then closes."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        for piece in pieces:
+            connection.sendall(piece)
+
+    return answer
+
+
+def stalling_after(*pieces: bytes) -> Answer:
+    """Return a server that says something, once it was asked, and then nothing more."""
+
+    def answer(connection: socket.socket) -> None:
+        closing_after(*pieces)(connection)
+        until_closed(connection)
+
+    return answer
+
+
+def handshaking(
+    folder: Path, issued: Issued, then: Answer, *, share: float = 1.0, newest: ssl.TLSVersion
+) -> Answer:
+    """Return a server that sends this share of its first flight of TLS, and then does something.
+
+    In TLS 1.2 the flight ends with ServerHelloDone, in TLS 1.3 with Finished.
+    """
+    pair = folder / "pair.pem"
+    pair.write_text(issued.chain_pem + issued.key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    context.maximum_version = newest
+
+    def answer(connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secured = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(connection.recv(65536))
+        with suppress(ssl.SSLWantReadError):
+            secured.do_handshake()
+        flight = outgoing.read()
+        connection.sendall(flight[: int(len(flight) * share)])
+        then(connection)
+
+    return answer
+
+
+def half_a_hello_and_reset(connection: socket.socket) -> None:
+    """Begin to answer in TLS, and break off with a RST."""
+    connection.recv(65536)
+    connection.sendall(b"\x16\x03\x03\x00\x7a\x02\x00")
+    reset(connection)
+
+
+def endless_records(connection: socket.socket) -> None:
+    """Send handshake records that announce a certificate without end."""
+    connection.recv(65536)
+    while True:
+        connection.sendall(b"\x16\x03\x03\x40\x00" + b"\x0b\xff\xff\xff" + b"\x00" * 16380)
+
+
+def endless_alerts(connection: socket.socket) -> None:
+    """Send warnings that end nothing."""
+    connection.recv(65536)
+    while True:
+        connection.sendall(b"\x15\x03\x03\x00\x02\x01\x5a" * 1000)
+
+
+def endless_headers(connection: socket.socket) -> None:
+    """Begin an answer and never end its headers."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"X: " + b"y" * 65000 + b"\r\n")
+
+
+def endless_continue(connection: socket.socket) -> None:
+    """Say again and again that the answer is to come."""
+    while True:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")

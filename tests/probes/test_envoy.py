@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,16 +22,18 @@ from istiodoctor.probes.chain import Trust
 from istiodoctor.probes.connector import AddressConnector
 from istiodoctor.probes.http import request
 from istiodoctor.probes.tls import shake_hands
-from tests.probes import servers
-from tests.probes.gateways import (
-    backend,
+from tests.lab.envoy import Envoy
+from tests.lab.listeners import (
+    passed_through,
     plain_listener,
-    port_of,
+    terminated,
     tls_listener,
     virtual_host,
 )
+from tests.lab.resources import address, cluster
+from tests.lab.sds import AUTHORITY, sds_authority, sds_secret
+from tests.probes import servers
 from tests.probes.servers import ROOT, certificate, door, serving
-from tests.support.envoys import Envoy, sds_secret
 
 pytestmark = pytest.mark.envoy
 
@@ -52,7 +55,7 @@ class Lab:
             trust=Trust([ROOT.certificate.public_bytes(Encoding.DER)], datetime.now(UTC)),
         )
 
-    def get(self, url: str, listener: str = "plain", **fields: str) -> HttpObservation:
+    def get(self, url: str, listener: str = "plain", **fields: Any) -> HttpObservation:
         doors = (
             PortDoor(scheme="http", port=80, door=door(self.ports[listener])),
             PortDoor(scheme="http", port=30080, door=door(self.ports[listener])),
@@ -74,41 +77,35 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "HTTP/1.1 307 Temporary Redirect", f"Location: https://{APP}/", "Content-Length: 0"
     )
     with serving(own) as secured, serving(app) as plain:
-        clusters = [backend("through", secured), backend("app", plain)]
+        clusters = [cluster("through", secured), cluster("app", plain)]
         with Envoy(folder / "envoy", clusters) as envoy:
             yield Lab(ports=_configured(envoy))
 
 
 def _configured(envoy: Envoy) -> Mapping[str, int]:
     name = "kubernetes://shop-cert"
-    envoy.send(name, sds_secret(name, ISSUED[SHOP]))
+    envoy.secrets.send(name, sds_secret(name, ISSUED[SHOP]))
+    envoy.secrets.send(name + AUTHORITY, sds_authority(name + AUTHORITY, ROOT))
     hosts = [
         virtual_host(SHOP, redirects=True),
         virtual_host(LOOP, to_itself=True),
         virtual_host(APP, cluster="app"),
     ]
+    secrets = {SHOP: name, OTHER: "kubernetes://other-cert", LOOP: name, APP: name}
+    secured = [virtual_host(SHOP), *hosts[1:]]
     made = {
         "tls": tls_listener(
             envoy,
-            {SHOP: name, OTHER: "kubernetes://other-cert", LOOP: name, APP: name},
-            [virtual_host(SHOP), *hosts[1:]],
-            passthrough={THROUGH: "through"},
+            *(terminated(envoy, host, secret, secured) for host, secret in secrets.items()),
+            passed_through(THROUGH, "through"),
         ),
-        "mutual": tls_listener(envoy, {MUTUAL: name}, hosts[:1], client_authority=ROOT),
-        "plain": plain_listener(hosts),
-        "behind one proxy": plain_listener(hosts, trusted_hops=1),
+        "mutual": tls_listener(envoy, terminated(envoy, MUTUAL, name, hosts[:1], mutual=True)),
+        "plain": plain_listener(envoy, hosts),
+        "behind one proxy": plain_listener(envoy, hosts, trusted_hops=1),
     }
-    envoy.listen(*({**listener, "name": key} for key, listener in made.items()))
-    envoy.wait(lambda: len(envoy.ask("/listeners?format=json")["listener_statuses"]) == len(made))
-    ports = {key: port_of(listener) for key, listener in made.items()}
-    for port in ports.values():
-        envoy.wait(lambda port=port: bool(_connects(port)))  # type: ignore[misc]  # the loop's own
-    return ports
-
-
-def _connects(port: int) -> bool:
-    AddressConnector(address="127.0.0.1", port=port).connect(1).close()
-    return True
+    anywhere = {"address": address(0)}
+    envoy.listen(*({**each, **anywhere, "name": key} for key, each in made.items()))
+    return {key: port for key, (_, port) in envoy.listening().items()}
 
 
 def test_a_host_gets_its_certificate_by_its_name(lab: Lab):

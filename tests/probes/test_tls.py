@@ -1,5 +1,6 @@
 """One handshake against real servers: what is seen of good ones and of those that break."""
 
+import socket
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,3 +140,74 @@ def test_a_name_that_cannot_be_sent_is_an_observation(tmp_path: Path, name: str)
 
     assert found.verified is not True
     assert found.outcome in (Outcome.FAILED, Outcome.HANDSHAKE)
+
+
+def after_the_client_answers(connection: socket.socket) -> None:
+    connection.recv(65536)
+    servers.reset(connection)
+
+
+@pytest.mark.parametrize(
+    ("then", "share", "outcome"),
+    [
+        (servers.until_closed, 0.02, Outcome.TIMED_OUT),
+        (servers.until_closed, 0.5, Outcome.TIMED_OUT),
+        (servers.reset, 0.02, Outcome.RESET),
+        (servers.reset, 0.5, Outcome.RESET),
+        (lambda connection: None, 0.02, Outcome.RESET),
+        (lambda connection: None, 0.5, Outcome.RESET),
+    ],
+)
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_handshake_that_breaks_off_amid_the_servers_words_shows_nothing_of_it(
+    tmp_path: Path, newest, then, share, outcome
+):
+    broken = servers.handshaking(tmp_path, certificate(), then, share=share, newest=newest)
+    with serving(broken) as port:
+        found = seen(port, timeout=1.0)
+
+    assert (found.outcome, found.alert, found.verified) == (outcome, "", None)
+    assert len(found.detail) <= 200
+
+
+def test_a_reset_after_the_servers_hello_leaves_the_certificate_that_was_seen(tmp_path: Path):
+    issued = certificate()
+    broken = servers.handshaking(
+        tmp_path, issued, after_the_client_answers, newest=ssl.TLSVersion.TLSv1_2
+    )
+    with serving(broken) as port:
+        found = seen(port)
+
+    assert (found.outcome, found.versions) == (Outcome.RESET, ())
+    assert found.chain == facts(issued.certificate, ISSUER.certificate)
+
+
+def test_a_server_that_never_says_the_last_word_leaves_what_it_showed(tmp_path: Path):
+    issued = certificate()
+    stalling = servers.handshaking(
+        tmp_path, issued, servers.until_closed, newest=ssl.TLSVersion.TLSv1_2
+    )
+    with serving(stalling) as port:
+        found = seen(port, timeout=1.0)
+
+    assert found.outcome is Outcome.TIMED_OUT
+    assert found.leaf == facts(issued.certificate)[0]
+
+
+def test_a_reset_after_the_handshake_is_none_of_it(tmp_path: Path):
+    issued = certificate()
+    agreed = servers.tls(tmp_path, issued, then=servers.reset)
+    with serving(agreed) as port:
+        found = seen(port)
+
+    assert found.outcome is Outcome.HANDSHAKE
+    assert found.leaf == facts(issued.certificate)[0]
+
+
+@pytest.mark.parametrize("answer", [servers.endless_records, servers.endless_alerts])
+def test_tls_without_end_is_given_up(answer):
+    with serving(answer) as port:
+        found = seen(port)
+
+    assert found.outcome in (Outcome.FAILED, Outcome.ALERT), found
+    assert (found.chain, found.version) == ((), "")

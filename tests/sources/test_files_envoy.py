@@ -87,6 +87,18 @@ def test_an_answer_that_cannot_be_used_leaves_that_envoy_unread_and_no_other(tmp
     assert torn.message.startswith("what Envoy answers cannot be used: config_dump is not what")
 
 
+def test_one_answer_of_no_use_takes_nothing_from_the_others(tmp_path):
+    info = json.dumps({"version": "x/1.40.0/Clean", "state": "LIVE"})
+    folder = recorded(tmp_path, config_dump=DUMP, certs="<html>", server_info=info)
+
+    reading = read(folder)
+
+    ((state,), (torn,)) = reading.envoys, unread(reading)
+    assert (state.version, state.certificates, len(state.secrets)) == ("1.40.0", None, 1)
+    assert torn.file == f"{tmp_path}/envoy/istio-system/gateway-0"
+    assert torn.message.startswith("what Envoy answers cannot be used: certs is not what")
+
+
 def test_other_files_are_passed_over_with_a_note(tmp_path):
     folder = recorded(tmp_path, config_dump=DUMP, stats="{}")
     write(folder / "envoy" / "stray.json", "{}")

@@ -3,8 +3,10 @@
 `secrets`: a list with `name` (the SDS name), `certificate` (in the words of a Secret's values;
 none: Envoy waits for it), `updated`, and `in_use` where Envoy refused that certificate: the words
 of the older one that it serves, or `nothing`. `listeners`: a list with `name`, `port`, and
-`refused` (why) and `at` of a version that Envoy refused; `open: false` where it has no older one.
-All of it goes through the decoder of Envoy's own answers.
+`refused` (why) and `at` of a version that Envoy refused; `open: false` where it has no older one;
+`hosts` names what its filter chains are for, `secrets` what one of them needs together. A secret
+with `authority` in place of `certificate` holds CAs of clients. `state` and `uptime` are what
+Envoy says of itself. All of it goes through the decoder of Envoy's own answers.
 """
 
 import json
@@ -34,7 +36,16 @@ def envoy_state(
     reading = decode_envoy(
         Ref(CORE, "Pod", namespace, name),
         taken_at=taken_at,
-        answers=EnvoyAnswers(config_dumps=(config_dump(said, pem),), certs=certs(said, pem)),
+        answers=EnvoyAnswers(
+            config_dumps=(config_dump(said, pem),),
+            certs=certs(said, pem),
+            server_info=json.dumps(
+                {
+                    "state": said.get("state", "LIVE"),
+                    "uptime_all_epochs": said.get("uptime", "3600s"),
+                }
+            ).encode(),
+        ),
     )
     if reading.unread:
         raise TypeError(reading.unread[0].message)
@@ -44,7 +55,8 @@ def envoy_state(
 def config_dump(said: Mapping[str, Any], pem: Callable[[str], str]) -> bytes:
     """Return what Envoy would answer to `/config_dump`."""
     secrets = [_secret(each, pem) for each in said.get("secrets", ())]
-    received = [each for each in secrets if "tls_certificate" in each["secret"]]
+    together = {name for each in said.get("listeners", ()) for name in each.get("secrets", ())}
+    received = [each for each in secrets if len(each["secret"]) > 1]
     dumps = [
         {
             "@type": f"{ADMIN}.SecretsConfigDump",
@@ -55,7 +67,7 @@ def config_dump(said: Mapping[str, Any], pem: Callable[[str], str]) -> bytes:
             "@type": f"{ADMIN}.ListenersConfigDump",
             "dynamic_listeners": [
                 *(_listener(each) for each in said.get("listeners", ())),
-                _using([each["name"] for each in secrets]),
+                _using([each["name"] for each in secrets if each["name"] not in together]),
             ],
         },
     ]
@@ -80,22 +92,25 @@ def certs(said: Mapping[str, Any], pem: Callable[[str], str]) -> bytes:
         }
         for each in loaded
     ]
-    return json.dumps({"certificates": [{"cert_chain": chain}]}).encode()
+    authorities = [
+        {"path": "<inline>", "serial_number": found.serial}
+        for each in said.get("secrets", ())
+        if "authority" in each
+        for found in read_bundle(pem(each["authority"]).encode()).certificates[:1]
+    ]
+    return json.dumps({"certificates": [{"cert_chain": chain}, {"ca_cert": authorities}]}).encode()
 
 
 def _using(names: Sequence[str]) -> dict[str, Any]:
     """Return an open listener whose filter chains use these Secrets."""
-    chains = [
-        {
-            "transport_socket": {
-                "typed_config": {
-                    "common_tls_context": {"tls_certificate_sds_secret_configs": [{"name": name}]}
-                }
-            }
-        }
-        for name in names
-    ]
+    chains = [_needing([name]) for name in names]
     return {"name": "https", "active_state": {"listener": {"filter_chains": chains}}}
+
+
+def _needing(names: Sequence[str]) -> dict[str, Any]:
+    """Return a filter chain that needs all these Secrets."""
+    wanted = {"tls_certificate_sds_secret_configs": [{"name": name} for name in names]}
+    return {"transport_socket": {"typed_config": {"common_tls_context": wanted}}}
 
 
 def _secret(said: Mapping[str, Any], pem: Callable[[str], str]) -> dict[str, Any]:
@@ -104,6 +119,10 @@ def _secret(said: Mapping[str, Any], pem: Callable[[str], str]) -> dict[str, Any
     if "certificate" in said:
         chain = {"inline_bytes": encoded(pem(said["certificate"]))}
         secret["tls_certificate"] = {"certificate_chain": chain, "private_key": REDACTED}
+        version = "1"
+    elif "authority" in said:
+        trusted = {"inline_bytes": encoded(pem(said["authority"]))}
+        secret["validation_context"] = {"trusted_ca": trusted}
         version = "1"
     return {
         "name": said["name"],
@@ -115,7 +134,12 @@ def _secret(said: Mapping[str, Any], pem: Callable[[str], str]) -> dict[str, Any
 
 def _listener(said: Mapping[str, Any]) -> dict[str, Any]:
     address = {"socket_address": {"address": "0.0.0.0", "port_value": said["port"]}}
-    listener = {"name": said["name"], "address": address}
+    chains = [
+        {"filter_chain_match": {"server_names": [] if host == "*" else [host]}}
+        for host in said.get("hosts", ())
+    ]
+    chains += [_needing(said["secrets"])] if "secrets" in said else []
+    listener = {"name": said["name"], "address": address, "filter_chains": chains}
     found: dict[str, Any] = {"name": said["name"]}
     if said.get("open", True):
         found["active_state"] = {"listener": listener}

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from istiodoctor.renderers import TRACE_RENDERERS, Display, json, terminal
-from istiodoctor.report import Report
+from istiodoctor.report import Report, Trace
 from tests.support import reports, traces
 
 FOLDER = Path(__file__).parent.parent / "golden"
@@ -27,8 +27,8 @@ def _both() -> str:
     )
 
 
-def _trace() -> str:
-    return TRACE_RENDERERS["terminal"](traces.stopped_trace(), Display(width=80))
+def _trace(make: Callable[[], Trace]) -> str:
+    return TRACE_RENDERERS["terminal"](make(), Display(width=80))
 
 
 _REPORTS: Mapping[str, Callable[[], Report]] = {
@@ -53,7 +53,8 @@ GOLDENS: Mapping[str, Callable[[], str]] = {
         _terminal, reports.broken_report, Display(width=80, unicode=False)
     ),
     "terminal_contexts_80.txt": _both,
-    "trace_stopped_80.txt": _trace,
+    "trace_stopped_80.txt": partial(_trace, traces.stopped_trace),
+    "trace_probed_80.txt": partial(_trace, traces.probed_trace),
     **{f"json_{name}.txt": partial(_json, _REPORTS[name]) for name in ("broken", "error")},
 }
 """The name of each golden file and what renders it."""

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challengereplies import ChallengeReplyKind
 from istiodoctor.mesh.issuance import is_ready
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.stalls import BlockedChallenge
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import exempt_challenges
+from istiodoctor_checks.challenges import challenge_evidence, exempt_challenges, replies_of
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of
 from istiodoctor_checks.served import servers_of
 
@@ -18,7 +20,8 @@ from istiodoctor_checks.served import servers_of
     "CM005",
     severity=Severity.CRITICAL,
     needs=Mesh.blocked_challenges.kinds | Mesh.routes_for.kinds | Mesh.http_rules.kinds,
-    explains=STOPS_ISSUING | {"CM006", "CM008"},
+    evidence={Kind.HTTP_PROBE},
+    explains=STOPS_ISSUING | {"CM006", "CM008", "CM019"},
 )
 def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
     """A redirect to HTTPS sends HTTP-01 challenges away before they can be answered.
@@ -27,6 +30,8 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
     redirects every path of the host, and no route can exempt one. Port 443 then has no
     certificate yet, or no route to the solver: the challenge fails. A first certificate never
     comes; a renewal fails about 60 days later, when nobody remembers.
+
+    With `--probe` the path is asked for as the issuer does.
 
     Fix: answer by DNS-01, or redirect in a VirtualService that leaves
     `/.well-known/acme-challenge/` out, in place of `httpsRedirect`. A redirect is harmless where
@@ -168,6 +173,8 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
         if severity:
             if plain.place not in ways:
                 ways[plain.place] = exempt_challenges(mesh, plain)
+            sent_away = replies_of(mesh, blocked.host, ChallengeReplyKind.REDIRECTED)
+            answered = replies_of(mesh, blocked.host, ChallengeReplyKind.RIGHT)
             waits = f"{challenge.ref} for it waits" if challenge else "its challenges would fail"
             yield Finding(
                 message=(
@@ -183,18 +190,29 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(plain.place.ref, "/".join(owner.key)),
                 hosts=frozenset({blocked.host}),
-                evidence=tuple(
-                    Evidence(text=without_tokens(each.status.reason), ref=each.ref)
-                    for each in (challenge,)
-                    if each and each.status.reason
+                evidence=(
+                    *challenge_evidence((*sent_away, *answered)),
+                    *(
+                        Evidence(text=without_tokens(each.status.reason), ref=each.ref)
+                        for each in (challenge,)
+                        if each and each.status.reason
+                    ),
                 ),
                 fixes=ways[plain.place],
                 severity=severity,
-                confidence=Confidence.CERTAIN if challenge else Confidence.SUSPECTED,
+                confidence=_confidence(
+                    blocked, is_seen=bool(sent_away), is_answered=bool(answered)
+                ),
                 deadline=deadline_of(owner),
                 credentials=frozenset({owner.key}),
                 servers=servers_of(owner.uses) | {plain.server.id},
             )
+
+
+def _confidence(blocked: BlockedChallenge, *, is_seen: bool, is_answered: bool) -> Confidence:
+    if is_seen:
+        return Confidence.OBSERVED
+    return Confidence.CERTAIN if blocked.challenge and not is_answered else Confidence.SUSPECTED
 
 
 def _severity(mesh: Mesh, blocked: BlockedChallenge) -> Severity | None:

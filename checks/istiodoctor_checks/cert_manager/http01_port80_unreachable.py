@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challengereplies import ChallengeReplyKind
 from istiodoctor.mesh.stalls import HTTP01
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS
+from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of
@@ -18,8 +20,8 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM007",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_challenges.kinds | Mesh.hides_port_80.kinds,
-    evidence=Mesh.events_of.kinds,
-    explains=STOPS_ISSUING | {"CM008"},
+    evidence=Mesh.events_of.kinds | {Kind.HTTP_PROBE},
+    explains=STOPS_ISSUING | {"CM008", "CM019"},
 )
 def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
     """HTTP-01 challenges come in on port 80, which the gateway's Service does not have.
@@ -27,6 +29,8 @@ def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
     The issuer asks for `http://HOST/.well-known/acme-challenge/…`, on port 80 and no other, even
     where the site itself is HTTPS only. A Service, load balancer or firewall that passes 443
     alone makes each challenge fail.
+
+    With `--probe` port 80 is tried at the load balancer and where the host's name leads.
 
     Fix: add port 80 to the gateway's Service and let it through all the way, or answer by DNS-01.
 
@@ -160,6 +164,7 @@ def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
         services = [each for use in owner.uses for each in mesh.services_of(use.workload)]
         hidden = [mesh.hides_port_80(use.workload) for use in owner.uses]
         if challenge.spec.type == HTTP01 and services and all(hidden):
+            seen = replies_of(mesh, challenge.spec.dns_name, ChallengeReplyKind.SILENCE)
             yield Finding(
                 message=(
                     f"{challenge.ref} for {challenge.spec.dns_name} comes in on port 80, but"
@@ -173,10 +178,10 @@ def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(services[0].ref, "/".join(owner.key)),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(mesh, issuance),
+                evidence=(*challenge_evidence(seen), *layers(mesh, issuance)),
                 fixes=(_open(services[0]), DNS),
                 severity=severity_of(owner, mesh.taken_at),
-                confidence=Confidence.SUSPECTED,
+                confidence=Confidence.OBSERVED if seen else Confidence.SUSPECTED,
                 deadline=deadline_of(owner),
                 credentials=frozenset({owner.key}),
                 servers=servers_of(owner.uses),

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challengereplies import ChallengeReplyKind
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.stalls import HTTP01
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.observation import Via
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS
+from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of
 
@@ -23,7 +26,7 @@ UNREACHED = re.compile(
     "CM008",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_challenges.kinds,
-    evidence=Mesh.events_of.kinds,
+    evidence=Mesh.events_of.kinds | {Kind.HTTP_PROBE},
     explains=STOPS_ISSUING,
 )
 def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
@@ -33,6 +36,9 @@ def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
     public address often does not lead back in: the router does no hairpin NAT, the load balancer
     keeps the client's address, or internal DNS answers with another address. From outside
     everything works.
+
+    With `--probe` the challenge is asked for from where istiodoctor runs: an answer there shows
+    that the self check alone fails.
 
     Fix: let the host lead to the gateway's Service inside the cluster too (split-horizon DNS,
     `hostAliases` of the cert-manager pods), or answer by DNS-01.
@@ -167,6 +173,8 @@ def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
     for owner, issuance, challenge in mesh.stuck_challenges():
         reason = without_tokens(challenge.status.reason)
         if challenge.spec.type == HTTP01 and UNREACHED.search(reason):
+            right = replies_of(mesh, challenge.spec.dns_name, ChallengeReplyKind.RIGHT)
+            is_seen = any(each.via is not Via.PORT_FORWARD for each in right)
             yield Finding(
                 message=(
                     f"{challenge.ref}: cert-manager does not get through to"
@@ -180,10 +188,10 @@ def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(owner.certificate.ref),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(mesh, issuance),
+                evidence=(*challenge_evidence(right), *layers(mesh, issuance)),
                 fixes=(DNS,),
                 severity=severity_of(owner, mesh.taken_at),
-                confidence=Confidence.SUSPECTED,
+                confidence=Confidence.OBSERVED if is_seen else Confidence.SUSPECTED,
                 deadline=deadline_of(owner),
                 credentials=frozenset({owner.key}),
                 servers=servers_of(owner.uses),

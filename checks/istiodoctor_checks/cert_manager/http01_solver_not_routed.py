@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challengereplies import ChallengeReplyKind
 from istiodoctor.mesh.challenges import ISTIO_INGRESS, solver_ingress
 from istiodoctor.mesh.stalls import HTTP01
 from istiodoctor.model.certmanager import Http01Ingress
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS
+from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
 from istiodoctor_checks.fixes import create
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of
@@ -20,8 +21,8 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM006",
     severity=Severity.CRITICAL,
     needs=Mesh.stuck_challenges.kinds | Mesh.serves_ingress.kinds,
-    evidence=Mesh.events_of.kinds,
-    explains=STOPS_ISSUING | {"CM008"},
+    evidence=Mesh.events_of.kinds | {Kind.HTTP_PROBE},
+    explains=STOPS_ISSUING | {"CM008", "CM019"},
 )
 def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
     """The solver's Ingress has a class that istiod makes no routes of.
@@ -31,6 +32,8 @@ def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
     with the controller `istio.io/ingress-controller`; with `class: istio` (the annotation) it
     needs `ingressControllerMode` other than OFF. Another class is another controller's, whose
     address the host does not have. The challenge gets a 404.
+
+    With `--probe` the challenge is asked for as the issuer does.
 
     Fix: create the IngressClass, or answer by a `gatewayHTTPRoute` solver or by DNS-01.
 
@@ -163,6 +166,7 @@ def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
             if ingress
         ]
         if ingress and challenge.spec.type == HTTP01 and not any(served):
+            seen = replies_of(mesh, challenge.spec.dns_name, ChallengeReplyKind.WRONG)
             yield Finding(
                 message=(
                     f"{challenge.ref} is answered by an Ingress of class {_class(ingress)}, of"
@@ -177,12 +181,12 @@ def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(certificate.ref),
                 hosts=hosts_of(owner.uses),
-                evidence=layers(mesh, issuance),
+                evidence=(*challenge_evidence(seen), *layers(mesh, issuance)),
                 fixes=(_create_class(ingress),)
                 if ingress.ingress_class_name == "istio"
                 else (DNS,),
                 severity=severity_of(owner, mesh.taken_at),
-                confidence=Confidence.SUSPECTED,
+                confidence=Confidence.OBSERVED if seen else Confidence.SUSPECTED,
                 deadline=deadline_of(owner),
                 credentials=frozenset({owner.key}),
                 servers=servers_of(owner.uses),

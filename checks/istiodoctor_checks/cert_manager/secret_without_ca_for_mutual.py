@@ -16,7 +16,7 @@ from istiodoctor.model.ref import Place, Ref
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.authority_uses.kinds | Mesh.certificates_for.kinds | Mesh.issuer_of.kinds,
-    explains={"MTLS002", "SDS011"},
+    explains={"MTLS002", "MTLS015", "SDS011"},
 )
 def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
     """A server wants client certificates, and the ACME Secret it takes its CA from has none.

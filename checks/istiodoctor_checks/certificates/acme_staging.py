@@ -15,6 +15,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     severity=Severity.HIGH,
     claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+    explains={"CERT021"},
 )
 def acme_staging(mesh: Mesh) -> Iterator[Finding]:
     """The certificate comes from the staging environment of Let's Encrypt.

@@ -14,7 +14,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"SDS003", "CERT020", "SDS013", "SNI011", "SDS002", "SDS014"},
+    explains={"CERT020", "CERT021", "SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def chain_order(mesh: Mesh) -> Iterator[Finding]:
     """The certificate for clients is not the first in its chain.

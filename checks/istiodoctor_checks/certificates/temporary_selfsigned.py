@@ -16,6 +16,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     severity=Severity.HIGH,
     claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
+    explains={"CERT021"},
 )
 def temporary_selfsigned(mesh: Mesh) -> Iterator[Finding]:
     """The gateway serves cert-manager's stand-in, not the certificate itself.

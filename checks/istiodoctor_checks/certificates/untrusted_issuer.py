@@ -17,6 +17,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     severity=Severity.INFO,
     claims=Claim.STORED_CERTIFICATE,
     needs=Mesh.untrusted_certificates.kinds | Mesh.certificates_for.kinds,
+    explains={"CERT021"},
 )
 def untrusted_issuer(mesh: Mesh) -> Iterator[Finding]:
     """The certificate's chain ends in an authority that clients do not trust by themselves.

@@ -23,7 +23,7 @@ from istiodoctor_checks.wording import listing
     | Mesh.secrets_named.kinds
     | Mesh.was_looked_for_everywhere.kinds
     | Mesh.similar_secrets.kinds,
-    explains={"SDS001", "SDS009", "SDS011", "MTLS002", "GWAPI002", "SNI011", "SDS014"},
+    explains={"GWAPI002", "MTLS002", "MTLS015", "SDS001", "SDS009", "SDS011", "SDS014", "SNI011"},
 )
 def secret_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway asks for a Secret that does not exist.

@@ -17,7 +17,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.credential_uses.kinds | Mesh.whereabouts.kinds | Mesh.secrets_named.kinds,
-    explains={"SDS001", "SDS009", "SDS011", "MTLS002", "SNI011", "SDS014"},
+    explains={"MTLS002", "MTLS015", "SDS001", "SDS009", "SDS011", "SDS014", "SNI011"},
 )
 def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret exists, but not in the namespace its pods read from.

@@ -19,7 +19,7 @@ from istiodoctor_checks.wording import listing
     needs=Mesh.credential_uses.kinds
     | Mesh.whereabouts.kinds
     | Mesh.secrets_beside_other_pods.kinds,
-    explains={"SDS001", "SDS011", "MTLS002", "SNI011", "SDS014"},
+    explains={"MTLS002", "MTLS015", "SDS001", "SDS011", "SDS014", "SNI011"},
 )
 def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway selects pods in several namespaces, and not all of those have its Secret.

@@ -38,7 +38,7 @@ LONGEST_REASON = 200
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.delivery_failures.kinds | Mesh.servers_using.kinds | Mesh.uses_by_secret.kinds,
     logs=Mesh.delivery_failures.logs,
-    explains={"SDS014", "SNI011"},
+    explains={"MTLS015", "SDS014", "SNI011"},
 )
 def fetch_failure_unexplained(mesh: Mesh) -> Iterator[Finding]:
     """A log says that a Secret was not delivered to a gateway.

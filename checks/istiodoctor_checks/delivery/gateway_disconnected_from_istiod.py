@@ -22,7 +22,20 @@ from istiodoctor.model.ref import Place
     severity=Severity.HIGH,
     needs=Mesh.disconnections.kinds | Mesh.servers_by_workload.kinds,
     logs=Mesh.disconnections.logs,
-    explains={"CERT018", "SDS002", "SDS008", "SDS013", "SDS014", "SNI011"},
+    explains={
+        "CERT018",
+        "GW022",
+        "GW023",
+        "HTTP018",
+        "MTLS015",
+        "MTLS016",
+        "SDS002",
+        "SDS008",
+        "SDS013",
+        "SDS014",
+        "SDS015",
+        "SNI011",
+    },
 )
 def gateway_disconnected_from_istiod(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod has lost its connection to istiod.

@@ -25,7 +25,7 @@ from istiodoctor.model.ref import Place
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.log_facts.kinds | Mesh.workload_of.kinds | Mesh.servers_by_workload.kinds,
     logs={Meaning.NO_VERIFIED_IDENTITY},
-    explains={"SDS011", "SDS014", "SNI011"},
+    explains={"MTLS015", "SDS011", "SDS014", "SDS015", "SNI011"},
 )
 def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
     """A gateway whose identity istiod cannot verify gets no Secrets at all.

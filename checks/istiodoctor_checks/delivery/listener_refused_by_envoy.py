@@ -22,7 +22,7 @@ from istiodoctor_checks.envoys import SHOWN, pods_of
     "SDS012",
     severity=Severity.HIGH,
     needs=Mesh.refused_listeners.kinds,
-    explains={"SDS010", "SDS013", "SNI011"},
+    explains={"GW022", "GW023", "HTTP018", "SDS010", "SDS013", "SNI011"},
 )
 def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
     """Envoy says that it refuses the present version of a listener.

@@ -24,7 +24,7 @@ from istiodoctor.model.ref import Place
     severity=Severity.HIGH,
     needs=Mesh.listener_rejections.kinds | Mesh.listeners.kinds,
     logs=Mesh.listener_rejections.logs,
-    explains={"SDS013", "SNI011"},
+    explains={"GW022", "GW023", "HTTP018", "SDS013", "SNI011"},
 )
 def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
     """Envoy refused a listener, so the gateway keeps its old configuration of that port.

@@ -24,7 +24,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.HIGH,
     needs=Mesh.secret_rejections.kinds | Mesh.servers_using.kinds,
     logs=Mesh.secret_rejections.logs,
-    explains={"CERT018", "SDS002", "SDS008", "SDS013", "SDS014", "SNI011"},
+    explains={"CERT018", "MTLS015", "MTLS016", "SDS002", "SDS008", "SDS013", "SDS014", "SNI011"},
 )
 def new_secret_rejected(mesh: Mesh) -> Iterator[Finding]:
     """Envoy refused a Secret that istiod sent, and serves the one before it or none.

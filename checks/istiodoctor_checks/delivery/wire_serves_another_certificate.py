@@ -15,7 +15,7 @@ from istiodoctor_checks.wording import listing
     "SDS013",
     severity=Severity.HIGH,
     needs=Mesh.unexpected_certificates.kinds,
-    explains={"CERT018", "CERT019", "CERT020"},
+    explains={"CERT018", "CERT019", "CERT020", "CERT021"},
 )
 def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod presents another certificate than the one in its Secret.

@@ -16,7 +16,12 @@ from istiodoctor_checks.reuse import (
 from istiodoctor_checks.wording import listing
 
 
-@check("GWAPI006", severity=Severity.HIGH, needs=Mesh.reuse_groups.kinds)
+@check(
+    "GWAPI006",
+    severity=Severity.HIGH,
+    needs=Mesh.reuse_groups.kinds,
+    explains={"SNI015"},
+)
 def apex_wildcard_coalescing(mesh: Mesh) -> Iterator[Finding]:
     """Listeners with different hostnames present certificates for each other's hosts.
 

@@ -17,7 +17,7 @@ from istiodoctor_checks.mistakes import denied
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.mistaken_refusals.kinds,
     logs=Mesh.mistaken_refusals.logs,
-    explains={"SDS011"},
+    explains={"MTLS015", "SDS011"},
 )
 def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
     """A bug makes istiod refuse the client CA of a listener, though a ReferenceGrant admits it.

@@ -16,6 +16,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.refused_routes.kinds | Mesh.route_condition.kinds,
+    explains={"HTTP017"},
 )
 def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A route's hostnames meet none of the listeners that it wants to attach to.

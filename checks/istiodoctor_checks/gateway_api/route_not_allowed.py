@@ -21,6 +21,7 @@ NAMESPACE_LABEL = "kubernetes.io/metadata.name"
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.refused_routes.kinds | Mesh.route_condition.kinds,
+    explains={"HTTP017"},
 )
 def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
     """A route may not attach to its Gateway, which takes none from the route's namespace.

@@ -17,7 +17,7 @@ FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}
     "GW016",
     severity=Severity.HIGH,
     needs=Mesh.cipher_uses.kinds,
-    explains={"SNI011"},
+    explains={"GW023", "SNI011"},
 )
 def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
     """A server's cipher suites are all for another type of key than its certificate has.

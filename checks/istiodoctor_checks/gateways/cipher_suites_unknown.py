@@ -19,7 +19,7 @@ FILTERED_FROM = Version(1, 8)
     "GW014",
     severity=Severity.LOW,
     needs=Mesh.servers.kinds | Mesh.versions_of.kinds,
-    explains={"SNI011"},
+    explains={"GW023", "SNI011"},
 )
 def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
     """A server lists cipher suites that Envoy does not know.

@@ -10,7 +10,12 @@ from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("GW003", severity=Severity.HIGH, needs=Mesh.servers.kinds)
+@check(
+    "GW003",
+    severity=Severity.HIGH,
+    needs=Mesh.servers.kinds,
+    explains={"GW022", "SNI012"},
+)
 def duplicate_port_name(mesh: Mesh) -> Iterator[Finding]:
     """Two servers of one Gateway have ports of the same name, so the Gateway is refused.
 

@@ -28,7 +28,18 @@ from istiodoctor_checks.wording import listing
     "GW002",
     severity=Severity.CRITICAL,
     needs=Mesh.losses.kinds,
-    explains={"CERT017", "GW019", "HTTP004", "HTTP005", "SNI002", "VS014", "CERT019", "SDS013"},
+    explains={
+        "CERT017",
+        "CERT019",
+        "GW019",
+        "GW022",
+        "HTTP004",
+        "HTTP005",
+        "SDS013",
+        "SNI002",
+        "SNI012",
+        "VS014",
+    },
 )
 def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
     """Two TLS servers on the same pods and port list the same host, and the younger is dropped.

@@ -18,6 +18,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.MEDIUM,
     claims=Claim.NOT_FOUND,
     needs=Mesh.unrouted_servers.kinds,
+    explains={"HTTP017"},
 )
 def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway serves a host for which no VirtualService has routes: every request gets 404.

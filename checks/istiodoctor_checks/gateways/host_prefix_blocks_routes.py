@@ -16,7 +16,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.blocked_virtual_services.kinds,
-    explains={"GW019", "VS003"},
+    explains={"GW019", "HTTP017", "VS003"},
 )
 def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
     """A namespace before a Gateway's host keeps the VirtualService of another namespace out.

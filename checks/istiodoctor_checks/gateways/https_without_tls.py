@@ -16,7 +16,7 @@ TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
     "GW007",
     severity=Severity.CRITICAL,
     needs=Mesh.servers.kinds,
-    explains={"GW019", "HTTP001", "HTTP005"},
+    explains={"GW019", "HTTP001", "HTTP005", "SNI012"},
 )
 def https_without_tls(mesh: Mesh) -> Iterator[Finding]:
     """A server with protocol HTTPS or TLS has no tls section, so istiod does not configure it.

@@ -16,7 +16,7 @@ from istiodoctor_checks.wording import listing
     "GW004",
     severity=Severity.CRITICAL,
     needs=Mesh.losses.kinds | Mesh.istiod_version.kinds,
-    explains={"GW019", "HTTP001", "HTTP004", "HTTP005"},
+    explains={"GW019", "GW021", "GW022", "HTTP001", "HTTP004", "HTTP005", "SNI012"},
 )
 def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
     """A plain server and a TLS server share one port of the gateway, and one of them is dropped.

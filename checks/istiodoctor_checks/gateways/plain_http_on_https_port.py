@@ -18,7 +18,7 @@ TLS_TARGET = 8443
     "GW005",
     severity=Severity.CRITICAL,
     needs=Mesh.plain_https_servers.kinds,
-    explains={"HTTP001", "HTTP005"},
+    explains={"GW021", "HTTP001", "HTTP005"},
 )
 def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
     """A server on the HTTPS port speaks plain HTTP, so every TLS handshake fails.

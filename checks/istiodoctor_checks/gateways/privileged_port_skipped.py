@@ -18,7 +18,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.losses.kinds | Mesh.port_routes.kinds | Mesh.knows_services.kinds,
-    explains={"CM007", "GW012", "HTTP001", "HTTP005", "SVC003"},
+    explains={"CM007", "GW012", "GW022", "HTTP001", "HTTP005", "SNI012", "SVC003", "SVC014"},
 )
 def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
     """A gateway may not open ports below 1024, so istiod skips the server.

@@ -13,7 +13,7 @@ from istiodoctor_checks.fixes import set_field
     "GW020",
     severity=Severity.CRITICAL,
     needs=Mesh.same_sni_servers.kinds,
-    explains={"GW019", "SDS010", "SDS012", "SNI003"},
+    explains={"GW019", "GW022", "SDS010", "SDS012", "SNI003"},
 )
 def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
     """Two TLS servers list one host for different namespaces, and Envoy refuses the listener.

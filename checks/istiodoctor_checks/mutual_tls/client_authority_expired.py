@@ -15,6 +15,7 @@ from istiodoctor_checks.wording import listing
     "MTLS012",
     severity=Severity.CRITICAL,
     needs=Mesh.authority_uses.kinds,
+    explains={"MTLS015"},
 )
 def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
     """Every CA that a server checks client certificates with has expired.

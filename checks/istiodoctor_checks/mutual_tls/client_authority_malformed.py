@@ -13,7 +13,7 @@ from istiodoctor_checks.wording import listing
     "MTLS013",
     severity=Severity.HIGH,
     needs=Mesh.authority_uses.kinds,
-    explains={"SDS003"},
+    explains={"MTLS015", "SDS003", "SDS014", "SNI011"},
 )
 def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
     """The CA for client certificates is not in a form that Envoy can load.

@@ -22,7 +22,7 @@ NAMED_AUTHORITY = (1, 28, 0)
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds | Mesh.istiod_version.kinds,
-    explains={"SDS011"},
+    explains={"MTLS015", "SDS011"},
 )
 def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
     """The CA for client certificates is in a Secret that istiod does not look at.

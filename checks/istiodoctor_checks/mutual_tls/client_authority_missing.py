@@ -17,7 +17,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds,
-    explains={"SDS011", "SNI011"},
+    explains={"MTLS015", "SDS011", "SNI011"},
 )
 def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
     """A server asks for client certificates, and there is no CA to check them with.

@@ -17,6 +17,7 @@ DEDICATED_FIRST = (1, 9, 0)
     "MTLS005",
     severity=Severity.MEDIUM,
     needs=Mesh.authority_uses.kinds | Mesh.credential.kinds | Mesh.istiod_version.kinds,
+    explains={"MTLS015", "MTLS016"},
 )
 def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
     """Two Secrets hold different CAs for client certificates, and only one of them counts.

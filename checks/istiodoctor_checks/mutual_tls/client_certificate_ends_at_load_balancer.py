@@ -17,6 +17,7 @@ from istiodoctor_checks.wording import listing
     "MTLS010",
     severity=Severity.CRITICAL,
     needs=Mesh.listeners.kinds | Mesh.fronts_for.kinds,
+    explains={"MTLS014"},
 )
 def client_certificate_ends_at_load_balancer(mesh: Mesh) -> Iterator[Finding]:
     """A gateway asks for client certificates behind a load balancer that ends TLS.

@@ -29,7 +29,7 @@ from istiodoctor.model.ref import Place, Ref
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.delivery_failures.kinds | Mesh.servers_using.kinds,
     logs=Mesh.delivery_failures.logs,
-    explains={"SDS011"},
+    explains={"MTLS015", "SDS011"},
 )
 def optional_client_authority_denied(mesh: Mesh) -> Iterator[Finding]:
     """A bug makes istiod refuse the CA of an OPTIONAL_MUTUAL listener, though it may have it.

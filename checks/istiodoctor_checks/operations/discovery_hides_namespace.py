@@ -13,7 +13,7 @@ from istiodoctor_checks.wording import listing
     "OPS006",
     severity=Severity.CRITICAL,
     needs=Mesh.hidden_namespaces.kinds,
-    explains={"GW019"},
+    explains={"GW019", "GW022", "HTTP018"},
 )
 def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
     """Istiod does not look at a namespace that holds Gateways or VirtualServices.

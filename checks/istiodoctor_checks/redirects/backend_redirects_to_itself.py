@@ -12,6 +12,7 @@ from istiodoctor_checks.wire import request_evidence
     "HTTP007",
     severity=Severity.CRITICAL,
     needs=Mesh.loops.kinds,
+    explains={"HTTP009"},
 )
 def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
     """The application behind the gateway redirects to the address it was asked by.
@@ -87,7 +88,7 @@ def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
     Sources: argoproj/argo-cd issues 2953, 12195; rancher/rancher issue 15787.
     """
     for loop in mesh.loops():
-        if loop.step.from_upstream:
+        if loop.step.from_upstream and not loop.is_downgrade:
             yield Finding(
                 message=(
                     f"The application behind {loop.server} redirects {loop.step.url} to"

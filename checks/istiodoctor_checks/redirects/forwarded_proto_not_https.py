@@ -6,7 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.testimony import Claim
-from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
+from istiodoctor.model.kind import Kind
+from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway, trust_seen
 
 TELL_THE_PROXY = (
     "In nginx: proxy_set_header X-Forwarded-Proto https; where $scheme is that of a plain hop it"
@@ -19,6 +20,7 @@ TELL_THE_PROXY = (
     severity=Severity.CRITICAL,
     claims=Claim.REDIRECT_LOOP,
     needs=Mesh.untold_https.kinds,
+    evidence={Kind.HTTP_PROBE},
     explains={"HTTP008", "HTTP014"},
 )
 def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
@@ -125,6 +127,7 @@ def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text=f"numTrustedProxies of {plain.workload}: {each.trusted_proxies}"),
                 Evidence(text=f"X-Forwarded-Proto: {sent or 'none known'}"),
+                *trust_seen(mesh, plain),
             ),
             fixes=(
                 Fix(

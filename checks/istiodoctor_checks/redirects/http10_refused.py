@@ -27,6 +27,7 @@ SHOWN = 3
     severity=Severity.HIGH,
     needs=Mesh.obsolete_requests.kinds | Mesh.obsolete_proxies.kinds,
     logs={Meaning.HTTP10_REJECTED},
+    explains={"HTTP016"},
 )
 def http10_refused(mesh: Mesh) -> Iterator[Finding]:
     """Something before the gateway speaks HTTP/1.0, which Envoy refuses with 426.

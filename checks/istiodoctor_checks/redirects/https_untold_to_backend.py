@@ -12,7 +12,7 @@ from istiodoctor_checks.redirects.ways_out import trust_the_proxy
     "HTTP008",
     severity=Severity.LOW,
     needs=Mesh.untold_backends.kinds,
-    explains={"HTTP007"},
+    explains={"HTTP007", "HTTP019"},
 )
 def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
     """An application behind a proxy that ends TLS is told that its clients came by http.

@@ -9,10 +9,12 @@ from istiodoctor.mesh.hops import Loop
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.testimony import Claim
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects.ways_out import (
     redirect_before_the_gateway,
     serve_https,
+    trust_seen,
     trust_the_proxy,
 )
 
@@ -22,6 +24,7 @@ from istiodoctor_checks.redirects.ways_out import (
     severity=Severity.CRITICAL,
     claims=Claim.REDIRECT_LOOP,
     needs=Mesh.redirect_loops.kinds | Mesh.route_loops.kinds,
+    evidence={Kind.HTTP_PROBE},
     explains={"HTTP005", "HTTP008", "HTTP014"},
 )
 def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
@@ -251,7 +254,7 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
             objects=tuple(_objects(each)),
             identity=Identity.of(plain.server.gateway),
             hosts=frozenset({plain.host}),
-            evidence=tuple(_evidence(each)),
+            evidence=(*_evidence(each), *trust_seen(mesh, plain)),
             fixes=tuple(_fixes(each)),
             severity=_severity(each),
             confidence=Confidence.CERTAIN if each.is_certain else Confidence.SUSPECTED,

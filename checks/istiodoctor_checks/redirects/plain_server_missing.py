@@ -3,13 +3,23 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.plainanswers import PlainKind, from_outside
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.twins import PlainTwin
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.wire import request_evidence
 
 
-@check("HTTP005", severity=Severity.LOW, needs=Mesh.unanswered_plain_hosts.kinds)
+@check(
+    "HTTP005",
+    severity=Severity.LOW,
+    needs=Mesh.unanswered_plain_hosts.kinds,
+    evidence={Kind.HTTP_PROBE},
+)
 def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
     """A host with HTTPS has no plain server on port 80 that would redirect to it.
 
@@ -18,6 +28,9 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Where the Service has no port 80, or something before the gateway answers it, nothing is
     missing.
+
+    With `--probe`, http:// is asked for at the load balancer and where the name leads: something
+    before the gateway may redirect it.
 
     Fix: a server on port 80 with `httpsRedirect` for the same hosts.
 
@@ -90,18 +103,34 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
         server = twin.tls.server
         if server not in fixes:
             fixes[server] = _fix(server)
+        seen = mesh.plain_answers_seen(twin.tls.workload, twin.tls.host)
+        before = from_outside(seen, PlainKind.REDIRECT_BEFORE)
+        refused = (
+            *from_outside(seen, PlainKind.SILENCE),
+            *from_outside(seen, PlainKind.NOT_FOUND),
+        )
+        is_seen = bool(refused) and mesh.is_answered_by_https(twin.tls.host)
         yield Finding(
-            message=(
-                f"No server on port 80 answers for {twin.tls.host} of {server}: http:// is"
-                " not redirected to HTTPS but refused, or answered with 404."
-            ),
+            message=_message(twin, before),
             objects=(server.field("/hosts"),),
             identity=Identity.of(server.gateway),
             hosts=frozenset({twin.tls.host}),
-            evidence=(Evidence(text=f"plain servers for {twin.tls.host}: none"),),
-            fixes=(fixes[server],),
+            evidence=(
+                Evidence(text=f"plain servers for {twin.tls.host}: none"),
+                *request_evidence((*before, *refused)),
+            ),
+            fixes=() if before else (fixes[server],),
+            severity=Severity.INFO if before else None,
+            confidence=Confidence.OBSERVED if is_seen else Confidence.CERTAIN,
             servers=frozenset({server.id}),
         )
+
+
+def _message(twin: PlainTwin, before: tuple[HttpStep, ...]) -> str:
+    start = f"No server on port 80 answers for {twin.tls.host} of {twin.tls.server}"
+    if before:
+        return f"{start}; something before the gateway redirects http:// at {before[0].door}."
+    return f"{start}: http:// is not redirected to HTTPS but refused, or answered with 404."
 
 
 def _fix(server: Server) -> Fix:

@@ -3,14 +3,23 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.plainanswers import PlainKind, from_outside, of_kind
 from istiodoctor.mesh.redirects import PlainHost
 from istiodoctor.mesh.twins import PlainTwin
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.wire import request_evidence
 
 
-@check("HTTP004", severity=Severity.LOW, needs=Mesh.served_in_the_clear.kinds)
+@check(
+    "HTTP004",
+    severity=Severity.LOW,
+    needs=Mesh.served_in_the_clear.kinds,
+    evidence={Kind.HTTP_PROBE},
+)
 def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
     """A host with HTTPS is served in the clear as well, and nothing redirects to HTTPS.
 
@@ -19,6 +28,9 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Where a proxy or load balancer before the gateway ends TLS or redirects, that is right, and
     `httpsRedirect` in the gateway would make a loop (HTTP001).
+
+    With `--probe`, http:// is asked for at the pods, the load balancer and where the name leads.
+    Where something before the gateway is seen to redirect, this is only worth a word.
 
     Fix: `tls: {httpsRedirect: true}` on the plain server, or a redirect rule in the
     VirtualService where some path (an ACME challenge) must stay plain.
@@ -103,23 +115,31 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
     """
     for plain, twin in mesh.served_in_the_clear():
         tls = twin.tls.server
+        seen = mesh.plain_answers_seen(twin.tls.workload, twin.tls.host)
+        before = from_outside(seen, PlainKind.REDIRECT_BEFORE)
+        content = of_kind(seen, PlainKind.CONTENT)
+        is_expected = bool(twin.fronts or before)
         yield Finding(
-            message=_message(plain, twin),
+            message=_message(plain, twin, before),
             objects=(plain.server.field("/tls/httpsRedirect"), tls.field("/hosts")),
             identity=Identity.of(plain.server.gateway),
             hosts=frozenset({twin.tls.host}),
             evidence=(
                 Evidence(text=f"{plain.server} has no httpsRedirect", ref=plain.server.gateway),
                 *(Evidence(text=f"before the gateway: {front.text}") for front in twin.fronts),
+                *request_evidence((*before, *content)),
             ),
-            fixes=() if twin.fronts else tuple(_fixes(plain)),
-            severity=Severity.INFO if twin.fronts else None,
+            fixes=() if is_expected else tuple(_fixes(plain)),
+            severity=Severity.INFO if is_expected else None,
+            confidence=Confidence.OBSERVED if content else Confidence.CERTAIN,
             servers=frozenset({plain.server.id, tls.id}),
         )
 
 
-def _message(plain: PlainHost, twin: PlainTwin) -> str:
+def _message(plain: PlainHost, twin: PlainTwin, before: tuple[HttpStep, ...]) -> str:
     start = f"{plain.server} serves {twin.tls.host} in the clear beside {twin.tls.server}"
+    if before:
+        return f"{start}. Something before it redirects: clients at {before[0].door} never see it."
     if twin.fronts:
         return f"{start}. A redirect belongs before it, in {twin.fronts[0].text}."
     return f"{start}, and nothing redirects it to HTTPS."

@@ -1,7 +1,9 @@
-"""The ways out of a redirect loop, as fixes."""
+"""The ways out of a redirect loop, as fixes, and what was seen of it."""
 
-from istiodoctor.finding import Fix, Risk
+from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import APPS
 from istiodoctor_checks.fixes import json_patch, remove_field
 
@@ -47,4 +49,34 @@ def serve_https(plain: PlainHost) -> Fix:
         [{"op": "add", "path": "/spec/servers/-", "value": server}],
         "Serve HTTPS in the gateway",
         why="Right where TLS reaches the gateway; put the name of the TLS Secret.",
+    )
+
+
+def restart(workload: Workload) -> Fix:
+    """Make the pods of a gateway anew, with the configuration of now."""
+    owner = workload.owner
+    what = f"{owner.resource}/{owner.name}"
+    rollout = ("kubectl", "rollout", "restart", what, "-n", owner.namespace)
+    return Fix(
+        title=f"Restart {workload}",
+        risk=Risk.RESTARTS_TRAFFIC,
+        commands=(rollout,) if owner.group == APPS else (),
+        why="New pods fetch everything from istiod; those that cannot do not become ready.",
+    )
+
+
+def trust_seen(mesh: Mesh, plain: PlainHost) -> tuple[Evidence, ...]:
+    """Return what the pods did with a request that claims https, where that was tried."""
+    found = mesh.header_trust().get(plain.workload)
+    if found is None:
+        return ()
+    step = found.steps[0]
+    word = "trusted" if found.trusts else "not trusted"
+    return (
+        Evidence(
+            kind=EvidenceKind.HTTP,
+            text=f"{step}, told X-Forwarded-Proto: https, which is {word}",
+            ref=step.door.pod if step.door else None,
+            at=step.at,
+        ),
     )

@@ -19,7 +19,7 @@ NOWHERE = "~"
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.hidden_configuration.kinds,
-    explains={"GW019"},
+    explains={"GW019", "HTTP017"},
 )
 def exportto(mesh: Mesh) -> Iterator[Finding]:
     """A route, its Service or its DestinationRule is not exported to the gateway's namespace.

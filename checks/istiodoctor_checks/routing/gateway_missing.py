@@ -21,7 +21,7 @@ SUGGESTED = 3
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.lost_references.kinds,
-    explains={"GW019"},
+    explains={"GW019", "HTTP017"},
 )
 def gateway_missing(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService names a Gateway that does not exist.

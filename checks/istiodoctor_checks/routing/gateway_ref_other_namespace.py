@@ -21,7 +21,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.lost_references.kinds | Mesh.servers_by_gateway.kinds,
-    explains={"GW019"},
+    explains={"GW019", "HTTP017"},
 )
 def gateway_ref_other_namespace(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService names a Gateway that is in another namespace, without that namespace.

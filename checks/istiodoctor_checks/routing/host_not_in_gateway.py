@@ -18,7 +18,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.unserved_hosts.kinds,
-    explains={"GW019"},
+    explains={"GW019", "HTTP017", "SNI012"},
 )
 def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService has a host that no server of its Gateway has.

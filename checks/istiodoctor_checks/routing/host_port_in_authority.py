@@ -16,6 +16,7 @@ NODE_PORT = "NodePort"
     "VS013",
     severity=Severity.HIGH,
     needs=Mesh.servers_by_workload.kinds | Mesh.services_of.kinds | Mesh.istiod_version.kinds,
+    explains={"HTTP018"},
 )
 def host_port_in_authority(mesh: Mesh) -> Iterator[Finding]:
     """An Istio before 1.16 does not know a host with a node port, and answers 404.

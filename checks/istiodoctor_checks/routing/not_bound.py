@@ -16,7 +16,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.unbound_virtual_services.kinds,
-    explains={"GW019"},
+    explains={"GW019", "HTTP017"},
 )
 def not_bound(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService for a Gateway's host names no gateway, so only sidecars use it.

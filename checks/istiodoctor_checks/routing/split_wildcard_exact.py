@@ -14,7 +14,7 @@ from istiodoctor_checks.fixes import json_patch
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.split_hosts.kinds,
-    explains={"GW019"},
+    explains={"GW019", "HTTP017"},
 )
 def split_wildcard_exact(mesh: Mesh) -> Iterator[Finding]:
     """A host's routes are on a wildcard server, but its SNI reaches a narrower server.

@@ -21,7 +21,7 @@ TLS_PORTS = frozenset({443, 8443})
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
     needs=Mesh.ignored_tls_routes.kinds,
-    explains={"GW019"},
+    explains={"GW019", "HTTP017"},
 )
 def tls_routes_on_terminating_gateway(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService has only `tls` routes, but its Gateway ends TLS.

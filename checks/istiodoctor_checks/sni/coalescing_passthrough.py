@@ -15,7 +15,12 @@ from istiodoctor_checks.reuse import (
 from istiodoctor_checks.wording import listing
 
 
-@check("SNI004", severity=Severity.HIGH, needs=Mesh.reuse_groups.kinds)
+@check(
+    "SNI004",
+    severity=Severity.HIGH,
+    needs=Mesh.reuse_groups.kinds,
+    explains={"SNI015"},
+)
 def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
     """A server that ends TLS has a certificate for a host whose TLS passes through beside it.
 

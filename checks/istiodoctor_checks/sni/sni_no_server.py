@@ -10,7 +10,12 @@ from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check("SNI008", severity=Severity.MEDIUM, needs=Mesh.forgotten_twins.kinds)
+@check(
+    "SNI008",
+    severity=Severity.MEDIUM,
+    needs=Mesh.forgotten_twins.kinds,
+    explains={"SNI012"},
+)
 def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
     """A certificate covers a host's twin with or without `www`, but no server has that name.
 

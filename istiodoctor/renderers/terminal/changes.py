@@ -62,7 +62,9 @@ def _changed(change: ProblemChange) -> Line:
 
 
 def _named(problem: Problem) -> Line:
-    return ((str(problem.severity), SEVERITIES[problem.severity]), " ", *_subject(problem))
+    severity = (str(problem.severity), SEVERITIES[problem.severity])
+    passing = " (it may be over by itself)" if problem.is_settling else ""
+    return (severity, " ", *_subject(problem), passing)
 
 
 def _subject(problem: Problem) -> Line:

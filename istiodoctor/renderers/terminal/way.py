@@ -1,12 +1,22 @@
 """A trace for the person at the terminal: the way of a request as a tree."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from istiodoctor.renderers.commands import shell_line
 from istiodoctor.renderers.phrases import timestamp
 from istiodoctor.renderers.terminal.page import Page, Span
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import AnswerKind, Hop, HopState, Trace, TraceLeg, TraceVerdict
+from istiodoctor.report import (
+    AnswerKind,
+    Confirmation,
+    Hop,
+    HopState,
+    Trace,
+    TraceLeg,
+    TraceVerdict,
+    said,
+)
 
 _TEXT = 600
 _NAME = 120
@@ -21,6 +31,11 @@ _VERDICTS: dict[TraceVerdict, Span] = {
     TraceVerdict.ANSWERED: ("✓ ANSWERED", "bold green"),
     TraceVerdict.STOPPED: ("✗ STOPPED", "bold red"),
     TraceVerdict.UNKNOWN: ("? UNKNOWN", "bold yellow"),
+}
+_SEEN: dict[Confirmation, Span] = {
+    Confirmation.CONFIRMED: ("seen: ", "green"),
+    Confirmation.CONTRADICTED: ("but seen: ", "bold yellow"),
+    Confirmation.NOT_LOOKED_AT: ("not looked at: ", "dim"),
 }
 _ENDS: dict[AnswerKind, Span] = {
     AnswerKind.BACKEND: ("✓", "green"),
@@ -54,17 +69,26 @@ def _write_leg(page: Page, leg: TraceLeg, legs: tuple[TraceLeg, ...]) -> None:
     then = f"then, by {legs[leg.follows].answer.status}, " if leg.follows is not None else ""
     page.blank()
     page.paragraph(then, (visible(leg.url, _TEXT), "bold"), by)
-    stations = tuple(_stations(leg.hops))
+    stations = tuple(_stations(_without_repetition(leg.hops)))
     for number, (hop, children) in enumerate(stations):
         is_last = number == len(stations) - 1 and leg.answer.kind not in _ENDS
         _write_hop(page, hop, "", is_last=is_last)
         for index, child in enumerate(children):
             stem = " " * 3 if is_last else "│  "
             _write_hop(page, child, stem, is_last=index == len(children) - 1)
-    end = _ENDS.get(leg.answer.kind)
+    end = _ENDS[AnswerKind.UNKNOWN] if leg.is_unseen else _ENDS.get(leg.answer.kind)
     if end:
         lead: tuple[Span, ...] = (("└─ ", "dim"), end, " ".ljust(_HOP + 3))
         page.paragraph((visible(leg.answer.text, _TEXT), "bold"), lead=lead)
+
+
+def _without_repetition(hops: Iterable[Hop]) -> Iterator[Hop]:
+    """Yield the hops; why something was not looked at is said once."""
+    said_already = set()
+    for hop in hops:
+        is_known = hop.confirmation is Confirmation.NOT_LOOKED_AT and hop.seen in said_already
+        said_already.add(hop.seen)
+        yield replace(hop, seen="") if is_known else hop
 
 
 def _stations(hops: Iterable[Hop]) -> Iterator[tuple[Hop, tuple[Hop, ...]]]:
@@ -90,12 +114,17 @@ def _write_hop(page: Page, hop: Hop, stem: str, *, is_last: bool) -> None:
     # A server's text begins with its Gateway already.
     subject = f"{ref}: " if ref and not text.startswith(ref) else ""
     code: tuple[Span, ...] = ((f"  {hop.code}", "bold"),) if hop.code else ()
+    below: Span = (stem + ("   " if is_last else "│  "), "dim")
     page.paragraph(
         f"{subject}{text}",
         *code,
         lead=((f"{stem}{branch}", "dim"), _MARKS[hop.state], f" {name}  "),
-        rest=((stem + ("   " if is_last else "│  "), "dim"),),
+        rest=(below,),
     )
+    if hop.seen:
+        indent = " " * (len(f"{stem}{branch}") + len(name) + 4 - len(below[0]))
+        words = visible(hop.seen, _TEXT)
+        page.paragraph(_SEEN[hop.confirmation], words, lead=(below, indent), rest=(below,))
 
 
 def _write_end(page: Page, trace: Trace) -> None:
@@ -104,10 +133,16 @@ def _write_end(page: Page, trace: Trace) -> None:
     stop = trace.stopped_at
     if stop:
         ref = f"{visible(str(stop.hop.ref), _NAME)}: " if stop.hop.ref else ""
-        text = visible(stop.hop.text, _TEXT)
+        text = visible(said(stop.hop), _TEXT)
         subject = "" if ref and text.startswith(ref[:-2]) else ref
-        page.paragraph(f"It stops at the {stop.hop.hop}: {subject}{text}.")
+        page.paragraph(f"It stops at the {stop.hop.hop}: {subject}{text.rstrip('.')}.")
         if stop.command:
             page.command(shell_line(stop.command, ascii_only=not page.unicode))
     elif trace.verdict is TraceVerdict.UNKNOWN:
-        page.paragraph("It stops nowhere that was read; what is marked ? was not.")
+        is_unseen = any(leg.is_unseen for leg in trace.legs)
+        unseen = " How it ends was not seen on the wire." if is_unseen else ""
+        is_dark = any(hop.state is HopState.UNKNOWN for leg in trace.legs for hop in leg.hops)
+        marked = "; what is marked ? is not known" if is_dark else ""
+        page.paragraph(f"It stops nowhere that could be seen{marked}.{unseen}")
+    for note in trace.notes:
+        page.paragraph(visible(note, _TEXT))

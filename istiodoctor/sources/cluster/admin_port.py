@@ -80,10 +80,11 @@ class AdminPort:
         until = self._until.at_most(self._seconds)
         if self._tunnel is None:
             self._tunnel = self._connection.forward(*self._pod, self._port, until)
+        tunnel = self._tunnel
         try:
-            return self._answer(self._tunnel, path, until)
+            return self._answer(tunnel, path, until)
         except (HTTPException, OSError, ValueError, RequestError) as error:
-            failed = self._failure(self._tunnel, path, error)
+            failed = self._failure(tunnel, path, error)
             self._close()
             raise failed from None
 
@@ -91,9 +92,11 @@ class AdminPort:
         tunnel.allow(self._limit)
         http = HTTPConnection("localhost")
         http.auto_open = 0  # never to a port of this machine
-        http.sock = _Stream(tunnel.socket, until)
+        http.sock = stream = _Stream(tunnel.socket, until)
         http.request("GET", path, headers={"Accept": "application/json"})
         response = http.getresponse()
+        if stream.has_ended:  # `http.client` takes headers that break off for all of them
+            raise RemoteDisconnected("amid the headers")
         body = bytearray()
         while piece := response.read(CHUNK):
             body += piece
@@ -115,8 +118,10 @@ class AdminPort:
         if tunnel.is_overrun:
             return self._too_much(path)
         match error:
-            case RequestError() | RemoteDisconnected():
+            case RequestError():
                 return error
+            case ConnectionError():  # whether it was closed or reset, a tunnel does not tell
+                return RemoteDisconnected("before the end of the answer")
             case TimeoutError():
                 return failure.silence(self._words("does not answer in time", path))
             case HTTPException() | ValueError():
@@ -143,6 +148,8 @@ class _Stream:
     def __init__(self, connected: socket, until: Deadline) -> None:
         self._socket = connected
         self._until = until
+        self.has_ended = False
+        """Whether the end was met: within a status and headers it is never asked for."""
 
     def sendall(self, data: bytes) -> None:
         """Send a request."""
@@ -154,7 +161,9 @@ class _Stream:
 
     def receive_into(self, buffer: memoryview) -> int:
         """Wait for bytes; 0 when there will be none."""
-        return self._ready().recv_into(buffer)
+        size = self._ready().recv_into(buffer)
+        self.has_ended = size == 0
+        return size
 
     def close(self) -> None:
         """Leave the connection open for the next request."""

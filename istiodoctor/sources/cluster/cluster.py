@@ -111,7 +111,8 @@ class ClusterSource:
 
         Envoys come after the Secrets that they are compared with.
         """
-        readings: list[Reading] = []
+        unasked = sorted(wanted.unasked, key=lambda each: (each.namespace, each.name))
+        readings = [Reading(unread=tuple(unasked))]
         if wanted.secrets or wanted.secrets_anywhere:
             readings += self._part(Kind.SECRET, self._wanted_secrets(wanted))
         if wanted.again:

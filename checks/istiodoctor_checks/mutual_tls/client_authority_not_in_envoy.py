@@ -1,0 +1,230 @@
+"""MTLS015."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import (
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Identity,
+    Severity,
+)
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.envoy_authorities import AuthorityTrouble, TroubledAuthority
+from istiodoctor.model.istio import TlsMode
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Place, Ref
+from istiodoctor_checks.envoys import SHOWN, look_at_log, pods_of
+from istiodoctor_checks.wording import listing
+
+_WORDS = {
+    AuthorityTrouble.AWAITED: "waits for it: every connection there is reset",
+    AuthorityTrouble.REFUSED: "cannot load what came",
+    AuthorityTrouble.EXPIRED: "has one that has expired, whole: it accepts no client",
+    AuthorityTrouble.OTHER: "has another one than the Secret holds",
+}
+
+
+@check(
+    "MTLS015",
+    severity=Severity.CRITICAL,
+    needs=Mesh.troubled_authorities.kinds,
+    explains={"MTLS016", "SDS014", "SNI011"},
+)
+def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
+    """What Envoy checks client certificates with is missing, expired or not what is stored.
+
+    Envoy asks for the CA of clients by a name of its own (`kubernetes://shop-cert-cacert`).
+    Without it Envoy does not open the TLS context at all: every connection for the host is reset,
+    with or without a client certificate. With an expired one it accepts nobody, and with an old
+    one it accepts the wrong clients.
+
+    Where the objects show why (MTLS002, MTLS004, MTLS012, MTLS013), that is reported and this
+    stands under it. A CA that was changed less than two minutes ago is on its way.
+
+    Fix: that of the finding above this one; where there is none, the pod's log.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-01-01T08:00:00Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```envoy bad istio-system/gateway
+    secrets:
+    - name: kubernetes://shop-cert
+      certificate: certificate for shop.example.com
+      updated: "2026-01-01T08:00:00Z"
+    - {name: "kubernetes://shop-cert-cacert", updated: "2026-03-01T08:00:00Z"}
+    ```
+
+    Envoy has an older one:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-01-01T08:00:00Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: shop-cert-cacert
+      namespace: istio-system
+      creationTimestamp: "2026-01-01T08:00:00Z"
+    stringData: {cacert: authority Partners}
+    ```
+
+    ```envoy bad istio-system/gateway
+    secrets:
+    - name: kubernetes://shop-cert
+      certificate: certificate for shop.example.com
+      updated: "2026-01-01T08:00:00Z"
+    - name: kubernetes://shop-cert-cacert
+      authority: authority Clients
+      updated: "2026-01-01T08:00:00Z"
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system, creationTimestamp: "2026-01-01T08:00:00Z"}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: shop-cert-cacert
+      namespace: istio-system
+      creationTimestamp: "2026-01-01T08:00:00Z"
+    stringData: {cacert: authority Clients}
+    ```
+
+    ```envoy good istio-system/gateway
+    secrets:
+    - name: kubernetes://shop-cert
+      certificate: certificate for shop.example.com
+      updated: "2026-01-01T08:00:00Z"
+    - name: kubernetes://shop-cert-cacert
+      authority: authority Clients
+      updated: "2026-01-01T08:00:00Z"
+    ```
+
+    Sources: istio.io, Secure Gateways, Configure a mutual TLS ingress gateway; istio/istio issues
+    47315, 18912.
+    """
+    for troubled in mesh.troubled_authorities():
+        use = troubled.use
+        secret = Ref(CORE, "Secret", *use.key)
+        yield Finding(
+            message=_message(troubled, secret),
+            objects=(
+                Place(secret),
+                Place(use.server.gateway, use.reference.path),
+                Place(use.workload.owner),
+                *map(Place, troubled.pods),
+            ),
+            identity=Identity.of(use.workload.owner, secret.path),
+            hosts=frozenset(use.server.names),
+            evidence=tuple(
+                Evidence(
+                    kind=EvidenceKind.ENVOY,
+                    text=f"Envoy in {state.pod}: {held.name} {_content(troubled)}",
+                    ref=state.pod,
+                    at=held.last_updated,
+                )
+                for state, held in troubled.held[:SHOWN]
+            ),
+            fixes=(look_at_log(troubled.pods[0]),),
+            severity=_severity(troubled),
+            confidence=Confidence.OBSERVED,
+            is_settling=troubled.is_settling,
+            credentials=frozenset({use.key}),
+            servers=frozenset({use.server.id}),
+        )
+
+
+def _message(troubled: TroubledAuthority, secret: Ref) -> str:
+    use = troubled.use
+    text = (
+        f"Envoy in {pods_of(use.workload, troubled.pods)} is to check the clients of"
+        f" {listing(use.server.names)} with the CA of {secret}, and {_WORDS[troubled.trouble]}."
+    )
+    return f"{text} It is new, and may be on its way." if troubled.is_settling else text
+
+
+def _content(troubled: TroubledAuthority) -> str:
+    match troubled.trouble:
+        case AuthorityTrouble.AWAITED:
+            return "was asked for and has not come"
+        case AuthorityTrouble.REFUSED:
+            return "came, and is not in use"
+        case _:
+            _, held = troubled.held[0]
+            return f"is {listing(each.subject for each in held.bundle.certificates)}"
+
+
+def _severity(troubled: TroubledAuthority) -> Severity:
+    if troubled.is_settling:
+        return Severity.LOW
+    if troubled.trouble is AuthorityTrouble.OTHER:
+        return Severity.HIGH
+    if not troubled.is_everywhere:
+        return Severity.HIGH
+    optional = troubled.use.server.mode is TlsMode.OPTIONAL_MUTUAL
+    is_expired = troubled.trouble is AuthorityTrouble.EXPIRED
+    return Severity.MEDIUM if optional and is_expired else Severity.CRITICAL

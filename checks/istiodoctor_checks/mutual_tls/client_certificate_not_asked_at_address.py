@@ -1,0 +1,155 @@
+"""MTLS014."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.istio import TlsMode
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wording import listing
+
+
+@check(
+    "MTLS014",
+    severity=Severity.CRITICAL,
+    needs=Mesh.unasked_clients.kinds,
+)
+def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
+    """The pods of a gateway ask for client certificates, but nobody does at its address.
+
+    Seen on the wire: the pods send a CertificateRequest, and the address of the load balancer, or
+    where the host's name leads, completes the handshake without one. Something before the gateway
+    ends TLS there: certificates of clients do not come as far as the gateway, and a server with
+    `mode: MUTUAL` refuses everybody who comes that way.
+
+    Fix: let TLS pass through to the gateway, or check client certificates where TLS ends.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 443}]
+    status: {loadBalancer: {ingress: [{ip: 203.0.113.10}]}}
+    ```
+
+    ```tls bad
+    - pod: istio-system/gateway
+      port: 443
+      server: shop/web/0
+      sni: shop.example.com
+      outcome: alert
+      alert: certificate required
+      asks_for_certificate: true
+      chain: certificate for shop.example.com
+    - address: 203.0.113.10
+      service: istio-system/gateway
+      server: shop/web/0
+      sni: shop.example.com
+      chain: certificate for shop.example.com; renewed
+    ```
+
+    The same question everywhere:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: MUTUAL, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 443}]
+    status: {loadBalancer: {ingress: [{ip: 203.0.113.10}]}}
+    ```
+
+    ```tls good
+    - pod: istio-system/gateway
+      port: 443
+      server: shop/web/0
+      sni: shop.example.com
+      outcome: alert
+      alert: certificate required
+      asks_for_certificate: true
+      chain: certificate for shop.example.com
+    - address: 203.0.113.10
+      service: istio-system/gateway
+      server: shop/web/0
+      sni: shop.example.com
+      outcome: alert
+      alert: certificate required
+      asks_for_certificate: true
+      chain: certificate for shop.example.com
+    ```
+
+    Sources: istio/istio issue 35420; RFC 8446 section 4.3.2.
+    """
+    for unasked in mesh.unasked_clients():
+        server, first = unasked.server, unasked.unasked[0]
+        hosts = frozenset(each.target.host for each in unasked.unasked if each.target.host)
+        doors = listing(each.target.door for each in unasked.unasked)
+        optional = server.mode is TlsMode.OPTIONAL_MUTUAL
+        yield Finding(
+            message=(
+                f"The pods of {server} ask for client certificates, but at {doors} nobody does:"
+                f" something ends TLS there, and {listing(sorted(hosts))} is"
+                f" {'without them' if optional else 'refused to everybody'} behind it."
+            ),
+            objects=(
+                *((Place(first.target.door.service),) if first.target.door.service else ()),
+                server.field("/tls/mode"),
+            ),
+            identity=Identity.of(server.gateway),
+            hosts=hosts,
+            evidence=handshake_evidence((*unasked.unasked[:2], *unasked.at_pods[:2])),
+            severity=Severity.MEDIUM if optional else None,
+            confidence=Confidence.OBSERVED,
+            servers=frozenset({server.id}),
+        )

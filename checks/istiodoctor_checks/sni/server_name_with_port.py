@@ -1,0 +1,102 @@
+"""SNI010."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.finding import (
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Fix,
+    Identity,
+    Risk,
+    Severity,
+)
+from istiodoctor.mesh import Mesh
+from istiodoctor.model.ref import Place
+
+
+@check(
+    "SNI010",
+    severity=Severity.LOW,
+    needs=Mesh.odd_names.kinds,
+    logs=Mesh.odd_names.logs,
+)
+def server_name_with_port(mesh: Mesh) -> Iterator[Finding]:
+    """Clients send a host's server name (SNI) with a port or a dot at its end, and are reset.
+
+    A server name is the host alone (RFC 6066). `shop.example.com:443` and `shop.example.com.` are
+    other names to Envoy, and no server has them. It is mostly a proxy in front that passes on the
+    Host header as it came, port and all. Capitals make no difference.
+
+    Fix: the proxy's setting for the name (nginx: `proxy_ssl_name $host`, which has no port).
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```log bad istio-system/gateway/istio-proxy
+    [2026-03-01T11:58:00.000Z] "- - -" 0 NR filter_chain_not_found - "-" 0 0 0 - "-" "-" "-" "-" "-" - - 10.0.0.9:8443 10.0.0.1:51000 invalid:shop.example.com_443 -
+    ```
+
+    A name that no server would take either way is somebody else's:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```log good istio-system/gateway/istio-proxy
+    [2026-03-01T11:58:00.000Z] "- - -" 0 NR filter_chain_not_found - "-" 0 0 0 - "-" "-" "-" "-" "-" - - 10.0.0.9:8443 10.0.0.1:51000 invalid:other.example.com_443 -
+    ```
+
+    Sources: RFC 6066 section 3; nginx.org, proxy_ssl_name.
+    """  # noqa: E501 - a line of a log is one line
+    for odd in mesh.odd_names():
+        last = odd.facts[-1].line
+        yield Finding(
+            message=(
+                f"{len(odd.facts)} connections to {odd.workload} in the log asked for {odd.host}"
+                f" with a port or a dot in the server name (SNI), and were reset."
+            ),
+            objects=(Place(odd.workload.owner),),
+            identity=Identity.of(odd.workload.owner, odd.host),
+            hosts=frozenset({odd.host}),
+            evidence=(
+                Evidence(kind=EvidenceKind.LOG, text=last.message, ref=last.pod, at=last.at),
+            ),
+            fixes=(
+                Fix(
+                    title="Let the proxy send the host alone as server name",
+                    risk=Risk.OUTSIDE_CLUSTER,
+                    why="nginx: proxy_ssl_server_name on; proxy_ssl_name $host;",
+                ),
+            ),
+            confidence=Confidence.OBSERVED,
+        )

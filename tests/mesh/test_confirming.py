@@ -1,0 +1,472 @@
+"""A request's way beside what was seen: what is looked at, and what that makes of each hop."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.answers import AnswerKind
+from istiodoctor.mesh.confirming import confirmed, confirming_targets
+from istiodoctor.mesh.journeys import Way
+from istiodoctor.mesh.requests import Request
+from istiodoctor.mesh.way import Confirmation, HopState
+from istiodoctor.model.credential import CertificateFacts
+from istiodoctor.model.observation import (
+    HttpObservation,
+    HttpStep,
+    HttpTarget,
+    Outcome,
+    ProbeTargets,
+    TlsObservation,
+    TlsTarget,
+    Via,
+)
+from istiodoctor.model.snapshot import Reading
+from tests.support.examples import NOW
+from tests.support.objects import (
+    Manifest,
+    gateway,
+    https,
+    made,
+    route,
+    server,
+    snapshot_of,
+    virtual_service,
+)
+from tests.support.scans import backend, certificate, control_plane, ingress
+
+HOST = "a.example.com"
+URL = f"https://{HOST}/"
+WEB = gateway("web", "shop", https(HOST), server(80, "HTTP", HOST))
+TO_SHOP = virtual_service("shop", "shop", HOST, gateways=["web"], http=[route("shop")])
+OWN, OTHER = "203.0.113.10", "198.51.100.7"
+OK, BROKEN, WARNING, UNKNOWN = (
+    HopState.OK,
+    HopState.BROKEN,
+    HopState.WARNING,
+    HopState.UNKNOWN,
+)
+YES, NO, DARK = Confirmation.CONFIRMED, Confirmation.CONTRADICTED, Confirmation.NOT_LOOKED_AT
+
+Answers = Callable[[Any], dict[str, Any] | None]
+
+
+def objects(*more: Manifest, **service: Any) -> tuple[Manifest, ...]:
+    """Return a gateway with a load balancer that serves one host."""
+    return (
+        *control_plane(),
+        *ingress(**service),
+        *backend("shop", "shop"),
+        certificate(HOST, "cert"),
+        *(more or (WEB, TO_SHOP)),
+    )
+
+
+INSIDE = {"type": "ClusterIP"}
+
+
+def asked(url: str = URL, **fields: Any) -> Request:
+    return Request.of_url(url, **fields)
+
+
+def targets(*found: Manifest, url: str = URL, **fields: Any) -> ProbeTargets:
+    return confirming_targets(Mesh(snapshot_of(*found)), asked(url, **fields))
+
+
+def door(target: TlsTarget | HttpTarget) -> str:
+    found = target.door if isinstance(target, TlsTarget) else target.doors[0].door
+    return f"{found.via} {found}"
+
+
+def looked(
+    tls: Answers, http: Answers, *found: Manifest, url: str = URL, **fields: Any
+) -> tuple[Way, ...]:
+    """Return the ways of a request, confirmed by these answers; None is no answer at all."""
+    snapshot, request = snapshot_of(*(found or objects())), asked(url, **fields)
+    mesh = Mesh(snapshot)
+    stored = mesh.credential("istio-system", "cert")
+    assert stored
+    assert stored.leaf
+    every = confirming_targets(mesh, request)
+    shaken = [(each, tls(each)) for each in every.tls]
+    replied = [(each, http(each)) for each in every.http]
+    usual = {"outcome": Outcome.HANDSHAKE, "version": "TLSv1.3", "verified": True}
+    reading = Reading(
+        tls_observations=tuple(
+            TlsObservation(target=target, at=NOW, **{**usual, "chain": (stored.leaf,), **answer})
+            for target, answer in shaken
+            if answer is not None
+        ),
+        http_observations=tuple(
+            _reply(target, answer) for target, answer in replied if answer is not None
+        ),
+    )
+    seen = Mesh(snapshot.plus(reading))
+    return tuple(confirmed(seen, way) for way in seen.ways(request))
+
+
+def _reply(target: HttpTarget, answer: dict[str, Any]) -> HttpObservation:
+    answer = dict(answer)
+    outcome = answer.pop("outcome", Outcome.ANSWERED)
+    addresses = answer.pop("addresses", ())
+    step = HttpStep(url=target.url, door=target.doors[0].door, **answer)
+    return HttpObservation(
+        target=target, outcome=outcome, steps=(step,), at=NOW, addresses=addresses
+    )
+
+
+def is_by_name(target: TlsTarget | HttpTarget) -> bool:
+    return door(target).startswith("dns")
+
+
+def well(target: TlsTarget) -> dict[str, Any]:
+    return {"addresses": (OWN,)} if is_by_name(target) else {}
+
+
+def fine(target: HttpTarget) -> dict[str, Any]:
+    return {"status": 200, "from_upstream": True}
+
+
+def hops(way: Way) -> dict[str, tuple[HopState, Confirmation]]:
+    return {hop.hop: (hop.state, hop.confirmation) for hop in way.hops}
+
+
+def said(way: Way, name: str) -> str:
+    return next(hop.seen or hop.text for hop in way.hops if hop.hop == name)
+
+
+def test_one_host_is_looked_at_in_the_pod_at_the_address_and_where_its_name_leads():
+    found = targets(*objects())
+
+    assert [(door(each), each.sni) for each in found.tls] == [
+        ("port-forward Pod istio-system/ingress-pod port 8443", HOST),
+        (f"service-address {OWN}:443", HOST),
+        (f"dns {HOST}:443", HOST),
+    ]
+    assert [(door(each), each.url, each.follows_redirects) for each in found.http] == [
+        ("port-forward Pod istio-system/ingress-pod port 8443", URL, False),
+        (f"service-address {OWN}:443", URL, False),
+        (f"dns {HOST}:443", URL, False),
+    ]
+    assert found.hosts == (HOST,)
+
+
+def test_what_a_redirect_leads_to_is_looked_at_too():
+    redirecting = server(80, "HTTP", HOST, tls={"httpsRedirect": True})
+    web = gateway("web", "shop", https(HOST), redirecting)
+
+    found = targets(*objects(web, TO_SHOP, **INSIDE), url=f"http://{HOST}/a?b=c")
+
+    assert [each.url for each in found.http] == [f"http://{HOST}/a?b=c", f"https://{HOST}/a?b=c"]
+
+
+def test_a_host_that_nobody_serves_is_not_looked_at():
+    assert targets(*objects(), url="https://b.example.com/") == ProbeTargets()
+
+
+def test_a_host_of_the_outside_is_not_looked_at():
+    entry = made("networking.istio.io/v1", "ServiceEntry", "out", "shop", spec={"hosts": [HOST]})
+
+    (way,) = looked(well, fine, *objects(WEB, TO_SHOP, entry))
+
+    assert said(way, "service") == "a ServiceEntry says that the host is outside the mesh"
+    assert not way.is_unseen
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "TRACE"])
+def test_only_handshakes_are_made_for_a_method_that_may_change_something(method: str):
+    found = targets(*objects(**INSIDE), method=method)
+
+    assert (len(found.tls), found.http) == (1, ())
+
+
+def test_head_is_sent_as_head():
+    (found,) = targets(*objects(**INSIDE), method="HEAD").http
+
+    assert found.method == "HEAD"
+
+
+def test_typed_headers_are_sent_but_those_of_a_connection_or_a_body():
+    headers = [("x-canary", "1"), ("content-length", "5"), (":method", "POST"), ("te", "x")]
+
+    (found,) = targets(*objects(**INSIDE), headers=headers).http
+
+    assert found.headers == (("x-canary", "1"),)
+
+
+def test_typed_headers_go_where_a_name_leads_only_once_its_certificate_is_good():
+    secret = [("authorization", "secret")]
+
+    before = targets(*objects(), headers=secret)
+    (good,) = looked(well, fine, headers=secret)
+
+    assert not [each for each in before.http if is_by_name(each)]
+    assert hops(good)["dns"] == (OK, YES)
+
+
+@pytest.mark.parametrize("path", ["/ä", "/a%20b"])
+def test_a_path_is_sent_as_written_or_not_at_all(path: str):
+    found = targets(*objects(**INSIDE), url=f"https://{HOST}{path}")
+
+    assert len(found.http) == path.isascii()
+
+
+def test_what_is_seen_as_the_objects_have_it_confirms_every_hop():
+    (way,) = looked(well, fine)
+
+    assert hops(way) == dict.fromkeys(
+        ("dns", "service", "workload", "listener", "server", "certificate", "virtual-host",
+         "route", "backend", "endpoints"),
+        (OK, YES),
+    )  # fmt: skip
+    assert (way.ending.kind, way.ending.status) == (AnswerKind.BACKEND, 200)
+
+
+def test_without_any_observation_nothing_is_confirmed_and_the_end_is_unseen():
+    (way,) = looked(lambda _: None, lambda _: None)
+
+    assert {each[1] for each in hops(way).values()} == {DARK}
+    assert said(way, "workload") == "the time for probes was over"
+    assert way.is_unseen
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "seen"),
+    [
+        ({"addresses": (OTHER,), "verified": False, "chain": ()}, WARNING, f"not to {OWN}"),
+        ({"addresses": (OTHER,)}, OK, "where the gateway's certificate is served"),
+        (
+            {"addresses": (OTHER,), "outcome": Outcome.REFUSED, "chain": ()},
+            BROKEN,
+            f"resolves to {OTHER}; nobody listens",
+        ),
+        (
+            {"addresses": ("10.0.0.1",), "outcome": Outcome.TIMED_OUT, "chain": ()},
+            UNKNOWN,
+            "resolves to 10.0.0.1; no answer in time",
+        ),
+        (
+            {"outcome": Outcome.UNREACHABLE, "detail": "Name or service not known", "chain": ()},
+            UNKNOWN,
+            "does not resolve here (Name or service not known)",
+        ),
+        (
+            {"outcome": Outcome.FAILED, "detail": "Temporary failure", "chain": ()},
+            UNKNOWN,
+            "was not resolved: it did not come about (Temporary failure)",
+        ),
+    ],
+    ids=["elsewhere", "same certificate", "refused", "private", "no such name", "no answer"],
+)
+def test_where_a_name_leads_is_said(answer: dict[str, Any], state: HopState, seen: str):
+    (way,) = looked(
+        lambda each: answer if is_by_name(each) else {},
+        lambda each: None if is_by_name(each) else fine(each),
+    )
+
+    assert (hops(way)["dns"][0], seen in said(way, "dns")) == (state, True)
+    assert hops(way)["backend"] == (OK, YES)
+    assert (way.ending.kind is AnswerKind.NONE) == (state is BROKEN)
+
+
+def test_an_address_that_refuses_while_pods_answer_breaks_the_way_and_hides_nothing():
+    refused = {"outcome": Outcome.REFUSED, "chain": ()}
+
+    (way,) = looked(
+        lambda each: refused if "address" in door(each) else well(each),
+        lambda each: None if "address" in door(each) else fine(each),
+    )
+
+    assert hops(way)["service"] == (BROKEN, NO)
+    assert said(way, "service") == f"{OWN}:443: nobody listens"
+    assert hops(way)["endpoints"] == (OK, YES)
+    assert way.ending.kind is AnswerKind.NONE
+
+
+def test_clients_get_what_an_address_answers_and_not_what_pods_do():
+    looping = {"status": 301, "location": URL}
+
+    (way,) = looked(well, lambda each: looping if "address" in door(each) else fine(each))
+
+    assert hops(way)["service"] == (WARNING, NO)
+    assert said(way, "service") == f"the pods answer 200, {OWN}:443 301 to {URL}"
+    assert (way.ending.kind, way.ending.location) == (AnswerKind.REDIRECT, URL)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "where", "names"),
+    [
+        (Outcome.REFUSED, "listener", ["service", "workload", "listener"]),
+        (Outcome.RESET, "server", ["service", "workload", "listener", "server"]),
+        (Outcome.ALERT, "server", ["service", "workload", "listener", "server"]),
+        (Outcome.NOT_TLS, "server", ["service", "workload", "listener", "server"]),
+    ],
+)
+def test_a_way_ends_where_the_wire_shows_that_it_does(
+    outcome: Outcome, where: str, names: list[str]
+):
+    failed = {"outcome": outcome, "chain": (), "version": "", "verified": None}
+
+    (way,) = looked(lambda _: failed, lambda _: None, *objects(**INSIDE))
+
+    assert (list(hops(way)), hops(way)[where]) == (names, (BROKEN, NO))
+    assert way.ending.kind is AnswerKind.NONE
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "where"),
+    [
+        (404, "", "route"),
+        (403, "RBAC: access denied", "route"),
+        (503, "no healthy upstream", "endpoints"),
+        (503, "upstream connect error", "backend"),
+    ],
+)
+def test_an_error_of_the_gateway_breaks_the_hop_that_it_speaks_of(
+    status: int, body: str, where: str
+):
+    said_so = {"status": status, "body": body, "server": "istio-envoy"}
+
+    (way,) = looked(well, lambda _: said_so, *objects(**INSIDE))
+
+    words = f": {body}" if body else ""
+    assert (way.hops[-1].hop, hops(way)[where]) == (where, (BROKEN, NO))
+    assert said(way, where) == f"the gateway itself answers {status}{words}"
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_an_error_of_the_backend_is_an_answer(status: int):
+    (way,) = looked(well, lambda _: {"status": status, "from_upstream": True}, *objects(**INSIDE))
+
+    assert (way.ending.kind, way.ending.status) == (AnswerKind.BACKEND, status)
+    assert said(way, "backend") == f"from the backend: {status}"
+
+
+def test_a_redirect_of_the_backend_leads_on():
+    to_login = {"status": 302, "location": "/login", "from_upstream": True}
+
+    (way,) = looked(well, lambda _: to_login, *objects(**INSIDE))
+
+    assert hops(way)["backend"] == (OK, YES)
+    assert (way.ending.kind, way.ending.location) == (AnswerKind.REDIRECT, "/login")
+
+
+def test_several_backends_are_not_told_apart_by_one_answer():
+    rule = {
+        "route": [
+            {"destination": {"host": "shop"}, "weight": 80},
+            {"destination": {"host": "gone"}, "weight": 20},
+        ]
+    }
+    split = virtual_service("shop", "shop", HOST, gateways=["web"], http=[rule])
+
+    (way,) = looked(well, fine, *objects(WEB, split, **INSIDE))
+
+    backends = [(hop.state, hop.confirmation) for hop in way.hops if hop.hop == "backend"]
+    assert backends == [(OK, DARK), (BROKEN, DARK)]
+    assert hops(way)["route"] == (OK, YES)
+    assert way.ending.kind is AnswerKind.NONE
+
+
+def leaf() -> CertificateFacts:
+    """Return the certificate that the Secret holds."""
+    found = Mesh(snapshot_of(certificate(HOST, "cert"))).credential("istio-system", "cert")
+    assert found
+    assert found.leaf
+    return found.leaf
+
+
+def test_a_certificate_that_is_not_the_stored_one_is_named_with_both_serials():
+    other = changed(leaf(), serial="ff", fingerprint_sha256="ff")
+
+    (way,) = looked(lambda _: {"chain": (other,)}, fine, *objects(**INSIDE))
+
+    assert hops(way)["certificate"] == (WARNING, NO)
+    assert f"serial ff, for {HOST}" in said(way, "certificate")
+    assert said(way, "certificate").endswith(f"the Secret holds serial {leaf().serial}")
+    assert way.ending.kind is AnswerKind.BACKEND
+
+
+def test_a_served_certificate_that_has_expired_stops_everybody():
+    late = changed(leaf(), serial="ff", fingerprint_sha256="ff", not_after=leaf().not_before)
+    expired = {"chain": (late,), "verified": False, "reason": "it has expired"}
+
+    (way,) = looked(lambda _: expired, fine, *objects(**INSIDE))
+
+    assert (way.hops[-1].hop, hops(way)["certificate"]) == ("certificate", (BROKEN, NO))
+    assert "clients refuse it: it has expired" in said(way, "certificate")
+
+
+def test_a_chain_that_only_some_clients_trust_stops_nobody_for_certain():
+    private = {"verified": False, "reason": "its chain does not lead to a trusted root"}
+
+    (way,) = looked(lambda _: private, fine, *objects(**INSIDE))
+
+    assert hops(way)["certificate"] == (WARNING, YES)
+    assert way.ending.kind is AnswerKind.BACKEND
+
+
+def test_who_lacks_a_client_certificate_sees_the_handshake_and_no_more():
+    asking = {"outcome": Outcome.ALERT, "client_certificate_requested": True}
+    web = gateway("web", "shop", https(HOST, mode="MUTUAL"))
+    clients = made(
+        "v1", "Secret", "cert-cacert", "istio-system", stringData={"ca.crt": "authority Clients"}
+    )
+
+    (way,) = looked(
+        lambda _: asking, lambda _: {"outcome": Outcome.RESET}, *objects(web, TO_SHOP, clients)
+    )
+
+    assert hops(way)["server"] == hops(way)["certificate"] == (OK, YES)
+    assert said(way, "route").startswith("the server wants a certificate of the client")
+    assert (way.ending.kind, way.is_unseen) == (AnswerKind.BACKEND, False)
+
+
+def test_a_secret_that_does_not_exist_is_belied_by_the_certificate_that_is_served():
+    found = [each for each in objects(**INSIDE) if each["metadata"]["name"] != "cert"]
+    elsewhere = certificate(HOST, "cert", "shop")
+    snapshot = snapshot_of(*found, elsewhere)
+    mesh = Mesh(snapshot)
+    stored = mesh.credential("shop", "cert")
+    assert stored
+    assert stored.leaf
+    every = confirming_targets(mesh, asked())
+    shaken = TlsObservation(
+        target=every.tls[0],
+        at=NOW,
+        outcome=Outcome.HANDSHAKE,
+        chain=(stored.leaf,),
+        verified=True,
+    )
+    replied = _reply(every.http[0], {"status": 200, "from_upstream": True})
+    reading = Reading(tls_observations=(shaken,), http_observations=(replied,))
+
+    seen = Mesh(snapshot.plus(reading))
+    (way,) = (confirmed(seen, each) for each in seen.ways(asked()))
+
+    assert hops(way)["certificate"] == (WARNING, NO)
+    assert hops(way)["endpoints"] == (OK, YES)
+    assert way.ending.kind is AnswerKind.BACKEND
+
+
+def test_what_could_not_be_read_is_known_once_it_was_seen():
+    snapshot = snapshot_of(*objects(**INSIDE))
+    every = confirming_targets(Mesh(snapshot), asked())
+    replied = _reply(every.http[0], {"status": 200, "from_upstream": True})
+    seen = Mesh(snapshot.plus(Reading(http_observations=(replied,))))
+    (way,) = seen.ways(asked())
+    unread = replace(way.hops[-1], state=UNKNOWN)
+
+    found = confirmed(seen, replace(way, hops=(*way.hops[:-1], unread)))
+
+    assert (found.hops[-1].state, found.hops[-1].confirmation) == (OK, YES)
+
+
+def test_every_door_has_a_way_that_names_it():
+    found = targets(*objects())
+
+    vias = {each.door.via for each in found.tls}
+    assert vias == {Via.PORT_FORWARD, Via.SERVICE_ADDRESS, Via.DNS}
