@@ -9,8 +9,8 @@ from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh.answers import STOPPED
 from istiodoctor.mesh.confirming import confirmed
 from istiodoctor.mesh.journeys import Way
-from istiodoctor.mesh.looking import can_be_sent, why_not_sent
 from istiodoctor.mesh.requests import Request
+from istiodoctor.mesh.sending import can_be_sent, why_not_sent
 from istiodoctor.report import (
     Answer,
     AnswerKind,

@@ -12,10 +12,11 @@ from istiodoctor.mesh.arriving import dns_hop
 from istiodoctor.mesh.entries import addresses_of
 from istiodoctor.mesh.greeting import is_turned_away
 from istiodoctor.mesh.journeys import Way
-from istiodoctor.mesh.looking import Looks, Observation, Target, why_not_sent
+from istiodoctor.mesh.looking import Looks, Observation, Target
 from istiodoctor.mesh.meeting import Meeting
 from istiodoctor.mesh.replying import closed, differ, ending_of, judged, unanswered
 from istiodoctor.mesh.requests import Request
+from istiodoctor.mesh.sending import why_not_sent
 from istiodoctor.mesh.sightings import (
     CONNECTED,
     Seen,

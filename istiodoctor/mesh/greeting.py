@@ -18,6 +18,7 @@ from istiodoctor.mesh.sightings import (
     requests_in,
     trouble,
     trusted,
+    why_failed,
 )
 from istiodoctor.mesh.way import BROKEN, WARNING, Hop
 from istiodoctor.model.credential import CertificateFacts
@@ -54,11 +55,9 @@ def listener_seen(hop: Hop, sight: Sight) -> Seen:
 
 def _heard_as(heard: Iterable[Observation]) -> list[str]:
     every = tuple(heard)
-    asked = ((each, each.last.status or each.last.error) for each in requests_in(every))
-    return [
-        *(f"{place_of(each)}: {each.ending}" for each in handshakes_in(every)),
-        *(f"{place_of(each)}: {words}" for each, words in asked),
-    ]
+    asked = ((each, each.last.status or why_failed(each)) for each in requests_in(every))
+    shaken = [f"{place_of(each)}: {each.ending}" for each in handshakes_in(every)]
+    return shaken or [f"{place_of(each)}: {words}" for each, words in asked]
 
 
 def _works(sight: Sight) -> bool:
@@ -90,8 +89,9 @@ def _backends(good: list[TlsObservation]) -> Seen:
     worst = _worst(good)
     if worst.leaf is None:
         return agreed(_agreement(good))
-    words = f"{_agreement(good)} with the backend: {described(worst.leaf)}, {trusted(worst)}"
-    return denied(words) if _is_refused(worst) else agreed(words)
+    is_refused = _is_refused(worst)
+    words = f"{_agreement(good)} with the backend: {_presented(worst, is_refused=is_refused)}"
+    return denied(words) if is_refused else agreed(words)
 
 
 def _agreement(good: list[TlsObservation]) -> str:
@@ -132,17 +132,24 @@ def certificate_seen(
     if strange and all(each.leaf and each.leaf.fingerprint_sha256 in beside for each in shown):
         return dark("the other one was served")
     worst = _worst(strange or shown)
-    words = f"{described(worst.leaf)}, {trusted(worst)}" if worst.leaf else ""
     is_refused = _is_refused(worst)
+    words = _presented(worst, is_refused=is_refused)
+    if strange and stored:
+        words = f"{place_of(worst)}: {words}; the Secret holds serial {stored.serial}"
     if hop.state is BROKEN:
         is_good = worst.verified and worst.outcome is Outcome.HANDSHAKE
         return denied(words, WARNING) if is_good else agreed(words)
-    if strange and stored:
-        words = f"{place_of(worst)}: {words}; the Secret holds serial {stored.serial}"
+    if strange:
         return denied(words, BROKEN if is_refused else WARNING)
     if is_refused:
         return denied(words)
     return agreed(words, WARNING if worst.verified is False else None)
+
+
+def _presented(seen: TlsObservation, *, is_refused: bool) -> str:
+    if seen.leaf is None:
+        return ""
+    return f"{described(seen.leaf)}, {trusted(seen, is_refused=is_refused)}"
 
 
 def _is(seen: TlsObservation, stored: CertificateFacts) -> bool:

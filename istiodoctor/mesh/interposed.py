@@ -11,8 +11,6 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Door, HttpStep, Outcome, TlsObservation, Via
 from istiodoctor.model.ref import Ref
 
-BEFORE = frozenset({Via.SERVICE_ADDRESS, Via.DNS})
-"""Where something may stand before the pods; a node's port is their own."""
 REFUSED = frozenset({Outcome.RESET, Outcome.ALERT})
 UNANSWERED = frozenset({502, 503, 504})
 """What a proxy answers that got nothing from behind it."""
@@ -49,15 +47,32 @@ class MuteProxy:
 class InterposedQuestions(ReplyQuestions):
     """Handshakes at addresses beside those at pods."""
 
-    @question(rests_on=[ReplyQuestions.handshakes])
+    @question(rests_on=[ReplyQuestions.handshakes, ReplyQuestions.requests])
     def unasked_clients(self) -> tuple[UnaskedClients, ...]:
-        """Return the servers for client certificates that are asked for at pods alone."""
+        """Return the servers for client certificates that are asked for at pods alone.
+
+        Not where applications answer all the same: what ends TLS there has a certificate of its
+        own to show to the gateway. A name may lead to such a proxy, so names are left out.
+        """
+        answered = {
+            (server, step.door)
+            for server, request in self.requests()
+            for step in request.steps[:1]
+            if step.from_upstream and step.url.startswith("https:")
+        }
         return tuple(
             UnaskedClients(server=server, at_pods=asking, unasked=unasked)
             for server, seen in self.handshakes().items()
             if server.mode in WITH_CLIENT_AUTHORITY
             if (asking := tuple(e for e in seen if e.target.door.pod and _asks(e)))
-            if (unasked := tuple(e for e in seen if _is_before(e) and _is_content(e)))
+            if (
+                unasked := tuple(
+                    each
+                    for each in seen
+                    if _is_before(each) and _is_content(each)
+                    if (server, each.target.door) not in answered
+                )
+            )
         )
 
     @question(Kind.TLS_PROBE)
@@ -128,7 +143,11 @@ def _asks(seen: TlsObservation) -> bool:
 
 
 def _is_before(seen: TlsObservation) -> bool:
-    return seen.target.door.via in BEFORE
+    """Whether it was made where a load balancer may stand: a node's port is the pods' own.
+
+    What a name leads to may be anybody's, and have manners of its own towards the gateway.
+    """
+    return seen.target.door.via is Via.SERVICE_ADDRESS
 
 
 def _is_content(seen: TlsObservation) -> bool:

@@ -18,6 +18,7 @@ from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.journeys import JourneyQuestions, Way
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.requests import Request
+from istiodoctor.mesh.sending import can_be_sent, has_secrets, why_not_sent
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import pod_is_ready
 from istiodoctor.model.istio import ServiceEntry
@@ -34,24 +35,6 @@ from istiodoctor.model.observation import (
 
 MOST_PODS = 5
 MOST_ADDRESSES = 4
-HARMLESS = frozenset({"GET", "HEAD"})
-"""Methods of requests that change nothing; no other is ever sent."""
-NEVER_SENT = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers of one connection, or of a body: with them it would be another request."""
 OF_CLUSTERS = "*.cluster.local"
 
 Target = TlsTarget | HttpTarget
@@ -186,9 +169,9 @@ class LookingQuestions(DoorwayQuestions, JourneyQuestions):
                 yield target
                 handshake = self.observed().get(target)
                 is_verified = isinstance(handshake, TlsObservation) and handshake.verified
-                if _typed(request) and not is_verified:
+                if has_secrets(request) and not is_verified:
                     return
-            elif request.scheme == "https" or not _typed(request):
+            elif request.scheme == "https" or not has_secrets(request):
                 yield target
 
 
@@ -237,25 +220,3 @@ def _asked(
             headers=tuple(each for each in request.headers if can_be_sent(*each)),
             follows_redirects=False,
         )
-
-
-def why_not_sent(request: Request) -> str:
-    """Say why a request is never sent; empty for one that is."""
-    if request.method not in HARMLESS:
-        return f"{request.method} may change something, so no request is sent"
-    target = request.path + request.query
-    if not (target.isascii() and target.isprintable() and request.url.isascii()):
-        return "the URL cannot be sent as it is written: encode it with percent signs"
-    return ""
-
-
-def can_be_sent(name: str, value: str) -> bool:
-    """Whether a typed header is sent as typed."""
-    if name.startswith(":") or name in NEVER_SENT:
-        return False
-    return value.isascii() and (value.isprintable() or not value)
-
-
-def _typed(request: Request) -> bool:
-    """Whether there are headers that not everybody should see."""
-    return any(name != "host" for name, _ in request.headers)

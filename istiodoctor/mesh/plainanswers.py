@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.replies import ReplyQuestions, is_own, leads_to
 from istiodoctor.mesh.requests import DEFAULT_PORTS, Request
 from istiodoctor.mesh.workloads import Workload
@@ -59,6 +60,20 @@ class PlainAnswerQuestions(ReplyQuestions):
             for each in self._plain_answers_by_name().meeting(host)
             if each.step.door and each.step.door.gateway == workload.owner
         )
+
+    @question(rests_on=[ReplyQuestions.plain_hosts, plain_answers_seen])
+    def lost_redirects(self) -> tuple[tuple[PlainHost, tuple[HttpStep, ...]], ...]:
+        """Return the redirects that pods make and clients outside never see: they get a page."""
+        found = []
+        for plain in self.plain_hosts():
+            if plain.redirect is RedirectKind.NONE:
+                continue
+            answers = self.plain_answers_seen(plain.workload, plain.host)
+            pages = from_outside(answers, PlainKind.CONTENT)
+            at_pods = [each for each in answers if each.step.door and each.step.door.pod]
+            if pages and at_pods and all(each.kind is PlainKind.REDIRECT for each in at_pods):
+                found.append((plain, (*pages, at_pods[0].step)))
+        return tuple(found)
 
     @question(rests_on=[ReplyQuestions.requests])
     def _answered_by_https(self) -> HostIndex[HttpStep]:

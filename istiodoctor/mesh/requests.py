@@ -14,7 +14,7 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 SEE_OTHER = 303
 FOR_ONE_HOST = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers that clients take to no other host."""
+"""Headers that clients take to no other host, and not from HTTPS into the clear."""
 BECOMES_GET = frozenset({301, 302, SEE_OTHER})
 
 
@@ -103,7 +103,8 @@ class Request:
     def redirected(self, location: str, status: int) -> "Request":
         """Return the request that follows a redirect; raises ValueError where it leads nowhere."""
         target = Request.of_url(urljoin(self.url, location).partition("#")[0])
-        left_behind = {"host"} if target.host == self.host else {"host", *FOR_ONE_HOST}
+        is_kept = target.host == self.host and (target.scheme, self.scheme) != ("http", "https")
+        left_behind = {"host"} if is_kept else {"host", *FOR_ONE_HOST}
         rewritten = status == SEE_OTHER or (status in BECOMES_GET and self.method == "POST")
         return replace(
             target,

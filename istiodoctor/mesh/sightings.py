@@ -154,7 +154,7 @@ def why_failed(seen: Observation) -> str:
         Outcome.RESET: "the connection was closed without a word",
     }.get(seen.outcome, str(seen.outcome))
     detail = seen.detail if isinstance(seen, TlsObservation) else seen.last.error
-    if seen.outcome in (Outcome.REFUSED, Outcome.TIMED_OUT):
+    if seen.outcome in (Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.RESET):
         detail = ""  # the same in other words
     said = f" ({detail})" if detail and detail != str(seen.outcome) else ""
     return f"{words}{said}"
@@ -173,9 +173,11 @@ def described(leaf: CertificateFacts) -> str:
     return f"serial {leaf.serial}, for {names}, valid until {leaf.not_after:%Y-%m-%d}"
 
 
-def trusted(seen: TlsObservation) -> str:
-    """Say whether clients accept a certificate."""
+def trusted(seen: TlsObservation, *, is_refused: bool = True) -> str:
+    """Say whether clients accept a certificate; all of them, or those with the roots from here."""
     if seen.verified is None:
         why = f" ({seen.reason})" if seen.reason else ""
         return f"whether clients trust it is not known{why}"
-    return "trusted" if seen.verified else f"clients refuse it: {seen.reason}"
+    if seen.verified:
+        return "trusted"
+    return f"{'clients refuse it' if is_refused else 'not trusted from here'}: {seen.reason}"

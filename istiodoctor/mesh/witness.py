@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from istiodoctor.mesh.envoy_listeners import EnvoyListenerQuestions
 from istiodoctor.mesh.envoy_secrets import HeldSecret, PodSecret
-from istiodoctor.mesh.envoy_state import EnvoyQuestions
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.sightings import Seen, agreed, denied, listing
 from istiodoctor.mesh.way import BROKEN, WARNING, Hop
@@ -11,7 +11,7 @@ from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.envoy import EnvoyListener, EnvoyState
 
 
-def listener_by_envoy(mesh: EnvoyQuestions, workload: Workload, port: int) -> Seen | None:
+def listener_by_envoy(mesh: EnvoyListenerQuestions, workload: Workload, port: int) -> Seen | None:
     """Return whether Envoys have a port open."""
     asked = _with_listeners(mesh, workload)
     closed = [each for each in asked if not any(_is_open(one, port) for one in each.listeners)]
@@ -19,11 +19,18 @@ def listener_by_envoy(mesh: EnvoyQuestions, workload: Workload, port: int) -> Se
         return None
     if not closed:
         return agreed(f"{_envoys(asked)} has it open")
-    state = BROKEN if len(closed) == len(asked) else WARNING
+    is_under_way = any(
+        each.is_settling
+        for each in mesh.absent_servers()
+        if each.workload is workload and each.listener.port == port
+    )
+    state = BROKEN if len(closed) == len(asked) and not is_under_way else WARNING
     return denied(f"{_envoys(closed)} has no such port open", state)
 
 
-def server_by_envoy(mesh: EnvoyQuestions, workload: Workload, port: int, name: str) -> Seen | None:
+def server_by_envoy(
+    mesh: EnvoyListenerQuestions, workload: Workload, port: int, name: str
+) -> Seen | None:
     """Return whether Envoys have a filter chain for a name; of another word there is none."""
     asked = _with_listeners(mesh, workload)
     taking = [
@@ -36,12 +43,14 @@ def server_by_envoy(mesh: EnvoyQuestions, workload: Workload, port: int, name: s
     return agreed(f"{_envoys(taking)} has a filter chain for {name}")
 
 
-def _with_listeners(mesh: EnvoyQuestions, workload: Workload) -> list[EnvoyState]:
+def _with_listeners(mesh: EnvoyListenerQuestions, workload: Workload) -> list[EnvoyState]:
     states = mesh.envoys_by_workload().get(workload, ())
     return [each for each in states if any(one.is_open and one.port for one in each.listeners)]
 
 
-def certificate_by_envoy(mesh: EnvoyQuestions, hop: Hop, workload: Workload) -> Seen | None:
+def certificate_by_envoy(
+    mesh: EnvoyListenerQuestions, hop: Hop, workload: Workload
+) -> Seen | None:
     """Return which certificate Envoys hold under the name of a Secret."""
     held = next(
         (

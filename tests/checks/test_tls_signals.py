@@ -11,7 +11,7 @@ from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.registry import discover
 from tests.support.envoy_words import envoy_state
 from tests.support.examples import NOW, Example, cluster, examples, pem
-from tests.support.observations import handshakes
+from tests.support.observations import handshakes, requests
 
 CHECKS = {check.code: check for check in discover().checks}
 HOST = "shop.example.com"
@@ -89,6 +89,32 @@ def test_a_refusal_for_want_of_a_client_certificate_is_not_one_of_versions():
 
     assert len(seen("GW023", refused % "")) == 1
     assert seen("GW023", refused % ", asks_for_certificate: true") == []
+
+
+def test_a_proxy_whose_requests_are_answered_has_a_certificate_for_the_gateway():
+    answered = f"""
+    - address: 203.0.113.10
+      service: istio-system/gateway
+      host: {HOST}
+      server: shop/web/0
+      steps: [{{url: "https://{HOST}/", status: 200, from_upstream: true}}]
+    """
+    example = bad("MTLS014")
+    snapshot = example.snapshot()
+
+    assert len([*CHECKS["MTLS014"].run(Mesh(snapshot))]) == 1
+    seen_too = Reading(http_observations=requests(answered))
+    assert [*CHECKS["MTLS014"].run(Mesh(snapshot.plus(seen_too)))] == []
+
+
+def test_what_a_name_leads_to_is_not_taken_for_the_load_balancer():
+    example = bad("MTLS014")
+    (_, tls), *_ = example.wire
+
+    named = tls.replace("address: 203.0.113.10", f"dns: {HOST}")
+
+    assert len(seen("MTLS014", tls)) == 1
+    assert seen("MTLS014", named) == []
 
 
 PODS = """

@@ -1,13 +1,14 @@
 """What handshakes and Envoy tell beyond one certificate: names nobody has, versions, proxies."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import pytest
 
 from tests.lab.client import Got, get_over_tls
 from tests.lab.clusters import POD, SECRET, Cluster, issued
 from tests.lab.envoy import Envoy
-from tests.lab.gateway import Lab, codes, doors, evidence, told
+from tests.lab.gateway import Lab, Told, codes, doors, evidence, told
 from tests.lab.listeners import TLS_PORT, plain_listener, terminated, tls_listener, virtual_host
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import Resource
@@ -48,7 +49,7 @@ def listen(envoy: Envoy, served: Issued, *chains: Resource) -> None:
     )
 
 
-def symptoms(found: Sequence[tuple[str, str, object]], code: str) -> tuple[str, object]:
+def symptoms(found: Sequence[Told], code: str) -> tuple[str, AbstractSet[str]]:
     """Return confidence and symptoms of a problem."""
     return next((confidence, under) for each, confidence, under in found if each == code)
 
@@ -169,7 +170,7 @@ def mutual(authority: Authority) -> Cluster:
     return cluster
 
 
-def serve_mutual(envoy: Envoy, cluster: Cluster, authority: Authority, at: Sequence = ()) -> None:
+def serve_mutual(envoy: Envoy, cluster: Cluster, authority: Authority) -> None:
     name = SECRET + AUTHORITY
     envoy.secrets.send(SECRET, sds_secret(SECRET, stored(cluster.objects)))
     envoy.secrets.send(name, sds_authority(name, authority))

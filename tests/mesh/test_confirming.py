@@ -163,6 +163,43 @@ def test_what_a_redirect_leads_to_is_looked_at_too():
     assert [each.url for each in found.http] == [f"http://{HOST}/a?b=c", f"https://{HOST}/a?b=c"]
 
 
+def test_an_address_is_looked_at_without_a_name():
+    web = gateway("web", "shop", https("*"))
+
+    found = targets(*objects(web, TO_SHOP), url=f"https://{OWN}/")
+
+    assert [(door(each), each.sni) for each in found.tls] == [
+        ("port-forward Pod istio-system/ingress-pod port 8443", ""),
+        (f"service-address {OWN}:443", ""),
+    ]
+    assert found.hosts == (OWN,)
+
+
+def test_where_another_gateway_has_the_name_is_said_and_stops_nobody():
+    others = {"istio": "other"}
+    other = ingress("other", labels=others)
+    for each in other:
+        if each["kind"] == "Service":
+            each["status"] = {"loadBalancer": {"ingress": [{"ip": OTHER}]}}
+    found = objects(WEB, TO_SHOP, *other, gateway("old", "shop", https(HOST), selector=others))
+
+    ways = looked(well, fine, *found)
+
+    assert {str(way.workload): (*hops(way)["dns"], said(way, "dns")) for way in ways} == {
+        "Pod istio-system/ingress-pod": (
+            OK,
+            YES,
+            f"{HOST} resolves to {OWN}, an address of the gateway; it answers 200",
+        ),
+        "Pod istio-system/other-pod": (
+            WARNING,
+            NO,
+            f"{HOST} resolves to {OWN}, an address of Pod istio-system/ingress-pod:"
+            " clients get there",
+        ),
+    }
+
+
 def test_a_host_that_nobody_serves_is_not_looked_at():
     assert targets(*objects(), url="https://b.example.com/") == ProbeTargets()
 

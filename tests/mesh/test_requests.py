@@ -494,9 +494,12 @@ def test_what_is_no_url_is_refused(url):
     [
         ("/login", {"authorization", "cookie", "x-canary"}),
         ("https://b.example.com/", {"x-canary"}),
+        (f"http://{HOST}/", {"x-canary"}),
     ],
 )
-def test_a_client_takes_its_secrets_to_no_other_host(location: str, kept: set[str]):
+def test_a_client_takes_its_secrets_to_no_other_host_and_not_into_the_clear(
+    location: str, kept: set[str]
+):
     headers = [("Authorization", "x"), ("Cookie", "y"), ("X-Canary", "1"), ("Host", "z.example")]
     asked = Request.of_url(f"https://{HOST}/", headers=headers)
 

@@ -84,6 +84,13 @@ def test_a_port_that_envoy_does_not_have_stops_the_way():
     assert (found.hops[-1].hop, found.ending.kind) == ("listener", AnswerKind.NONE)
 
 
+def test_a_port_that_an_envoy_may_only_not_have_yet_stops_nobody():
+    found = way(f"{LISTENING.replace('8443', '9443')}\nuptime: 5s", STORED)
+
+    assert hop(found, "listener")[:2] == (HopState.WARNING, NO)
+    assert found.ending.kind is AnswerKind.BACKEND
+
+
 def test_a_certificate_that_envoy_waits_for_stops_the_way():
     found = way(WAITING, STORED)
 

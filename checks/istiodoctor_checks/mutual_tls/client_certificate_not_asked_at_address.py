@@ -19,10 +19,13 @@ from istiodoctor_checks.wording import listing
 def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
     """The pods of a gateway ask for client certificates, but nobody does at its address.
 
-    Seen on the wire: the pods send a CertificateRequest, and the address of the load balancer, or
-    where the host's name leads, completes the handshake without one. Something before the gateway
-    ends TLS there: certificates of clients do not come as far as the gateway, and a server with
-    `mode: MUTUAL` refuses everybody who comes that way.
+    Seen on the wire: the pods send a CertificateRequest, and the address of the load balancer
+    completes the handshake without one. Something before the gateway ends TLS there: certificates
+    of clients do not come as far as the gateway, and a server with `mode: MUTUAL` refuses
+    everybody who comes that way.
+
+    Nothing is said where applications answer through that address: what ends TLS there has a
+    certificate of its own for the gateway.
 
     Fix: let TLS pass through to the gateway, or check client certificates where TLS ends.
 

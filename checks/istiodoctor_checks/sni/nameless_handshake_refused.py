@@ -14,6 +14,7 @@ from istiodoctor_checks.wording import listing
     "SNI013",
     severity=Severity.CRITICAL,
     needs=Mesh.silent_proxies.kinds | Mesh.nameless_refusals.kinds,
+    explains={"HTTP015"},
 )
 def nameless_handshake_refused(mesh: Mesh) -> Iterator[Finding]:
     """A gateway refuses TLS without a server name, which is how the proxy before it connects.

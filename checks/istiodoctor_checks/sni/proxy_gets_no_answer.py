@@ -14,6 +14,7 @@ from istiodoctor_checks.wording import listing
     "SNI014",
     severity=Severity.CRITICAL,
     needs=Mesh.mute_proxies.kinds,
+    explains={"HTTP015"},
 )
 def proxy_gets_no_answer(mesh: Mesh) -> Iterator[Finding]:
     """Something before the gateway ends TLS and answers 502, while the pods serve the same host.

@@ -15,7 +15,7 @@ from istiodoctor_checks.wording import listing
     "SNI002",
     severity=Severity.CRITICAL,
     needs=Mesh.silent_proxies.kinds,
-    explains={"HTTP015", "SNI001", "SNI013", "SNI014"},
+    explains={"SNI001", "SNI013", "SNI014"},
 )
 def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
     """A proxy in front speaks TLS to the gateway without saying which host it wants.
