@@ -46,6 +46,13 @@ class TroubledAuthority:
         """Their pods."""
         return tuple(state.pod for state, _ in self.held)
 
+    @property
+    def may_have_older(self) -> bool:
+        """Whether an older one may be in use: Envoy does not say which of those that it uses."""
+        return self.trouble is AuthorityTrouble.REFUSED and any(
+            each.is_authority for state, _ in self.held for each in state.certificates or ()
+        )
+
 
 class EnvoyAuthorityQuestions(EnvoyQuestions):
     """Client authorities in Envoys."""

@@ -11,6 +11,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Door, HttpStep, Outcome, TlsObservation, Via
 from istiodoctor.model.ref import Ref
 
+OWN_ADDRESSES = frozenset({Via.SERVICE_ADDRESS, Via.NODE_PORT})
 REFUSED = frozenset({Outcome.RESET, Outcome.ALERT})
 UNANSWERED = frozenset({502, 503, 504})
 """What a proxy answers that got nothing from behind it."""
@@ -44,8 +45,41 @@ class MuteProxy:
         return frozenset(each.target.host for each in self.seen if each.target.host)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusingAddress:
+    """An address that refuses TLS for hosts which every pod agrees to it for."""
+
+    server: Server
+    door: Door
+    refused: tuple[TlsObservation, ...]
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that were asked for."""
+        return frozenset(each.target.host for each in self.refused)
+
+
 class InterposedQuestions(ReplyQuestions):
     """Handshakes at addresses beside those at pods."""
+
+    @question(rests_on=[ReplyQuestions.handshakes])
+    def refusing_addresses(self) -> tuple[RefusingAddress, ...]:
+        """Return the addresses that refuse TLS for hosts which every pod agrees to it for."""
+        found: dict[tuple[Server, Door], list[TlsObservation]] = defaultdict(list)
+        for server, handshakes in self.handshakes().items():
+            agreed: set[str] = set()
+            refused: set[str] = set()
+            for seen in handshakes:
+                if seen.target.door.pod and seen.target.sni:
+                    (agreed if seen.leaf else refused).add(seen.target.host)
+            for seen in handshakes:
+                is_served = seen.target.host in agreed - refused
+                if is_served and seen.target.door.via in OWN_ADDRESSES and _is_refused(seen):
+                    found[server, seen.target.door].append(seen)
+        return tuple(
+            RefusingAddress(server=server, door=door, refused=tuple(seen))
+            for (server, door), seen in found.items()
+        )
 
     @question(rests_on=[ReplyQuestions.handshakes, ReplyQuestions.requests])
     def unasked_clients(self) -> tuple[UnaskedClients, ...]:
@@ -148,6 +182,11 @@ def _is_before(seen: TlsObservation) -> bool:
     What a name leads to may be anybody's, and have manners of its own towards the gateway.
     """
     return seen.target.door.via is Via.SERVICE_ADDRESS
+
+
+def _is_refused(seen: TlsObservation) -> bool:
+    is_refusal = seen.outcome in REFUSED or seen.outcome is Outcome.NOT_TLS
+    return is_refusal and seen.leaf is None and not _asks(seen)
 
 
 def _is_content(seen: TlsObservation) -> bool:

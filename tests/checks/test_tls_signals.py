@@ -107,6 +107,22 @@ def test_a_proxy_whose_requests_are_answered_has_a_certificate_for_the_gateway()
     assert [*CHECKS["MTLS014"].run(Mesh(snapshot.plus(seen_too)))] == []
 
 
+def test_a_reset_on_the_way_weighs_less_than_an_answer_in_plain_text():
+    example = bad("SVC015")
+    (_, tls), *_ = example.wire
+
+    assert severities(seen("SVC015", tls)) == [Severity.HIGH]
+    assert severities(seen("SVC015", tls.replace("outcome: reset", "outcome: not-tls"))) == [None]
+
+
+def test_where_one_pod_refuses_the_address_may_have_led_to_it():
+    example = bad("SVC015")
+    (_, tls), *_ = example.wire
+    other = f"- {{pod: istio-system/other, server: shop/web/0, sni: {HOST}, outcome: reset}}\n"
+
+    assert seen("SVC015", other + tls) == []
+
+
 def test_what_a_name_leads_to_is_not_taken_for_the_load_balancer():
     example = bad("MTLS014")
     (_, tls), *_ = example.wire

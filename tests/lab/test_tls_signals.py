@@ -1,5 +1,6 @@
 """What handshakes and Envoy tell beyond one certificate: names nobody has, versions, proxies."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
@@ -19,6 +20,7 @@ from tests.support.clusters import HOST, ROOT, Manifest, stored
 pytestmark = pytest.mark.envoy
 
 OTHER = "other.example.com"
+UNREADABLE = "-----BEGIN CERTIFICATE-----\nMIIBgarbage\n-----END CERTIFICATE-----\n"
 WILDCARD = "*.example.com"
 
 
@@ -131,6 +133,23 @@ def test_a_server_that_speaks_plain_http_on_443_is_seen_to(lab: Lab, address: st
     assert symptoms(told(done), "GW005")[0] == "observed"
 
 
+def test_an_address_that_leads_to_another_port_is_told_from_pods_that_are_well(
+    lab: Lab, address: str
+):
+    cluster, envoy = Cluster().behind(address), lab.envoy()
+    envoy.secrets.send(SECRET, sds_secret(SECRET, stored(cluster.objects)))
+    host = virtual_host(HOST, redirects=True)
+    envoy.listen(
+        tls_listener(envoy, terminated(envoy, HOST, SECRET, [virtual_host(HOST)])),
+        plain_listener(envoy, [host], also_at=[(address, 80), (address, 443)]),
+    )
+
+    done = lab.scan(cluster, envoy)
+
+    found = {each["code"]: each["severity"] for each in done.report["problems"]}
+    assert (done.status, found["SVC015"]) == (1, "critical")
+
+
 @pytest.mark.parametrize(
     ("least", "suites", "expected"),
     [
@@ -170,10 +189,10 @@ def mutual(authority: Authority) -> Cluster:
     return cluster
 
 
-def serve_mutual(envoy: Envoy, cluster: Cluster, authority: Authority) -> None:
+def serve_mutual(envoy: Envoy, cluster: Cluster, authority: Resource) -> None:
     name = SECRET + AUTHORITY
     envoy.secrets.send(SECRET, sds_secret(SECRET, stored(cluster.objects)))
-    envoy.secrets.send(name, sds_authority(name, authority))
+    envoy.secrets.send(name, authority)
     chain = terminated(envoy, HOST, SECRET, [virtual_host(HOST)], mutual=True)
     envoy.listen(
         tls_listener(envoy, chain), plain_listener(envoy, [virtual_host(HOST, redirects=True)])
@@ -182,7 +201,8 @@ def serve_mutual(envoy: Envoy, cluster: Cluster, authority: Authority) -> None:
 
 def test_an_authority_that_envoy_has_not_taken_is_told(lab: Lab):
     cluster, envoy = mutual(ROOT), lab.envoy()
-    serve_mutual(envoy, cluster, Authority("Former Clients"))
+    former = Authority("Former Clients")
+    serve_mutual(envoy, cluster, sds_authority(SECRET + AUTHORITY, former))
 
     done = lab.scan(cluster, envoy)
 
@@ -194,11 +214,24 @@ def test_an_authority_that_envoy_has_not_taken_is_told(lab: Lab):
     )
 
 
+def test_an_authority_that_envoy_cannot_load_is_no_fault_of_the_certificate_beside_it(lab: Lab):
+    cluster, envoy = mutual(ROOT), lab.envoy()
+    stored_one = cluster.find("Secret", f"shop-cert{AUTHORITY}")
+    stored_one["data"]["cacert"] = b64encode(UNREADABLE.encode()).decode()
+    broken = dict(sds_authority(SECRET + AUTHORITY, ROOT))
+    broken["validation_context"] = {"trusted_ca": {"inline_string": UNREADABLE}}
+    serve_mutual(envoy, cluster, broken)
+
+    done = lab.scan(cluster, envoy)
+
+    assert (done.status, told(done)) == (1, [("MTLS013", "observed", {"MTLS015", "SNI011"})])
+
+
 @pytest.mark.nginx
 @needs_nginx
 def test_a_proxy_that_ends_tls_before_a_mutual_server_asks_no_client(lab: Lab, address: str):
     cluster, envoy = mutual(ROOT).behind(address), lab.envoy()
-    serve_mutual(envoy, cluster, ROOT)
+    serve_mutual(envoy, cluster, sds_authority(SECRET + AUTHORITY, ROOT))
     lab.nginx(address, envoy, issued())
 
     done = lab.scan(cluster, envoy)

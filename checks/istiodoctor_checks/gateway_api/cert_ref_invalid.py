@@ -15,7 +15,7 @@ from istiodoctor_checks.listeners import status_evidence
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     needs=Mesh.useless_references.kinds,
-    explains={"SNI011"},
+    explains={"GW022", "SNI011"},
 )
 def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     """A listener's certificate reference leads to nothing that istiod can use.

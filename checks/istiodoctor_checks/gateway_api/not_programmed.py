@@ -10,7 +10,12 @@ from istiodoctor_checks.fixes import get
 from istiodoctor_checks.listeners import status_evidence
 
 
-@check("GWAPI011", severity=Severity.CRITICAL, needs=Mesh.unprogrammed_gateways.kinds)
+@check(
+    "GWAPI011",
+    severity=Severity.CRITICAL,
+    needs=Mesh.unprogrammed_gateways.kinds,
+    explains={"GW022"},
+)
 def not_programmed(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway is not accepted or not programmed, by istiod's own word.
 

@@ -221,7 +221,7 @@ def _content(troubled: TroubledAuthority) -> str:
 def _severity(troubled: TroubledAuthority) -> Severity:
     if troubled.is_settling:
         return Severity.LOW
-    if troubled.trouble is AuthorityTrouble.OTHER:
+    if troubled.trouble is AuthorityTrouble.OTHER or troubled.may_have_older:
         return Severity.HIGH
     if not troubled.is_everywhere:
         return Severity.HIGH

@@ -18,7 +18,7 @@ TLS_TARGET = 8443
     severity=Severity.CRITICAL,
     claims=Claim.REDIRECT_LOOP,
     needs=Mesh.shared_targets.kinds,
-    explains={"GW004", "GW005", "GW021", "HTTP001", "HTTP005", "HTTP014"},
+    explains={"GW004", "GW005", "GW021", "HTTP001", "HTTP005", "HTTP014", "SVC015"},
 )
 def https_port_sent_to_redirect(mesh: Mesh) -> Iterator[Finding]:
     """A Service sends its port 443 to the plain listener that redirects to HTTPS.

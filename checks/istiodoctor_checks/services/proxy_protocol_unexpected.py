@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "SVC007",
     severity=Severity.CRITICAL,
     needs=Mesh.unexpected_proxy_protocol.kinds,
-    explains={"SVC011"},
+    explains={"SVC011", "SVC015"},
 )
 def proxy_protocol_unexpected(mesh: Mesh) -> Iterator[Finding]:
     """A load balancer sends the PROXY protocol to a gateway that does not expect it.

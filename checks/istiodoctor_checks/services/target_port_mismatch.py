@@ -14,7 +14,7 @@ from istiodoctor_checks.wording import listing
     "SVC003",
     severity=Severity.CRITICAL,
     needs=Mesh.misdirected_ports.kinds,
-    explains={"CM007", "GW021", "SVC011", "SVC014"},
+    explains={"CM007", "GW021", "SVC011", "SVC014", "SVC015"},
 )
 def target_port_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service sends a port to where Envoy does not listen.
