@@ -11,6 +11,7 @@ from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Ingress, Service
+from istiodoctor.model.observation import HttpStep
 
 TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
 FORWARDED_PROTO = "x-forwarded-proto"
@@ -26,6 +27,8 @@ class Loop:
     trusted_proxies: int | None
     """`numTrustedProxies` of the gateway; None when it was not read."""
     is_certain: bool
+    seen: HttpStep | None = None
+    """The redirect that closes the circle, where that was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,7 +37,9 @@ class UntoldHttps:
 
     plain: PlainHost
     front: Front
-    trusted_proxies: int
+    trusted_proxies: int | None
+    seen: HttpStep | None = None
+    """The redirect that closes the circle, where that was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from istiodoctor.mesh.envoy_secrets import PodSecret
 from istiodoctor.mesh.envoy_state import EnvoyQuestions
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.replies import ReplyQuestions
+from istiodoctor.mesh.replies import ReplyQuestions, is_own
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, TlsObservation, Via
 from istiodoctor.model.ref import Ref
@@ -191,7 +191,7 @@ def _told(
 
 
 def _is_unknown_host(step: HttpStep) -> bool:
-    return step.status == 404 and not step.from_upstream
+    return step.status == 404 and is_own(step)
 
 
 def _is_known_host(step: HttpStep) -> bool:

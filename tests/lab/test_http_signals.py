@@ -180,8 +180,8 @@ def test_a_proxy_that_ends_tls_is_named_where_the_objects_do_not_tell(lab: Lab, 
     done = lab.scan(cluster, envoy)
 
     problem = first(done)
-    assert (problem["code"], problem["confidence"]) == ("HTTP014", "observed")
-    assert "most likely TLS ends before it" in problem["message"]
+    assert (problem["code"], problem["confidence"]) == ("HTTP001", "observed")
+    assert f"what ends TLS at {address}:443" in problem["message"]
     assert problem["fixes"][0]["title"].startswith("Remove httpsRedirect from")
 
 

@@ -7,7 +7,11 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Ri
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import Kind
-from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway, trust_seen
+from istiodoctor_checks.redirects.ways_out import (
+    circle_seen,
+    redirect_before_the_gateway,
+    trust_seen,
+)
 
 TELL_THE_PROXY = (
     "In nginx: proxy_set_header X-Forwarded-Proto https; where $scheme is that of a plain hop it"
@@ -112,7 +116,7 @@ def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Configuring Gateway Network Topology; envoyproxy/envoy issue 4496.
     """
-    for each in mesh.untold_https():
+    for each in (*mesh.untold_https(), *mesh.seen_untold_https()):
         plain, front = each.plain, each.front
         sent = front.sends_x_forwarded_proto
         yield Finding(
@@ -127,6 +131,7 @@ def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text=f"numTrustedProxies of {plain.workload}: {each.trusted_proxies}"),
                 Evidence(text=f"X-Forwarded-Proto: {sent or 'none known'}"),
+                *circle_seen(each.seen),
                 *trust_seen(mesh, plain),
             ),
             fixes=(

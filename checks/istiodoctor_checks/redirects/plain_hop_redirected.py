@@ -12,6 +12,7 @@ from istiodoctor.mesh.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects.ways_out import (
+    circle_seen,
     redirect_before_the_gateway,
     serve_https,
     trust_seen,
@@ -244,20 +245,54 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
       - {port: {number: 443, name: plain, protocol: HTTP}, hosts: [shop.example.com]}
     ```
 
+    With `--probe`: where the circle shows at the load balancer, or where the host's name leads,
+    and not at the pods, TLS ends before the gateway, whatever the objects tell:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```http bad
+    - host: shop.example.com
+      server: shop/web/1
+      steps: [{url: "https://shop.example.com/", status: 200, from_upstream: true}]
+    - host: shop.example.com
+      server: shop/web/1
+      dns: shop.example.com
+      outcome: loop
+      steps: [{url: "https://shop.example.com/", status: 301, location: "https://shop.example.com/"}]
+    ```
+
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 23674, 17980,
     16778, 27315, 18300.
     """
-    for each in (*mesh.redirect_loops(), *mesh.route_loops()):
+    for each in (*mesh.redirect_loops(), *mesh.route_loops(), *mesh.seen_plain_hops()):
         plain = each.plain
         yield Finding(
             message=_message(each),
             objects=tuple(_objects(each)),
             identity=Identity.of(plain.server.gateway),
             hosts=frozenset({plain.host}),
-            evidence=(*_evidence(each), *trust_seen(mesh, plain)),
+            evidence=(*_evidence(each), *circle_seen(each.seen), *trust_seen(mesh, plain)),
             fixes=tuple(_fixes(each)),
             severity=_severity(each),
-            confidence=Confidence.CERTAIN if each.is_certain else Confidence.SUSPECTED,
+            confidence=_confidence(each),
             servers=frozenset({plain.server.id}),
         )
 
@@ -268,6 +303,12 @@ def _fixes(each: Loop) -> Iterator[Fix]:
         yield trust_the_proxy(each.plain)
     if each.front is None:
         yield serve_https(each.plain)
+
+
+def _confidence(each: Loop) -> Confidence:
+    if not each.is_certain:
+        return Confidence.SUSPECTED
+    return Confidence.OBSERVED if each.seen else Confidence.CERTAIN
 
 
 def _severity(each: Loop) -> Severity:

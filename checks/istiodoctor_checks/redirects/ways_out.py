@@ -5,7 +5,9 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import APPS
+from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch, remove_field
+from istiodoctor_checks.wire import request_evidence
 
 
 def redirect_before_the_gateway(plain: PlainHost) -> Fix:
@@ -63,6 +65,11 @@ def restart(workload: Workload) -> Fix:
         commands=(rollout,) if owner.group == APPS else (),
         why="New pods fetch everything from istiod; those that cannot do not become ready.",
     )
+
+
+def circle_seen(step: HttpStep | None) -> tuple[Evidence, ...]:
+    """Return the redirect that closes a circle, where that was seen."""
+    return request_evidence((step,)) if step else ()
 
 
 def trust_seen(mesh: Mesh, plain: PlainHost) -> tuple[Evidence, ...]:

@@ -28,7 +28,8 @@ def sni_absent(mesh: Mesh) -> Iterator[Finding]:
     The gateway chooses a server by the name in the ClientHello. Where no server takes every host,
     a client without a name finds none: `curl https://ADDRESS -H 'Host: …'`, health checks, very
     old clients and proxies that do not pass the name on all look like this. It is mostly the
-    client, not the gateway, that is to be changed.
+    client, not the gateway, that is to be changed. That a probe without a name is reset is how
+    every such gateway behaves, and said only where a proxy is known to send none (SNI013).
 
     Fix: `curl --resolve shop.example.com:443:ADDRESS https://shop.example.com`; proxies have a
     setting for it (nginx: `proxy_ssl_server_name on`).
