@@ -96,7 +96,7 @@ class MisplacedQuestions(ChallengeQuestions):
     @question(Kind.SECRET)
     def _credentials_by_name(self) -> Mapping[tuple[str, str], tuple[Credential, ...]]:
         found: dict[tuple[str, str], list[Credential]] = defaultdict(list)
-        for credential in self._snapshot.credentials.values():
+        for _, credential in sorted(self._snapshot.credentials.items()):
             for name in credential.leaf.dns_names if credential.leaf else ():
                 found[credential.namespace, name.lower()].append(credential)
         return {key: tuple(each) for key, each in found.items()}
