@@ -63,7 +63,7 @@ class TrustQuestions(MisplacedQuestions):
         """Return the intermediates in the chains of all Secrets that were read, by subject."""
         return {
             each.subject: each
-            for credential in self._snapshot.credentials.values()
+            for _, credential in sorted(self._snapshot.credentials.items())
             for pair in credential.pairs
             for each in pair.chain.certificates[1:]
             if each.is_authority and not each.is_self_issued
