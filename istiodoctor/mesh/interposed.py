@@ -35,7 +35,7 @@ class MuteProxy:
     server: Server
     door: Door
     seen: tuple[TlsObservation, ...]
-    """Its own certificate, and the refusal of those who send no name."""
+    """What it presents, and the pods' refusal of those who send no name."""
     steps: tuple[HttpStep, ...]
     """What it answers."""
 
@@ -136,8 +136,8 @@ class InterposedQuestions(ReplyQuestions):
     def mute_proxies(self) -> tuple[MuteProxy, ...]:
         """Return what ends TLS before a gateway that refuses clients without a name.
 
-        It has a certificate of its own, and answers that nothing came from behind it, while the
-        pods serve the same host to who names it.
+        It has a certificate or a name of its own, and answers that nothing came from behind it,
+        while the pods serve the same host to who names it.
         """
         if not self.nameless_refusals():
             return ()
@@ -155,11 +155,12 @@ class InterposedQuestions(ReplyQuestions):
     def _mute(self, server: Server, door: Door, steps: list[HttpStep]) -> MuteProxy | None:
         seen = self.handshakes().get(server, ())
         own = {each.leaf.fingerprint_sha256 for each in seen if each.target.door.pod and each.leaf}
+        is_named = any(step.server for step in steps)
         other = tuple(
             each
             for each in seen
             if each.target.door == door and _is_before(each)
-            if each.leaf and each.leaf.fingerprint_sha256 not in own
+            if each.leaf and (is_named or each.leaf.fingerprint_sha256 not in own)
         )
         refused = tuple(self._nameless_at(server, door.gateway))
         if not (own and other and refused):

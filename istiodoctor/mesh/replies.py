@@ -66,13 +66,39 @@ class ReplyQuestions(DoorQuestions):
             if seen.target.server in servers and not seen.target.sni
         )
 
-    @question(rests_on=[requests])
+    @question(
+        rests_on=[
+            DoorQuestions.listeners,
+            DoorQuestions.server_for,
+            DoorQuestions.workloads_of,
+        ]
+    )
+    def answering_server(self, server: Server, step: HttpStep) -> Server:
+        """Return the server that a step was to reach: after a redirect, it may be another one."""
+        is_tls = step.url.startswith("https:")
+        host = urlsplit(step.url).hostname or ""
+        if server.is_tls is is_tls:
+            return server
+        own = {
+            each
+            for each in self.workloads_of(server)
+            if step.door is None or each.owner == step.door.gateway
+        }
+        for listener in self.listeners():
+            if listener.workload in own and listener.is_tls is is_tls:
+                found = self.server_for(listener, host)
+                if found is not None:
+                    return found
+        return server
+
+    @question(rests_on=[requests, answering_server])
     def loops(self) -> tuple[Loop, ...]:
         """Return the redirects that lead back to themselves, told as no proxy would tell them."""
         return tuple(
-            Loop(server=server, observation=seen, step=_to_blame(seen))
+            Loop(server=self.answering_server(server, step), observation=seen, step=step)
             for server, seen in self.requests()
             if seen.outcome is Outcome.LOOP and not seen.target.forwarded_proto
+            for step in (_to_blame(seen),)
         )
 
     @question(rests_on=[requests])
@@ -101,16 +127,16 @@ class ReplyQuestions(DoorQuestions):
                     pods.add(server)
         return {server: tuple(each) for server, each in found.items() if server not in pods}
 
-    @question(rests_on=[requests])
+    @question(rests_on=[requests, answering_server])
     def error_answers(self) -> Mapping[Server, tuple[HttpStep, ...]]:
-        """Return the requests that ended in an error of the gateway's, by server.
+        """Return the requests that ended in an error which no application made, by server.
 
         A 404 is none of them: not every path of a host leads somewhere.
         """
         found: dict[Server, dict[HttpStep, None]] = defaultdict(dict)
         for server, seen in self.requests():
             if seen.outcome is Outcome.ANSWERED and _is_error(seen.last) and _is_reached(seen):
-                found[server][seen.last] = None
+                found[self.answering_server(server, seen.last)][seen.last] = None
         return {server: tuple(steps) for server, steps in found.items()}
 
     @question(rests_on=[requests])

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.envoy
 PROBING = {
     "CERT018", "CERT019", "CERT020", "SDS013", "SNI011", "MTLS001", "SVC010", "SVC011",
     "CERT021", "GW021", "GW022", "GW023", "MTLS014", "MTLS015", "MTLS016", "SDS015", "SVC014",
-    "SVC015", "SNI012", "SNI013", "SNI014", "SNI015", "HTTP006", "HTTP007", "HTTP014",
+    "SVC015", "SNI012", "SNI013", "SNI014", "HTTP006", "HTTP007", "HTTP014",
     "OPS001",
 }  # fmt: skip
 

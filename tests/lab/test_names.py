@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.client import Got, get_over_tls
 from tests.lab.clusters import POD, SECRET, Cluster, issued
-from tests.lab.gateway import Lab, causes, codes, doors, evidence, serve_shop
+from tests.lab.gateway import Lab, causes, codes, doors, evidence, serve_shop, told
 from tests.lab.listeners import (
     TLS_PORT,
     blackhole,
@@ -76,9 +76,9 @@ def test_a_proxy_that_sends_no_name_is_answered_by_nobody(lab: Lab, address: str
 
     with pytest.raises(ConnectionResetError):
         get_over_tls(place, sni="")
-    first, *_ = done.report["problems"]
-    assert (done.status, first["confidence"], first["hosts"]) == (1, "observed", [HOST])
-    assert codes(done) >= {"HTTP015", "SNI001"}
+    assert (done.status, told(done)) == (1, [("SNI002", "observed", {"HTTP015", "SNI001"})])
+    (problem,) = done.report["problems"]
+    assert (problem["severity"], problem["hosts"]) == ("critical", [HOST])
     assert f"GET https://{HOST}/ through {address}:443: 502" in evidence(done)
     assert any(" NR filter_chain_not_found " in each for each in evidence(done))
 

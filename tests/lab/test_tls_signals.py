@@ -110,7 +110,7 @@ def test_a_host_on_the_connection_of_another_is_seen_to_get_404(lab: Lab):
     place = doors(envoy)[TLS_PORT]
     assert get_over_tls(place, OTHER) == Got(status=200)
     assert get_over_tls(place, OTHER, sni=HOST) == Got(status=404)
-    assert symptoms(told(done), "SNI003") == ("observed", {"SNI015"})
+    assert symptoms(told(done), "SNI003") == ("observed", {"SNI014"})
 
 
 def test_a_server_that_speaks_plain_http_on_443_is_seen_to(lab: Lab, address: str):
@@ -251,7 +251,7 @@ def test_a_proxy_with_a_certificate_of_its_own_that_sends_no_name_is_suspected(
     done = lab.scan(cluster, envoy, "--no-logs")
 
     assert get_over_tls((address, 443)) == Got(status=502)
-    assert "SNI014" in codes(done)
+    assert "SNI002" in codes(done)
 
 
 @pytest.mark.nginx

@@ -20,7 +20,7 @@ from istiodoctor_checks.wording import listing
     "GWAPI006",
     severity=Severity.HIGH,
     needs=Mesh.reuse_groups.kinds,
-    explains={"SNI015"},
+    explains={"SNI014"},
 )
 def apex_wildcard_coalescing(mesh: Mesh) -> Iterator[Finding]:
     """Listeners with different hostnames present certificates for each other's hosts.

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.replies import is_own
+from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.wire import request_evidence
 
 
@@ -14,7 +16,7 @@ from istiodoctor_checks.wire import request_evidence
     needs=Mesh.error_answers.kinds,
 )
 def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
-    """A request ends in an error that the gateway makes, not the application.
+    """A request ends in an error that no application made, but the gateway or what is before it.
 
     Seen on the wire: 502, 503 or 504 without `x-envoy-upstream-service-time`, so no application
     answered; a 403 with `RBAC: access denied`, from an AuthorizationPolicy at the gateway; or a
@@ -82,7 +84,8 @@ def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
         words = f": {step.body}" if step.body else ""
         yield Finding(
             message=(
-                f"{step.url} is answered with {step.status} by the gateway, on {server}{words}."
+                f"{step.url} is answered with {step.status} by {_who(step)}, on the way to"
+                f" {server}{words}."
             ),
             objects=(server.place,),
             identity=Identity.of(server.gateway, str(step.status)),
@@ -91,3 +94,9 @@ def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )
+
+
+def _who(step: HttpStep) -> str:
+    if is_own(step) or (step.door and step.door.pod):
+        return "the gateway"
+    return f"{step.server or 'what stands'} before the gateway"

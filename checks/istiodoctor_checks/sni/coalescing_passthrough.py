@@ -19,7 +19,7 @@ from istiodoctor_checks.wording import listing
     "SNI004",
     severity=Severity.HIGH,
     needs=Mesh.reuse_groups.kinds,
-    explains={"SNI015"},
+    explains={"SNI014"},
 )
 def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
     """A server that ends TLS has a certificate for a host whose TLS passes through beside it.

@@ -31,7 +31,7 @@ MOST_MERGED = 8
     | Mesh.servers_by_gateway.kinds
     | Mesh.bindings.kinds
     | Mesh.references_of.kinds,
-    explains={"SNI015"},
+    explains={"SNI014"},
 )
 def h2_coalescing_404(mesh: Mesh) -> Iterator[Finding]:
     """Servers on one address have certificates for each other's hosts, but separate routes.

@@ -1,4 +1,4 @@
-"""SNI015."""
+"""SNI014."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from istiodoctor_checks.wire import request_evidence
 
 
 @check(
-    "SNI015",
+    "SNI014",
     severity=Severity.HIGH,
     needs=Mesh.lost_requests.kinds,
 )

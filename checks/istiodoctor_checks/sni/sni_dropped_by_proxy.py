@@ -3,19 +3,29 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.clients import SNI_ANNOTATION, SilentProxy
+from istiodoctor.mesh.interposed import MuteProxy
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.wire import handshake_evidence, request_evidence
 from istiodoctor_checks.wording import listing
+
+LET_IT_SEND = Fix(
+    title="Let the proxy send the server name, or pass TLS through",
+    risk=Risk.OUTSIDE_CLUSTER,
+    why="nginx: proxy_ssl_server_name on; proxy_ssl_name $host;",
+)
 
 
 @check(
     "SNI002",
     severity=Severity.CRITICAL,
     needs=Mesh.silent_proxies.kinds,
-    explains={"SNI001", "SNI013", "SNI014"},
+    evidence={Kind.TLS_PROBE, Kind.HTTP_PROBE},
+    explains={"SNI001", "SNI013", "HTTP015"},
 )
 def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
     """A proxy in front speaks TLS to the gateway without saying which host it wants.
@@ -97,12 +107,133 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
         http: {paths: [{path: /, backend: {service: {name: gateway, port: {number: 443}}}}]}
     ```
 
+    With `--probe`: the address answers 502, 503 or 504 in a name that is not Envoy's, or with a
+    certificate that is not the pods'. The pods serve the host to clients who name it, and refuse
+    those who send no name. That the proxy sends none is suspected: nobody can look behind it.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 443}]
+    status: {loadBalancer: {ingress: [{ip: 203.0.113.10}]}}
+    ```
+
+    ```tls bad
+    - pod: istio-system/gateway
+      port: 443
+      server: shop/web/0
+      sni: shop.example.com
+      chain: certificate for shop.example.com
+    - pod: istio-system/gateway
+      port: 443
+      outcome: reset
+    - address: 203.0.113.10
+      service: istio-system/gateway
+      server: shop/web/0
+      sni: shop.example.com
+      chain: certificate for shop.example.com; renewed
+    ```
+
+    ```http bad
+    - address: 203.0.113.10
+      service: istio-system/gateway
+      host: shop.example.com
+      server: shop/web/0
+      steps: [{url: "https://shop.example.com/", status: 502, server: nginx}]
+    ```
+
+    A load balancer that ends TLS and is answered is as it should be:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 443}]
+    status: {loadBalancer: {ingress: [{ip: 203.0.113.10}]}}
+    ```
+
+    ```tls good
+    - pod: istio-system/gateway
+      port: 443
+      server: shop/web/0
+      sni: shop.example.com
+      chain: certificate for shop.example.com
+    - pod: istio-system/gateway
+      port: 443
+      outcome: reset
+    - address: 203.0.113.10
+      service: istio-system/gateway
+      server: shop/web/0
+      sni: shop.example.com
+      chain: certificate for shop.example.com; renewed
+    ```
+
+    ```http good
+    - address: 203.0.113.10
+      service: istio-system/gateway
+      host: shop.example.com
+      server: shop/web/0
+      steps: [{url: "https://shop.example.com/", status: 200, server: nginx, from_upstream: true}]
+    ```
+
     Sources: istio.io, Network Problems; nginx.org, proxy_ssl_server_name; istio/istio issues
     18402, 46655, 35420.
     """
     for silent in mesh.silent_proxies():
         servers = [each for each in silent.listener.servers if each.is_tls]
-        place, places = silent.place, tuple(each.place for each in servers)
+        owner = silent.listener.workload.owner
+        place, places = silent.place, (*(each.place for each in servers), Place(owner))
         yield Finding(
             message=(
                 f"{silent.text} speaks TLS to {silent.listener.workload} without a server name"
@@ -110,13 +241,37 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
                 f" of {listing(silent.hosts)} get 502."
             ),
             objects=((place, *places) if place else places),
-            identity=Identity.of(place.ref if place else silent.listener.workload.owner),
+            identity=Identity.of(place.ref if place else owner),
             hosts=frozenset(silent.hosts),
             evidence=(Evidence(text=f"no server on port {silent.listener.port} has the host *"),),
             fixes=(_fix(silent),),
             confidence=Confidence.CERTAIN if silent.is_certain else Confidence.SUSPECTED,
             servers=frozenset(each.id for each in servers),
         )
+    for mute in mesh.mute_proxies():
+        yield _seen(mute)
+
+
+def _seen(mute: MuteProxy) -> Finding:
+    service, hosts = mute.door.service, listing(sorted(mute.hosts))
+    return Finding(
+        message=(
+            f"What answers at {mute.door} ends TLS before the gateway and says"
+            f" {listing(each.status for each in mute.steps)} for {hosts}, while the pods serve it"
+            f" to who names it and refuse who does not: it seems to send no server name (SNI)."
+        ),
+        objects=(
+            *((Place(service),) if service else ()),
+            mute.server.place,
+            Place(mute.door.gateway),
+        ),
+        identity=Identity.of(service or mute.server.gateway),
+        hosts=mute.hosts,
+        evidence=(*request_evidence(mute.steps), *handshake_evidence(mute.seen)),
+        fixes=(LET_IT_SEND,),
+        confidence=Confidence.SUSPECTED,
+        servers=frozenset({mute.server.id}),
+    )
 
 
 def _fix(silent: SilentProxy) -> Fix:
@@ -124,7 +279,4 @@ def _fix(silent: SilentProxy) -> Fix:
         key = SNI_ANNOTATION.replace("/", "~1")
         place = Place(silent.place.ref, f"/metadata/annotations/{key}")
         return set_field(place, "on", "Let nginx send the server name")
-    return Fix(
-        title="Let the proxy send the server name, or pass TLS through",
-        why="nginx: proxy_ssl_server_name on; proxy_ssl_name $host;",
-    )
+    return LET_IT_SEND
