@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.log_meaning import PATTERNS, Meaning
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.logs.meaning import PATTERNS, Meaning
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 
 Judge = Callable[[Mesh], Iterable[Finding]]

@@ -12,9 +12,9 @@ from istiodoctor.diagnosis.runs import Run, run_checks
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.confirming import confirming_targets
 from istiodoctor.mesh.facts import Facts
-from istiodoctor.mesh.requests import Request
+from istiodoctor.mesh.trace.confirming import confirming_targets
+from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.observation import HttpTarget, TlsTarget
 from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason

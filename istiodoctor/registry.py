@@ -11,8 +11,8 @@ from typing import Any
 
 from istiodoctor.check import Check
 from istiodoctor.finding import Severity
-from istiodoctor.mesh.log_meaning import Meaning
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 
 GROUP = "istiodoctor.checks"

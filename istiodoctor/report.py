@@ -14,8 +14,8 @@ from istiodoctor.finding import (
     Risk,
     Severity,
 )
-from istiodoctor.mesh.answers import AnswerKind
-from istiodoctor.mesh.way import Confirmation, Hop, HopState
+from istiodoctor.mesh.trace.answers import AnswerKind
+from istiodoctor.mesh.trace.way import Confirmation, Hop, HopState
 from istiodoctor.model.kind import kind_of
 from istiodoctor.model.ref import Place, Ref
 

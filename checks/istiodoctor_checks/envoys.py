@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
-from istiodoctor.mesh.envoy_secrets import PodSecret
+from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
 

@@ -2,7 +2,7 @@
 
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Fix, Identity
 from istiodoctor.mesh.attachments import LISTENER_SET_KINDS
-from istiodoctor.mesh.mistakes import MistakenRefusal
+from istiodoctor.mesh.logs.mistakes import MistakenRefusal
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 

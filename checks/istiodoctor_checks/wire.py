@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from istiodoctor.finding import Evidence, EvidenceKind
-from istiodoctor.mesh.wire import SeenCertificate
+from istiodoctor.mesh.wire.certificates import SeenCertificate
 from istiodoctor.model.observation import HttpStep, TlsObservation
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import value_of

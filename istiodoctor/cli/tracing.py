@@ -16,7 +16,7 @@ from istiodoctor.cli.selection import declined, registry
 from istiodoctor.cli.sources import refuse_contradictions
 from istiodoctor.diagnosis.tracing import trace
 from istiodoctor.engine import Options, judged
-from istiodoctor.mesh.requests import Request
+from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.renderers import TRACE_RENDERERS
 from istiodoctor.report import ScanError, ScanInfo, ToolInfo, Trace, TraceVerdict
 from istiodoctor.sources.source import SourceError

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from istiodoctor.finding import Confidence, Severity
-from istiodoctor.mesh.answers import STOPPED
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.journeys import Way
-from istiodoctor.mesh.way import Hop, HopState
+from istiodoctor.mesh.trace.answers import STOPPED
+from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.way import Hop, HopState
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import Diagnosis, Problem
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_secrets import PodSecret
-from istiodoctor.mesh.wire import SeenCertificate
+from istiodoctor.mesh.envoy.secrets import PodSecret
+from istiodoctor.mesh.wire.certificates import SeenCertificate
 from istiodoctor.model.envoy import EnvoyCertificate
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import CertificateReport, CertificateSource

@@ -6,8 +6,8 @@ from dataclasses import replace
 from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_secrets import PodSecret
-from istiodoctor.mesh.testimony import Claim, Sighting, Subject
+from istiodoctor.mesh.envoy.secrets import PodSecret
+from istiodoctor.mesh.wire.testimony import Claim, Sighting, Subject
 from istiodoctor.model.observation import HttpStep, TlsObservation
 from istiodoctor.report import Corroboration
 

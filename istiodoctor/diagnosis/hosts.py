@@ -9,7 +9,7 @@ from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.way import way_of_host
+from istiodoctor.mesh.trace.way import way_of_host
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import Diagnosis, Hop, HopState, HostReport, Problem, Verdict
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from istiodoctor.diagnosis.blame import blamed, code_for
 from istiodoctor.diagnosis.report import Judgement, diagnose
-from istiodoctor.mesh.answers import STOPPED
-from istiodoctor.mesh.confirming import confirmed
-from istiodoctor.mesh.journeys import Way
-from istiodoctor.mesh.requests import Request
-from istiodoctor.mesh.sending import can_be_sent, why_not_sent
+from istiodoctor.mesh.trace.answers import STOPPED
+from istiodoctor.mesh.trace.confirming import confirmed
+from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.sending import can_be_sent, why_not_sent
 from istiodoctor.report import (
     Answer,
     AnswerKind,

@@ -1,28 +1,28 @@
 """What Istio makes of the objects: its semantics as questions with answers."""
 
-from istiodoctor.mesh.asked_authorities import AskedAuthorityQuestions
-from istiodoctor.mesh.challengereplies import ChallengeReplyQuestions
-from istiodoctor.mesh.circles import CircleQuestions
-from istiodoctor.mesh.denials import DenialQuestions
-from istiodoctor.mesh.envoy_authorities import EnvoyAuthorityQuestions
-from istiodoctor.mesh.envoy_listeners import EnvoyListenerQuestions
-from istiodoctor.mesh.headertrust import HeaderTrustQuestions
+from istiodoctor.mesh.envoy.authorities import EnvoyAuthorityQuestions
+from istiodoctor.mesh.envoy.listeners import EnvoyListenerQuestions
 from istiodoctor.mesh.healthchecks import HealthCheckQuestions
-from istiodoctor.mesh.http10 import ObsoleteHttpQuestions
-from istiodoctor.mesh.interposed import InterposedQuestions
-from istiodoctor.mesh.looking import LookingQuestions
-from istiodoctor.mesh.memories import MemoryQuestions
-from istiodoctor.mesh.mistakes import MistakeQuestions
-from istiodoctor.mesh.odd_names import OddNameQuestions
-from istiodoctor.mesh.plainanswers import PlainAnswerQuestions
-from istiodoctor.mesh.probing import ProbeTargetQuestions
-from istiodoctor.mesh.promises import PromiseQuestions
+from istiodoctor.mesh.logs.denials import DenialQuestions
+from istiodoctor.mesh.logs.http10 import ObsoleteHttpQuestions
+from istiodoctor.mesh.logs.mistakes import MistakeQuestions
+from istiodoctor.mesh.logs.odd_names import OddNameQuestions
 from istiodoctor.mesh.refusals import RefusalQuestions
-from istiodoctor.mesh.replies import ReplyQuestions
-from istiodoctor.mesh.testimony import TestimonyQuestions
-from istiodoctor.mesh.tls_versions import TlsVersionQuestions
+from istiodoctor.mesh.targets.probing import ProbeTargetQuestions
+from istiodoctor.mesh.trace.looking import LookingQuestions
 from istiodoctor.mesh.upgrades import UpgradeQuestions
 from istiodoctor.mesh.wanted import WantedQuestions
+from istiodoctor.mesh.wire.asked_authorities import AskedAuthorityQuestions
+from istiodoctor.mesh.wire.challengereplies import ChallengeReplyQuestions
+from istiodoctor.mesh.wire.circles import CircleQuestions
+from istiodoctor.mesh.wire.headertrust import HeaderTrustQuestions
+from istiodoctor.mesh.wire.interposed import InterposedQuestions
+from istiodoctor.mesh.wire.memories import MemoryQuestions
+from istiodoctor.mesh.wire.plainanswers import PlainAnswerQuestions
+from istiodoctor.mesh.wire.promises import PromiseQuestions
+from istiodoctor.mesh.wire.replies import ReplyQuestions
+from istiodoctor.mesh.wire.testimony import TestimonyQuestions
+from istiodoctor.mesh.wire.tls_versions import TlsVersionQuestions
 
 __all__ = ["Mesh"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.delivery import DeliveryQuestions
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.log_meaning import LogFact, Meaning
+from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from istiodoctor.mesh.attachments import AttachmentQuestions
-from istiodoctor.mesh.log_meaning import LogFact, Meaning, read_fact
+from istiodoctor.mesh.logs.meaning import LogFact, Meaning, read_fact
 from istiodoctor.mesh.placement import PlacementQuestions
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import Kind

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
-from istiodoctor.mesh.log_table import Meaning
+from istiodoctor.mesh.logs.table import Meaning
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.metadata import Resource
 from istiodoctor.model.snapshot import EVERYWHERE, Snapshot

@@ -8,8 +8,8 @@ from enum import StrEnum
 from istiodoctor.mesh.controlplanes import ControlPlane
 from istiodoctor.mesh.destinations import DestinationState
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.log_meaning import LogFact, Meaning
-from istiodoctor.mesh.proxylogs import ProxyLogQuestions
+from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.upstreamtls import UpstreamTls, UpstreamTlsQuestions, is_plain_name

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialState
 from istiodoctor.mesh.events import EventQuestions
-from istiodoctor.mesh.log_table import Meaning
+from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
+from istiodoctor.mesh.logs.table import Meaning
 from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
-from istiodoctor.mesh.proxylogs import ProxyLogQuestions
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.upstreamtls import UpstreamTlsQuestions
 from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload

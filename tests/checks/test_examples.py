@@ -7,7 +7,7 @@ import yaml
 
 from istiodoctor.check import Check
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.log_meaning import Meaning
+from istiodoctor.mesh.logs.meaning import Meaning
 from istiodoctor.model.kind import Kind, kind_of
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.registry import discover

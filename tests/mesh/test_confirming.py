@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace as changed
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.answers import AnswerKind
-from istiodoctor.mesh.confirming import confirmed, confirming_targets
-from istiodoctor.mesh.journeys import Way
-from istiodoctor.mesh.requests import Request
-from istiodoctor.mesh.way import Confirmation, HopState
+from istiodoctor.mesh.trace.answers import AnswerKind
+from istiodoctor.mesh.trace.confirming import confirmed, confirming_targets
+from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.way import Confirmation, HopState
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.observation import (
     HttpObservation,

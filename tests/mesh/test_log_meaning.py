@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from istiodoctor.mesh.log_meaning import PATTERNS, LogFact, Meaning, read_fact
+from istiodoctor.mesh.logs.meaning import PATTERNS, LogFact, Meaning, read_fact
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.log_format import parse_log_line
 from istiodoctor.model.ref import Ref

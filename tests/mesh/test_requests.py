@@ -2,9 +2,9 @@
 
 import pytest
 
-from istiodoctor.mesh.answers import AnswerKind
 from istiodoctor.mesh.patterns import full_match
-from istiodoctor.mesh.requests import Request
+from istiodoctor.mesh.trace.answers import AnswerKind
+from istiodoctor.mesh.trace.requests import Request
 from tests.support.objects import (
     GATEWAY_API,
     RBAC,

@@ -3,11 +3,11 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.answers import AnswerKind
-from istiodoctor.mesh.confirming import confirmed
-from istiodoctor.mesh.journeys import Way
-from istiodoctor.mesh.requests import Request
-from istiodoctor.mesh.way import Confirmation, HopState
+from istiodoctor.mesh.trace.answers import AnswerKind
+from istiodoctor.mesh.trace.confirming import confirmed
+from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.way import Confirmation, HopState
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading
 from tests.support.envoy_words import envoy_state

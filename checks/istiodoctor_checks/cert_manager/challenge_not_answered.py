@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.challengereplies import ChallengeReply, ChallengeReplyKind
-from istiodoctor.mesh.replies import is_own
+from istiodoctor.mesh.wire.challengereplies import ChallengeReply, ChallengeReplyKind
+from istiodoctor.mesh.wire.replies import is_own
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS, challenge_evidence
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of

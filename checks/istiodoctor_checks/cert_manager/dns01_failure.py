@@ -7,7 +7,7 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.stalls import DNS01
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of, try_again
 from istiodoctor_checks.served import hosts_of, servers_of

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import certificate_covers
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.naming import add_dns_names, named_servers

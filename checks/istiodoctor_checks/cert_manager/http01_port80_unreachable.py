@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.challengereplies import ChallengeReplyKind
 from istiodoctor.mesh.stalls import HTTP01
+from istiodoctor.mesh.wire.challengereplies import ChallengeReplyKind
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place

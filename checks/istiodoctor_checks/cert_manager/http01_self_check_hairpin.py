@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.challengereplies import ChallengeReplyKind
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.stalls import HTTP01
+from istiodoctor.mesh.wire.challengereplies import ChallengeReplyKind
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Via
 from istiodoctor.model.ref import Place

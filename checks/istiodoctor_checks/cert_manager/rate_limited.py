@@ -7,7 +7,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.reasons import reasons
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.stalls import uses_http01_only
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire import SeenCertificate
+from istiodoctor.mesh.wire.certificates import SeenCertificate
 from istiodoctor_checks.wire import detail_of, handshake_evidence, objects_of
 from istiodoctor_checks.wording import listing
 

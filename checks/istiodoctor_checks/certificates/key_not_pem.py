@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.credential import KeyState
 from istiodoctor_checks.served import hosts_of, mend, references, servers_of, value_of
 

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create, create_and_name_secret, set_field

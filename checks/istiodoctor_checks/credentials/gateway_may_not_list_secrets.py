@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Patch, PatchType, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import CORE, RBAC
 from istiodoctor.model.ref import Place, Ref

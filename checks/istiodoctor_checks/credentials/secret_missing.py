@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.placement import Whereabouts
 from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import create_tls_secret, set_field
 from istiodoctor_checks.wording import listing

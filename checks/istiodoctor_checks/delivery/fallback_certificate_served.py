@@ -13,7 +13,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.log_meaning import LogFact, Meaning
+from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import SECRET_WHY, create_tls_secret

@@ -14,8 +14,8 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.delivery import DeliveryFailure
-from istiodoctor.mesh.log_meaning import Meaning
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 

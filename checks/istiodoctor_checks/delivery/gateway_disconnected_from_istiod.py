@@ -13,7 +13,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.proxylogs import Disconnection
+from istiodoctor.mesh.logs.proxylogs import Disconnection
 from istiodoctor.model.ref import Place
 
 

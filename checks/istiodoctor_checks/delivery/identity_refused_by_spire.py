@@ -13,9 +13,9 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.log_meaning import LogFact, Meaning
+from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
 

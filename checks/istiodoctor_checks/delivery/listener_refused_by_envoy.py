@@ -13,7 +13,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_state import RefusedListener
+from istiodoctor.mesh.envoy.state import RefusedListener
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import SHOWN, pods_of
 

@@ -13,8 +13,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.log_meaning import LogFact
-from istiodoctor.mesh.proxylogs import Rejection
+from istiodoctor.mesh.logs.meaning import LogFact
+from istiodoctor.mesh.logs.proxylogs import Rejection
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.ref import Place
 

@@ -13,7 +13,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.proxylogs import Rejection
+from istiodoctor.mesh.logs.proxylogs import Rejection
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import replace_tls_secret
 from istiodoctor_checks.wording import listing

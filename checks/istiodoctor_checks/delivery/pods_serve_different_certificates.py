@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_secrets import HeldSecret
+from istiodoctor.mesh.envoy.secrets import HeldSecret
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import envoy_evidence, restart
 from istiodoctor_checks.served import hosts_of, references, servers_of

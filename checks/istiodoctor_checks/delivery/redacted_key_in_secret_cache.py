@@ -15,9 +15,9 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import ControlPlane
-from istiodoctor.mesh.proxylogs import Rejection
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.logs.proxylogs import Rejection
 from istiodoctor.mesh.version import Version
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place, Ref
 
 FIXED = ((1, 26, 5), (1, 27, 2), (1, 28, 0))

@@ -6,7 +6,7 @@ from datetime import datetime
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_secrets import StaleSecret
+from istiodoctor.mesh.envoy.secrets import StaleSecret
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import envoy_evidence, look_at_log, pods_of, restart
 from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState
-from istiodoctor.mesh.envoy_secrets import AwaitedSecret
+from istiodoctor.mesh.envoy.secrets import AwaitedSecret
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import envoy_evidence, look_at_log, pods_of, span
 from istiodoctor_checks.served import hosts_of, references, servers_of

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire import SeenCertificate
+from istiodoctor.mesh.wire.certificates import SeenCertificate
 from istiodoctor.model.credential import Credential
 from istiodoctor_checks.wire import detail_of, handshake_evidence, objects_of
 from istiodoctor_checks.wording import listing

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.references import Purpose
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.mistakes import denied
 

@@ -13,7 +13,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_listeners import AbsentServer
+from istiodoctor.mesh.envoy.listeners import AbsentServer
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import SHOWN, pods_of
 from istiodoctor_checks.wording import listing

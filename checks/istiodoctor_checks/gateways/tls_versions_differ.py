@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.tls_versions import VersionFault
+from istiodoctor.mesh.wire.tls_versions import VersionFault
 from istiodoctor_checks.wording import listing
 
 SHOWN = 4

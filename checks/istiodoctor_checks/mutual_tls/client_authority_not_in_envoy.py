@@ -12,7 +12,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy_authorities import AuthorityTrouble, TroubledAuthority
+from istiodoctor.mesh.envoy.authorities import AuthorityTrouble, TroubledAuthority
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref

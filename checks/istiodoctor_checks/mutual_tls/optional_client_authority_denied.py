@@ -14,10 +14,10 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.delivery import DeliveryFailure
-from istiodoctor.mesh.log_meaning import Meaning
+from istiodoctor.mesh.logs.meaning import Meaning
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref

@@ -14,8 +14,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.log_meaning import LogFact
-from istiodoctor.mesh.proxylogs import Disconnection
+from istiodoctor.mesh.logs.meaning import LogFact
+from istiodoctor.mesh.logs.proxylogs import Disconnection
 from istiodoctor.model.ref import Place
 
 EXPIRED = "certificate has expired"

@@ -13,7 +13,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.denials import Denial
+from istiodoctor.mesh.logs.denials import Denial
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.wording import listing

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor_checks.redirects.ways_out import (
     circle_seen,

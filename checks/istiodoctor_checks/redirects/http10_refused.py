@@ -14,8 +14,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.http10 import ObsoleteHttp
-from istiodoctor.mesh.log_table import Meaning
+from istiodoctor.mesh.logs.http10 import ObsoleteHttp
+from istiodoctor.mesh.logs.table import Meaning
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hops import Loop
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects.ways_out import (

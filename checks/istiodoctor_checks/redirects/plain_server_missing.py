@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.plainanswers import PlainKind, from_outside
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.twins import PlainTwin
+from istiodoctor.mesh.wire.plainanswers import PlainKind, from_outside
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch

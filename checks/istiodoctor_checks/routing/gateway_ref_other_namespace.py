@@ -9,7 +9,7 @@ from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.misrouting import LostReference
 from istiodoctor.mesh.routing import ReferenceState
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field

@@ -7,7 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.misrouting import UnservedHost
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch, set_field
 from istiodoctor_checks.wording import listing

@@ -7,7 +7,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.passing import IgnoredTlsRoutes
-from istiodoctor.mesh.testimony import Claim
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.destinations import written
 from istiodoctor_checks.fixes import json_patch

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.doors import Unreached
+from istiodoctor.mesh.wire.doors import Unreached
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import handshake_evidence
 

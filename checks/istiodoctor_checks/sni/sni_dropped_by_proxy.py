@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.clients import SNI_ANNOTATION, SilentProxy
-from istiodoctor.mesh.interposed import MuteProxy
+from istiodoctor.mesh.wire.interposed import MuteProxy
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field

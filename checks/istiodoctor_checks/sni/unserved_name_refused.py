@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.unserved import UnservedName, WhyUnserved
+from istiodoctor.mesh.wire.unserved import UnservedName, WhyUnserved
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import handshake_evidence
 

@@ -1,0 +1,1 @@
+"""What the Envoys of the gateways hold, beside what the objects say they should."""

@@ -1,0 +1,1 @@
+"""What logs say, line by line, and what that means for gateways."""

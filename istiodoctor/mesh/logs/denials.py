@@ -1,0 +1,102 @@
+"""Requests that an AuthorizationPolicy denied at a gateway, as its access log shows."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
+from istiodoctor.mesh.policies import PolicyQuestions
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.istio import AuthorizationPolicy
+from istiodoctor.model.kind import ISTIO_SECURITY
+from istiodoctor.model.ref import Place, Ref
+
+_MATCHED = re.compile(r"ns\[(?P<namespace>[\w.-]{1,253})\]-policy\[(?P<name>[\w.-]{1,253})\]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Denial:
+    """Requests that a gateway answered with 403, by the policy that did it."""
+
+    workload: Workload
+    facts: tuple[LogFact, ...]
+    """Oldest first."""
+    policy: Ref | None
+    """The DENY policy that matched; None where no ALLOW policy did."""
+    allowing: tuple[AuthorizationPolicy, ...] = ()
+    """The ALLOW policies that apply there, where none of them matched."""
+    peers: tuple[Place, ...] = ()
+    """Those of their fields that compare public addresses with the nearest peer's."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that clients asked for."""
+        return tuple(dict.fromkeys(fact.host for fact in self.facts if fact.host))
+
+
+class DenialQuestions(ProxyLogQuestions, PolicyQuestions):
+    """403 at the gateway."""
+
+    @question(
+        logs={Meaning.RBAC_DENIED},
+        rests_on=[
+            ProxyLogQuestions.log_facts,
+            ProxyLogQuestions.workload_of,
+            ProxyLogQuestions.servers_by_workload,
+            PolicyQuestions.policies_allowing,
+        ],
+    )
+    def denials(self) -> tuple[Denial, ...]:
+        """Return the requests that gateways denied, by gateway workload and policy."""
+        gateways = self.servers_by_workload()
+        found: dict[tuple[Workload, Ref | None], list[LogFact]] = defaultdict(list)
+        for fact in self.log_facts(Meaning.RBAC_DENIED):
+            workload = self.workload_of(fact)
+            if workload in gateways and workload:
+                found[workload, _matched(fact)].append(fact)
+        return tuple(
+            self._denial(workload, policy, facts) for (workload, policy), facts in found.items()
+        )
+
+    def _denial(self, workload: Workload, policy: Ref | None, facts: list[LogFact]) -> Denial:
+        allowing = () if policy else self.policies_allowing(workload)
+        return Denial(
+            workload=workload,
+            facts=tuple(facts),
+            policy=policy,
+            allowing=allowing,
+            peers=tuple(place for each in allowing for place in _public_peers(each)),
+        )
+
+
+def _matched(fact: LogFact) -> Ref | None:
+    found = _MATCHED.search(fact.reason)
+    if found is None:
+        return None
+    return Ref(ISTIO_SECURITY, "AuthorizationPolicy", found["namespace"], found["name"])
+
+
+def _public_peers(policy: AuthorizationPolicy) -> Iterator[Place]:
+    """Yield the `ipBlocks` with public addresses: those of clients, not of nodes or pods."""
+    for index, rule in enumerate(policy.spec.rules):
+        for i, origin in enumerate(_list(rule, "from")):
+            source = origin.get("source") if isinstance(origin, dict) else None
+            if any(_is_public(block) for block in _list(source, "ipBlocks")):
+                yield policy.at(f"/spec/rules/{index}/from/{i}/source/ipBlocks")
+
+
+def _list(value: Any, key: str) -> list[Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _is_public(block: Any) -> bool:
+    try:
+        return isinstance(block, str) and ip_network(block, strict=False).is_global
+    except ValueError:
+        return False

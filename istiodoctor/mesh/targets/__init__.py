@@ -1,0 +1,1 @@
+"""What is worth a look on the wire: plain lists for the probes."""

@@ -1,0 +1,108 @@
+"""HTTP-01 challenges as their issuer would ask for them: what to ask, and where."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from istiodoctor.mesh.challenges import ChallengeQuestions
+from istiodoctor.mesh.exposure import Exposure
+from istiodoctor.mesh.hosts import PROBE_LABEL
+from istiodoctor.mesh.issuance import ONGOING
+from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import ACME_PREFIX, HTTP_PORT
+from istiodoctor.mesh.stalls import HTTP01
+from istiodoctor.mesh.targets.doorways import (
+    Doorway,
+    DoorwayQuestions,
+    named_doors,
+    port_doors,
+)
+from istiodoctor.mesh.targets.inquiries import Ranked
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.observation import HttpTarget, PortDoor, Via
+
+MOST_CHALLENGES = 20
+MOST_TOKEN = 128
+FROM_OUTSIDE, AT_POD = 1, 0
+"""Ranks: what the issuer would see goes with the addresses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedChallenge:
+    """A path to ask for, as an issuer does."""
+
+    host: str
+    token: str
+    """Of a Challenge that waits; empty where the path alone is the question."""
+
+    @property
+    def url(self) -> str:
+        """Port 80 and no other: that is where issuers ask."""
+        return f"http://{self.host}{ACME_PREFIX}{self.token or PROBE_LABEL}"
+
+    @property
+    def answer_begins(self) -> str:
+        """The right answer is the token, a dot and what nobody here needs to know."""
+        return f"{self.token}." if self.token else ""
+
+
+class AcmeTargetQuestions(DoorwayQuestions, ChallengeQuestions):
+    """Requests for challenges."""
+
+    @question(rests_on=[ChallengeQuestions.challenges, ChallengeQuestions.blocked_challenges])
+    def asked_challenges(self) -> tuple[AskedChallenge, ...]:
+        """Return what issuers ask for, those that wait first, bounded.
+
+        For a challenge that is only to come, whether its path is redirected is the question.
+        """
+        waiting = (
+            AskedChallenge(host=each.spec.dns_name.lower(), token=each.spec.token)
+            for each in self.challenges()
+            if each.spec.type == HTTP01
+            and each.status.state in ONGOING
+            and _is_token(each.spec.token)
+            and each.spec.dns_name
+        )
+        to_come = (
+            AskedChallenge(host=each.host, token="")
+            for each in self.blocked_challenges()
+            if each.challenge is None and "*" not in each.host
+        )
+        return tuple(dict.fromkeys((*waiting, *to_come)))[:MOST_CHALLENGES]
+
+    def _challenge_targets(
+        self, workload: Workload, listeners: list[Listener], ways: tuple[Doorway, ...]
+    ) -> Iterator[Ranked]:
+        for asked in self.asked_challenges():
+            if not self._is_for(workload, asked.host):
+                continue
+            target = HttpTarget(
+                url=asked.url, doors=(), host=asked.host, answer_begins=asked.answer_begins
+            )
+            for way in ways:
+                if way.via is Via.SERVICE_ADDRESS and asked.token:
+                    yield FROM_OUTSIDE, replace(target, doors=_with_port_80(way, listeners))
+                elif way.rank == AT_POD:
+                    doors = port_doors(way, listeners)
+                    if any((each.scheme, each.port) == ("http", HTTP_PORT) for each in doors):
+                        yield AT_POD, replace(target, doors=doors)
+            if asked.token and self.exposure(workload) is Exposure.OUTSIDE:
+                yield FROM_OUTSIDE, replace(target, doors=named_doors(workload, asked.host))
+
+    def _is_for(self, workload: Workload, host: str) -> bool:
+        return bool(self.plain_hosts_for(workload, host) or self.tls_hosts_meeting(workload, host))
+
+
+def _with_port_80(way: Doorway, listeners: list[Listener]) -> tuple[PortDoor, ...]:
+    """Return the ports of an address, and its port 80 also where the Service has none."""
+    doors = port_doors(way, listeners)
+    if any((each.scheme, each.port) == ("http", HTTP_PORT) for each in doors) or not doors:
+        return doors
+    door = replace(doors[0].door, port=HTTP_PORT)
+    return (*doors, PortDoor(scheme="http", port=HTTP_PORT, door=door))
+
+
+def _is_token(token: str) -> bool:
+    """Whether this is what RFC 8555 calls a token: base64url, and of a sane length."""
+    plain = token.replace("-", "").replace("_", "")
+    return 0 < len(token) <= MOST_TOKEN and plain.isascii() and plain.isalnum()

@@ -1,0 +1,144 @@
+"""Which requests would show what clients get over HTTP."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from istiodoctor.mesh.exposure import HTTPS_PORT
+from istiodoctor.mesh.hosts import is_wildcard
+from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.redirects import HTTP_PORT
+from istiodoctor.mesh.targets.doorways import (
+    Doorway,
+    DoorwayQuestions,
+    is_for_clients,
+    named_doors,
+    port_doors,
+    url_of,
+)
+from istiodoctor.mesh.trace.matching import Arrival
+from istiodoctor.mesh.trace.requests import MOST_URL, Request
+from istiodoctor.mesh.trace.virtualhosts import Route, VirtualHostQuestions
+from istiodoctor.mesh.wire.certificates import WireQuestions
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.observation import HttpTarget, TlsTarget
+
+Ranked = tuple[int, TlsTarget | HttpTarget]
+
+MOST_PATHS = 20
+"""How many routes of a host are asked for a path that they take."""
+BY_NAME = 5
+"""The rank of what names resolve to: behind the gateway's own addresses."""
+
+
+class InquiryQuestions(DoorwayQuestions, WireQuestions, VirtualHostQuestions):
+    """Requests to gateways, as clients and proxies before them would send them."""
+
+    def _http_targets(
+        self,
+        listener: Listener,
+        listeners: list[Listener],
+        ways: tuple[Doorway, ...],
+        outside: frozenset[str],
+    ) -> Iterator[Ranked]:
+        is_tls = listener.is_tls
+        scheme = "https" if is_tls else "http"
+        near = [(way, port_doors(way, listeners)) for way in ways if way.rank <= 2]
+        bare = [(way, port_doors(way, [listener])) for way in ways if _is_open(way)]
+        is_told = False
+        for server in listener.servers:
+            if not (server.routes_http and is_for_clients(server)):
+                continue
+            for host, name in self._names(server, listener, outside):
+                for way, doors in near:
+                    for port, _ in list(way.doors_to(listener))[:1]:
+                        url = url_of(scheme, name, port)
+                        target = HttpTarget(url=url, doors=doors, host=host, server=server.id)
+                        yield way.rank, target
+                        if server.https_redirect and way.rank == 0 and not is_told:
+                            is_told = True  # all servers of a listener trust the same proxies
+                            yield from _told(target)
+                asked = HttpTarget(
+                    url=f"{scheme}://{name}/", doors=(), host=host, server=server.id
+                )
+                yield from self._by_name(listener, asked, name, is_tls=is_tls)
+                if is_tls and not self._is_served(listener.workload, name, is_tls=False):
+                    url = url_of("http", name, HTTP_PORT)
+                    yield from ((2, replace(asked, url=url, doors=doors)) for _, doors in bare)
+
+    def _by_name(
+        self, listener: Listener, asked: HttpTarget, name: str, *, is_tls: bool
+    ) -> Iterator[Ranked]:
+        """Yield what a client asks for who knows nothing but the name."""
+        workload = listener.workload
+        port = HTTPS_PORT if is_tls else HTTP_PORT
+        if is_wildcard(asked.host) or not self._is_public(workload, listener, port):
+            return
+        target = replace(asked, doors=named_doors(workload, name))
+        yield BY_NAME, target
+        if not self._is_served(workload, name, is_tls=not is_tls):
+            # What stands before a gateway may answer, or end TLS, where the gateway does not.
+            yield BY_NAME, replace(target, url=f"{'http' if is_tls else 'https'}://{name}/")
+
+    def _is_served(self, workload: Workload, name: str, *, is_tls: bool) -> bool:
+        if is_tls:
+            return bool(self.tls_hosts_meeting(workload, name))
+        return bool(self.plain_hosts_for(workload, name))
+
+    def _on_a_route(self, target: HttpTarget) -> HttpTarget:
+        """Return a request for a path that a route of its host takes, where `/` is taken by none.
+
+        Asked of few: on a plain listener every server may add to a host's routes.
+        """
+        server = self.servers_by_id().get(target.server)
+        request = _request(target.url)
+        if server is None or request is None or request.path != "/":
+            return target
+        for listener in self.listeners_of(server):
+            found = self.virtual_host(
+                listener, server if listener.is_tls else None, request.virtual_host
+            )
+            if found and not found.redirects:
+                path = _path_taken(found.routes, request, listener.workload)
+                return replace(target, url=target.url.removesuffix("/") + path)
+        return target
+
+
+def _is_open(way: Doorway) -> bool:
+    """Whether this is an address with a port 80, wherever that leads."""
+    return way.rank == 1 and any(named == HTTP_PORT for named, *_ in way.ports)
+
+
+def _request(url: str) -> Request | None:
+    try:
+        return Request.of_url(url)
+    except ValueError:  # a Gateway may name hosts that no URL has
+        return None
+
+
+def _path_taken(routes: tuple[Route, ...], request: Request, workload: Workload) -> str:
+    """Return `/` where a route takes it, else the first path that one does."""
+    paths = ("/", *filter(None, map(_literal, routes[:MOST_PATHS])))
+    for path in dict.fromkeys(paths):
+        asked = Arrival(request=replace(request, path=path), scheme=request.scheme)
+        if any(route.takes(asked, workload) for route in routes):
+            return path
+    return "/"
+
+
+def _literal(route: Route) -> str:
+    """Return the path, or its beginning, that a route is for; empty where there is no such."""
+    if route.bound is None:
+        path = route.api_match.path
+        written = path.value if path.type in ("Exact", "PathPrefix") else ""
+    else:
+        uri = route.match.uri
+        written = (uri.exact or uri.prefix or "") if uri else ""
+    is_path = written.startswith("/") and written.isascii() and written.isprintable()
+    plain = is_path and len(written) < MOST_URL and not set(written) & set(" ?#")
+    return written if plain else ""
+
+
+def _told(target: HttpTarget) -> Iterator[Ranked]:
+    """Yield the same request as proxies before the gateway would send it."""
+    for proto in ("https", "http"):
+        yield 2, replace(target, forwarded_proto=proto)

@@ -1,0 +1,222 @@
+"""Where a request comes in: what stands before a gateway, its Service, the port in the pod."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from istiodoctor.mesh.exposure import ExposureQuestions, PortRoute
+from istiodoctor.mesh.frontproxy import Front
+from istiodoctor.mesh.hosts import ANY, covers
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.trace.matching import Arrival
+from istiodoctor.mesh.trace.requests import Request, is_address
+from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState, service_hop
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Service
+
+FORWARDED_PROTO = "x-forwarded-proto"
+_OUTERMOST = ("LoadBalancer", "NodePort")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One way to a port of a gateway's pods."""
+
+    hops: tuple[Hop, ...]
+    target: int | None
+    """The port in the pod; None where the way ends before it."""
+    is_tls: bool
+    """Whether TLS comes as far as the pod."""
+    front: Front | None = None
+
+
+class EntryQuestions(ExposureQuestions):
+    """From a URL to a port of a gateway's pods."""
+
+    @question(rests_on=[ExposureQuestions.servers_by_workload])
+    def serving_workloads(self, request: Request) -> tuple[Workload, ...]:
+        """Return the gateway workloads that a request may be meant for.
+
+        Those with a server for its name, or for any name where no other has it; for an address
+        those whose Services have it.
+        """
+        servers = self.servers_by_workload()
+        if is_address(request.host):
+            addressed = [each for each in servers if self._is_at(each, request.host)]
+            if addressed:
+                return tuple(addressed)
+        name = request.server_name or request.virtual_host
+        named: list[Workload] = []
+        open_to_all: list[Workload] = []
+        for workload, each in servers.items():
+            names = {host for server in each for host in server.names}
+            if any(host != ANY and covers(host, name) for host in names):
+                named.append(workload)
+            elif ANY in names:
+                open_to_all.append(workload)
+        return tuple(named or open_to_all)
+
+    def _is_at(self, workload: Workload, address: str) -> bool:
+        return any(address in addresses_of(each) for each in self.services_of(workload))
+
+    @question(
+        Kind.SERVICE,
+        rests_on=[
+            ExposureQuestions.port_routes,
+            ExposureQuestions.fronts_for,
+            ExposureQuestions.plain_hosts_for,
+            ExposureQuestions.tls_hosts_meeting,
+            ExposureQuestions.listening_ports,
+        ],
+    )
+    def entries(self, request: Request, workload: Workload) -> tuple[Entry, ...]:
+        """Return the ways to the pods: one for each port in the pod that they lead to."""
+        name = request.server_name or request.virtual_host
+        direct = tuple(self._direct(request, workload))
+        front = self._front(request, workload, name, direct)
+        if front is None:
+            return direct
+        if request.scheme == "http":
+            hop = _front_hop(front, "redirects to https://")
+            return (Entry(hops=(hop,), target=None, is_tls=False, front=front),)
+        return (self._behind(front, workload, name, direct),)
+
+    def _direct(self, request: Request, workload: Workload) -> Iterator[Entry]:
+        is_tls = request.scheme == "https"
+        routes = self.port_routes(workload)
+        if not routes:
+            yield self._without_service(request.port, workload, is_tls=is_tls)
+            return
+        leading = [each for each in routes if _leads(each, request.port)]
+        if not leading:
+            yield Entry(hops=(_closed(routes, request.port),), target=None, is_tls=is_tls)
+        by_target: dict[int | None, list[PortRoute]] = {}
+        for route in sorted(leading, key=_outermost_first):
+            by_target.setdefault(route.target, []).append(route)
+        for target, each in by_target.items():
+            yield Entry(hops=(_entry_hop(each, request.port),), target=target, is_tls=is_tls)
+
+    def _without_service(self, port: int, workload: Workload, *, is_tls: bool) -> Entry:
+        """Return the way to pods that no known Service leads to, if there is one."""
+        ports = [each for one in workload.spec.containers for each in one.ports]
+        bound = [each for each in ports if each.host_port == port]
+        if workload.spec.host_network or bound:
+            target = bound[0].container_port if bound else port
+            hop = _without(OK, f"port {port} of the node leads to the pods")
+            return Entry(hops=(hop,), target=target, is_tls=is_tls)
+        if workload.is_known and self._is_complete(Kind.SERVICE, workload.namespace):
+            hop = _without(BROKEN, "no Service selects the pods")
+            return Entry(hops=(hop,), target=None, is_tls=is_tls)
+        hop = _without(UNKNOWN, "what leads to the pods is not known")
+        return Entry(hops=(hop,), target=self.listening_ports(workload, port)[0], is_tls=is_tls)
+
+    def _front(
+        self, request: Request, workload: Workload, name: str, direct: tuple[Entry, ...]
+    ) -> Front | None:
+        """Return what answers, or ends TLS, before a request reaches the gateway."""
+        targets = {each.target for each in direct}
+        fronts = self.fronts_for(workload, name) if name else ()
+        if request.scheme == "http":
+            return next((each for each in fronts if each.redirects_to_https), None)
+        return next(
+            (
+                each
+                for each in fronts
+                if each.terminates_tls
+                # The annotated load balancer of a Service ends TLS at some of its ports only.
+                and (not is_of_service(each) or each.plain_port in targets)
+            ),
+            None,
+        )
+
+    def _behind(
+        self, front: Front, workload: Workload, name: str, direct: tuple[Entry, ...]
+    ) -> Entry:
+        """Return the way through something that ends TLS and goes on in plain HTTP."""
+        target, hop = front.plain_port, _front_hop(front, "ends TLS, and goes on in plain HTTP")
+        if target is None:
+            plain = self.plain_hosts_for(workload, name)
+            target = plain[0].listener.port if plain else direct[0].target if direct else None
+            if self.tls_hosts_meeting(workload, name):
+                text = f"{hop.text}; that it speaks no TLS to the gateway is taken for granted"
+                hop = replace(hop, state=UNKNOWN, text=text)
+        inner = next((each for each in self.port_routes(workload) if each.target == target), None)
+        service = (service_hop(inner.service, _leading(inner)),) if inner else ()
+        return Entry(hops=(hop, *service), target=target, is_tls=False, front=front)
+
+    @question(rests_on=[ExposureQuestions.trusted_proxies])
+    def arrival(self, request: Request, entry: Entry, workload: Workload) -> Arrival:
+        """Return a request as Envoy has it, with the scheme that it takes it to have."""
+        trusted = self.trusted_proxies(workload)
+        front = entry.front.sends_x_forwarded_proto if entry.front else ""
+        told = front or request.header(FORWARDED_PROTO) or ""
+        scheme: str | None = "https" if entry.is_tls else "http"
+        if told in ("http", "https") and told != scheme and trusted != 0:
+            scheme = told if trusted else None
+        return Arrival(request=request, scheme=scheme)
+
+
+def _leads(route: PortRoute, port: int) -> bool:
+    is_node_port = route.service.spec.type in _OUTERMOST and route.port.node_port == port
+    return route.port.port == port or is_node_port
+
+
+def _outermost_first(route: PortRoute) -> int:
+    kind = route.service.spec.type
+    return _OUTERMOST.index(kind) if kind in _OUTERMOST else len(_OUTERMOST)
+
+
+def addresses_of(service: Service) -> frozenset[str]:
+    """Return the addresses under which clients reach a Service."""
+    spec = service.spec
+    given = (each.ip for each in service.status.load_balancer.ingress)
+    written = (spec.load_balancer_ip, spec.cluster_ip, *spec.external_ips, *given)
+    return frozenset(filter(None, written))
+
+
+def _closed(routes: Iterable[PortRoute], port: int) -> Hop:
+    """Return the hop of Services without the port that a client asks for."""
+    found = tuple(routes)
+    ports = ", ".join(map(str, sorted({each.port.port for each in found})))
+    service = min(found, key=_outermost_first).service
+    text = f"no Service of the pods has port {port}, only {ports}"
+    return Hop(hop="service", ref=service.ref, state=BROKEN, text=text)
+
+
+def _entry_hop(routes: list[PortRoute], port: int) -> Hop:
+    first = routes[0]
+    text = _leading(first, port)
+    if first.target is None:
+        text = f"{text}, a name that no container of the pods declares"
+        return Hop(hop="service", ref=first.service.ref, state=BROKEN, text=text)
+    others = sorted({str(each.service.ref) for each in routes} - {str(first.service.ref)})
+    also = f" (so does {', '.join(others)})" if others else ""
+    return service_hop(first.service, text + also)
+
+
+def _leading(route: PortRoute, port: int = 0) -> str:
+    """Say from where a Service's port can be reached, and where it leads."""
+    spec = route.service.spec
+    given = [each.ip or each.hostname for each in route.service.status.load_balancer.ingress]
+    where = {
+        "LoadBalancer": f"load balancer {', '.join(given) or 'without an address in its status'}",
+        "NodePort": f"node port {route.port.node_port or 'of any number'}",
+    }.get(spec.type, f"{spec.type}, inside the cluster")
+    if port and port == route.port.node_port:
+        where = f"node port {port}"
+    target = route.port.target_port if route.target is None else route.target
+    return f"{where}, port {route.port.port} leads to port {target} of the pods"
+
+
+def _front_hop(front: Front, does: str) -> Hop:
+    text = f"{front.text}: {does}"
+    return Hop(hop="front", ref=front.place.ref if front.place else None, state=OK, text=text)
+
+
+def _without(state: HopState, text: str) -> Hop:
+    return Hop(hop="service", ref=None, state=state, text=text)
+
+
+def is_of_service(front: Front) -> bool:
+    """Whether what stands before a gateway is the load balancer of its own Service."""
+    return front.place is not None and front.place.ref.kind == "Service"

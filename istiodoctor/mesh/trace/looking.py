@@ -1,0 +1,222 @@
+"""Where one request can be looked at on its way: at pods, at addresses, where its name points.
+
+Only GET and HEAD, only hosts that the mesh serves, no header but a client's own and those typed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from istiodoctor.mesh.exposure import Exposure
+from istiodoctor.mesh.hosts import covers
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.targets.doorways import (
+    URL_PORTS,
+    DoorwayQuestions,
+    door_by_name,
+    is_for_clients,
+)
+from istiodoctor.mesh.trace.entries import is_of_service
+from istiodoctor.mesh.trace.journeys import JourneyQuestions, Way
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.sending import can_be_sent, has_secrets, why_not_sent
+from istiodoctor.mesh.workloads import pod_is_ready
+from istiodoctor.model.istio import ServiceEntry
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.observation import (
+    Door,
+    HttpObservation,
+    HttpTarget,
+    PortDoor,
+    TlsObservation,
+    TlsTarget,
+    Via,
+)
+
+MOST_PODS = 5
+MOST_ADDRESSES = 4
+OF_CLUSTERS = "*.cluster.local"
+
+Target = TlsTarget | HttpTarget
+Observation = TlsObservation | HttpObservation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """Handshakes and requests that would show one way of a request."""
+
+    pods: tuple[Target, ...] = ()
+    addresses: tuple[Target, ...] = ()
+    """Load balancers and nodes."""
+    name: tuple[Target, ...] = ()
+    """Where DNS points."""
+    why_not: str = ""
+    """Why nothing is looked at."""
+
+    @property
+    def every(self) -> tuple[Target, ...]:
+        """All of them."""
+        return (*self.pods, *self.addresses, *self.name)
+
+
+class LookingQuestions(DoorwayQuestions, JourneyQuestions):
+    """What to look at for one request."""
+
+    @question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
+    def was_probed(self) -> bool:
+        """Whether the wire was to be looked at."""
+        return not self._snapshot.requested.isdisjoint({Kind.TLS_PROBE, Kind.HTTP_PROBE})
+
+    @question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
+    def observed(self) -> Mapping[Target, Observation]:
+        """Return everything that was seen on the wire, by what was looked at."""
+        seen: tuple[Observation, ...] = (
+            *self._snapshot.tls_observations,
+            *self._snapshot.http_observations,
+        )
+        return {each.target: each for each in seen}
+
+    def why_missed(self, target: Target) -> str:
+        """Say why something that was to be looked at was not."""
+        door = target.door if isinstance(target, TlsTarget) else target.doors[0].door
+        where = door.pod or door.service or door.gateway
+        for each in self._snapshot.unread_of((Kind.TLS_PROBE, Kind.HTTP_PROBE)):
+            if each.covers(where.namespace, where.name) and each.message:
+                return each.message
+        return "the time for probes was over"
+
+    def looks(self, way: Way) -> Looks:
+        """Return where a way can be looked at."""
+        server = self.server_meant(way)
+        why_not = self._why_not(way, server)
+        if why_not or way.workload is None or way.entry is None:
+            return Looks(why_not=why_not)
+        target = server.id if server else ""
+        pods = tuple(self._pod_doors(way))
+        addresses = tuple(self._address_doors(way))
+        names = tuple(self._name_doors(way))
+        # What answers before a gateway has a certificate of its own.
+        outside = "" if way.entry.front else target
+        return Looks(
+            pods=tuple(_at_pods(way, pods, target)),
+            addresses=tuple(_as_clients(way.request, addresses, outside)),
+            name=tuple(self._at_name(way.request, names, outside)),
+        )
+
+    def server_meant(self, way: Way) -> Server | None:
+        """Return the server that a request should reach."""
+        entry, workload = way.entry, way.workload
+        if entry is None or workload is None or entry.target is None:
+            return None
+        listener = self._listener(workload, entry.target)
+        if listener is None:
+            return None
+        name = way.request.server_name if listener.is_tls else way.request.virtual_host
+        return self.server_for(listener, name)
+
+    def _why_not(self, way: Way, server: Server | None) -> str:
+        host = way.request.server_name or way.request.virtual_host
+        if way.workload is None:
+            return "nothing serves it here, and only hosts of the mesh are looked at"
+        if any(covers(name, host) for name in self._outside()):
+            return "a ServiceEntry says that the host is outside the mesh"
+        if server is not None and not is_for_clients(server):
+            return "the server is for proxies of the mesh, not for clients"
+        return ""
+
+    @question(Kind.SERVICE_ENTRY)
+    def _outside(self) -> frozenset[str]:
+        return frozenset(
+            host
+            for each in self._all(ServiceEntry)
+            if each.spec.location != "MESH_INTERNAL"
+            for host in each.spec.hosts
+        )
+
+    def _pod_doors(self, way: Way) -> Iterator[Door]:
+        entry, workload = way.entry, way.workload
+        if entry is None or workload is None or entry.target is None:
+            return
+        ready = [each for each in workload.pods if pod_is_ready(each)]
+        for pod in ready[:MOST_PODS]:
+            yield Door(
+                via=Via.PORT_FORWARD, port=entry.target, gateway=workload.owner, pod=pod.ref
+            )
+
+    def _address_doors(self, way: Way) -> Iterator[Door]:
+        entry, workload = way.entry, way.workload
+        if entry is None or workload is None or (entry.front and not is_of_service(entry.front)):
+            return
+        found = [
+            door
+            for place in self._address_ways(workload)
+            for named, target, door in place.ports
+            if target == entry.target and (named == way.request.port or door.via is Via.NODE_PORT)
+        ]
+        yield from list(dict.fromkeys(found))[:MOST_ADDRESSES]
+
+    def _name_doors(self, way: Way) -> Iterator[Door]:
+        entry, workload, name = way.entry, way.workload, way.request.server_name
+        if entry is None or workload is None or not name or covers(OF_CLUSTERS, name):
+            return
+        if entry.front or self.exposure(workload) is not Exposure.INSIDE:
+            yield door_by_name(workload, name, way.request.port)
+
+    def _at_name(self, request: Request, doors: tuple[Door, ...], server: str) -> Iterator[Target]:
+        """Yield what to ask where DNS points: typed headers go to nobody without a good name."""
+        for target in _as_clients(request, doors, server):
+            if isinstance(target, TlsTarget):
+                yield target
+                handshake = self.observed().get(target)
+                is_verified = isinstance(handshake, TlsObservation) and handshake.verified
+                if has_secrets(request) and not is_verified:
+                    return
+            elif request.scheme == "https" or not has_secrets(request):
+                yield target
+
+
+def _at_pods(way: Way, doors: tuple[Door, ...], server: str) -> Iterator[Target]:
+    """Yield a handshake with every pod, and a request to the first; TLS may end before them."""
+    entry, request = way.entry, way.request
+    if entry is None:
+        return
+    if entry.is_tls:
+        for door in doors:
+            yield _handshake(request, door, server)
+        yield from _asked(request, doors[:1], server)
+        return
+    proto = entry.front.sends_x_forwarded_proto if entry.front else ""
+    port = URL_PORTS["http"] if request.port == URL_PORTS["https"] else request.port
+    if request.scheme == "https":
+        request = replace(request, scheme="http", port=port)
+    yield from _asked(request, doors[:1], server, proto)
+
+
+def _as_clients(request: Request, doors: tuple[Door, ...], server: str) -> Iterator[Target]:
+    if request.scheme == "https":
+        for door in doors:
+            yield _handshake(request, door, server)
+    yield from _asked(request, doors, server)
+
+
+def _handshake(request: Request, door: Door, server: str) -> TlsTarget:
+    name = request.server_name
+    return TlsTarget(door=door, host=name, sni=name, server=server)
+
+
+def _asked(
+    request: Request, doors: tuple[Door, ...], server: str, proto: str = ""
+) -> Iterator[Target]:
+    if why_not_sent(request):
+        return
+    for door in doors:
+        yield HttpTarget(
+            url=request.url,
+            doors=(PortDoor(scheme=request.scheme, port=request.port, door=door),),
+            host=request.virtual_host,
+            server=server,
+            forwarded_proto=proto,
+            method=request.method,
+            headers=tuple(each for each in request.headers if can_be_sent(*each)),
+            follows_redirects=False,
+        )

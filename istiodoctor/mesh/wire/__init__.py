@@ -1,0 +1,1 @@
+"""What handshakes and requests showed, beside what the objects promise."""

@@ -1,0 +1,188 @@
+"""Where a gateway answers: pods that refuse, addresses that are silent or somebody else's."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.wire.certificates import WireQuestions
+from istiodoctor.model.observation import Door, Outcome, TlsObservation, Via
+
+PRIVATE = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
+    )
+)
+"""Where the inside of networks is numbered (RFC 1918, RFC 6598, RFC 4193)."""
+SILENT = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNREACHABLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusedHandshake:
+    """A host whose TLS a pod does not speak, though a server is configured for it."""
+
+    server: Server
+    host: str
+    handshakes: tuple[TlsObservation, ...]
+    """Those that failed at pods."""
+    elsewhere: tuple[TlsObservation, ...]
+    """Those that another pod completed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Foreign:
+    """A name that resolves to something that is not this gateway."""
+
+    server: Server
+    host: str
+    observation: TlsObservation
+    own: tuple[str, ...]
+    """The addresses of the gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unreached:
+    """An address that does not answer for a gateway whose pods do."""
+
+    server: Server
+    door: Door
+    observations: tuple[TlsObservation, ...]
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether only some network's inside can reach it, so that silence outside is no fault.
+
+        A private address, unless it refuses: then somebody is there.
+        """
+        if any(each.outcome is Outcome.REFUSED for each in self.observations):
+            return False
+        found = {address for each in self.observations for address in each.addresses}
+        return all(map(is_private, found or {self.door.address}))
+
+
+class DoorQuestions(WireQuestions):
+    """Handshakes that did not come about."""
+
+    @question(rests_on=[WireQuestions.handshakes])
+    def refused_handshakes(self) -> tuple[RefusedHandshake, ...]:
+        """Return the hosts that pods refuse TLS for, with no client certificate in question."""
+        return tuple(
+            refused
+            for server, seen in self.handshakes().items()
+            for host, group in _by_host(seen).items()
+            if (refused := _refused(server, host, group))
+        )
+
+    @question(rests_on=[WireQuestions.handshakes])
+    def client_certificates_required(
+        self,
+    ) -> tuple[tuple[Server, tuple[TlsObservation, ...]], ...]:
+        """Return the servers that turned a client away for having no certificate."""
+        found = (
+            (server, tuple(filter(_is_turned_away, seen)))
+            for server, seen in self.handshakes().items()
+        )
+        return tuple((server, seen) for server, seen in found if seen)
+
+    @question(
+        rests_on=[
+            WireQuestions.handshakes,
+            WireQuestions.fronts_for,
+            WireQuestions.workloads_of,
+        ]
+    )
+    def foreign_names(self) -> tuple[Foreign, ...]:
+        """Return the names that resolve to an address that is not the gateway's.
+
+        Silent where something is known to stand before it, where the other side has the same
+        certificate, and where it has one that clients accept.
+        """
+        return tuple(
+            foreign
+            for server, seen in self.handshakes().items()
+            for each in seen
+            if each.target.door.via is Via.DNS and (foreign := self._foreign(server, each, seen))
+        )
+
+    def _foreign(
+        self, server: Server, seen: TlsObservation, beside: tuple[TlsObservation, ...]
+    ) -> Foreign | None:
+        addressed = [each for each in beside if each.target.door.via is Via.SERVICE_ADDRESS]
+        own = {address for each in addressed for address in each.addresses}
+        own |= {each.target.door.address for each in addressed}
+        fronts = any(
+            self.fronts_for(workload, seen.target.host) for workload in self.workloads_of(server)
+        )
+        if not own or not seen.addresses or own & set(seen.addresses) or fronts or seen.verified:
+            return None
+        leaves = {each.leaf.fingerprint_sha256 for each in beside if each.leaf and each != seen}
+        if seen.leaf and seen.leaf.fingerprint_sha256 in leaves:
+            return None
+        return Foreign(
+            server=server, host=seen.target.host, observation=seen, own=tuple(sorted(own))
+        )
+
+    @question(rests_on=[WireQuestions.handshakes])
+    def unreached_addresses(self) -> tuple[Unreached, ...]:
+        """Return the addresses that stay silent for gateways whose pods answer."""
+        found: dict[Door, list[TlsObservation]] = defaultdict(list)
+        servers: dict[Door, Server] = {}
+        for server, seen in self.handshakes().items():
+            if any(_is_at_pod(each) and each.leaf for each in seen):
+                for each in seen:
+                    if each.target.door.via in (Via.SERVICE_ADDRESS, Via.NODE_PORT):
+                        found[each.target.door].append(each)
+                        servers.setdefault(each.target.door, server)
+        return tuple(
+            Unreached(server=servers[door], door=door, observations=tuple(each))
+            for door, each in found.items()
+            if all(seen.outcome in SILENT for seen in each)
+        )
+
+
+def _by_host(seen: Iterable[TlsObservation]) -> Mapping[str, list[TlsObservation]]:
+    found: dict[str, list[TlsObservation]] = defaultdict(list)
+    for each in seen:
+        if each.target.sni and _is_at_pod(each):
+            found[each.target.host].append(each)
+    return found
+
+
+def _is_at_pod(seen: TlsObservation) -> bool:
+    return seen.target.door.via is Via.PORT_FORWARD
+
+
+def _refused(server: Server, host: str, group: list[TlsObservation]) -> RefusedHandshake | None:
+    failed = tuple(each for each in group if _is_refusal(each))
+    return (
+        RefusedHandshake(
+            server=server,
+            host=host,
+            handshakes=failed,
+            elsewhere=tuple(each for each in group if each.outcome is Outcome.HANDSHAKE),
+        )
+        if failed
+        else None
+    )
+
+
+def _is_refusal(seen: TlsObservation) -> bool:
+    refusals = (Outcome.ALERT, Outcome.RESET, Outcome.REFUSED, Outcome.NOT_TLS)
+    return seen.outcome in refusals and not seen.client_certificate_requested
+
+
+def is_private(address: str) -> bool:
+    """Whether an address belongs to the inside of some network; a name does not."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return found.is_loopback or any(found in each for each in PRIVATE)
+
+
+def _is_turned_away(seen: TlsObservation) -> bool:
+    is_refused = seen.outcome in (Outcome.ALERT, Outcome.RESET)
+    return seen.client_certificate_requested and is_refused

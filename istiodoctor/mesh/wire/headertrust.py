@@ -1,0 +1,84 @@
+"""Whether gateways were seen to go by X-Forwarded-Proto, beside what they are configured to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own, leads_to
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.observation import HttpObservation, HttpStep, Via
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeaderTrust:
+    """What a redirecting server did with requests that claim to come by https."""
+
+    plain: PlainHost
+    trusts: bool
+    """Whether it let pass what claims https, and redirected the rest."""
+    steps: tuple[HttpStep, ...]
+    """What was told https, and what was not."""
+
+
+class HeaderTrustQuestions(ReplyQuestions):
+    """X-Forwarded-Proto on the wire."""
+
+    @question(rests_on=[ReplyQuestions.requests, ReplyQuestions.plain_hosts_for])
+    def header_trust(self) -> Mapping[Workload, HeaderTrust]:
+        """Return, for the gateways whose redirects were put to the test, how they took it."""
+        told: dict[str, dict[str, tuple[PlainHost, HttpStep]]] = {}
+        for _, seen in self.requests():
+            proto = seen.target.forwarded_proto
+            if proto and (plain := self._redirecting(seen)):
+                told.setdefault(_key(seen), {})[proto] = (plain, seen.steps[0])
+        found: dict[Workload, HeaderTrust] = {}
+        for each in told.values():
+            if "https" in each and "http" in each and (trust := _trust(each)):
+                found.setdefault(trust.plain.workload, trust)
+        return found
+
+    def _redirecting(self, seen: HttpObservation) -> PlainHost | None:
+        """Return the host that a request at a pod was sent to, if its server redirects."""
+        door = seen.steps[0].door
+        request = _request(seen.target.url)
+        server = self.servers_by_id()[seen.target.server]
+        if door is None or door.via is not Via.PORT_FORWARD or request is None:
+            return None
+        for workload in self.workloads_of(server):
+            if workload.owner == door.gateway:
+                for plain in self.plain_hosts_for(workload, request.host)[:1]:
+                    return plain if plain.redirect is RedirectKind.SERVER else None
+        return None
+
+    @question(rests_on=[header_trust, ReplyQuestions.trusted_proxies])
+    def disregarded_topologies(self) -> tuple[tuple[HeaderTrust, int], ...]:
+        """Return where a gateway does other than its configuration says, with what that says."""
+        return tuple(
+            (trust, configured)
+            for workload, trust in self.header_trust().items()
+            for configured in (self.trusted_proxies(workload),)
+            if configured is not None and bool(configured) is not trust.trusts
+        )
+
+
+def _trust(told: Mapping[str, tuple[PlainHost, HttpStep]]) -> HeaderTrust | None:
+    """Judge two answers: None where what claims http is not redirected either."""
+    plain, as_https = told["https"]
+    _, as_http = told["http"]
+    if not (leads_to(as_http, "https") and is_own(as_http) and as_https.status):
+        return None
+    trusts = not (leads_to(as_https, "https") and is_own(as_https))
+    return HeaderTrust(plain=plain, trusts=trusts, steps=(as_https, as_http))
+
+
+def _key(seen: HttpObservation) -> str:
+    return f"{seen.target.url} {seen.steps[0].door}"
+
+
+def _request(url: str) -> Request | None:
+    try:
+        return Request.of_url(url)
+    except ValueError:
+        return None

@@ -1,0 +1,116 @@
+"""What browsers keep: permanent redirects, and the word that a host is for HTTPS only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from istiodoctor.mesh.exposure import Exposure
+from istiodoctor.mesh.hops import HopQuestions
+from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions
+from istiodoctor.model.observation import HttpStep
+
+PERMANENT = frozenset({301, 308})
+AGE, BELOW_TOO = "max-age", "includesubdomains"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Remembered:
+    """A loop that browsers go on in by themselves, once it is mended."""
+
+    loop: Loop
+    steps: tuple[HttpStep, ...]
+    """The answers that they keep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ForcedHost:
+    """A host that is served in plain HTTP alone, below one that forbids that to browsers."""
+
+    plain: PlainHost
+    step: HttpStep
+    """Where it was said."""
+    above: str
+    """The host that said it."""
+
+
+class MemoryQuestions(ReplyQuestions, HopQuestions):
+    """Answers with a long life."""
+
+    @question(rests_on=[ReplyQuestions.loops])
+    def remembered_loops(self) -> tuple[Remembered, ...]:
+        """Return the loops with redirects that browsers keep for good."""
+        return tuple(
+            Remembered(loop=loop, steps=kept)
+            for loop in self.loops()
+            if (kept := tuple(filter(_is_kept, loop.observation.steps)))
+        )
+
+    @question(rests_on=[ReplyQuestions.requests])
+    def _strict_parents(self) -> HostIndex[tuple[HttpStep, str]]:
+        """Return, under the wildcard of what is below them, the hosts that bind all below."""
+        return HostIndex(
+            (f"*.{host}", (step, host))
+            for _, seen in self.requests()
+            for step in seen.steps
+            if step.url.startswith("https:") and binds_below(step.strict_transport_security)
+            for host in _hosts(step.url)
+        )
+
+    @question(
+        rests_on=[
+            _strict_parents,
+            HopQuestions.plain_hosts,
+            HopQuestions.exposure,
+            HopQuestions.routes_for,
+            HopQuestions.tls_meets_somewhere,
+            HopQuestions.fronts,
+            HopQuestions.fronts_for,
+        ]
+    )
+    def forced_hosts(self) -> tuple[ForcedHost, ...]:
+        """Return the plain hosts that browsers ask for by https:// alone, once they were above.
+
+        Not where anything speaks TLS for them.
+        """
+        strict = self._strict_parents()
+        return tuple(
+            ForcedHost(plain=plain, step=found[0], above=found[1])
+            for plain in self.plain_hosts()
+            if (found := next(strict.covering(plain.host), None)) and self._is_plain_alone(plain)
+        )
+
+    def _is_plain_alone(self, plain: PlainHost) -> bool:
+        return (
+            plain.redirect is RedirectKind.NONE
+            and self.exposure(plain.workload) is not Exposure.INSIDE
+            and bool(self.routes_for(plain.server, plain.host))
+            and not self._is_decrypted_before(plain)
+            and not self.tls_meets_somewhere(plain.host)
+        )
+
+
+def binds_below(header: str) -> bool:
+    """Whether a Strict-Transport-Security header holds for all names below, and has not ended."""
+    directives = {
+        name.strip().lower(): value.strip().strip('"')
+        for name, _, value in (each.partition("=") for each in header.split(";"))
+    }
+    age = directives.get(AGE, "")
+    return BELOW_TOO in directives and age.isdecimal() and age.strip("0") != ""
+
+
+def _is_kept(step: HttpStep) -> bool:
+    is_permanent = step.status in PERMANENT and bool(step.location)
+    return is_permanent or bool(step.strict_transport_security)
+
+
+def _hosts(url: str) -> Iterator[str]:
+    try:
+        host = Request.of_url(url).server_name
+    except ValueError:
+        return
+    if host:
+        yield host

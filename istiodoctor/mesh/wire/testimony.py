@@ -1,0 +1,214 @@
+"""Whether Envoys and the wire bear out what a finding says that clients meet, or belie it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.envoy.secrets import PodSecret
+from istiodoctor.mesh.envoy.state import EnvoyQuestions
+from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own
+from istiodoctor.mesh.workloads import Workload, pod_is_ready
+from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, TlsObservation, Via
+from istiodoctor.model.ref import Ref
+
+REFUSALS = frozenset({Outcome.ALERT, Outcome.RESET, Outcome.REFUSED, Outcome.NOT_TLS})
+REDIRECTS = range(300, 400)
+
+
+class Claim(StrEnum):
+    """What a check says that clients meet, where its findings hold."""
+
+    NO_HANDSHAKE = "no-handshake"
+    """The gateway's pods refuse TLS."""
+    STORED_CERTIFICATE = "stored-certificate"
+    """Clients are shown the certificate that the Secret holds."""
+    NOT_FOUND = "not-found"
+    """The gateway itself answers that there is no such host: 404."""
+    REDIRECT_LOOP = "redirect-loop"
+    """On the way that clients take, https:// is redirected to itself."""
+
+
+Sighting = TlsObservation | HttpStep | PodSecret
+"""Something seen that bears on a claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a finding is about: on these, what was seen and what is said meet."""
+
+    servers: frozenset[str]
+    """Identities (`Server.id`)."""
+    hosts: frozenset[str]
+    credentials: frozenset[tuple[str, str]]
+    """Namespace and name of Secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Testimony:
+    """What was seen that bears a claim out, and what belies it."""
+
+    agreeing: tuple[Sighting, ...] = ()
+    denying: tuple[Sighting, ...] = ()
+    unheard: frozenset[Ref] = frozenset()
+    """Ready pods of which nothing is known: they may tell another story."""
+
+    @property
+    def confirms(self) -> bool:
+        """Whether something bears it out."""
+        return bool(self.agreeing)
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether all that could be seen belies it."""
+        return bool(self.denying) and not self.agreeing and not self.unheard
+
+
+class TestimonyQuestions(ReplyQuestions, EnvoyQuestions):
+    """What Envoys and the wire say of a finding."""
+
+    def testimony(self, claim: Claim, subject: Subject) -> Testimony:
+        """Return what was seen for and against a claim; empty where nobody looked."""
+        match claim:
+            case Claim.NO_HANDSHAKE:
+                return self._of_pods(subject, _is_without_tls, _is_with_tls)
+            case Claim.STORED_CERTIFICATE:
+                stored = self._stored_serials(subject)
+                return self._of_pods(
+                    subject,
+                    lambda seen: _shows(seen) and not stored.isdisjoint(_shows(seen)),
+                    lambda seen: bool(stored) and stored.isdisjoint(_shows(seen)),
+                )
+            case Claim.NOT_FOUND:
+                steps = [each.last for each in self._requests_about(subject)]
+                return _told(steps, _is_unknown_host, _is_known_host)
+            case Claim.REDIRECT_LOOP:
+                requests = tuple(self._requests_about(subject))
+                looping = [each.last for each in requests if _is_loop(each)]
+                clients = [each.last for each in requests if _is_by_name(each)]
+                return Testimony(
+                    agreeing=tuple(looping),
+                    denying=tuple(each for each in clients if _is_arrived(each)),
+                )
+
+    def _of_pods(
+        self,
+        subject: Subject,
+        agrees: Callable[[TlsObservation | PodSecret], object],
+        denies: Callable[[TlsObservation | PodSecret], object],
+    ) -> Testimony:
+        """Sort what pods show: on the wire first, and what their Envoys hold."""
+        workloads = self._workloads_about(subject)
+        seen: list[TlsObservation | PodSecret]
+        seen = [*self._handshakes_about(subject, workloads), *self._held_about(subject)]
+        agreeing = tuple(each for each in seen if agrees(each))
+        denying = tuple(each for each in seen if denies(each))
+        heard = {_pod_of(each) for each in (*agreeing, *denying)}
+        ready = {pod.ref for each in workloads for pod in each.pods if pod_is_ready(pod)}
+        return Testimony(agreeing=agreeing, denying=denying, unheard=frozenset(ready - heard))
+
+    def _workloads_about(self, subject: Subject) -> tuple[Workload, ...]:
+        if subject.credentials:
+            uses = (each for each in self.credential_uses() if each.key in subject.credentials)
+            return tuple(dict.fromkeys(each.workload for each in uses))
+        servers = (self.servers_by_id().get(each) for each in sorted(subject.servers))
+        found = (each for server in servers if server for each in self.workloads_of(server))
+        return tuple(dict.fromkeys(found))
+
+    def _servers_about(self, subject: Subject) -> frozenset[str]:
+        if subject.servers:
+            return subject.servers
+        uses = self.credential_uses() if subject.credentials else ()
+        return frozenset(each.server.id for each in uses if each.key in subject.credentials)
+
+    def _handshakes_about(
+        self, subject: Subject, workloads: Iterable[Workload]
+    ) -> Iterator[TlsObservation]:
+        servers = self._servers_about(subject)
+        owners = {each.owner for each in workloads}
+        for server, seen in self.handshakes().items():
+            if server.id not in servers:
+                continue
+            for each in seen:
+                target = each.target
+                is_at_pod = target.door.pod is not None and target.door.gateway in owners
+                if is_at_pod and target.sni and _is_about(target.host, subject.hosts):
+                    yield each
+
+    def _held_about(self, subject: Subject) -> Iterator[PodSecret]:
+        for held in self.held_secrets() if subject.credentials else ():
+            if held.key in subject.credentials:
+                yield from held.pods
+
+    def _requests_about(self, subject: Subject) -> Iterator[HttpObservation]:
+        for server, seen in self.requests():
+            if subject.servers and server.id not in subject.servers:
+                continue
+            if _is_about(seen.target.host, subject.hosts) and not seen.target.forwarded_proto:
+                yield seen
+
+    def _stored_serials(self, subject: Subject) -> frozenset[str]:
+        found = (self.credential(*each) for each in subject.credentials)
+        return frozenset(each.leaf.serial for each in found if each and each.leaf)
+
+
+def _is_about(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a host is one of a finding's; one that names none is about all."""
+    return not hosts or any(meet(host, each) for each in hosts)
+
+
+def _pod_of(seen: TlsObservation | PodSecret) -> Ref | None:
+    return seen.pod if isinstance(seen, PodSecret) else seen.target.door.pod
+
+
+def _shows(seen: TlsObservation | PodSecret) -> frozenset[str]:
+    """Return the serials of what clients get."""
+    if isinstance(seen, PodSecret):
+        return seen.serials
+    return frozenset({seen.leaf.serial} if seen.leaf else ())
+
+
+def _is_without_tls(seen: TlsObservation | PodSecret) -> bool:
+    if isinstance(seen, PodSecret):
+        return seen.has_nothing
+    return seen.outcome in REFUSALS and not seen.leaf
+
+
+def _is_with_tls(seen: TlsObservation | PodSecret) -> bool:
+    return bool(seen.served) if isinstance(seen, PodSecret) else seen.leaf is not None
+
+
+def _told(
+    steps: Iterable[HttpStep],
+    agrees: Callable[[HttpStep], bool],
+    denies: Callable[[HttpStep], bool],
+) -> Testimony:
+    found = tuple(steps)
+    return Testimony(
+        agreeing=tuple(each for each in found if agrees(each)),
+        denying=tuple(each for each in found if denies(each)),
+    )
+
+
+def _is_unknown_host(step: HttpStep) -> bool:
+    return step.status == 404 and is_own(step)
+
+
+def _is_known_host(step: HttpStep) -> bool:
+    return step.from_upstream or 200 <= step.status < 300
+
+
+def _is_loop(seen: HttpObservation) -> bool:
+    return seen.outcome is Outcome.LOOP and not seen.last.from_upstream
+
+
+def _is_arrived(step: HttpStep) -> bool:
+    """Whether a request over https:// got an answer of its own."""
+    is_answer = step.status > 0 and step.status not in REDIRECTS
+    return step.url.startswith("https:") and is_answer
+
+
+def _is_by_name(seen: HttpObservation) -> bool:
+    """Whether it went where the host's name leads, as clients go."""
+    door = seen.steps[0].door
+    return door is not None and door.via is Via.DNS
