@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from istiodoctor.diagnosis import Judgement, diagnose
 from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.mesh import Mesh
@@ -185,3 +187,36 @@ def test_a_404_of_the_application_says_nothing_against_its_host():
     )
 
     assert told(found["VS001"]) == ("medium", "suspected", "contradicted")
+
+
+UNSERVED = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: www, namespace: shop}
+spec:
+  hosts: [www.example.com]
+  gateways: [web]
+  http: [{route: [{destination: {host: shop.shop.svc.cluster.local}}]}]
+---
+"""
+
+
+def asked_for_www(answer: str) -> str:
+    return f"- {{pod: istio-system/gateway, port: 443, sni: www.example.com, {answer}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told_"),
+    [
+        ("outcome: reset", ("observed", "confirmed")),
+        ('chain: "certificate for www.example.com"', ("suspected", "contradicted")),
+    ],
+)
+def test_a_name_without_a_server_is_refused_or_else_served_by_somebody(
+    answer: str, told_: tuple[str, str]
+):
+    objects = MISSING + SECRET % VALID + UNSERVED
+
+    found = problems("VS003", objects=objects, tls=asked_for_www(answer))
+
+    assert told(found["VS003"])[1:] == told_

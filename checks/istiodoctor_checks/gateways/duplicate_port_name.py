@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW003",
     severity=Severity.HIGH,
+    claims=Claim.UNSERVED,
     needs=Mesh.servers.kinds,
     explains={"GW022", "SNI012"},
 )

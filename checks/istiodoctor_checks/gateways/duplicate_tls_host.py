@@ -20,6 +20,7 @@ from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.listeners import DropReason
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.unrouted import Loss
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.wording import listing
 
@@ -27,6 +28,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW002",
     severity=Severity.CRITICAL,
+    claims=Claim.UNSERVED,
     needs=Mesh.losses.kinds,
     explains={
         "CERT017",

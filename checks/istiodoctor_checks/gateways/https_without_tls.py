@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.servers import GatewayApi
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
@@ -15,6 +16,7 @@ TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
 @check(
     "GW007",
     severity=Severity.CRITICAL,
+    claims=Claim.UNSERVED,
     needs=Mesh.servers.kinds,
     explains={"GW019", "HTTP001", "HTTP005", "SNI012"},
 )

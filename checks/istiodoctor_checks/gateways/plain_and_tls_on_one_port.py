@@ -7,6 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.unrouted import Loss
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
@@ -15,6 +16,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW004",
     severity=Severity.CRITICAL,
+    claims=Claim.UNSERVED,
     needs=Mesh.losses.kinds | Mesh.istiod_version.kinds,
     explains={"GW019", "GW021", "GW022", "HTTP001", "HTTP004", "HTTP005", "SNI012"},
 )

@@ -7,6 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure import HTTPS_PORT, PlainHttps
 from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch, set_field
 from istiodoctor_checks.wording import listing
@@ -17,6 +18,7 @@ TLS_TARGET = 8443
 @check(
     "GW005",
     severity=Severity.CRITICAL,
+    claims=Claim.UNSERVED,
     needs=Mesh.plain_https_servers.kinds,
     explains={"GW021", "HTTP001", "HTTP005"},
 )

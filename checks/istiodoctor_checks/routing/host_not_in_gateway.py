@@ -16,7 +16,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "VS003",
     severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
+    claims=Claim.UNSERVED,
     needs=Mesh.unserved_hosts.kinds,
     explains={"GW019", "HTTP017", "SNI012"},
 )

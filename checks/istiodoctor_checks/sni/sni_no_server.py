@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
@@ -13,6 +14,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "SNI008",
     severity=Severity.MEDIUM,
+    claims=Claim.UNSERVED,
     needs=Mesh.forgotten_twins.kinds,
     explains={"SNI012"},
 )

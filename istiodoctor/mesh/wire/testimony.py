@@ -8,6 +8,7 @@ from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.envoy.state import EnvoyQuestions
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own
+from istiodoctor.mesh.wire.unserved import UnservedHandshakes, UnservedQuestions
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, TlsObservation, Via
 from istiodoctor.model.ref import Ref
@@ -23,6 +24,8 @@ class Claim(StrEnum):
     """The gateway's pods refuse TLS."""
     STORED_CERTIFICATE = "stored-certificate"
     """Clients are shown the certificate that the Secret holds."""
+    UNSERVED = "unserved"
+    """No TLS server answers for these names."""
     NOT_FOUND = "not-found"
     """The gateway itself answers that there is no such host: 404."""
     REDIRECT_LOOP = "redirect-loop"
@@ -64,7 +67,7 @@ class Testimony:
         return bool(self.denying) and not self.agreeing and not self.unheard
 
 
-class TestimonyQuestions(ReplyQuestions, EnvoyQuestions):
+class TestimonyQuestions(ReplyQuestions, UnservedQuestions, EnvoyQuestions):
     """What Envoys and the wire say of a finding."""
 
     def testimony(self, claim: Claim, subject: Subject) -> Testimony:
@@ -78,6 +81,12 @@ class TestimonyQuestions(ReplyQuestions, EnvoyQuestions):
                     subject,
                     lambda seen: _shows(seen) and not stored.isdisjoint(_shows(seen)),
                     lambda seen: bool(stored) and stored.isdisjoint(_shows(seen)),
+                )
+            case Claim.UNSERVED:
+                asked = tuple(self._unserved_about(subject))
+                return Testimony(
+                    agreeing=tuple(e for each in asked for e in (*each.refused, *each.plain)),
+                    denying=tuple(e for each in asked for e in each.agreed),
                 )
             case Claim.NOT_FOUND:
                 steps = [each.last for each in self._requests_about(subject)]
@@ -139,6 +148,13 @@ class TestimonyQuestions(ReplyQuestions, EnvoyQuestions):
         for held in self.held_secrets() if subject.credentials else ():
             if held.key in subject.credentials:
                 yield from held.pods
+
+    def _unserved_about(self, subject: Subject) -> Iterator[UnservedHandshakes]:
+        for asked in self.unserved_handshakes():
+            unserved = asked.unserved
+            is_own = not subject.servers or unserved.server.id in subject.servers
+            if is_own and _is_about(unserved.name, subject.hosts):
+                yield asked
 
     def _requests_about(self, subject: Subject) -> Iterator[HttpObservation]:
         for server, seen in self.requests():

@@ -134,6 +134,8 @@ class UnservedQuestions(ExposureQuestions, CoverageQuestions, ReuseQuestions, Mi
     @question(Kind.TLS_PROBE, rests_on=[unserved_names])
     def unserved_handshakes(self) -> tuple[UnservedHandshakes, ...]:
         """Return what came of asking for names that no TLS server answers for."""
+        if not self._snapshot.tls_observations:  # which names those are is a join over all hosts
+            return ()
         names: dict[Key, UnservedName] = {}
         for listener, found in self.unserved_names().items():
             for each in found:
