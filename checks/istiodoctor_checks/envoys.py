@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
+from istiodoctor.finding import Evidence, EvidenceKind, Fix
 from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
@@ -44,22 +44,6 @@ def look_at_log(pod: Ref) -> Fix:
         why=(
             "A line with `Secret rejected` names what is wrong with the Secret; a closed"
             " StreamAggregatedResources says that istiod is out of reach."
-        ),
-    )
-
-
-def restart(workload: Workload) -> Fix:
-    """Restart the pods, which ask for everything anew."""
-    owner = workload.owner
-    target = f"{owner.kind.lower()}/{owner.name}"
-    command = ("kubectl", "rollout", "restart", target, "-n", owner.namespace)
-    return Fix(
-        title=f"Restart {workload}, once the Secret is known to be good",
-        risk=Risk.RESTARTS_TRAFFIC,
-        commands=(command,) if owner.kind != "Pod" else (),
-        why=(
-            "A pod that starts has no older certificate to fall back on: if the Secret cannot be"
-            " delivered or loaded, it serves nothing."
         ),
     )
 

@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 from istiodoctor.finding import Fix, Patch, PatchType, Risk
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import APPS, Kind
 from istiodoctor.model.ref import Place, Ref
 
+FETCHED_ANEW = "New pods fetch everything from istiod; those that cannot do not become ready."
 SECRET_WHY = "Needs the certificate chain (leaf first) and its key as PEM files."
 
 
@@ -128,3 +130,28 @@ def get(ref: Ref) -> tuple[str, ...]:
 
 def _namespaced(ref: Ref) -> tuple[str, ...]:
     return ("-n", ref.namespace) if ref.namespace else ()
+
+
+def restart(workload: Workload, *, once: str = "", why: str) -> Fix:
+    """Make the pods of a gateway anew; `once` says what must be known before."""
+    owner = workload.owner
+    target = f"{owner.resource}/{owner.name}"
+    command = ("kubectl", "rollout", "restart", target, "-n", owner.namespace)
+    return Fix(
+        title=f"Restart {workload}{f', {once}' if once else ''}",
+        risk=Risk.RESTARTS_TRAFFIC,
+        commands=(command,) if owner.group == APPS else (),
+        why=why,
+    )
+
+
+def restart_once_good(workload: Workload) -> Fix:
+    """Restart the pods, which ask for their Secrets anew."""
+    return restart(
+        workload,
+        once="once the Secret is known to be good",
+        why=(
+            "A pod that starts has no older certificate to fall back on: if the Secret cannot be"
+            " delivered or loaded, it serves nothing."
+        ),
+    )

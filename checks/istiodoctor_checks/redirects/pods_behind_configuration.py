@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.promises import Breach, BreachKind
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.redirects.ways_out import restart
+from istiodoctor_checks.fixes import FETCHED_ANEW, restart
 from istiodoctor_checks.wire import request_evidence
 from istiodoctor_checks.wording import listing
 
@@ -216,7 +216,7 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
             identity=Identity.of(workload.owner),
             hosts=frozenset(each.host for each in breaches),
             evidence=request_evidence(each.step for each in breaches),
-            fixes=(restart(workload),),
+            fixes=(restart(workload, why=FETCHED_ANEW),),
             confidence=Confidence.OBSERVED,
             servers=frozenset(each.server.id for each in breaches),
         )

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severit
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.headertrust import HeaderTrust
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.redirects.ways_out import restart
+from istiodoctor_checks.fixes import FETCHED_ANEW, restart
 from istiodoctor_checks.wire import request_evidence
 
 
@@ -110,7 +110,7 @@ def proxy_trust_not_in_force(mesh: Mesh) -> Iterator[Finding]:
                 Evidence(text=f"numTrustedProxies of {plain.workload}: {configured}"),
                 *request_evidence(trust.steps),
             ),
-            fixes=(restart(plain.workload),),
+            fixes=(restart(plain.workload, why=FETCHED_ANEW),),
             confidence=Confidence.OBSERVED,
             servers=frozenset({plain.server.id}),
         )

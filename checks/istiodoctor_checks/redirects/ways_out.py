@@ -3,7 +3,6 @@
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch, remove_field
@@ -51,19 +50,6 @@ def serve_https(plain: PlainHost) -> Fix:
         [{"op": "add", "path": "/spec/servers/-", "value": server}],
         "Serve HTTPS in the gateway",
         why="Right where TLS reaches the gateway; put the name of the TLS Secret.",
-    )
-
-
-def restart(workload: Workload) -> Fix:
-    """Make the pods of a gateway anew, with the configuration of now."""
-    owner = workload.owner
-    what = f"{owner.resource}/{owner.name}"
-    rollout = ("kubectl", "rollout", "restart", what, "-n", owner.namespace)
-    return Fix(
-        title=f"Restart {workload}",
-        risk=Risk.RESTARTS_TRAFFIC,
-        commands=(rollout,) if owner.group == APPS else (),
-        why="New pods fetch everything from istiod; those that cannot do not become ready.",
     )
 
 

@@ -1,6 +1,5 @@
 """What is seen before a gateway: where its name points, and what answers at its addresses."""
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -27,6 +26,7 @@ from istiodoctor.mesh.trace.sightings import (
     why_failed,
 )
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, WARNING, Hop
+from istiodoctor.mesh.wire.doors import is_private
 from istiodoctor.model.observation import HttpStep, Outcome, TlsObservation
 from istiodoctor.model.ref import Ref
 
@@ -112,15 +112,8 @@ def _silence(words: str, seen: tuple[Observation, ...]) -> Seen:
     """Judge an address where nobody answers: a private one may only be out of reach from here."""
     is_plain = any(each.outcome is Outcome.REFUSED for each in seen)
     addresses = [address for each in seen for address in each.addresses]
-    is_public = bool(addresses) and all(map(_is_public, addresses))
+    is_public = bool(addresses) and not any(map(is_private, addresses))
     return denied(words, BROKEN if is_plain or is_public else UNKNOWN)
-
-
-def _is_public(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_global
-    except ValueError:
-        return False
 
 
 def front_seen(sight: Sight) -> Seen:
