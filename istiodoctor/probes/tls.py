@@ -61,31 +61,39 @@ def client_context(heard: Heard | None = None, *, alpn: tuple[str, ...] = ALPN) 
 def shake_hands(
     target: TlsTarget, connector: Connector, *, timeout: float, trust: Trust
 ) -> TlsObservation:
-    """Look at one target; whatever happens is an observation, nothing is raised."""
-    seen = _shaken(target, connector, timeout=timeout, trust=trust)
-    if seen.outcome is not Outcome.HANDSHAKE or seen.version != "TLSv1.3":
+    """Look at one target, within one time; whatever happens is an observation, nothing is raised.
+
+    Where TLS is agreed on, it is tried again with older versions alone.
+    """
+    deadline = Deadline(timeout)
+    seen = _shaken(target, connector, deadline, trust)
+    if seen.outcome is not Outcome.HANDSHAKE:
         return seen
-    older = _shaken(target, connector, timeout=timeout, trust=None, newest=ssl.TLSVersion.TLSv1_2)
-    found = (
-        (older.version, seen.version) if older.outcome is Outcome.HANDSHAKE else (seen.version,)
-    )
-    return replace(seen, versions=found, older_alert=older.alert)
+    versions, older_alert = list(seen.versions), ""
+    if seen.version == "TLSv1.3":
+        older = _shaken(target, connector, deadline, newest=ssl.TLSVersion.TLSv1_2)
+        versions += older.versions
+        older_alert = older.alert
+    versions += _shaken(target, connector, deadline, newest=ssl.TLSVersion.TLSv1_1).versions
+    return replace(seen, versions=tuple(sorted(versions)), older_alert=older_alert)
 
 
 def _shaken(
     target: TlsTarget,
     connector: Connector,
+    deadline: Deadline,
+    trust: Trust | None = None,
     *,
-    timeout: float,
-    trust: Trust | None,
     newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
 ) -> TlsObservation:
     heard = Heard()
     seen = TlsObservation(target=target, outcome=Outcome.FAILED, at=datetime.now(UTC))
     try:
         context = client_context(heard)
+        if newest is ssl.TLSVersion.TLSv1_1:
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         context.maximum_version = newest
-        channel = Channel(connector, Deadline(timeout))
+        channel = Channel(connector, deadline)
     except Exception as error:  # whatever lends connections, its failure is an observation
         return replace(seen, **connection_failure(error))
     try:

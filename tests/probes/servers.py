@@ -68,6 +68,7 @@ def tls(
     chain: str | None = None,
     client_authority: Authority | None = None,
     newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+    takes_obsolete: bool = False,
     then: Answer | None = None,
 ) -> Answer:
     """Return a server that speaks TLS and then does something with what is inside it."""
@@ -76,6 +77,9 @@ def tls(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
     context.maximum_version = newest
+    if takes_obsolete:
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.set_alpn_protocols(["http/1.1"])
     if client_authority:
         context.verify_mode = ssl.CERT_REQUIRED

@@ -57,6 +57,14 @@ def test_a_server_of_an_older_version_is_told_by_it(tmp_path: Path):
     assert (found.version, found.versions) == ("TLSv1.2", ("TLSv1.2",))
 
 
+def test_a_server_that_still_takes_obsolete_versions_is_told_by_it(tmp_path: Path):
+    lax = servers.tls(tmp_path, certificate(), takes_obsolete=True)
+    with serving(lax) as port:
+        found = seen(port)
+
+    assert (found.version, found.versions) == ("TLSv1.3", ("TLSv1.1", "TLSv1.2", "TLSv1.3"))
+
+
 @pytest.mark.parametrize(
     ("names", "days", "leaf_only", "reason", "trusted"),
     [

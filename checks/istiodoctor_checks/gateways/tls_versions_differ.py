@@ -17,6 +17,9 @@ _WORDS = {
     VersionFault.ACCEPTS_OLDER: (
         "asks for TLS 1.3 at least (minProtocolVersion), but its pods accept TLS 1.2"
     ),
+    VersionFault.ACCEPTS_OBSOLETE: (
+        "asks for TLS 1.2 at least (minProtocolVersion), but its pods accept TLS 1.1 or older"
+    ),
     VersionFault.ACCEPTS_NEWER: (
         "permits TLS 1.2 at most (maxProtocolVersion), but its pods accept TLS 1.3"
     ),
@@ -31,8 +34,8 @@ _WORDS = {
 def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod speaks other versions of TLS than its Gateway permits.
 
-    Seen on the wire: after a handshake with TLS 1.3 another one was made that offers TLS 1.2
-    alone.
+    Seen on the wire: after a handshake with TLS 1.3 others were made that offer TLS 1.2 alone, and
+    older versions alone.
 
     Where the Gateway permits TLS 1.2 and the pod refuses it with `handshake_failure`, no cipher
     suite is left for it: those of TLS 1.2 belong to a kind of key (GW016), and unknown ones are

@@ -10,7 +10,10 @@ from istiodoctor.mesh.wire.doors import DoorQuestions
 from istiodoctor.model.observation import TlsObservation
 
 NEWEST, OLDER = "TLSv1.3", "TLSv1.2"
+OBSOLETE = frozenset({"TLSv1", "TLSv1.1"})
+"""Versions that nobody should speak any more (RFC 8996)."""
 ONLY_NEWEST = "TLSV1_3"
+NO_OBSOLETE = frozenset({"TLSV1_2", ONLY_NEWEST})
 OLD_AT_MOST = frozenset({"TLSV1_0", "TLSV1_1", "TLSV1_2"})
 NO_COMMON_GROUND = frozenset({"handshake failure", "insufficient security", "protocol version"})
 """Alerts by which a server says that it has no version or cipher suite of those offered."""
@@ -23,6 +26,8 @@ class VersionFault(StrEnum):
     """TLS 1.2 is permitted, and refused."""
     ACCEPTS_OLDER = "accepts-older"
     """TLS 1.3 is the least that is permitted, and 1.2 is accepted."""
+    ACCEPTS_OBSOLETE = "accepts-obsolete"
+    """TLS 1.2 is the least that is permitted, and an older version is accepted."""
     ACCEPTS_NEWER = "accepts-newer"
     """TLS 1.2 is the most that is permitted, and 1.3 is accepted."""
 
@@ -57,6 +62,8 @@ class TlsVersionQuestions(DoorQuestions):
 def _fault(server: Server, seen: TlsObservation) -> VersionFault | None:
     least = server.tls.min_protocol_version if server.tls else ""
     most = server.tls.max_protocol_version if server.tls else ""
+    if least in NO_OBSOLETE and not OBSOLETE.isdisjoint(seen.versions):
+        return VersionFault.ACCEPTS_OBSOLETE
     if least == ONLY_NEWEST:
         return VersionFault.ACCEPTS_OLDER if OLDER in seen.versions else None
     if most in OLD_AT_MOST:
