@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.certificates import WireQuestions
+from istiodoctor.mesh.wire.certificates import TO_THE_GATEWAY, WireQuestions
+from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.observation import Door, Outcome, TlsObservation, Via
 
 PRIVATE = tuple(
@@ -57,10 +59,20 @@ class Unreached:
 
         A private address, unless it refuses: then somebody is there.
         """
-        if any(each.outcome is Outcome.REFUSED for each in self.observations):
-            return False
-        found = {address for each in self.observations for address in each.addresses}
-        return all(map(is_private, found or {self.door.address}))
+        return is_out_of_sight(self.observations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unforwarded:
+    """A name at which nobody answers on port 443, for a gateway that has node ports only."""
+
+    server: Server
+    host: str
+    observation: TlsObservation
+    service: Service
+    node_port: int
+    at_node: tuple[TlsObservation, ...]
+    """What the node port itself showed, where it answered."""
 
 
 class DoorQuestions(WireQuestions):
@@ -125,6 +137,52 @@ class DoorQuestions(WireQuestions):
             server=server, host=seen.target.host, observation=seen, own=tuple(sorted(own))
         )
 
+    @question(
+        rests_on=[
+            WireQuestions.handshakes,
+            WireQuestions.fronts_for,
+            WireQuestions.workloads_of,
+            WireQuestions.port_routes,
+        ]
+    )
+    def unforwarded_names(self) -> tuple[Unforwarded, ...]:
+        """Return the names that are silent on port 443, though what is behind node ports is not.
+
+        Not where something is known to stand before the gateway.
+        """
+        return tuple(
+            found
+            for server, seen in self.handshakes().items()
+            for each in seen
+            if each.target.door.via is Via.DNS and each.outcome in SILENT and each.addresses
+            if any(other.leaf for other in seen if other.target.door.via in TO_THE_GATEWAY)
+            if (found := self._unforwarded(server, each, seen))
+        )
+
+    def _unforwarded(
+        self, server: Server, silent: TlsObservation, beside: tuple[TlsObservation, ...]
+    ) -> Unforwarded | None:
+        host = silent.target.host
+        for workload in self.workloads_of(server):
+            if workload.owner != silent.target.door.gateway or self.fronts_for(workload, host):
+                continue
+            for route in self.port_routes(workload):
+                is_https = route.port.port == HTTPS_PORT and route.port.node_port > 0
+                if is_https and route.service.spec.type == "NodePort":
+                    return Unforwarded(
+                        server=server,
+                        host=host,
+                        observation=silent,
+                        service=route.service,
+                        node_port=route.port.node_port,
+                        at_node=tuple(
+                            each
+                            for each in beside
+                            if each.target.door.via is Via.NODE_PORT and each.leaf
+                        ),
+                    )
+        return None
+
     @question(rests_on=[WireQuestions.handshakes])
     def unreached_addresses(self) -> tuple[Unreached, ...]:
         """Return the addresses that stay silent for gateways whose pods answer."""
@@ -172,6 +230,15 @@ def _refused(server: Server, host: str, group: list[TlsObservation]) -> RefusedH
 def _is_refusal(seen: TlsObservation) -> bool:
     refusals = (Outcome.ALERT, Outcome.RESET, Outcome.REFUSED, Outcome.NOT_TLS)
     return seen.outcome in refusals and not seen.client_certificate_requested
+
+
+def is_out_of_sight(silent: Iterable[TlsObservation]) -> bool:
+    """Whether silence says little: all of it is at private addresses, and nobody refused."""
+    seen = tuple(silent)
+    if any(each.outcome is Outcome.REFUSED for each in seen):
+        return False
+    found = {address for each in seen for address in each.addresses or (each.target.door.address,)}
+    return all(map(is_private, found))
 
 
 def is_private(address: str) -> bool:
