@@ -38,8 +38,8 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
     answers by itself looks the same.
 
     Fix: that of the finding above this one; where there is none, see with `istioctl proxy-status`
-    whether the pod is in touch with istiod and what its log says of rejected configuration. A
-    restart makes the pod fetch everything anew, and shows what it cannot take.
+    (without a pod's name) whether the pod is in touch with istiod, and in its log what it
+    rejected. A restart makes the pod fetch everything anew, and shows what it cannot take.
 
     ```yaml bad
     apiVersion: v1
