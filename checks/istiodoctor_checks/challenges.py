@@ -9,7 +9,7 @@ from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.redirects import ACME_PREFIX, PlainHost, RedirectKind
 from istiodoctor.mesh.routing import BoundRule
 from istiodoctor.mesh.servers import ANY_NAMESPACE, Server
-from istiodoctor.mesh.wire.challengereplies import ChallengeReply, ChallengeReplyKind
+from istiodoctor.mesh.wire.challenges import ChallengeReply, ChallengeReplyKind
 from istiodoctor.model.kind import ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import get, json_patch

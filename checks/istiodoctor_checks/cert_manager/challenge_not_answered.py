@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.challengereplies import ChallengeReply, ChallengeReplyKind
+from istiodoctor.mesh.wire.challenges import ChallengeReply, ChallengeReplyKind
 from istiodoctor.mesh.wire.replies import is_own
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS, challenge_evidence

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.issuance import is_ready
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.stalls import BlockedChallenge
-from istiodoctor.mesh.wire.challengereplies import ChallengeReplyKind
+from istiodoctor.mesh.wire.challenges import ChallengeReplyKind
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import challenge_evidence, exempt_challenges, replies_of

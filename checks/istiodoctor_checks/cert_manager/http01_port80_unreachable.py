@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.wire.challengereplies import ChallengeReplyKind
+from istiodoctor.mesh.wire.challenges import ChallengeReplyKind
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place

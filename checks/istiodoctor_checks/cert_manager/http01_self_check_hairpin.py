@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.wire.challengereplies import ChallengeReplyKind
+from istiodoctor.mesh.wire.challenges import ChallengeReplyKind
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Via
 from istiodoctor.model.ref import Place

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.challenges import ISTIO_INGRESS, solver_ingress
 from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.wire.challengereplies import ChallengeReplyKind
+from istiodoctor.mesh.wire.challenges import ChallengeReplyKind
 from istiodoctor.model.certmanager import Http01Ingress
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place

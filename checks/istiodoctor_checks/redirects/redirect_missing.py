@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost
 from istiodoctor.mesh.twins import PlainTwin
-from istiodoctor.mesh.wire.plainanswers import PlainKind, from_outside, of_kind
+from istiodoctor.mesh.wire.plain_answers import PlainKind, from_outside, of_kind
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import set_field

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import ANY, is_wildcard
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.targets.acme import AcmeTargetQuestions
+from istiodoctor.mesh.targets.challenges import AcmeTargetQuestions
 from istiodoctor.mesh.targets.doorways import Doorway, door_by_name, is_for_clients
-from istiodoctor.mesh.targets.inquiries import InquiryQuestions, Ranked
 from istiodoctor.mesh.targets.narrowing import are_among, narrowed
-from istiodoctor.mesh.targets.strangers import StrangerTargetQuestions
+from istiodoctor.mesh.targets.requests import InquiryQuestions, Ranked
+from istiodoctor.mesh.targets.unexpected import StrangerTargetQuestions
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.observation import HttpTarget, ProbeTargets, TlsTarget

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.trace.answers import DARK, STOPPED, AnswerKind, Ending
-from istiodoctor.mesh.trace.arriving import dns_hop
 from istiodoctor.mesh.trace.entries import addresses_of
-from istiodoctor.mesh.trace.greeting import is_turned_away
 from istiodoctor.mesh.trace.journeys import Way
 from istiodoctor.mesh.trace.looking import Looks, Observation, Target
-from istiodoctor.mesh.trace.meeting import Meeting
-from istiodoctor.mesh.trace.replying import closed, differ, ending_of, judged, unanswered
 from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.seen_addresses import dns_hop
+from istiodoctor.mesh.trace.seen_answers import closed, differ, ending_of, judged, unanswered
+from istiodoctor.mesh.trace.seen_handshakes import is_turned_away
+from istiodoctor.mesh.trace.seen_hops import Meeting
 from istiodoctor.mesh.trace.sending import why_not_sent
 from istiodoctor.mesh.trace.sightings import (
     CONNECTED,

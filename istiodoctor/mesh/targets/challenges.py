@@ -17,7 +17,7 @@ from istiodoctor.mesh.targets.doorways import (
     named_doors,
     port_doors,
 )
-from istiodoctor.mesh.targets.inquiries import Ranked
+from istiodoctor.mesh.targets.requests import Ranked
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpTarget, PortDoor, Via
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from istiodoctor.mesh.trace.greeting import is_greeting
 from istiodoctor.mesh.trace.looking import Observation
-from istiodoctor.mesh.trace.replying import REDIRECTS, differ
+from istiodoctor.mesh.trace.seen_answers import REDIRECTS, differ
+from istiodoctor.mesh.trace.seen_handshakes import is_greeting
 from istiodoctor.mesh.trace.sightings import (
     CONNECTED,
     SILENT,

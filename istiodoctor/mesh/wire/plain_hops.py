@@ -7,7 +7,7 @@ from istiodoctor.mesh.frontproxy import Front
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.wire.headertrust import HeaderTrustQuestions
+from istiodoctor.mesh.wire.header_trust import HeaderTrustQuestions
 from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions, is_own
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome
 

@@ -6,7 +6,7 @@ from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import concrete
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.targets.doorways import Doorway, DoorwayQuestions, port_doors, url_of
-from istiodoctor.mesh.targets.inquiries import Ranked
+from istiodoctor.mesh.targets.requests import Ranked
 from istiodoctor.mesh.wire.reused import ReusedQuestions
 from istiodoctor.mesh.wire.unserved import UnservedQuestions, WhyUnserved
 from istiodoctor.model.observation import HttpTarget, TlsTarget, Via

@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.trace.arriving import front_seen, service_seen
-from istiodoctor.mesh.trace.greeting import (
+from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.seen_addresses import front_seen, service_seen
+from istiodoctor.mesh.trace.seen_by_envoy import (
+    certificate_by_envoy,
+    listener_by_envoy,
+    server_by_envoy,
+)
+from istiodoctor.mesh.trace.seen_handshakes import (
     certificate_seen,
     listener_seen,
     server_seen,
     workload_seen,
 )
-from istiodoctor.mesh.trace.journeys import Way
 from istiodoctor.mesh.trace.sightings import Seen, Sight
 from istiodoctor.mesh.trace.way import BROKEN, Confirmation, Hop
-from istiodoctor.mesh.trace.witness import certificate_by_envoy, listener_by_envoy, server_by_envoy
 from istiodoctor.model.credential import CertificateFacts
 
 
