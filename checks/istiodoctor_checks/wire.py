@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.finding import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Severity
 from istiodoctor.mesh.wire.certificates import SeenCertificate
 from istiodoctor.model.observation import HttpStep, TlsObservation
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import value_of
+from istiodoctor_checks.wording import listing
 
 SHOWN = 4
 
@@ -37,8 +38,22 @@ def request_evidence(steps: Iterable[HttpStep]) -> tuple[Evidence, ...]:
     )
 
 
+def presenter(seen: SeenCertificate) -> str:
+    """Say who presents a certificate: the server, or what answers before it."""
+    if not seen.is_from_before:
+        return str(seen.server)
+    perhaps = " (here perhaps another network's)" if seen.is_perhaps_another_networks else ""
+    return f"What answers at {listing(seen.doors)}{perhaps}, on the way to {seen.server},"
+
+
 def objects_of(seen: SeenCertificate) -> tuple[Place, ...]:
-    """Return the Secrets that a certificate came from, then the server; else the server alone."""
+    """Return the Secrets that a certificate came from, then the server; else the server alone.
+
+    For one of something before the gateway, the Services at whose addresses it was seen.
+    """
+    if seen.is_from_before:
+        services = dict.fromkeys(door.service for door in seen.doors if door.service)
+        return (*map(Place, services), seen.server.place)
     stored = tuple(
         value_of(each, each.pair.certificate_key if each.pair else "tls.crt")
         for each in seen.stored
@@ -46,8 +61,23 @@ def objects_of(seen: SeenCertificate) -> tuple[Place, ...]:
     return (*stored, seen.server.place)
 
 
+def doubted(seen: SeenCertificate) -> Severity | None:
+    """Return low for what may be another network's, else nothing: the check's own severity."""
+    return Severity.LOW if seen.is_perhaps_another_networks else None
+
+
+def sureness(seen: SeenCertificate) -> Confidence:
+    """Return how a finding is known: what may be another network's is suspected."""
+    return Confidence.SUSPECTED if seen.is_perhaps_another_networks else Confidence.OBSERVED
+
+
+def keys_of(seen: SeenCertificate) -> frozenset[tuple[str, str]]:
+    """Return the Secrets on which a finding about a certificate meets others."""
+    return frozenset() if seen.is_from_before else seen.keys
+
+
 def detail_of(seen: SeenCertificate) -> str:
     """Return what tells findings about one Gateway apart: the credential, else a host."""
-    if seen.keys:
+    if keys_of(seen):
         return "/".join(min(seen.keys))
     return min(seen.hosts)

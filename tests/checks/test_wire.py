@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from istiodoctor.finding import Finding, Severity
+from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts, FrontProxy
 from istiodoctor.model.snapshot import Reading
@@ -131,3 +131,25 @@ def test_a_private_address_that_is_silent_from_outside_is_no_outage(
     (finding,) = CHECKS["SVC011"].run(Mesh(replace(example, wire=wire).snapshot()))
 
     assert finding.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("address", "severity", "confidence"),
+    [
+        ("203.0.113.10", None, Confidence.OBSERVED),
+        ("10.0.0.10", Severity.LOW, Confidence.SUSPECTED),
+    ],
+)
+def test_a_certificate_at_an_address_is_not_said_to_be_the_gateways(
+    address: str, severity: Severity | None, confidence: Confidence
+):
+    seen = f"""
+    - {{address: "{address}", service: istio-system/gateway, server: shop/web/0, sni: {HOST},
+       chain: certificate for nas.example.net}}
+    """
+
+    (finding,) = (each for each in found("CERT019", tls=seen) if "What answers" in each.message)
+
+    assert (finding.severity, finding.confidence) == (severity, confidence)
+    assert finding.message.startswith(f"What answers at {address}:443")
+    assert finding.subject.kind == "Service"

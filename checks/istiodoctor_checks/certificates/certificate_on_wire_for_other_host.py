@@ -3,9 +3,17 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.wire import detail_of, handshake_evidence, objects_of
+from istiodoctor_checks.wire import (
+    detail_of,
+    doubted,
+    handshake_evidence,
+    keys_of,
+    objects_of,
+    presenter,
+    sureness,
+)
 from istiodoctor_checks.wording import listing
 
 
@@ -100,14 +108,15 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
         own = f"for {listing(names)}" if names else "without any subject alternative name"
         yield Finding(
             message=(
-                f"{seen.server} presents a certificate {own} to clients who ask for"
+                f"{presenter(seen)} presents a certificate {own} to clients who ask for"
                 f" {listing(hosts)}. They refuse it."
             ),
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=frozenset(hosts),
             evidence=handshake_evidence(seen.handshakes),
-            confidence=Confidence.OBSERVED,
-            credentials=seen.keys,
+            severity=doubted(seen),
+            confidence=sureness(seen),
+            credentials=keys_of(seen),
             servers=frozenset({seen.server.id}),
         )

@@ -4,10 +4,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.certificates import SeenCertificate
-from istiodoctor_checks.wire import detail_of, handshake_evidence, objects_of
+from istiodoctor_checks.wire import (
+    detail_of,
+    doubted,
+    handshake_evidence,
+    keys_of,
+    objects_of,
+    presenter,
+    sureness,
+)
 from istiodoctor_checks.wording import listing
 
 TOLERANCE = timedelta(minutes=5)
@@ -104,16 +112,17 @@ def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
         if fault:
             yield Finding(
                 message=(
-                    f"{seen.server} presents a certificate that {fault}, at"
+                    f"{presenter(seen)} presents a certificate that {fault}, at"
                     f" {listing(seen.doors)}. Clients refuse it."
                 ),
                 objects=objects_of(seen),
                 identity=Identity.of(seen.server.gateway, detail_of(seen)),
                 hosts=seen.hosts,
                 evidence=handshake_evidence(seen.handshakes),
-                confidence=Confidence.OBSERVED,
+                severity=doubted(seen),
+                confidence=sureness(seen),
                 deadline=seen.leaf.not_after,
-                credentials=seen.keys,
+                credentials=keys_of(seen),
                 servers=frozenset({seen.server.id}),
             )
 

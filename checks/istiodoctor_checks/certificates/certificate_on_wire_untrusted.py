@@ -3,11 +3,19 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.certificates import SeenCertificate
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor_checks.placeholders import is_placeholder, is_staging, is_temporary
-from istiodoctor_checks.wire import detail_of, handshake_evidence, objects_of
+from istiodoctor_checks.wire import (
+    detail_of,
+    handshake_evidence,
+    keys_of,
+    objects_of,
+    presenter,
+    sureness,
+)
 from istiodoctor_checks.wording import listing
 
 
@@ -104,18 +112,23 @@ def certificate_on_wire_untrusted(mesh: Mesh) -> Iterator[Finding]:
     for seen in mesh.untrusted_on_wire():
         yield Finding(
             message=(
-                f"{seen.server} presents a certificate at {listing(seen.doors)} that"
+                f"{presenter(seen)} presents a certificate at {listing(seen.doors)} that"
                 f" {_origin(seen.leaf)}: clients refuse it unless they were given its root."
             ),
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=seen.hosts,
             evidence=handshake_evidence(seen.handshakes),
-            severity=Severity.HIGH if is_placeholder(seen.leaf) else None,
-            confidence=Confidence.OBSERVED,
-            credentials=seen.keys,
+            severity=_severity(seen),
+            confidence=sureness(seen),
+            credentials=keys_of(seen),
             servers=frozenset({seen.server.id}),
         )
+
+
+def _severity(seen: SeenCertificate) -> Severity | None:
+    is_ours = is_placeholder(seen.leaf) and not seen.is_perhaps_another_networks
+    return Severity.HIGH if is_ours else None
 
 
 def _origin(leaf: CertificateFacts) -> str:

@@ -6,7 +6,15 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.trust import Knowledge
-from istiodoctor_checks.wire import detail_of, handshake_evidence, objects_of
+from istiodoctor_checks.wire import (
+    detail_of,
+    doubted,
+    handshake_evidence,
+    keys_of,
+    objects_of,
+    presenter,
+    sureness,
+)
 
 
 @check(
@@ -103,14 +111,16 @@ def chain_on_wire_incomplete(mesh: Mesh) -> Iterator[Finding]:
         is_sure = knowledge is not Knowledge.LIKELY
         yield Finding(
             message=(
-                f"{seen.server} presents its certificate without its issuer {seen.leaf.issuer}."
-                " Clients that do not have it by chance, like curl and Java, refuse it."
+                f"{presenter(seen)} presents its certificate without its issuer"
+                f" {seen.leaf.issuer}. Clients that do not have it by chance, like curl and Java,"
+                f" refuse it."
             ),
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=seen.hosts,
             evidence=handshake_evidence(seen.handshakes),
-            confidence=Confidence.OBSERVED if is_sure else Confidence.SUSPECTED,
-            credentials=seen.keys,
+            severity=doubted(seen),
+            confidence=sureness(seen) if is_sure else Confidence.SUSPECTED,
+            credentials=keys_of(seen),
             servers=frozenset({seen.server.id}),
         )

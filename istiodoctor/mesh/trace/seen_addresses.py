@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from istiodoctor.mesh.privateaddresses import is_private
 from istiodoctor.mesh.trace.looking import Observation
 from istiodoctor.mesh.trace.seen_answers import REDIRECTS, differ
 from istiodoctor.mesh.trace.seen_handshakes import is_greeting
@@ -26,7 +27,6 @@ from istiodoctor.mesh.trace.sightings import (
     why_failed,
 )
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, WARNING, Hop
-from istiodoctor.mesh.wire.doors import is_private
 from istiodoctor.model.observation import HttpStep, Outcome, TlsObservation
 from istiodoctor.model.ref import Ref
 

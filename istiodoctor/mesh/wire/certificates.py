@@ -8,6 +8,7 @@ from datetime import timedelta
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.exposure import ExposureQuestions
 from istiodoctor.mesh.hosts import certificate_covers, covers, is_wildcard
+from istiodoctor.mesh.privateaddresses import is_private
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trust import Knowledge, TrustQuestions
@@ -55,6 +56,19 @@ class SeenCertificate:
     def keys(self) -> frozenset[tuple[str, str]]:
         """Namespace and name of those Secrets: what findings meet on."""
         return frozenset(each.key for each in self.uses if each.namespace)
+
+    @property
+    def is_from_before(self) -> bool:
+        """Whether it is of something before the gateway: no pod showed it, no Secret holds it."""
+        chains = (each.pair.chain.certificates for each in self.stored if each.pair)
+        known = {each.fingerprint_sha256 for chain in chains for each in chain}
+        is_at_pod = any(door.pod for door in self.doors)
+        return not is_at_pod and self.leaf.fingerprint_sha256 not in known
+
+    @property
+    def is_perhaps_another_networks(self) -> bool:
+        """Whether it came from private addresses alone: here, they may be somebody else's."""
+        return self.is_from_before and all(is_private(door.address) for door in self.doors)
 
 
 class WireQuestions(ExposureQuestions, TrustQuestions):

@@ -3,22 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 
 from istiodoctor.mesh.exposure import HTTPS_PORT
+from istiodoctor.mesh.privateaddresses import is_private
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.certificates import TO_THE_GATEWAY, WireQuestions
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.observation import Door, Outcome, TlsObservation, Via
 
-PRIVATE = tuple(
-    map(
-        ip_network,
-        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
-    )
-)
-"""Where the inside of networks is numbered (RFC 1918, RFC 6598, RFC 4193)."""
 SILENT = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNREACHABLE})
 
 
@@ -239,15 +232,6 @@ def is_out_of_sight(silent: Iterable[TlsObservation]) -> bool:
         return False
     found = {address for each in seen for address in each.addresses or (each.target.door.address,)}
     return all(map(is_private, found))
-
-
-def is_private(address: str) -> bool:
-    """Whether an address belongs to the inside of some network; a name does not."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return found.is_loopback or any(found in each for each in PRIVATE)
 
 
 def _is_turned_away(seen: TlsObservation) -> bool:
