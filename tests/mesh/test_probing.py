@@ -240,12 +240,12 @@ def test_hosts_of_the_outside_are_not_looked_at_through_an_egress_gateway():
 
 
 def test_more_targets_than_are_looked_at_are_said_to_be_unseen():
-    hosts = ", ".join(f"h{number}.example.com" for number in range(300))
+    hosts = ", ".join(f"h{number}.example.com" for number in range(400))
 
     found = targets(hosts, type="ClusterIP")
 
-    assert len(found.tls) + len(found.http) == 200
-    assert min(len(found.tls), len(found.http)) > 60
+    assert len(found.tls) + len(found.http) == 1000
+    assert min(len(found.tls), len(found.http)) > 300
     assert {words for _, words in found.blind} == {
-        "901 targets are more than the 200 that are looked at"
+        "1201 targets are more than the 1000 that are looked at"
     }

@@ -16,7 +16,7 @@ from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.observation import HttpTarget, ProbeTargets, TlsTarget
 from istiodoctor.model.ref import Ref
 
-MOST_TARGETS = 200
+MOST_TARGETS = 1000
 
 
 class ProbeTargetQuestions(AcmeTargetQuestions, InquiryQuestions, StrangerTargetQuestions):
