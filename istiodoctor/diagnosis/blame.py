@@ -27,6 +27,8 @@ EXPLAINS = {
 }
 """Families of checks, or single ones, whose findings say why a hop is broken, the likeliest
 first."""
+ON_THE_WIRE = ("HTTP", "SNI", "SVC", "CERT", "GW", "MTLS")
+"""Families of what answers differently than the objects have it."""
 NAMED_BY = {"certificate": "server", "backend": "route", "endpoints": "route"}
 """The hop whose object names what may be missing at another."""
 BREAKS = {
@@ -78,6 +80,7 @@ def code_for(hop: Hop, way: Way, problems: Iterable[Problem]) -> str:
     It has a finding about the host and the object of the hop; where the hop has no object, a
     grave one about the host. Of several the one of the likeliest family, then the worst.
     """
+    problems = tuple(problems)
     families = EXPLAINS.get(hop.hop, ())
     refs = _concerned(hop, way.hops)
     found = [
@@ -91,7 +94,21 @@ def code_for(hop: Hop, way: Way, problems: Iterable[Problem]) -> str:
             else diagnosis.own_severity.rank <= Severity.HIGH.rank
         )
     ]
+    if not found and hop.seen:
+        return _seen_code(way, problems)
     return min(found)[-1] if found else ""
+
+
+def _seen_code(way: Way, problems: Iterable[Problem]) -> str:
+    """Return the code of the worst that was seen of the host: at this hop the wire said so."""
+    found = (
+        (problem.rank, problem.cause.code)
+        for problem, diagnosis in _about(way.request.virtual_host, problems)
+        if diagnosis.confidence is Confidence.OBSERVED
+        and diagnosis.own_severity.rank <= Severity.HIGH.rank
+        and diagnosis.code.startswith(ON_THE_WIRE)
+    )
+    return min(found, default=(0, ""))[-1]
 
 
 def _concerned(hop: Hop, hops: Iterable[Hop]) -> frozenset[Ref]:

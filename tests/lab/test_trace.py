@@ -94,7 +94,6 @@ def test_a_loop_at_the_load_balancer_is_told_from_the_pods_that_answer(lab: Lab,
 
     done = lab.trace(cluster, envoy, URL, "--probe")
 
-    hop, _, confirmation = stopped(done)
-    assert (done.status, hop, confirmation) == (1, "service", "contradicted")
+    assert (done.status, stopped(done)) == (1, ("service", "HTTP001", "contradicted"))
     (leg,) = legs(done)
     assert leg["certificate"] == leg["backend"] == ("ok", "confirmed")

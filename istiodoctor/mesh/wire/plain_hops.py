@@ -8,8 +8,8 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.wire.header_trust import HeaderTrustQuestions
-from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions, is_own
-from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome
+from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions, goes_round, is_own
+from istiodoctor.model.observation import HttpObservation, HttpStep
 
 
 class CircleQuestions(HeaderTrustQuestions):
@@ -99,7 +99,7 @@ class CircleQuestions(HeaderTrustQuestions):
 def _is_well(seen: HttpObservation) -> bool:
     """Whether a pod was asked, and answered without a circle."""
     first = seen.steps[0]
-    return _is_at_pod(first) and first.status > 0 and seen.outcome is not Outcome.LOOP
+    return _is_at_pod(first) and first.status > 0 and not goes_round(seen)
 
 
 def _is_at_pod(step: HttpStep) -> bool:

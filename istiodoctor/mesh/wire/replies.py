@@ -97,7 +97,7 @@ class ReplyQuestions(DoorQuestions):
         return tuple(
             Loop(server=self.answering_server(server, step), observation=seen, step=step)
             for server, seen in self.requests()
-            if seen.outcome is Outcome.LOOP and not seen.target.forwarded_proto
+            if goes_round(seen) and not seen.target.forwarded_proto
             for step in (_to_blame(seen),)
         )
 
@@ -178,6 +178,18 @@ def leads_to(step: HttpStep, scheme: str) -> bool:
 def forgets_https(step: HttpStep) -> bool:
     """Whether an application that was asked over https:// redirects to http://."""
     return step.from_upstream and step.url.startswith("https:") and leads_to(step, "http")
+
+
+def goes_round(seen: HttpObservation) -> bool:
+    """Whether a redirect led back, or leads to where it came from, if that was not followed."""
+    if seen.outcome is Outcome.LOOP:
+        return True
+    last = seen.last
+    try:
+        back = urljoin(last.url, last.location).partition("#")[0]
+    except ValueError:
+        return False
+    return last.status in REDIRECTS and bool(last.location) and back == last.url
 
 
 def _to_blame(seen: HttpObservation) -> HttpStep:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.envoy.state import EnvoyQuestions
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own
+from istiodoctor.mesh.wire.replies import ReplyQuestions, goes_round, is_own
 from istiodoctor.mesh.wire.unserved import UnservedHandshakes, UnservedQuestions
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, TlsObservation, Via
@@ -215,7 +215,7 @@ def _is_known_host(step: HttpStep) -> bool:
 
 
 def _is_loop(seen: HttpObservation) -> bool:
-    return seen.outcome is Outcome.LOOP and not seen.last.from_upstream
+    return goes_round(seen) and not seen.last.from_upstream
 
 
 def _is_arrived(step: HttpStep) -> bool:
