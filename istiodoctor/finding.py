@@ -5,7 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from istiodoctor.mesh.envoy.secrets import PodSecret
+from istiodoctor.mesh.wire.testimony import Sighting
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.log import LogLine
+from istiodoctor.model.observation import TlsObservation
 from istiodoctor.model.ref import Place, Ref
 
 
@@ -72,6 +76,23 @@ class Evidence:
     kind: EvidenceKind = EvidenceKind.OBJECT
     ref: Ref | None = None
     at: datetime | None = None
+
+    @classmethod
+    def of_line(cls, line: LogLine) -> "Evidence":
+        """Return a line of a log, as it is written."""
+        return cls(text=line.message, kind=EvidenceKind.LOG, ref=line.pod, at=line.at)
+
+    @classmethod
+    def of_sighting(cls, seen: Sighting) -> "Evidence":
+        """Return what a handshake, a request or an Envoy showed, in its own words."""
+        if isinstance(seen, PodSecret):
+            at = seen.secret.last_updated
+            return cls(text=str(seen), kind=EvidenceKind.ENVOY, ref=seen.pod, at=at)
+        if isinstance(seen, TlsObservation):
+            kind, door = EvidenceKind.TLS, seen.target.door
+            return cls(text=str(seen), kind=kind, ref=door.pod or door.service, at=seen.at)
+        ref = (seen.door.pod or seen.door.service) if seen.door else None
+        return cls(text=str(seen), kind=EvidenceKind.HTTP, ref=ref, at=seen.at)
 
 
 class PatchType(StrEnum):

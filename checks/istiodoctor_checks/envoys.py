@@ -3,25 +3,9 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from istiodoctor.finding import Evidence, EvidenceKind, Fix
-from istiodoctor.mesh.envoy.secrets import PodSecret
+from istiodoctor.finding import Fix
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
-
-SHOWN = 4
-
-
-def envoy_evidence(pods: Iterable[PodSecret]) -> tuple[Evidence, ...]:
-    """Return what the Envoys of pods have under a name: the first few."""
-    return tuple(
-        Evidence(
-            kind=EvidenceKind.ENVOY,
-            text=str(each),
-            ref=each.pod,
-            at=each.secret.last_updated,
-        )
-        for each in list(pods)[:SHOWN]
-    )
 
 
 def pods_of(workload: Workload, pods: Iterable[object]) -> str:

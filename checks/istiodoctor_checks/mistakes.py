@@ -1,6 +1,6 @@
 """What findings about Secrets that istiod refuses by mistake have in common."""
 
-from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Fix, Identity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity
 from istiodoctor.mesh.attachments import LISTENER_SET_KINDS
 from istiodoctor.mesh.logs.mistakes import MistakenRefusal
 from istiodoctor.model.ref import Place
@@ -24,7 +24,7 @@ def denied(refusal: MistakenRefusal, why: str) -> Finding:
         identity=Identity.of(server.gateway, refusal.secret.path),
         hosts=frozenset(server.names),
         evidence=(
-            Evidence(text=line.message, kind=EvidenceKind.LOG, ref=line.pod, at=line.at),
+            Evidence.of_line(line),
             Evidence(text=_permission(refusal), ref=refusal.secret),
         ),
         fixes=(

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Severity
+from istiodoctor.finding import Confidence, Evidence, Severity
 from istiodoctor.mesh.wire.certificates import SeenCertificate
-from istiodoctor.model.observation import HttpStep, TlsObservation
+from istiodoctor.mesh.wire.testimony import Sighting
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import value_of
 from istiodoctor_checks.wording import listing
@@ -12,30 +12,9 @@ from istiodoctor_checks.wording import listing
 SHOWN = 4
 
 
-def handshake_evidence(seen: Iterable[TlsObservation]) -> tuple[Evidence, ...]:
-    """Return handshakes as evidence: the first few."""
-    return tuple(
-        Evidence(
-            kind=EvidenceKind.TLS,
-            text=str(each),
-            ref=each.target.door.pod or each.target.door.service,
-            at=each.at,
-        )
-        for each in list(seen)[:SHOWN]
-    )
-
-
-def request_evidence(steps: Iterable[HttpStep]) -> tuple[Evidence, ...]:
-    """Return requests as evidence: the first few."""
-    return tuple(
-        Evidence(
-            kind=EvidenceKind.HTTP,
-            text=str(each),
-            ref=(each.door.pod or each.door.service) if each.door else None,
-            at=each.at,
-        )
-        for each in list(steps)[:SHOWN]
-    )
+def sightings(seen: Iterable[Sighting]) -> tuple[Evidence, ...]:
+    """Return handshakes, requests or what Envoys hold as evidence: the first few."""
+    return tuple(Evidence.of_sighting(each) for each in list(seen)[:SHOWN])
 
 
 def presenter(seen: SeenCertificate) -> str:

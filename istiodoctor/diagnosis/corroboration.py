@@ -4,11 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
-from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Severity
+from istiodoctor.finding import Confidence, Evidence, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.wire.testimony import Claim, Sighting, Subject
-from istiodoctor.model.observation import HttpStep, TlsObservation
 from istiodoctor.report import Corroboration
 
 SHOWN = 3
@@ -52,31 +50,14 @@ def _contradicted(finding: Merged, claim: Claim, seen: tuple[Sighting, ...]) -> 
         severity=max(finding.severity, most, key=lambda each: each.rank),
         confidence=finding.confidence if is_yet_to_come else Confidence.SUSPECTED,
         corroboration=Corroboration.CONTRADICTED,
-        message=f"{finding.message} {words}: {_evidence(seen[0]).text}.{later}",
+        message=f"{finding.message} {words}: {seen[0]}.{later}",
         evidence=_with(finding, seen),
     )
 
 
 def _with(finding: Merged, seen: tuple[Sighting, ...]) -> tuple[Evidence, ...]:
     """Return the evidence with a few of the sightings first, each once."""
-    found = {each.text: each for each in (*map(_evidence, seen[:SHOWN]), *finding.evidence)}
+    found = {
+        each.text: each for each in (*map(Evidence.of_sighting, seen[:SHOWN]), *finding.evidence)
+    }
     return tuple(found.values())[:MOST_EVIDENCE]
-
-
-def _evidence(seen: Sighting) -> Evidence:
-    match seen:
-        case TlsObservation():
-            door = seen.target.door
-            return Evidence(
-                kind=EvidenceKind.TLS, text=str(seen), ref=door.pod or door.service, at=seen.at
-            )
-        case HttpStep():
-            ref = (seen.door.pod or seen.door.service) if seen.door else None
-            return Evidence(kind=EvidenceKind.HTTP, text=str(seen), ref=ref, at=seen.at)
-        case PodSecret():
-            return Evidence(
-                kind=EvidenceKind.ENVOY,
-                text=str(seen),
-                ref=seen.pod,
-                at=seen.secret.last_updated,
-            )

@@ -8,10 +8,10 @@ from istiodoctor.mesh import Mesh
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,
-    handshake_evidence,
     keys_of,
     objects_of,
     presenter,
+    sightings,
     sureness,
 )
 from istiodoctor_checks.wording import listing
@@ -114,7 +114,7 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=frozenset(hosts),
-            evidence=handshake_evidence(seen.handshakes),
+            evidence=sightings(seen.handshakes),
             severity=doubted(seen),
             confidence=sureness(seen),
             credentials=keys_of(seen),

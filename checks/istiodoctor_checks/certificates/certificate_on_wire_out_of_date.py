@@ -10,10 +10,10 @@ from istiodoctor.mesh.wire.certificates import SeenCertificate
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,
-    handshake_evidence,
     keys_of,
     objects_of,
     presenter,
+    sightings,
     sureness,
 )
 from istiodoctor_checks.wording import listing
@@ -118,7 +118,7 @@ def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
                 objects=objects_of(seen),
                 identity=Identity.of(seen.server.gateway, detail_of(seen)),
                 hosts=seen.hosts,
-                evidence=handshake_evidence(seen.handshakes),
+                evidence=sightings(seen.handshakes),
                 severity=doubted(seen),
                 confidence=sureness(seen),
                 deadline=seen.leaf.not_after,

@@ -10,10 +10,10 @@ from istiodoctor.model.credential import CertificateFacts
 from istiodoctor_checks.placeholders import is_placeholder, is_staging, is_temporary
 from istiodoctor_checks.wire import (
     detail_of,
-    handshake_evidence,
     keys_of,
     objects_of,
     presenter,
+    sightings,
     sureness,
 )
 from istiodoctor_checks.wording import listing
@@ -118,7 +118,7 @@ def certificate_on_wire_untrusted(mesh: Mesh) -> Iterator[Finding]:
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=seen.hosts,
-            evidence=handshake_evidence(seen.handshakes),
+            evidence=sightings(seen.handshakes),
             severity=_severity(seen),
             confidence=sureness(seen),
             credentials=keys_of(seen),

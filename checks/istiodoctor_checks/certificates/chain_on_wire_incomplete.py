@@ -9,10 +9,10 @@ from istiodoctor.mesh.trust import Knowledge
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,
-    handshake_evidence,
     keys_of,
     objects_of,
     presenter,
+    sightings,
     sureness,
 )
 
@@ -118,7 +118,7 @@ def chain_on_wire_incomplete(mesh: Mesh) -> Iterator[Finding]:
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=seen.hosts,
-            evidence=handshake_evidence(seen.handshakes),
+            evidence=sightings(seen.handshakes),
             severity=doubted(seen),
             confidence=sureness(seen) if is_sure else Confidence.SUSPECTED,
             credentials=keys_of(seen),

@@ -6,9 +6,10 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import envoy_evidence, pods_of
+from istiodoctor_checks.envoys import pods_of
 from istiodoctor_checks.fixes import create_tls_secret
 from istiodoctor_checks.served import hosts_of, references, servers_of
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -97,7 +98,7 @@ def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(held.secret), *references(held.uses), Place(held.workload.owner)),
             identity=Identity.of(held.secret),
             hosts=hosts_of(held.uses),
-            evidence=envoy_evidence(held.pods),
+            evidence=sightings(held.pods),
             fixes=(
                 create_tls_secret(
                     namespace, name, f"Create {held.secret} again before a gateway pod restarts"

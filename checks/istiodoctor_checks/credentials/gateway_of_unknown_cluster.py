@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -107,14 +106,7 @@ def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(workload.owner), *(server.place for server in concerned)),
             identity=Identity.of(workload.owner),
             hosts=frozenset(name for server in concerned for name in server.names),
-            evidence=(
-                Evidence(
-                    text=fact.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=fact.line.pod,
-                    at=fact.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(fact.line),),
             fixes=(
                 Fix(
                     title="Register the gateway's cluster with istiod",

@@ -14,7 +14,8 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import SHOWN, look_at_log, pods_of, span
+from istiodoctor_checks.envoys import look_at_log, pods_of, span
+from istiodoctor_checks.wire import SHOWN
 
 
 @check(

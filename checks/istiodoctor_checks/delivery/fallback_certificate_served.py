@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -108,14 +107,7 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(secret),
                 hosts=frozenset(each for server in servers for each in server.names),
-                evidence=(
-                    Evidence(
-                        text=fact.line.message,
-                        kind=EvidenceKind.LOG,
-                        ref=fact.line.pod,
-                        at=fact.line.at,
-                    ),
-                ),
+                evidence=(Evidence.of_line(fact.line),),
                 fixes=(
                     Fix(
                         title=f"Create {secret}, then remove {fallback}",

@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -184,14 +183,7 @@ def fetch_failure_unexplained(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(secret),
             hosts=frozenset(name for server in servers for name in server.names),
-            evidence=(
-                Evidence(
-                    text=failure.last.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=failure.last.line.pod,
-                    at=failure.last.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(failure.last.line),),
             fixes=(_look_again(failure),),
             severity=_severity(is_used=bool(servers), looks_right=looks_right),
             confidence=Confidence.OBSERVED,

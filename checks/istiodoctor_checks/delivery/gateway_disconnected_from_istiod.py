@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -130,14 +129,7 @@ def gateway_disconnected_from_istiod(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(lost.workload.owner),
             hosts=frozenset(name for server in servers for name in server.names),
-            evidence=(
-                Evidence(
-                    text=last.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=last.line.pod,
-                    at=last.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(last.line),),
             fixes=(_fix(lost),),
             confidence=Confidence.OBSERVED,
             servers=frozenset(server.id for server in servers),

@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -108,14 +107,7 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(workload.owner), *(server.place for server in concerned)),
             identity=Identity.of(workload.owner),
             hosts=frozenset(name for server in concerned for name in server.names),
-            evidence=(
-                Evidence(
-                    text=fact.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=fact.line.pod,
-                    at=fact.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(fact.line),),
             fixes=(
                 Fix(
                     title="Connect the gateway to port 15012 of istiod, with its token",

@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -99,14 +98,7 @@ def identity_refused_by_spire(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(workload.owner, resource),
             hosts=frozenset(name for each in servers for name in each.names),
-            evidence=(
-                Evidence(
-                    text=fact.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=fact.line.pod,
-                    at=fact.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(fact.line),),
             fixes=(
                 Fix(
                     title="Use credentialName instead of file paths",

@@ -15,7 +15,8 @@ from istiodoctor.finding import (
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.state import RefusedListener
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import SHOWN, pods_of
+from istiodoctor_checks.envoys import pods_of
+from istiodoctor_checks.wire import SHOWN
 
 
 @check(

@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -109,14 +108,7 @@ def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
                 objects=(Place(rejection.workload.owner), *(each.place for each in servers)),
                 identity=Identity.of(rejection.workload.owner, name),
                 hosts=frozenset(host for each in servers for host in each.names),
-                evidence=(
-                    Evidence(
-                        text=fact.line.message,
-                        kind=EvidenceKind.LOG,
-                        ref=fact.line.pod,
-                        at=fact.line.at,
-                    ),
-                ),
+                evidence=(Evidence.of_line(fact.line),),
                 fixes=(
                     Fix(
                         title="Revert the object that the reason points to",

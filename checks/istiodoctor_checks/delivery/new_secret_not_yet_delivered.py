@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -105,14 +104,7 @@ def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(secret), *(server.place for server in servers)),
             identity=Identity.of(secret),
             hosts=frozenset(name for server in servers for name in server.names),
-            evidence=(
-                Evidence(
-                    text=failure.last.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=failure.last.line.pod,
-                    at=failure.last.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(failure.last.line),),
             fixes=(Fix(title="Wait two minutes and scan again"),),
             confidence=Confidence.OBSERVED,
             credentials=frozenset({(failure.namespace, failure.name)}),

@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -145,12 +144,7 @@ def new_secret_rejected(mesh: Mesh) -> Iterator[Finding]:
             ),
             hosts=frozenset(name for server in servers for name in server.names),
             evidence=(
-                Evidence(
-                    text=rejection.last.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=rejection.last.line.pod,
-                    at=rejection.last.line.at,
-                ),
+                Evidence.of_line(rejection.last.line),
                 *(Evidence(text=why, ref=each.ref) for each, why in rejection.refused),
             ),
             fixes=tuple(_fixes(rejection)),

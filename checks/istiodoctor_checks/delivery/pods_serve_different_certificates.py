@@ -7,9 +7,9 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.secrets import HeldSecret
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import envoy_evidence
 from istiodoctor_checks.fixes import restart_once_good
 from istiodoctor_checks.served import hosts_of, references, servers_of
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -180,7 +180,7 @@ def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(held.workload.owner, held.secret.path),
             hosts=hosts_of(held.uses),
-            evidence=envoy_evidence(held.pods),
+            evidence=sightings(held.pods),
             fixes=(restart_once_good(held.workload),),
             confidence=Confidence.OBSERVED,
             deadline=min(

@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -168,12 +167,7 @@ def redacted_key_in_secret_cache(mesh: Mesh) -> Iterator[Finding]:
                 identity=Identity.of(rejection.workload.owner),
                 hosts=frozenset(name for server in concerned for name in server.names),
                 evidence=(
-                    Evidence(
-                        text=rejection.last.line.message,
-                        kind=EvidenceKind.LOG,
-                        ref=rejection.last.line.pod,
-                        at=rejection.last.line.at,
-                    ),
+                    Evidence.of_line(rejection.last.line),
                     Evidence(text=f"istiod's version is {version or 'not known'}"),
                 ),
                 fixes=(_restart(plane, rejection),),

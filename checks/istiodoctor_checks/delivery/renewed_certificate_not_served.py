@@ -8,9 +8,10 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.secrets import StaleSecret
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import envoy_evidence, look_at_log, pods_of
+from istiodoctor_checks.envoys import look_at_log, pods_of
 from istiodoctor_checks.fixes import restart_once_good
 from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -180,7 +181,7 @@ def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(held.workload.owner, held.secret.path),
             hosts=hosts_of(held.uses),
-            evidence=envoy_evidence(stale.pods),
+            evidence=sightings(stale.pods),
             fixes=(look_at_log(stale.pods[0].pod), restart_once_good(held.workload)),
             severity=Severity.CRITICAL if is_over else Severity.HIGH,
             confidence=Confidence.OBSERVED,

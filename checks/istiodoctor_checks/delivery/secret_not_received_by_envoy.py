@@ -8,8 +8,9 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState
 from istiodoctor.mesh.envoy.secrets import AwaitedSecret
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import envoy_evidence, look_at_log, pods_of, span
+from istiodoctor_checks.envoys import look_at_log, pods_of, span
 from istiodoctor_checks.served import hosts_of, references, servers_of
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -177,7 +178,7 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(held.workload.owner, held.secret.path),
             hosts=hosts_of(held.uses),
-            evidence=envoy_evidence(awaited.pods),
+            evidence=sightings(awaited.pods),
             fixes=(look_at_log(awaited.pods[0].pod),),
             severity=_severity(awaited),
             confidence=Confidence.OBSERVED,

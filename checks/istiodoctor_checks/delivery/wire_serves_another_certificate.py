@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severi
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.certificates import SeenCertificate
 from istiodoctor.model.credential import Credential
-from istiodoctor_checks.wire import detail_of, handshake_evidence, objects_of
+from istiodoctor_checks.wire import detail_of, objects_of, sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -105,7 +105,7 @@ def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=seen.hosts,
-            evidence=handshake_evidence(seen.handshakes),
+            evidence=sightings(seen.handshakes),
             fixes=(_look_closer(seen),),
             confidence=Confidence.OBSERVED,
             deadline=seen.leaf.not_after,

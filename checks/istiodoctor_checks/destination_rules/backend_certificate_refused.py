@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -130,14 +129,7 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
             objects=refused.places,
             identity=Identity.of(refused.places[0].ref, refused.fqdn),
             hosts=frozenset(refused.hosts),
-            evidence=(
-                Evidence(
-                    text=last.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=last.line.pod,
-                    at=last.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(last.line),),
             fixes=(_fix(refused),),
             confidence=Confidence.OBSERVED,
         )

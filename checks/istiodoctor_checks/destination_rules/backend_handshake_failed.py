@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -138,14 +137,7 @@ def backend_handshake_failed(mesh: Mesh) -> Iterator[Finding]:
             objects=failed.places,
             identity=Identity.of(failed.places[0].ref, failed.fqdn),
             hosts=frozenset(failed.hosts),
-            evidence=(
-                Evidence(
-                    text=last.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=last.line.pod,
-                    at=last.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(last.line),),
             fixes=(
                 Fix(
                     title="Make the client TLS settings fit what the backend speaks",

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -110,7 +110,7 @@ def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
                 objects=(unserved.server.place, Place(unserved.listener.workload.owner)),
                 identity=Identity.of(unserved.server.gateway, unserved.name),
                 hosts=frozenset({unserved.name}),
-                evidence=handshake_evidence(asked.plain),
+                evidence=sightings(asked.plain),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset({unserved.server.id}),
             )

@@ -15,7 +15,8 @@ from istiodoctor.finding import (
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import AbsentServer
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import SHOWN, pods_of
+from istiodoctor_checks.envoys import pods_of
+from istiodoctor_checks.wire import SHOWN
 from istiodoctor_checks.wording import listing
 
 

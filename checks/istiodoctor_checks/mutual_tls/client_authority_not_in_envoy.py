@@ -16,7 +16,8 @@ from istiodoctor.mesh.envoy.authorities import AuthorityTrouble, TroubledAuthori
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.envoys import SHOWN, look_at_log, pods_of
+from istiodoctor_checks.envoys import look_at_log, pods_of
+from istiodoctor_checks.wire import SHOWN
 from istiodoctor_checks.wording import listing
 
 _WORDS = {

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -151,7 +151,7 @@ def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(server.gateway),
             hosts=hosts,
-            evidence=handshake_evidence((*unasked.unasked[:2], *unasked.at_pods[:2])),
+            evidence=sightings((*unasked.unasked[:2], *unasked.at_pods[:2])),
             severity=Severity.MEDIUM if optional else None,
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -109,7 +109,7 @@ def client_certificate_required(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.field("/tls/mode"),),
             identity=Identity.of(server.gateway, min(hosts, default="")),
             hosts=hosts,
-            evidence=handshake_evidence(seen),
+            evidence=sightings(seen),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -136,14 +135,7 @@ def optional_client_authority_denied(mesh: Mesh) -> Iterator[Finding]:
                 objects=(*(server.field("/tls/options") for server in servers), Place(secret)),
                 identity=Identity.of(secret),
                 hosts=frozenset(name for server in servers for name in server.names),
-                evidence=(
-                    Evidence(
-                        text=failure.last.line.message,
-                        kind=EvidenceKind.LOG,
-                        ref=failure.last.line.pod,
-                        at=failure.last.line.at,
-                    ),
-                ),
+                evidence=(Evidence.of_line(failure.last.line),),
                 fixes=(
                     Fix(
                         title="Upgrade Istio to a release with the fix",

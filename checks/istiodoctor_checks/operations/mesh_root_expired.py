@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -116,14 +115,7 @@ def mesh_root_expired(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(culprit), Place(lost.workload.owner), Place(lost.pod.ref)),
             identity=Identity.of(culprit),
             hosts=frozenset(name for server in servers for name in server.names),
-            evidence=(
-                Evidence(
-                    text=fact.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=fact.line.pod,
-                    at=fact.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(fact.line),),
             fixes=(_fix(plane.namespace if plane else "istio-system"),),
             severity=Severity.CRITICAL if expired else Severity.HIGH,
             confidence=Confidence.OBSERVED,

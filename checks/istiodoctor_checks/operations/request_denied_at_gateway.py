@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -141,14 +140,7 @@ def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
             objects=objects,
             identity=Identity.of(objects[0].ref, str(owner.ref.path)),
             hosts=frozenset(denial.hosts),
-            evidence=(
-                Evidence(
-                    text=last.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=last.line.pod,
-                    at=last.line.at,
-                ),
-            ),
+            evidence=(Evidence.of_line(last.line),),
             fixes=(_fix(denial, objects[0]),),
             severity=Severity.MEDIUM if denial.peers else None,
             confidence=Confidence.OBSERVED,

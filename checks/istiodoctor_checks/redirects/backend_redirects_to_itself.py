@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -97,7 +97,7 @@ def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
                 objects=(loop.server.place,),
                 identity=Identity.of(loop.server.gateway, loop.observation.target.host),
                 hosts=frozenset({loop.observation.target.host}),
-                evidence=request_evidence(loop.observation.steps),
+                evidence=sightings(loop.observation.steps),
                 fixes=(
                     Fix(
                         title="Tell the application that TLS ends before it",

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.replies import is_own
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -90,7 +90,7 @@ def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway, str(step.status)),
             hosts=frozenset(server.names),
-            evidence=request_evidence(steps),
+            evidence=sightings(steps),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

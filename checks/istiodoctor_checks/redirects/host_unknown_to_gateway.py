@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -150,7 +150,7 @@ def host_unknown_to_gateway(mesh: Mesh) -> Iterator[Finding]:
                 objects=(server.field("/hosts"),),
                 identity=Identity.of(server.gateway, host),
                 hosts=frozenset({host}),
-                evidence=request_evidence(steps),
+                evidence=sightings(steps),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset({server.id}),
             )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -89,7 +89,7 @@ def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway),
             hosts=frozenset(server.names),
-            evidence=request_evidence(steps),
+            evidence=sightings(steps),
             fixes=(
                 Fix(
                     title="Make the proxy before the gateway speak HTTP/1.1",

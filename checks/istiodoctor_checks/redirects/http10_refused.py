@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -72,15 +71,7 @@ def http10_refused(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(each.owner),),
             identity=Identity.of(each.owner, each.hosts[0] if each.hosts else ""),
             hosts=frozenset(each.hosts if each.is_served else ()),
-            evidence=tuple(
-                Evidence(
-                    text=fact.line.message,
-                    kind=EvidenceKind.LOG,
-                    ref=fact.line.pod,
-                    at=fact.line.at,
-                )
-                for fact in each.facts[-SHOWN:]
-            ),
+            evidence=tuple(Evidence.of_line(fact.line) for fact in each.facts[-SHOWN:]),
             fixes=(
                 Fix(
                     title="Make the proxy before the gateway speak HTTP/1.1",

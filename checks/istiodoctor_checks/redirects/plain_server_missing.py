@@ -11,7 +11,7 @@ from istiodoctor.mesh.wire.plain_answers import PlainKind, from_outside
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -117,7 +117,7 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
             hosts=frozenset({twin.tls.host}),
             evidence=(
                 Evidence(text=f"plain servers for {twin.tls.host}: none"),
-                *request_evidence((*before, *refused)),
+                *sightings((*before, *refused)),
             ),
             fixes=() if before else (fixes[server],),
             severity=Severity.INFO if before else None,

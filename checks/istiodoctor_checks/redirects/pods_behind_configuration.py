@@ -9,7 +9,7 @@ from istiodoctor.mesh.wire.broken_promises import Breach, BreachKind
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import FETCHED_ANEW, restart
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 WORDS = {
@@ -215,7 +215,7 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
             objects=tuple(dict.fromkeys(_objects(workload, breaches))),
             identity=Identity.of(workload.owner),
             hosts=frozenset(each.host for each in breaches),
-            evidence=request_evidence(each.step for each in breaches),
+            evidence=sightings(each.step for each in breaches),
             fixes=(restart(workload, why=FETCHED_ANEW),),
             confidence=Confidence.OBSERVED,
             servers=frozenset(each.server.id for each in breaches),

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.header_trust import HeaderTrust
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import FETCHED_ANEW, restart
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -108,7 +108,7 @@ def proxy_trust_not_in_force(mesh: Mesh) -> Iterator[Finding]:
             hosts=frozenset({plain.host}),
             evidence=(
                 Evidence(text=f"numTrustedProxies of {plain.workload}: {configured}"),
-                *request_evidence(trust.steps),
+                *sightings(trust.steps),
             ),
             fixes=(restart(plain.workload, why=FETCHED_ANEW),),
             confidence=Confidence.OBSERVED,

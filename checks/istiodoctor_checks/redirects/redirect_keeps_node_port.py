@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -107,7 +107,7 @@ def redirect_keeps_node_port(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway),
             hosts=frozenset(server.names),
-            evidence=request_evidence((step,)),
+            evidence=sightings((step,)),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

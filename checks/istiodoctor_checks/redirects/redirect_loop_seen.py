@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.replies import is_own
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -94,7 +94,7 @@ def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
                 objects=(loop.server.place,),
                 identity=Identity.of(loop.server.gateway, loop.observation.target.host),
                 hosts=frozenset({loop.observation.target.host}),
-                evidence=request_evidence(loop.observation.steps),
+                evidence=sightings(loop.observation.steps),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset({loop.server.id}),
             )

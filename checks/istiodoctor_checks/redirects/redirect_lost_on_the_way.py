@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 ASK_THE_PROXY = Fix(
     title="Redirect http:// in what stands before the gateway, or let it through as it came",
@@ -102,7 +102,7 @@ def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
             objects=(plain.place,),
             identity=Identity.of(plain.server.gateway, plain.host),
             hosts=frozenset({plain.host}),
-            evidence=request_evidence(steps),
+            evidence=sightings(steps),
             fixes=(ASK_THE_PROXY,),
             confidence=Confidence.OBSERVED,
             servers=frozenset({plain.server.id}),

@@ -11,7 +11,7 @@ from istiodoctor.mesh.wire.plain_answers import PlainKind, from_outside, of_kind
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -127,7 +127,7 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text=f"{plain.server} has no httpsRedirect", ref=plain.server.gateway),
                 *(Evidence(text=f"before the gateway: {front.text}") for front in twin.fronts),
-                *request_evidence((*before, *content)),
+                *sightings((*before, *content)),
             ),
             fixes=() if is_expected else tuple(_fixes(plain)),
             severity=Severity.INFO if is_expected else None,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -92,7 +92,7 @@ def redirect_outlives_its_fix(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway, host),
             hosts=frozenset({host}),
-            evidence=request_evidence(each.steps),
+            evidence=sightings(each.steps),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

@@ -6,7 +6,7 @@ from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch, remove_field
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 def redirect_before_the_gateway(plain: PlainHost) -> Fix:
@@ -55,7 +55,7 @@ def serve_https(plain: PlainHost) -> Fix:
 
 def circle_seen(step: HttpStep | None) -> tuple[Evidence, ...]:
     """Return the redirect that closes a circle, where that was seen."""
-    return request_evidence((step,)) if step else ()
+    return sightings((step,)) if step else ()
 
 
 def trust_seen(mesh: Mesh, plain: PlainHost) -> tuple[Evidence, ...]:

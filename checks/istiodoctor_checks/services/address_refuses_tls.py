@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severi
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.observation import Outcome
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -136,7 +136,7 @@ def address_refuses_tls(mesh: Mesh) -> Iterator[Finding]:
             objects=(*((Place(service),) if service else ()), refusing.server.place),
             identity=Identity.of(service or refusing.server.gateway, str(refusing.door.port)),
             hosts=refusing.hosts,
-            evidence=handshake_evidence(refusing.refused),
+            evidence=sightings(refusing.refused),
             fixes=(
                 Fix(
                     title="Let the load balancer pass TCP through to the gateway's TLS port",

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severi
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.doors import Unreached
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -141,7 +141,7 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(service or silent.server.gateway),
             hosts=frozenset(each.target.host for each in silent.observations if each.target.host),
-            evidence=handshake_evidence(silent.observations),
+            evidence=sightings(silent.observations),
             fixes=(
                 Fix(
                     title=f"Permit port {silent.door.port} on the way to the gateway",

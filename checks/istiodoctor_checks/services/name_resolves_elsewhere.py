@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -137,7 +137,7 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
             objects=(foreign.server.place, Place(seen.target.door.gateway)),
             identity=Identity.of(foreign.server.gateway, foreign.host),
             hosts=frozenset({foreign.host}),
-            evidence=handshake_evidence((seen,)),
+            evidence=sightings((seen,)),
             fixes=(
                 Fix(
                     title=f"Point {foreign.host} to {listing(foreign.own)}",

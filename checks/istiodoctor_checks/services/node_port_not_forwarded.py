@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severi
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.doors import Unforwarded, is_out_of_sight
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -135,7 +135,7 @@ def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(service, "/spec/ports"), lost.server.place),
             identity=Identity.of(service, lost.host),
             hosts=frozenset({lost.host}),
-            evidence=handshake_evidence((seen, *lost.at_node)),
+            evidence=sightings((seen, *lost.at_node)),
             fixes=(
                 Fix(
                     title=f"Forward port 443 to node port {lost.node_port}",

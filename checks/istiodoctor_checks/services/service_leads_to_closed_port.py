@@ -13,7 +13,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import SHOWN
+from istiodoctor_checks.wire import SHOWN
 from istiodoctor_checks.wording import listing
 
 

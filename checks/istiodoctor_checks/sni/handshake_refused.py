@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.doors import RefusedHandshake
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -119,7 +119,7 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(refused.server.gateway, refused.host),
             hosts=frozenset({refused.host}),
-            evidence=handshake_evidence(refused.handshakes),
+            evidence=sightings(refused.handshakes),
             severity=Severity.HIGH if refused.elsewhere else None,
             confidence=Confidence.OBSERVED,
             credentials=frozenset(each.key for each in mesh.uses_of_server(refused.server)),

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.reuse import identity_of
-from istiodoctor_checks.wire import request_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -169,7 +169,7 @@ def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=identity_of(pair.group),
             hosts=frozenset({stray.host}),
-            evidence=request_evidence((lost.reused, lost.own)),
+            evidence=sightings((lost.reused, lost.own)),
             confidence=Confidence.OBSERVED,
             credentials=frozenset({(stray.credential.namespace, stray.credential.name)}),
             servers=frozenset({stray.server.id, stray.lands_on.id}),

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
@@ -166,7 +166,7 @@ def nameless_handshake_refused(mesh: Mesh) -> Iterator[Finding]:
                     silent.place.ref if silent.place else listener.workload.owner
                 ),
                 hosts=frozenset(silent.hosts),
-                evidence=handshake_evidence(refused),
+                evidence=sightings(refused),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset(each.id for each in servers),
             )

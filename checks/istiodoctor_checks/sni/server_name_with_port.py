@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -88,9 +87,7 @@ def server_name_with_port(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(odd.workload.owner),),
             identity=Identity.of(odd.workload.owner, odd.host),
             hosts=frozenset({odd.host}),
-            evidence=(
-                Evidence(kind=EvidenceKind.LOG, text=last.message, ref=last.pod, at=last.at),
-            ),
+            evidence=(Evidence.of_line(last),),
             fixes=(
                 Fix(
                     title="Let the proxy send the host alone as server name",

@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import (
     Confidence,
     Evidence,
-    EvidenceKind,
     Finding,
     Fix,
     Identity,
@@ -86,9 +85,7 @@ def sni_absent(mesh: Mesh) -> Iterator[Finding]:
             ),
             objects=(Place(unnamed.workload.owner),),
             identity=Identity.of(unnamed.workload.owner),
-            evidence=(
-                Evidence(kind=EvidenceKind.LOG, text=last.message, ref=last.pod, at=last.at),
-            ),
+            evidence=(Evidence.of_line(last),),
             fixes=(
                 Fix(
                     title="Let the client send the host as server name",

@@ -10,7 +10,7 @@ from istiodoctor.mesh.wire.interposed import MuteProxy
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wire import handshake_evidence, request_evidence
+from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 LET_IT_SEND = Fix(
@@ -267,7 +267,7 @@ def _seen(mute: MuteProxy) -> Finding:
         ),
         identity=Identity.of(service or mute.server.gateway),
         hosts=mute.hosts,
-        evidence=(*request_evidence(mute.steps), *handshake_evidence(mute.seen)),
+        evidence=(*sightings(mute.steps), *sightings(mute.seen)),
         fixes=(LET_IT_SEND,),
         confidence=Confidence.SUSPECTED,
         servers=frozenset({mute.server.id}),

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.unserved import UnservedName, WhyUnserved
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import handshake_evidence
+from istiodoctor_checks.wire import sightings
 
 
 @check(
@@ -131,7 +131,7 @@ def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
                 objects=(unserved.place, Place(unserved.listener.workload.owner)),
                 identity=Identity.of(unserved.place.ref, unserved.name),
                 hosts=frozenset({unserved.name}),
-                evidence=handshake_evidence(asked.refused),
+                evidence=sightings(asked.refused),
                 severity=_severity(unserved),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset({unserved.server.id}),
