@@ -112,24 +112,30 @@ class HeldSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AwaitedSecret:
-    """A credential for which Envoys have no certificate: it has not come, or they refused it."""
+class _AmongPods:
+    """A credential with which something is wrong in some of the pods that were asked."""
 
     held: HeldSecret
     pods: tuple[PodSecret, ...]
-    """Those that have none."""
-    is_settling: bool
-    """The Secret, or the question for it, is so new that the answer may be under way."""
+    """Those in which it is wrong."""
 
     @property
     def is_everywhere(self) -> bool:
-        """Whether no pod that was asked has one."""
+        """Whether it is wrong in every pod that was asked."""
         return len(self.pods) == len(self.held.pods)
 
     @property
     def is_refused(self) -> bool:
-        """Whether it came and was refused, in one of them at least."""
+        """Whether the last version came and was refused, in one of them at least."""
         return any(each.is_refused for each in self.pods)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AwaitedSecret(_AmongPods):
+    """A credential for which Envoys have no certificate: it has not come, or they refused it."""
+
+    is_settling: bool
+    """The Secret, or the question for it, is so new that the answer may be under way."""
 
     @property
     def age(self) -> timedelta | None:
@@ -138,30 +144,17 @@ class AwaitedSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StaleSecret:
+class StaleSecret(_AmongPods):
     """A credential of which Envoys serve another certificate than the Secret holds."""
 
-    held: HeldSecret
     credential: Credential
     stored: CertificateFacts
     """What the Secret holds."""
-    pods: tuple[PodSecret, ...]
-    """Those that serve another."""
 
     @property
     def served(self) -> tuple[EnvoyCertificate, ...]:
         """What they serve, each once."""
         return tuple(dict.fromkeys(found for each in self.pods for found in each.served))
-
-    @property
-    def is_everywhere(self) -> bool:
-        """Whether no pod that was asked serves what is stored."""
-        return len(self.pods) == len(self.held.pods)
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether an Envoy got the new one and refused it."""
-        return any(each.is_refused for each in self.pods)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ from istiodoctor.mesh.targets.doorways import (
     url_of,
 )
 from istiodoctor.mesh.trace.matching import Arrival
-from istiodoctor.mesh.trace.requests import MOST_URL, Request
+from istiodoctor.mesh.trace.requests import MOST_URL, Request, requested
 from istiodoctor.mesh.trace.virtualhosts import Route, VirtualHostQuestions
 from istiodoctor.mesh.wire.certificates import WireQuestions
 from istiodoctor.mesh.workloads import Workload
@@ -90,7 +90,7 @@ class InquiryQuestions(DoorwayQuestions, WireQuestions, VirtualHostQuestions):
         Asked of few: on a plain listener every server may add to a host's routes.
         """
         server = self.servers_by_id().get(target.server)
-        request = _request(target.url)
+        request = requested(target.url)  # a Gateway may name hosts that no URL has
         if server is None or request is None or request.path != "/":
             return target
         for listener in self.listeners_of(server):
@@ -106,13 +106,6 @@ class InquiryQuestions(DoorwayQuestions, WireQuestions, VirtualHostQuestions):
 def _is_open(way: Doorway) -> bool:
     """Whether this is an address with a port 80, wherever that leads."""
     return way.rank == 1 and any(named == HTTP_PORT for named, *_ in way.ports)
-
-
-def _request(url: str) -> Request | None:
-    try:
-        return Request.of_url(url)
-    except ValueError:  # a Gateway may name hosts that no URL has
-        return None
 
 
 def _path_taken(routes: tuple[Route, ...], request: Request, workload: Workload) -> str:

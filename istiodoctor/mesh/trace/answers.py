@@ -48,6 +48,17 @@ class Ending:
 Walk = Generator[Hop, None, Ending]
 """Hops one after the other, and at last how it ends."""
 
+
+def walked(walk: Walk) -> tuple[tuple[Hop, ...], Ending]:
+    """Return the hops of a walk to its end, and how it ends."""
+    hops: list[Hop] = []
+    while True:
+        try:
+            hops.append(next(walk))
+        except StopIteration as end:
+            return tuple(hops), end.value
+
+
 STOPPED = Ending(kind=AnswerKind.NONE)
 DARK = Ending(kind=AnswerKind.UNKNOWN)
 ANSWERED = Ending(kind=AnswerKind.BACKEND)

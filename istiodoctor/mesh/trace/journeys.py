@@ -10,7 +10,15 @@ from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.listeners import Dropped, Listener
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
-from istiodoctor.mesh.trace.answers import DARK, STOPPED, AnswerKind, AnswerQuestions, Ending, Walk
+from istiodoctor.mesh.trace.answers import (
+    DARK,
+    STOPPED,
+    AnswerKind,
+    AnswerQuestions,
+    Ending,
+    Walk,
+    walked,
+)
 from istiodoctor.mesh.trace.entries import Entry, EntryQuestions
 from istiodoctor.mesh.trace.passages import Passage
 from istiodoctor.mesh.trace.redirection import to_https
@@ -207,18 +215,8 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
 
 
 def _way(request: Request, workload: Workload | None, entry: Entry | None, walk: Walk) -> Way:
-    hops: list[Hop] = []
-    while True:
-        try:
-            hops.append(next(walk))
-        except StopIteration as end:
-            return Way(
-                request=request,
-                workload=workload,
-                hops=tuple(hops),
-                ending=end.value,
-                entry=entry,
-            )
+    hops, ending = walked(walk)
+    return Way(request=request, workload=workload, hops=hops, ending=ending, entry=entry)
 
 
 def _misunderstanding(listener: Listener, *, is_tls: bool) -> str:

@@ -114,6 +114,14 @@ class Request:
         )
 
 
+def requested(url: str) -> Request | None:
+    """Return the request that a client makes of a URL; None for what is no URL."""
+    try:
+        return Request.of_url(url)
+    except ValueError:
+        return None
+
+
 def is_address(host: str) -> bool:
     """Whether a host is an IP address and no name."""
     try:

@@ -9,9 +9,9 @@ from enum import StrEnum
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.trace.answers import AnswerKind, AnswerQuestions, Ending
+from istiodoctor.mesh.trace.answers import AnswerKind, AnswerQuestions, Ending, walked
 from istiodoctor.mesh.trace.matching import Arrival
-from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.requests import requested
 from istiodoctor.mesh.trace.way import BROKEN, Hop
 from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own, leads_to
 from istiodoctor.mesh.workloads import Workload
@@ -107,7 +107,7 @@ class PromiseQuestions(ReplyQuestions, AnswerQuestions):
 
     def _held(self, server: Server, seen: HttpObservation) -> _Held | None:
         door = seen.steps[0].door
-        request = _request(seen.target.url)
+        request = requested(seen.target.url)
         if door is None or request is None or door.via is Via.DNS:
             return None
         for listener in self.listeners_of(server):
@@ -124,13 +124,7 @@ class PromiseQuestions(ReplyQuestions, AnswerQuestions):
     def _promised(
         self, listener: Listener, server: Server, arrival: Arrival
     ) -> tuple[tuple[Hop, ...], Ending]:
-        walk = self._http(listener, server if listener.is_tls else None, arrival)
-        hops: list[Hop] = []
-        while True:
-            try:
-                hops.append(next(walk))
-            except StopIteration as end:
-                return tuple(hops), end.value
+        return walked(self._http(listener, server if listener.is_tls else None, arrival))
 
     @question(rests_on=[_held_requests])
     def unknown_hosts(self) -> Mapping[Server, Mapping[str, tuple[HttpStep, ...]]]:
@@ -212,10 +206,3 @@ def _hides(config: ProxyConfig | None) -> bool:
     headers = config.proxy_headers if config else None
     debug = headers.envoy_debug_headers if headers else None
     return bool(debug and debug.disabled)
-
-
-def _request(url: str) -> Request | None:
-    try:
-        return Request.of_url(url)
-    except ValueError:
-        return None

@@ -8,7 +8,7 @@ from istiodoctor.mesh.hops import HopQuestions
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.requests import requested
 from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions
 from istiodoctor.model.observation import HttpStep
 
@@ -108,9 +108,6 @@ def _is_kept(step: HttpStep) -> bool:
 
 
 def _hosts(url: str) -> Iterator[str]:
-    try:
-        host = Request.of_url(url).server_name
-    except ValueError:
-        return
-    if host:
-        yield host
+    request = requested(url)
+    if request and request.server_name:
+        yield request.server_name

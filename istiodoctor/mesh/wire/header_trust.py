@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.trace.requests import requested
 from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own, leads_to
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpObservation, HttpStep, Via
@@ -41,15 +42,18 @@ class HeaderTrustQuestions(ReplyQuestions):
 
     def _redirecting(self, seen: HttpObservation) -> PlainHost | None:
         """Return the host that a request at a pod was sent to, if its server redirects."""
-        door = seen.steps[0].door
-        request = _request(seen.target.url)
-        server = self.servers_by_id()[seen.target.server]
-        if door is None or door.via is not Via.PORT_FORWARD or request is None:
+        first = seen.steps[0]
+        if first.door is None or first.door.via is not Via.PORT_FORWARD:
             return None
+        plain = self._plain_host_at(self.servers_by_id()[seen.target.server], first)
+        return plain if plain and plain.redirect is RedirectKind.SERVER else None
+
+    def _plain_host_at(self, server: Server, step: HttpStep) -> PlainHost | None:
+        """Return the plain server that a step's host would reach in plain HTTP, where it went."""
+        request = requested(step.url)
         for workload in self.workloads_of(server):
-            if workload.owner == door.gateway:
-                for plain in self.plain_hosts_for(workload, request.host)[:1]:
-                    return plain if plain.redirect is RedirectKind.SERVER else None
+            if request and step.door and workload.owner == step.door.gateway:
+                return next(iter(self.plain_hosts_for(workload, request.host)), None)
         return None
 
     @question(rests_on=[header_trust, ReplyQuestions.trusted_proxies])
@@ -75,10 +79,3 @@ def _trust(told: Mapping[str, tuple[PlainHost, HttpStep]]) -> HeaderTrust | None
 
 def _key(seen: HttpObservation) -> str:
     return f"{seen.target.url} {seen.steps[0].door}"
-
-
-def _request(url: str) -> Request | None:
-    try:
-        return Request.of_url(url)
-    except ValueError:
-        return None

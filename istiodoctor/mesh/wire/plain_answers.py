@@ -7,7 +7,7 @@ from enum import StrEnum
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.trace.requests import DEFAULT_PORTS, Request
+from istiodoctor.mesh.trace.requests import DEFAULT_PORTS, Request, requested
 from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own, leads_to
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, Via
@@ -105,11 +105,8 @@ def of_kind(answers: Iterable[PlainAnswer], kind: PlainKind) -> tuple[HttpStep, 
 
 
 def _plain(url: str) -> Request | None:
-    try:
-        request = Request.of_url(url)
-    except ValueError:
-        return None
-    is_plain = request.scheme == "http" and request.port == DEFAULT_PORTS["http"]
+    request = requested(url)
+    is_plain = request and request.scheme == "http" and request.port == DEFAULT_PORTS["http"]
     return request if is_plain else None
 
 

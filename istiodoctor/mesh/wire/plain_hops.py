@@ -6,7 +6,6 @@ from istiodoctor.mesh import hops
 from istiodoctor.mesh.frontproxy import Front
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.wire.header_trust import HeaderTrustQuestions
 from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions, goes_round, is_own
 from istiodoctor.model.observation import HttpObservation, HttpStep
@@ -87,13 +86,8 @@ class CircleQuestions(HeaderTrustQuestions):
         return seen.trusts if seen else bool(self.trusted_proxies(plain.workload))
 
     def _redirecting_plainly(self, loop: Loop) -> PlainHost | None:
-        door = loop.step.door
-        host = Request.of_url(loop.step.url).host
-        for workload in self.workloads_of(loop.server):
-            if door and workload.owner == door.gateway:
-                for plain in self.plain_hosts_for(workload, host)[:1]:
-                    return plain if plain.redirect is not RedirectKind.NONE else None
-        return None
+        plain = self._plain_host_at(loop.server, loop.step)
+        return plain if plain and plain.redirect is not RedirectKind.NONE else None
 
 
 def _is_well(seen: HttpObservation) -> bool:
