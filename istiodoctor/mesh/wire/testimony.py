@@ -1,12 +1,16 @@
 """Whether Envoys and the wire bear out what a finding says that clients meet, or belie it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.envoy.state import EnvoyQuestions
-from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.hosts import ANY, HostIndex, meet
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.replies import ReplyQuestions, goes_round, is_own
 from istiodoctor.mesh.wire.unserved import UnservedHandshakes, UnservedQuestions
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
@@ -72,6 +76,9 @@ class TestimonyQuestions(ReplyQuestions, UnservedQuestions, EnvoyQuestions):
 
     def testimony(self, claim: Claim, subject: Subject) -> Testimony:
         """Return what was seen for and against a claim; empty where nobody looked."""
+        snapshot = self._snapshot
+        if not (snapshot.tls_observations or snapshot.http_observations or snapshot.envoys):
+            return Testimony()
         match claim:
             case Claim.NO_HANDSHAKE:
                 return self._of_pods(subject, _is_without_tls, _is_with_tls)
@@ -116,38 +123,45 @@ class TestimonyQuestions(ReplyQuestions, UnservedQuestions, EnvoyQuestions):
         ready = {pod.ref for each in workloads for pod in each.pods if pod_is_ready(pod)}
         return Testimony(agreeing=agreeing, denying=denying, unheard=frozenset(ready - heard))
 
+    def _uses_about(self, subject: Subject) -> Iterator[CredentialUse]:
+        for key in sorted(subject.credentials):
+            yield from self.uses_by_secret().get(key, ())
+
+    def _servers_about(self, subject: Subject) -> tuple[Server, ...]:
+        if not subject.servers:
+            return tuple(dict.fromkeys(each.server for each in self._uses_about(subject)))
+        found = (self.servers_by_id().get(each) for each in sorted(subject.servers))
+        return tuple(each for each in found if each)
+
     def _workloads_about(self, subject: Subject) -> tuple[Workload, ...]:
         if subject.credentials:
-            uses = (each for each in self.credential_uses() if each.key in subject.credentials)
-            return tuple(dict.fromkeys(each.workload for each in uses))
-        servers = (self.servers_by_id().get(each) for each in sorted(subject.servers))
-        found = (each for server in servers if server for each in self.workloads_of(server))
+            return tuple(dict.fromkeys(each.workload for each in self._uses_about(subject)))
+        found = (
+            each for server in self._servers_about(subject) for each in self.workloads_of(server)
+        )
         return tuple(dict.fromkeys(found))
-
-    def _servers_about(self, subject: Subject) -> frozenset[str]:
-        if subject.servers:
-            return subject.servers
-        uses = self.credential_uses() if subject.credentials else ()
-        return frozenset(each.server.id for each in uses if each.key in subject.credentials)
 
     def _handshakes_about(
         self, subject: Subject, workloads: Iterable[Workload]
     ) -> Iterator[TlsObservation]:
-        servers = self._servers_about(subject)
         owners = {each.owner for each in workloads}
-        for server, seen in self.handshakes().items():
-            if server.id not in servers:
-                continue
-            for each in seen:
+        for server in self._servers_about(subject):
+            for each in self.handshakes().get(server, ()):
                 target = each.target
                 is_at_pod = target.door.pod is not None and target.door.gateway in owners
                 if is_at_pod and target.sni and _is_about(target.host, subject.hosts):
                     yield each
 
+    @question(rests_on=[EnvoyQuestions.held_secrets])
+    def _held_by_key(self) -> Mapping[tuple[str, str], tuple[PodSecret, ...]]:
+        found: dict[tuple[str, str], list[PodSecret]] = defaultdict(list)
+        for held in self.held_secrets():
+            found[held.key] += held.pods
+        return {key: tuple(pods) for key, pods in found.items()}
+
     def _held_about(self, subject: Subject) -> Iterator[PodSecret]:
-        for held in self.held_secrets() if subject.credentials else ():
-            if held.key in subject.credentials:
-                yield from held.pods
+        for key in sorted(subject.credentials):
+            yield from self._held_by_key().get(key, ())
 
     def _unserved_about(self, subject: Subject) -> Iterator[UnservedHandshakes]:
         for asked in self.unserved_handshakes():
@@ -156,12 +170,25 @@ class TestimonyQuestions(ReplyQuestions, UnservedQuestions, EnvoyQuestions):
             if is_own and _is_about(unserved.name, subject.hosts):
                 yield asked
 
+    @question(rests_on=[ReplyQuestions.requests])
+    def _untold_requests(self) -> HostIndex[tuple[int, Server, HttpObservation]]:
+        """Return the requests that claim no X-Forwarded-Proto, in their order, by host."""
+        return HostIndex(
+            (seen.target.host, (number, server, seen))
+            for number, (server, seen) in enumerate(self.requests())
+            if not seen.target.forwarded_proto
+        )
+
     def _requests_about(self, subject: Subject) -> Iterator[HttpObservation]:
-        for server, seen in self.requests():
-            if subject.servers and server.id not in subject.servers:
-                continue
-            if _is_about(seen.target.host, subject.hosts) and not seen.target.forwarded_proto:
-                yield seen
+        index = self._untold_requests()
+        found = {
+            number: seen
+            for host in subject.hosts or (ANY,)
+            for number, server, seen in index.meeting(host)
+            if not subject.servers or server.id in subject.servers
+        }
+        for number in sorted(found):
+            yield found[number]
 
     def _stored_serials(self, subject: Subject) -> frozenset[str]:
         found = (self.credential(*each) for each in subject.credentials)
