@@ -36,6 +36,11 @@ class Door:
     address: str = ""
     """An IP address or a name; empty for a port-forward."""
 
+    @property
+    def where(self) -> Ref:
+        """What it is a door of: the pod, else the Service, else the gateway."""
+        return self.pod or self.service or self.gateway
+
     def __str__(self) -> str:
         """`Pod istio-system/ingress-1 port 8443`, `203.0.113.10:443`."""
         if self.pod:
@@ -194,6 +199,11 @@ class HttpTarget:
     sni: str = ""
     """The name that TLS is agreed on with, like on a connection that a browser reuses; empty for
     that of the URL."""
+
+    @property
+    def door(self) -> Door:
+        """One of its doors: all lead to the same gateway, on the same way."""
+        return self.doors[0].door
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,14 +187,12 @@ def _blind(found: Iterable[tuple[Ref, str]]) -> Iterable[Unread]:
 
 
 def _late(target: TlsTarget | HttpTarget) -> Unread:
-    is_tls = isinstance(target, TlsTarget)
-    door = target.door if isinstance(target, TlsTarget) else target.doors[0].door
-    kind = Kind.TLS_PROBE if is_tls else Kind.HTTP_PROBE
-    return _unread(kind, door, UnreadReason.TIMED_OUT, "the time for probes was over")
+    kind = Kind.TLS_PROBE if isinstance(target, TlsTarget) else Kind.HTTP_PROBE
+    return _unread(kind, target.door, UnreadReason.TIMED_OUT, "the time for probes was over")
 
 
 def _unread(kind: Kind, door: Door, reason: UnreadReason, words: str) -> Unread:
-    where = door.pod or door.service or door.gateway
+    where = door.where
     return Unread(
         kind=kind, namespace=where.namespace, name=where.name, reason=reason, message=words
     )

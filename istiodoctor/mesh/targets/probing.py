@@ -109,5 +109,4 @@ def _cut(targets: list[TlsTarget | HttpTarget]) -> Iterator[tuple[Ref, str]]:
     """Yield the gateways of the targets beyond the most that are looked at."""
     words = f"{len(targets)} targets are more than the {MOST_TARGETS} that are looked at"
     for target in targets[MOST_TARGETS:]:
-        door = target.door if isinstance(target, TlsTarget) else target.doors[0].door
-        yield door.gateway, words
+        yield target.door.gateway, words

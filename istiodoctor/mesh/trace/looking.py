@@ -78,8 +78,7 @@ class LookingQuestions(DoorwayQuestions, JourneyQuestions):
 
     def why_missed(self, target: Target) -> str:
         """Say why something that was to be looked at was not."""
-        door = target.door if isinstance(target, TlsTarget) else target.doors[0].door
-        where = door.pod or door.service or door.gateway
+        where = target.door.where
         for each in self._snapshot.unread_of((Kind.TLS_PROBE, Kind.HTTP_PROBE)):
             if each.covers(where.namespace, where.name) and each.message:
                 return each.message

@@ -133,7 +133,7 @@ def requests_in(seen: Iterable[Observation]) -> tuple[HttpObservation, ...]:
 
 def place_of(seen: Observation) -> str:
     """Name where something was seen."""
-    door = seen.target.door if isinstance(seen, TlsObservation) else seen.target.doors[0].door
+    door = seen.target.door
     return f"Pod {door.pod.name}" if door.pod else str(door)
 
 
