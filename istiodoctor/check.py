@@ -35,7 +35,8 @@ class Check:
     logs: frozenset[Meaning] = frozenset()
     """The log lines it reads: nothing else of a log is kept."""
     evidence: frozenset[Kind] = frozenset()
-    """Kinds that illustrate its findings and decide none of them.
+    """Kinds that show more where they are read: they illustrate findings, make them surer, or add
+    some that the objects alone do not tell.
 
     They are collected and granted like `needs`, but a check is not skipped for want of them.
     """
