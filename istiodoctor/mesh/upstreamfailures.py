@@ -194,7 +194,7 @@ class UpstreamFailureQuestions(UpstreamTlsQuestions, ProxyLogQuestions):
         if any(covers(host, upstream.resolution.fqdn) for host in source.spec.hosts):
             return True
         return any(
-            isinstance(bound.rule.rewrite, dict) and bound.rule.rewrite.get("authority")
+            bound.rule.rewrite and bound.rule.rewrite.authority
             for bound in self.http_rules(source)
             if any(
                 route.destination.host == upstream.use.destination.host

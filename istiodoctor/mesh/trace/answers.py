@@ -202,8 +202,7 @@ def _sent(route: Route, sent: Redirection | None) -> tuple[Hop, Ending]:
 def _direct_status(route: Route) -> int:
     """Return the status that a rule answers by itself; 0 where it does not."""
     response = route.rule.direct_response if route.rule else None
-    status = response.get("status") if isinstance(response, dict) else None
-    return status if isinstance(status, int) else 0
+    return response.status if response else 0
 
 
 def _targets(route: Route) -> tuple[Target, ...]:
@@ -220,6 +219,5 @@ def _named(route: Route) -> str:
     named = f" {name}" if name else ""
     owner = f" by way of {route.owner}" if route.owner != route.place.ref else ""
     rewrite = route.rule.rewrite if route.rule else None
-    uri = rewrite.get("uri") if isinstance(rewrite, dict) else None
-    rewritten = f", rewritten to {uri}" if isinstance(uri, str) else ""
+    rewritten = f", rewritten to {rewrite.uri}" if rewrite and rewrite.uri else ""
     return f"{route.place.field}{named} ({taken}){owner}{rewritten}"
