@@ -35,7 +35,7 @@ class StringMatcher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderMatcher:
-    """A condition on one header; `:method`, `:authority`, `:scheme` and `:path` are headers too."""
+    """A condition on one header; `:method`, `:authority` and `:scheme` are headers too."""
 
     name: str
     matcher: StringMatcher | None = None
