@@ -19,12 +19,12 @@ from istiodoctor.model.gatewayapi import (
     Listener,
     ListenerSet,
     ListenerTls,
-    ObjectReference,
     XListenerSet,
 )
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.routefilters import ObjectReference
 
 CONTROLLER = "istio.io/gateway-controller"
 BUILT_IN_CLASSES = frozenset({"istio", "istio-remote"})

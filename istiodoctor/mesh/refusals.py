@@ -15,12 +15,12 @@ from istiodoctor.model.gatewayapi import (
     HttpRouteMatch,
     HttpRouteRule,
     PathMatch,
-    RequestRedirect,
     TlsRouteRule,
 )
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.model.routefilters import RequestRedirect
 
 HTTPS_PORT = 443
 NOT_PERMITTED = "RefNotPermitted"

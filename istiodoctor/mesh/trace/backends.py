@@ -8,11 +8,11 @@ from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState
 from istiodoctor.mesh.upstream import UpstreamQuestions
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
-from istiodoctor.model.gatewayapi import ObjectReference
 from istiodoctor.model.istio import Destination, PortSelector, RouteDestination
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.routefilters import ObjectReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ Sources: istiod's route.go (`ApplyRedirect`) and its conversion.go for the Gatew
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from istiodoctor.mesh.trace.matching import Arrival
 from istiodoctor.mesh.trace.requests import DEFAULT_PORTS, Request, without_port
-from istiodoctor.model.gatewayapi import HttpRouteMatch, RequestRedirect
+from istiodoctor.model.gatewayapi import HttpRouteMatch
 from istiodoctor.model.istio import HttpRedirect
+from istiodoctor.model.routefilters import PathModifier, RequestRedirect
 
 MOVED = 301
 FOUND = 302
@@ -62,16 +62,16 @@ def by_filter(
     return by_rule(written, arrival, port)
 
 
-def _replaced(path: Any, match: HttpRouteMatch, asked: str) -> str:
+def _replaced(path: PathModifier | None, match: HttpRouteMatch, asked: str) -> str:
     """Return the new path of a filter; empty to keep the old one."""
-    if not isinstance(path, dict):
+    if path is None:
         return ""
-    if path.get("type") == "ReplaceFullPath":
-        return str(path.get("replaceFullPath") or "/")
-    if path.get("type") != "ReplacePrefixMatch":
+    if path.type == "ReplaceFullPath":
+        return path.replace_full_path or "/"
+    if path.type != "ReplacePrefixMatch":
         return ""
     rest = asked.removeprefix(match.path.value.rstrip("/")).lstrip("/")
-    prefix = str(path.get("replacePrefixMatch") or "/").rstrip("/")
+    prefix = (path.replace_prefix_match or "/").rstrip("/")
     return f"{prefix}/{rest}" if rest else prefix or "/"
 
 
