@@ -173,10 +173,10 @@ def collect(
     patterns = tuple(sorted({pattern for each in checks for pattern in each.log_patterns}))
     collected = Collected(snapshot=snapshot, mesh=Mesh(snapshot, facts), done=Wanted())
     for _ in range(MOST_ROUNDS):
-        wanted = collected.mesh.wanted(kinds, patterns).minus(collected.done)
-        if not wanted:
+        more = collected.mesh.wanted(kinds, patterns).minus(collected.done)
+        if not more:
             break
-        collected = collected.plus(source.read(wanted), wanted)
+        collected = collected.plus(source.read(more), more)
     return collected
 
 

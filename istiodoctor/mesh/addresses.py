@@ -189,7 +189,7 @@ class AddressQuestions(UnroutedQuestions):
             UnroutedQuestions.exposure,
         ]
     )
-    def local_node_ports(self) -> tuple[LocalNodes, ...]:
+    def local_node_port_services(self) -> tuple[LocalNodes, ...]:
         """Return the node-port Services that only the nodes of ready gateway pods answer."""
         return tuple(
             LocalNodes(service=service, workload=workload, nodes=nodes, hosts=hosts)

@@ -111,9 +111,9 @@ class ConflictQuestions(AddressQuestions):
         """Return the redirect rules that come back to the TLS server that answered with them."""
         return tuple(
             found
-            for server, bindings in self.bindings().items()
+            for server, bound in self.bindings().items()
             if server.terminates_tls and server.routes_http
-            for binding in bindings
+            for binding in bound
             if binding.hosts
             if (found := self._self_redirect(server, binding))
         )

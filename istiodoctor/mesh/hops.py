@@ -141,10 +141,10 @@ class HopQuestions(ExposureQuestions):
     def _redirect_loop(self, plain: PlainHost) -> Loop | None:
         trusted = self.trusted_proxies(plain.workload)
         front = next(iter(self._plain_fronts(plain)), None)
-        wants_tls = self.wants_tls(plain)
-        if front is None and (wants_tls or not self._is_dead_end(plain)):
+        needs_tls = self.wants_tls(plain)
+        if front is None and (needs_tls or not self._is_dead_end(plain)):
             return None
-        is_told = front is None or front.plain_port is not None or not wants_tls
+        is_told = front is None or front.plain_port is not None or not needs_tls
         return Loop(
             plain=plain,
             front=front,

@@ -145,17 +145,17 @@ class MisplacedQuestions(ChallengeQuestions):
         )
 
     def _copied(
-        self, credential: Credential, uses: tuple[CredentialUse, ...], name: str
+        self, copied: Credential, uses: tuple[CredentialUse, ...], name: str
     ) -> CopiedSecret:
         source = next(
-            (each for each in self.certificates_naming(credential.name) if each.name == name), None
+            (each for each in self.certificates_naming(copied.name) if each.name == name), None
         )
         return CopiedSecret(
-            credential=credential,
+            credential=copied,
             uses=uses,
             written_for=name,
             source=source,
-            original=self.credential(source.namespace, credential.name) if source else None,
+            original=self.credential(source.namespace, copied.name) if source else None,
         )
 
 

@@ -106,13 +106,13 @@ class PassingQuestions(UnboundQuestions):
         )
 
     def _gaps(self, server: Server) -> Iterator[PassthroughGap]:
-        bindings = [each for each in self.bindings().get(server, ()) if each.hosts]
-        if not bindings and not self.virtual_services_are_known():
+        bound = [each for each in self.bindings().get(server, ()) if each.hosts]
+        if not bound and not self.virtual_services_are_known():
             return
-        taken = HostIndex((sni, True) for each in bindings for sni in sni_hosts(each))
-        by_host = HostIndex((host, each) for each in bindings for host in each.hosts)
+        taken = HostIndex((sni, True) for each in bound for sni in sni_hosts(each))
+        by_host = HostIndex((host, each) for each in bound for host in each.hosts)
         grouped: dict[tuple[Ref, ...], list[str]] = defaultdict(list)
-        sources = {each.virtual_service.ref: each.virtual_service for each in bindings}
+        sources = {each.virtual_service.ref: each.virtual_service for each in bound}
         for host in server.names:
             if next(taken.meeting(host), None):
                 continue

@@ -161,9 +161,9 @@ class RefusalQuestions(ConditionQuestions):
     @question(rests_on=[ConditionQuestions.attachments, ConditionQuestions.route_condition])
     def refused_routes(self) -> tuple[RefusedRoute, ...]:
         """Return the routes that listeners do not take, by namespace or by hostname."""
-        attachments = self.attachments()
+        every = self.attachments()
         attached = {
-            each.route.ref for each in attachments if each.state is AttachmentState.ATTACHED
+            each.route.ref for each in every if each.state is AttachmentState.ATTACHED
         }
         return tuple(
             RefusedRoute(
@@ -171,7 +171,7 @@ class RefusalQuestions(ConditionQuestions):
                 is_by_namespace=state is AttachmentState.NOT_ALLOWED,
                 has_other=each.route.ref in attached,
             )
-            for each in attachments
+            for each in every
             if (state := self._attachment_state(each))
             in (AttachmentState.NOT_ALLOWED, AttachmentState.NO_HOSTNAME)
         )

@@ -181,12 +181,12 @@ class RoutingQuestions(CredentialQuestions):
                     found[binding.server].append(binding)
         return {server: tuple(bindings) for server, bindings in found.items()}
 
-    @question(rests_on=[bindings])
+    @question(rests_on=[bound])
     def servers_of(self) -> Mapping[Ref, tuple[Binding, ...]]:
         """Return the bindings of each VirtualService: the same pairs, the other way round."""
         found: dict[Ref, list[Binding]] = defaultdict(list)
-        for bindings in self.bindings().values():
-            for binding in bindings:
+        for bound in self.bindings().values():
+            for binding in bound:
                 found[binding.virtual_service.ref].append(binding)
         return {ref: tuple(each) for ref, each in found.items()}
 

@@ -86,10 +86,10 @@ class SelectionQuestions(RedirectQuestions):
 
     @question(rests_on=[RedirectQuestions.routers])
     def _near(self, selector: frozenset[tuple[str, str]], namespace: str) -> NearMiss | None:
-        routers = [each for each in self.routers() if not namespace or each.namespace == namespace]
-        if not routers:
+        candidates = [each for each in self.routers() if not namespace or each.namespace == namespace]
+        if not candidates:
             return None
-        nearest = max(routers, key=lambda each: _likeness(selector, each))
+        nearest = max(candidates, key=lambda each: _likeness(selector, each))
         return NearMiss(workload=nearest, selector=_selector_of(selector, nearest))
 
     @question(

@@ -58,9 +58,9 @@ class ShadowQuestions(PassingQuestions):
         )
         across = (
             shadow
-            for server, bindings in self.bindings().items()
+            for server, bound in self.bindings().items()
             if server.routes_http
-            for host, sources in _shared_hosts(bindings).items()
+            for host, sources in _shared_hosts(bound).items()
             for shadow in self._shadows_across(server, host, sources)
         )
         return (*filter(None, within), *across)

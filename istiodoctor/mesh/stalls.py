@@ -154,15 +154,15 @@ class StallQuestions(CoverageQuestions):
         )
 
     def _http01_hosts(self, owner: GatewayCertificate) -> Iterator[tuple[str, Challenge | None]]:
-        issuance = self.issuance(owner.certificate)
+        found = self.issuance(owner.certificate)
         waiting = {
             each.spec.dns_name.lower(): each
-            for each in issuance.challenges
+            for each in found.challenges
             if each.spec.type == HTTP01 and each.status.state != "valid"
         }
         yield from waiting.items()
         for name in owner.certificate.spec.dns_names:
-            if name.lower() not in waiting and uses_http01_only(issuance.issuer.issuer, name):
+            if name.lower() not in waiting and uses_http01_only(found.issuer.issuer, name):
                 yield name.lower(), None
 
     def _lands(self, plain: PlainHost, host: str) -> bool:

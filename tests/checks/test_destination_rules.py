@@ -270,6 +270,6 @@ spec: {template: {metadata: {labels: {app: shop}}, spec: {containers: [{name: sh
 
 def test_the_secrets_of_destination_rules_are_asked_for_beside_the_gateway() -> None:
     text = CLUSTER + rule("shop", "{tls: {mode: SIMPLE, credentialName: upstream}}")
-    wanted = mesh(text).wanted(frozenset({Kind.SECRET})).secrets
+    found = mesh(text).wanted(frozenset({Kind.SECRET})).secrets
 
-    assert {("edge", "upstream"), ("edge", "upstream-cacert")} <= wanted
+    assert {("edge", "upstream"), ("edge", "upstream-cacert")} <= found

@@ -104,9 +104,9 @@ def test_warnings_tell_and_progress_does_not():
 def test_objects_in_trouble_are_asked_about_with_every_layer_below():
     troubled = TROUBLE.replace("READY", "False").replace("ADDRESSES", "[]")
 
-    wanted = mesh(troubled).wanted(frozenset(Kind))
+    found = mesh(troubled).wanted(frozenset(Kind))
 
-    assert wanted.events == {
+    assert found.events == {
         ("istio-system", "Pod", "gateway"),
         ("istio-system", "Service", "gateway"),
         ("istio-system", "Certificate", "shop"),

@@ -374,9 +374,9 @@ def test_every_gateway_that_serves_the_host_is_a_branch_of_its_own():
     internal = gateway("inner", "shop", https(HOST), selector=other)
     mesh = mesh_of(*PLATFORM, WEB, internal, pod("inner", labels=other), routes("r", to("one")))
 
-    ways = mesh.ways(Request.of_url(f"https://{HOST}/"))
+    branches = mesh.ways(Request.of_url(f"https://{HOST}/"))
 
-    assert [way.workload and way.workload.name for way in ways] == ["inner", "gateway"]
+    assert [way.workload and way.workload.name for way in branches] == ["inner", "gateway"]
 
 
 def test_passthrough_goes_where_the_sni_is_routed():

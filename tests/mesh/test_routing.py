@@ -23,8 +23,8 @@ OLD, NEW, NEWEST = "2025-01-01", "2025-02-01", "2025-03-01"
 def bound_hosts(mesh: Mesh) -> dict[str, tuple[str, ...]]:
     return {
         each.virtual_service.name: each.hosts
-        for bindings in mesh.bindings().values()
-        for each in bindings
+        for bound in mesh.bindings().values()
+        for each in bound
     }
 
 

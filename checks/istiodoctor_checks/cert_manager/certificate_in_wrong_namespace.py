@@ -151,19 +151,19 @@ def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _create_beside_pods(mesh: Mesh, certificate: Certificate, namespace: str) -> Fix:
-    name = certificate.name
+def _create_beside_pods(mesh: Mesh, misplaced: Certificate, namespace: str) -> Fix:
+    name = misplaced.name
     if mesh.certificate(namespace, name):
-        name = certificate.spec.secret_name
-    why = f"When it works, delete {certificate.ref}; its Secret serves nobody here."
-    issuer = certificate.spec.issuer_ref
+        name = misplaced.spec.secret_name
+    why = f"When it works, delete {misplaced.ref}; its Secret serves nobody here."
+    issuer = misplaced.spec.issuer_ref
     if issuer.effective_kind == "Issuer":
         why += (
-            f" The Issuer {issuer.name} serves {certificate.namespace} only: make it a"
+            f" The Issuer {issuer.name} serves {misplaced.namespace} only: make it a"
             f" ClusterIssuer, or create an Issuer of that name in {namespace}."
         )
     return create(
-        {"metadata": {"name": name, "namespace": namespace}, "spec": _spec(certificate)},
+        {"metadata": {"name": name, "namespace": namespace}, "spec": _spec(misplaced)},
         Kind.CERTIFICATE,
         f"Create the Certificate in {namespace}",
         risk=Risk.NEEDS_ISSUANCE,

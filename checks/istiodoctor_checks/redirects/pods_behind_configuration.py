@@ -209,16 +209,16 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Debugging Envoy and Istiod; istio/istio issues 11763, 49836, 13717.
     """
-    for workload, breaches in mesh.breaches().items():
+    for workload, found in mesh.breaches().items():
         yield Finding(
-            message=_message(workload, breaches),
-            objects=tuple(dict.fromkeys(_objects(workload, breaches))),
+            message=_message(workload, found),
+            objects=tuple(dict.fromkeys(_objects(workload, found))),
             identity=Identity.of(workload.owner),
-            hosts=frozenset(each.host for each in breaches),
-            evidence=sightings(each.step for each in breaches),
+            hosts=frozenset(each.host for each in found),
+            evidence=sightings(each.step for each in found),
             fixes=(restart(workload, why=FETCHED_ANEW),),
             confidence=Confidence.OBSERVED,
-            servers=frozenset(each.server.id for each in breaches),
+            servers=frozenset(each.server.id for each in found),
         )
 
 

@@ -129,22 +129,22 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
         if service is None or service.spec.type == EXTERNAL_NAME:
             continue
         if not use.is_unused and mesh.ready_endpoints(service) == 0:
-            backends = mesh.backends(found)
+            behind = mesh.backends(found)
             yield Finding(
                 message=(
                     f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to"
                     f" {service.ref}, which has no ready endpoint"
-                    f"{_reason(service, bool(backends))}: requests get 503 (UH)."
+                    f"{_reason(service, bool(behind))}: requests get 503 (UH)."
                 ),
                 objects=(
                     service.at("/spec/selector"),
                     use.place,
-                    *(Place(e.owner) for e in backends),
+                    *(Place(e.owner) for e in behind),
                 ),
                 identity=Identity.of(service.ref),
                 hosts=frozenset(use.virtual_service.spec.hosts),
                 evidence=(Evidence(text=f"{service.ref} has 0 ready endpoints", ref=service.ref),),
-                fixes=(_fix(service, bool(backends)),),
+                fixes=(_fix(service, bool(behind)),),
                 severity=severity_of(use),
             )
 

@@ -13,7 +13,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "SVC005",
     severity=Severity.LOW,
-    needs=Mesh.local_node_ports.kinds,
+    needs=Mesh.local_node_port_services.kinds,
     explains={"SVC011"},
 )
 def local_node_ports(mesh: Mesh) -> Iterator[Finding]:
@@ -85,7 +85,7 @@ def local_node_ports(mesh: Mesh) -> Iterator[Finding]:
     Sources: kubernetes.io, Service (externalTrafficPolicy); istio/istio issues 34166, 34246,
     3867.
     """
-    for each in mesh.local_node_ports():
+    for each in mesh.local_node_port_services():
         yield Finding(
             message=(
                 f"{each.service.ref} has externalTrafficPolicy Local: its node ports answer on"

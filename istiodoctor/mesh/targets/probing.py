@@ -53,14 +53,14 @@ class ProbeTargetQuestions(AcmeTargetQuestions, InquiryQuestions, StrangerTarget
         for listener in self.listeners():
             if listener.workload.is_known:
                 by_workload.setdefault(listener.workload, []).append(listener)
-        for workload, listeners in by_workload.items():
-            ways = self._doorways(workload, listeners)
-            for listener in listeners:
+        for workload, group in by_workload.items():
+            ways = self._doorways(workload, group)
+            for listener in group:
                 yield from self._tls_targets(listener, ways, outside)
-                yield from self._http_targets(listener, listeners, ways, outside)
+                yield from self._http_targets(listener, group, ways, outside)
                 yield from self._strange_targets(listener, ways)
-                yield from self._reuse_targets(listener, listeners, ways)
-            yield from self._challenge_targets(workload, listeners, ways)
+                yield from self._reuse_targets(listener, group, ways)
+            yield from self._challenge_targets(workload, group, ways)
 
     def _tls_targets(
         self, listener: Listener, ways: tuple[Doorway, ...], outside: frozenset[str]

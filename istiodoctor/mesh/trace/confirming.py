@@ -40,16 +40,16 @@ def confirming_targets(mesh: Mesh, request: Request) -> ProbeTargets:
 
     What is seen may lead on: asked again, this returns more, until nothing new is seen.
     """
-    looks = [
+    planned = [
         (way.request.host, mesh.looks(way))
         for each in _followed(mesh, request)
         for way in mesh.ways(each)
     ]
-    every = dict.fromkeys(target for _, each in looks for target in each.every)
+    every = dict.fromkeys(target for _, each in planned for target in each.every)
     return ProbeTargets(
         tls=tuple(each for each in every if isinstance(each, TlsTarget)),
         http=tuple(each for each in every if isinstance(each, HttpTarget)),
-        hosts=tuple(dict.fromkeys(host for host, each in looks if each.every)),
+        hosts=tuple(dict.fromkeys(host for host, each in planned if each.every)),
     )
 
 
@@ -115,17 +115,17 @@ def _course(mesh: Mesh, way: Way, blamed: Way) -> _Course:
 def _sight(mesh: Mesh, way: Way) -> Sight:
     if not mesh.was_probed():
         return Sight(looks=Looks())
-    looks, seen = mesh.looks(way), mesh.observed()
-    missed = next((each for each in looks.every if each not in seen), None)
+    planned, seen = mesh.looks(way), mesh.observed()
+    missed = next((each for each in planned.every if each not in seen), None)
 
     def among(targets: tuple[Target, ...]) -> tuple[Observation, ...]:
         return tuple(seen[each] for each in targets if each in seen)
 
     return Sight(
-        looks=looks,
-        pods=among(looks.pods),
-        addresses=among(looks.addresses),
-        name=among(looks.name),
+        looks=planned,
+        pods=among(planned.pods),
+        addresses=among(planned.addresses),
+        name=among(planned.name),
         has_front=bool(way.entry and way.entry.front),
         missed=mesh.why_missed(missed) if missed else "",
     )

@@ -132,9 +132,9 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
             yield Hop(hop="listener", ref=listener.servers[0].gateway, state=BROKEN, text=fault)
             return STOPPED
         yield listener_hop(listener.port)
-        arrival = self.arrival(request, entry, workload)
+        arriving = self.arrival(request, entry, workload)
         if listener.servers[0].is_plain_http:
-            return (yield from self._http(listener, None, arrival))
+            return (yield from self._http(listener, None, arriving))
         if not listener.is_tls:
             return (yield from self._opened(listener.servers[0], workload))
         server = self.server_for(listener, request.server_name)
@@ -148,7 +148,7 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         if not is_served and any(each.state is BROKEN for each in certificates):
             return STOPPED
         if server.routes_http:
-            return (yield from self._http(listener, server, arrival))
+            return (yield from self._http(listener, server, arriving))
         return (yield from self._opened(server, workload))
 
     def _listener(self, workload: Workload, port: int) -> Listener | None:

@@ -91,8 +91,8 @@ class PassageQuestions(BackendQuestions):
 
     def _seen(self, server: Server, workload: Workload) -> Iterator[Binding]:
         for binding in self.bindings().get(server, ()):
-            is_visible = self.is_visible(binding.virtual_service, workload)
-            if binding.hosts and is_visible is not False:
+            visible = self.is_visible(binding.virtual_service, workload)
+            if binding.hosts and visible is not False:
                 yield binding
 
 

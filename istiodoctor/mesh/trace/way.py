@@ -172,8 +172,8 @@ def _route_hops(mesh: AttachmentQuestions, host: str, server: Server) -> Iterato
         if not attached:
             yield Hop(hop="route", ref=None, state=WARNING, text="no route is attached")
         return
-    bindings = [each for each in mesh.bindings().get(server, ()) if each.hosts]
-    routes = mesh.routes_for(server, host) or tuple(b.virtual_service for b in bindings)
+    bound = [each for each in mesh.bindings().get(server, ()) if each.hosts]
+    routes = mesh.routes_for(server, host) or tuple(b.virtual_service for b in bound)
     for route in routes[:1]:
         yield Hop(hop="route", ref=route.ref, state=OK, text=f"{len(routes)} bound")
     if not routes:

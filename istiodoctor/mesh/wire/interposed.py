@@ -66,13 +66,13 @@ class InterposedQuestions(ReplyQuestions):
     def refusing_addresses(self) -> tuple[RefusingAddress, ...]:
         """Return the addresses that refuse TLS for hosts which every pod agrees to it for."""
         found: dict[tuple[Server, Door], list[TlsObservation]] = defaultdict(list)
-        for server, handshakes in self.handshakes().items():
+        for server, group in self.handshakes().items():
             agreed: set[str] = set()
             refused: set[str] = set()
-            for seen in handshakes:
+            for seen in group:
                 if seen.target.door.pod and seen.target.sni:
                     (agreed if seen.leaf else refused).add(seen.target.host)
-            for seen in handshakes:
+            for seen in group:
                 is_served = seen.target.host in agreed - refused
                 if is_served and seen.target.door.via in OWN_ADDRESSES and _is_refused(seen):
                     found[server, seen.target.door].append(seen)

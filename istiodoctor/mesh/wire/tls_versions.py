@@ -48,8 +48,8 @@ class TlsVersionQuestions(DoorQuestions):
     def version_mismatches(self) -> tuple[VersionMismatch, ...]:
         """Return the servers whose pods speak other versions of TLS than the Gateway permits."""
         found: dict[tuple[Server, VersionFault], list[TlsObservation]] = defaultdict(list)
-        for server, handshakes in self.handshakes().items():
-            for seen in handshakes if server.terminates_tls else ():
+        for server, group in self.handshakes().items():
+            for seen in group if server.terminates_tls else ():
                 fault = _fault(server, seen) if seen.target.door.pod and seen.versions else None
                 if fault:
                     found[server, fault].append(seen)
