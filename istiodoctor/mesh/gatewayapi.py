@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from istiodoctor.mesh.grants import GrantQuestions, gateway_ref
-from istiodoctor.mesh.methods import question
+from istiodoctor.mesh.grants import gateway_ref, is_granted
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import CredentialReference, Form, Purpose
 from istiodoctor.mesh.servers import (
     ANY_NAMESPACE,
@@ -37,119 +38,119 @@ _TERMINATE_MODES = {
 }
 
 
-class GatewayApiQuestions(GrantQuestions):
-    """Gateways and listeners of the Gateway API that Istio serves."""
+@question(Kind.GATEWAY_CLASS)
+def _classes(mesh: Mesh) -> frozenset[str]:
+    served = {
+        each.name for each in mesh.all(GatewayClass) if each.spec.controller_name == CONTROLLER
+    }
+    return BUILT_IN_CLASSES | served
 
-    @question(Kind.GATEWAY_CLASS)
-    def _classes(self) -> frozenset[str]:
-        served = {
-            each.name
-            for each in self._all(GatewayClass)
-            if each.spec.controller_name == CONTROLLER
-        }
-        return BUILT_IN_CLASSES | served
 
-    @question(Kind.GATEWAY, rests_on=[_classes])
-    def api_gateways(self) -> tuple[Gateway, ...]:
-        """Return the Gateway API Gateways that belong to Istio."""
-        classes = self._classes()
-        return tuple(
-            each for each in self._all(Gateway) if each.spec.gateway_class_name in classes
-        )
+@question(Kind.GATEWAY)
+def api_gateways(mesh: Mesh) -> tuple[Gateway, ...]:
+    """Return the Gateway API Gateways that belong to Istio."""
+    classes = _classes(mesh)
+    return tuple(each for each in mesh.all(Gateway) if each.spec.gateway_class_name in classes)
 
-    @question(rests_on=[api_gateways])
-    def api_gateways_by_ref(self) -> Mapping[Ref, Gateway]:
-        """Return them by name."""
-        return {gateway.ref: gateway for gateway in self.api_gateways()}
 
-    @question(Kind.LISTENER_SET, Kind.X_LISTENER_SET)
-    def listener_sets(self) -> tuple[ListenerSet, ...]:
-        """Return all ListenerSets, the experimental ones too."""
-        return (*self._all(ListenerSet), *self._all(XListenerSet))
+@question
+def api_gateways_by_ref(mesh: Mesh) -> Mapping[Ref, Gateway]:
+    """Return them by name."""
+    return {gateway.ref: gateway for gateway in api_gateways(mesh)}
 
-    @question(rests_on=[api_gateways_by_ref, listener_sets, GrantQuestions.is_granted])
-    def api_servers(self) -> tuple[Server, ...]:
-        """Return the listeners of Gateways and ListenerSets as servers."""
-        gateways = self.api_gateways_by_ref()
-        servers = [
-            self._server(gateway, gateway.ref, index, listener)
-            for gateway in gateways.values()
-            for index, listener in enumerate(gateway.spec.listeners)
-        ]
-        for listeners in self.listener_sets():
-            parent = listeners.spec.parent_ref
-            ref = gateway_ref(parent.namespace or listeners.namespace, parent.name)
-            if ref in gateways and _admits(gateways[ref], listeners):
-                servers += [
-                    self._server(listeners, ref, index, listener)
-                    for index, listener in enumerate(listeners.spec.listeners)
-                ]
-        return tuple(servers)
 
-    def _server(
-        self, source: Gateway | ListenerSet, parent: Ref, index: int, listener: Listener
-    ) -> Server:
-        path = f"/spec/listeners/{index}"
-        allowed = listener.allowed_routes.namespaces
-        mode = _mode(listener)
-        namespace = {"Same": source.namespace, "None": ""}.get(allowed.from_, ANY_NAMESPACE)
-        return Server(
-            gateway=source.ref,
-            parent=parent,
-            index=index,
-            path=path,
-            age_order=source.age_order,
-            port=listener.port,
-            protocol=listener.protocol.upper(),
-            port_name=listener.name,
-            hosts=(ServerHost(namespace, (listener.hostname or "*").lower()),),
-            has_tls=mode is not None,
-            mode=mode,
-            credentials=tuple(self._references(source.ref, listener.tls, mode, path + "/tls"))
-            if listener.tls
-            else (),
-            api=GatewayApi.GATEWAY_API,
-            allowed_routes=RouteNamespaces(policy=allowed.from_, selector=allowed.selector),
-        )
+@question(Kind.LISTENER_SET, Kind.X_LISTENER_SET)
+def listener_sets(mesh: Mesh) -> tuple[ListenerSet, ...]:
+    """Return all ListenerSets, the experimental ones too."""
+    return (*mesh.all(ListenerSet), *mesh.all(XListenerSet))
 
-    def _references(
-        self, origin: Ref, tls: ListenerTls, mode: TlsMode | None, path: str
-    ) -> Iterator[CredentialReference]:
-        own_certificate = tls.options.get(TERMINATE_MODE) == "ISTIO_SIMPLE"
-        if mode in (None, TlsMode.PASSTHROUGH, TlsMode.ISTIO_MUTUAL) or own_certificate:
-            return
-        for index, reference in enumerate(tls.certificate_refs):
-            pointer = f"{path}/certificateRefs/{index}"
-            yield self._reference(origin, reference, pointer, Purpose.SERVER)
-        validation = tls.frontend_validation
-        if validation:
-            for index, reference in enumerate(validation.ca_certificate_refs):
-                pointer = f"{path}/frontendValidation/caCertificateRefs/{index}"
-                yield self._reference(origin, reference, pointer, Purpose.AUTHORITY)
-        elif mode in WITH_CLIENT_AUTHORITY and tls.certificate_refs:
-            pointer = f"{path}/certificateRefs/0"
-            yield self._reference(origin, tls.certificate_refs[0], pointer, Purpose.AUTHORITY)
 
-    def _reference(
-        self, origin: Ref, reference: ObjectReference, path: str, purpose: Purpose
-    ) -> CredentialReference:
-        kind = reference.kind or "Secret"
-        namespace = reference.namespace or origin.namespace
-        target = Ref(reference.group or CORE, kind, namespace, reference.name)
-        form = Form.KUBERNETES_GATEWAY
-        if kind == "ConfigMap" and purpose is Purpose.AUTHORITY:
-            form = Form.CONFIG_MAP
-        elif kind != "Secret" or target.group != CORE:
-            form = Form.INVALID
-        return CredentialReference(
-            text=target.path,
-            form=form,
-            namespace=namespace,
-            name=reference.name,
-            purpose=purpose,
-            path=path,
-            granted=self.is_granted(origin, target),
-        )
+@question
+def api_servers(mesh: Mesh) -> tuple[Server, ...]:
+    """Return the listeners of Gateways and ListenerSets as servers."""
+    gateways = api_gateways_by_ref(mesh)
+    servers = [
+        _server(mesh, gateway, gateway.ref, index, listener)
+        for gateway in gateways.values()
+        for index, listener in enumerate(gateway.spec.listeners)
+    ]
+    for listeners in listener_sets(mesh):
+        parent = listeners.spec.parent_ref
+        ref = gateway_ref(parent.namespace or listeners.namespace, parent.name)
+        if ref in gateways and _admits(gateways[ref], listeners):
+            servers += [
+                _server(mesh, listeners, ref, index, listener)
+                for index, listener in enumerate(listeners.spec.listeners)
+            ]
+    return tuple(servers)
+
+
+def _server(
+    mesh: Mesh, source: Gateway | ListenerSet, parent: Ref, index: int, listener: Listener
+) -> Server:
+    path = f"/spec/listeners/{index}"
+    allowed = listener.allowed_routes.namespaces
+    mode = _mode(listener)
+    namespace = {"Same": source.namespace, "None": ""}.get(allowed.from_, ANY_NAMESPACE)
+    return Server(
+        gateway=source.ref,
+        parent=parent,
+        index=index,
+        path=path,
+        age_order=source.age_order,
+        port=listener.port,
+        protocol=listener.protocol.upper(),
+        port_name=listener.name,
+        hosts=(ServerHost(namespace, (listener.hostname or "*").lower()),),
+        has_tls=mode is not None,
+        mode=mode,
+        credentials=tuple(_references(mesh, source.ref, listener.tls, mode, path + "/tls"))
+        if listener.tls
+        else (),
+        api=GatewayApi.GATEWAY_API,
+        allowed_routes=RouteNamespaces(policy=allowed.from_, selector=allowed.selector),
+    )
+
+
+def _references(
+    mesh: Mesh, origin: Ref, tls: ListenerTls, mode: TlsMode | None, path: str
+) -> Iterator[CredentialReference]:
+    own_certificate = tls.options.get(TERMINATE_MODE) == "ISTIO_SIMPLE"
+    if mode in (None, TlsMode.PASSTHROUGH, TlsMode.ISTIO_MUTUAL) or own_certificate:
+        return
+    for index, reference in enumerate(tls.certificate_refs):
+        pointer = f"{path}/certificateRefs/{index}"
+        yield _reference(mesh, origin, reference, pointer, Purpose.SERVER)
+    validation = tls.frontend_validation
+    if validation:
+        for index, reference in enumerate(validation.ca_certificate_refs):
+            pointer = f"{path}/frontendValidation/caCertificateRefs/{index}"
+            yield _reference(mesh, origin, reference, pointer, Purpose.AUTHORITY)
+    elif mode in WITH_CLIENT_AUTHORITY and tls.certificate_refs:
+        pointer = f"{path}/certificateRefs/0"
+        yield _reference(mesh, origin, tls.certificate_refs[0], pointer, Purpose.AUTHORITY)
+
+
+def _reference(
+    mesh: Mesh, origin: Ref, reference: ObjectReference, path: str, purpose: Purpose
+) -> CredentialReference:
+    kind = reference.kind or "Secret"
+    namespace = reference.namespace or origin.namespace
+    target = Ref(reference.group or CORE, kind, namespace, reference.name)
+    form = Form.KUBERNETES_GATEWAY
+    if kind == "ConfigMap" and purpose is Purpose.AUTHORITY:
+        form = Form.CONFIG_MAP
+    elif kind != "Secret" or target.group != CORE:
+        form = Form.INVALID
+    return CredentialReference(
+        text=target.path,
+        form=form,
+        namespace=namespace,
+        name=reference.name,
+        purpose=purpose,
+        path=path,
+        granted=is_granted(mesh, origin, target),
+    )
 
 
 def _admits(gateway: Gateway, listeners: ListenerSet) -> bool:

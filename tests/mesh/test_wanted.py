@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from istiodoctor.mesh.wanted import wanted
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.wanted import LogTarget, Wanted
 from tests.support.examples import mesh
@@ -46,7 +47,7 @@ status: {{phase: {phase}}}
 
 
 def asked_for(*gateways: str) -> Wanted:
-    return mesh(ISTIOD + "---".join(gateways)).wanted(KINDS, ("error",))
+    return wanted(mesh(ISTIOD + "---".join(gateways)), KINDS, ("error",))
 
 
 def by_gateway(names: list[str]) -> Counter[str]:
