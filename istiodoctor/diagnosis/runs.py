@@ -52,14 +52,13 @@ def _run(check: Check, mesh: Mesh, snapshot: Snapshot) -> Run:
             outcome=Outcome.NOT_REQUESTED,
             reason=f"needs {_listing(declined)}",
         )
-    mesh.searched = False
     try:
         findings = tuple(_sound(each) for each in check.run(mesh))
     except (Exception, SystemExit) as error:  # a plugin's bug is a result, not a crash
         reason = f"{type(error).__name__}: {error}"[:MOST_REASON]
         return Run(check=check, outcome=Outcome.ERRORED, reason=reason)
     outcome = Outcome.FAILED if findings else Outcome.PASSED
-    return Run(check=check, outcome=outcome, findings=findings, searched=mesh.searched)
+    return Run(check=check, outcome=outcome, findings=findings, searched=check.rests.searches)
 
 
 def _sound(found: Any) -> Finding:

@@ -8,7 +8,8 @@ from istiodoctor.diagnosis.blame import blamed, code_for
 from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh.trace.answers import STOPPED
 from istiodoctor.mesh.trace.confirming import confirmed
-from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.journeys import Way, ways
+from istiodoctor.mesh.trace.looking import was_probed
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.sending import can_be_sent, why_not_sent
 from istiodoctor.report import (
@@ -42,8 +43,8 @@ def trace(judgement: Judgement, request: Request) -> Trace:
         verdict=_verdict(legs),
         legs=legs,
         stopped_at=None if stopped is None else _stop(stopped, legs[stopped]),
-        is_probed=judgement.mesh.was_probed(),
-        notes=tuple(_notes(request)) if judgement.mesh.was_probed() else (),
+        is_probed=was_probed(judgement.mesh),
+        notes=tuple(_notes(request)) if was_probed(judgement.mesh) else (),
     )
 
 
@@ -67,7 +68,7 @@ def _legs(
     waiting: deque[tuple[tuple[Request, ...], int | None]] = deque([((request,), None)])
     while waiting and len(legs) < MOST_LEGS:
         chain, follows = waiting.popleft()
-        for found in judgement.mesh.ways(chain[-1]):
+        for found in ways(judgement.mesh, chain[-1]):
             way = confirmed(judgement.mesh, found, blamed(found, problems))
             target, way = _followed(way, chain)
             if target and _leads_outside(judgement, target, chain[-1]):
@@ -119,7 +120,7 @@ def _leads_outside(judgement: Judgement, target: Request, origin: Request) -> bo
     """Whether a redirect sends the client to a place that none of the gateways has."""
     if target.host == origin.host:
         return False
-    return all(each.workload is None for each in judgement.mesh.ways(target))
+    return all(each.workload is None for each in ways(judgement.mesh, target))
 
 
 def _leg(way: Way, follows: int | None, problems: tuple[Problem, ...]) -> TraceLeg:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Patch, PatchType, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialState
+from istiodoctor.mesh.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import CORE, RBAC
@@ -21,7 +21,6 @@ READ = ["get", "watch", "list"]
     "CRED011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.credential_uses.kinds,
     explains={"SDS011", "SDS014", "SNI011"},
 )
 def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
@@ -140,7 +139,7 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Installing Gateways; istio/istio issues 43891, 50070.
     """
-    for use in mesh.credential_uses():
+    for use in credential_uses(mesh):
         if use.permission.allowed is False and use.state in JUDGED:
             account = Ref(CORE, "ServiceAccount", use.namespace, use.workload.service_account)
             yield Finding(

@@ -12,15 +12,14 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.proxylogs import Disconnection
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.logs.proxylogs import Disconnection, disconnections
 from istiodoctor.model.ref import Place
 
 
 @check(
     "SDS004",
     severity=Severity.HIGH,
-    needs=Mesh.disconnections.kinds | Mesh.servers_by_workload.kinds,
-    logs=Mesh.disconnections.logs,
     explains={
         "CERT018",
         "GW022",
@@ -113,8 +112,8 @@ def gateway_disconnected_from_istiod(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issues 11763, 26413; istio.io, Proxy status.
     """  # noqa: E501 - lines of logs are shown whole
-    for lost in mesh.disconnections():
-        servers = mesh.servers_by_workload().get(lost.workload, ())
+    for lost in disconnections(mesh):
+        servers = servers_by_workload(mesh).get(lost.workload, ())
         last = lost.facts[-1]
         yield Finding(
             message=(

@@ -5,18 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.certificates import SeenCertificate
+from istiodoctor.mesh.wire.certificates import SeenCertificate, unexpected_certificates
 from istiodoctor.model.credential import Credential
 from istiodoctor_checks.wire import detail_of, objects_of, sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SDS013",
-    severity=Severity.HIGH,
-    needs=Mesh.unexpected_certificates.kinds,
-    explains={"CERT018", "CERT019", "CERT020", "CERT021"},
-)
+@check("SDS013", severity=Severity.HIGH, explains={"CERT018", "CERT019", "CERT020", "CERT021"})
 def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod presents another certificate than the one in its Secret.
 
@@ -99,7 +94,7 @@ def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; istio/istio issues 23715, 34425, 53497.
     """
-    for seen, other in mesh.unexpected_certificates():
+    for seen, other in unexpected_certificates(mesh):
         yield Finding(
             message=_message(seen, other),
             objects=objects_of(seen),

@@ -12,17 +12,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamfailures import FailedBackend
+from istiodoctor.mesh.upstreamfailures import FailedBackend, refused_certificates
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "DR006",
-    severity=Severity.CRITICAL,
-    needs=Mesh.refused_certificates.kinds,
-    logs=Mesh.refused_certificates.logs,
-    explains={"HTTP015"},
-)
+@check("DR006", severity=Severity.CRITICAL, explains={"HTTP015"})
 def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
     """The gateway does not accept the certificate of a backend.
 
@@ -118,7 +112,7 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (ClientTLSSettings), Istio 1.21 Upgrade Notes,
     NoServerCertificateVerificationDestinationLevel (IST0128); istio/istio issue 42790.
     """  # noqa: E501 - lines of logs are shown whole
-    for refused in mesh.refused_certificates():
+    for refused in refused_certificates(mesh):
         last = refused.facts[-1]
         yield Finding(
             message=(

@@ -6,16 +6,13 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.references import Form
+from istiodoctor.mesh.refusals import useless_references
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.listeners import status_evidence
 
 
 @check(
-    "GWAPI002",
-    severity=Severity.CRITICAL,
-    claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.useless_references.kinds,
-    explains={"GW022", "SNI011"},
+    "GWAPI002", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains={"GW022", "SNI011"}
 )
 def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     """A listener's certificate reference leads to nothing that istiod can use.
@@ -93,7 +90,7 @@ def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     Sources: gateway-api.sigs.k8s.io, API reference (ListenerConditionReason); istio.io,
     Kubernetes Gateway API.
     """
-    for useless in mesh.useless_references():
+    for useless in useless_references(mesh):
         server, reference = useless.server, useless.reference
         said = useless.condition
         if reference.form is Form.INVALID:

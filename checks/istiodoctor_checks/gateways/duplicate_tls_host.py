@@ -19,7 +19,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.listeners import DropReason
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.unrouted import Loss
+from istiodoctor.mesh.unrouted import Loss, losses
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.wording import listing
@@ -29,7 +29,6 @@ from istiodoctor_checks.wording import listing
     "GW002",
     severity=Severity.CRITICAL,
     claims=Claim.UNSERVED,
-    needs=Mesh.losses.kinds,
     explains={
         "CERT017",
         "CERT019",
@@ -131,7 +130,7 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Traffic Management Problems and the analysis message IST0145;
     pilot/pkg/model/gateway.go; istio/istio issues 23318, 11509, 13717, 17079, 6046.
     """
-    for loss in mesh.losses():
+    for loss in losses(mesh):
         dropped = loss.dropped
         winner = dropped.winner
         if (

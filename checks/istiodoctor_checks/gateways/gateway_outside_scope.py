@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import ScopedOut
+from istiodoctor.mesh.conflicts import ScopedOut, scoped_out_gateways
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
@@ -15,7 +15,6 @@ from istiodoctor_checks.wording import listing
     "GW011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.scoped_out_gateways.kinds,
     explains={"CRED001", "CRED002", "GW012", "GW019", "SDS011", "SDS014"},
 )
 def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
@@ -82,7 +81,7 @@ def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, pilot-discovery reference; pilot/pkg/model/push_context.go.
     """
-    for each in mesh.scoped_out_gateways():
+    for each in scoped_out_gateways(mesh):
         hosts = frozenset(name for server in each.servers for name in server.names)
         yield Finding(
             message=(

@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import SameSni
+from istiodoctor.mesh.conflicts import SameSni, same_sni_servers
 from istiodoctor_checks.fixes import set_field
 
 
 @check(
-    "GW020",
-    severity=Severity.CRITICAL,
-    needs=Mesh.same_sni_servers.kinds,
-    explains={"GW019", "GW022", "SDS010", "SDS012", "SNI003"},
+    "GW020", severity=Severity.CRITICAL, explains={"GW019", "GW022", "SDS010", "SDS012", "SNI003"}
 )
 def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
     """Two TLS servers list one host for different namespaces, and Envoy refuses the listener.
@@ -84,7 +81,7 @@ def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: pilot/pkg/model/gateway.go; istio/istio issues 16573, 17079.
     """
-    for each in mesh.same_sni_servers():
+    for each in same_sni_servers(mesh):
         one, other = each.one, each.other
         host = next(host for host in other.hosts if host.name == each.host)
         rest = [str(host) for host in other.hosts if host.name != each.host]

@@ -5,18 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import authority_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS012",
-    severity=Severity.CRITICAL,
-    needs=Mesh.authority_uses.kinds,
-    explains={"MTLS015"},
-)
+@check("MTLS012", severity=Severity.CRITICAL, explains={"MTLS015"})
 def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
     """Every CA that a server checks client certificates with has expired.
 
@@ -119,7 +115,7 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 5280, section 6.1.
     """
-    for use in mesh.authority_uses():
+    for use in authority_uses(mesh):
         source = use.source
         ends = [each.not_after for each in source.authorities.certificates] if source else []
         if source and ends and max(ends) < mesh.taken_at:

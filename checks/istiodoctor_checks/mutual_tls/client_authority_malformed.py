@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import authority_uses
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS013",
-    severity=Severity.HIGH,
-    needs=Mesh.authority_uses.kinds,
-    explains={"MTLS015", "SDS003", "SDS014", "SNI011"},
-)
+@check("MTLS013", severity=Severity.HIGH, explains={"MTLS015", "SDS003", "SDS014", "SNI011"})
 def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
     """The CA for client certificates is not in a form that Envoy can load.
 
@@ -116,7 +112,7 @@ def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats.
     """
-    for use in mesh.authority_uses():
+    for use in authority_uses(mesh):
         source = use.source
         bundle = source.authorities if source else None
         if source and bundle and bundle.is_malformed and not bundle.certificates:

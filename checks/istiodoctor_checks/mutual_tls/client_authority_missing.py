@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.placement import misnamed_authorities
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
@@ -16,7 +17,6 @@ from istiodoctor_checks.wording import listing
     "MTLS002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds,
     explains={"MTLS015", "SDS011", "SNI011"},
 )
 def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
@@ -145,8 +145,8 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; istio/istio issues 47315, 18912, 12132.
     """
-    for use in mesh.authority_uses():
-        if use.state is AuthorityState.MISSING and not mesh.misnamed_authorities(use):
+    for use in authority_uses(mesh):
+        if use.state is AuthorityState.MISSING and not misnamed_authorities(mesh, use):
             yield Finding(
                 message=_message(use),
                 objects=(

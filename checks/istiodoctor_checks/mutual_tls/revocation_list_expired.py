@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import authority_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS007",
-    severity=Severity.HIGH,
-    needs=Mesh.authority_uses.kinds,
-)
+@check("MTLS007", severity=Severity.HIGH)
 def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
     """The list of revoked client certificates has expired, so clients are refused.
 
@@ -123,7 +120,7 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; RFC 5280, section 5.1.2.5.
     """
-    for use in mesh.authority_uses():
+    for use in authority_uses(mesh):
         source = use.source
         end = source.revocation_list_next_update if source else None
         if source and end and end < mesh.taken_at:

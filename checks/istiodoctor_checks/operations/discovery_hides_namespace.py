@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.policies import hidden_namespaces
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "OPS006",
-    severity=Severity.CRITICAL,
-    needs=Mesh.hidden_namespaces.kinds,
-    explains={"GW019", "GW022", "HTTP018"},
-)
+@check("OPS006", severity=Severity.CRITICAL, explains={"GW019", "GW022", "HTTP018"})
 def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
     """Istiod does not look at a namespace that holds Gateways or VirtualServices.
 
@@ -92,7 +88,7 @@ def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, MeshConfig (`discoverySelectors`), Configuration Scoping.
     """
-    for hidden in mesh.hidden_namespaces():
+    for hidden in hidden_namespaces(mesh):
         yield Finding(
             message=(
                 f"istiod does not look at the namespace {hidden.namespace}: the discoverySelectors"

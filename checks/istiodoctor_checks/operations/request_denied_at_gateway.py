@@ -12,19 +12,13 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.denials import Denial
+from istiodoctor.mesh.logs.denials import Denial, denials
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "OPS010",
-    severity=Severity.LOW,
-    needs=Mesh.denials.kinds,
-    logs=Mesh.denials.logs,
-    explains={"HTTP015"},
-)
+@check("OPS010", severity=Severity.LOW, explains={"HTTP015"})
 def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
     """An AuthorizationPolicy denies requests at the gateway (403).
 
@@ -126,7 +120,7 @@ def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Authorization Policy, Ingress Access Control; istio/istio issues 35626,
     51896.
     """  # noqa: E501 - lines of logs are shown whole
-    for denial in mesh.denials():
+    for denial in denials(mesh):
         last = denial.facts[-1]
         policies = (
             (Place(denial.policy),)

@@ -3,6 +3,7 @@
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.wire.header_trust import header_trust
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch, remove_field
@@ -60,7 +61,7 @@ def circle_seen(step: HttpStep | None) -> tuple[Evidence, ...]:
 
 def trust_seen(mesh: Mesh, plain: PlainHost) -> tuple[Evidence, ...]:
     """Return what the pods did with a request that claims https, where that was tried."""
-    found = mesh.header_trust().get(plain.workload)
+    found = header_trust(mesh).get(plain.workload)
     if found is None:
         return ()
     step = found.steps[0]

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.healthchecks import DNS_NAME, MisdirectedName
+from istiodoctor.mesh.healthchecks import DNS_NAME, MisdirectedName, misdirected_names
 from istiodoctor.model.ref import Place
 
 
-@check("SVC013", severity=Severity.CRITICAL, needs=Mesh.misdirected_names.kinds)
+@check("SVC013", severity=Severity.CRITICAL)
 def dns_name_on_other_gateway(mesh: Mesh) -> Iterator[Finding]:
     """A host's DNS name leads to a gateway that does not serve it; another one does.
 
@@ -131,7 +131,7 @@ def dns_name_on_other_gateway(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: external-dns documentation, annotations; istio/istio issue 57270.
     """
-    for each in mesh.misdirected_names():
+    for each in misdirected_names(mesh):
         yield Finding(
             message=(
                 f"{each.service.ref} carries the DNS name {each.host}, but its pods"

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.doors import foreign_names
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC010",
-    severity=Severity.CRITICAL,
-    needs=Mesh.foreign_names.kinds,
-)
+@check("SVC010", severity=Severity.CRITICAL)
 def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
     """A host's name resolves to an address that is not the gateway's.
 
@@ -126,7 +123,7 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Ingress Gateways, Determining the ingress IP and ports.
     """
-    for foreign in mesh.foreign_names():
+    for foreign in foreign_names(mesh):
         seen = foreign.observation
         yield Finding(
             message=(

@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.attachments import AttachmentQuestions
+from istiodoctor.mesh.attachments import attachments_of
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
-from istiodoctor.mesh.redirects import RedirectKind
+from istiodoctor.mesh.listeners import listeners_of, workloads_of
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.redirects import RedirectKind, plain_hosts_for
+from istiodoctor.mesh.routing import bindings, routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
@@ -118,14 +122,12 @@ def certificate_hop(use: CredentialUse) -> Hop:
     )
 
 
-def way_of_host(
-    mesh: AttachmentQuestions, host: str, server: Server, use: CredentialUse | None
-) -> Iterator[Hop]:
+def way_of_host(mesh: Mesh, host: str, server: Server, use: CredentialUse | None) -> Iterator[Hop]:
     """Yield the way to a host of a TLS server, whatever the request: the host may be a wildcard.
 
-    `JourneyQuestions.ways` is the same for one request, rule by rule.
+    `ways` (in `journeys`) is the same for one request, rule by rule.
     """
-    workload = next(iter(mesh.workloads_of(server)), None)
+    workload = next(iter(workloads_of(mesh, server)), None)
     if workload is None:
         yield Hop(hop="workload", ref=None, state=BROKEN, text="no pods are selected")
         return
@@ -133,7 +135,7 @@ def way_of_host(
     if service:
         yield service_hop(service, f"{service.spec.type} port {server.port}")
     yield workload_hop(workload)
-    listeners = mesh.listeners_of(server)
+    listeners = listeners_of(mesh, server)
     if not listeners:
         yield Hop(hop="listener", ref=None, state=BROKEN, text="istiod leaves this server out")
         return
@@ -145,35 +147,35 @@ def way_of_host(
     yield from _route_hops(mesh, host, server)
 
 
-def _service_of(mesh: AttachmentQuestions, server: Server, workload: Workload) -> Service | None:
+def _service_of(mesh: Mesh, server: Server, workload: Workload) -> Service | None:
     """Return the Service that leads to a server's port."""
     return next(
         (
             each
-            for each in mesh.services_of(workload)
+            for each in services_of(mesh, workload)
             if any(port.port == server.port for port in each.spec.ports)
         ),
         None,
     )
 
 
-def _redirect_hop(mesh: AttachmentQuestions, host: str, workload: Workload) -> Hop:
-    plain = next(iter(mesh.plain_hosts_for(workload, host)), None)
+def _redirect_hop(mesh: Mesh, host: str, workload: Workload) -> Hop:
+    plain = next(iter(plain_hosts_for(mesh, workload, host)), None)
     if plain is None:
         return Hop(hop="redirect", ref=None, state=OK, text="not served over plain HTTP")
     return Hop(hop="redirect", ref=plain.place.ref, state=OK, text=_REDIRECT_TEXT[plain.redirect])
 
 
-def _route_hops(mesh: AttachmentQuestions, host: str, server: Server) -> Iterator[Hop]:
+def _route_hops(mesh: Mesh, host: str, server: Server) -> Iterator[Hop]:
     if server.api is GatewayApi.GATEWAY_API:
-        attached = mesh.attachments_of(server)
+        attached = attachments_of(mesh, server)
         for attachment in attached[:1]:
             yield Hop(hop="route", ref=attachment.route.ref, state=OK, text="attached")
         if not attached:
             yield Hop(hop="route", ref=None, state=WARNING, text="no route is attached")
         return
-    bindings = [each for each in mesh.bindings().get(server, ()) if each.hosts]
-    routes = mesh.routes_for(server, host) or tuple(b.virtual_service for b in bindings)
+    bound = [each for each in bindings(mesh).get(server, ()) if each.hosts]
+    routes = routes_for(mesh, server, host) or tuple(b.virtual_service for b in bound)
     for route in routes[:1]:
         yield Hop(hop="route", ref=route.ref, state=OK, text=f"{len(routes)} bound")
     if not routes:
