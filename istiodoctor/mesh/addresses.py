@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from istiodoctor.mesh.exposure import Exposure
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.unrouted import UnroutedQuestions
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.istio import EnvoyFilter

@@ -7,7 +7,7 @@ from enum import StrEnum
 from istiodoctor.mesh.grants import gateway_ref, selects
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.issuance import IssuanceQuestions
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.gatewayapi import Gateway, HttpRoute, ParentReference, TlsRoute
 from istiodoctor.model.kind import GATEWAY_API, Kind

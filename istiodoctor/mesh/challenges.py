@@ -1,7 +1,7 @@
 """How ACME challenges reach, or do not reach, what answers them."""
 
 from istiodoctor.mesh.issuance import Issuance
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.stalls import GatewayCertificate, StallQuestions, solvers_for
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.certmanager import Challenge, Http01Ingress

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.delivery import DeliveryQuestions
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Ingress

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from istiodoctor.mesh.attachments import Attachment, AttachmentQuestions
 from istiodoctor.mesh.gatewayapi import CONTROLLER
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.gatewayapi import Gateway, ListenerSet
 from istiodoctor.model.kind import Kind

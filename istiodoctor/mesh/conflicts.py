@@ -8,7 +8,7 @@ from istiodoctor.mesh.controlplanes import ControlPlane
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind, applies_on
 from istiodoctor.mesh.routing import Binding, BoundRule
 from istiodoctor.mesh.servers import GatewayApi, Server

@@ -8,7 +8,7 @@ from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.hosts import ANY, covers, is_wildcard, parents
 from istiodoctor.mesh.listeners import Dropped
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 

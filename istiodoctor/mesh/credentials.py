@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.listeners import ListenerQuestions
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, CredentialReference, Form, Purpose
 from istiodoctor.mesh.rights import Permission, RightQuestions
 from istiodoctor.mesh.servers import GatewayApi, Server

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning, read_fact
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.placement import PlacementQuestions
-from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import Kind
 
 LOOSE = frozenset({Meaning.LEGACY_SECRET_NOT_FOUND, Meaning.LEGACY_SECRET_EMPTY})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex, full_name
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.routing import DestinationUse, RoutingQuestions, exported
 from istiodoctor.model.istio import Destination, DestinationRule, ServiceEntry
 from istiodoctor.model.kind import CORE, Kind

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from istiodoctor.mesh.addresses import AddressQuestions
 from istiodoctor.mesh.issuance import Issuance
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.stalls import StallQuestions
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Event

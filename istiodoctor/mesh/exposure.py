@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import DropReason, Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.selection import SelectionQuestions
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.serviceports import target_port

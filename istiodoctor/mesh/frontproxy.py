@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.destinations import DestinationQuestions
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.serviceports import target_port
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from istiodoctor.mesh.grants import GrantQuestions, gateway_ref
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import CredentialReference, Form, Purpose
 from istiodoctor.mesh.servers import (
     ANY_NAMESPACE,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from istiodoctor.mesh.question import Questions, question
+from istiodoctor.mesh.methods import Questions, question
 from istiodoctor.model.gatewayapi import ReferenceGrant
 from istiodoctor.model.kind import GATEWAY_API, Kind
 from istiodoctor.model.kubernetes import LabelSelector

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.addresses import AddressQuestions
 from istiodoctor.mesh.exposure import Exposure
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.serviceports import target_port
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kubernetes import Service

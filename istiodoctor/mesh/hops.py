@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.exposure import HTTPS_PORT, ExposureQuestions
 from istiodoctor.mesh.frontproxy import Front
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import HTTP_PORT, PlainHost, RedirectKind
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from istiodoctor.mesh.gatewayapi import GatewayApiQuestions
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import GatewayApi, Server, istio_servers
 from istiodoctor.mesh.serviceports import ServicePortQuestions
 from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload

@@ -8,7 +8,7 @@ from istiodoctor.mesh.challenges import ChallengeQuestions
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.hosts import certificate_covers, is_wildcard, meet
 from istiodoctor.mesh.issuance import CERTIFICATE_NAME, is_ready
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import Kind

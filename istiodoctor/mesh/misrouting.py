@@ -9,7 +9,7 @@ from itertools import islice
 from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.hosts import ANY, HostIndex, covers
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.routing import MESH, Binding, GatewayReference, ReferenceState
 from istiodoctor.mesh.servers import ANY_NAMESPACE, GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import HostIndex, covers
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.routing import Binding, names_gateway
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.unbound import UnboundQuestions

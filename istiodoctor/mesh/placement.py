@@ -13,7 +13,7 @@ from istiodoctor.mesh.credentials import (
     CredentialUse,
 )
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.credential import Credential

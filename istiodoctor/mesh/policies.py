@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.grants import selects
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload
 from istiodoctor.model.istio import AuthorizationPolicy, IstioGateway, VirtualService

@@ -7,7 +7,7 @@ from enum import StrEnum
 from istiodoctor.mesh.frontproxy import FrontQuestions
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.routing import BoundRule, names_gateway
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.serviceports import target_port

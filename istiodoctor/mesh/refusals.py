@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import Attachment, AttachmentState
 from istiodoctor.mesh.conditions import ConditionQuestions, current
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import CredentialReference, Form
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.gatewayapi import (

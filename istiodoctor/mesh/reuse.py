@@ -8,8 +8,8 @@ from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.credentials import CredentialState
 from istiodoctor.mesh.hosts import covers, is_wildcard
 from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.misrouting import twins
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential

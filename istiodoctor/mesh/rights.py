@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.grants import selects
-from istiodoctor.mesh.question import Questions, question
+from istiodoctor.mesh.methods import Questions, question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import RBAC, Kind
 from istiodoctor.model.kubernetes import (

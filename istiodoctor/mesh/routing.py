@@ -11,7 +11,7 @@ from enum import StrEnum
 from istiodoctor.mesh.credentials import CredentialQuestions
 from istiodoctor.mesh.delegation import delegated
 from istiodoctor.mesh.hosts import HostIndex, covers, full_name, meet, specificity
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import ANY_NAMESPACE, GatewayApi, Server, ServerHost
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import (

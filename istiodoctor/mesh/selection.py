@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import RedirectQuestions
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import IstioGateway

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from istiodoctor.mesh.controlplanes import ControlPlaneQuestions
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort

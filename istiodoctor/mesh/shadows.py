@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.passing import PassingQuestions
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import MESH, Binding, BoundRule
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.istio import HttpMatch, HttpRule, VirtualService

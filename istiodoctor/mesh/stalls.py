@@ -8,7 +8,7 @@ from istiodoctor.mesh.coverage import CoverageQuestions
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.issuance import Issuance, is_ready
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload

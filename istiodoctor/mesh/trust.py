@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from istiodoctor.mesh.coverage import ServedCertificate
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.misplaced import MisplacedQuestions
-from istiodoctor.mesh.question import question
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.kind import Kind
 

@@ -7,7 +7,7 @@ from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure
 from istiodoctor.mesh.frontproxy import Front
 from istiodoctor.mesh.hops import HopQuestions
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import HTTP_PORT, PlainHost, RedirectKind, TlsHost
 from istiodoctor.mesh.servers import WITH_CREDENTIAL, GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import ANY, is_wildcard
 from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.misrouting import MisroutingQuestions, is_internal
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import MESH
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode, VirtualService

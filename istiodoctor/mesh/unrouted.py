@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import Dropped, Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.routing import Binding
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.twins import TwinQuestions

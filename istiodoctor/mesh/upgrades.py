@@ -7,7 +7,7 @@ from enum import StrEnum
 from istiodoctor.mesh.coverage import CoverageQuestions
 from istiodoctor.mesh.credentials import OWN_NAMESPACE_ONLY, CredentialState
 from istiodoctor.mesh.listeners import PLAIN_KEPT_OVER_TLS, Dropped, DropReason, Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.upstreamfailures import (

@@ -9,7 +9,7 @@ from istiodoctor.mesh.destinations import (
     PortState,
     Resolution,
 )
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.routing import DestinationUse, exported
 from istiodoctor.mesh.shadows import ShadowQuestions
 from istiodoctor.mesh.workloads import Workload

@@ -10,7 +10,7 @@ from istiodoctor.mesh.destinations import DestinationState
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.upstreamtls import UpstreamTls, UpstreamTlsQuestions, is_plain_name
 from istiodoctor.mesh.version import Version

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.destinations import Resolution
 from istiodoctor.mesh.hosts import full_name
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.routing import DestinationUse, exported
 from istiodoctor.mesh.upstream import UpstreamQuestions

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.labels import LabelIndex
-from istiodoctor.mesh.question import Questions, question
+from istiodoctor.mesh.methods import Questions, question
 from istiodoctor.mesh.version import Version
 from istiodoctor.model.kind import APPS, CORE, Kind
 from istiodoctor.model.kubernetes import (

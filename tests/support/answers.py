@@ -11,7 +11,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.labels import LabelIndex
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.question import Question
+from istiodoctor.mesh.methods import Question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair

@@ -9,7 +9,7 @@ from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
 from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.envoy.secrets import EnvoyHoldings
 from istiodoctor.mesh.envoy.state import EnvoyQuestions, sds_name
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.model.envoy import EnvoySecret, EnvoyState
 from istiodoctor.model.ref import Ref

@@ -9,7 +9,7 @@ from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.envoy.state import EnvoyQuestions
 from istiodoctor.mesh.hosts import ANY, concrete
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import REVISION_LABEL, Workload
 from istiodoctor.model.envoy import EnvoyFilterChain, EnvoyState

@@ -14,7 +14,7 @@ from istiodoctor.mesh.envoy.secrets import (
     PodSecret,
     StaleSecret,
 )
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import CredentialReference, Form
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload

@@ -9,8 +9,8 @@ from typing import Any
 
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.policies import PolicyQuestions
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import AuthorizationPolicy
 from istiodoctor.model.kind import ISTIO_SECURITY

@@ -7,7 +7,7 @@ from istiodoctor.mesh.conflicts import ConflictQuestions
 from istiodoctor.mesh.hosts import HostIndex, meet
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
 

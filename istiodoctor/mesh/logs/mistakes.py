@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.delivery import DeliveryFailure, DeliveryQuestions
 from istiodoctor.mesh.logs.meaning import Meaning
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, CredentialReference, Form, Purpose
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.kind import CORE

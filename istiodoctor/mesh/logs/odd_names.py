@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.clients import ClientQuestions
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.workloads import Workload
 
 _ODD = re.compile(r"(?:invalid:)?(?P<host>[^:_\s]{1,253}?)(?:[:_]\d{1,5}|\.)")

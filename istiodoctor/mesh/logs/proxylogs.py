@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from istiodoctor.mesh.delivery import DeliveryQuestions
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential, KeyState
 from istiodoctor.model.kubernetes import Pod

@@ -8,7 +8,7 @@ from istiodoctor.mesh.exposure import Exposure
 from istiodoctor.mesh.hosts import PROBE_LABEL
 from istiodoctor.mesh.issuance import ONGOING
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import ACME_PREFIX, HTTP_PORT
 from istiodoctor.mesh.stalls import HTTP01
 from istiodoctor.mesh.targets.doorways import (

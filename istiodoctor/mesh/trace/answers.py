@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.backends import Target, referred, unused_hop, weighted
 from istiodoctor.mesh.trace.matching import Arrival, described, described_api

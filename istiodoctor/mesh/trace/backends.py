@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.destinations import DestinationState, PortState, Resolution
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState
 from istiodoctor.mesh.upstream import UpstreamQuestions
 from istiodoctor.mesh.workloads import Workload, pod_is_ready

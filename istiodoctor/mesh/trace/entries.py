@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from istiodoctor.mesh.exposure import ExposureQuestions, PortRoute
 from istiodoctor.mesh.frontproxy import Front
 from istiodoctor.mesh.hosts import ANY, covers
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.trace.matching import Arrival
 from istiodoctor.mesh.trace.requests import Request, is_address
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState, service_hop

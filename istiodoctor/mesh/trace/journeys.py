@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.listeners import Dropped, Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.mesh.trace.answers import (
     DARK,

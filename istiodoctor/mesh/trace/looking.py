@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from istiodoctor.mesh.exposure import Exposure
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.targets.doorways import (
     URL_PORTS,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import covers, specificity
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.passing import tls_match_applies
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import Binding, names_gateway
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.trace.backends import BackendQuestions, Target, referred, weighted

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import covers, meet, specificity
 from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.passing import PassingQuestions
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import Binding, BoundRule
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.trace.matching import (

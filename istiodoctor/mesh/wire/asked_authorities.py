@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
 from istiodoctor.mesh.delivery import SETTLING_TIME
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.doors import DoorQuestions
 from istiodoctor.model.observation import TlsObservation

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.answers import AnswerKind, AnswerQuestions, Ending, walked
 from istiodoctor.mesh.trace.matching import Arrival

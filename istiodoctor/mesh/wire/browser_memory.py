@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.exposure import Exposure
 from istiodoctor.mesh.hops import HopQuestions
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.trace.requests import requested
 from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions

@@ -8,8 +8,8 @@ from datetime import timedelta
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.exposure import ExposureQuestions
 from istiodoctor.mesh.hosts import certificate_covers, covers, is_wildcard
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.privateaddresses import is_private
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trust import Knowledge, TrustQuestions
 from istiodoctor.model.credential import CertificateFacts, Credential

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from istiodoctor.mesh.challenges import ChallengeQuestions
 from istiodoctor.mesh.issuance import Issuance
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import ACME_PREFIX
 from istiodoctor.mesh.stalls import HTTP01, GatewayCertificate
 from istiodoctor.mesh.wire.replies import REDIRECTS

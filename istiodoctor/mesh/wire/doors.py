@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.exposure import HTTPS_PORT
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.privateaddresses import is_private
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.certificates import TO_THE_GATEWAY, WireQuestions
 from istiodoctor.model.kubernetes import Service

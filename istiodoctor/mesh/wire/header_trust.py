@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.requests import requested

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.mesh.wire.replies import ReplyQuestions
 from istiodoctor.model.kind import Kind

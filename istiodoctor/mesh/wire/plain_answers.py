@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.trace.requests import DEFAULT_PORTS, Request, requested
 from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own, leads_to

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from istiodoctor.mesh import hops
 from istiodoctor.mesh.frontproxy import Front
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.wire.header_trust import HeaderTrustQuestions
 from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions, goes_round, is_own

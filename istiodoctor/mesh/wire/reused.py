@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from istiodoctor.mesh.hosts import ANY, concrete
 from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.reuse import ReuseGroup, ReuseQuestions, Stray
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Door, HttpObservation, HttpStep

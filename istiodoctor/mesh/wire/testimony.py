@@ -9,7 +9,7 @@ from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.envoy.state import EnvoyQuestions
 from istiodoctor.mesh.hosts import ANY, HostIndex, meet
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.replies import ReplyQuestions, goes_round, is_own
 from istiodoctor.mesh.wire.unserved import UnservedHandshakes, UnservedQuestions

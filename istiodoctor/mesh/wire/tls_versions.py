@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.doors import DoorQuestions
 from istiodoctor.model.observation import TlsObservation

@@ -9,8 +9,8 @@ from istiodoctor.mesh.coverage import CoverageQuestions
 from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, ExposureQuestions
 from istiodoctor.mesh.hosts import ANY, concrete
 from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.methods import question
 from istiodoctor.mesh.misrouting import MisroutingQuestions
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.reuse import ReuseQuestions
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.kind import Kind
