@@ -17,7 +17,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.listeners import DropReason
+from istiodoctor.mesh.merging import DropReason
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.unrouted import Loss, losses
 from istiodoctor.mesh.wire.testimony import Claim

@@ -102,7 +102,7 @@ def services_of(mesh: Mesh, scope: Scope, hostname: str) -> tuple[RegistryServic
     return tuple(sorted(known, key=lambda each: each.age))
 
 
-@question()
+@question
 def scope_service(mesh: Mesh, scope: Scope, hostname: str) -> RegistryService | None:
     """Return the one service that clusters are made of for a hostname, its ports merged."""
     seen: list[tuple[Audience, RegistryService]] = []
