@@ -9,6 +9,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.backends import Target, referred, unused_hop, weighted
 from istiodoctor.mesh.trace.matching import Arrival, described, described_api
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.passages import PassageQuestions
 from istiodoctor.mesh.trace.redirection import Redirection, by_filter, by_rule, to_https
 from istiodoctor.mesh.trace.virtualhosts import Route, VirtualHost, VirtualHostQuestions
@@ -136,13 +137,20 @@ class AnswerQuestions(PassageQuestions, VirtualHostQuestions):
             if ending is not STOPPED:
                 ending = STOPPED if hops[-1].state is BROKEN else ANSWERED
         if ending is None:
-            yield Hop(hop="backend", ref=None, state=BROKEN, text="the route has no backend: 500")
+            yield Hop(
+                hop="backend",
+                ref=None,
+                state=BROKEN,
+                text="the route has no backend: 500",
+                outcome=AnswerOutcome.DIRECT,
+            )
         return ending or STOPPED
 
     def _absent(self, name: str, text: str, ref: Ref | None = None) -> Hop:
         """Return the hop of a route that is not there: unknown where one may exist unseen."""
         if self.routes_are_known():
-            return Hop(hop=name, ref=ref, state=BROKEN, text=text)
+            outcome = AnswerOutcome.NOT_FOUND
+            return Hop(hop=name, ref=ref, state=BROKEN, text=text, outcome=outcome)
         return Hop(hop=name, ref=ref, state=UNKNOWN, text=f"as far as routes were read, {text}")
 
 

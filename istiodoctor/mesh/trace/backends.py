@@ -1,10 +1,11 @@
 """Where a route leads, as hops: Service, port, subset, endpoints."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from istiodoctor.mesh.destinations import DestinationState, PortState, Resolution
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome, ClusterState, RouteCluster
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState
 from istiodoctor.mesh.upstream import UpstreamQuestions
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
@@ -24,9 +25,13 @@ class Target:
     """In which a short name is resolved."""
     share: str = ""
     """`80% of requests`; empty where all of them go here."""
+    weight: int = 1
     is_unused: bool = False
     origin: Ref | None = None
     """The HTTPRoute that must be permitted to refer to it; None for other routes."""
+
+
+_Reason = tuple[HopState, str, AnswerOutcome]
 
 
 class BackendQuestions(UpstreamQuestions):
@@ -56,16 +61,28 @@ class BackendQuestions(UpstreamQuestions):
         resolution = self.resolve(target.destination, target.namespace)
         share = f"{target.share}: " if target.share else ""
         service = resolution.service
+        cluster = _cluster(target, resolution, server_port)
         if service is None:
-            yield _unresolved(resolution, share)
+            hop = _unresolved(resolution, share)
+            yield replace(hop, cluster=replace(cluster, state=_cluster_state(hop)))
             return
         port, state, text = self._port(target.destination, resolution, server_port)
+        outcome = AnswerOutcome.NO_CLUSTER
         reason = self._refused(target, service, workload) or self._subset(target, resolution)
         if reason and state is OK:
-            state, text = reason
-        yield Hop(hop="backend", ref=service.ref, state=state, text=f"{share}{text}")
-        if state in (OK, UNKNOWN):
-            yield self._endpoints(service, port, target.destination.subset, resolution)
+            state, text, outcome = reason
+        endpoints = None
+        if state is not BROKEN:
+            endpoints = self._endpoints(service, port, target.destination.subset, resolution)
+        backend = Hop(hop="backend", ref=service.ref, state=state, text=f"{share}{text}")
+        if state is BROKEN:
+            backend = replace(backend, outcome=outcome)
+        if outcome is not AnswerOutcome.DIRECT:
+            last = endpoints or backend
+            backend = replace(backend, cluster=replace(cluster, state=_cluster_state(last)))
+        yield backend
+        if endpoints:
+            yield endpoints
 
     def _port(
         self, destination: Destination, resolution: Resolution, server_port: int
@@ -85,19 +102,21 @@ class BackendQuestions(UpstreamQuestions):
         ports = ", ".join(str(each.port) for each in service.spec.ports)
         return None, BROKEN, f"the Service has no port {wanted}, only {ports}: 503"
 
-    def _refused(
-        self, target: Target, service: Service, workload: Workload
-    ) -> tuple[HopState, str] | None:
+    def _refused(self, target: Target, service: Service, workload: Workload) -> _Reason | None:
         if workload.is_known and not self.is_exported(service, workload.namespace):
-            return BROKEN, f"the Service is not exported to {workload.namespace}: 503"
+            text = f"the Service is not exported to {workload.namespace}: 503"
+            return BROKEN, text, AnswerOutcome.NO_CLUSTER
         if target.origin is None or target.origin.namespace == service.namespace:
             return None
         granted = self.has_grant(target.origin, service.ref)
         if granted is None:
-            return UNKNOWN, "whether a ReferenceGrant permits it is not known"
-        return None if granted else (BROKEN, "no ReferenceGrant permits it: 500")
+            text = "whether a ReferenceGrant permits it is not known"
+            return UNKNOWN, text, AnswerOutcome.UNKNOWN
+        if granted:
+            return None
+        return BROKEN, "no ReferenceGrant permits it: 500", AnswerOutcome.DIRECT
 
-    def _subset(self, target: Target, resolution: Resolution) -> tuple[HopState, str] | None:
+    def _subset(self, target: Target, resolution: Resolution) -> _Reason | None:
         name = target.destination.subset
         if not name:
             return None
@@ -105,8 +124,10 @@ class BackendQuestions(UpstreamQuestions):
         if any(each.name == name for rule in rules for each in rule.spec.subsets):
             return None
         if not self.destination_rules_are_known():
-            return UNKNOWN, f"whether a DestinationRule defines the subset {name} is not known"
-        return BROKEN, f"no DestinationRule defines the subset {name}: 503"
+            text = f"whether a DestinationRule defines the subset {name} is not known"
+            return UNKNOWN, text, AnswerOutcome.UNKNOWN
+        text = f"no DestinationRule defines the subset {name}: 503"
+        return BROKEN, text, AnswerOutcome.NO_CLUSTER
 
     def _endpoints(
         self, service: Service, port: ServicePort | None, subset: str, resolution: Resolution
@@ -121,8 +142,13 @@ class BackendQuestions(UpstreamQuestions):
             text = "the endpoints are not known"
             return Hop(hop="endpoints", ref=service.ref, state=UNKNOWN, text=text)
         if not ready:
-            text = "no endpoint is ready: 503"
-            return Hop(hop="endpoints", ref=service.ref, state=BROKEN, text=text)
+            return Hop(
+                hop="endpoints",
+                ref=service.ref,
+                state=BROKEN,
+                text="no endpoint is ready: 503",
+                outcome=AnswerOutcome.NO_ENDPOINT,
+            )
         target = f" on port {port.target_port or port.port}" if port else ""
         return Hop(hop="endpoints", ref=service.ref, state=OK, text=f"{ready} ready{target}")
 
@@ -149,7 +175,33 @@ def _unresolved(resolution: Resolution, share: str) -> Hop:
             state, text = BROKEN, f"there is no {resolution.target or resolution.fqdn}: 503"
         case _:
             state, text = UNKNOWN, f"{resolution.fqdn}, which was not read"
-    return Hop(hop="backend", ref=resolution.target, state=state, text=f"{share}{text}")
+    outcome = AnswerOutcome.NO_CLUSTER if state is BROKEN else None
+    return Hop(
+        hop="backend",
+        ref=resolution.target,
+        state=state,
+        text=f"{share}{text}",
+        outcome=outcome,
+    )
+
+
+def _cluster(target: Target, resolution: Resolution, server_port: int) -> RouteCluster:
+    """Return what istiod calls a destination (pilot/pkg/model/service.go:1860)."""
+    destination = target.destination
+    port = destination.port.number if destination.port else 0
+    if not port and resolution.port_state is not PortState.UNSAID and resolution.port:
+        port = resolution.port.port
+    name = f"outbound|{port or server_port}|{destination.subset}|{resolution.fqdn}"
+    return RouteCluster(name=name, weight=target.weight)
+
+
+def _cluster_state(last: Hop) -> ClusterState:
+    """Return what becomes of the requests for a cluster, by the last hop of its way."""
+    if last.state is UNKNOWN:
+        return ClusterState.UNKNOWN
+    if last.state is not BROKEN:
+        return ClusterState.OK
+    return ClusterState.NO_ENDPOINT if last.hop == "endpoints" else ClusterState.NO_CLUSTER
 
 
 def weighted(route: tuple[RouteDestination, ...], namespace: str) -> Iterator[Target]:
@@ -160,6 +212,7 @@ def weighted(route: tuple[RouteDestination, ...], namespace: str) -> Iterator[Ta
             destination=each.destination,
             namespace=namespace,
             share=_share(each.weight, total, len(route)),
+            weight=each.weight or 1,
             is_unused=bool(total) and not each.weight,
         )
 
@@ -172,6 +225,7 @@ def referred(backends: tuple[ObjectReference, ...], origin: Ref) -> Iterator[Tar
             destination=_destination(each, origin.namespace),
             namespace=each.namespace or origin.namespace,
             share=_share(each.weight, total, len(backends)),
+            weight=each.weight or 1,
             is_unused=not each.weight,
             origin=origin,
         )

@@ -41,11 +41,13 @@ class EntryQuestions(ExposureQuestions):
         those whose Services have it.
         """
         servers = self.servers_by_workload()
+        if request.workload:
+            return tuple(each for each in servers if _is_named(each, request.workload))
         if is_address(request.host):
             addressed = [each for each in servers if self._is_at(each, request.host)]
             if addressed:
                 return tuple(addressed)
-        name = request.server_name or request.virtual_host
+        name = request.served_name
         named: list[Workload] = []
         open_to_all: list[Workload] = []
         for workload, each in servers.items():
@@ -71,7 +73,7 @@ class EntryQuestions(ExposureQuestions):
     )
     def entries(self, request: Request, workload: Workload) -> tuple[Entry, ...]:
         """Return the ways to the pods: one for each port in the pod that they lead to."""
-        name = request.server_name or request.virtual_host
+        name = request.served_name
         direct = tuple(self._direct(request, workload))
         front = self._front(request, workload, name, direct)
         if front is None:
@@ -154,6 +156,10 @@ class EntryQuestions(ExposureQuestions):
         if told in ("http", "https") and told != scheme and trusted != 0:
             scheme = told if trusted else None
         return Arrival(request=request, scheme=scheme)
+
+
+def _is_named(workload: Workload, name: str) -> bool:
+    return f"{workload.owner.namespace}/{workload.owner.name}" == name
 
 
 def _leads(route: PortRoute, port: int) -> bool:

@@ -20,6 +20,7 @@ from istiodoctor.mesh.trace.answers import (
     walked,
 )
 from istiodoctor.mesh.trace.entries import Entry, EntryQuestions
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome, ServedCertificate
 from istiodoctor.mesh.trace.passages import Passage
 from istiodoctor.mesh.trace.redirection import to_https
 from istiodoctor.mesh.trace.requests import Request
@@ -92,8 +93,10 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         return self._is_complete(Kind.ISTIO_GATEWAY) and self._is_complete(Kind.GATEWAY)
 
     def _nowhere(self, request: Request) -> Walk:
-        name = request.server_name or request.virtual_host
-        return (yield from self._missing("server", f"no gateway has a server for {name}"))
+        text = f"no gateway has a server for {request.served_name}"
+        if request.workload:
+            text = f"no gateway's pods are {request.workload}"
+        return (yield from self._missing("server", text))
 
     def _missing(self, hop: str, text: str) -> Walk:
         """End where something is not there: unknown where a Gateway may exist unseen."""
@@ -129,7 +132,13 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
             return (yield from self._missing("listener", self._silence(workload, entry.target)))
         fault = _misunderstanding(listener, is_tls=entry.is_tls)
         if fault:
-            yield Hop(hop="listener", ref=listener.servers[0].gateway, state=BROKEN, text=fault)
+            yield Hop(
+                hop="listener",
+                ref=listener.servers[0].gateway,
+                state=BROKEN,
+                text=fault,
+                outcome=AnswerOutcome.RESET,
+            )
             return STOPPED
         yield listener_hop(listener.port)
         arrival = self.arrival(request, entry, workload)
@@ -184,7 +193,10 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         if not uses:
             own = server.mode is TlsMode.ISTIO_MUTUAL
             text = "Istio's own" if own else "it does not come from a Secret"
-            yield Hop(hop="certificate", ref=None, state=OK, text=f"{text}{client}")
+            mine = ServedCertificate(namespace=workload.namespace) if own else None
+            yield Hop(
+                hop="certificate", ref=None, state=OK, text=f"{text}{client}", certificate=mine
+            )
 
     def _passed(self, server: Server, request: Request, workload: Workload) -> Walk:
         """Walk on where TLS goes through to the backend, routed by SNI."""
@@ -197,7 +209,7 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         if found is None:
             text = f"no tls rule takes the SNI {name or '(none)'}: the connection is reset"
             known = self.routes_are_known() and self.tls_routes_are_known()
-            yield self._absent("route", text)
+            yield replace(self._absent("route", text), outcome=AnswerOutcome.RESET)
             return STOPPED if known else DARK
         return (yield from self._taken(found, server, workload))
 
@@ -205,7 +217,8 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         """Walk on where Envoy hands on bytes."""
         found = self.tcp_passage(server, workload)
         if found is None:
-            yield self._absent("route", "no tcp rule is bound: the connection is closed")
+            text = "no tcp rule is bound: the connection is closed"
+            yield replace(self._absent("route", text), outcome=AnswerOutcome.RESET)
             return STOPPED if self.routes_are_known() else DARK
         return (yield from self._taken(found, server, workload))
 
@@ -231,7 +244,7 @@ def _misunderstanding(listener: Listener, *, is_tls: bool) -> str:
 def _unserved(listener: Listener, request: Request) -> str:
     name = request.server_name
     if not name:
-        return "no server takes any host, and a client sends no SNI for an address: it is reset"
+        return f"no server takes any host, and {request.why_no_server_name}: it is reset"
     for dropped in listener.dropped:
         if any(covers(host, name) for host in dropped.server.names):
             return f"istiod leaves out {dropped.server}: {_reason(dropped)}"
@@ -246,4 +259,4 @@ def _reason(dropped: Dropped) -> str:
 def _greeting(server: Server, request: Request) -> str:
     if request.server_name:
         return f"{server} by the SNI {request.server_name}"
-    return f"{server}, which takes any host: a client sends no SNI for an address"
+    return f"{server}, which takes any host: {request.why_no_server_name}"

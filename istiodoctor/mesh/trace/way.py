@@ -8,6 +8,7 @@ from istiodoctor.mesh.attachments import AttachmentQuestions
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.redirects import RedirectKind
 from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster, ServedCertificate
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
@@ -35,7 +36,7 @@ class Hop:
     """One station on a host's way through the mesh."""
 
     hop: str
-    """`dns`, `front`, `service`, `workload`, `listener`, `server`, `certificate`,
+    """`dns`, `front`, `service`, `workload`, `listener`, `filter-chain`, `server`, `certificate`,
     `virtual-host`, `redirect`, `route`, `backend` or `endpoints`; `dns` on the wire only."""
     ref: Ref | None
     state: HopState
@@ -47,6 +48,12 @@ class Hop:
     seen: str = ""
     """What Envoy and the wire show, or why they were not looked at; hostile. May be empty where a
     later hop shows that this one was passed."""
+    cluster: RouteCluster | None = None
+    """The cluster that a backend is to Envoy."""
+    certificate: ServedCertificate | None = None
+    """What a client is shown, of a certificate."""
+    outcome: AnswerOutcome | None = None
+    """What a client gets where the way ends here, if that does not follow from the hop's name."""
 
 
 OK, BROKEN, WARNING, UNKNOWN = HopState.OK, HopState.BROKEN, HopState.WARNING, HopState.UNKNOWN
@@ -114,8 +121,18 @@ def certificate_hop(use: CredentialUse) -> Hop:
     if use.state is CredentialState.FOUND and use.permission.allowed is False:
         state, text = BROKEN, f"the ServiceAccount of the pods may not read {use.reference.text}"
     return Hop(
-        hop="certificate", ref=use.secret if use.namespace else None, state=state, text=text
+        hop="certificate",
+        ref=use.secret if use.namespace else None,
+        state=state,
+        text=text,
+        certificate=_served(use) if state is OK else None,
     )
+
+
+def _served(use: CredentialUse) -> ServedCertificate | None:
+    if use.state is not CredentialState.FOUND:
+        return None
+    return ServedCertificate(namespace=use.secret.namespace, name=use.secret.name)
 
 
 def way_of_host(
