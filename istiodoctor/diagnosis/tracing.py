@@ -112,8 +112,8 @@ def _legs(mesh: Mesh, request: Request, findings: Findings) -> tuple[TraceLeg, .
     return tuple(legs)
 
 
-def _key(request: Request) -> tuple[str, str]:
-    return request.method, request.url
+def _key(request: Request) -> tuple[str, ...]:
+    return request.method, request.url, request.authority, request.server_name
 
 
 def _followed(way: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Way]:
