@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from istiodoctor.mesh.exposure import ExposureQuestions, PortRoute
 from istiodoctor.mesh.frontproxy import Front
-from istiodoctor.mesh.hosts import ANY, covers
+from istiodoctor.mesh.hosts import ANY, HostIndex
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.trace.matching import Arrival
 from istiodoctor.mesh.trace.requests import Request, is_address
@@ -34,6 +34,14 @@ class EntryQuestions(ExposureQuestions):
     """From a URL to a port of a gateway's pods."""
 
     @question(rests_on=[ExposureQuestions.servers_by_workload])
+    def _workloads_by_host(self) -> HostIndex[tuple[str, Workload]]:
+        return HostIndex(
+            (host, (host, workload))
+            for workload, servers in self.servers_by_workload().items()
+            for host in dict.fromkeys(host for server in servers for host in server.names)
+        )
+
+    @question(rests_on=[ExposureQuestions.servers_by_workload, _workloads_by_host])
     def serving_workloads(self, request: Request) -> tuple[Workload, ...]:
         """Return the gateway workloads that a request may be meant for.
 
@@ -47,16 +55,10 @@ class EntryQuestions(ExposureQuestions):
             addressed = [each for each in servers if self._is_at(each, request.host)]
             if addressed:
                 return tuple(addressed)
-        name = request.served_name
-        named: list[Workload] = []
-        open_to_all: list[Workload] = []
-        for workload, each in servers.items():
-            names = {host for server in each for host in server.names}
-            if any(host != ANY and covers(host, name) for host in names):
-                named.append(workload)
-            elif ANY in names:
-                open_to_all.append(workload)
-        return tuple(named or open_to_all)
+        found = tuple(self._workloads_by_host().covering(request.served_name))
+        named = {workload for host, workload in found if host != ANY}
+        serving = named or {workload for _, workload in found}
+        return tuple(each for each in servers if each in serving)
 
     def _is_at(self, workload: Workload, address: str) -> bool:
         return any(address in addresses_of(each) for each in self.services_of(workload))

@@ -3,9 +3,11 @@
 Source: `Request routing` in Istio's documentation, and the modules that answer for each hop.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.listeners import Dropped, Listener
 from istiodoctor.mesh.question import question
@@ -177,12 +179,15 @@ class JourneyQuestions(EntryQuestions, AnswerQuestions):
         ports = ", ".join(str(each) for each in sorted({one.port for one in own if one.servers}))
         return f"Envoy does not listen on port {port}, only on {ports or 'none'}"
 
+    @question(rests_on=[EntryQuestions.credential_uses])
+    def _uses_by_place(self) -> Mapping[tuple[Server, Workload], tuple[CredentialUse, ...]]:
+        found: dict[tuple[Server, Workload], list[CredentialUse]] = defaultdict(list)
+        for each in self.credential_uses():
+            found[each.server, each.workload].append(each)
+        return {key: tuple(uses) for key, uses in found.items()}
+
     def _served_certificates(self, server: Server, workload: Workload) -> Iterator[Hop]:
-        uses = [
-            each
-            for each in self.credential_uses()
-            if each.server is server and each.workload is workload
-        ]
+        uses = self._uses_by_place().get((server, workload), ())
         asks = server.mode in WITH_CLIENT_AUTHORITY
         client = "; it asks clients for a certificate" if asks else ""
         for use in uses:

@@ -209,6 +209,8 @@ def requested(url: str) -> Request | None:
 
 def is_address(host: str) -> bool:
     """Whether a host is an IP address and no name."""
+    if not (host[-1:].isdigit() or ":" in host):  # asked of every request, and the parser is slow
+        return False
     try:
         ipaddress.ip_address(host)
     except ValueError:

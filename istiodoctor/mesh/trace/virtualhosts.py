@@ -7,7 +7,7 @@ Sources: istiod's networking/core/gateway.go and route.go (`SortVHostRoutes`), p
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.hosts import covers, meet, specificity
+from istiodoctor.mesh.hosts import HostIndex, covers, meet, specificity
 from istiodoctor.mesh.listeners import Listener
 from istiodoctor.mesh.passing import PassingQuestions
 from istiodoctor.mesh.question import question
@@ -104,7 +104,7 @@ class VirtualHostQuestions(PassingQuestions):
         Plain servers of one listener share their virtual hosts; a TLS server has its own. Envoy
         takes the most specific domain and does not fall through to another.
         """
-        servers = (server,) if server else listener.servers
+        servers = (server,) if server else self._servers_for(listener, host)
         bound = [
             (domain, each, binding)
             for each in servers
@@ -138,6 +138,19 @@ class VirtualHostQuestions(PassingQuestions):
             routes=(*_sorted(routes), *_api_routes(api)),
             redirects=self._redirects(listener, server, domain),
         )
+
+    @question()
+    def _servers_by_host(self, listener: Listener) -> HostIndex[int]:
+        return HostIndex(
+            (name, number)
+            for number, each in enumerate(listener.servers)
+            for name in dict.fromkeys(each.names)
+        )
+
+    def _servers_for(self, listener: Listener, host: str) -> tuple[Server, ...]:
+        """Return the servers of a listener that have a host, in their order."""
+        numbers = set(self._servers_by_host(listener).covering(host))
+        return tuple(listener.servers[number] for number in sorted(numbers))
 
     def _bound_for(
         self, server: Server, host: str, workload: Workload
