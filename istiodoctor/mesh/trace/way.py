@@ -11,8 +11,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.redirects import RedirectKind, plain_hosts_for
 from istiodoctor.mesh.routing import bindings, routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster, ServedCertificate
 from istiodoctor.mesh.serviceports import services_of
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster, ServedCertificate
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
