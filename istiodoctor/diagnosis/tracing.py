@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
+from istiodoctor.command import code, istiodoctor
 from istiodoctor.diagnosis.blame import blamed, code_for
 from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh.trace.answers import STOPPED
@@ -169,7 +170,7 @@ def _broken(hops: tuple[Hop, ...]) -> Hop:
 
 def _stop(index: int, leg: TraceLeg) -> Stop:
     hop = _broken(leg.hops)
-    command = ("istiodoctor", "explain", hop.code) if hop.code else ()
+    command = istiodoctor("explain", code(hop.code)) if hop.code else ()
     return Stop(leg=index, hop=hop, command=command)
 
 

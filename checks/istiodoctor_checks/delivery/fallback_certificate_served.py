@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -15,7 +16,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import SECRET_WHY, create_tls_secret
+from istiodoctor_checks.fixes import SECRET_WHY, make_tls_secret
 
 FALLBACK = "gateway-fallback"
 
@@ -112,8 +113,8 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
                     Fix(
                         title=f"Create {secret}, then remove {fallback}",
                         commands=(
-                            *create_tls_secret(namespace, name, "").commands,
-                            ("kubectl", "delete", "secret", FALLBACK, "-n", namespace),
+                            make_tls_secret(secret),
+                            kubectl("delete", fallback),
                         ),
                         why=SECRET_WHY,
                     ),
