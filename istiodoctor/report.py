@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from istiodoctor.command import change, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -71,6 +72,8 @@ __all__ = [
     "UnreadReport",
     "Verdict",
     "api_version",
+    "change",
+    "kubectl",
     "said",
 ]
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from istiodoctor.command import code, istiodoctor
 from istiodoctor.diagnosis.answering import answer, broken
 from istiodoctor.diagnosis.blame import Findings, blamed, code_for
 from istiodoctor.diagnosis.report import Judgement, diagnose
@@ -176,7 +177,7 @@ def _leg(way: Way, follows: int | None, findings: Findings) -> TraceLeg:
 
 def _stop(index: int, leg: TraceLeg) -> Stop:
     hop = broken(leg.hops)
-    command = ("istiodoctor", "explain", hop.code) if hop.code else ()
+    command = istiodoctor("explain", code(hop.code)) if hop.code else ()
     return Stop(leg=index, hop=hop, command=command)
 
 
