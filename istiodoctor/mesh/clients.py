@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.delivery import log_facts
 from istiodoctor.mesh.frontproxy import ingresses_by_service
-from istiodoctor.mesh.listeners import Listener, listeners, server_for, servers_by_workload
+from istiodoctor.mesh.listeners import listeners, server_for, servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.serviceports import services_of

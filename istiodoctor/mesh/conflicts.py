@@ -11,7 +11,8 @@ from istiodoctor.mesh.controlplanes import (
 )
 from istiodoctor.mesh.credentials import CredentialUse, credential_uses
 from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop, plain_fronts, wants_tls
-from istiodoctor.mesh.listeners import Listener, listeners, servers_by_workload, workloads_of
+from istiodoctor.mesh.listeners import listeners, servers_by_workload, workloads_of
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind, applies_on, plain_hosts

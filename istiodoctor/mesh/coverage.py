@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from istiodoctor.mesh.attachments import attachments_of
 from istiodoctor.mesh.credentials import CredentialUse, credential_uses, served_credentials
 from istiodoctor.mesh.hosts import ANY, covers, is_wildcard, parents
-from istiodoctor.mesh.listeners import Dropped, listeners, listeners_of, server_for
+from istiodoctor.mesh.listeners import listeners, listeners_of, server_for
+from istiodoctor.mesh.merging import Dropped
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import bindings

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from istiodoctor.mesh.frontproxy import fronts_for
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.listeners import DropReason, Listener, listeners
+from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.merging import DropReason, Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server

@@ -205,11 +205,11 @@ def route_namespaces(
             names = None
         case "None":
             names = frozenset()
-        case "Selector" if written.selector is None:
-            names = None
-        case "Selector":
+        case "Selector" if written.selector:
             selected = selected_namespaces(mesh, written.selector)
             names, is_complete = selected.names, selected.is_complete
+        case "Selector":
+            names = None
     return RouteNamespaces(
         policy=written.from_, selector=written.selector, names=names, is_complete=is_complete
     )

@@ -4,13 +4,12 @@ Source: istiod's pilot/pkg/model/gateway.go.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
 
 from istiodoctor.mesh.controlplanes import control_plane_of, istiod_version
 from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, api_servers
 from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.merging import Dropped, Listener, MergedGateway, merged
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server, istio_servers
@@ -23,49 +22,6 @@ from istiodoctor.model.ref import Ref
 
 PLAIN_KEPT_OVER_TLS = ((1, 27, 4), (1, 28, 1))
 """From these on a plain server joins a TLS port and later TLS servers are skipped (PR 57707)."""
-
-
-class DropReason(StrEnum):
-    """Why istiod leaves a server out."""
-
-    DUPLICATE_HOSTS = "duplicate-hosts"
-    CONFLICTING_PROTOCOL = "conflicting-protocol"
-    DUPLICATE_PORT_NAME = "duplicate-port-name"
-    PRIVILEGED_PORT = "privileged-port"
-    MISSING_TLS = "missing-tls"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
-    """A server that istiod leaves out on a workload, wholly."""
-
-    server: Server
-    workload: Workload
-    port: int
-    reason: DropReason
-    winner: Server | None = None
-    """The older server that stands in its way."""
-    hosts: tuple[str, ...] = ()
-    """The host strings that both have."""
-    age_is_known: bool = True
-    """Whether creation times decide; without them the order of files does not."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Listener:
-    """One port on which a workload's Envoy listens, with the servers that made it there."""
-
-    workload: Workload
-    port: int
-    """The port in the pod, not the Service's."""
-    bind: str
-    servers: tuple[Server, ...]
-    dropped: tuple[Dropped, ...] = ()
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether clients speak TLS here."""
-        return any(server.is_tls for server in self.servers)
 
 
 @question(Kind.ISTIO_GATEWAY)
@@ -168,21 +124,27 @@ def servers_by_workload(mesh: Mesh) -> Mapping[Workload, tuple[Server, ...]]:
 
 
 @question
+def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
+    """Return what istiod makes of all servers of a workload."""
+    version = istiod_version(mesh, workload)
+    return merged(
+        workload,
+        (
+            (server, _ports(mesh, server, workload))
+            for server in servers_by_workload(mesh).get(workload, ())
+        ),
+        plain_wins=version is None or version.has(*PLAIN_KEPT_OVER_TLS),
+    )
+
+
+@question
 def listeners(mesh: Mesh) -> tuple[Listener, ...]:
     """Return every listener of every gateway workload, merged as istiod does."""
-    found: list[Listener] = []
-    for workload, servers in servers_by_workload(mesh).items():
-        by_port: dict[tuple[int, str], list[Server]] = defaultdict(list)
-        for server in servers:
-            for port in _ports(mesh, server, workload):
-                by_port[port, server.bind].append(server)
-        version = istiod_version(mesh, workload)
-        plain_wins = version is not None and version.has(*PLAIN_KEPT_OVER_TLS)
-        found += [
-            merge(workload, port, bind, group, plain_wins=plain_wins)
-            for (port, bind), group in by_port.items()
-        ]
-    return tuple(found)
+    return tuple(
+        listener
+        for workload in servers_by_workload(mesh)
+        for listener in merged_gateway(mesh, workload).listeners
+    )
 
 
 def _ports(mesh: Mesh, server: Server, workload: Workload) -> tuple[int, ...]:
@@ -236,73 +198,3 @@ def server_for(mesh: Mesh, listener: Listener, name: str) -> Server | None:
     Exact before the longest wildcard before `*`; among equals the oldest.
     """
     return next(_hosts_of(mesh, listener).covering(name or "*"), None)
-
-
-def merge(
-    workload: Workload,
-    port: int,
-    bind: str,
-    servers: Iterable[Server],
-    *,
-    plain_wins: bool = False,
-) -> Listener:
-    """Merge servers on one port as istiod does: the older one wins.
-
-    The whole later server is dropped.
-
-    `plain_wins` is the order of protocols since PR 57707.
-    """
-    kept: list[Server] = []
-    dropped: list[Dropped] = []
-    owners: dict[str, Server] = {}
-    route_names: dict[tuple[Ref, int, str], Server] = {}
-    plain: Server | None = None  # the first without TLS: what comes later must fit it
-
-    def drop(
-        server: Server, reason: DropReason, by: Server | None = None, hosts: tuple[str, ...] = ()
-    ) -> None:
-        known = by is None or (server.age_order[0] != "" and by.age_order[0] != "")
-        same_object = by is not None and by.gateway == server.gateway
-        dropped.append(
-            Dropped(
-                server=server,
-                workload=workload,
-                port=port,
-                reason=reason,
-                winner=by,
-                hosts=hosts,
-                age_is_known=known or same_object,
-            )
-        )
-
-    for server in servers:
-        if port < 1024 and workload.is_unprivileged:
-            drop(server, DropReason.PRIVILEGED_PORT)
-            continue
-        if server.protocol in ("HTTPS", "TLS") and not server.has_tls:
-            drop(server, DropReason.MISSING_TLS)
-            continue
-        hosts = [str(host) for host in server.hosts]
-        if server.has_tls:
-            twice = tuple(host for host in hosts if host in owners)
-            if twice:
-                drop(server, DropReason.DUPLICATE_HOSTS, owners[twice[0]], twice)
-                continue
-            owners |= dict.fromkeys(hosts, server)
-        if plain and not (plain.is_plain_http and server.is_plain_http):
-            drop(server, DropReason.CONFLICTING_PROTOCOL, plain)
-            continue
-        if kept and not plain and not server.is_tls and not plain_wins:
-            drop(server, DropReason.CONFLICTING_PROTOCOL, kept[0])
-            continue
-        if server.is_tls and server.routes_http and server.api is GatewayApi.ISTIO:
-            # The name of its route configuration, which istiod tells HTTPS servers apart by.
-            first = route_names.setdefault((server.gateway, server.port, server.port_name), server)
-            if first is not server:
-                drop(server, DropReason.DUPLICATE_PORT_NAME, first)
-                continue
-        kept.append(server)
-        plain = plain or (None if server.is_tls else server)
-    return Listener(
-        workload=workload, port=port, bind=bind, servers=tuple(kept), dropped=tuple(dropped)
-    )

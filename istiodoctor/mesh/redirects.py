@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.listeners import Listener, listeners
+from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import BoundRule, bindings, http_rules, names_gateway, routes_for

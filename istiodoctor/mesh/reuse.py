@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from istiodoctor.mesh.attachments import attachments_of
 from istiodoctor.mesh.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.hosts import covers, is_wildcard
-from istiodoctor.mesh.listeners import Listener, listeners, server_for
+from istiodoctor.mesh.listeners import listeners, server_for
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import twins
 from istiodoctor.mesh.question import question

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.destinations import is_service_entry_host
 from istiodoctor.mesh.hosts import ANY, is_wildcard
-from istiodoctor.mesh.listeners import Listener, listeners, server_for
+from istiodoctor.mesh.listeners import listeners, server_for
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import is_internal, istio_servers_for, virtual_services_are_known
 from istiodoctor.mesh.question import question

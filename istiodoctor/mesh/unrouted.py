@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.listeners import Dropped, Listener, listeners, server_for, servers
+from istiodoctor.mesh.listeners import listeners, server_for, servers
+from istiodoctor.mesh.merging import Dropped, Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import redirecting_servers

@@ -7,13 +7,8 @@ from enum import StrEnum
 from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.coverage import served_certificates
 from istiodoctor.mesh.credentials import OWN_NAMESPACE_ONLY, CredentialState, credential_uses
-from istiodoctor.mesh.listeners import (
-    PLAIN_KEPT_OVER_TLS,
-    Dropped,
-    DropReason,
-    Listener,
-    listeners,
-)
+from istiodoctor.mesh.listeners import PLAIN_KEPT_OVER_TLS, listeners
+from istiodoctor.mesh.merging import Dropped, DropReason, Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import Form

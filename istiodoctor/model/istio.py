@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.metadata import Fields, Resource
+from istiodoctor.model.metadata import Condition, Fields, Resource
 
 
 class TlsMode(StrEnum):
@@ -363,14 +363,46 @@ class ServiceEntryPort(Fields, frozen=True, kw_only=True):
     target_port: int = 0
 
 
+class WorkloadEntrySpec(Fields, frozen=True, kw_only=True):
+    """`WorkloadEntry.spec`, and an entry of a ServiceEntry's `endpoints`."""
+
+    address: str = ""
+    ports: Mapping[str, int] = msgspec.field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    service_account: str = ""
+
+
+class WorkloadEntryStatus(Fields, frozen=True, kw_only=True):
+    """`WorkloadEntry.status`."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
+class WorkloadEntry(Resource, frozen=True, kw_only=True):
+    """A `networking.istio.io` WorkloadEntry: a workload outside of Kubernetes."""
+
+    KIND: ClassVar[Kind] = Kind.WORKLOAD_ENTRY
+    spec: WorkloadEntrySpec = WorkloadEntrySpec()
+    status: WorkloadEntryStatus = WorkloadEntryStatus()
+
+
+class ServiceEntrySelector(Fields, frozen=True, kw_only=True):
+    """`WorkloadSelector` of a ServiceEntry."""
+
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
 class ServiceEntrySpec(Fields, frozen=True, kw_only=True):
     """`ServiceEntry.spec`."""
 
     hosts: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     ports: tuple[ServiceEntryPort, ...] = ()
     resolution: str = ""
     location: str = ""
     export_to: tuple[str, ...] = ()
+    endpoints: tuple[WorkloadEntrySpec, ...] = ()
+    workload_selector: ServiceEntrySelector | None = None
 
 
 class ServiceEntry(Resource, frozen=True, kw_only=True):

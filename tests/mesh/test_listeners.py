@@ -1,15 +1,8 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import (
-    Dropped,
-    DropReason,
-    Listener,
-    dropped,
-    listeners,
-    server_for,
-    servers,
-)
+from istiodoctor.mesh.listeners import dropped, listeners, server_for, servers
+from istiodoctor.mesh.merging import Dropped, DropReason, Listener
 from istiodoctor.mesh.servers import ServerHost
 from tests.support.objects import (
     INGRESS,

@@ -13,7 +13,7 @@ from istiodoctor import mesh as rooms
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.labels import LabelIndex
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.question import Question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload

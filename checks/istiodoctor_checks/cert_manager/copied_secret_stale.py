@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.misplaced import CopiedSecret, copied_secrets
@@ -162,6 +163,6 @@ def _issue_in_place(copy: CopiedSecret) -> Fix:
     return Fix(
         title=f"Create a Certificate with this secretName in {secret.namespace}",
         risk=Risk.NEEDS_ISSUANCE,
-        verify=("kubectl", "get", "certificates.cert-manager.io", "-n", secret.namespace),
+        verify=kubectl("get", "certificates.cert-manager.io", within(secret.namespace)),
         why="Or let a controller keep the copy in step, by annotations in its secretTemplate.",
     )

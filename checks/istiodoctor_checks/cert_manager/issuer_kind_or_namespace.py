@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.issuance import IssuerResolution, issuer_of
@@ -171,6 +172,5 @@ def _fixes(certificate: Certificate, issuer: IssuerResolution) -> tuple[Fix, ...
         title = f"Make {other} a ClusterIssuer, or create it in {certificate.namespace} too"
         return (Fix(title=title, risk=Risk.NEEDS_ISSUANCE, why="An Issuer serves its namespace."),)
     title = f"Create {issuer.ref}, or name an issuer that exists"
-    return (
-        Fix(title=title, risk=Risk.NEEDS_ISSUANCE, verify=("kubectl", "get", "clusterissuers")),
-    )
+    verify = kubectl("get", "clusterissuers")
+    return (Fix(title=title, risk=Risk.NEEDS_ISSUANCE, verify=verify),)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses
@@ -150,16 +151,15 @@ def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _create(use: AuthorityUse) -> Fix:
-    name, namespace = use.dedicated_name, use.namespace
+    secret = Ref(CORE, "Secret", use.namespace, use.dedicated_name)
     return Fix(
         title="Create the Secret with the clients' CA",
         commands=(
-            (
-                "kubectl", "create", "secret", "generic", name, "-n", namespace,
-                "--from-file=cacert=clients-ca.pem",
+            kubectl(
+                "create", "secret", "generic", name_of(secret), "--from-file=cacert=clients-ca.pem"
             ),
         ),
-        verify=("kubectl", "get", "secret", name, "-n", namespace),
-        undo=("kubectl", "delete", "secret", name, "-n", namespace),
+        verify=kubectl("get", secret),
+        undo=kubectl("delete", secret),
         why="clients-ca.pem holds the CA that signs the clients' certificates.",
-    )  # fmt: skip
+    )

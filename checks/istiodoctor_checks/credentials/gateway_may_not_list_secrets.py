@@ -1,8 +1,10 @@
 """CRED011."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from istiodoctor.check import check
+from istiodoctor.command import acting_as, kubectl, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Patch, PatchType, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState, credential_uses
@@ -172,36 +174,38 @@ def _bindings(bindings: tuple[Ref, ...]) -> str:
 def _grant(workload: Workload, account: Ref) -> Fix:
     name = f"{account.name}-reads-secrets"
     metadata = {"name": name, "namespace": account.namespace}
-    role = {"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": READ}]}
-    binding = {
+    role: dict[str, Any] = {
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": READ}]
+    }
+    binding: dict[str, Any] = {
         "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
         "subjects": [
             {"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}
         ],
     }
+    made = tuple(Ref(RBAC, kind, account.namespace, name) for kind in ("Role", "RoleBinding"))
     shared = account.name == "default"
     why = f"Every pod in {account.namespace} that names no ServiceAccount runs as default, and"
     return Fix(
         title=f"Allow {account} to read the Secrets of {account.namespace}",
         patches=tuple(
             Patch(
-                ref=Ref(RBAC, kind, account.namespace, name),
+                ref=ref,
                 type=PatchType.CREATE,
                 body={
                     "apiVersion": f"{RBAC}/v1",
-                    "kind": kind,
+                    "kind": ref.kind,
                     "metadata": metadata,
                     **body,
                 },
             )
-            for kind, body in (("Role", role), ("RoleBinding", binding))
+            for ref, body in zip(made, (role, binding), strict=True)
         ),
-        verify=(
-            "kubectl", "auth", "can-i", "list", "secrets", "-n", account.namespace,
-            f"--as=system:serviceaccount:{account.namespace}:{account.name}",
+        verify=kubectl(
+            "auth", "can-i", "list", "secrets", within(account.namespace), acting_as(account)
         ),
-        undo=("kubectl", "delete", "role,rolebinding", name, "-n", account.namespace),
+        undo=kubectl("delete", *made),
         why=f"{why} may read them too: an own account for {workload} is better."
         if shared
         else "istiod takes it up within a minute.",
-    )  # fmt: skip
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -112,7 +113,7 @@ def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Register the gateway's cluster with istiod",
-                    commands=(("istioctl", "create-remote-secret", "--name=CLUSTER"),),
+                    commands=(istioctl("create-remote-secret", "--name=CLUSTER"),),
                     why=(
                         "CLUSTER is the gateway's ISTIO_META_CLUSTER_ID. Run it against the"
                         " gateway's cluster, and apply what it prints to the cluster of istiod."

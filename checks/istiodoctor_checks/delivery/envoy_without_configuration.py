@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -124,6 +125,6 @@ def envoy_without_configuration(mesh: Mesh) -> Iterator[Finding]:
 def _connection() -> Fix:
     return Fix(
         title="Restore the connection to istiod before any gateway pod restarts",
-        commands=(("kubectl", "get", "pods,endpoints", "-A", "-l", "app=istiod"),),
-        verify=("istioctl", "proxy-status"),
+        commands=(kubectl("get", "pods,endpoints", "-A", "-l", "app=istiod"),),
+        verify=istioctl("proxy-status"),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -19,7 +20,7 @@ from istiodoctor.mesh.placement import servers_using
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import SECRET_WHY, create_tls_secret
+from istiodoctor_checks.fixes import SECRET_WHY, make_tls_secret
 
 FALLBACK = "gateway-fallback"
 
@@ -111,8 +112,8 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
                     Fix(
                         title=f"Create {secret}, then remove {fallback}",
                         commands=(
-                            *create_tls_secret(namespace, name, "").commands,
-                            ("kubectl", "delete", "secret", FALLBACK, "-n", namespace),
+                            make_tls_secret(secret),
+                            kubectl("delete", fallback),
                         ),
                         why=SECRET_WHY,
                     ),

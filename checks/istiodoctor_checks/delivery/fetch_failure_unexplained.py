@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import container, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -214,10 +215,5 @@ def _look_again(failure: DeliveryFailure) -> Fix:
     line = failure.last.line
     return Fix(
         title="See whether istiod still says so",
-        commands=(
-            (
-                "kubectl", "logs", line.pod.name, "-n", line.pod.namespace, "-c", line.container,
-                "--since=5m",
-            ),
-        ),
-    )  # fmt: skip
+        commands=(kubectl("logs", line.pod, container(line.container), "--since=5m"),),
+    )

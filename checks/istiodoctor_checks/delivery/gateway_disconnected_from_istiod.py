@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -140,15 +141,12 @@ def _fix(lost: Disconnection) -> Fix:
     return Fix(
         title="Restore the connection to istiod before any gateway pod restarts",
         commands=(
-            ("kubectl", "get", "pods,endpoints", "-A", "-l", "app=istiod"),
-            (
-                "kubectl", "logs", pod.name, "-n", pod.namespace, "-c", "istio-proxy",
-                "--since=10m",
-            ),
+            kubectl("get", "pods,endpoints", "-A", "-l", "app=istiod"),
+            kubectl("logs", pod.ref, "-c", "istio-proxy", "--since=10m"),
         ),
-        verify=("istioctl", "proxy-status"),
+        verify=istioctl("proxy-status"),
         why=(
             "The log names the reason: no answer (istiod, DNS, network policy), a certificate"
             " (the mesh's root), or Unauthenticated (the pod's token)."
         ),
-    )  # fmt: skip
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, within
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -113,7 +114,7 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Connect the gateway to port 15012 of istiod, with its token",
-                    verify=("kubectl", "get", "pods", "-n", workload.namespace, "-o", "yaml"),
+                    verify=kubectl("get", "pods", within(workload.namespace), "-o", "yaml"),
                     why=(
                         "Look for discoveryAddress (its port must be 15012) and for the volume"
                         " istio-token: pods that Istio's injection template makes have both."

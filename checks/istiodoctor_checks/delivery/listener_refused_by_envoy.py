@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -110,10 +111,8 @@ def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Revert the object that the reason points to",
-                    commands=(
-                        ("kubectl", "get", "envoyfilters,gateways.networking.istio.io", "-A"),
-                    ),
-                    verify=("istioctl", "proxy-status"),
+                    commands=(kubectl("get", "envoyfilters,gateways.networking.istio.io", "-A"),),
+                    verify=istioctl("proxy-status"),
                 ),
             ),
             severity=Severity.HIGH if found.is_open else Severity.CRITICAL,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -110,9 +111,9 @@ def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
                     Fix(
                         title="Revert the object that the reason points to",
                         commands=(
-                            ("kubectl", "get", "envoyfilters,gateways.networking.istio.io", "-A"),
+                            kubectl("get", "envoyfilters,gateways.networking.istio.io", "-A"),
                         ),
-                        verify=("istioctl", "proxy-status"),
+                        verify=istioctl("proxy-status"),
                     ),
                 ),
                 severity=Severity.CRITICAL if rejection.at_start else Severity.HIGH,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import Command, kubectl, within
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -185,13 +186,12 @@ def _restart(plane: ControlPlane | None, rejection: Rejection) -> Fix:
         title="Restart istiod, then the gateway",
         risk=Risk.RESTARTS_TRAFFIC,
         commands=tuple(_restarted(owner) for owner in [*owners, rejection.workload.owner]),
-        verify=("kubectl", "get", "pods", "-n", rejection.workload.namespace),
+        verify=kubectl("get", "pods", within(rejection.workload.namespace)),
         why="In this order: a gateway that restarts first gets the spoilt copy again.",
     )
 
 
-def _restarted(owner: Ref) -> tuple[str, ...]:
+def _restarted(owner: Ref) -> Command:
     if owner.kind == "Pod":
-        return ("kubectl", "delete", "pod", owner.name, "-n", owner.namespace)
-    target = f"{owner.kind.lower()}/{owner.name}"
-    return ("kubectl", "rollout", "restart", target, "-n", owner.namespace)
+        return kubectl("delete", owner)
+    return kubectl("rollout", "restart", owner)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.certificates import SeenCertificate, unexpected_certificates
@@ -120,7 +121,7 @@ def _message(seen: SeenCertificate, other: Credential | None) -> str:
 
 def _look_closer(seen: SeenCertificate) -> Fix:
     pod = next(door.pod for door in seen.doors if door.pod)
-    logs = ("kubectl", "logs", pod.name, "-n", pod.namespace, "-c", "istio-proxy", "--tail=200")
+    logs = kubectl("logs", pod, "-c", "istio-proxy", "--tail=200")
     return Fix(
         title="Find out why the pod did not take the Secret",
         risk=Risk.SAFE,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import Fixed, kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import secrets_named
@@ -246,17 +247,14 @@ def _message(lacking: LackingCredential, elsewhere: str) -> str:
 
 def _fix(lacking: LackingCredential) -> Fix:
     secret = lacking.secret
-    files = ["--from-file=ca.crt=ca.pem"]
+    files: tuple[Fixed, ...] = ("--from-file=ca.crt=ca.pem",)
     if lacking.upstream.mode == "MUTUAL" and not secret.name.endswith(AUTHORITY_SUFFIX):
-        files = ["--from-file=tls.crt=client.pem", "--from-file=tls.key=client-key.pem", *files]
-    create = (
-        "kubectl", "create", "secret", "generic", secret.name, "-n", secret.namespace, *files
-    )  # fmt: skip
-    delete = ("kubectl", "delete", "secret", secret.name, "-n", secret.namespace)
+        files = ("--from-file=tls.crt=client.pem", "--from-file=tls.key=client-key.pem", *files)
+    create = kubectl("create", "secret", "generic", name_of(secret), *files)
     missing = lacking.lack is Lack.SECRET
     return Fix(
         title=f"{'Create' if missing else 'Make again'} {secret}",
-        commands=(create,) if missing else (delete, create),
-        verify=("kubectl", "get", "secret", secret.name, "-n", secret.namespace),
+        commands=(create,) if missing else (kubectl("delete", secret), create),
+        verify=kubectl("get", secret),
         why="ca.crt is the CA that signed the backend's certificate, in PEM.",
     )

@@ -8,6 +8,9 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.refusals import useless_references
 from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Ref
+from istiodoctor_checks.fixes import get
 from istiodoctor_checks.listeners import status_evidence
 
 
@@ -112,14 +115,9 @@ def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Refer to a Secret with a certificate and the key that belongs to it",
-                    commands=(
-                        (
-                            "kubectl", "get", "secret", reference.name, "-n",
-                            reference.namespace, "-o", "yaml",
-                        ),
-                    ),
+                    commands=(get(Ref(CORE, "Secret", reference.namespace, reference.name)),),
                 ),
             ),
             credentials=frozenset({(reference.namespace, reference.name)}),
             servers=frozenset({server.id}),
-        )  # fmt: skip
+        )

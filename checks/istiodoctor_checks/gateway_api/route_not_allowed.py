@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, labels
 from istiodoctor.finding import Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.attachments import Attachment
@@ -11,6 +12,8 @@ from istiodoctor.mesh.conditions import route_condition
 from istiodoctor.mesh.refusals import refused_routes
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.wording import listing
@@ -118,17 +121,13 @@ def _allow(server: Server, attachment: Attachment) -> Fix:
     namespace = attachment.route.namespace
     allowed = server.allowed_routes
     if allowed and allowed.policy == "Selector" and allowed.selector:
-        labels = allowed.selector.match_labels.items()
+        given = labels(allowed.selector.match_labels)
+        ref = Ref(CORE, "Namespace", "", namespace)
         return Fix(
             title=f"Give the namespace {namespace} the labels that {server} asks for",
-            commands=(
-                (
-                    "kubectl", "label", "namespace", namespace,
-                    *(f"{key}={value}" for key, value in labels),
-                ),
-            ),
-            verify=("kubectl", "get", "namespace", namespace, "--show-labels"),
-        )  # fmt: skip
+            commands=(kubectl("label", ref, given),),
+            verify=kubectl("get", ref, "--show-labels"),
+        )
     names = sorted({namespace, server.namespace} if _takes_own(server) else {namespace})
     requirement = {"key": NAMESPACE_LABEL, "operator": "In", "values": names}
     value: dict[str, Any] = {

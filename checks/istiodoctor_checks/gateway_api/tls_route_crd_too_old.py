@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.attachments import AttachmentState, attachments, tls_route_version
@@ -150,7 +151,7 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Install the Gateway API of release 1.5 or later",
-                    verify=("kubectl", "get", "crd", DEFINITION.name, "-o", "yaml"),
+                    verify=kubectl("get", DEFINITION, "-o", "yaml"),
                     why="gateway.networking.k8s.io/bundle-version on it tells the release.",
                 ),
             ),

@@ -5,6 +5,7 @@ from json import dumps
 from typing import Any
 
 from istiodoctor.check import check
+from istiodoctor.command import change, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -17,7 +18,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.listeners import DropReason
+from istiodoctor.mesh.merging import DropReason
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.unrouted import Loss, losses
 from istiodoctor.mesh.wire.testimony import Claim
@@ -253,17 +254,11 @@ def _leave_to(winner: Server, loss: Loss, rest: list[str]) -> Fix:
     return Fix(
         title=title,
         commands=(
-            *(
-                (
-                    "kubectl", "patch", each.ref.resource, each.name, "-n", each.namespace,
-                    "--type=json", "-p", dumps(bind),
-                )
-                for each in orphans
-            ),
-            ("kubectl", "delete", gateway.resource, gateway.name, "-n", gateway.namespace),
+            *(kubectl("patch", each.ref, "--type=json", change(dumps(bind))) for each in orphans),
+            kubectl("delete", gateway),
         ),
         why=f"{why} Nothing else is in the Gateway that is deleted.",
-    )  # fmt: skip
+    )
 
 
 def _may_serve(server: Server, hosts: tuple[str, ...]) -> bool:

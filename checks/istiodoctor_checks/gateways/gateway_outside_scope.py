@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.conflicts import ScopedOut, scoped_out_gateways
@@ -111,18 +112,7 @@ def _move(each: ScopedOut) -> Fix:
     target = each.workload.namespace
     return Fix(
         title=f"Move {each.gateway} to {target}",
-        commands=(
-            (
-                "kubectl",
-                "get",
-                each.gateway.resource,
-                each.gateway.name,
-                "-n",
-                each.gateway.namespace,
-                "-o",
-                "yaml",
-            ),
-        ),
+        commands=(kubectl("get", each.gateway, "-o", "yaml"),),
         why=(
             f"Apply the manifest with namespace {target} and name it as {target}/"
             f"{each.gateway.name} in the VirtualServices; or take the flag from istiod."

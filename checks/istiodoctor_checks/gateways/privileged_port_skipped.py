@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure import knows_services, port_routes
-from istiodoctor.mesh.listeners import DropReason
+from istiodoctor.mesh.merging import DropReason
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.unrouted import losses
 from istiodoctor.mesh.wire.testimony import Claim

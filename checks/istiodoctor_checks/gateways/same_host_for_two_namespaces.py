@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.conflicts import SameSni, same_sni_servers
@@ -110,6 +111,5 @@ def _leave(each: SameSni, rest: list[str]) -> Fix:
     title = f"Leave {each.host} to {each.one}"
     if rest:
         return set_field(other.field("/hosts"), rest, title, why=why)
-    gateway = other.gateway
-    edit = ("kubectl", "edit", gateway.resource, gateway.name, "-n", gateway.namespace)
+    edit = kubectl("edit", other.gateway)
     return Fix(title=title, commands=(edit,), why=f"{why} Remove the whole server here.")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure import speaks_tls_somewhere
@@ -154,13 +155,12 @@ def _workloads(each: Unselected) -> Iterator[Place]:
 def _fixes(each: Unselected) -> Iterator[Fix]:
     for workload in each.scaled_down:
         owner = workload.owner
-        scale = ("kubectl", "scale", owner.resource, owner.name, "-n", owner.namespace)
         yield Fix(
             title=f"Scale {owner} up",
             risk=Risk.SAFE,
-            commands=((*scale, "--replicas=1"),),
+            commands=(kubectl("scale", owner, "--replicas=1"),),
             verify=get(owner),
-            undo=(*scale, "--replicas=0"),
+            undo=kubectl("scale", owner, "--replicas=0"),
         )
     if each.near and each.near.selector:
         yield set_field(

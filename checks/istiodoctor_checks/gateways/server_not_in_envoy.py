@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl, proxy, within
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -269,8 +270,8 @@ def _look(absent: AbsentServer) -> Fix:
     return Fix(
         title="See what istiod sends the pod, and whether it hears it",
         commands=(
-            ("istioctl", "proxy-config", "listeners", pod.name, "-n", pod.namespace),
-            ("kubectl", "logs", "-l", "app=istiod", "-n", "istio-system", "--since=1h"),
+            istioctl("proxy-config", "listeners", proxy(pod)),
+            kubectl("logs", "-l", "app=istiod", within("istio-system"), "--since=1h"),
         ),
         why="istiod says in its log which servers it skips, and which listeners are refused.",
     )

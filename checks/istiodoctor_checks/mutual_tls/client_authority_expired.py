@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import authority_uses
@@ -147,22 +148,21 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _fix(source: Credential) -> Fix:
-    name, namespace = source.name, source.namespace
     if source.pairs:
         return Fix(
             title=f"Put the renewed CA into {source.authority_key} of {source.ref}",
-            commands=(("kubectl", "edit", "secret", name, "-n", namespace),),
+            commands=(kubectl("edit", source.ref),),
             why="The value is base64; whoever writes the Secret must have the new CA too.",
         )
     return Fix(
         title=f"Make {source.ref} again with the renewed CA",
         commands=(
-            ("kubectl", "delete", "secret", name, "-n", namespace),
-            (
-                "kubectl", "create", "secret", "generic", name, "-n", namespace,
+            kubectl("delete", source.ref),
+            kubectl(
+                "create", "secret", "generic", name_of(source.ref),
                 "--from-file=cacert=client-ca.pem",
             ),
         ),
-        verify=("kubectl", "get", "secret", name, "-n", namespace),
+        verify=kubectl("get", source.ref),
         why="client-ca.pem holds the CA certificates in force, one after the other.",
     )  # fmt: skip

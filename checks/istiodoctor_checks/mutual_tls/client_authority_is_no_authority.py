@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import AuthorityUse, authority_uses, credential
@@ -142,6 +143,6 @@ def _may_be_client(leaf: CertificateFacts) -> bool:
 def _fix(source: Credential) -> Fix:
     return Fix(
         title=f"Put the CA of the clients into {source.authority_key} of {source.ref}",
-        commands=(("kubectl", "edit", "secret", source.name, "-n", source.namespace),),
+        commands=(kubectl("edit", source.ref),),
         why="The value is base64 of the PEM text: the CA's certificate, not one that it signed.",
     )

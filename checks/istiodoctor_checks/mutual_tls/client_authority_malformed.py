@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import authority_uses
@@ -135,9 +136,7 @@ def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
                 fixes=(
                     Fix(
                         title=f"Put PEM certificates into {source.authority_key} of {source.ref}",
-                        commands=(
-                            ("kubectl", "edit", "secret", source.name, "-n", source.namespace),
-                        ),
+                        commands=(kubectl("edit", source.ref),),
                         why="The value is base64 of the PEM text, as it is encoded once.",
                     ),
                 ),

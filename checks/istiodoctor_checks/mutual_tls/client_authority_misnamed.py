@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import istiod_version
@@ -178,12 +179,11 @@ def _fixes(use: AuthorityUse, wanted: Ref, found: Ref, *, has_field: bool) -> It
     yield Fix(
         title=f"Create {wanted} with the CA of {found}",
         commands=(
-            (
-                "kubectl", "create", "secret", "generic", wanted.name, "-n", wanted.namespace,
-                "--from-file=cacert=client-ca.pem",
+            kubectl(
+                "create", "secret", "generic", name_of(wanted), "--from-file=cacert=client-ca.pem"
             ),
         ),
-        verify=("kubectl", "get", "secret", wanted.name, "-n", wanted.namespace),
-        undo=("kubectl", "delete", "secret", wanted.name, "-n", wanted.namespace),
+        verify=kubectl("get", wanted),
+        undo=kubectl("delete", wanted),
         why="client-ca.pem is the CA certificate that the misnamed Secret holds.",
-    )  # fmt: skip
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses
@@ -196,22 +197,15 @@ def _message(use: AuthorityUse) -> str:
 
 def _fix(use: AuthorityUse) -> Fix:
     secret = _candidates(use)[0]
-    create = (
-        "kubectl",
-        "create",
-        "secret",
-        "generic",
-        secret.name,
-        "-n",
-        secret.namespace,
-        "--from-file=cacert=client-ca.pem",
+    create = kubectl(
+        "create", "secret", "generic", name_of(secret), "--from-file=cacert=client-ca.pem"
     )
-    delete = ("kubectl", "delete", "secret", secret.name, "-n", secret.namespace)
+    delete = kubectl("delete", secret)
     exists = use.source is not None and use.source.name == secret.name
     return Fix(
         title=f"Give {secret} the CA of the clients",
         commands=(delete, create) if exists else (create,),
-        verify=("kubectl", "get", "secret", secret.name, "-n", secret.namespace),
+        verify=kubectl("get", secret),
         undo=delete,
         why="Needs the CA certificates that sign the clients' certificates, as one PEM file.",
-    )  # fmt: skip
+    )

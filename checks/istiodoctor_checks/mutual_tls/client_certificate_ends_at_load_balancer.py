@@ -6,7 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.frontproxy import Front, fronts_for
-from istiodoctor.mesh.listeners import Listener, listeners
+from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import authority_uses
@@ -147,18 +148,14 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _fix(source: Credential) -> Fix:
-    secret = source.ref
     return Fix(
         title="Publish the CA's current revocation list",
         commands=(
-            (
-                "kubectl", "get", "secret", secret.name, "-n", secret.namespace,
-                "-o", "jsonpath={.metadata.managedFields[*].manager}",
-            ),
+            kubectl("get", source.ref, "-o", "jsonpath={.metadata.managedFields[*].manager}"),
         ),
-        verify=("kubectl", "get", "secret", secret.name, "-n", secret.namespace, "-o", "yaml"),
+        verify=kubectl("get", source.ref, "-o", "yaml"),
         why=(
             f"Whoever writes the Secret must put the new list under {source.revocation_list_key},"
             f" as PEM, before each nextUpdate."
         ),
-    )  # fmt: skip
+    )

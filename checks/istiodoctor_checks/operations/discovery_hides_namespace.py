@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import Value, kubectl, labels
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.policies import hidden_namespaces
+from istiodoctor.mesh.policies import HiddenNamespace, hidden_namespaces
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
@@ -102,10 +103,15 @@ def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title=f"Give the namespace {hidden.namespace} the labels that are asked for",
-                    commands=(("kubectl", "label", "namespace", hidden.namespace, *hidden.wanted),)
+                    commands=(kubectl("label", hidden.ref, _wanted(hidden)),)
                     if hidden.wanted
                     else (),
-                    verify=("kubectl", "get", "namespace", hidden.namespace, "--show-labels"),
+                    verify=kubectl("get", hidden.ref, "--show-labels"),
                 ),
             ),
         )
+
+
+def _wanted(hidden: HiddenNamespace) -> Value:
+    """Return the labels that one of the selectors asks for."""
+    return labels(dict(each.partition("=")[::2] for each in hidden.wanted))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -17,7 +18,8 @@ from istiodoctor.mesh.controlplanes import control_plane_of
 from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact
 from istiodoctor.mesh.logs.proxylogs import Disconnection, disconnections
-from istiodoctor.model.ref import Place
+from istiodoctor.model.kind import APPS, CORE
+from istiodoctor.model.ref import Place, Ref
 
 EXPIRED = "certificate has expired"
 UNTRUSTED = "certificate signed by unknown authority"
@@ -126,20 +128,19 @@ def _refusal(lost: Disconnection) -> LogFact | None:
 
 
 def _fix(namespace: str) -> Fix:
+    root = Ref(CORE, "ConfigMap", namespace, "istio-ca-root-cert")
+    istiod = Ref(APPS, "Deployment", namespace, "istiod")
     return Fix(
         title="Renew the mesh's CA, restart istiod, then the gateways",
         risk=Risk.RESTARTS_TRAFFIC,
         commands=(
-            (
-                "kubectl", "get", "configmap", "istio-ca-root-cert", "-n", namespace,
-                "-o", "jsonpath={.data.root-cert\\.pem}",
-            ),
-            ("kubectl", "rollout", "restart", "deployment/istiod", "-n", namespace),
+            kubectl("get", root, "-o", "jsonpath={.data.root-cert\\.pem}"),
+            kubectl("rollout", "restart", istiod),
         ),
-        verify=("istioctl", "proxy-status"),
+        verify=istioctl("proxy-status"),
         why=(
             "The first command prints the root that gateways trust: openssl x509 -noout -enddate"
             " tells its end. With a CA of your own, put a renewed one into the Secret cacerts"
             " first; keep the old root in root-cert.pem while workloads still have it."
         ),
-    )  # fmt: skip
+    )

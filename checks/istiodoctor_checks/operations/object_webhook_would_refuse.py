@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.listeners import istio_gateways
@@ -160,15 +161,12 @@ def object_webhook_would_refuse(mesh: Mesh) -> Iterator[Finding]:
                 fixes=(
                     Fix(
                         title="Correct it, then apply it again",
-                        verify=(
-                            "kubectl", "get", each.ref.resource, each.name, "-n", each.namespace,
-                            "-o", "yaml",
-                        ),
+                        verify=kubectl("get", each.ref, "-o", "yaml"),
                         why="istioctl validate -f FILE says what the webhook would.",
                     ),
                 ),
                 severity=_severity(found),
-            )  # fmt: skip
+            )
 
 
 def _severity(found: tuple[Objection, ...]) -> Severity:

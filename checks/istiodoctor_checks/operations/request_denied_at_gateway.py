@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -163,7 +164,7 @@ def _fix(denial: Denial, place: Place) -> Fix:
         title = "Allow the requests by a rule of an ALLOW policy"
     return Fix(
         title=title,
-        commands=(("kubectl", "get", "authorizationpolicies.security.istio.io", "-A"),),
+        commands=(kubectl("get", "authorizationpolicies.security.istio.io", "-A"),),
         verify=get(place.ref),
         why=(
             "The client's address is known to the gateway only with externalTrafficPolicy: Local,"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.upgrades import Effect, Release, upgrade_effects
@@ -309,8 +310,7 @@ def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _fix(effect: Effect, advice: str) -> Fix:
-    ref = effect.place.ref
     return Fix(
         title=advice,
-        verify=("kubectl", "get", ref.resource, ref.name, "-n", ref.namespace, "-o", "yaml"),
+        verify=kubectl("get", effect.place.ref, "-o", "yaml"),
     )

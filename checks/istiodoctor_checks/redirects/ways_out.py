@@ -1,5 +1,6 @@
 """The ways out of a redirect loop, as fixes, and what was seen of it."""
 
+from istiodoctor.command import change, kubectl
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
@@ -26,7 +27,7 @@ def trust_the_proxy(plain: PlainHost) -> Fix:
     owner = plain.workload.owner
     annotation = '{"proxy.istio.io/config":"gatewayTopology: {numTrustedProxies: 1}"}'
     body = '{"spec":{"template":{"metadata":{"annotations":' + annotation + "}}}}"
-    patch = ("kubectl", "patch", owner.resource, owner.name, "-n", owner.namespace, "-p", body)
+    patch = kubectl("patch", owner, change(body))
     return Fix(
         title=f"Trust one proxy before {plain.workload}",
         risk=Risk.RESTARTS_TRAFFIC,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.destinations import DestinationState, Resolution, destinations
@@ -197,7 +198,7 @@ def _fixes(use: DestinationUse, found: Resolution) -> tuple[Fix, ...]:
     return tuple(set_field(place, name, f"Route to {name}") for name in names) or (
         Fix(
             title=f"Create the Service {found.fqdn}, or route to one that exists",
-            verify=("kubectl", "get", "services", "--all-namespaces"),
+            verify=kubectl("get", "services", "--all-namespaces"),
             why="No Service of that name is in any namespace that was read.",
         ),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.misrouting import LostReference, lost_references
@@ -120,7 +121,7 @@ def _fixes(lost: LostReference) -> tuple[Fix, ...]:
     )
     create = Fix(
         title=f"Create {target}",
-        verify=("kubectl", "get", target.resource, target.name, "-n", target.namespace),
+        verify=kubectl("get", target),
         why="A Gateway with a server for these hosts, and a selector that takes gateway pods.",
     )
     return named or (create,)

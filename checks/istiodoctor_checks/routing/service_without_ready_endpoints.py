@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, selecting, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destinations import destinations, ready_endpoints
+from istiodoctor.mesh.destinations import SERVICE_NAME_LABEL, destinations, ready_endpoints
 from istiodoctor.mesh.upstreamtls import backends
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
@@ -154,15 +155,14 @@ def _reason(service: Service, has_pods: bool) -> str:
 
 
 def _fix(service: Service, has_pods: bool) -> Fix:
-    selector = ",".join(f"{key}={value}" for key, value in sorted(service.spec.selector.items()))
+    where = within(service.namespace)
     return Fix(
         title="Find out why its pods are not ready" if has_pods else "Correct its selector",
         commands=(
-            ("kubectl", "get", "pods", "-n", service.namespace, "-l", selector, "-o", "wide"),
-            ("kubectl", "get", "pods", "-n", service.namespace, "--show-labels"),
+            kubectl("get", "pods", where, selecting(service.spec.selector), "-o", "wide"),
+            kubectl("get", "pods", where, "--show-labels"),
         ),
-        verify=(
-            "kubectl", "get", "endpointslices", "-n", service.namespace,
-            "-l", f"kubernetes.io/service-name={service.name}",
+        verify=kubectl(
+            "get", "endpointslices", where, selecting({SERVICE_NAME_LABEL: service.name})
         ),
-    )  # fmt: skip
+    )

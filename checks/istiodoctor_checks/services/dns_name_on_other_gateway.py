@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import annotated_hosts, kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.healthchecks import DNS_NAME, MisdirectedName, misdirected_names
@@ -154,15 +155,10 @@ def dns_name_on_other_gateway(mesh: Mesh) -> Iterator[Finding]:
 
 def _move(each: MisdirectedName) -> Fix:
     written = each.right.metadata.annotations.get(DNS_NAME, "")
-    names = ",".join(filter(None, (written, each.host)))
+    names = filter(None, (*map(str.strip, written.split(",")), each.host))
     right = each.right.ref
     return Fix(
         title=f"Put {each.host} on {right}",
-        commands=(
-            (
-                "kubectl", "annotate", "--overwrite", right.resource, right.name,
-                "-n", right.namespace, f"{DNS_NAME}={names}",
-            ),
-        ),
+        commands=(kubectl("annotate", "--overwrite", right, annotated_hosts(DNS_NAME, names)),),
         why=f"Take it off {each.service.ref} as well, and wait for the old record to expire.",
-    )  # fmt: skip
+    )

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.addresses import Unready, unready_gateways
 from istiodoctor.mesh.events import events_of
-from istiodoctor.model.ref import Place
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.happenings import happened
 from istiodoctor_checks.wording import listing
 
@@ -140,17 +142,18 @@ def _reason(each: Unready) -> str:
 
 def _look(each: Unready) -> Fix:
     pod = each.workload.pods[0].ref
-    inject = ("kubectl", "label", "namespace", pod.namespace, "istio-injection=enabled")
+    namespace = Ref(CORE, "Namespace", "", pod.namespace)
+    inject = kubectl("label", namespace, "istio-injection=enabled")
     if each.uninjected:
         return Fix(
             title="Let the injector fill in the proxy",
-            commands=(inject, ("kubectl", "delete", "pod", pod.name, "-n", pod.namespace)),
+            commands=(inject, kubectl("delete", pod)),
             why="With revisions, label the namespace istio.io/rev=REVISION instead.",
         )
     return Fix(
         title="See why the pods are not ready",
         commands=(
-            ("kubectl", "describe", "pod", pod.name, "-n", pod.namespace),
-            ("kubectl", "logs", pod.name, "-n", pod.namespace, "--all-containers"),
+            kubectl("describe", pod),
+            kubectl("logs", pod, "--all-containers"),
         ),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.addresses import pending_load_balancers
@@ -120,9 +121,7 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
 def _fixes(service: Service) -> Iterator[Fix]:
     yield Fix(
         title="See what the events of the Service say",
-        commands=(
-            ("kubectl", "describe", service.ref.resource, service.name, "-n", service.namespace),
-        ),
+        commands=(kubectl("describe", service.ref),),
         verify=get(service.ref),
         why="Without a cloud, install MetalLB with a pool of addresses, or use a node port.",
     )

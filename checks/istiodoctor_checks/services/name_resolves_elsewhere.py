@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import dig, host_after
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.doors import foreign_names
@@ -139,7 +140,7 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
                 Fix(
                     title=f"Point {foreign.host} to {listing(foreign.own)}",
                     risk=Risk.OUTSIDE_CLUSTER,
-                    verify=("dig", "+short", foreign.host),
+                    verify=dig("+short", host_after("-q", foreign.host)),
                     why="Or name the proxy that stands there in istiodoctor.toml.",
                 ),
             ),

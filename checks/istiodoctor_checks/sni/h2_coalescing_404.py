@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Finding, Fix, Patch, PatchType, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import certificate_covers
@@ -221,10 +222,7 @@ def _merge(mesh: Mesh, strays: tuple[Stray, ...], servers: tuple[Server, ...]) -
         title=f"Serve all these hosts by {keeper}",
         risk=Risk.RESTARTS_TRAFFIC,
         patches=patches,
-        commands=tuple(
-            ("kubectl", "delete", each.resource, each.name, "-n", each.namespace)
-            for each in deleted
-        ),
+        commands=tuple(kubectl("delete", each) for each in deleted),
         verify=get(keeper.gateway),
         why="Existing connections are closed once when the listener changes.",
     )

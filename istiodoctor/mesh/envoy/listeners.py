@@ -8,7 +8,8 @@ from datetime import datetime
 from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.envoy.state import envoys_by_workload
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import Listener, listeners, server_for, servers_by_workload
+from istiodoctor.mesh.listeners import listeners, server_for, servers_by_workload
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.clients import gateways_by_pod
 from istiodoctor.mesh.delivery import log_facts
-from istiodoctor.mesh.listeners import Listener, listeners, server_for
+from istiodoctor.mesh.listeners import listeners, server_for
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from istiodoctor.mesh.exposure import Exposure, exposure
 from istiodoctor.mesh.hosts import PROBE_LABEL
 from istiodoctor.mesh.issuance import ONGOING, challenges
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import ACME_PREFIX, HTTP_PORT, plain_hosts_for, tls_hosts_meeting

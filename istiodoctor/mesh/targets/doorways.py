@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from istiodoctor.mesh.coverage import expected_hosts
 from istiodoctor.mesh.exposure import Exposure, PortRoute, exposure, port_routes
 from istiodoctor.mesh.hosts import ANY, concrete, covers
-from istiodoctor.mesh.listeners import Listener, server_for
+from istiodoctor.mesh.listeners import server_for
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.serviceports import services_of

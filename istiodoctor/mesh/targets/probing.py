@@ -6,13 +6,8 @@ from collections.abc import Iterable, Iterator
 from istiodoctor.mesh.coverage import routed_hosts
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import ANY, is_wildcard
-from istiodoctor.mesh.listeners import (
-    Listener,
-    listeners,
-    live_servers,
-    server_for,
-    servers_by_workload,
-)
+from istiodoctor.mesh.listeners import listeners, live_servers, server_for, servers_by_workload
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.targets.challenges import challenge_targets
 from istiodoctor.mesh.targets.doorways import (

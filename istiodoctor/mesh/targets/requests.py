@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.mesh.listeners import Listener, listeners_of
+from istiodoctor.mesh.listeners import listeners_of
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.redirects import HTTP_PORT, plain_hosts_for, tls_hosts_meeting
 from istiodoctor.mesh.targets.doorways import (

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import concrete
-from istiodoctor.mesh.listeners import Listener, server_for
+from istiodoctor.mesh.listeners import server_for
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.targets.doorways import Doorway, port_doors, url_of
 from istiodoctor.mesh.targets.requests import Ranked

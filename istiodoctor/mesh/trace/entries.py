@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from istiodoctor.mesh.controlplanes import trusted_proxies
 from istiodoctor.mesh.exposure import PortRoute, port_routes
 from istiodoctor.mesh.frontproxy import Front, fronts_for
-from istiodoctor.mesh.hosts import ANY, covers
+from istiodoctor.mesh.hosts import ANY, HostIndex
 from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -43,20 +43,29 @@ def serving_workloads(mesh: Mesh, request: Request) -> tuple[Workload, ...]:
     those whose Services have it.
     """
     servers = servers_by_workload(mesh)
+    if request.workload:
+        return tuple(each for each in servers if _is_named(each, request.workload))
     if is_address(request.host):
         addressed = [each for each in servers if _is_at(mesh, each, request.host)]
         if addressed:
             return tuple(addressed)
-    name = request.server_name or request.virtual_host
-    named: list[Workload] = []
-    open_to_all: list[Workload] = []
-    for workload, each in servers.items():
-        names = {host for server in each for host in server.names}
-        if any(host != ANY and covers(host, name) for host in names):
-            named.append(workload)
-        elif ANY in names:
-            open_to_all.append(workload)
-    return tuple(named or open_to_all)
+    found = tuple(_workloads_by_host(mesh).covering(request.served_name))
+    named = {workload for host, workload in found if host != ANY}
+    serving = named or {workload for _, workload in found}
+    return tuple(each for each in servers if each in serving)
+
+
+@question
+def _workloads_by_host(mesh: Mesh) -> HostIndex[tuple[str, Workload]]:
+    return HostIndex(
+        (host, (host, workload))
+        for workload, servers in servers_by_workload(mesh).items()
+        for host in dict.fromkeys(host for server in servers for host in server.names)
+    )
+
+
+def _is_named(workload: Workload, name: str) -> bool:
+    return f"{workload.owner.namespace}/{workload.owner.name}" == name
 
 
 def _is_at(mesh: Mesh, workload: Workload, address: str) -> bool:
@@ -66,7 +75,7 @@ def _is_at(mesh: Mesh, workload: Workload, address: str) -> bool:
 @question(Kind.SERVICE)
 def entries(mesh: Mesh, request: Request, workload: Workload) -> tuple[Entry, ...]:
     """Return the ways to the pods: one for each port in the pod that they lead to."""
-    name = request.server_name or request.virtual_host
+    name = request.served_name
     direct = tuple(_direct(mesh, request, workload))
     front = _front(mesh, request, workload, name, direct)
     if front is None:

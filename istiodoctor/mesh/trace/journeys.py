@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from istiodoctor.mesh.credentials import credential_uses
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.listeners import Dropped, Listener, listeners, server_for
+from istiodoctor.mesh.listeners import listeners, server_for
+from istiodoctor.mesh.merging import Dropped, Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server

@@ -113,7 +113,7 @@ def server_meant(mesh: Mesh, way: Way) -> Server | None:
 
 
 def _why_not(mesh: Mesh, way: Way, server: Server | None) -> str:
-    host = way.request.server_name or way.request.virtual_host
+    host = way.request.served_name
     if way.workload is None:
         return "nothing serves it here, and only hosts of the mesh are looked at"
     if any(covers(name, host) for name in _outside(mesh)):
@@ -212,14 +212,18 @@ def _asked(
 ) -> Iterator[Target]:
     if why_not_sent(request):
         return
+    asked = request.by_name
+    is_plain = asked.authority == request.authority
+    host = () if is_plain else (("host", request.authority),)
     for door in doors:
         yield HttpTarget(
-            url=request.url,
+            url=asked.url,
             doors=(PortDoor(scheme=request.scheme, port=request.port, door=door),),
             host=request.virtual_host,
             server=server,
             forwarded_proto=proto,
             method=request.method,
-            headers=tuple(each for each in request.headers if can_be_sent(*each)),
+            headers=(*host, *(each for each in request.headers if can_be_sent(*each))),
             follows_redirects=False,
+            sni=request.sni or "",
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import attachments_of
 from istiodoctor.mesh.hosts import covers, meet, specificity
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import redirecting_servers

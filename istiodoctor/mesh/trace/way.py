@@ -12,6 +12,7 @@ from istiodoctor.mesh.redirects import RedirectKind, plain_hosts_for
 from istiodoctor.mesh.routing import bindings, routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.serviceports import services_of
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster, ServedCertificate
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
@@ -39,7 +40,7 @@ class Hop:
     """One station on a host's way through the mesh."""
 
     hop: str
-    """`dns`, `front`, `service`, `workload`, `listener`, `server`, `certificate`,
+    """`dns`, `front`, `service`, `workload`, `listener`, `filter-chain`, `server`, `certificate`,
     `virtual-host`, `redirect`, `route`, `backend` or `endpoints`; `dns` on the wire only."""
     ref: Ref | None
     state: HopState
@@ -51,6 +52,12 @@ class Hop:
     seen: str = ""
     """What Envoy and the wire show, or why they were not looked at; hostile. May be empty where a
     later hop shows that this one was passed."""
+    cluster: RouteCluster | None = None
+    """The cluster that a backend is to Envoy."""
+    certificate: ServedCertificate | None = None
+    """What a client is shown, of a certificate."""
+    outcome: AnswerOutcome | None = None
+    """What a client gets where the way ends here, if that does not follow from the hop's name."""
 
 
 OK, BROKEN, WARNING, UNKNOWN = HopState.OK, HopState.BROKEN, HopState.WARNING, HopState.UNKNOWN
@@ -118,8 +125,18 @@ def certificate_hop(use: CredentialUse) -> Hop:
     if use.state is CredentialState.FOUND and use.permission.allowed is False:
         state, text = BROKEN, f"the ServiceAccount of the pods may not read {use.reference.text}"
     return Hop(
-        hop="certificate", ref=use.secret if use.namespace else None, state=state, text=text
+        hop="certificate",
+        ref=use.secret if use.namespace else None,
+        state=state,
+        text=text,
+        certificate=_served(use) if state is OK else None,
     )
+
+
+def _served(use: CredentialUse) -> ServedCertificate | None:
+    if use.state is not CredentialState.FOUND:
+        return None
+    return ServedCertificate(namespace=use.secret.namespace, name=use.secret.name)
 
 
 def way_of_host(mesh: Mesh, host: str, server: Server, use: CredentialUse | None) -> Iterator[Hop]:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from istiodoctor.mesh.controlplanes import mesh_config
-from istiodoctor.mesh.listeners import Listener, listeners_of
+from istiodoctor.mesh.listeners import listeners_of
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server

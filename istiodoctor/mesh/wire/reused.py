@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import Listener, server_for
+from istiodoctor.mesh.listeners import server_for
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.reuse import ReuseGroup, Stray, reuse_groups

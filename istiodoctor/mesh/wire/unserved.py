@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure, port_routes, without_front
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import Listener, listeners, listeners_of, server_for
+from istiodoctor.mesh.listeners import listeners, listeners_of, server_for
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import unserved_hosts
 from istiodoctor.mesh.question import question
