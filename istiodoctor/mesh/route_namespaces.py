@@ -49,11 +49,11 @@ def _namespaces_by_label(mesh: Mesh) -> Mapping[tuple[str, str], tuple[str, ...]
 
 def selected_namespaces(mesh: Mesh, selector: LabelSelector) -> SelectedNamespaces:
     """Return the namespaces that a selector takes."""
-    return _selected(mesh, msgspec.json.encode(selector, order="deterministic"))
+    return namespaces_taken(mesh, msgspec.json.encode(selector, order="deterministic"))
 
 
 @question(Kind.NAMESPACE)
-def _selected(mesh: Mesh, encoded: bytes) -> SelectedNamespaces:
+def namespaces_taken(mesh: Mesh, encoded: bytes) -> SelectedNamespaces:
     """Return the namespaces that a selector takes; selectors repeat, so answers are kept."""
     selector = msgspec.json.decode(encoded, type=LabelSelector)
     if not is_valid(selector):
@@ -61,7 +61,8 @@ def _selected(mesh: Mesh, encoded: bytes) -> SelectedNamespaces:
     named = _named(selector)
     known = _candidates(mesh, selector) if named is None else named
     taken = {each: takes_namespace(mesh, selector, each) for each in known}
-    every = named is not None or mesh.is_complete(Kind.NAMESPACE)
+    # A cluster has namespaces: one that shows none was not shown whole.
+    every = named is not None or (mesh.is_complete(Kind.NAMESPACE) and bool(mesh.all(Namespace)))
     return SelectedNamespaces(
         names=frozenset(name for name, is_taken in taken.items() if is_taken),
         is_complete=every and None not in taken.values(),
@@ -69,15 +70,11 @@ def _selected(mesh: Mesh, encoded: bytes) -> SelectedNamespaces:
 
 
 def takes_namespace(mesh: Mesh, selector: LabelSelector, name: str) -> bool | None:
-    """Whether a selector takes a namespace; None where that hangs on labels not read."""
+    """Whether a selector takes a namespace in which something is; None where labels are unread."""
     if not is_valid(selector):
         return False
     labels = labels_of_namespace(mesh, name)
-    if labels is not None:
-        return selects(selector, labels)
-    if mesh.is_complete(Kind.NAMESPACE, "", name):
-        return False
-    return _takes_unread(selector, name)
+    return _takes_unread(selector, name) if labels is None else selects(selector, labels)
 
 
 def is_valid(selector: LabelSelector) -> bool:

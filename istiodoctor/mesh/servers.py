@@ -105,6 +105,8 @@ class Server:
     """The kinds of routes that a listener takes."""
     faulty: FaultyListener | None = None
     """Set where istiod makes no server of a listener, whatever its Secrets hold."""
+    has_generated_pods: bool = False
+    """Whether istiod made the pods of its Gateway: it has no address of type Hostname."""
     unknown_because: str = ""
     """What was not read and could change it."""
     names: tuple[str, ...] = field(init=False)
