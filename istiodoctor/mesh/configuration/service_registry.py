@@ -39,7 +39,7 @@ def service_for(
     `unread_service` tells.
     """
     scope = scope_of(mesh, workload)
-    own = _first_of_namespace(services_of(mesh, scope, hostname), namespace)
+    own = _first_of_namespace(services_of_hostname(mesh, scope, hostname), namespace)
     if own and is_visible(exports(own, scope), own.namespace, scope.namespace):
         return own
     return scope_service(mesh, scope, hostname)
@@ -86,7 +86,7 @@ def unread_service(mesh: Mesh, workload: Workload, hostname: str) -> str:
 
 
 @question(Kind.SERVICE)
-def services_of(mesh: Mesh, scope: Scope, hostname: str) -> tuple[RegistryService, ...]:
+def services_of_hostname(mesh: Mesh, scope: Scope, hostname: str) -> tuple[RegistryService, ...]:
     """Return every service of a hostname that istiod knows, the oldest first."""
     entries = service_entries_by_host(mesh).get(hostname, ())
     found = [service_entry_service(entry, hostname) for entry in entries]
@@ -102,11 +102,11 @@ def services_of(mesh: Mesh, scope: Scope, hostname: str) -> tuple[RegistryServic
     return tuple(sorted(known, key=lambda each: each.age))
 
 
-@question()
+@question
 def scope_service(mesh: Mesh, scope: Scope, hostname: str) -> RegistryService | None:
     """Return the one service that clusters are made of for a hostname, its ports merged."""
     seen: list[tuple[Audience, RegistryService]] = []
-    for each in services_of(mesh, scope, hostname):
+    for each in services_of_hostname(mesh, scope, hostname):
         found = audience(exports(each, scope), each.namespace, scope.namespace)
         if found is not None:
             seen.append((found, each))
