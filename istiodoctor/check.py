@@ -3,10 +3,13 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.meaning import PATTERNS, Meaning
+from istiodoctor.mesh.question import Question, Reads, reads_of
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 
@@ -22,26 +25,42 @@ class Check:
     name: str
     """The function's name with dashes: `secret-wrong-namespace`."""
     severity: Severity
-    needs: frozenset[Kind]
-    """What the questions it asks rest on.
-
-    Plans the collection, words a skip and makes the RBAC rules.
-    """
     explains: frozenset[str] = frozenset()
     """Codes that a finding of this check can be the cause of."""
     judge: Judge
     origin: str = ""
     """The distribution it came from; set by the registry."""
-    logs: frozenset[Meaning] = frozenset()
-    """The log lines it reads: nothing else of a log is kept."""
-    evidence: frozenset[Kind] = frozenset()
-    """Kinds that show more where they are read: they illustrate findings, make them surer, or add
-    some that the objects alone do not tell.
-
-    They are collected and granted like `needs`, but a check is not skipped for want of them.
-    """
+    illustrated_by: tuple[Question[..., Any], ...] = ()
+    """Questions it can do without: they illustrate findings, make them surer, or add some that
+    the objects alone do not tell."""
     claims: Claim | None = None
     """What it says that clients meet: Envoy and the wire, once looked at, confirm or belie it."""
+
+    @property
+    def rests(self) -> Reads:
+        """What the questions that its body names rest on."""
+        return _rests(self.judge, self.illustrated_by)
+
+    @property
+    def needs(self) -> frozenset[Kind]:
+        """The kinds it cannot do without.
+
+        They plan the collection, word a skip and make the RBAC rules.
+        """
+        return self.rests.kinds
+
+    @property
+    def evidence(self) -> frozenset[Kind]:
+        """Kinds that show more where they are read.
+
+        They are collected and granted like `needs`, but a check is not skipped for want of them.
+        """
+        return self.rests.evidence
+
+    @property
+    def logs(self) -> frozenset[Meaning]:
+        """The log lines it reads: nothing else of a log is kept."""
+        return self.rests.logs
 
     @property
     def reads(self) -> frozenset[Kind]:
@@ -73,27 +92,32 @@ class Check:
         yield from self.judge(mesh)
 
 
+@cache
+def _rests(judge: Judge, illustrated_by: tuple[Question[..., Any], ...]) -> Reads:
+    return reads_of(judge, illustrated_by)
+
+
 def check(
     code: str,
     *,
     severity: Severity,
-    needs: Iterable[Kind],
     explains: Iterable[str] = (),
-    logs: Iterable[Meaning] = (),
-    evidence: Iterable[Kind] = (),
+    evidence: Iterable[Question[..., Any]] = (),
     claims: Claim | None = None,
 ) -> Callable[[Judge], Check]:
-    """Turn a function over the mesh into a Check; nothing is registered, discovery finds it."""
+    """Turn a function over the mesh into a Check; nothing is registered, discovery finds it.
+
+    What it needs follows from the questions that its body names; `evidence` are those among them
+    that it can do without.
+    """
 
     def declare(judge: Judge) -> Check:
         return Check(
             code=code,
             name=judge.__name__.replace("_", "-"),
             severity=severity,
-            needs=frozenset(needs),
             explains=frozenset(explains),
-            logs=frozenset(logs),
-            evidence=frozenset(evidence),
+            illustrated_by=tuple(evidence),
             claims=claims,
             judge=judge,
         )

@@ -1,10 +1,11 @@
 """One rule broken for one subject: what a check states."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from istiodoctor.command import Command, fault_of
 from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.wire.testimony import Sighting
 from istiodoctor.model.kind import Kind
@@ -114,22 +115,54 @@ class Patch:
     type: PatchType
     body: Any
 
+    @property
+    def fault(self) -> str:
+        """Why there can be no such object: a clause; empty where there can."""
+        return fault_of(self.ref)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """A way to mend a finding, as data; rendering quotes."""
+    """A way to mend a finding, as data; rendering quotes.
+
+    Commands are made by the builders of `istiodoctor.command`. Where one of them, or a patch, is
+    for an object that there cannot be, no command is printed at all, and `why` says so.
+    """
 
     title: str
     risk: Risk = Risk.SAFE
     patches: tuple[Patch, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
-    """Each command as an argument list."""
+    """Each command as an argument list.
+
+    A tuple of a check's own is taken too. What was read must then never begin one of its words
+    after the first unless something before it keeps it from being an option: `secret/NAME`,
+    `--selector=VALUE`, or `--`.
+    """
     verify: tuple[str, ...] = ()
     """A command that shows whether it worked."""
     undo: tuple[str, ...] = ()
     """A command, or a sentence as one word, that takes it back."""
     why: str = ""
     """What to know before applying it."""
+
+    def __post_init__(self) -> None:
+        """Withhold every command where one cannot be: half of a fix may do harm."""
+        made = (each.withheld for each in self.commands if isinstance(each, Command))
+        faults = (*made, *(patch.fault for patch in self.patches))
+        if fault := next(filter(None, faults), ""):
+            object.__setattr__(self, "commands", ())
+            object.__setattr__(self, "undo", ())
+            object.__setattr__(self, "why", _told(self.why, fault))
+
+    def without_commands(self, fault: str) -> "Fix":
+        """Return it with no command, and the reason for that."""
+        return replace(self, commands=(), verify=(), undo=(), why=_told(self.why, fault))
+
+
+def _told(why: str, fault: str) -> str:
+    reason = f"No command is printed: {fault}."
+    return why if reason in why else f"{why} {reason}".strip()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,15 +11,14 @@ from typing import Any
 
 from istiodoctor.check import Check
 from istiodoctor.finding import Severity
-from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.mesh.question import Question
 from istiodoctor.mesh.wire.testimony import Claim
-from istiodoctor.model.kind import Kind
 
 GROUP = "istiodoctor.checks"
 DISTRIBUTION = "istiodoctor"
 CODE = re.compile(r"[A-Z]{2,10}[0-9]{3}")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-FIELDS: Mapping[str, type] = {"needs": Kind, "evidence": Kind, "logs": Meaning, "explains": str}
+FIELDS: Mapping[str, type] = {"illustrated_by": Question, "explains": str}
 """What the sets that a check declares may hold."""
 
 

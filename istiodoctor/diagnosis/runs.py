@@ -1,11 +1,12 @@
 """Run the checks; tell what became of each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from istiodoctor.check import Check
-from istiodoctor.finding import Finding, Identity
+from istiodoctor.command import raw_fault
+from istiodoctor.finding import Finding, Fix, Identity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.ref import Place
@@ -52,14 +53,13 @@ def _run(check: Check, mesh: Mesh, snapshot: Snapshot) -> Run:
             outcome=Outcome.NOT_REQUESTED,
             reason=f"needs {_listing(declined)}",
         )
-    mesh.searched = False
     try:
         findings = tuple(_sound(each) for each in check.run(mesh))
     except (Exception, SystemExit) as error:  # a plugin's bug is a result, not a crash
         reason = f"{type(error).__name__}: {error}"[:MOST_REASON]
         return Run(check=check, outcome=Outcome.ERRORED, reason=reason)
     outcome = Outcome.FAILED if findings else Outcome.PASSED
-    return Run(check=check, outcome=outcome, findings=findings, searched=mesh.searched)
+    return Run(check=check, outcome=outcome, findings=findings, searched=check.rests.searches)
 
 
 def _sound(found: Any) -> Finding:
@@ -70,7 +70,35 @@ def _sound(found: Any) -> Finding:
         raise TypeError("a finding names no object")
     if not isinstance(found.message, str) or not isinstance(found.identity, Identity):
         raise TypeError("a finding has no message or no identity")
-    return found
+    names = frozenset(_names(found))
+    fixes = tuple(_safe(fix, names) for fix in found.fixes)
+    return found if fixes == found.fixes else replace(found, fixes=fixes)
+
+
+def _safe(fix: Any, names: frozenset[str]) -> Fix:
+    """Return a fix without commands in which a name would be an option; raises TypeError.
+
+    The builders of commands make none like that; a stranger's check may put its own together.
+    """
+    if not isinstance(fix, Fix):
+        raise TypeError(f"a finding offers {type(fix).__name__}, not a Fix")
+    commands = (*fix.commands, fix.verify, fix.undo)
+    if not all(isinstance(words, tuple) and set(map(type, words)) <= {str} for words in commands):
+        raise TypeError("a command is no tuple of words")
+    fault = next(filter(None, (raw_fault(words, names) for words in commands)), "")
+    return fix.without_commands(fault) if fault else fix
+
+
+def _names(found: Finding) -> Iterator[str]:
+    """Yield every name that a finding speaks of."""
+    for place in found.objects:
+        yield from place.ref
+    for _, namespace, name in found.absences:
+        yield from (namespace, name)
+    for namespace, name in found.credentials:
+        yield from (namespace, name)
+    yield from (found.identity.namespace, found.identity.name, found.identity.detail)
+    yield from found.hosts
 
 
 def _doubted(run: Run, snapshot: Snapshot, reported: frozenset[str]) -> Run:

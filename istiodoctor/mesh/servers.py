@@ -13,7 +13,7 @@ from istiodoctor.model.istio import GatewayServer, IstioGateway, ServerTls, TlsM
 from istiodoctor.model.kubernetes import LabelSelector
 from istiodoctor.model.ref import Place, Ref
 
-PLAIN_HTTP = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
+PLAIN_HTTP = frozenset({"HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB"})
 TERMINATING = frozenset(
     {TlsMode.SIMPLE, TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL, TlsMode.ISTIO_MUTUAL}
 )
@@ -126,6 +126,11 @@ class Server:
     def terminates_tls(self) -> bool:
         """Whether Envoy presents a certificate here."""
         return self.is_tls and self.mode in TERMINATING
+
+    @property
+    def passes_tls(self) -> bool:
+        """Whether its mode passes TLS on unread (`gateway.IsPassThroughServer`)."""
+        return self.has_tls and self.mode in (TlsMode.PASSTHROUGH, TlsMode.AUTO_PASSTHROUGH)
 
     @property
     def is_passthrough(self) -> bool:

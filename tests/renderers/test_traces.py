@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from istiodoctor.renderers.json import render_trace
+from istiodoctor.renderers.trace_json import render_trace, render_traces
 from istiodoctor.report import AnswerKind, Confirmation, HopState, TraceVerdict
 from tests.support.texts import with_text
 from tests.support.traces import SCHEMA, probed_trace, stopped_trace, valid

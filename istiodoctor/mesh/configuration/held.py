@@ -30,7 +30,9 @@ class HeldHttpRule:
     place: Place
     """The rule in the object it is written in: a delegate, an HTTPRoute, an Ingress."""
     destinations: tuple[Place, ...] = ()
-    """The field of each of `rule.route`."""
+    """The field of each of `rule.route`; empty where they follow from the rule's own."""
+    owner: Ref | None = None
+    """The route it is a rule of, where istiod merges several into one VirtualService."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,20 +5,23 @@ from dataclasses import replace
 
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.redirects import HTTP_PORT
+from istiodoctor.mesh.listeners import listeners_of
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.redirects import HTTP_PORT, plain_hosts_for, tls_hosts_meeting
 from istiodoctor.mesh.targets.doorways import (
     Doorway,
-    DoorwayQuestions,
     is_for_clients,
+    is_public,
     named_doors,
+    names_to_ask,
     port_doors,
     url_of,
 )
 from istiodoctor.mesh.trace.matching import Arrival
 from istiodoctor.mesh.trace.requests import MOST_URL, Request, requested
-from istiodoctor.mesh.trace.virtualhosts import Route, VirtualHostQuestions
-from istiodoctor.mesh.wire.certificates import WireQuestions
+from istiodoctor.mesh.trace.virtualhosts import Route, virtual_host
+from istiodoctor.mesh.wire.certificates import servers_by_id
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpTarget, TlsTarget
 
@@ -30,77 +33,76 @@ BY_NAME = 5
 """The rank of what names resolve to: behind the gateway's own addresses."""
 
 
-class InquiryQuestions(DoorwayQuestions, WireQuestions, VirtualHostQuestions):
-    """Requests to gateways, as clients and proxies before them would send them."""
+def http_targets(
+    mesh: Mesh,
+    listener: Listener,
+    listeners: list[Listener],
+    ways: tuple[Doorway, ...],
+    outside: frozenset[str],
+) -> Iterator[Ranked]:
+    """Yield the requests that are worth a look at a listener."""
+    is_tls = listener.is_tls
+    scheme = "https" if is_tls else "http"
+    near = [(way, port_doors(way, listeners)) for way in ways if way.rank <= 2]
+    bare = [(way, port_doors(way, [listener])) for way in ways if _is_open(way)]
+    is_told = False
+    for server in listener.servers:
+        if not (server.routes_http and is_for_clients(server)):
+            continue
+        for host, name in names_to_ask(mesh, server, listener, outside):
+            for way, doors in near:
+                for port, _ in list(way.doors_to(listener))[:1]:
+                    url = url_of(scheme, name, port)
+                    target = HttpTarget(url=url, doors=doors, host=host, server=server.id)
+                    yield way.rank, target
+                    if server.https_redirect and way.rank == 0 and not is_told:
+                        is_told = True  # all servers of a listener trust the same proxies
+                        yield from _told(target)
+            asked = HttpTarget(url=f"{scheme}://{name}/", doors=(), host=host, server=server.id)
+            yield from _by_name(mesh, listener, asked, name, is_tls=is_tls)
+            if is_tls and not _is_served(mesh, listener.workload, name, is_tls=False):
+                url = url_of("http", name, HTTP_PORT)
+                yield from ((2, replace(asked, url=url, doors=doors)) for _, doors in bare)
 
-    def _http_targets(
-        self,
-        listener: Listener,
-        listeners: list[Listener],
-        ways: tuple[Doorway, ...],
-        outside: frozenset[str],
-    ) -> Iterator[Ranked]:
-        is_tls = listener.is_tls
-        scheme = "https" if is_tls else "http"
-        near = [(way, port_doors(way, listeners)) for way in ways if way.rank <= 2]
-        bare = [(way, port_doors(way, [listener])) for way in ways if _is_open(way)]
-        is_told = False
-        for server in listener.servers:
-            if not (server.routes_http and is_for_clients(server)):
-                continue
-            for host, name in self._names(server, listener, outside):
-                for way, doors in near:
-                    for port, _ in list(way.doors_to(listener))[:1]:
-                        url = url_of(scheme, name, port)
-                        target = HttpTarget(url=url, doors=doors, host=host, server=server.id)
-                        yield way.rank, target
-                        if server.https_redirect and way.rank == 0 and not is_told:
-                            is_told = True  # all servers of a listener trust the same proxies
-                            yield from _told(target)
-                asked = HttpTarget(
-                    url=f"{scheme}://{name}/", doors=(), host=host, server=server.id
-                )
-                yield from self._by_name(listener, asked, name, is_tls=is_tls)
-                if is_tls and not self._is_served(listener.workload, name, is_tls=False):
-                    url = url_of("http", name, HTTP_PORT)
-                    yield from ((2, replace(asked, url=url, doors=doors)) for _, doors in bare)
 
-    def _by_name(
-        self, listener: Listener, asked: HttpTarget, name: str, *, is_tls: bool
-    ) -> Iterator[Ranked]:
-        """Yield what a client asks for who knows nothing but the name."""
-        workload = listener.workload
-        port = HTTPS_PORT if is_tls else HTTP_PORT
-        if is_wildcard(asked.host) or not self._is_public(workload, listener, port):
-            return
-        target = replace(asked, doors=named_doors(workload, name))
-        yield BY_NAME, target
-        if not self._is_served(workload, name, is_tls=not is_tls):
-            # What stands before a gateway may answer, or end TLS, where the gateway does not.
-            yield BY_NAME, replace(target, url=f"{'http' if is_tls else 'https'}://{name}/")
+def _by_name(
+    mesh: Mesh, listener: Listener, asked: HttpTarget, name: str, *, is_tls: bool
+) -> Iterator[Ranked]:
+    """Yield what a client asks for who knows nothing but the name."""
+    workload = listener.workload
+    port = HTTPS_PORT if is_tls else HTTP_PORT
+    if is_wildcard(asked.host) or not is_public(mesh, workload, listener, port):
+        return
+    target = replace(asked, doors=named_doors(workload, name))
+    yield BY_NAME, target
+    if not _is_served(mesh, workload, name, is_tls=not is_tls):
+        # What stands before a gateway may answer, or end TLS, where the gateway does not.
+        yield BY_NAME, replace(target, url=f"{'http' if is_tls else 'https'}://{name}/")
 
-    def _is_served(self, workload: Workload, name: str, *, is_tls: bool) -> bool:
-        if is_tls:
-            return bool(self.tls_hosts_meeting(workload, name))
-        return bool(self.plain_hosts_for(workload, name))
 
-    def _on_a_route(self, target: HttpTarget) -> HttpTarget:
-        """Return a request for a path that a route of its host takes, where `/` is taken by none.
+def _is_served(mesh: Mesh, workload: Workload, name: str, *, is_tls: bool) -> bool:
+    if is_tls:
+        return bool(tls_hosts_meeting(mesh, workload, name))
+    return bool(plain_hosts_for(mesh, workload, name))
 
-        Asked of few: on a plain listener every server may add to a host's routes.
-        """
-        server = self.servers_by_id().get(target.server)
-        request = requested(target.url)  # a Gateway may name hosts that no URL has
-        if server is None or request is None or request.path != "/":
-            return target
-        for listener in self.listeners_of(server):
-            found = self.virtual_host(
-                listener, server if listener.is_tls else None, request.virtual_host
-            )
-            if found and not found.redirects:
-                path = _path_taken(found.routes, request, listener.workload)
-                return replace(target, url=target.url.removesuffix("/") + path)
+
+def on_a_route(mesh: Mesh, target: HttpTarget) -> HttpTarget:
+    """Return a request for a path that a route of its host takes, where `/` is taken by none.
+
+    Asked of few: on a plain listener every server may add to a host's routes.
+    """
+    server = servers_by_id(mesh).get(target.server)
+    request = requested(target.url)  # a Gateway may name hosts that no URL has
+    if server is None or request is None or request.path != "/":
         return target
+    for listener in listeners_of(mesh, server):
+        found = virtual_host(
+            mesh, listener, server if listener.is_tls else None, request.virtual_host
+        )
+        if found and not found.redirects:
+            path = _path_taken(found.routes, request, listener.workload)
+            return replace(target, url=target.url.removesuffix("/") + path)
+    return target
 
 
 def _is_open(way: Doorway) -> bool:

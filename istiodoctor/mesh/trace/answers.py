@@ -4,14 +4,20 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.methods import question
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.misrouting import virtual_services_are_known
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.trace.backends import Target, referred, unused_hop, weighted
+from istiodoctor.mesh.trace.backends import Target, backend_hops, referred, unused_hop, weighted
 from istiodoctor.mesh.trace.matching import Arrival, described, described_api
-from istiodoctor.mesh.trace.passages import PassageQuestions
 from istiodoctor.mesh.trace.redirection import Redirection, by_filter, by_rule, to_https
-from istiodoctor.mesh.trace.virtualhosts import Route, VirtualHost, VirtualHostQuestions
+from istiodoctor.mesh.trace.virtualhosts import (
+    Route,
+    VirtualHost,
+    http_routes_are_known,
+    virtual_host,
+)
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
@@ -64,86 +70,82 @@ DARK = Ending(kind=AnswerKind.UNKNOWN)
 ANSWERED = Ending(kind=AnswerKind.BACKEND)
 
 
-class AnswerQuestions(PassageQuestions, VirtualHostQuestions):
-    """Virtual host, redirect, route, backends."""
+@question(Kind.VIRTUAL_SERVICE)
+def routes_are_known(mesh: Mesh) -> bool:
+    """Whether a route that is not here does not exist."""
+    return virtual_services_are_known(mesh) and http_routes_are_known(mesh)
 
-    @question(
-        Kind.VIRTUAL_SERVICE,
-        rests_on=[
-            VirtualHostQuestions.virtual_services_are_known,
-            VirtualHostQuestions.http_routes_are_known,
-        ],
-    )
-    def routes_are_known(self) -> bool:
-        """Whether a route that is not here does not exist."""
-        return self.virtual_services_are_known() and self.http_routes_are_known()
 
-    def _http(self, listener: Listener, server: Server | None, arrival: Arrival) -> Walk:
-        """Walk from Envoy's HTTP filters on; without a server, over the plain ones' hosts."""
-        host = arrival.request.virtual_host
-        found = self.virtual_host(listener, server, host)
-        if found is None:
-            yield self._absent("virtual-host", f"no route is bound for {host}: 404")
-            return STOPPED if self.routes_are_known() else DARK
-        yield Hop(hop="virtual-host", ref=None, state=OK, text=_said(found))
-        if found.redirects:
-            hop, ending = _redirected(found, arrival)
-            yield hop
-            if ending:
-                return ending
-        return (yield from self._routed(found, arrival, listener.workload))
-
-    def _routed(self, host: VirtualHost, arrival: Arrival, workload: Workload) -> Walk:
-        request = arrival.request
-        asked = f"{request.method} {request.path}"
-        for route in host.routes:
-            answer = route.takes(arrival, workload)
-            if answer is None:
-                text = f"whether {route.place.field} takes {asked} cannot be told"
-                yield Hop(hop="route", ref=route.place.ref, state=UNKNOWN, text=text)
-                return DARK
-            if answer:
-                return (yield from self._acted(route, arrival, workload))
-        number = len(host.routes)
-        text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"
-        ref = host.sources[0] if len(host.sources) == 1 else None
-        yield self._absent("route", text, ref)
-        return STOPPED if self.routes_are_known() else DARK
-
-    def _acted(self, route: Route, arrival: Arrival, workload: Workload) -> Walk:
-        """Walk what a route does with a request that it takes."""
-        if _redirects(route):
-            hop, ending = _sent(route, _redirection(route, arrival))
-            yield hop
+def http_hops(mesh: Mesh, listener: Listener, server: Server | None, arrival: Arrival) -> Walk:
+    """Walk from Envoy's HTTP filters on; without a server, over the plain ones' hosts."""
+    host = arrival.request.virtual_host
+    found = virtual_host(mesh, listener, server, host)
+    if found is None:
+        yield absent_hop(mesh, "virtual-host", f"no route is bound for {host}: 404")
+        return STOPPED if routes_are_known(mesh) else DARK
+    yield Hop(hop="virtual-host", ref=None, state=OK, text=_said(found))
+    if found.redirects:
+        hop, ending = _redirected(found, arrival)
+        yield hop
+        if ending:
             return ending
-        status = _direct_status(route)
-        if status:
-            text = f"{_named(route)} answers by itself: {status}"
-            yield Hop(hop="route", ref=route.place.ref, state=OK, text=text)
-            return Ending(kind=AnswerKind.DIRECT_RESPONSE, status=status)
-        yield Hop(hop="route", ref=route.place.ref, state=OK, text=_named(route))
-        return (yield from self._delivered(_targets(route), route.server.port, workload))
+    return (yield from _routed(mesh, found, arrival, listener.workload))
 
-    def _delivered(self, targets: Iterable[Target], port: int, workload: Workload) -> Walk:
-        """Walk to every backend of a route; one that is broken breaks the way."""
-        ending = None
-        for target in targets:
-            if target.is_unused:
-                yield unused_hop(target)
-                continue
-            hops = self.backend_hops(target, port, workload)
-            yield from hops
-            if ending is not STOPPED:
-                ending = STOPPED if hops[-1].state is BROKEN else ANSWERED
-        if ending is None:
-            yield Hop(hop="backend", ref=None, state=BROKEN, text="the route has no backend: 500")
-        return ending or STOPPED
 
-    def _absent(self, name: str, text: str, ref: Ref | None = None) -> Hop:
-        """Return the hop of a route that is not there: unknown where one may exist unseen."""
-        if self.routes_are_known():
-            return Hop(hop=name, ref=ref, state=BROKEN, text=text)
-        return Hop(hop=name, ref=ref, state=UNKNOWN, text=f"as far as routes were read, {text}")
+def _routed(mesh: Mesh, host: VirtualHost, arrival: Arrival, workload: Workload) -> Walk:
+    request = arrival.request
+    asked = f"{request.method} {request.path}"
+    for route in host.routes:
+        answer = route.takes(arrival, workload)
+        if answer is None:
+            text = f"whether {route.place.field} takes {asked} cannot be told"
+            yield Hop(hop="route", ref=route.place.ref, state=UNKNOWN, text=text)
+            return DARK
+        if answer:
+            return (yield from _acted(mesh, route, arrival, workload))
+    number = len(host.routes)
+    text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"
+    ref = host.sources[0] if len(host.sources) == 1 else None
+    yield absent_hop(mesh, "route", text, ref)
+    return STOPPED if routes_are_known(mesh) else DARK
+
+
+def _acted(mesh: Mesh, route: Route, arrival: Arrival, workload: Workload) -> Walk:
+    """Walk what a route does with a request that it takes."""
+    if _redirects(route):
+        hop, ending = _sent(route, _redirection(route, arrival))
+        yield hop
+        return ending
+    status = _direct_status(route)
+    if status:
+        text = f"{_named(route)} answers by itself: {status}"
+        yield Hop(hop="route", ref=route.place.ref, state=OK, text=text)
+        return Ending(kind=AnswerKind.DIRECT_RESPONSE, status=status)
+    yield Hop(hop="route", ref=route.place.ref, state=OK, text=_named(route))
+    return (yield from walk_to_backends(mesh, _targets(route), route.server.port, workload))
+
+
+def walk_to_backends(mesh: Mesh, targets: Iterable[Target], port: int, workload: Workload) -> Walk:
+    """Walk to every backend of a route; one that is broken breaks the way."""
+    ending = None
+    for target in targets:
+        if target.is_unused:
+            yield unused_hop(target)
+            continue
+        hops = backend_hops(mesh, target, port, workload)
+        yield from hops
+        if ending is not STOPPED:
+            ending = STOPPED if hops[-1].state is BROKEN else ANSWERED
+    if ending is None:
+        yield Hop(hop="backend", ref=None, state=BROKEN, text="the route has no backend: 500")
+    return ending or STOPPED
+
+
+def absent_hop(mesh: Mesh, name: str, text: str, ref: Ref | None = None) -> Hop:
+    """Return the hop of a route that is not there: unknown where one may exist unseen."""
+    if routes_are_known(mesh):
+        return Hop(hop=name, ref=ref, state=BROKEN, text=text)
+    return Hop(hop=name, ref=ref, state=UNKNOWN, text=f"as far as routes were read, {text}")
 
 
 def _said(host: VirtualHost) -> str:

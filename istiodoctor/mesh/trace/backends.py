@@ -3,11 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.destinations import DestinationState, PortState, Resolution
-from istiodoctor.mesh.methods import question
+from istiodoctor.mesh.destinations import (
+    DestinationState,
+    PortState,
+    Resolution,
+    destination_rules,
+    destination_rules_are_known,
+    is_exported,
+    ready_endpoints,
+    resolve,
+)
+from istiodoctor.mesh.grants import has_grant
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState
-from istiodoctor.mesh.upstream import UpstreamQuestions
-from istiodoctor.mesh.workloads import Workload, pod_is_ready
+from istiodoctor.mesh.workloads import Workload, pod_is_ready, selected
 from istiodoctor.model.gatewayapi import ObjectReference
 from istiodoctor.model.istio import Destination, PortSelector, RouteDestination
 from istiodoctor.model.kind import Kind
@@ -29,116 +39,104 @@ class Target:
     """The HTTPRoute that must be permitted to refer to it; None for other routes."""
 
 
-class BackendQuestions(UpstreamQuestions):
-    """What a route's destinations come to."""
+@question(Kind.SERVICE, Kind.SERVICE_ENTRY, Kind.POD)
+def backend_hops(
+    mesh: Mesh, target: Target, server_port: int, workload: Workload
+) -> tuple[Hop, ...]:
+    """Return the hops of one destination; the last one is broken where its way ends."""
+    return tuple(_hops(mesh, target, server_port, workload))
 
-    @question(
-        Kind.SERVICE,
-        Kind.SERVICE_ENTRY,
-        Kind.POD,
-        rests_on=[
-            UpstreamQuestions.resolve,
-            UpstreamQuestions.is_exported,
-            UpstreamQuestions.has_grant,
-            UpstreamQuestions.destination_rules,
-            UpstreamQuestions.destination_rules_are_known,
-            UpstreamQuestions.ready_endpoints,
-            UpstreamQuestions.selected,
-        ],
-    )
-    def backend_hops(
-        self, target: Target, server_port: int, workload: Workload
-    ) -> tuple[Hop, ...]:
-        """Return the hops of one destination; the last one is broken where its way ends."""
-        return tuple(self._hops(target, server_port, workload))
 
-    def _hops(self, target: Target, server_port: int, workload: Workload) -> Iterator[Hop]:
-        resolution = self.resolve(target.destination, target.namespace)
-        share = f"{target.share}: " if target.share else ""
-        service = resolution.service
-        if service is None:
-            yield _unresolved(resolution, share)
-            return
-        port, state, text = self._port(target.destination, resolution, server_port)
-        reason = self._refused(target, service, workload) or self._subset(target, resolution)
-        if reason and state is OK:
-            state, text = reason
-        yield Hop(hop="backend", ref=service.ref, state=state, text=f"{share}{text}")
-        if state in (OK, UNKNOWN):
-            yield self._endpoints(service, port, target.destination.subset, resolution)
+def _hops(mesh: Mesh, target: Target, server_port: int, workload: Workload) -> Iterator[Hop]:
+    resolution = resolve(mesh, target.destination, target.namespace)
+    share = f"{target.share}: " if target.share else ""
+    service = resolution.service
+    if service is None:
+        yield _unresolved(resolution, share)
+        return
+    port, state, text = _port(mesh, target.destination, resolution, server_port)
+    reason = _refused(mesh, target, service, workload) or _subset(mesh, target, resolution)
+    if reason and state is OK:
+        state, text = reason
+    yield Hop(hop="backend", ref=service.ref, state=state, text=f"{share}{text}")
+    if state in (OK, UNKNOWN):
+        yield _endpoints(mesh, service, port, target.destination.subset, resolution)
 
-    def _port(
-        self, destination: Destination, resolution: Resolution, server_port: int
-    ) -> tuple[ServicePort | None, HopState, str]:
-        service, port = resolution.service, resolution.port
-        assert service is not None
-        subset = f" subset {destination.subset}" if destination.subset else ""
-        if resolution.port_state is PortState.UNSAID:
-            # istiod takes the number of the Gateway's server then.
-            port = next((each for each in service.spec.ports if each.port == server_port), None)
-        if port is not None:
-            return port, OK, f"port {port.port}{subset}"
-        if service.spec.type == "ExternalName" or not service.spec.ports:
-            number = destination.port.number if destination.port else server_port
-            return None, UNKNOWN, f"port {number}{subset}; the Service lists no ports"
-        wanted = destination.port.number if destination.port else server_port
-        ports = ", ".join(str(each.port) for each in service.spec.ports)
-        return None, BROKEN, f"the Service has no port {wanted}, only {ports}: 503"
 
-    def _refused(
-        self, target: Target, service: Service, workload: Workload
-    ) -> tuple[HopState, str] | None:
-        if workload.is_known and not self.is_exported(service, workload.namespace):
-            return BROKEN, f"the Service is not exported to {workload.namespace}: 503"
-        if target.origin is None or target.origin.namespace == service.namespace:
-            return None
-        granted = self.has_grant(target.origin, service.ref)
-        if granted is None:
-            return UNKNOWN, "whether a ReferenceGrant permits it is not known"
-        return None if granted else (BROKEN, "no ReferenceGrant permits it: 500")
+def _port(
+    mesh: Mesh, destination: Destination, resolution: Resolution, server_port: int
+) -> tuple[ServicePort | None, HopState, str]:
+    service, port = resolution.service, resolution.port
+    assert service is not None
+    subset = f" subset {destination.subset}" if destination.subset else ""
+    if resolution.port_state is PortState.UNSAID:
+        # istiod takes the number of the Gateway's server then.
+        port = next((each for each in service.spec.ports if each.port == server_port), None)
+    if port is not None:
+        return port, OK, f"port {port.port}{subset}"
+    if service.spec.type == "ExternalName" or not service.spec.ports:
+        number = destination.port.number if destination.port else server_port
+        return None, UNKNOWN, f"port {number}{subset}; the Service lists no ports"
+    wanted = destination.port.number if destination.port else server_port
+    ports = ", ".join(str(each.port) for each in service.spec.ports)
+    return None, BROKEN, f"the Service has no port {wanted}, only {ports}: 503"
 
-    def _subset(self, target: Target, resolution: Resolution) -> tuple[HopState, str] | None:
-        name = target.destination.subset
-        if not name:
-            return None
-        rules = self.destination_rules(resolution.fqdn)
-        if any(each.name == name for rule in rules for each in rule.spec.subsets):
-            return None
-        if not self.destination_rules_are_known():
-            return UNKNOWN, f"whether a DestinationRule defines the subset {name} is not known"
-        return BROKEN, f"no DestinationRule defines the subset {name}: 503"
 
-    def _endpoints(
-        self, service: Service, port: ServicePort | None, subset: str, resolution: Resolution
-    ) -> Hop:
-        if service.spec.type == "ExternalName":
-            text = f"an alias of {service.spec.external_name}, outside what is looked at"
-            return Hop(hop="endpoints", ref=service.ref, state=OK, text=text)
-        ready = self._ready_of_subset(service, subset, resolution) if subset else None
-        if ready is None:
-            ready = self.ready_endpoints(service)
-        if ready is None:
-            text = "the endpoints are not known"
-            return Hop(hop="endpoints", ref=service.ref, state=UNKNOWN, text=text)
-        if not ready:
-            text = "no endpoint is ready: 503"
-            return Hop(hop="endpoints", ref=service.ref, state=BROKEN, text=text)
-        target = f" on port {port.target_port or port.port}" if port else ""
-        return Hop(hop="endpoints", ref=service.ref, state=OK, text=f"{ready} ready{target}")
+def _refused(
+    mesh: Mesh, target: Target, service: Service, workload: Workload
+) -> tuple[HopState, str] | None:
+    if workload.is_known and not is_exported(mesh, service, workload.namespace):
+        return BROKEN, f"the Service is not exported to {workload.namespace}: 503"
+    if target.origin is None or target.origin.namespace == service.namespace:
+        return None
+    granted = has_grant(mesh, target.origin, service.ref)
+    if granted is None:
+        return UNKNOWN, "whether a ReferenceGrant permits it is not known"
+    return None if granted else (BROKEN, "no ReferenceGrant permits it: 500")
 
-    def _ready_of_subset(
-        self, service: Service, subset: str, resolution: Resolution
-    ) -> int | None:
-        """Return how many ready pods a subset has; None where pods do not tell."""
-        rules = self.destination_rules(resolution.fqdn)
-        found = next((s for rule in rules for s in rule.spec.subsets if s.name == subset), None)
-        if not (
-            found and service.spec.selector and self._is_complete(Kind.POD, service.namespace)
-        ):
-            return None
-        wanted = frozenset({**service.spec.selector, **found.labels}.items())
-        workloads = self.selected(wanted, service.namespace)
-        return sum(pod_is_ready(pod) for each in workloads for pod in each.pods)
+
+def _subset(mesh: Mesh, target: Target, resolution: Resolution) -> tuple[HopState, str] | None:
+    name = target.destination.subset
+    if not name:
+        return None
+    rules = destination_rules(mesh, resolution.fqdn)
+    if any(each.name == name for rule in rules for each in rule.spec.subsets):
+        return None
+    if not destination_rules_are_known(mesh):
+        return UNKNOWN, f"whether a DestinationRule defines the subset {name} is not known"
+    return BROKEN, f"no DestinationRule defines the subset {name}: 503"
+
+
+def _endpoints(
+    mesh: Mesh, service: Service, port: ServicePort | None, subset: str, resolution: Resolution
+) -> Hop:
+    if service.spec.type == "ExternalName":
+        text = f"an alias of {service.spec.external_name}, outside what is looked at"
+        return Hop(hop="endpoints", ref=service.ref, state=OK, text=text)
+    ready = _ready_of_subset(mesh, service, subset, resolution) if subset else None
+    if ready is None:
+        ready = ready_endpoints(mesh, service)
+    if ready is None:
+        text = "the endpoints are not known"
+        return Hop(hop="endpoints", ref=service.ref, state=UNKNOWN, text=text)
+    if not ready:
+        text = "no endpoint is ready: 503"
+        return Hop(hop="endpoints", ref=service.ref, state=BROKEN, text=text)
+    target = f" on port {port.target_port or port.port}" if port else ""
+    return Hop(hop="endpoints", ref=service.ref, state=OK, text=f"{ready} ready{target}")
+
+
+def _ready_of_subset(
+    mesh: Mesh, service: Service, subset: str, resolution: Resolution
+) -> int | None:
+    """Return how many ready pods a subset has; None where pods do not tell."""
+    rules = destination_rules(mesh, resolution.fqdn)
+    found = next((s for rule in rules for s in rule.spec.subsets if s.name == subset), None)
+    if not (found and service.spec.selector and mesh.is_complete(Kind.POD, service.namespace)):
+        return None
+    wanted = frozenset({**service.spec.selector, **found.labels}.items())
+    workloads = selected(mesh, wanted, service.namespace)
+    return sum(pod_is_ready(pod) for each in workloads for pod in each.pods)
 
 
 def _unresolved(resolution: Resolution, share: str) -> Hop:

@@ -6,21 +6,27 @@ Source: `Request routing` in Istio's documentation, and the modules that answer 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.credentials import credential_uses
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.listeners import Dropped, Listener
-from istiodoctor.mesh.methods import question
+from istiodoctor.mesh.listeners import listeners, server_for
+from istiodoctor.mesh.merging import Dropped, Listener
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.mesh.trace.answers import (
     DARK,
     STOPPED,
     AnswerKind,
-    AnswerQuestions,
     Ending,
     Walk,
+    absent_hop,
+    http_hops,
+    routes_are_known,
+    walk_to_backends,
     walked,
 )
-from istiodoctor.mesh.trace.entries import Entry, EntryQuestions
-from istiodoctor.mesh.trace.passages import Passage
+from istiodoctor.mesh.trace.entries import Entry, arrival, entries, serving_workloads
+from istiodoctor.mesh.trace.passages import Passage, passage, tcp_passage, tls_routes_are_known
 from istiodoctor.mesh.trace.redirection import to_https
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import (
@@ -55,163 +61,155 @@ class Way:
     """Its end was to be looked at on the wire, and nothing could be learned of it."""
 
 
-class JourneyQuestions(EntryQuestions, AnswerQuestions):
-    """Requests from URL to backend."""
+@question(Kind.ISTIO_GATEWAY, Kind.GATEWAY)
+def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
+    """Return the way of a request: one for each gateway, and port of its pods, it may reach.
 
-    @question(
-        Kind.ISTIO_GATEWAY,
-        Kind.GATEWAY,
-        rests_on=[
-            EntryQuestions.serving_workloads,
-            EntryQuestions.entries,
-            EntryQuestions.arrival,
-            EntryQuestions.listeners,
-            EntryQuestions.server_for,
-            EntryQuestions.credential_uses,
-            AnswerQuestions.virtual_host,
-            AnswerQuestions.backend_hops,
-            AnswerQuestions.passage,
-            AnswerQuestions.tcp_passage,
-            AnswerQuestions.routes_are_known,
-            AnswerQuestions.tls_routes_are_known,
-        ],
+    A redirect ends it: what follows is another request. Hops after a broken one are not there.
+    """
+    found = tuple(
+        _way(request, workload, entry, _walk(mesh, request, workload, entry))
+        for workload in serving_workloads(mesh, request)
+        for entry in entries(mesh, request, workload)
     )
-    def ways(self, request: Request) -> tuple[Way, ...]:
-        """Return the way of a request: one for each gateway, and port of its pods, it may reach.
+    return found or (_way(request, None, None, _nowhere(mesh, request)),)
 
-        A redirect ends it: what follows is another request. Hops after a broken one are not there.
-        """
-        found = tuple(
-            _way(request, workload, entry, self._walk(request, workload, entry))
-            for workload in self.serving_workloads(request)
-            for entry in self.entries(request, workload)
-        )
-        return found or (_way(request, None, None, self._nowhere(request)),)
 
-    def _gateways_are_known(self) -> bool:
-        return self._is_complete(Kind.ISTIO_GATEWAY) and self._is_complete(Kind.GATEWAY)
+def _gateways_are_known(mesh: Mesh) -> bool:
+    return mesh.is_complete(Kind.ISTIO_GATEWAY) and mesh.is_complete(Kind.GATEWAY)
 
-    def _nowhere(self, request: Request) -> Walk:
-        name = request.server_name or request.virtual_host
-        return (yield from self._missing("server", f"no gateway has a server for {name}"))
 
-    def _missing(self, hop: str, text: str) -> Walk:
-        """End where something is not there: unknown where a Gateway may exist unseen."""
-        if self._gateways_are_known():
-            yield Hop(hop=hop, ref=None, state=BROKEN, text=text)
-            return STOPPED
-        yield Hop(hop=hop, ref=None, state=UNKNOWN, text=f"as far as Gateways were read, {text}")
+def _nowhere(mesh: Mesh, request: Request) -> Walk:
+    name = request.server_name or request.virtual_host
+    return (yield from _missing(mesh, "server", f"no gateway has a server for {name}"))
+
+
+def _missing(mesh: Mesh, hop: str, text: str) -> Walk:
+    """End where something is not there: unknown where a Gateway may exist unseen."""
+    if _gateways_are_known(mesh):
+        yield Hop(hop=hop, ref=None, state=BROKEN, text=text)
+        return STOPPED
+    yield Hop(hop=hop, ref=None, state=UNKNOWN, text=f"as far as Gateways were read, {text}")
+    return DARK
+
+
+def past_certificates(mesh: Mesh, way: Way) -> Way:
+    """Return a way as it is where certificates are served that the objects do not have."""
+    workload, entry = way.workload, way.entry
+    if workload is None or entry is None:
+        return way
+    walk = _walk(mesh, way.request, workload, entry, is_served=True)
+    return _way(way.request, workload, entry, walk)
+
+
+def _walk(
+    mesh: Mesh, request: Request, workload: Workload, entry: Entry, *, is_served: bool = False
+) -> Walk:
+    yield from entry.hops
+    if any(each.state is BROKEN for each in entry.hops):
+        return STOPPED
+    if entry.target is None:
+        sent = to_https(request)
+        return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
+    pods = workload_hop(workload)
+    yield pods
+    if pods.state is BROKEN:
+        return STOPPED
+    listener = listener_on(mesh, workload, entry.target)
+    if listener is None:
+        return (yield from _missing(mesh, "listener", _silence(mesh, workload, entry.target)))
+    fault = _misunderstanding(listener, is_tls=entry.is_tls)
+    if fault:
+        yield Hop(hop="listener", ref=listener.servers[0].gateway, state=BROKEN, text=fault)
+        return STOPPED
+    yield listener_hop(listener.port)
+    arriving = arrival(mesh, request, entry, workload)
+    if listener.servers[0].is_plain_http:
+        return (yield from http_hops(mesh, listener, None, arriving))
+    if not listener.is_tls:
+        return (yield from _opened(mesh, listener.servers[0], workload))
+    server = server_for(mesh, listener, request.server_name)
+    if server is None:
+        return (yield from _missing(mesh, "server", _unserved(listener, request)))
+    yield server_hop(server, _greeting(server, request))
+    if server.is_passthrough:
+        return (yield from _passed(mesh, server, request, workload))
+    certificates = tuple(_served_certificates(mesh, server, workload))
+    yield from certificates
+    if not is_served and any(each.state is BROKEN for each in certificates):
+        return STOPPED
+    if server.routes_http:
+        return (yield from http_hops(mesh, listener, server, arriving))
+    return (yield from _opened(mesh, server, workload))
+
+
+def listener_on(mesh: Mesh, workload: Workload, port: int) -> Listener | None:
+    """Return the listener of a workload on a port, that of every address before another."""
+    found = [
+        each
+        for each in listeners(mesh)
+        if each.workload is workload and each.port == port and each.servers
+    ]
+    return min(found, key=lambda each: each.bind not in UNBOUND, default=None)
+
+
+def _silence(mesh: Mesh, workload: Workload, port: int) -> str:
+    """Say why nothing listens on a port."""
+    own = [each for each in listeners(mesh) if each.workload is workload]
+    dropped = [each for one in own if one.port == port for each in one.dropped]
+    if dropped:
+        return f"istiod leaves out {dropped[0].server}: {_reason(dropped[0])}"
+    ports = ", ".join(str(each) for each in sorted({one.port for one in own if one.servers}))
+    return f"Envoy does not listen on port {port}, only on {ports or 'none'}"
+
+
+def _served_certificates(mesh: Mesh, server: Server, workload: Workload) -> Iterator[Hop]:
+    uses = [
+        each
+        for each in credential_uses(mesh)
+        if each.server is server and each.workload is workload
+    ]
+    asks = server.mode in WITH_CLIENT_AUTHORITY
+    client = "; it asks clients for a certificate" if asks else ""
+    for use in uses:
+        hop = certificate_hop(use)
+        leaf = use.credential.leaf if use.credential else None
+        until = f", valid until {leaf.not_after:%Y-%m-%d}" if leaf else ""
+        yield replace(hop, text=f"{hop.text}{until if hop.state is OK else ''}{client}")
+    if not uses:
+        own = server.mode is TlsMode.ISTIO_MUTUAL
+        text = "Istio's own" if own else "it does not come from a Secret"
+        yield Hop(hop="certificate", ref=None, state=OK, text=f"{text}{client}")
+
+
+def _passed(mesh: Mesh, server: Server, request: Request, workload: Workload) -> Walk:
+    """Walk on where TLS goes through to the backend, routed by SNI."""
+    if server.mode is TlsMode.AUTO_PASSTHROUGH:
+        text = "AUTO_PASSTHROUGH: the SNI names a Service of the mesh"
+        yield Hop(hop="route", ref=None, state=UNKNOWN, text=text)
         return DARK
+    name = request.server_name
+    found = passage(mesh, server, name, workload)
+    if found is None:
+        text = f"no tls rule takes the SNI {name or '(none)'}: the connection is reset"
+        known = routes_are_known(mesh) and tls_routes_are_known(mesh)
+        yield absent_hop(mesh, "route", text)
+        return STOPPED if known else DARK
+    return (yield from _taken(mesh, found, server, workload))
 
-    def past_certificates(self, way: Way) -> Way:
-        """Return a way as it is where certificates are served that the objects do not have."""
-        workload, entry = way.workload, way.entry
-        if workload is None or entry is None:
-            return way
-        walk = self._walk(way.request, workload, entry, is_served=True)
-        return _way(way.request, workload, entry, walk)
 
-    def _walk(
-        self, request: Request, workload: Workload, entry: Entry, *, is_served: bool = False
-    ) -> Walk:
-        yield from entry.hops
-        if any(each.state is BROKEN for each in entry.hops):
-            return STOPPED
-        if entry.target is None:
-            sent = to_https(request)
-            return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
-        pods = workload_hop(workload)
-        yield pods
-        if pods.state is BROKEN:
-            return STOPPED
-        listener = self._listener(workload, entry.target)
-        if listener is None:
-            return (yield from self._missing("listener", self._silence(workload, entry.target)))
-        fault = _misunderstanding(listener, is_tls=entry.is_tls)
-        if fault:
-            yield Hop(hop="listener", ref=listener.servers[0].gateway, state=BROKEN, text=fault)
-            return STOPPED
-        yield listener_hop(listener.port)
-        arrival = self.arrival(request, entry, workload)
-        if listener.servers[0].is_plain_http:
-            return (yield from self._http(listener, None, arrival))
-        if not listener.is_tls:
-            return (yield from self._opened(listener.servers[0], workload))
-        server = self.server_for(listener, request.server_name)
-        if server is None:
-            return (yield from self._missing("server", _unserved(listener, request)))
-        yield server_hop(server, _greeting(server, request))
-        if server.is_passthrough:
-            return (yield from self._passed(server, request, workload))
-        certificates = tuple(self._served_certificates(server, workload))
-        yield from certificates
-        if not is_served and any(each.state is BROKEN for each in certificates):
-            return STOPPED
-        if server.routes_http:
-            return (yield from self._http(listener, server, arrival))
-        return (yield from self._opened(server, workload))
+def _opened(mesh: Mesh, server: Server, workload: Workload) -> Walk:
+    """Walk on where Envoy hands on bytes."""
+    found = tcp_passage(mesh, server, workload)
+    if found is None:
+        yield absent_hop(mesh, "route", "no tcp rule is bound: the connection is closed")
+        return STOPPED if routes_are_known(mesh) else DARK
+    return (yield from _taken(mesh, found, server, workload))
 
-    def _listener(self, workload: Workload, port: int) -> Listener | None:
-        found = [
-            each
-            for each in self.listeners()
-            if each.workload is workload and each.port == port and each.servers
-        ]
-        return min(found, key=lambda each: each.bind not in UNBOUND, default=None)
 
-    def _silence(self, workload: Workload, port: int) -> str:
-        """Say why nothing listens on a port."""
-        own = [each for each in self.listeners() if each.workload is workload]
-        dropped = [each for one in own if one.port == port for each in one.dropped]
-        if dropped:
-            return f"istiod leaves out {dropped[0].server}: {_reason(dropped[0])}"
-        ports = ", ".join(str(each) for each in sorted({one.port for one in own if one.servers}))
-        return f"Envoy does not listen on port {port}, only on {ports or 'none'}"
-
-    def _served_certificates(self, server: Server, workload: Workload) -> Iterator[Hop]:
-        uses = [
-            each
-            for each in self.credential_uses()
-            if each.server is server and each.workload is workload
-        ]
-        asks = server.mode in WITH_CLIENT_AUTHORITY
-        client = "; it asks clients for a certificate" if asks else ""
-        for use in uses:
-            hop = certificate_hop(use)
-            leaf = use.credential.leaf if use.credential else None
-            until = f", valid until {leaf.not_after:%Y-%m-%d}" if leaf else ""
-            yield replace(hop, text=f"{hop.text}{until if hop.state is OK else ''}{client}")
-        if not uses:
-            own = server.mode is TlsMode.ISTIO_MUTUAL
-            text = "Istio's own" if own else "it does not come from a Secret"
-            yield Hop(hop="certificate", ref=None, state=OK, text=f"{text}{client}")
-
-    def _passed(self, server: Server, request: Request, workload: Workload) -> Walk:
-        """Walk on where TLS goes through to the backend, routed by SNI."""
-        if server.mode is TlsMode.AUTO_PASSTHROUGH:
-            text = "AUTO_PASSTHROUGH: the SNI names a Service of the mesh"
-            yield Hop(hop="route", ref=None, state=UNKNOWN, text=text)
-            return DARK
-        name = request.server_name
-        found = self.passage(server, name, workload)
-        if found is None:
-            text = f"no tls rule takes the SNI {name or '(none)'}: the connection is reset"
-            known = self.routes_are_known() and self.tls_routes_are_known()
-            yield self._absent("route", text)
-            return STOPPED if known else DARK
-        return (yield from self._taken(found, server, workload))
-
-    def _opened(self, server: Server, workload: Workload) -> Walk:
-        """Walk on where Envoy hands on bytes."""
-        found = self.tcp_passage(server, workload)
-        if found is None:
-            yield self._absent("route", "no tcp rule is bound: the connection is closed")
-            return STOPPED if self.routes_are_known() else DARK
-        return (yield from self._taken(found, server, workload))
-
-    def _taken(self, passage: Passage, server: Server, workload: Workload) -> Walk:
-        yield Hop(hop="route", ref=passage.place.ref, state=OK, text=passage.place.field)
-        return (yield from self._delivered(passage.targets, server.port, workload))
+def _taken(mesh: Mesh, passage: Passage, server: Server, workload: Workload) -> Walk:
+    yield Hop(hop="route", ref=passage.place.ref, state=OK, text=passage.place.field)
+    return (yield from walk_to_backends(mesh, passage.targets, server.port, workload))
 
 
 def _way(request: Request, workload: Workload | None, entry: Entry | None, walk: Walk) -> Way:

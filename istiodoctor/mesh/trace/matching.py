@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.patterns import full_match
 from istiodoctor.mesh.routing import BoundRule, names_gateway
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.requests import Request, without_dots
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.gatewayapi import HttpRouteMatch, NamedMatch, PathMatch
 from istiodoctor.model.istio import HttpMatch, StringMatch
@@ -30,12 +30,17 @@ class Arrival:
     """What Envoy takes for its scheme: a trusted `X-Forwarded-Proto`, else how the connection
     came; None when that is not known."""
 
+    @property
+    def path(self) -> str:
+        """The path as routes are matched with it."""
+        return without_dots(self.request.path)
+
     def header(self, name: str) -> str | None:
         """Return the value of a header or pseudo-header as Envoy looks it up; None without it."""
         request = self.request
         match name.lower():
             case ":path":
-                return f"{request.path}?{request.query}" if request.query else request.path
+                return f"{self.path}?{request.query}" if request.query else self.path
             case ":method":
                 return request.method
             case ":authority" | "host":
@@ -103,7 +108,7 @@ def takes(match: HttpMatch, arrival: Arrival) -> bool | None:
     parameters = arrival.parameters()
     return every(
         (
-            _takes_path(match, arrival.request.path),
+            _takes_path(match, arrival.path),
             _takes_scheme(match, arrival),
             match.method is None or holds(match.method, arrival.request.method),
             match.authority is None or holds(match.authority, arrival.request.authority),
@@ -147,7 +152,7 @@ def takes_api(match: HttpRouteMatch, arrival: Arrival) -> bool | None:
     parameters = arrival.parameters()
     return every(
         (
-            _takes_api_path(match.path, arrival.request.path),
+            _takes_api_path(match.path, arrival.path),
             match.method in ("", arrival.request.method),
             *(_named(each, arrival.header(each.name)) for each in match.headers),
             *(_named(each, parameters.get(each.name)) for each in match.query_params),

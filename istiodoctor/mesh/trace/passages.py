@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.attachments import attachments_of
 from istiodoctor.mesh.hosts import covers, specificity
-from istiodoctor.mesh.methods import question
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.passing import tls_match_applies
-from istiodoctor.mesh.routing import Binding, names_gateway
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routing import Binding, bindings, is_visible, names_gateway
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.trace.backends import BackendQuestions, Target, referred, weighted
+from istiodoctor.mesh.trace.backends import Target, referred, weighted
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.gatewayapi import TlsRoute
 from istiodoctor.model.istio import TcpMatch
@@ -24,76 +26,72 @@ class Passage:
     targets: tuple[Target, ...]
 
 
-class PassageQuestions(BackendQuestions):
-    """Rules for connections."""
+@question(Kind.TLS_ROUTE)
+def tls_routes_are_known(mesh: Mesh) -> bool:
+    """Whether a TLSRoute that is not here does not exist."""
+    return mesh.is_complete(Kind.TLS_ROUTE)
 
-    @question(Kind.TLS_ROUTE)
-    def tls_routes_are_known(self) -> bool:
-        """Whether a TLSRoute that is not here does not exist."""
-        return self._is_complete(Kind.TLS_ROUTE)
 
-    @question(
-        rests_on=[
-            BackendQuestions.bindings,
-            BackendQuestions.attachments_of,
-            BackendQuestions.is_visible,
-        ]
-    )
-    def passage(self, server: Server, name: str, workload: Workload) -> Passage | None:
-        """Return the rule of a PASSTHROUGH server that an SNI (or, empty, none) reaches.
+@question
+def passage(mesh: Mesh, server: Server, name: str, workload: Workload) -> Passage | None:
+    """Return the rule of a PASSTHROUGH server that an SNI (or, empty, none) reaches.
 
-        Exact before the longest wildcard before `*`; among equals the oldest.
-        """
-        if server.api is GatewayApi.GATEWAY_API:
-            found = tuple(self._of_tls_routes(server))
-        else:
-            found = tuple(self._of_virtual_services(server, workload))
-        taking = [each for each in found if covers(each[0], name or "*")]
-        return min(taking, key=lambda each: specificity(each[0]))[1] if taking else None
+    Exact before the longest wildcard before `*`; among equals the oldest.
+    """
+    if server.api is GatewayApi.GATEWAY_API:
+        found = tuple(_of_tls_routes(mesh, server))
+    else:
+        found = tuple(_of_virtual_services(mesh, server, workload))
+    taking = [each for each in found if covers(each[0], name or "*")]
+    return min(taking, key=lambda each: specificity(each[0]))[1] if taking else None
 
-    def _of_virtual_services(
-        self, server: Server, workload: Workload
-    ) -> Iterator[tuple[str, Passage]]:
-        for binding in self._seen(server, workload):
-            source = binding.virtual_service
-            for index, rule in enumerate(source.spec.tls):
+
+def _of_virtual_services(
+    mesh: Mesh, server: Server, workload: Workload
+) -> Iterator[tuple[str, Passage]]:
+    for binding in _seen(mesh, server, workload):
+        source = binding.virtual_service
+        for index, rule in enumerate(source.spec.tls):
+            passage = Passage(
+                place=source.at(f"/spec/tls/{index}"),
+                targets=tuple(weighted(rule.route, source.namespace)),
+            )
+            for match in rule.match:
+                if tls_match_applies(match, binding):
+                    yield from ((name, passage) for name in match.sni_hosts)
+
+
+def _of_tls_routes(mesh: Mesh, server: Server) -> Iterator[tuple[str, Passage]]:
+    for attachment in attachments_of(mesh, server):
+        route = attachment.route
+        if isinstance(route, TlsRoute):
+            for index, rule in enumerate(route.spec.rules[:1]):
                 passage = Passage(
-                    place=source.at(f"/spec/tls/{index}"),
+                    place=route.at(f"/spec/rules/{index}"),
+                    targets=tuple(referred(rule.backend_refs, route.ref)),
+                )
+                yield from ((name, passage) for name in route.spec.hostnames or ("*",))
+
+
+@question
+def tcp_passage(mesh: Mesh, server: Server, workload: Workload) -> Passage | None:
+    """Return the first `tcp` rule that applies on a server."""
+    for binding in _seen(mesh, server, workload):
+        source = binding.virtual_service
+        for index, rule in enumerate(source.spec.tcp):
+            if not rule.match or any(_applies(match, binding) for match in rule.match):
+                return Passage(
+                    place=source.at(f"/spec/tcp/{index}"),
                     targets=tuple(weighted(rule.route, source.namespace)),
                 )
-                for match in rule.match:
-                    if tls_match_applies(match, binding):
-                        yield from ((name, passage) for name in match.sni_hosts)
+    return None
 
-    def _of_tls_routes(self, server: Server) -> Iterator[tuple[str, Passage]]:
-        for attachment in self.attachments_of(server):
-            route = attachment.route
-            if isinstance(route, TlsRoute):
-                for index, rule in enumerate(route.spec.rules[:1]):
-                    passage = Passage(
-                        place=route.at(f"/spec/rules/{index}"),
-                        targets=tuple(referred(rule.backend_refs, route.ref)),
-                    )
-                    yield from ((name, passage) for name in route.spec.hostnames or ("*",))
 
-    @question(rests_on=[BackendQuestions.bindings, BackendQuestions.is_visible])
-    def tcp_passage(self, server: Server, workload: Workload) -> Passage | None:
-        """Return the first `tcp` rule that applies on a server."""
-        for binding in self._seen(server, workload):
-            source = binding.virtual_service
-            for index, rule in enumerate(source.spec.tcp):
-                if not rule.match or any(_applies(match, binding) for match in rule.match):
-                    return Passage(
-                        place=source.at(f"/spec/tcp/{index}"),
-                        targets=tuple(weighted(rule.route, source.namespace)),
-                    )
-        return None
-
-    def _seen(self, server: Server, workload: Workload) -> Iterator[Binding]:
-        for binding in self.bindings().get(server, ()):
-            is_visible = self.is_visible(binding.virtual_service, workload)
-            if binding.hosts and is_visible is not False:
-                yield binding
+def _seen(mesh: Mesh, server: Server, workload: Workload) -> Iterator[Binding]:
+    for binding in bindings(mesh).get(server, ()):
+        visible = is_visible(mesh, binding.virtual_service, workload)
+        if binding.hosts and visible is not False:
+            yield binding
 
 
 def _applies(match: TcpMatch, binding: Binding) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from istiodoctor.mesh.trace.matching import Arrival
-from istiodoctor.mesh.trace.requests import DEFAULT_PORTS, Request, without_port
+from istiodoctor.mesh.trace.requests import DEFAULT_PORTS, Request, without_dots, without_port
 from istiodoctor.model.gatewayapi import HttpRouteMatch, RequestRedirect
 from istiodoctor.model.istio import HttpRedirect
 
@@ -39,7 +39,7 @@ def by_rule(redirect: HttpRedirect, arrival: Arrival, port: int) -> Redirection 
     written = port if redirect.derive_port == FROM_REQUEST_PORT else redirect.port
     new_port = 0 if written == DEFAULT_PORTS.get(scheme) else written
     host = redirect.authority or _kept(request.authority, scheme, arrival.scheme, new_port)
-    path = redirect.uri or request.path
+    path = redirect.uri or arrival.path
     query = f"?{request.query}" if request.query and "?" not in path else ""
     place = f"{host}:{new_port}" if new_port else host
     return Redirection(
@@ -52,7 +52,7 @@ def by_filter(
 ) -> Redirection | None:
     """Return what the filter RequestRedirect answers on a listener's port."""
     written = HttpRedirect(
-        uri=_replaced(redirect.path, match, arrival.request.path),
+        uri=_replaced(redirect.path, match, arrival.path),
         authority=redirect.hostname,
         scheme=redirect.scheme,
         port=redirect.port,
@@ -86,4 +86,5 @@ def _kept(authority: str, scheme: str, old_scheme: str | None, new_port: int) ->
 
 
 def _target(request: Request) -> str:
-    return f"{request.path}?{request.query}" if request.query else request.path
+    path = without_dots(request.path)
+    return f"{path}?{request.query}" if request.query else path

@@ -7,11 +7,13 @@ Sources: istiod's networking/core/gateway.go and route.go (`SortVHostRoutes`), p
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.attachments import attachments_of
 from istiodoctor.mesh.hosts import covers, meet, specificity
-from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.methods import question
-from istiodoctor.mesh.passing import PassingQuestions
-from istiodoctor.mesh.routing import Binding, BoundRule
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import redirecting_servers
+from istiodoctor.mesh.routing import Binding, BoundRule, bindings_meeting, http_rules, is_visible
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.trace.matching import (
     Arrival,
@@ -79,117 +81,109 @@ class VirtualHost:
     """What sends plain requests to HTTPS, all of them."""
 
 
-class VirtualHostQuestions(PassingQuestions):
-    """Virtual hosts and the order of their routes."""
+@question(Kind.HTTP_ROUTE)
+def http_routes_are_known(mesh: Mesh) -> bool:
+    """Whether an HTTPRoute that is not here does not exist."""
+    return mesh.is_complete(Kind.HTTP_ROUTE)
 
-    @question(Kind.HTTP_ROUTE)
-    def http_routes_are_known(self) -> bool:
-        """Whether an HTTPRoute that is not here does not exist."""
-        return self._is_complete(Kind.HTTP_ROUTE)
 
-    @question(
-        rests_on=[
-            PassingQuestions.bindings,
-            PassingQuestions.http_rules,
-            PassingQuestions.attachments_of,
-            PassingQuestions.redirecting_servers,
-            PassingQuestions.is_visible,
-        ]
+@question
+def virtual_host(
+    mesh: Mesh, listener: Listener, server: Server | None, host: str
+) -> VirtualHost | None:
+    """Return the virtual host that a Host reaches; None where Envoy has none.
+
+    Plain servers of one listener share their virtual hosts; a TLS server has its own. Envoy
+    takes the most specific domain and does not fall through to another.
+    """
+    servers = (server,) if server else listener.servers
+    bound = [
+        (domain, each, binding)
+        for each in servers
+        for domain, binding in _bound_for(mesh, each, host, listener.workload)
+    ]
+    attached = [
+        (domain, each, route) for each in servers for domain, route in _attached(mesh, each, host)
+    ]
+    bare = (name for each in servers if each.https_redirect for name in each.names)
+    domains = {
+        *(domain for domain, *_ in bound),
+        *(domain for domain, *_ in attached),
+        *(name for name in bare if covers(name, host)),
+    }
+    if not domains:
+        return None
+    domain = min(domains, key=specificity)
+    chosen = [(each, binding.virtual_service) for at, each, binding in bound if at == domain]
+    routes = [
+        route
+        for each, source in chosen
+        for route in _routes(mesh, each, source, listener.workload)
+    ]
+    api = [(each, route) for at, each, route in attached if at == domain]
+    owners = (*(each.ref for _, each in chosen), *(each.ref for _, each in api))
+    return VirtualHost(
+        domain=domain,
+        sources=tuple(dict.fromkeys(owners)),
+        routes=(*_sorted(routes), *_api_routes(api)),
+        redirects=_redirects(mesh, listener, server, domain),
     )
-    def virtual_host(
-        self, listener: Listener, server: Server | None, host: str
-    ) -> VirtualHost | None:
-        """Return the virtual host that a Host reaches; None where Envoy has none.
 
-        Plain servers of one listener share their virtual hosts; a TLS server has its own. Envoy
-        takes the most specific domain and does not fall through to another.
-        """
-        servers = (server,) if server else listener.servers
-        bound = [
-            (domain, each, binding)
-            for each in servers
-            for domain, binding in self._bound_for(each, host, listener.workload)
-        ]
-        attached = [
-            (domain, each, route)
-            for each in servers
-            for domain, route in self._attached(each, host)
-        ]
-        bare = (name for each in servers if each.https_redirect for name in each.names)
-        domains = {
-            *(domain for domain, *_ in bound),
-            *(domain for domain, *_ in attached),
-            *(name for name in bare if covers(name, host)),
-        }
-        if not domains:
-            return None
-        domain = min(domains, key=specificity)
-        chosen = [(each, binding.virtual_service) for at, each, binding in bound if at == domain]
-        routes = [
-            route
-            for each, source in chosen
-            for route in self._routes(each, source, listener.workload)
-        ]
-        api = [(each, route) for at, each, route in attached if at == domain]
-        owners = (*(each.ref for _, each in chosen), *(each.ref for _, each in api))
-        return VirtualHost(
-            domain=domain,
-            sources=tuple(dict.fromkeys(owners)),
-            routes=(*_sorted(routes), *_api_routes(api)),
-            redirects=self._redirects(listener, server, domain),
+
+def _bound_for(
+    mesh: Mesh, server: Server, host: str, workload: Workload
+) -> Iterator[tuple[str, Binding]]:
+    """Yield the visible bindings that have a host, each with the domain it gives, in order."""
+    seen = [
+        each
+        for each in bindings_meeting(mesh, server, host)
+        if is_visible(mesh, each.virtual_service, workload) is not False
+    ]
+    for binding in sorted(seen, key=lambda each: _visibility(each.virtual_service, workload)):
+        covering = (each for each in binding.hosts if covers(each, host))
+        yield min(covering, key=specificity), binding
+
+
+def _attached(mesh: Mesh, server: Server, host: str) -> Iterator[tuple[str, HttpRoute]]:
+    if server.api is not GatewayApi.GATEWAY_API:
+        return
+    for attachment in attachments_of(mesh, server):
+        route = attachment.route
+        if not isinstance(route, HttpRoute):
+            continue
+        shared = (
+            common
+            for own in server.names
+            for name in route.spec.hostnames or ("*",)
+            if (common := meet(own, name)) is not None and covers(common, host)
         )
+        domain = min(shared, key=specificity, default=None)
+        if domain is not None:
+            yield domain, route
 
-    def _bound_for(
-        self, server: Server, host: str, workload: Workload
-    ) -> Iterator[tuple[str, Binding]]:
-        """Yield the visible bindings that have a host, each with the domain it gives, in order."""
-        seen = [
-            each
-            for each in self._bindings_meeting(server, host)
-            if self.is_visible(each.virtual_service, workload) is not False
-        ]
-        for binding in sorted(seen, key=lambda each: _visibility(each.virtual_service, workload)):
-            covering = (each for each in binding.hosts if covers(each, host))
-            yield min(covering, key=specificity), binding
 
-    def _attached(self, server: Server, host: str) -> Iterator[tuple[str, HttpRoute]]:
-        if server.api is not GatewayApi.GATEWAY_API:
-            return
-        for attachment in self.attachments_of(server):
-            route = attachment.route
-            if not isinstance(route, HttpRoute):
+def _routes(
+    mesh: Mesh, server: Server, source: VirtualService, workload: Workload
+) -> Iterator[Route]:
+    """Yield the routes that istiod makes of a VirtualService: none after a catch-all."""
+    for bound in http_rules(mesh, source):
+        for match in bound.rule.match or (EVERYTHING,):
+            if not applies(match, bound, server, workload):
                 continue
-            shared = (
-                common
-                for own in server.names
-                for name in route.spec.hostnames or ("*",)
-                if (common := meet(own, name)) is not None and covers(common, host)
+            route = Route(
+                server=server, place=bound.place, owner=source.ref, bound=bound, match=match
             )
-            domain = min(shared, key=specificity, default=None)
-            if domain is not None:
-                yield domain, route
+            yield route
+            if route.is_last and not match.source_namespace:
+                return
 
-    def _routes(
-        self, server: Server, source: VirtualService, workload: Workload
-    ) -> Iterator[Route]:
-        """Yield the routes that istiod makes of a VirtualService: none after a catch-all."""
-        for bound in self.http_rules(source):
-            for match in bound.rule.match or (EVERYTHING,):
-                if not applies(match, bound, server, workload):
-                    continue
-                route = Route(
-                    server=server, place=bound.place, owner=source.ref, bound=bound, match=match
-                )
-                yield route
-                if route.is_last and not match.source_namespace:
-                    return
 
-    def _redirects(self, listener: Listener, server: Server | None, domain: str) -> Place | None:
-        if server is None:
-            found = next(iter(self.redirecting_servers(listener).same(domain)), None)
-        else:
-            found = server if server.https_redirect else None
-        return found.field("/tls/httpsRedirect") if found else None
+def _redirects(mesh: Mesh, listener: Listener, server: Server | None, domain: str) -> Place | None:
+    if server is None:
+        found = next(iter(redirecting_servers(mesh, listener).same(domain)), None)
+    else:
+        found = server if server.https_redirect else None
+    return found.field("/tls/httpsRedirect") if found else None
 
 
 def _visibility(source: VirtualService, workload: Workload) -> int:
