@@ -16,13 +16,13 @@ from istiodoctor.mesh.configuration.consolidated_rules import (
     most_specific,
     rule_exports,
 )
+from istiodoctor.mesh.configuration.names import resolved_host
 from istiodoctor.mesh.configuration.registry_service import (
     EVERY_NAMESPACE,
     OWN_NAMESPACE,
     RegistryService,
 )
 from istiodoctor.mesh.configuration.scope import Scope, scope_of
-from istiodoctor.mesh.configuration.short_names import resolved_host
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
