@@ -116,7 +116,7 @@ def _safe(fix: Any, names: frozenset[str]) -> Fix:
     if not all(isinstance(words, tuple) and set(map(type, words)) <= {str} for words in commands):
         raise TypeError("a command is no tuple of words")
     fault = next(filter(None, (raw_fault(words, names) for words in commands)), "")
-    return fix.without_commands(fault) if fault else fix
+    return replace(fix, withheld=fault) if fault else fix
 
 
 def _names(found: Finding) -> Iterator[str]:
