@@ -36,7 +36,8 @@ _INTERNAL = frozenset(
         "ip-tags", "max-retries", "original-host", "original-path", "original-url",
         "retriable-header-names", "retriable-status-codes", "retry-grpc-on", "retry-on",
         "upstream-alt-stat-name", "upstream-rq-per-try-timeout-ms",
-        "upstream-rq-timeout-alt-response", "upstream-rq-timeout-ms", "upstream-stream-duration-ms",
+        "upstream-rq-timeout-alt-response", "upstream-rq-timeout-ms",
+        "upstream-stream-duration-ms",
     )
 )  # fmt: skip
 """Headers that only Envoy itself may set."""
