@@ -14,8 +14,10 @@ from istiodoctor.model.meshconfig import (
     ProxyConfig,
     decode_mesh_config,
     decode_proxy_config,
+    mesh_config_fault,
 )
 
+ISTIO_NAMESPACE = "istio-system"
 SCOPE_FLAG = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 
 
@@ -71,18 +73,41 @@ def istiod_version(mesh: Mesh, workload: Workload) -> Version | None:
 
 @question(Kind.CONFIG_MAP)
 def mesh_config(mesh: Mesh, workload: Workload) -> MeshConfig | None:
-    """Return the mesh configuration in force for a gateway; None when it was not read."""
+    """Return the mesh configuration in force for a gateway; None when it was not read.
+
+    Each revision has a ConfigMap of its own (`getMeshConfigMapName`, pilot/pkg/bootstrap/mesh.go).
+    """
+    found = _mesh_config_map(mesh, workload)
+    return decode_mesh_config(found.data.get("mesh", "")) if found else None
+
+
+@question(Kind.CONFIG_MAP)
+def mesh_config_unknown_because(mesh: Mesh, workload: Workload) -> str:
+    """Return why a gateway's mesh configuration is not known; empty where it is.
+
+    It is where there is no ConfigMap too: istiod's own defaults are in force then.
+    """
+    namespace, name = _mesh_config_name(mesh, workload)
+    found = _mesh_config_map(mesh, workload)
+    if found:
+        fault = mesh_config_fault(found.data.get("mesh", ""))
+        return f"ConfigMap {namespace}/{name} does not parse: {fault}" if fault else ""
+    if mesh.is_complete(Kind.CONFIG_MAP, namespace, name):
+        return ""
+    return f"ConfigMap {namespace}/{name} was not read"
+
+
+@question(Kind.CONFIG_MAP)
+def _mesh_config_map(mesh: Mesh, workload: Workload) -> ConfigMap | None:
+    return mesh.get(ConfigMap, *_mesh_config_name(mesh, workload))
+
+
+def _mesh_config_name(mesh: Mesh, workload: Workload) -> tuple[str, str]:
     plane = control_plane_of(mesh, workload)
-    namespace = plane.namespace if plane else "istio-system"
-    revision = plane.revision if plane else DEFAULT_REVISION
-    names = ["istio"] if revision == DEFAULT_REVISION else [f"istio-{revision}", "istio"]
-    for name in names:
-        found = mesh.get(ConfigMap, namespace, name)
-        if found:
-            return decode_mesh_config(found.data.get("mesh", ""))
-        if not mesh.is_complete(Kind.CONFIG_MAP, namespace, name):
-            return None
-    return None
+    if plane is None:
+        return ISTIO_NAMESPACE, "istio"
+    has_own = plane.revision not in ("", DEFAULT_REVISION)
+    return plane.namespace, f"istio-{plane.revision}" if has_own else "istio"
 
 
 @question

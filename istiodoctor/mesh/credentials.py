@@ -227,6 +227,20 @@ def _asks_own_namespace(mesh: Mesh, workload: Workload) -> bool:
 
 
 @question
+def _uses_by_server(mesh: Mesh) -> Mapping[Server, tuple[CredentialUse, ...]]:
+    found: dict[Server, list[CredentialUse]] = defaultdict(list)
+    for use in credential_uses(mesh):
+        found[use.server].append(use)
+    return {server: tuple(uses) for server, uses in found.items()}
+
+
+def uses_on(mesh: Mesh, server: Server, workload: Workload) -> tuple[CredentialUse, ...]:
+    """Return the credentials that a workload asks for on behalf of a server."""
+    uses = _uses_by_server(mesh).get(server, ())
+    return tuple(each for each in uses if each.workload is workload)
+
+
+@question
 def uses_by_secret(mesh: Mesh) -> Mapping[tuple[str, str], tuple[CredentialUse, ...]]:
     """Return the uses of each Secret that istiod looks up."""
     found: dict[tuple[str, str], list[CredentialUse]] = defaultdict(list)

@@ -309,17 +309,25 @@ class ClientTls(Fields, frozen=True, kw_only=True):
     insecure_skip_verify: bool | None = None
 
 
+class LoadBalancer(Fields, frozen=True, kw_only=True):
+    """`LoadBalancerSettings`, as far as it decides where endpoints come from."""
+
+    simple: str = ""
+
+
 class PortPolicy(Fields, frozen=True, kw_only=True):
     """One entry of `portLevelSettings`."""
 
     port: PortSelector = PortSelector()
     tls: ClientTls | None = None
+    load_balancer: LoadBalancer | None = None
 
 
 class TrafficPolicy(Fields, frozen=True, kw_only=True):
-    """`TrafficPolicy`, as far as it bears on TLS."""
+    """`TrafficPolicy`, as far as it bears on TLS and on where endpoints come from."""
 
     tls: ClientTls | None = None
+    load_balancer: LoadBalancer | None = None
     port_level_settings: tuple[PortPolicy, ...] = ()
 
 

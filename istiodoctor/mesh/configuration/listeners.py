@@ -73,11 +73,12 @@ def listener_at(mesh: Mesh, workload: Workload, port: int) -> Listener | None:
 
 
 @question
-def left_out(mesh: Mesh, workload: Workload) -> tuple[LeftOut, ...]:
-    """Return everything that the servers of a workload ask for and istiod does not make."""
+def left_out_on(mesh: Mesh, workload: Workload, port: int) -> tuple[LeftOut, ...]:
+    """Return what the servers of a port ask for and istiod does not make."""
     return tuple(
         each
         for listener in merged_gateway(mesh, workload).listeners
+        if listener.port == port
         for each in (
             *(_left_out(dropped) for dropped in listener.dropped),
             *omitted_chains(mesh, listener),

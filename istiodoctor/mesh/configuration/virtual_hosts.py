@@ -14,6 +14,7 @@ from istiodoctor.mesh.configuration.service_registry import (
     service_for,
 )
 from istiodoctor.mesh.configuration.translation import RouteContext, has_routes, routes_of
+from istiodoctor.mesh.configuration.virtual_host_match import DomainIndex
 from istiodoctor.mesh.listeners import merged_gateway
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -88,6 +89,12 @@ def _context(server: Server, workload: Workload) -> RouteContext:
         proxy_namespace=workload.namespace,
         proxy_labels=workload.labels,
     )
+
+
+@question
+def domain_index(mesh: Mesh, workload: Workload, route_name: str) -> DomainIndex[str]:
+    """Return the domains of a route configuration, to be found by a request's Host."""
+    return DomainIndex((each, each) for each in domains(mesh, workload, route_name))
 
 
 @question
