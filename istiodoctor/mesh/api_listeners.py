@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from istiodoctor.mesh.listener_faults import FaultyListener, ListenerFault
-from istiodoctor.model.gatewayapi import Gateway, Listener, ListenerSet, XListenerSet
+from istiodoctor.model.gatewayapi import Gateway, Listener, ListenerSet
 from istiodoctor.model.kind import GATEWAY_API
 from istiodoctor.model.ref import Place
 
@@ -129,8 +129,3 @@ def _in_order(
     for source in sources:
         for index, listener in enumerate(source.spec.listeners):
             yield source, listener, source.at(f"/spec/listeners/{index}")
-
-
-def is_experimental(source: Gateway | ListenerSet) -> bool:
-    """Whether it is the experimental form of a ListenerSet, which only older istiods read."""
-    return isinstance(source, XListenerSet)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.held import HeldVirtualService, Semantics
+from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
 from istiodoctor.mesh.configuration.names import (
     common_hosts,
     hosts_for_namespace,
@@ -83,7 +84,9 @@ def bound_virtual_services(mesh: Mesh, namespace: str, gateway_name: str) -> Bou
 
 def _held(mesh: Mesh, gateway_name: str) -> list[HeldVirtualService]:
     written = virtual_services_by_gateway_name(mesh).get(gateway_name, ())
-    return [held_virtual_service(mesh, each) for each in written]
+    held = [held_virtual_service(mesh, each) for each in written]
+    routes = held_routes_of_gateway(mesh, gateway_name)
+    return sorted((*held, *routes), key=lambda each: each.age_order) if routes else held
 
 
 def _ordered(services: list[HeldVirtualService], namespace: str) -> Iterator[HeldVirtualService]:
