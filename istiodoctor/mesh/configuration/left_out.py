@@ -17,6 +17,11 @@ class Omission(StrEnum):
     """Two HTTPS servers with one port name in one Gateway."""
     PRIVILEGED_PORT = "privileged-port"
     MISSING_TLS = "missing-tls"
+    FAULTY_LISTENER = "faulty-listener"
+    """A listener of the Gateway API that istiod refuses (conversion.go:2079): `because` says why.
+    """
+    STRICT_MERGING = "strict-merging"
+    """A server of another namespace than the Gateway whose pods istiod made."""
     NO_SERVICE_PORT = "no-service-port"
     """A listener of the Gateway API whose port no Service of its Gateway has."""
     NO_FILTER_CHAIN = "no-filter-chain"
@@ -41,6 +46,8 @@ class LeftOut:
     """The older server that stands in its way."""
     winner: Ref | None = None
     """The object that stands in its way, where it is no server."""
+    because: str = ""
+    """What istiod finds wrong with it, where there is more to say: a clause."""
     hosts: tuple[str, ...] = ()
     """The host texts that both have, or those that lose their answer."""
     age_is_known: bool = True
