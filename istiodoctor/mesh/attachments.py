@@ -117,7 +117,7 @@ def tls_route_version(mesh: Mesh) -> str:
     return mesh.snapshot.served_versions.get(Kind.TLS_ROUTE, "")
 
 
-@question
+@question(evidence=[grpc_routes, tcp_routes])
 def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
     """Return what becomes of every parentRef of every route."""
     routes: tuple[Route, ...] = (

@@ -14,6 +14,7 @@ from istiodoctor.mesh.api_gateway_pods import (
 from istiodoctor.mesh.controlplanes import control_plane_of, istiod_version
 from istiodoctor.mesh.gatewayapi import api_servers
 from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.ingresses import ingress_servers
 from istiodoctor.mesh.listener_faults import FaultyListener
 from istiodoctor.mesh.listener_secrets import faulty_listener
 from istiodoctor.mesh.merging import Candidate, Dropped, Listener, MergedGateway, merged
@@ -37,13 +38,15 @@ def istio_gateways(mesh: Mesh) -> tuple[IstioGateway, ...]:
     return mesh.all(IstioGateway)
 
 
-@question
+@question(evidence=[ingress_servers])
 def servers(mesh: Mesh) -> tuple[Server, ...]:
-    """Return every server, oldest Gateway first."""
+    """Return every server, oldest Gateway first, before them those of Ingresses.
+
+    Those of the Gateway API that istiod makes nothing of are among them.
+    """
     istio = (server for gateway in istio_gateways(mesh) for server in istio_servers(gateway))
-    return tuple(
-        sorted((*istio, *api_servers(mesh)), key=lambda each: (each.age_order, each.index))
-    )
+    found = (*ingress_servers(mesh), *istio, *api_servers(mesh))
+    return tuple(sorted(found, key=lambda each: (each.age_order, each.index)))
 
 
 @question(Kind.ISTIO_GATEWAY)
@@ -64,6 +67,8 @@ def workloads_of(mesh: Mesh, server: Server) -> tuple[Workload, ...]:
     """
     if server.api is GatewayApi.GATEWAY_API:
         found = api_gateway_workloads(mesh, server.parent)
+    elif server.api is GatewayApi.INGRESS:
+        found = selected(mesh, server.selector, "")
     else:
         found = gateway_workloads(mesh, server.parent)
     if found or mesh.is_complete(Kind.POD):
@@ -88,6 +93,8 @@ def _stand_in(mesh: Mesh, server: Server) -> Workload:
     if server.api is GatewayApi.GATEWAY_API:
         label = (GATEWAY_NAME_LABELS[0], server.parent.name)
         return _stand_in_for(mesh, frozenset({label}), server.parent.namespace)
+    if server.api is GatewayApi.INGRESS:
+        return _stand_in_for(mesh, server.selector, "")
     gateway = mesh.get(IstioGateway, server.parent.namespace, server.parent.name)
     selector = frozenset(gateway.spec.selector.items()) if gateway else frozenset()
     return _stand_in_for(mesh, selector, "")

@@ -105,6 +105,8 @@ class Server:
     """The kinds of routes that a listener takes."""
     faulty: FaultyListener | None = None
     """Set where istiod makes no server of a listener, whatever its Secrets hold."""
+    selector: frozenset[tuple[str, str]] = frozenset()
+    """Of an Ingress: the labels of the pods that istiod serves it by."""
     has_generated_pods: bool = False
     """Whether istiod made the pods of its Gateway: it has no address of type Hostname."""
     unknown_because: str = ""
@@ -256,17 +258,18 @@ def _references(server: GatewayServer, path: str) -> Iterator[CredentialReferenc
         else [(name, f"{path}/credentialNames/{i}") for i, name in enumerate(tls.credential_names)]
     )
     for text, pointer in names:
-        yield _reference(text, pointer, Purpose.SERVER)
+        yield credential_reference(text, pointer, Purpose.SERVER)
     if tls.mode not in WITH_CLIENT_AUTHORITY:
         return
     if tls.ca_cert_credential_name:
         pointer = f"{path}/caCertCredentialName"
-        yield _reference(tls.ca_cert_credential_name, pointer, Purpose.AUTHORITY)
+        yield credential_reference(tls.ca_cert_credential_name, pointer, Purpose.AUTHORITY)
     elif names:
-        yield _reference(*names[0], Purpose.AUTHORITY)
+        yield credential_reference(*names[0], Purpose.AUTHORITY)
 
 
-def _reference(text: str, path: str, purpose: Purpose) -> CredentialReference:
+def credential_reference(text: str, path: str, purpose: Purpose) -> CredentialReference:
+    """Return what a `credentialName` asks SDS for."""
     form, namespace, name = parse_credential_name(text)
     return CredentialReference(
         text=text, form=form, namespace=namespace, name=name, purpose=purpose, path=path

@@ -30,6 +30,12 @@ class Omission(StrEnum):
     """A tls match with a name that another one of the port has (core/gateway.go:971)."""
     NO_ROUTES_ON_PORT = "no-routes-on-port"
     """A VirtualService none of whose http rules applies on a port (core/gateway.go:491)."""
+    INGRESS_DEFAULT_BACKEND = "ingress-default-backend"
+    """istiod passes it over (ingress/ingress.go:166)."""
+    INGRESS_WITHOUT_SECRET = "ingress-without-secret"
+    """A `tls` entry of an Ingress that names no Secret (ingress/gateways.go:55)."""
+    INGRESS_PORT_UNKNOWN = "ingress-port-unknown"
+    """A path of an Ingress whose Service has not the port it names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
