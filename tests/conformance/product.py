@@ -15,6 +15,7 @@ from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.diagnosis.tracing import trace
 from istiodoctor.engine import collect, wanted_kinds
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.trace.journeys import ways
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.renderers.trace_json import render_trace
 from istiodoctor.sources.files import open_files
@@ -58,7 +59,7 @@ def _judgement(folder: Path) -> Judgement:
     now = datetime.now(UTC)
     source = open_files((str(folder),), whole_cluster=True, stdin=None, since=HOUR, now=now)
     checks = _checks()
-    found = collect(source, checks, wanted_kinds(checks, frozenset()), Facts())
+    found = collect(source, checks, wanted_kinds(checks, frozenset()) | ways.reads, Facts())
     return Judgement(
         snapshot=found.snapshot,
         mesh=found.mesh,
