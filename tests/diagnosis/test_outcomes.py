@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -206,7 +207,7 @@ def careless(mesh: Mesh) -> int:
     return len(mesh.all(Pod))
 
 
-def asking(code: str, *asked: Question[[], object]) -> Check:
+def asking(code: str, *asked: Question[[], Any]) -> Check:
     """Return a stranger's check that asks what a tuple holds, which its code does not name."""
 
     def judge(mesh: Mesh) -> Iterator[Finding]:
@@ -217,7 +218,7 @@ def asking(code: str, *asked: Question[[], object]) -> Check:
     return replace(rule(code), judge=judge, origin="acme 1.0")
 
 
-def naming(code: str, asked: Question[[], object]) -> Check:
+def naming(code: str, asked: Question[[], Any]) -> Check:
     def judge(mesh: Mesh) -> Iterator[Finding]:
         asked(mesh)
         return iter(())
