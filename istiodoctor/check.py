@@ -1,5 +1,6 @@
 """What a check author imports: `@check` and, beside it, the parts of a finding."""
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,17 @@ from istiodoctor.mesh.question import Question, Reads, reads_of
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 
+DISTRIBUTION = "istiodoctor"
+
 Judge = Callable[[Mesh], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What an index tells of a check, so that its module need not be imported."""
+
+    title: str
+    rests: Reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +46,13 @@ class Check:
     the objects alone do not tell."""
     claims: Claim | None = None
     """What it says that clients meet: Envoy and the wire, once looked at, confirm or belie it."""
+    listed: Listed | None = None
+    """Set where it comes from an index."""
 
     @property
     def rests(self) -> Reads:
         """What the questions that its body names rest on."""
-        return _rests(self.judge, self.illustrated_by)
+        return self.listed.rests if self.listed else _rests(self.judge, self.illustrated_by)
 
     @property
     def needs(self) -> frozenset[Kind]:
@@ -58,19 +71,14 @@ class Check:
         return self.rests.evidence
 
     @property
-    def logs(self) -> frozenset[Meaning]:
-        """The log lines it reads: nothing else of a log is kept."""
-        return self.rests.logs
-
-    @property
     def reads(self) -> frozenset[Kind]:
         """Every kind it asks about."""
         return self.needs | self.evidence
 
     @property
-    def documentation(self) -> str:
-        """The docstring: the documentation page, in Markdown."""
-        return inspect.cleandoc(self.judge.__doc__ or "")
+    def logs(self) -> frozenset[Meaning]:
+        """The log lines it reads: nothing else of a log is kept."""
+        return self.rests.logs
 
     @property
     def log_patterns(self) -> tuple[str, ...]:
@@ -78,8 +86,33 @@ class Check:
         return tuple(PATTERNS[meaning] for meaning in sorted(self.logs))
 
     @property
+    def searches(self) -> bool:
+        """Whether it may look for Secrets in every namespace."""
+        return self.rests.searches
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it came with the tool."""
+        return self.origin.partition(" ")[0] == DISTRIBUTION
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """The module and the name of its function."""
+        if isinstance(self.judge, Deferred):
+            return self.judge.module, self.judge.function
+        return self.judge.__module__, self.judge.__name__
+
+    @property
+    def documentation(self) -> str:
+        """The docstring: the documentation page, in Markdown."""
+        judge = self.judge.load() if isinstance(self.judge, Deferred) else self.judge
+        return inspect.cleandoc(judge.__doc__ or "")
+
+    @property
     def title(self) -> str:
         """The first line of the documentation, without its full stop."""
+        if self.listed:
+            return self.listed.title
         return self.documentation.partition("\n")[0].rstrip(".")
 
     @property
@@ -90,6 +123,25 @@ class Check:
     def run(self, mesh: Mesh) -> Iterator[Finding]:
         """Yield what it finds."""
         yield from self.judge(mesh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred:
+    """The judge of a check whose module is imported when it is first needed."""
+
+    module: str
+    function: str
+
+    def __call__(self, mesh: Mesh) -> Iterable[Finding]:
+        """Judge."""
+        return self.load()(mesh)
+
+    def load(self) -> Judge:
+        """Import the module and return the check's own function."""
+        found = getattr(importlib.import_module(self.module), self.function)
+        if not isinstance(found, Check):
+            raise TypeError(f"{self.module}.{self.function} is no check")
+        return found.judge
 
 
 @cache

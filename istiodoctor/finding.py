@@ -1,6 +1,6 @@
 """One rule broken for one subject: what a check states."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -115,11 +115,6 @@ class Patch:
     type: PatchType
     body: Any
 
-    @property
-    def fault(self) -> str:
-        """Why there can be no such object: a clause; empty where there can."""
-        return fault_of(self.ref)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
@@ -146,23 +141,24 @@ class Fix:
     why: str = ""
     """What to know before applying it."""
 
+    withheld: str = ""
+    """Why none of its commands and patches is printed, as a clause; found where it is made."""
+
     def __post_init__(self) -> None:
         """Withhold every command where one cannot be: half of a fix may do harm."""
-        made = (each.withheld for each in self.commands if isinstance(each, Command))
-        faults = (*made, *(patch.fault for patch in self.patches))
+        made = (*self.commands, self.verify, self.undo)
+        faults = (
+            self.withheld,
+            *(each.withheld for each in made if isinstance(each, Command)),
+            *(fault_of(patch.ref) for patch in self.patches),
+        )
         if fault := next(filter(None, faults), ""):
-            object.__setattr__(self, "commands", ())
-            object.__setattr__(self, "undo", ())
-            object.__setattr__(self, "why", _told(self.why, fault))
-
-    def without_commands(self, fault: str) -> "Fix":
-        """Return it with no command, and the reason for that."""
-        return replace(self, commands=(), verify=(), undo=(), why=_told(self.why, fault))
-
-
-def _told(why: str, fault: str) -> str:
-    reason = f"No command is printed: {fault}."
-    return why if reason in why else f"{why} {reason}".strip()
+            reason = f"No command is printed: {fault}."
+            why = self.why if reason in self.why else f"{self.why} {reason}".strip()
+            for name in ("commands", "verify", "undo"):
+                object.__setattr__(self, name, ())
+            object.__setattr__(self, "withheld", fault)
+            object.__setattr__(self, "why", why)
 
 
 @dataclass(frozen=True, slots=True, order=True)

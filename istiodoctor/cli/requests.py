@@ -17,6 +17,9 @@ MOST_REQUESTS = 100_000
 MOST_BYTES = 64 * 1024 * 1024
 STANDARD_INPUT = "-"
 _MARK = b"\xef\xbb\xbf"
+"""What Windows begins a file of UTF-8 with."""
+_SHOWN = 200
+"""Characters of a URL that is none."""
 
 Asked = tuple[str, Request]
 """A request with what tells it from the others."""
@@ -46,6 +49,7 @@ def typed(arguments: TraceArguments) -> tuple[Asked, ...]:
 def listed(name: str, source_namespace: str) -> tuple[Asked, ...]:
     """Return the requests of a file; raises UsageError for the first line that is none."""
     shown = "standard input" if name == STANDARD_INPUT else name
+    source_namespace = _namespace(source_namespace)
     content = _content(name, shown)
     found: list[Asked] = []
     for number, line in _lines(content):
@@ -78,8 +82,8 @@ def _upgrading(protocol: str) -> tuple[tuple[str, str], ...]:
     return (("connection", "Upgrade"), ("upgrade", protocol)) if protocol else ()
 
 
-def _namespace(name: str) -> str:
-    return namespace(name, "--source-namespace") if name else ""
+def _namespace(name: str, option: str = "--source-namespace") -> str:
+    return namespace(name, option) if name else ""
 
 
 def _content(name: str, shown: str) -> bytes:
@@ -128,10 +132,12 @@ def _read(line: bytes, number: int, source_namespace: str) -> Asked:
             read.url,
             method="GET" if read.method is None else read.method,
             headers=(read.headers or {}).items(),
-            source_namespace=_namespace(read.source_namespace or source_namespace),
+            source_namespace=_namespace(
+                read.source_namespace or source_namespace, "sourceNamespace"
+            ),
             server_name=read.server_name,
             workload=read.workload or "",
         )
-    except ValueError as error:
-        raise ValueError(f"{read.url!r} cannot be traced: {error}") from None
+    except (ValueError, UsageError) as error:
+        raise ValueError(f"{read.url[:_SHOWN]!r} cannot be traced: {error}") from None
     return str(number) if read.id is None else read.id, request

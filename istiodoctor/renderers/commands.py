@@ -57,21 +57,20 @@ def _shell_escape(character: str) -> str:
 def blocks(fix: Fix, *, ascii_only: bool = False) -> tuple[str, ...]:
     """Return what to paste to apply a fix: its patches, then its commands.
 
-    Nothing, where one of the patches is for an object that there cannot be: `why` tells it.
+    Nothing, where one of them is for an object that there cannot be: `why` tells it.
     """
-    patches = tuple(patch_block(patch, ascii_only=ascii_only) for patch in fix.patches)
-    if not all(patches):
+    if fix.withheld:
         return ()
-    return (*patches, *(shell_line(each, ascii_only=ascii_only) for each in fix.commands))
+    return (
+        *(patch_block(patch, ascii_only=ascii_only) for patch in fix.patches),
+        *(shell_line(command, ascii_only=ascii_only) for command in fix.commands),
+    )
 
 
 def patch_block(patch: Patch, *, ascii_only: bool = False) -> str:
-    """Return the kubectl command that applies a patch; several lines for a new manifest.
-
-    Empty where there can be no object of that name.
-    """
+    """Return the kubectl command that applies a patch; several lines for a new manifest."""
     if patch.type is PatchType.CREATE:
-        return "" if patch.fault else apply_block(patch.body)
+        return apply_block(patch.body)
     body = json.dumps(plain(patch.body), separators=(",", ":"))
     how: Literal["--type=json", "--type=merge"] = (
         "--type=json" if patch.type is PatchType.JSON else "--type=merge"

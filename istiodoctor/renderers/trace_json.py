@@ -33,9 +33,11 @@ def render_traces(found: Traces) -> str:
 
     Each has a line of its own: indented, they would be twice as long.
     """
-    head = compact(_head(found)).removesuffix("}")
-    lines = ",\n".join(compact({"id": each.id, **_trace(each)}) for each in found.traces)
-    return f'{head},"traces":[\n{lines}\n]}}\n'
+    pieces = [compact(_head(found)).removesuffix("}"), ',"traces":[\n']
+    for each in found.traces:
+        pieces += (compact({"id": each.id, **_trace(each)}), ",\n")
+    pieces[-1:] = ["\n]}\n"]
+    return "".join(pieces)
 
 
 def _head(found: Trace | Traces) -> dict[str, Any]:

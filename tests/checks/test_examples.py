@@ -8,6 +8,7 @@ import yaml
 from istiodoctor.check import Check
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.mesh.mesh import Asked
 from istiodoctor.model.kind import Kind, kind_of
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.registry import discover
@@ -34,7 +35,7 @@ def test_every_check_has_a_bad_and_a_good_example(check: Check) -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
 def test_what_a_check_rests_on_is_exactly_what_the_questions_it_asks_do(check: Check) -> None:
     asked: set[Kind] = set()
-    undeclared: set[tuple[str, Kind | Meaning]] = set()
+    undeclared: set[tuple[Asked, Kind | Meaning]] = set()
     logs: set[Meaning] = set()
     for example in examples(check):
         mesh = Mesh(example.snapshot())

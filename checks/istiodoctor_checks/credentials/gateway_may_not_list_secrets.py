@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from istiodoctor.check import check
-from istiodoctor.command import acting_as, kubectl, within
+from istiodoctor.command import acting_as, fault_of, kubectl, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Patch, PatchType, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState, credential_uses
@@ -208,4 +208,5 @@ def _grant(workload: Workload, account: Ref) -> Fix:
         why=f"{why} may read them too: an own account for {workload} is better."
         if shared
         else "istiod takes it up within a minute.",
+        withheld=fault_of(account),
     )

@@ -5,7 +5,7 @@ from json import dumps
 from typing import Any
 
 from istiodoctor.check import check
-from istiodoctor.command import change, kubectl
+from istiodoctor.command import change, fault_of, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -258,6 +258,7 @@ def _leave_to(winner: Server, loss: Loss, rest: list[str]) -> Fix:
             kubectl("delete", gateway),
         ),
         why=f"{why} Nothing else is in the Gateway that is deleted.",
+        withheld=fault_of(winner.gateway),
     )
 
 

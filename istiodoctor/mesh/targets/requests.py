@@ -3,10 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from istiodoctor.mesh.configuration.listener import HttpOptions
+from istiodoctor.mesh.configuration.mesh_options import http_options
+from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
+from istiodoctor.mesh.configuration.route import PathComparison, Route
+from istiodoctor.mesh.configuration.route_match import takes
+from istiodoctor.mesh.configuration.virtual_host_match import matched_host
+from istiodoctor.mesh.configuration.virtual_hosts import domain_index, virtual_host
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.listeners import listeners_of
-from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.merging import Listener, route_name
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.redirects import HTTP_PORT, plain_hosts_for, tls_hosts_meeting
 from istiodoctor.mesh.targets.doorways import (
@@ -18,9 +25,7 @@ from istiodoctor.mesh.targets.doorways import (
     port_doors,
     url_of,
 )
-from istiodoctor.mesh.trace.matching import Arrival
 from istiodoctor.mesh.trace.requests import MOST_URL, Request, requested
-from istiodoctor.mesh.trace.virtualhosts import Route, virtual_host
 from istiodoctor.mesh.wire.certificates import servers_by_id
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpTarget, TlsTarget
@@ -96,11 +101,11 @@ def on_a_route(mesh: Mesh, target: HttpTarget) -> HttpTarget:
     if server is None or request is None or request.path != "/":
         return target
     for listener in listeners_of(mesh, server):
-        found = virtual_host(
-            mesh, listener, server if listener.is_tls else None, request.virtual_host
-        )
-        if found and not found.redirects:
-            path = _path_taken(found.routes, request, listener.workload)
+        workload, name = listener.workload, route_name(server, listener.port)
+        domain = domain_index(mesh, workload, name).find(matched_host(request.authority))
+        found = virtual_host(mesh, workload, name, domain) if domain else None
+        if found and not found.require_tls:
+            path = _path_taken(found.routes, request, http_options(mesh, workload))
             return replace(target, url=target.url.removesuffix("/") + path)
     return target
 
@@ -110,24 +115,22 @@ def _is_open(way: Doorway) -> bool:
     return way.rank == 1 and any(named == HTTP_PORT for named, *_ in way.ports)
 
 
-def _path_taken(routes: tuple[Route, ...], request: Request, workload: Workload) -> str:
+def _path_taken(routes: tuple[Route, ...], request: Request, options: HttpOptions) -> str:
     """Return `/` where a route takes it, else the first path that one does."""
     paths = ("/", *filter(None, map(_literal, routes[:MOST_PATHS])))
     for path in dict.fromkeys(paths):
-        asked = Arrival(request=replace(request, path=path), scheme=request.scheme)
-        if any(route.takes(asked, workload) for route in routes):
+        asked = received(replace(request, path=path), options, is_tls=request.scheme == "https")
+        if isinstance(asked, ReceivedRequest) and any(
+            takes(route.match, asked) for route in routes
+        ):
             return path
     return "/"
 
 
 def _literal(route: Route) -> str:
     """Return the path, or its beginning, that a route is for; empty where there is no such."""
-    if route.bound is None:
-        path = route.api_match.path
-        written = path.value if path.type in ("Exact", "PathPrefix") else ""
-    else:
-        uri = route.match.uri
-        written = (uri.exact or uri.prefix or "") if uri else ""
+    match = route.match
+    written = "" if match.comparison is PathComparison.REGEX else match.path
     is_path = written.startswith("/") and written.isascii() and written.isprintable()
     plain = is_path and len(written) < MOST_URL and not set(written) & set(" ?#")
     return written if plain else ""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from istiodoctor.mesh.controlplanes import trusted_proxies
 from istiodoctor.mesh.exposure import PortRoute, port_routes
 from istiodoctor.mesh.frontproxy import Front, fronts_for
 from istiodoctor.mesh.hosts import ANY, HostIndex
@@ -12,7 +11,6 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import plain_hosts_for, tls_hosts_meeting
 from istiodoctor.mesh.serviceports import listening_ports, services_of
-from istiodoctor.mesh.trace.matching import Arrival
 from istiodoctor.mesh.trace.requests import Request, is_address
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState, service_hop
 from istiodoctor.mesh.workloads import Workload
@@ -151,18 +149,6 @@ def _behind(
     inner = next((each for each in port_routes(mesh, workload) if each.target == target), None)
     service = (service_hop(inner.service, _leading(inner)),) if inner else ()
     return Entry(hops=(hop, *service), target=target, is_tls=False, front=front)
-
-
-@question
-def arrival(mesh: Mesh, request: Request, entry: Entry, workload: Workload) -> Arrival:
-    """Return a request as Envoy has it, with the scheme that it takes it to have."""
-    trusted = trusted_proxies(mesh, workload)
-    front = entry.front.sends_x_forwarded_proto if entry.front else ""
-    told = front or request.header(FORWARDED_PROTO) or ""
-    scheme: str | None = "https" if entry.is_tls else "http"
-    if told in ("http", "https") and told != scheme and trusted != 0:
-        scheme = told if trusted else None
-    return Arrival(request=request, scheme=scheme)
 
 
 def _leads(route: PortRoute, port: int) -> bool:

@@ -3,9 +3,17 @@
 Envoy's own matching over the route configuration that istiod would send.
 """
 
-from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager
+from dataclasses import replace
+
+from istiodoctor.mesh.configuration.listener import HttpConnectionManager
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
-from istiodoctor.mesh.configuration.redirects_sent import Sent, sent_by, sent_to_https
+from istiodoctor.mesh.configuration.redirects_sent import (
+    SentRedirect,
+    https_redirect,
+    requires_redirect,
+    sent_redirect,
+)
+from istiodoctor.mesh.configuration.request_line import EarlyAnswer
 from istiodoctor.mesh.configuration.route import (
     DirectResponse,
     Forward,
@@ -27,7 +35,7 @@ from istiodoctor.mesh.trace.answers import (
     routes_are_known,
 )
 from istiodoctor.mesh.trace.cluster_hops import cluster_walk
-from istiodoctor.mesh.trace.entries import Entry
+from istiodoctor.mesh.trace.entries import FORWARDED_PROTO
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.route_text import named, said
@@ -52,11 +60,11 @@ def http_walk(
 
     `told` is the X-Forwarded-Proto that a proxy before the gateway adds.
     """
-    seen = received(request, manager.options, is_tls=is_tls, forwarded_proto=told)
-    if seen.refusal:
-        text = f"Envoy refuses the request: {seen.refusal.text}: {seen.refusal.status}"
-        yield Hop(hop="virtual-host", ref=None, state=BROKEN, text=text, outcome=_ERROR)
-        return Ending(kind=AnswerKind.NONE, status=seen.refusal.status)
+    if told:
+        request = replace(request, headers=(*request.headers, (FORWARDED_PROTO, told)))
+    seen = received(request, manager.options, is_tls=is_tls)
+    if isinstance(seen, EarlyAnswer):
+        return (yield from _answered_early(seen))
     name = manager.route_configuration
     host = matched_host(seen.authority)
     domain = domain_index(mesh, workload, name).find(host)
@@ -72,19 +80,31 @@ def http_walk(
     return (yield from _routed(mesh, found, seen, workload))
 
 
-_ERROR = AnswerOutcome.ERROR
+def _answered_early(answer: EarlyAnswer) -> Walk:
+    """End where Envoy answers before it looks for a route."""
+    text = f"Envoy answers by itself, since {answer.reason}: {answer.status}"
+    if answer.location:
+        yield Hop(hop="virtual-host", ref=None, state=OK, text=text)
+        return Ending(
+            kind=AnswerKind.REDIRECT, status=answer.status, location=answer.location
+        )
+    is_missing = answer.status == NOT_FOUND
+    outcome = AnswerOutcome.NOT_FOUND if is_missing else AnswerOutcome.ERROR
+    yield Hop(hop="virtual-host", ref=None, state=BROKEN, text=text, outcome=outcome)
+    return Ending(kind=AnswerKind.NONE, status=answer.status)
 
 
 def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending | None]:
     """Return the hop of a host that sends plain requests to HTTPS; no ending if it lets pass."""
     ref = host.redirected_by.ref if host.redirected_by else None
-    if seen.scheme is None:
+    redirects = requires_redirect(seen)
+    if redirects is None:
         text = "httpsRedirect: whether Envoy trusts X-Forwarded-Proto was not read"
         return Hop(hop="redirect", ref=ref, state=UNKNOWN, text=text), _DARK
-    if seen.scheme == "https":
+    if not redirects:
         text = "httpsRedirect lets it pass, since it came by HTTPS"
         return Hop(hop="redirect", ref=ref, state=OK, text=text), None
-    sent = sent_to_https(seen)
+    sent = https_redirect(seen)
     text = f"httpsRedirect sends it to {sent.location}: {sent.status}"
     return Hop(hop="redirect", ref=ref, state=OK, text=text), _elsewhere(sent)
 
@@ -92,7 +112,7 @@ def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending
 _DARK = Ending(kind=AnswerKind.UNKNOWN)
 
 
-def _elsewhere(sent: Sent) -> Ending:
+def _elsewhere(sent: SentRedirect) -> Ending:
     return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
 
 
@@ -157,7 +177,7 @@ def _acted(mesh: Mesh, route: Route, seen: ReceivedRequest, workload: Workload) 
 
 def _redirected(route: Route, action: Redirect, seen: ReceivedRequest) -> Walk:
     ref = route.made_by.ref
-    sent = sent_by(action, route.match, seen)
+    sent = sent_redirect(action, route.match, seen)
     if sent is None:
         text = f"{named(route)} redirects by a scheme that is not known"
         return (yield from ends_unknown("route", text, ref))

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from istiodoctor.mesh.configuration.listener import HttpConnectionManager
+from istiodoctor.mesh.configuration.mesh_options import http_options
 from istiodoctor.mesh.controlplanes import mesh_config
 from istiodoctor.mesh.listeners import listeners_of
-from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.merging import Listener, route_name
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.trace.answers import AnswerKind, Ending, http_hops, walked
-from istiodoctor.mesh.trace.matching import Arrival
-from istiodoctor.mesh.trace.requests import requested
+from istiodoctor.mesh.trace.answers import AnswerKind, Ending, walked
+from istiodoctor.mesh.trace.http_hops import http_walk
+from istiodoctor.mesh.trace.requests import Request, requested
 from istiodoctor.mesh.trace.way import BROKEN, Hop
 from istiodoctor.mesh.wire.replies import is_own, leads_to, requests
 from istiodoctor.mesh.workloads import Workload
@@ -106,8 +108,7 @@ def _held(mesh: Mesh, server: Server, seen: HttpObservation) -> _Held | None:
         is_there = listener.port == door.port or door.pod is None
         speaks = (request.scheme == "https") is listener.is_tls
         if listener.workload.owner == door.gateway and is_there and speaks:
-            arrival = Arrival(request=request, scheme=request.scheme)
-            hops, ending = _promised(mesh, listener, server, arrival)
+            hops, ending = _promised(mesh, listener, server, request)
             return _Held(
                 server=server, listener=listener, observation=seen, hops=hops, ending=ending
             )
@@ -115,9 +116,14 @@ def _held(mesh: Mesh, server: Server, seen: HttpObservation) -> _Held | None:
 
 
 def _promised(
-    mesh: Mesh, listener: Listener, server: Server, arrival: Arrival
+    mesh: Mesh, listener: Listener, server: Server, request: Request
 ) -> tuple[tuple[Hop, ...], Ending]:
-    return walked(http_hops(mesh, listener, server if listener.is_tls else None, arrival))
+    manager = HttpConnectionManager(
+        route_configuration=route_name(server, listener.port),
+        options=http_options(mesh, listener.workload),
+    )
+    is_tls = request.scheme == "https"
+    return walked(http_walk(mesh, request, listener.workload, manager, is_tls=is_tls))
 
 
 @question
