@@ -95,8 +95,8 @@ def _on_nodes(service: RegistryService, taken: list[Backend], wanted: Wanted) ->
     covered = wanted.nodes & {each.node for each in near}
     if covered and covered == wanted.nodes:
         return EndpointState(state=ClusterState.OK, ready=len(near))
-    is_known = bool(wanted.nodes) and all(each.labels is not None for each in taken)
-    if is_known and not covered:
+    is_known = all(wanted.nodes) and all(each.labels is not None for each in taken)
+    if wanted.nodes and is_known and not covered:
         reason = (
             f"{service.ref} has internalTrafficPolicy Local and no ready endpoint on the nodes of"
             " the gateway's pods"
