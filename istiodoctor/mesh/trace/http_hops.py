@@ -85,9 +85,7 @@ def _answered_early(answer: EarlyAnswer) -> Walk:
     text = f"Envoy answers by itself, since {answer.reason}: {answer.status}"
     if answer.location:
         yield Hop(hop="virtual-host", ref=None, state=OK, text=text)
-        return Ending(
-            kind=AnswerKind.REDIRECT, status=answer.status, location=answer.location
-        )
+        return Ending(kind=AnswerKind.REDIRECT, status=answer.status, location=answer.location)
     is_missing = answer.status == NOT_FOUND
     outcome = AnswerOutcome.NOT_FOUND if is_missing else AnswerOutcome.ERROR
     yield Hop(hop="virtual-host", ref=None, state=BROKEN, text=text, outcome=outcome)
