@@ -304,6 +304,7 @@ class IngressPath(Fields, frozen=True, kw_only=True):
     """A path of an Ingress rule."""
 
     path: str = ""
+    path_type: str = ""
     backend: IngressBackend = IngressBackend()
 
 

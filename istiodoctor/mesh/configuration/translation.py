@@ -114,7 +114,7 @@ def _route(
         owner=held.owner or source.made_by,
         fault=_fault(rule.fault) if rule.fault else None,
         cors=_cors(rule.cors_policy) if rule.cors_policy else None,
-        unknown_because=source.unknown_because,
+        unknown_because=source.unknown_because or held.unknown_because,
     )
 
 
