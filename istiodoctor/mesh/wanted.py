@@ -12,7 +12,7 @@ from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.upstreamtls import UpstreamTlsQuestions
 from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.model.snapshot import Unread
 from istiodoctor.model.wanted import LogTarget, Wanted
 
@@ -38,19 +38,21 @@ class WantedQuestions(EventQuestions, UpstreamTlsQuestions, ProxyLogQuestions):
         with_logs = Kind.POD_LOG in kinds and bool(log_patterns)
         missing = frozenset(self._missing_names()) if with_secrets else frozenset()
         logs = list(self._log_targets()) if with_logs else []
-        envoys = list(self._envoy_pods()) if Kind.ENVOY in kinds else []
+        envoys = list(self._envoy_pods()) if kinds & OF_ENVOY else []
+        asked = frozenset(envoys[:MOST_ENVOYS])
         return Wanted(
             secrets=frozenset(self._secrets()) if with_secrets else frozenset(),
             secrets_anywhere=missing,
             fallback_namespaces=self._fallback_namespaces() if missing else frozenset(),
             logs=frozenset(logs[:MOST_LOG_TARGETS]),
             log_patterns=log_patterns,
-            envoys=frozenset(envoys[:MOST_ENVOYS]),
+            envoys=asked if Kind.ENVOY in kinds else frozenset(),
+            envoy_configurations=asked if Kind.ENVOY_CONFIGURATION in kinds else frozenset(),
             events=frozenset(islice(self.event_targets(), MOST_EVENT_TARGETS))
             if Kind.EVENT in kinds
             else frozenset(),
             again=frozenset(self._config_maps()) if Kind.CONFIG_MAP in kinds else frozenset(),
-            unasked=frozenset((*_logs_beyond(logs), *_envoys_beyond(envoys))),
+            unasked=frozenset((*_logs_beyond(logs), *_envoys_beyond(envoys, kinds & OF_ENVOY))),
         )
 
     def _secrets(self) -> Iterator[tuple[str, str]]:
@@ -150,7 +152,8 @@ def _logs_beyond(targets: list[LogTarget]) -> Iterator[Unread]:
         yield Unread(kind=Kind.POD_LOG, namespace=each.namespace, name=each.pod, message=words)
 
 
-def _envoys_beyond(pods: list[tuple[str, str]]) -> Iterator[Unread]:
+def _envoys_beyond(pods: list[tuple[str, str]], kinds: frozenset[Kind]) -> Iterator[Unread]:
     words = f"{len(pods)} gateway pods are more than the {MOST_ENVOYS} whose Envoy is asked"
     for namespace, name in pods[MOST_ENVOYS:]:
-        yield Unread(kind=Kind.ENVOY, namespace=namespace, name=name, message=words)
+        for kind in kinds:
+            yield Unread(kind=kind, namespace=namespace, name=name, message=words)
