@@ -16,8 +16,11 @@ OURS = frozenset({"istiodoctor", "istiodoctor_checks"})
 
 @cache
 def named_through(function: Callable[..., Any], wanted: type[T]) -> frozenset[T]:
-    """Return the values of a type that a function names, itself or through those it names."""
-    asking = function.__module__
+    """Return the values of a type that a function names, itself or through those it names.
+
+    Functions of our own packages and of the distribution of the first one are followed, and so
+    is everything that a class defines: which of it is used, its name in the code does not tell.
+    """
     todo = [*_functions(function)]
     seen = set(todo)
     found: set[T] = set()
@@ -25,24 +28,26 @@ def named_through(function: Callable[..., Any], wanted: type[T]) -> frozenset[T]
         for value in named(todo.pop()):
             if isinstance(value, wanted):
                 found.add(value)
-                continue
-            if not _is_followed(value, asking):
-                continue
-            new = [each for each in _functions(value) if each not in seen]
-            seen.update(new)
-            todo += new
+            elif _is_followed(value, function.__module__):
+                new = [each for each in _functions(value) if each not in seen]
+                seen.update(new)
+                todo += new
     return frozenset(found)
 
 
-def _functions(value: Any) -> Iterator[FunctionType]:
-    """Yield the functions that a value stands for: of a class, all that it defines."""
+def _functions(value: Any) -> tuple[FunctionType, ...]:
+    """Return the functions that a value stands for: itself, what it wraps, a class's own."""
     if isinstance(value, FunctionType):
-        yield value
-    elif isinstance(value, type):
-        for each in vars(value).values():
-            yield from _methods(each)
-    elif isinstance(wrapped := getattr(value, "__wrapped__", None), FunctionType):
-        yield wrapped
+        return (value,)
+    if isinstance(value, type):
+        return _defined_by(value)
+    wrapped = getattr(value, "__wrapped__", None)
+    return (wrapped,) if isinstance(wrapped, FunctionType) else ()
+
+
+@cache
+def _defined_by(of: type) -> tuple[FunctionType, ...]:
+    return tuple(each for member in vars(of).values() for each in _methods(member))
 
 
 def _methods(member: Any) -> Iterator[FunctionType]:
@@ -62,7 +67,7 @@ def _is_followed(value: Any, asking: str) -> bool:
     root, own = module.partition(".")[0], asking.partition(".")[0]
     if root in OURS or root == own:
         return True
-    if root in sys.stdlib_module_names:
+    if own in OURS or root in sys.stdlib_module_names:
         return False
     installed = _distributions()
     return not {*installed.get(root, ())}.isdisjoint(installed.get(own, ()))
@@ -70,4 +75,5 @@ def _is_followed(value: Any, asking: str) -> bool:
 
 @cache
 def _distributions() -> Mapping[str, list[str]]:
+    """Return the distributions of each package that is installed."""
     return packages_distributions()

@@ -82,13 +82,18 @@ class Record:
         return any(each.searches for each in self._outside)
 
     @property
-    def undeclared(self) -> frozenset[tuple[str, Kind | Meaning]]:
+    def questions(self) -> frozenset[Asked]:
+        """Every question that was asked, from outside or by another."""
+        return frozenset(asked for _, asked in self._asked)
+
+    @property
+    def undeclared(self) -> frozenset[tuple[Asked, Kind | Meaning]]:
         """Questions with what their answers rest on and nobody could know before."""
         pairs: set[tuple[Asked | None, Kind | Meaning]] = {*self._read, *self._lines}
         for asker, asked in self._asked:
             pairs.update((asker, each) for each in _all_of(asked))
         return frozenset(
-            (asker.name, each) for asker, each in pairs if asker and each not in _all_of(asker)
+            (asker, each) for asker, each in pairs if asker and each not in _all_of(asker)
         )
 
 
@@ -102,7 +107,15 @@ class Mesh:
     `answers`, `memory`, `being_answered` and `record` are for the questions' own machinery.
     """
 
-    __slots__ = ("answers", "being_answered", "facts", "memory", "record", "snapshot")
+    __slots__ = (
+        "answers",
+        "being_answered",
+        "facts",
+        "memory",
+        "record",
+        "snapshot",
+        "undeclared",
+    )
 
     def __init__(self, snapshot: Snapshot, facts: Facts | None = None) -> None:
         """Ask about a snapshot, with the facts that the user gave."""
@@ -115,6 +128,9 @@ class Mesh:
         only a recorded mesh pays for it."""
         self.being_answered: dict[Asked, list[Arguments]] = {}
         self.record: Record | None = None
+        self.undeclared: frozenset[tuple[Asked, Kind | Meaning]] = frozenset()
+        """Of the questions that were answered while there was a record, what it tells of them:
+        remembered, since a remembered answer tells nothing more."""
 
     @property
     def taken_at(self) -> datetime:
@@ -124,6 +140,7 @@ class Mesh:
     def after(self, snapshot: Snapshot, changed: frozenset[Kind]) -> "Mesh":
         """Return the mesh of a later snapshot; answers that the changed kinds leave true stay."""
         later = Mesh(snapshot, self.facts)
+        later.undeclared = self.undeclared
         for asked, answers in self.memory.items():
             if asked.reads.isdisjoint(changed):
                 later.memory[asked] = dict(answers)
@@ -132,12 +149,13 @@ class Mesh:
     @contextmanager
     def recording(self) -> Iterator[Record]:
         """Record what is asked and read, whether or not the answer was remembered."""
-        before = self.record, self.answers
-        self.record, self.answers = Record(), {}
+        record, before = Record(), (self.record, self.answers)
+        self.record, self.answers = record, {}
         try:
-            yield self.record
+            yield record
         finally:
             self.record, self.answers = before
+            self.undeclared |= record.undeclared
 
     def all(self, of: type[R]) -> tuple[R, ...]:
         """Return every object of a type, ordered by namespace and name."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from types import FunctionType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from istiodoctor.mesh.following import named_through
 from istiodoctor.mesh.logs.table import Meaning
@@ -133,21 +134,33 @@ class Question(Generic[P, A]):
         return f"<question {self.__module__}.{self.name}>"
 
 
+@overload
+def question(function: Callable[Concatenate[Mesh, P], A], /) -> Question[P, A]: ...
+@overload
 def question(
     *kinds: Kind,
     logs: Iterable[Meaning] = (),
     searches: bool = False,
     evidence: Iterable[Question[Any, Any]] = (),
     rests_on: Iterable[Question[Any, Any]] = (),
-) -> Callable[[Callable[Concatenate[Mesh, P], A]], Question[P, A]]:
-    """Make a question of a function, and declare what it reads itself.
+) -> Callable[[Callable[Concatenate[Mesh, P], A]], Question[P, A]]: ...
+def question(
+    *kinds: Any,
+    logs: Iterable[Meaning] = (),
+    searches: bool = False,
+    evidence: Iterable[Question[Any, Any]] = (),
+    rests_on: Iterable[Question[Any, Any]] = (),
+) -> Any:
+    """Make a question of a function, and declare what it reads itself, if anything.
 
     What it reads through others follows from the questions that its code names. `evidence` are
     those among them that it can do without: what they rest on shows more where it is read.
     `rests_on` are those that it calls and does not name: through a table, or a partial.
     """
+    if kinds and isinstance(kinds[0], FunctionType):
+        return question()(kinds[0])
 
-    def declare(function: Callable[Concatenate[Mesh, P], A]) -> Question[P, A]:
+    def declare(function: Callable[..., Any]) -> Question[..., Any]:
         return Question(
             function,
             kinds=frozenset(kinds),

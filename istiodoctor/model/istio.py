@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.metadata import Fields, Resource
+from istiodoctor.model.metadata import Condition, Fields, Resource
 
 
 class TlsMode(StrEnum):
@@ -294,17 +294,25 @@ class ClientTls(Fields, frozen=True, kw_only=True):
     insecure_skip_verify: bool | None = None
 
 
+class LoadBalancer(Fields, frozen=True, kw_only=True):
+    """`LoadBalancerSettings`, as far as it decides where endpoints come from."""
+
+    simple: str = ""
+
+
 class PortPolicy(Fields, frozen=True, kw_only=True):
     """One entry of `portLevelSettings`."""
 
     port: PortSelector = PortSelector()
     tls: ClientTls | None = None
+    load_balancer: LoadBalancer | None = None
 
 
 class TrafficPolicy(Fields, frozen=True, kw_only=True):
-    """`TrafficPolicy`, as far as it bears on TLS."""
+    """`TrafficPolicy`, as far as it bears on TLS and on where endpoints come from."""
 
     tls: ClientTls | None = None
+    load_balancer: LoadBalancer | None = None
     port_level_settings: tuple[PortPolicy, ...] = ()
 
 
@@ -348,14 +356,46 @@ class ServiceEntryPort(Fields, frozen=True, kw_only=True):
     target_port: int = 0
 
 
+class WorkloadEntrySpec(Fields, frozen=True, kw_only=True):
+    """`WorkloadEntry.spec`, and an entry of a ServiceEntry's `endpoints`."""
+
+    address: str = ""
+    ports: Mapping[str, int] = msgspec.field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    service_account: str = ""
+
+
+class WorkloadEntryStatus(Fields, frozen=True, kw_only=True):
+    """`WorkloadEntry.status`."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
+class WorkloadEntry(Resource, frozen=True, kw_only=True):
+    """A `networking.istio.io` WorkloadEntry: a workload outside of Kubernetes."""
+
+    KIND: ClassVar[Kind] = Kind.WORKLOAD_ENTRY
+    spec: WorkloadEntrySpec = WorkloadEntrySpec()
+    status: WorkloadEntryStatus = WorkloadEntryStatus()
+
+
+class ServiceEntrySelector(Fields, frozen=True, kw_only=True):
+    """`WorkloadSelector` of a ServiceEntry."""
+
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
 class ServiceEntrySpec(Fields, frozen=True, kw_only=True):
     """`ServiceEntry.spec`."""
 
     hosts: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     ports: tuple[ServiceEntryPort, ...] = ()
     resolution: str = ""
     location: str = ""
     export_to: tuple[str, ...] = ()
+    endpoints: tuple[WorkloadEntrySpec, ...] = ()
+    workload_selector: ServiceEntrySelector | None = None
 
 
 class ServiceEntry(Resource, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace as changed
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import credential
 from istiodoctor.mesh.trace.answers import AnswerKind
 from istiodoctor.mesh.trace.confirming import confirmed, confirming_targets
-from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.journeys import Way, ways
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import Confirmation, HopState
 from istiodoctor.model.credential import CertificateFacts
@@ -87,7 +88,7 @@ def looked(
     """Return the ways of a request, confirmed by these answers; None is no answer at all."""
     snapshot, request = snapshot_of(*(found or objects())), asked(url, **fields)
     mesh = Mesh(snapshot)
-    stored = mesh.credential("istio-system", "cert")
+    stored = credential(mesh, "istio-system", "cert")
     assert stored
     assert stored.leaf
     every = confirming_targets(mesh, request)
@@ -105,7 +106,7 @@ def looked(
         ),
     )
     seen = Mesh(snapshot.plus(reading))
-    return tuple(confirmed(seen, way) for way in seen.ways(request))
+    return tuple(confirmed(seen, way) for way in ways(seen, request))
 
 
 def _reply(target: HttpTarget, answer: dict[str, Any]) -> HttpObservation:
@@ -227,7 +228,7 @@ def test_head_is_sent_as_head():
 
 
 def test_typed_headers_are_sent_but_those_of_a_connection_or_a_body():
-    headers = [("x-canary", "1"), ("content-length", "5"), (":method", "POST"), ("te", "x")]
+    headers = [("x-canary", "1"), ("content-length", "5"), ("upgrade", "h2c"), ("te", "x")]
 
     (found,) = targets(*objects(**INSIDE), headers=headers).http
 
@@ -410,7 +411,7 @@ def test_several_backends_are_not_told_apart_by_one_answer():
 
 def leaf() -> CertificateFacts:
     """Return the certificate that the Secret holds."""
-    found = Mesh(snapshot_of(certificate(HOST, "cert"))).credential("istio-system", "cert")
+    found = credential(Mesh(snapshot_of(certificate(HOST, "cert"))), "istio-system", "cert")
     assert found
     assert found.leaf
     return found.leaf
@@ -467,7 +468,7 @@ def test_a_secret_that_does_not_exist_is_belied_by_the_certificate_that_is_serve
     elsewhere = certificate(HOST, "cert", "shop")
     snapshot = snapshot_of(*found, elsewhere)
     mesh = Mesh(snapshot)
-    stored = mesh.credential("shop", "cert")
+    stored = credential(mesh, "shop", "cert")
     assert stored
     assert stored.leaf
     every = confirming_targets(mesh, asked())
@@ -482,7 +483,7 @@ def test_a_secret_that_does_not_exist_is_belied_by_the_certificate_that_is_serve
     reading = Reading(tls_observations=(shaken,), http_observations=(replied,))
 
     seen = Mesh(snapshot.plus(reading))
-    (way,) = (confirmed(seen, each) for each in seen.ways(asked()))
+    (way,) = (confirmed(seen, each) for each in ways(seen, asked()))
 
     assert hops(way)["certificate"] == (WARNING, NO)
     assert hops(way)["endpoints"] == (OK, YES)
@@ -494,7 +495,7 @@ def test_what_could_not_be_read_is_known_once_it_was_seen():
     every = confirming_targets(Mesh(snapshot), asked())
     replied = _reply(every.http[0], {"status": 200, "from_upstream": True})
     seen = Mesh(snapshot.plus(Reading(http_observations=(replied,))))
-    (way,) = seen.ways(asked())
+    (way,) = ways(seen, asked())
     unread = replace(way.hops[-1], state=UNKNOWN)
 
     found = confirmed(seen, replace(way, hops=(*way.hops[:-1], unread)))

@@ -249,7 +249,7 @@ def test_what_a_question_reads_undeclared_is_told(mesh: Mesh, is_remembered: boo
         rooms.through_a_table(mesh)
         rooms.both(mesh)
 
-    assert record.undeclared == {("careless", POD), ("through_a_table", POD)}
+    assert record.undeclared == {(rooms.careless, POD), (rooms.through_a_table, POD)}
 
 
 def test_log_lines_that_are_asked_for_and_not_declared_are_told(mesh: Mesh):
@@ -265,7 +265,7 @@ def test_log_lines_that_are_asked_for_and_not_declared_are_told(mesh: Mesh):
         rejected(mesh)
         lines(mesh, Meaning.SDS_PUSHED)
 
-    assert record.undeclared == {("rejected", Meaning.SECRET_REJECTED)}
+    assert record.undeclared == {(rejected, Meaning.SECRET_REJECTED)}
     assert record.logs == {Meaning.SDS_PUSHED}
 
 

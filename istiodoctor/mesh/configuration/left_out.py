@@ -13,7 +13,7 @@ class Omission(StrEnum):
     DUPLICATE_HOSTS = "duplicate-hosts"
     """Another TLS server of the port has one of its hosts (model/gateway.go:563)."""
     CONFLICTING_PROTOCOL = "conflicting-protocol"
-    DUPLICATE_ROUTE_NAME = "duplicate-route-name"
+    DUPLICATE_PORT_NAME = "duplicate-port-name"
     """Two HTTPS servers with one port name in one Gateway."""
     PRIVILEGED_PORT = "privileged-port"
     MISSING_TLS = "missing-tls"

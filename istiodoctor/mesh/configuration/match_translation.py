@@ -37,9 +37,7 @@ def route_match(written: HttpMatch | None, semantics: Semantics) -> RouteMatch:
             for name, match in written.query_params.items()
         ),
         metadata=tuple(
-            name
-            for name in (*written.headers, *written.without_headers)
-            if _is_claim(name)
+            name for name in (*written.headers, *written.without_headers) if _is_claim(name)
         ),
     )
 

@@ -149,9 +149,7 @@ def _redirect(written: HttpRedirect, context: RouteContext) -> Redirect | None:
     )
 
 
-def _forward(
-    source: HeldVirtualService, held: HeldHttpRule, cluster_of: ClusterNames
-) -> Forward:
+def _forward(source: HeldVirtualService, held: HeldHttpRule, cluster_of: ClusterNames) -> Forward:
     """Return where a rule sends requests; weights of 0 count for nothing (route.go:684)."""
     rule = held.rule
     only = len(rule.route) == 1
@@ -211,9 +209,7 @@ def _cors(written: CorsPolicy) -> Cors:
     """Return a rule's CORS policy, as far as it decides which preflights Envoy answers."""
     if written.allow_origins is not None:
         origins = tuple(
-            each
-            for match in written.allow_origins
-            if (each := string_matcher(match)) is not None
+            each for match in written.allow_origins if (each := string_matcher(match)) is not None
         )
     else:
         origins = tuple(

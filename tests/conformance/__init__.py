@@ -1,0 +1,1 @@
+"""Answers of real istiod and real Envoy, recorded, and istiodoctor compared with them."""

@@ -1,0 +1,89 @@
+package conformance
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pkg/config"
+	"istio.io/istio/pkg/config/schema/gvk"
+	"istio.io/istio/pkg/config/schema/gvr"
+	"istio.io/istio/pkg/kube/kclient/clienttest"
+)
+
+// bundle is the release of the Gateway API that the scenarios' cluster has. Without the annotation
+// istiod passes over the CRDs that it wants in a certain release, and the fake API server makes
+// them without it (pkg/kube/kclient/crdwatcher.go, minimumVersionFilter).
+const bundle = "v1.6.0"
+
+var gatewayKinds = []schema.GroupVersionResource{
+	gvr.GRPCRoute, gvr.TLSRoute, gvr.TCPRoute, gvr.ListenerSet, gvr.BackendTLSPolicy,
+}
+
+// run starts istiod on a scenario and asks it what it sends to each gateway.
+func run(t *testing.T, scenario *Scenario) (gateways []*Configuration) {
+	server := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
+		Configs:                    scenario.Configs,
+		KubernetesObjects:          scenario.Objects,
+		MeshConfig:                 scenario.Mesh,
+		DisableSecretAuthorization: true,
+	})
+	for _, kind := range gatewayKinds {
+		annotations := map[string]string{"gateway.networking.k8s.io/bundle-version": bundle}
+		clienttest.MakeCRDWithAnnotations(t, server.KubeClient(), kind, annotations)
+	}
+	server.EnsureSynced(t)
+	settle(t, server, scenario.IsDerived)
+	for _, pod := range scenario.Gateways {
+		gateways = append(gateways, configurationOf(server, pod))
+	}
+	return gateways
+}
+
+// settle waits until what controllers derive (Gateways, VirtualServices) changes no more.
+func settle(t *testing.T, server *xds.FakeDiscoveryServer, isDerived bool) {
+	need, pause := 2, 25*time.Millisecond
+	if isDerived {
+		need, pause = 4, 60*time.Millisecond
+	}
+	last, same := derived(server), 0
+	for tries := 0; tries < 200 && same < need; tries++ {
+		time.Sleep(pause)
+		now := derived(server)
+		if now == last {
+			same++
+		} else {
+			same = 0
+		}
+		last = now
+	}
+	server.Discovery.ConfigUpdate(&model.PushRequest{
+		Forced: true,
+		Reason: model.NewReasonStats(model.ConfigUpdate),
+	})
+	server.EnsureSynced(t)
+}
+
+func derived(server *xds.FakeDiscoveryServer) string {
+	var lines []string
+	for _, kind := range []config.GroupVersionKind{
+		gvk.Gateway, gvk.VirtualService, gvk.DestinationRule, gvk.ServiceEntry,
+	} {
+		for _, each := range server.Env().List(kind, "") {
+			spec, _ := config.ToJSON(each.Spec)
+			lines = append(lines, fmt.Sprintf(
+				"%s/%s/%s %s %v", kind.Kind, each.Namespace, each.Name, spec, each.Annotations))
+		}
+	}
+	for _, service := range server.Env().Services() {
+		lines = append(lines, string(service.Hostname))
+	}
+	sort.Strings(lines)
+	return strings.Join(lines, "\n")
+}
