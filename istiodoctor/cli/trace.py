@@ -31,7 +31,7 @@ def trace(
         str,
         typer.Option(
             metavar="FILE",
-            help='Many requests instead of URLs, one a line: {"url": …}, and where needed'
+            help='Many requests instead of URLs, one a line: {"url": ...}, and where needed'
             " id, method, headers, serverName, workload (NAMESPACE/NAME of gateway pods),"
             " sourceNamespace; - for stdin.",
         ),

@@ -18,6 +18,7 @@ EXPLAINS = {
     "service": ("SVC", "GW"),
     "workload": ("SVC", "GW", "OPS"),
     "listener": ("GW", "SVC", "HTTP"),
+    "filter-chain": ("GW", "SNI", "CRED", "GWAPI"),
     "server": ("GW", "SNI", "CRED"),
     "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI"),
     "virtual-host": ("VS", "GWAPI", "GW", "SNI"),

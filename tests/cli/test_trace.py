@@ -75,7 +75,7 @@ def test_a_certificate_is_explained_by_the_sni_whatever_the_host(run: Shell, fil
 def test_an_upgrade_is_two_headers(run: Shell, files: Path):
     text = (files / "healthy.yaml").read_text()
     match = "{upgrade: {exact: websocket}, connection: {exact: Upgrade}}"
-    routed = text.replace("http: [{route: ", f"http: [{{match: [{{headers: {match}}}], route: ")
+    routed = text.replace("  - route:\n", f"  - match: [{{headers: {match}}}]\n    route:\n")
     (run.folder / "healthy.yaml").write_text(routed)
     (run.folder / "roots.pem").write_text((files / "roots.pem").read_text())
 

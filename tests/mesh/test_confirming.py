@@ -235,6 +235,27 @@ def test_typed_headers_are_sent_but_those_of_a_connection_or_a_body():
     assert found.headers == (("x-canary", "1"),)
 
 
+def test_a_host_is_sent_as_written_and_looked_for_by_its_name():
+    written = f"{HOST.upper()}."
+
+    (found,) = targets(*objects(**INSIDE), url=f"https://{written}/a/../b").http
+
+    assert (found.url, found.headers) == (f"https://{HOST}/a/../b", (("host", written),))
+
+
+def test_the_sni_that_is_given_is_the_one_of_handshake_and_request():
+    other = "https://b.example.com/"
+
+    found = targets(*objects(**INSIDE), url=other, server_name=HOST)
+
+    assert {(each.host, each.sni) for each in found.tls} == {(HOST, HOST)}
+    assert {(each.url, each.sni) for each in found.http} == {(other, HOST)}
+
+
+def test_nothing_is_sent_without_an_sni_that_a_client_would_send():
+    assert targets(*objects(**INSIDE), server_name="").http == ()
+
+
 def test_typed_headers_go_where_a_name_leads_only_once_its_certificate_is_good():
     secret = [("authorization", "secret")]
 

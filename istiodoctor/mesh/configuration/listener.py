@@ -46,6 +46,12 @@ class HttpOptions:
     merges_slashes: bool = False
     unescapes_slashes: bool = False
     rejects_escaped_slashes: bool = False
+    redirects_escaped_slashes: bool = False
+    """A path with them is redirected to what it says without them, 307."""
+    rejects_underscores: bool = False
+    """A request with an underscore in the name of a header is 400."""
+    drops_underscores: bool = False
+    """Such a header is dropped."""
     accepts_http10: bool = False
     trusted_hops: int | None = 0
     """`xff_num_trusted_hops`; with 0 Envoy replaces X-Forwarded-Proto. None when not read."""
@@ -71,6 +77,8 @@ class FilterChain:
     """SNI; empty for a chain that takes every connection."""
     application_protocols: tuple[str, ...] = ()
     """ALPN that a client must offer; only chains of AUTO_PASSTHROUGH ask for it."""
+    transport_protocol: str = ""
+    """`tls` or `raw_buffer`; empty for both, as istiod leaves it for gateways."""
     tls: DownstreamTls | None = None
     """None for plain connections, and for TLS that is passed on unread."""
     http: HttpConnectionManager | None = None
@@ -87,7 +95,7 @@ class FilterChain:
     @property
     def takes_everything(self) -> bool:
         """Whether it matches every connection."""
-        return not (self.server_names or self.application_protocols)
+        return not (self.server_names or self.application_protocols or self.transport_protocol)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ MESH = "mesh"
 
 def resolved_host(text: str, namespace: str, domain: str = DOMAIN) -> str:
     """Return the full name of a host; its case is kept, dotted names stay as they are."""
-    if not text or text == "*" or "." in text or _is_address(text):
+    if not text or text == "*" or "." in text or is_address(text):
         return text
     return f"{text}.{namespace}.svc.{domain}"
 
@@ -27,7 +27,8 @@ def resolved_gateway(text: str, namespace: str) -> str:
     return f"{rest.partition('.')[0]}/{name}" if dot else f"{namespace}/{text}"
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

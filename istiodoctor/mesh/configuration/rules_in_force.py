@@ -135,15 +135,6 @@ def rule_in_force(
 
 
 @question(Kind.DESTINATION_RULE)
-def unread_rules(mesh: Mesh, scope: Scope, service: RegistryService) -> str:
-    """Return what was not read and could be a rule of a service; empty where nothing."""
-    for namespace in dict.fromkeys((scope.namespace, service.namespace, scope.root_namespace)):
-        if not mesh.is_complete(Kind.DESTINATION_RULE, namespace):
-            return f"not every DestinationRule in {namespace} was read"
-    return ""
-
-
-@question(Kind.DESTINATION_RULE)
 def rules_of_host(
     mesh: Mesh, settings: RuleSettings, hostname: str
 ) -> tuple[DestinationRule, ...]:

@@ -47,15 +47,36 @@ class Scope:
     limits_service_entries: bool = False
     """Whether `serviceEntryVisibility` may narrow what ServiceEntries are exported to."""
     unread: str = ""
-    """Why the mesh configuration is not known; the defaults stand in for it then."""
+    """Why the mesh configuration or the namespaces it selects are not known; the defaults stand in
+    for it then."""
 
 
-@question(evidence=[control_plane_of, mesh_config, mesh_config_unknown_because])
+@question(Kind.NAMESPACE)
+def _namespaces(mesh: Mesh) -> tuple[Namespace, ...]:
+    return mesh.all(Namespace)
+
+
+@question(Kind.NAMESPACE)
+def _namespaces_are_known(mesh: Mesh) -> bool:
+    return mesh.is_complete(Kind.NAMESPACE)
+
+
+@question(
+    evidence=[
+        control_plane_of,
+        mesh_config,
+        mesh_config_unknown_because,
+        _namespaces,
+        _namespaces_are_known,
+    ]
+)
 def scope_of(mesh: Mesh, workload: Workload) -> Scope:
     """Return what istiod's choice of services for a workload depends on."""
     plane = control_plane_of(mesh, workload)
-    unread = mesh_config_unknown_because(mesh, workload)
     config = mesh_config(mesh, workload) or MeshConfig()
+    unread = mesh_config_unknown_because(mesh, workload)
+    if not unread and config.discovery_selectors and not _namespaces_are_known(mesh):
+        unread = "not every Namespace was read, and the mesh has discoverySelectors"
     return Scope(
         namespace=workload.namespace,
         namespace_is_known=workload.is_known,
@@ -96,11 +117,6 @@ def has_external_name_aliases(plane: ControlPlane | None) -> bool:
     minor = plane.version.minor
     asked = _variable(plane, ALIAS_VARIABLE)
     return minor >= 24 or (minor >= 21 if asked is None else asked)
-
-
-@question(Kind.NAMESPACE)
-def _namespaces(mesh: Mesh) -> tuple[Namespace, ...]:
-    return mesh.all(Namespace)
 
 
 def _hidden_namespaces(mesh: Mesh, selectors: tuple[LabelSelector, ...]) -> frozenset[str]:

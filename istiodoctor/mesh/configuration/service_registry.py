@@ -75,7 +75,23 @@ def destination_cluster_name(
     return f"outbound|{port}|{destination.subset}|{host}"
 
 
-@question(Kind.SERVICE)
+@question(Kind.SERVICE_ENTRY)
+def service_entries_by_host(mesh: Mesh) -> Mapping[str, tuple[ServiceEntry, ...]]:
+    """Return the ServiceEntries by each of their hosts, as these are written."""
+    found: dict[str, list[ServiceEntry]] = defaultdict(list)
+    for entry in mesh.all(ServiceEntry):
+        for host in hosts_of(entry):
+            found[host].append(entry)
+    return {host: tuple(entries) for host, entries in found.items()}
+
+
+@question(Kind.SERVICE_ENTRY)
+def service_entries_are_known(mesh: Mesh) -> bool:
+    """Whether a ServiceEntry that is not here does not exist."""
+    return mesh.is_complete(Kind.SERVICE_ENTRY)
+
+
+@question(Kind.SERVICE, evidence=[service_entries_are_known])
 def unread_service(mesh: Mesh, workload: Workload, hostname: str) -> str:
     """Return what was not read and could be the service of a hostname; empty where nothing."""
     scope = scope_of(mesh, workload)
@@ -85,7 +101,7 @@ def unread_service(mesh: Mesh, workload: Workload, hostname: str) -> str:
     return "" if service_entries_are_known(mesh) else "not every ServiceEntry was read"
 
 
-@question(Kind.SERVICE)
+@question(Kind.SERVICE, evidence=[service_entries_by_host])
 def services_of_hostname(mesh: Mesh, scope: Scope, hostname: str) -> tuple[RegistryService, ...]:
     """Return every service of a hostname that istiod knows, the oldest first."""
     entries = service_entries_by_host(mesh).get(hostname, ())
@@ -112,22 +128,6 @@ def scope_service(mesh: Mesh, scope: Scope, hostname: str) -> RegistryService | 
             seen.append((found, each))
     seen.sort(key=lambda each: each[0])
     return chosen(each for _, each in seen)
-
-
-@question(Kind.SERVICE_ENTRY)
-def service_entries_by_host(mesh: Mesh) -> Mapping[str, tuple[ServiceEntry, ...]]:
-    """Return the ServiceEntries by each of their hosts, as these are written."""
-    found: dict[str, list[ServiceEntry]] = defaultdict(list)
-    for entry in mesh.all(ServiceEntry):
-        for host in hosts_of(entry):
-            found[host].append(entry)
-    return {host: tuple(entries) for host, entries in found.items()}
-
-
-@question(Kind.SERVICE_ENTRY)
-def service_entries_are_known(mesh: Mesh) -> bool:
-    """Whether a ServiceEntry that is not here does not exist."""
-    return mesh.is_complete(Kind.SERVICE_ENTRY)
 
 
 def chosen(services: Iterable[RegistryService]) -> RegistryService | None:

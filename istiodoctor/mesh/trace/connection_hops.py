@@ -207,6 +207,4 @@ def _certificates(mesh: Mesh, server: Server, workload: Workload) -> Iterator[Ho
         own = server.mode is TlsMode.ISTIO_MUTUAL
         text = "Istio's own" if own else "it does not come from a Secret"
         mine = ServedCertificate(namespace=workload.namespace) if own else None
-        yield Hop(
-            hop="certificate", ref=None, state=OK, text=f"{text}{client}", certificate=mine
-        )
+        yield Hop(hop="certificate", ref=None, state=OK, text=f"{text}{client}", certificate=mine)

@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from istiodoctor.mesh.configuration.listener import HttpConnectionManager
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
-from istiodoctor.mesh.configuration.redirects_sent import Sent, sent_by, sent_to_https
+from istiodoctor.mesh.configuration.redirects_sent import (
+    SentRedirect,
+    https_redirect,
+    requires_redirect,
+    sent_redirect,
+)
 from istiodoctor.mesh.configuration.request_line import EarlyAnswer
 from istiodoctor.mesh.configuration.route import (
     DirectResponse,
@@ -92,13 +97,14 @@ def _answered_early(answer: EarlyAnswer) -> Walk:
 def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending | None]:
     """Return the hop of a host that sends plain requests to HTTPS; no ending if it lets pass."""
     ref = host.redirected_by.ref if host.redirected_by else None
-    if seen.scheme is None:
+    redirects = requires_redirect(seen)
+    if redirects is None:
         text = "httpsRedirect: whether Envoy trusts X-Forwarded-Proto was not read"
         return Hop(hop="redirect", ref=ref, state=UNKNOWN, text=text), _DARK
-    if seen.scheme == "https":
+    if not redirects:
         text = "httpsRedirect lets it pass, since it came by HTTPS"
         return Hop(hop="redirect", ref=ref, state=OK, text=text), None
-    sent = sent_to_https(seen)
+    sent = https_redirect(seen)
     text = f"httpsRedirect sends it to {sent.location}: {sent.status}"
     return Hop(hop="redirect", ref=ref, state=OK, text=text), _elsewhere(sent)
 
@@ -106,7 +112,7 @@ def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending
 _DARK = Ending(kind=AnswerKind.UNKNOWN)
 
 
-def _elsewhere(sent: Sent) -> Ending:
+def _elsewhere(sent: SentRedirect) -> Ending:
     return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
 
 
@@ -171,7 +177,7 @@ def _acted(mesh: Mesh, route: Route, seen: ReceivedRequest, workload: Workload) 
 
 def _redirected(route: Route, action: Redirect, seen: ReceivedRequest) -> Walk:
     ref = route.made_by.ref
-    sent = sent_by(action, route.match, seen)
+    sent = sent_redirect(action, route.match, seen)
     if sent is None:
         text = f"{named(route)} redirects by a scheme that is not known"
         return (yield from ends_unknown("route", text, ref))

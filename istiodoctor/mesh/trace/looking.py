@@ -6,15 +6,16 @@ Only GET and HEAD, only hosts that the mesh serves, no header but a client's own
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.configuration.chain_index import chain_index
+from istiodoctor.mesh.configuration.virtual_hosts import domain_index, domains
 from istiodoctor.mesh.exposure import Exposure, exposure
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.listeners import server_for
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.targets.doorways import URL_PORTS, address_ways, door_by_name, is_for_clients
 from istiodoctor.mesh.trace.entries import is_of_service
-from istiodoctor.mesh.trace.journeys import Way, listener_on
+from istiodoctor.mesh.trace.journeys import Way
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.sending import can_be_sent, has_secrets, why_not_sent
 from istiodoctor.mesh.workloads import pod_is_ready
@@ -105,11 +106,13 @@ def server_meant(mesh: Mesh, way: Way) -> Server | None:
     entry, workload = way.entry, way.workload
     if entry is None or workload is None or entry.target is None:
         return None
-    listener = listener_on(mesh, workload, entry.target)
-    if listener is None:
-        return None
-    name = way.request.server_name if listener.is_tls else way.request.virtual_host
-    return server_for(mesh, listener, name)
+    name = way.request.server_name if entry.is_tls else ""
+    chain = chain_index(mesh, workload, entry.target).find(name, is_tls=entry.is_tls)
+    if chain is None or chain.http is None or chain.tls:
+        return chain.server if chain else None
+    routes = chain.http.route_configuration
+    domain = domain_index(mesh, workload, routes).find(way.request.virtual_host)
+    return domains(mesh, workload, routes)[domain].servers[0] if domain else None
 
 
 def _why_not(mesh: Mesh, way: Way, server: Server | None) -> str:
