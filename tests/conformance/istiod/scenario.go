@@ -58,8 +58,15 @@ func (h header) String() string {
 	return h.Kind + "/" + h.Metadata.Namespace + "/" + h.Metadata.Name
 }
 
+// configAnnotation holds ProxyConfig for one pod; its agent sends that to istiod.
+const configAnnotation = "proxy.istio.io/config"
+
 // proxy is the pod as istiod knows a proxy that has connected.
-func (p *Pod) proxy() *model.Proxy {
+func (p *Pod) proxy(defaults *meshconfig.MeshConfig) (*model.Proxy, error) {
+	settings, err := mesh.ApplyProxyConfig(p.Metadata.Annotations[configAnnotation], defaults)
+	if err != nil {
+		return nil, err
+	}
 	return &model.Proxy{
 		Type:            model.Router,
 		ID:              p.Metadata.Name + "." + p.Metadata.Namespace,
@@ -71,8 +78,9 @@ func (p *Pod) proxy() *model.Proxy {
 			Namespace:    p.Metadata.Namespace,
 			IstioVersion: "1.31.0",
 			ClusterID:    "Kubernetes",
+			ProxyConfig:  (*model.NodeMetaProxyConfig)(settings.DefaultConfig),
 		},
-	}
+	}, nil
 }
 
 // parse reads {"objects": [...]}; an object that validation refuses is left out and named.
