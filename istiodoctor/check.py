@@ -1,16 +1,30 @@
 """What a check author imports: `@check` and, beside it, the parts of a finding."""
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.meaning import PATTERNS, Meaning
+from istiodoctor.mesh.question import Question, Reads, reads_of
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 
+DISTRIBUTION = "istiodoctor"
+
 Judge = Callable[[Mesh], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What an index tells of a check, so that its module need not be imported."""
+
+    title: str
+    rests: Reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,26 +36,39 @@ class Check:
     name: str
     """The function's name with dashes: `secret-wrong-namespace`."""
     severity: Severity
-    needs: frozenset[Kind]
-    """What the questions it asks rest on.
-
-    Plans the collection, words a skip and makes the RBAC rules.
-    """
     explains: frozenset[str] = frozenset()
     """Codes that a finding of this check can be the cause of."""
     judge: Judge
     origin: str = ""
     """The distribution it came from; set by the registry."""
-    logs: frozenset[Meaning] = frozenset()
-    """The log lines it reads: nothing else of a log is kept."""
-    evidence: frozenset[Kind] = frozenset()
-    """Kinds that show more where they are read: they illustrate findings, make them surer, or add
-    some that the objects alone do not tell.
-
-    They are collected and granted like `needs`, but a check is not skipped for want of them.
-    """
+    illustrated_by: tuple[Question[..., Any], ...] = ()
+    """Questions it can do without: they illustrate findings, make them surer, or add some that
+    the objects alone do not tell."""
     claims: Claim | None = None
     """What it says that clients meet: Envoy and the wire, once looked at, confirm or belie it."""
+    listed: Listed | None = None
+    """Set where it comes from an index."""
+
+    @property
+    def rests(self) -> Reads:
+        """What the questions that its body names rest on."""
+        return self.listed.rests if self.listed else _rests(self.judge, self.illustrated_by)
+
+    @property
+    def needs(self) -> frozenset[Kind]:
+        """The kinds it cannot do without.
+
+        They plan the collection, word a skip and make the RBAC rules.
+        """
+        return self.rests.kinds
+
+    @property
+    def evidence(self) -> frozenset[Kind]:
+        """Kinds that show more where they are read.
+
+        They are collected and granted like `needs`, but a check is not skipped for want of them.
+        """
+        return self.rests.evidence
 
     @property
     def reads(self) -> frozenset[Kind]:
@@ -49,9 +76,9 @@ class Check:
         return self.needs | self.evidence
 
     @property
-    def documentation(self) -> str:
-        """The docstring: the documentation page, in Markdown."""
-        return inspect.cleandoc(self.judge.__doc__ or "")
+    def logs(self) -> frozenset[Meaning]:
+        """The log lines it reads: nothing else of a log is kept."""
+        return self.rests.logs
 
     @property
     def log_patterns(self) -> tuple[str, ...]:
@@ -59,8 +86,33 @@ class Check:
         return tuple(PATTERNS[meaning] for meaning in sorted(self.logs))
 
     @property
+    def searches(self) -> bool:
+        """Whether it may look for Secrets in every namespace."""
+        return self.rests.searches
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it came with the tool."""
+        return self.origin.partition(" ")[0] == DISTRIBUTION
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """The module and the name of its function."""
+        if isinstance(self.judge, Deferred):
+            return self.judge.module, self.judge.function
+        return self.judge.__module__, self.judge.__name__
+
+    @property
+    def documentation(self) -> str:
+        """The docstring: the documentation page, in Markdown."""
+        judge = self.judge.load() if isinstance(self.judge, Deferred) else self.judge
+        return inspect.cleandoc(judge.__doc__ or "")
+
+    @property
     def title(self) -> str:
         """The first line of the documentation, without its full stop."""
+        if self.listed:
+            return self.listed.title
         return self.documentation.partition("\n")[0].rstrip(".")
 
     @property
@@ -73,27 +125,51 @@ class Check:
         yield from self.judge(mesh)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred:
+    """The judge of a check whose module is imported when it is first needed."""
+
+    module: str
+    function: str
+
+    def __call__(self, mesh: Mesh) -> Iterable[Finding]:
+        """Judge."""
+        return self.load()(mesh)
+
+    def load(self) -> Judge:
+        """Import the module and return the check's own function."""
+        found = getattr(importlib.import_module(self.module), self.function)
+        if not isinstance(found, Check):
+            raise TypeError(f"{self.module}.{self.function} is no check")
+        return found.judge
+
+
+@cache
+def _rests(judge: Judge, illustrated_by: tuple[Question[..., Any], ...]) -> Reads:
+    return reads_of(judge, illustrated_by)
+
+
 def check(
     code: str,
     *,
     severity: Severity,
-    needs: Iterable[Kind],
     explains: Iterable[str] = (),
-    logs: Iterable[Meaning] = (),
-    evidence: Iterable[Kind] = (),
+    evidence: Iterable[Question[..., Any]] = (),
     claims: Claim | None = None,
 ) -> Callable[[Judge], Check]:
-    """Turn a function over the mesh into a Check; nothing is registered, discovery finds it."""
+    """Turn a function over the mesh into a Check; nothing is registered, discovery finds it.
+
+    What it needs follows from the questions that its body names; `evidence` are those among them
+    that it can do without.
+    """
 
     def declare(judge: Judge) -> Check:
         return Check(
             code=code,
             name=judge.__name__.replace("_", "-"),
             severity=severity,
-            needs=frozenset(needs),
             explains=frozenset(explains),
-            logs=frozenset(logs),
-            evidence=frozenset(evidence),
+            illustrated_by=tuple(evidence),
             claims=claims,
             judge=judge,
         )

@@ -13,8 +13,10 @@ from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.targets.probing import probe_targets
 from istiodoctor.mesh.trace.confirming import confirming_targets
 from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.wanted import wanted
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.observation import HttpTarget, TlsTarget
 from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason
@@ -114,7 +116,7 @@ def _probed(
     """Add what the wire shows to what was read."""
     if options.request is not None:
         return _followed(source, collected, kinds, probing, options.request)
-    targets = collected.mesh.probe_targets(options.scope.hosts)
+    targets = probe_targets(collected.mesh, options.scope.hosts)
     return collected.and_seen(look(targets, source, probing), kinds)
 
 
@@ -173,10 +175,10 @@ def collect(
     patterns = tuple(sorted({pattern for each in checks for pattern in each.log_patterns}))
     collected = Collected(snapshot=snapshot, mesh=Mesh(snapshot, facts), done=Wanted())
     for _ in range(MOST_ROUNDS):
-        wanted = collected.mesh.wanted(kinds, patterns).minus(collected.done)
-        if not wanted:
+        more = wanted(collected.mesh, kinds, patterns).minus(collected.done)
+        if not more:
             break
-        collected = collected.plus(source.read(wanted), wanted)
+        collected = collected.plus(source.read(more), more)
     return collected
 
 

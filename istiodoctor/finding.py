@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from istiodoctor.command import Command, fault_of
 from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.wire.testimony import Sighting
 from istiodoctor.model.kind import Kind
@@ -117,19 +118,47 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """A way to mend a finding, as data; rendering quotes."""
+    """A way to mend a finding, as data; rendering quotes.
+
+    Commands are made by the builders of `istiodoctor.command`. Where one of them, or a patch, is
+    for an object that there cannot be, no command is printed at all, and `why` says so.
+    """
 
     title: str
     risk: Risk = Risk.SAFE
     patches: tuple[Patch, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
-    """Each command as an argument list."""
+    """Each command as an argument list.
+
+    A tuple of a check's own is taken too. What was read must then never begin one of its words
+    after the first unless something before it keeps it from being an option: `secret/NAME`,
+    `--selector=VALUE`, or `--`.
+    """
     verify: tuple[str, ...] = ()
     """A command that shows whether it worked."""
     undo: tuple[str, ...] = ()
     """A command, or a sentence as one word, that takes it back."""
     why: str = ""
     """What to know before applying it."""
+
+    withheld: str = ""
+    """Why none of its commands and patches is printed, as a clause; found where it is made."""
+
+    def __post_init__(self) -> None:
+        """Withhold every command where one cannot be: half of a fix may do harm."""
+        made = (*self.commands, self.verify, self.undo)
+        faults = (
+            self.withheld,
+            *(each.withheld for each in made if isinstance(each, Command)),
+            *(fault_of(patch.ref) for patch in self.patches),
+        )
+        if fault := next(filter(None, faults), ""):
+            reason = f"No command is printed: {fault}."
+            why = self.why if reason in self.why else f"{self.why} {reason}".strip()
+            for name in ("commands", "verify", "undo"):
+                object.__setattr__(self, name, ())
+            object.__setattr__(self, "withheld", fault)
+            object.__setattr__(self, "why", why)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,24 +3,26 @@
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
-from istiodoctor.check import Check
+from istiodoctor.check import DISTRIBUTION, Check
 from istiodoctor.finding import Severity
-from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.index import listed
+from istiodoctor.mesh.question import Question
 from istiodoctor.mesh.wire.testimony import Claim
-from istiodoctor.model.kind import Kind
 
 GROUP = "istiodoctor.checks"
-DISTRIBUTION = "istiodoctor"
 CODE = re.compile(r"[A-Z]{2,10}[0-9]{3}")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-FIELDS: Mapping[str, type] = {"needs": Kind, "evidence": Kind, "logs": Meaning, "explains": str}
-"""What the sets that a check declares may hold."""
+FIELDS: Mapping[str, tuple[str, type]] = {
+    "illustrated_by": ("evidence", Question),
+    "explains": ("explains", str),
+}
+"""What the sets that a check declares are called, and what they may hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +46,11 @@ class Registry:
         return {check.code: check for check in self.checks}
 
 
-def discover() -> Registry:
-    """Load every check of every entry point in the group, in the order of their codes.
+def discover(*, by_index: bool = True) -> Registry:
+    """Find every check of every entry point in the group, in the order of their codes.
+
+    Those that come with the tool are taken from their index, where they are not imported before
+    they run; without `by_index` they are loaded as strangers' are.
 
     A plugin that breaks while it loads is reported and costs nobody else's checks. Of two checks
     with one code or name the first stays, and built-ins come first: they cannot be replaced.
@@ -54,7 +59,7 @@ def discover() -> Registry:
     broken: list[BrokenPlugin] = []
     for point in sorted(entry_points(group=GROUP), key=_order):
         origin = _origin(point)
-        for found in _load(point.value, origin):
+        for found in _found(point, origin, by_index=by_index):
             if isinstance(found, BrokenPlugin):
                 broken.append(found)
             elif fault := _fault(found, checks):
@@ -64,9 +69,17 @@ def discover() -> Registry:
     return Registry(checks=tuple(checks[code] for code in sorted(checks)), broken=tuple(broken))
 
 
+def _found(point: EntryPoint, origin: str, *, by_index: bool) -> Iterable[Check | BrokenPlugin]:
+    known = listed(point.value, origin) if by_index and _is_own(point) else None
+    return _load(point.value, origin) if known is None else known
+
+
+def _is_own(point: EntryPoint) -> bool:
+    return point.dist is not None and point.dist.name == DISTRIBUTION
+
+
 def _order(point: EntryPoint) -> tuple[bool, str, str]:
-    own = point.dist is not None and point.dist.name == DISTRIBUTION
-    return not own, point.name, point.value
+    return not _is_own(point), point.name, point.value
 
 
 def _origin(point: EntryPoint) -> str:
@@ -105,7 +118,7 @@ def _fault(check: Check, others: Mapping[str, Check]) -> str:
     if fault := _misdeclared(check):
         return fault
     other = others.get(check.code)
-    if other and other.judge is not check.judge:  # the same again is one imported from elsewhere
+    if other and other.source != check.source:  # the same again is one imported from elsewhere
         return f"its code {check.code} is already that of {other.name}"
     if any(each.name == check.name and each.code != check.code for each in others.values()):
         return f"its name {check.name} is already that of another check"
@@ -120,7 +133,18 @@ def _misdeclared(check: Any) -> str:
         return f"{check.code}: its severity is no Severity"
     if check.claims is not None and not isinstance(check.claims, Claim):
         return f"{check.code}: what it claims is no Claim"
-    for field, kind in FIELDS.items():
+    for field, (name, kind) in FIELDS.items():
         if not all(isinstance(each, kind) for each in getattr(check, field)):
-            return f"{check.code}: its {field} are not all of the type {kind.__name__}"
-    return ""
+            return f"{check.code}: its {name} are not all of the type {kind.__name__}"
+    return _asks_nothing(check)
+
+
+def _asks_nothing(check: Check) -> str:
+    """Say that nothing is known of what a check reads: it would pass without having looked."""
+    if check.listed:
+        return ""
+    try:
+        asked = check.rests.questions
+    except Exception as error:  # a plugin's bug is a result, not a crash
+        return f"{check.code}: what it asks cannot be told: {type(error).__name__}: {error}"
+    return "" if asked else f"{check.code}: its body names no question of the mesh"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from istiodoctor.command import change, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -15,6 +16,12 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh.trace.answers import AnswerKind
+from istiodoctor.mesh.trace.outcomes import (
+    AnswerOutcome,
+    ClusterState,
+    RouteCluster,
+    ServedCertificate,
+)
 from istiodoctor.mesh.trace.way import Confirmation, Hop, HopState
 from istiodoctor.model.kind import kind_of
 from istiodoctor.model.ref import Place, Ref
@@ -24,10 +31,12 @@ __all__ = [
     "SCHEMA_VERSION",
     "Answer",
     "AnswerKind",
+    "AnswerOutcome",
     "BaselineState",
     "CertificateReport",
     "CertificateSource",
     "CheckRun",
+    "ClusterState",
     "ClusterSummary",
     "ComponentVersion",
     "Confidence",
@@ -49,17 +58,22 @@ __all__ = [
     "Ref",
     "Report",
     "Risk",
+    "RouteCluster",
     "ScanError",
     "ScanInfo",
+    "ServedCertificate",
     "Severity",
     "Stop",
     "ToolInfo",
     "Trace",
     "TraceLeg",
     "TraceVerdict",
+    "Traces",
     "UnreadReport",
     "Verdict",
     "api_version",
+    "change",
+    "kubectl",
     "said",
 ]
 
@@ -346,9 +360,14 @@ class Answer:
     kind: AnswerKind
     text: str
     status: int = 0
-    """Of a redirect or a direct response, and what a backend was seen to answer; else 0."""
+    """What Envoy answers by itself, and what a backend was seen to answer; else 0."""
     location: str = ""
-    """Where a redirect sends the client."""
+    """Where a redirect sends the client, be it in circles."""
+    outcome: AnswerOutcome = AnswerOutcome.UNKNOWN
+    clusters: tuple[RouteCluster, ...] = ()
+    """Those that the route sends requests to; none where Envoy answers by itself."""
+    certificate: ServedCertificate | None = None
+    """What the client is shown; None without a handshake, or where it comes from no Secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,6 +420,21 @@ class Trace:
     """In what the request that was sent is not the one that was asked about, for people."""
     error: ScanError | None = None
     """Why nothing could be read."""
+    id: str = ""
+    """What tells it from the others of one run: from the file of requests, or its number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """The ways of many requests through one cluster, in the order in which they were given."""
+
+    tool: ToolInfo
+    scan: ScanInfo
+    traces: tuple[Trace, ...]
+
+    def count(self, verdict: TraceVerdict) -> int:
+        """How many requests end like this."""
+        return sum(each.verdict is verdict for each in self.traces)
 
 
 def said(hop: Hop) -> str:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from istiodoctor.docs import catalogue, stale
+from istiodoctor.docs import catalogue
+from istiodoctor.docs.files import stale
 from istiodoctor.registry import discover
 
 ROOT = Path(__file__).parent.parent
-CHECKS = tuple(each for each in discover().checks if each.origin.startswith("istiodoctor "))
+CHECKS = tuple(each for each in discover(by_index=False).checks if each.is_built_in)
 CODES = {check.code for check in CHECKS}
 MODES = catalogue(ROOT)
 

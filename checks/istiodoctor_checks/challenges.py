@@ -7,9 +7,9 @@ from istiodoctor.finding import Evidence, EvidenceKind, Fix, Patch, PatchType, R
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.redirects import ACME_PREFIX, PlainHost, RedirectKind
-from istiodoctor.mesh.routing import BoundRule
+from istiodoctor.mesh.routing import BoundRule, http_rules, routes_for
 from istiodoctor.mesh.servers import ANY_NAMESPACE, Server
-from istiodoctor.mesh.wire.challenges import ChallengeReply, ChallengeReplyKind
+from istiodoctor.mesh.wire.challenges import ChallengeReply, ChallengeReplyKind, challenge_replies
 from istiodoctor.model.kind import ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import get, json_patch
@@ -27,7 +27,7 @@ SHOWN = 3
 def replies_of(mesh: Mesh, host: str, kind: ChallengeReplyKind) -> tuple[ChallengeReply, ...]:
     """Return the answers of a kind to requests for challenges of a host."""
     return tuple(
-        each for each in mesh.challenge_replies().get(host.lower(), ()) if each.kind is kind
+        each for each in challenge_replies(mesh).get(host.lower(), ()) if each.kind is kind
     )
 
 
@@ -52,8 +52,8 @@ def exempt_challenges(mesh: Mesh, plain: PlainHost) -> tuple[Fix, ...]:
         return (_redirect_by_route(next(found, plain.server)), DNS)
     rules = (
         bound
-        for source in mesh.routes_for(plain.server, plain.host)
-        for bound in mesh.http_rules(source)
+        for source in routes_for(mesh, plain.server, plain.host)
+        for bound in http_rules(mesh, source)
         if bound.place == plain.place
     )
     return (*(_narrow(rule) for rule in rules), DNS)

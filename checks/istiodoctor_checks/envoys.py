@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from istiodoctor.command import istioctl, kubectl, proxy
 from istiodoctor.finding import Fix
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
@@ -21,10 +22,8 @@ def look_at_log(pod: Ref) -> Fix:
     """See in a gateway's log what it refused, and whether it hears from istiod."""
     return Fix(
         title="See in the gateway's log what Envoy refused, and whether it hears from istiod",
-        commands=(
-            ("kubectl", "logs", pod.name, "-n", pod.namespace, "-c", "istio-proxy", "--since=24h"),
-        ),
-        verify=("istioctl", "proxy-config", "secret", pod.name, "-n", pod.namespace),
+        commands=(kubectl("logs", pod, "-c", "istio-proxy", "--since=24h"),),
+        verify=istioctl("proxy-config", "secret", proxy(pod)),
         why=(
             "A line with `Secret rejected` names what is wrong with the Secret; a closed"
             " StreamAggregatedResources says that istiod is out of reach."

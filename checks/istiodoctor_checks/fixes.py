@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+from istiodoctor.command import Command, Fixed, change, kubectl, name_of
 from istiodoctor.finding import Fix, Patch, PatchType, Risk
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential
-from istiodoctor.model.kind import APPS, Kind
+from istiodoctor.model.kind import APPS, CORE, Kind
 from istiodoctor.model.ref import Place, Ref
 
 FETCHED_ANEW = "New pods fetch everything from istiod; those that cannot do not become ready."
@@ -67,80 +68,70 @@ def create(
         risk=risk,
         patches=(Patch(ref=ref, type=PatchType.CREATE, body=body),),
         verify=get(ref),
-        undo=("kubectl", "delete", ref.resource, ref.name, *_namespaced(ref)),
+        undo=kubectl("delete", ref),
         why=why,
     )
 
 
 def create_tls_secret(namespace: str, name: str, title: str) -> Fix:
     """Create a server certificate Secret from files that the user has."""
+    secret = Ref(CORE, "Secret", namespace, name)
     return Fix(
         title=title,
-        commands=(
-            (
-                "kubectl", "create", "secret", "tls", name, "-n", namespace,
-                "--cert=fullchain.pem", "--key=privkey.pem",
-            ),
-        ),
-        verify=("kubectl", "get", "secret", name, "-n", namespace),
-        undo=("kubectl", "delete", "secret", name, "-n", namespace),
+        commands=(make_tls_secret(secret),),
+        verify=kubectl("get", secret),
+        undo=kubectl("delete", secret),
         why=SECRET_WHY,
-    )  # fmt: skip
+    )
+
+
+def make_tls_secret(secret: Ref) -> Command:
+    """Return the command that makes a server certificate Secret from files."""
+    files: tuple[Fixed, ...] = ("--cert=fullchain.pem", "--key=privkey.pem")
+    return kubectl("create", "secret", "tls", name_of(secret), *files)
 
 
 def create_and_name_secret(place: Place, namespace: str, name: str, title: str) -> Fix:
     """Create a server certificate Secret, then name it in a field that names another now."""
-    created = create_tls_secret(namespace, name, title)
+    secret = Ref(CORE, "Secret", namespace, name)
     patch = [{"op": "replace", "path": place.path, "value": name}]
     return Fix(
         title=title,
         commands=(
-            *created.commands,
-            (
-                "kubectl", "patch", place.ref.resource, place.ref.name, *_namespaced(place.ref),
-                "--type=json", "-p", json.dumps(patch),
-            ),
+            make_tls_secret(secret),
+            kubectl("patch", place.ref, "--type=json", change(json.dumps(patch))),
         ),
         verify=get(place.ref),
-        undo=created.undo,
+        undo=kubectl("delete", secret),
         why=SECRET_WHY,
-    )  # fmt: skip
+    )
 
 
 def replace_tls_secret(credential: Credential, title: str) -> Fix:
     """Make a server certificate Secret again from files; the type of a Secret cannot change."""
-    made = create_tls_secret(credential.namespace, credential.name, title)
+    secret = credential.ref
     writers = credential.owners or credential.managers
     warning = f" {', '.join(writers)} writes this Secret: change it there." if writers else ""
     return Fix(
         title=title,
-        commands=(
-            ("kubectl", "delete", "secret", credential.name, "-n", credential.namespace),
-            *made.commands,
-        ),
-        verify=made.verify,
+        commands=(kubectl("delete", secret), make_tls_secret(secret)),
+        verify=kubectl("get", secret),
         why=SECRET_WHY + warning,
     )
 
 
-def get(ref: Ref) -> tuple[str, ...]:
+def get(ref: Ref) -> Command:
     """Return the command that shows an object."""
-    return ("kubectl", "get", ref.resource, ref.name, *_namespaced(ref), "-o", "yaml")
-
-
-def _namespaced(ref: Ref) -> tuple[str, ...]:
-    return ("-n", ref.namespace) if ref.namespace else ()
+    return kubectl("get", ref, "-o", "yaml")
 
 
 def restart(workload: Workload, *, once: str = "", why: str) -> Fix:
     """Make the pods of a gateway anew; `once` says what must be known before."""
     owner = workload.owner
-    target = f"{owner.resource}/{owner.name}"
-    command = ("kubectl", "rollout", "restart", target, "-n", owner.namespace)
     return Fix(
         title=f"Restart {workload}{f', {once}' if once else ''}",
         risk=Risk.RESTARTS_TRAFFIC,
-        commands=(command,) if owner.group == APPS else (),
+        commands=(kubectl("rollout", "restart", owner),) if owner.group == APPS else (),
         why=why,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from istiodoctor.finding import Evidence, EvidenceKind
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.events import telling
+from istiodoctor.mesh.events import events_of, telling
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.model.kubernetes import Event
 from istiodoctor.model.ref import Ref
@@ -17,7 +17,7 @@ def happened(mesh: Mesh, refs: Iterable[Ref]) -> tuple[Evidence, ...]:
     found = (
         Evidence(text=f"{ref}: {_words(event)}", kind=EvidenceKind.EVENT, ref=ref, at=event.seen)
         for ref in dict.fromkeys(refs)
-        for event in telling(mesh.events_of(ref))
+        for event in telling(events_of(mesh, ref))
     )
     return tuple(found)[:MOST_EVENTS]
 

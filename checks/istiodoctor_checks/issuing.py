@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from istiodoctor.command import cmctl, name_after_options
 from istiodoctor.finding import Evidence, Fix, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.events import layer_refs
@@ -78,7 +79,7 @@ def try_again(certificate: Certificate, title: str, *, why: str = "") -> Fix:
     return Fix(
         title=title,
         risk=Risk.NEEDS_ISSUANCE,
-        commands=(("cmctl", "renew", certificate.name, "-n", certificate.namespace),),
+        commands=(cmctl("renew", name_after_options(certificate.ref)),),
         verify=get(certificate.ref),
         why=why,
     )

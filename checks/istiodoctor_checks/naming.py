@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from istiodoctor.finding import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.coverage import ServedCertificate, UncoveredHost
+from istiodoctor.mesh.misplaced import credentials_for
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get, json_patch, set_field
@@ -40,7 +41,7 @@ def serve_another(
     servers = dict.fromkeys(each.server for each in missed)
     uses = {use.server: use for use in served.uses if use.reference.text == use.name}
     better = {
-        server: mesh.credentials_for(use.namespace, server.names)[:1]
+        server: credentials_for(mesh, use.namespace, server.names)[:1]
         for server in servers
         if (use := uses.get(server))
     }

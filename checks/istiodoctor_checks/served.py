@@ -1,15 +1,25 @@
 """What findings about a served certificate have in common."""
 
-import shlex
 from collections.abc import Iterable
 
+from istiodoctor.command import (
+    Command,
+    Fixed,
+    cmctl,
+    from_file,
+    kubectl,
+    name_after_options,
+    name_of,
+    piped,
+)
 from istiodoctor.finding import Fix, Risk
 from istiodoctor.mesh.credentials import CredentialUse
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
-from istiodoctor.model.ref import Place
+from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import get
 
+SHOWN: tuple[Fixed, ...] = ("--dry-run=client", "-o", "yaml")
 OTHER_WRITERS = frozenset({"ExternalSecret", "SealedSecret", "VaultStaticSecret"})
 
 
@@ -46,7 +56,7 @@ def renew(certificate: Certificate, title: str, *, why: str = "") -> Fix:
     return Fix(
         title=title,
         risk=Risk.NEEDS_ISSUANCE,
-        commands=(("cmctl", "renew", certificate.name, "-n", certificate.namespace),),
+        commands=(cmctl("renew", name_after_options(certificate.ref)),),
         verify=get(certificate.ref),
         why=why or "cmctl is cert-manager's own command line tool.",
     )
@@ -56,21 +66,22 @@ def replace_secret(credential: Credential, title: str, *, why: str = "") -> Fix:
     """Replace certificate and key of a Secret, under the keys that it has, from files."""
     pair = credential.pair
     names = (pair.certificate_key, pair.private_key_key) if pair else ("tls.crt", "tls.key")
-    kind = "tls" if names[0] == "tls.crt" else "generic"
-    files = (
-        ("--cert=fullchain.pem", "--key=privkey.pem")
-        if kind == "tls"
-        else (f"--from-file={names[0]}=fullchain.pem", f"--from-file={names[1]}=privkey.pem")
-    )
-    make = shlex.join(
-        ("kubectl", "create", "secret", kind, credential.name, "-n", credential.namespace, *files)
-    )
     return Fix(
         title=title,
-        commands=(("sh", "-c", f"{make} --dry-run=client -o yaml | kubectl apply -f -"),),
-        verify=("kubectl", "get", "secret", credential.name, "-n", credential.namespace),
+        commands=(piped(_made_again(credential.ref, names), kubectl("apply", "-f", "-")),),
+        verify=kubectl("get", credential.ref),
         why=" ".join(filter(None, (why, _files_needed(credential)))),
     )
+
+
+def _made_again(secret: Ref, keys: tuple[str, str]) -> Command:
+    """Print a Secret with certificate and key from files under these keys."""
+    name = name_of(secret)
+    if keys[0] == "tls.crt":
+        files: tuple[Fixed, ...] = ("--cert=fullchain.pem", "--key=privkey.pem")
+        return kubectl("create", "secret", "tls", name, *files, *SHOWN)
+    certificate, key = from_file(keys[0], "fullchain.pem"), from_file(keys[1], "privkey.pem")
+    return kubectl("create", "secret", "generic", name, certificate, key, *SHOWN)
 
 
 def mend(

@@ -12,7 +12,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(?:\d{1,6}[smhd])+")
 _LONGEST = timedelta(days=3650)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER = re.compile(r"(:authority|[!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
@@ -34,13 +34,18 @@ class ScanArguments(SourceArguments):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceArguments(SourceArguments):
-    """The URL and options of `trace`, as typed."""
+    """The URLs and options of `trace`, as typed."""
 
-    url: str
+    urls: tuple[str, ...]
+    requests: str
+    """A file of requests instead of URLs; empty for none."""
     method: str
     headers: tuple[str, ...]
+    server_name: str | None
+    upgrade: str
     source_namespace: str
     probe: bool
+    strict: bool
     outputs: tuple[str, ...]
 
 

@@ -34,6 +34,6 @@ def checks(
         typer.echo(msgspec.json.format(msgspec.json.encode({"checks": rows})).decode())
         return
     for check in found:
-        foreign = "" if check.origin.startswith("istiodoctor ") else f"  [{check.origin}]"
+        foreign = "" if check.is_built_in else f"  [{check.origin}]"
         typer.echo(f"{check.code:<9} {check.severity:<9} {check.name}{foreign}")
     typer.echo(f"{len(found)} checks; 'istiodoctor explain CODE' tells about one.")

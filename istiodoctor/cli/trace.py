@@ -1,4 +1,4 @@
-"""`istiodoctor trace URL`: the way of one request, hop by hop."""
+"""`istiodoctor trace URL…`: the way of one request, hop by hop, or of many."""
 
 from typing import Annotated
 
@@ -23,12 +23,36 @@ from istiodoctor.cli.sources import (
 
 
 def trace(
-    url: Annotated[str, typer.Argument(help="What a client asks for: https://shop.example.com/.")],
+    url: Annotated[
+        list[str] | None,
+        typer.Argument(help="What a client asks for: https://shop.example.com/; one or several."),
+    ] = None,
+    requests: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help='Many requests instead of URLs, one a line: {"url": ...}, and where needed'
+            " id, method, headers, serverName, workload (NAMESPACE/NAME of gateway pods),"
+            " sourceNamespace; - for stdin.",
+        ),
+    ] = "",
     method: Annotated[str, typer.Option("--method", "-X", help="The request's method.")] = "GET",
     header: Annotated[
         list[str] | None,
         typer.Option("--header", "-H", help="A header of the request, NAME=VALUE; repeatable."),
     ] = None,
+    sni: Annotated[
+        str | None,
+        typer.Option(
+            "--sni",
+            metavar="NAME",
+            help="The SNI to send instead of the URL's host; '' for none.",
+        ),
+    ] = None,
+    upgrade: Annotated[
+        str,
+        typer.Option(metavar="PROTOCOL", help="Ask for another protocol, such as websocket."),
+    ] = "",
     source_namespace: Annotated[
         str,
         typer.Option(
@@ -56,22 +80,30 @@ def trace(
     secret_inventory: SecretInventoryOption = False,
     trust_anchors: TrustAnchorsOption = None,
     config: ConfigOption = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit 4 where the answer to one of many is not known."),
+    ] = False,
     output: Annotated[
         list[str] | None,
         typer.Option("--output", "-o", help="terminal or json, each with =FILE to write a file."),
     ] = None,
 ) -> int:
-    """Follow one request from the load balancer to its backend, and say where it stops.
+    """Follow a request from the load balancer to its backend, and say where it stops.
 
     Exit status: 0 it is answered, 1 it stops somewhere, 2 wrong usage, 3 nothing could be read, 4
-    something on the way could not be read.
+    something on the way could not be read. Of many: 1 one of them stops, 4 with --strict only.
     """
     arguments = TraceArguments(
-        url=url,
+        urls=tuple(url or ()),
+        requests=requests,
         method=method,
         headers=tuple(header or ()),
+        server_name=sni,
+        upgrade=upgrade,
         source_namespace=source_namespace,
         probe=probe,
+        strict=strict,
         files=tuple(file or ()),
         demo=demo,
         contexts=tuple(context or ()),

@@ -1,25 +1,30 @@
-"""From a URL to a trace and an exit status."""
+"""From URLs, or a file of requests, to traces and an exit status."""
 
 import gc
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from istiodoctor import __version__
 from istiodoctor.check import Check
-from istiodoctor.cli.arguments import TraceArguments, header, namespace, outputs
+from istiodoctor.cli.arguments import TraceArguments, outputs
 from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.facts import facts
 from istiodoctor.cli.opening import Opener, sources
-from istiodoctor.cli.output import refuse_unwritable, write_each
+from istiodoctor.cli.output import Targets, refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
+from istiodoctor.cli.requests import STANDARD_INPUT, Asked, listed, typed
 from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing
 from istiodoctor.cli.selection import declined, registry
 from istiodoctor.cli.sources import refuse_contradictions
-from istiodoctor.diagnosis.tracing import trace
+from istiodoctor.diagnosis import Judgement
+from istiodoctor.diagnosis.tracing import trace, traces
 from istiodoctor.engine import Options, judged
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.renderers import TRACE_RENDERERS
-from istiodoctor.report import ScanError, ScanInfo, ToolInfo, Trace, TraceVerdict
+from istiodoctor.renderers import TRACE_RENDERERS, TRACES_RENDERERS
+from istiodoctor.report import ScanError, ScanInfo, ToolInfo, Trace, Traces, TraceVerdict
 from istiodoctor.sources.source import SourceError
+
+Result = TypeVar("Result")
 
 _EXITS = {
     TraceVerdict.ANSWERED: Exit.OK,
@@ -29,16 +34,83 @@ _EXITS = {
 
 
 def run(arguments: TraceArguments) -> Exit:
-    """Trace the request on what the arguments name and write the outputs."""
+    """Trace the requests on what the arguments name and write the outputs."""
     gc.disable()  # as a scan does
+    _refuse_contradictions(arguments)
+    asked = _asked(arguments)
+    targets = outputs(arguments.outputs, tuple(TRACE_RENDERERS))
+    refuse_unwritable(targets)
+    if arguments.requests or len(asked) > 1:
+        return _many(arguments, asked, targets)
+    return _one(arguments, asked[0], targets)
+
+
+def _one(arguments: TraceArguments, asked: Asked, targets: Targets) -> Exit:
+    _, request = asked
+    found = _followed(
+        arguments,
+        asked,
+        lambda judgement: trace(judgement, request),
+        lambda tool, scan, error: _unread(("", request), tool, scan, error),
+    )
+    write_each(targets, lambda output, display: TRACE_RENDERERS[output](found, display))
+    return Exit.NOTHING_SCANNED if found.error else _EXITS[found.verdict]
+
+
+def _many(arguments: TraceArguments, asked: tuple[Asked, ...], targets: Targets) -> Exit:
+    found = _followed(
+        arguments,
+        None,
+        lambda judgement: traces(judgement, asked),
+        lambda tool, scan, error: Traces(
+            tool=tool,
+            scan=scan,
+            traces=tuple(_unread(each, tool, scan, error) for each in asked),
+        ),
+    )
+    write_each(targets, lambda output, display: TRACES_RENDERERS[output](found, display))
+    if found.traces[0].error:
+        return Exit.NOTHING_SCANNED
+    if found.count(TraceVerdict.STOPPED):
+        return Exit.PROBLEMS
+    is_unknown = arguments.strict and found.count(TraceVerdict.UNKNOWN)
+    return Exit.INCOMPLETE if is_unknown else Exit.OK
+
+
+def _refuse_contradictions(arguments: TraceArguments) -> None:
+    """Raise UsageError for options that exclude each other."""
     refuse_contradictions(arguments)
     if len(arguments.contexts) > 1:
         raise UsageError("trace follows a request through one cluster: name one --context")
     if arguments.namespaces and not arguments.only_namespaces:
         raise UsageError("-n goes with --only-namespaces here: a request has no namespace")
-    request = _request(arguments)
-    targets = outputs(arguments.outputs, tuple(TRACE_RENDERERS))
-    refuse_unwritable(targets)
+    if bool(arguments.urls) is bool(arguments.requests):
+        raise UsageError("name a URL, several, or a file of requests with --requests")
+    if arguments.probe and (arguments.requests or len(arguments.urls) > 1):
+        raise UsageError("--probe sends one request along its way: name one URL")
+    own = (arguments.headers, arguments.server_name is not None, arguments.upgrade)
+    if arguments.requests and (any(own) or arguments.method != "GET"):
+        raise UsageError("each line of --requests says its own method, headers and SNI")
+    if arguments.requests == STANDARD_INPUT and STANDARD_INPUT in arguments.files:
+        raise UsageError("standard input is either the requests or the manifests")
+
+
+def _asked(arguments: TraceArguments) -> tuple[Asked, ...]:
+    if arguments.requests:
+        return listed(arguments.requests, arguments.source_namespace)
+    return typed(arguments)
+
+
+def _followed(
+    arguments: TraceArguments,
+    asked: Asked | None,
+    follow: Callable[[Judgement], Result],
+    give_up: Callable[[ToolInfo, ScanInfo, ScanError], Result],
+) -> Result:
+    """Follow requests on one source; what cannot be read is a result too.
+
+    `asked` is the one request that is looked at on the wire, if any is.
+    """
     # All checks run, whatever a scan leaves out: any of them may say why the request stops.
     checks = registry().checks
     config = configuration(arguments)
@@ -47,43 +119,35 @@ def run(arguments: TraceArguments) -> Exit:
         facts=facts(config, arguments.trust_anchors),
         declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
         probing=probing(arguments),
-        request=request,
+        request=asked[1] if asked else None,
     )
     name, open_ = next(iter(sources(arguments)))
-    found = _traced(name, open_, checks, options, request)
-    write_each(targets, lambda output, display: TRACE_RENDERERS[output](found, display))
-    return Exit.NOTHING_SCANNED if found.error else _EXITS[found.verdict]
-
-
-def _request(arguments: TraceArguments) -> Request:
-    source_namespace = arguments.source_namespace
     try:
-        return Request.of_url(
-            arguments.url,
-            method=arguments.method,
-            headers=tuple(map(header, arguments.headers)),
-            source_namespace=namespace(source_namespace) if source_namespace else "",
-        )
-    except ValueError as error:
-        raise UsageError(f"{arguments.url!r} cannot be traced: {error}") from None
-
-
-def _traced(
-    name: str, open_: Opener, checks: tuple[Check, ...], options: Options, request: Request
-) -> Trace:
-    """Trace on one source; what cannot be read is a result too, unless it was named wrongly."""
-    try:
-        with watching() as progress:
-            return trace(judged(open_(progress), checks, options), request)
+        return follow(_judged(open_, checks, options))
     except SourceError as error:
         if error.kind in WRONG_USAGE:
             raise UsageError(error.message) from None
         complain(error.message)
-        return Trace(
-            url=request.url,
-            method=request.method,
-            tool=ToolInfo(name="istiodoctor", version=__version__, checks=len(checks)),
-            scan=ScanInfo(taken_at=datetime.now(UTC), duration_seconds=0.0, source=name),
-            verdict=TraceVerdict.UNKNOWN,
-            error=ScanError(kind=str(error.kind), message=error.message),
+        return give_up(
+            ToolInfo(name="istiodoctor", version=__version__, checks=len(checks)),
+            ScanInfo(taken_at=datetime.now(UTC), duration_seconds=0.0, source=name),
+            ScanError(kind=str(error.kind), message=error.message),
         )
+
+
+def _judged(open_: Opener, checks: tuple[Check, ...], options: Options) -> Judgement:
+    with watching() as progress:
+        return judged(open_(progress), checks, options)
+
+
+def _unread(asked: Asked, tool: ToolInfo, scan: ScanInfo, error: ScanError) -> Trace:
+    name, request = asked
+    return Trace(
+        id=name,
+        url=request.url,
+        method=request.method,
+        tool=tool,
+        scan=scan,
+        verdict=TraceVerdict.UNKNOWN,
+        error=error,
+    )

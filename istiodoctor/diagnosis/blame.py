@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from istiodoctor.finding import Confidence, Severity
-from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.trace.answers import STOPPED
 from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import Hop, HopState
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import Diagnosis, Problem
@@ -17,6 +18,7 @@ EXPLAINS = {
     "service": ("SVC", "GW"),
     "workload": ("SVC", "GW", "OPS"),
     "listener": ("GW", "SVC", "HTTP"),
+    "filter-chain": ("GW", "SNI", "CRED", "GWAPI"),
     "server": ("GW", "SNI", "CRED"),
     "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI"),
     "virtual-host": ("VS", "GWAPI", "GW", "SNI"),
@@ -38,16 +40,43 @@ BREAKS = {
     "backend": ("DR", "SNI007"),
 }
 """Critical findings that break a hop which the objects alone let pass: codes or families."""
+BY_SERVER_NAME = frozenset({"filter-chain", "server", "certificate"})
+"""Hops that the SNI decides, whatever Host says."""
+Found = tuple[Problem, Diagnosis]
+"""A finding, and the problem that explains it."""
 
 
-def blamed(way: Way, problems: Iterable[Problem]) -> Way:
+class Findings:
+    """What the checks found, by host: asked for every hop of every request."""
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        """Index the findings of problems, which are in the order of their rank."""
+        self._about: dict[str, tuple[Found, ...]] = {}
+        self._index: HostIndex[tuple[int, Found]] = HostIndex()
+        number = 0
+        for problem in problems:
+            for diagnosis in (problem.cause, *problem.symptoms):
+                number += 1
+                for host in diagnosis.hosts:
+                    self._index.add(host, (number, (problem, diagnosis)))
+
+    def about(self, request: Request, hop: Hop) -> tuple[Found, ...]:
+        """Return the findings about a request's host at a hop, in the order of their problems."""
+        by_name = hop.hop in BY_SERVER_NAME
+        host = request.served_name if by_name else request.virtual_host
+        if host not in self._about:
+            met = dict(self._index.meeting(host))
+            self._about[host] = tuple(met[number] for number in sorted(met))
+        return self._about[host]
+
+
+def blamed(way: Way, findings: Findings) -> Way:
     """Return a way with what the checks know beyond its hops: it stops at the first such hop."""
-    host = way.request.virtual_host
-    every = tuple(problems)
     for index, hop in enumerate(way.hops):
         if hop.state is HopState.BROKEN:
             break
-        found = next(_breaking(hop, way.hops, host, every), None)
+        about = findings.about(way.request, hop)
+        found = next(_breaking(hop, way.hops, about), None)
         if found:
             problem, diagnosis = found
             text = f"{hop.text}, but: {diagnosis.title or diagnosis.name}"
@@ -56,15 +85,13 @@ def blamed(way: Way, problems: Iterable[Problem]) -> Way:
     return way
 
 
-def _breaking(
-    hop: Hop, hops: tuple[Hop, ...], host: str, problems: tuple[Problem, ...]
-) -> Iterator[tuple[Problem, Diagnosis]]:
+def _breaking(hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...]) -> Iterator[Found]:
     codes = BREAKS.get(hop.hop)
     if not (codes and hop.ref):
         return
     # A Gateway has other certificates too, a route no other destinations than those on its way.
     refs = frozenset({hop.ref}) if hop.hop == "certificate" else _concerned(hop, hops)
-    for problem, diagnosis in _about(host, problems):
+    for problem, diagnosis in about:
         if (
             diagnosis.own_severity is Severity.CRITICAL
             and diagnosis.confidence is not Confidence.SUSPECTED
@@ -74,18 +101,18 @@ def _breaking(
             yield problem, diagnosis
 
 
-def code_for(hop: Hop, way: Way, problems: Iterable[Problem]) -> str:
+def code_for(hop: Hop, way: Way, findings: Findings) -> str:
     """Return the code of the problem that explains a broken hop; empty where none does.
 
     It has a finding about the host and the object of the hop; where the hop has no object, a
     grave one about the host. Of several the one of the likeliest family, then the worst.
     """
-    problems = tuple(problems)
+    about = findings.about(way.request, hop)
     families = EXPLAINS.get(hop.hop, ())
     refs = _concerned(hop, way.hops)
     found = [
         (families.index(family), problem.rank, problem.cause.code)
-        for problem, diagnosis in _about(way.request.virtual_host, problems)
+        for problem, diagnosis in about
         for family in (diagnosis.code, diagnosis.code.rstrip("0123456789"))
         if family in families
         if (
@@ -95,15 +122,15 @@ def code_for(hop: Hop, way: Way, problems: Iterable[Problem]) -> str:
         )
     ]
     if not found and hop.seen:
-        return _seen_code(way, problems)
+        return _seen_code(about)
     return min(found)[-1] if found else ""
 
 
-def _seen_code(way: Way, problems: Iterable[Problem]) -> str:
+def _seen_code(about: Iterable[Found]) -> str:
     """Return the code of the worst that was seen of the host: at this hop the wire said so."""
     found = (
         (problem.rank, problem.cause.code)
-        for problem, diagnosis in _about(way.request.virtual_host, problems)
+        for problem, diagnosis in about
         if diagnosis.confidence is Confidence.OBSERVED
         and diagnosis.own_severity.rank <= Severity.HIGH.rank
         and diagnosis.code.startswith(ON_THE_WIRE)
@@ -116,14 +143,6 @@ def _concerned(hop: Hop, hops: Iterable[Hop]) -> frozenset[Ref]:
     own = frozenset({hop.ref} if hop.ref else ())
     named_by = NAMED_BY.get(hop.hop)
     return own | {each.ref for each in hops if each.hop == named_by and each.ref}
-
-
-def _about(host: str, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Diagnosis]]:
-    """Yield the findings about a host, each with the problem that explains it."""
-    for problem in problems:
-        for diagnosis in (problem.cause, *problem.symptoms):
-            if any(meet(each, host) is not None for each in diagnosis.hosts):
-                yield problem, diagnosis
 
 
 def _refs(diagnosis: Diagnosis) -> frozenset[Ref]:

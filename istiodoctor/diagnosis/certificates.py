@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import served_credentials
 from istiodoctor.mesh.envoy.secrets import PodSecret
-from istiodoctor.mesh.wire.certificates import SeenCertificate
+from istiodoctor.mesh.envoy.state import held_secrets
+from istiodoctor.mesh.issuance import certificates_for
+from istiodoctor.mesh.wire.certificates import SeenCertificate, seen_certificates
 from istiodoctor.model.envoy import EnvoyCertificate
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import CertificateReport, CertificateSource
@@ -38,11 +41,11 @@ def _order(found: CertificateReport) -> tuple[datetime, Ref, int, str, str]:
 
 
 def _stored(mesh: Mesh, scope: Scope) -> Iterator[CertificateReport]:
-    for credential, uses in mesh.served_credentials():
+    for credential, uses in served_credentials(mesh):
         leaf = credential.leaf
         if leaf is None or not any(scope.takes_server(use.server) for use in uses):
             continue
-        owners = mesh.certificates_for(credential.namespace, credential.name)
+        owners = certificates_for(mesh, credential.namespace, credential.name)
         renewals = [each.status.renewal_time for each in owners if each.status.renewal_time]
         yield CertificateReport(
             credential=credential.ref,
@@ -60,7 +63,7 @@ def _held(mesh: Mesh, scope: Scope) -> Iterator[CertificateReport]:
     """Yield what Envoys serve, by their own account."""
     pods: dict[_Key, dict[Ref, None]] = {}
     known: dict[_Key, tuple[EnvoyCertificate, str]] = {}
-    for held in mesh.held_secrets():
+    for held in held_secrets(mesh):
         if not any(map(scope.takes_server, held.servers)):
             continue
         for pod in held.pods:
@@ -95,7 +98,7 @@ def _fingerprint(pod: PodSecret, served: EnvoyCertificate) -> str:
 def _presented(mesh: Mesh, scope: Scope) -> Iterator[CertificateReport]:
     """Yield what handshakes showed on the ways that end at the gateway."""
     groups: dict[tuple[Ref, str], list[SeenCertificate]] = {}
-    for seen in mesh.seen_certificates():
+    for seen in seen_certificates(mesh):
         if scope.takes_server(seen.server):
             for secret in _secrets(seen):
                 groups.setdefault((secret, seen.leaf.fingerprint_sha256), []).append(seen)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
 from istiodoctor.finding import Confidence, Evidence, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.testimony import Claim, Sighting, Subject
+from istiodoctor.mesh.wire.testimony import Claim, Sighting, Subject, testimony
 from istiodoctor.report import Corroboration
 
 SHOWN = 3
@@ -26,7 +26,7 @@ def _judged(finding: Merged, mesh: Mesh) -> Merged:
     subject = Subject(
         servers=finding.servers, hosts=finding.hosts, credentials=finding.credentials
     )
-    heard = mesh.testimony(claim, subject)
+    heard = testimony(mesh, claim, subject)
     if heard.confirms:
         return replace(
             finding,

@@ -7,7 +7,8 @@ from dataclasses import replace
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.credentials import CredentialUse, credential_uses
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.way import way_of_host
 from istiodoctor.model.ref import Ref
@@ -33,11 +34,11 @@ def hosts(mesh: Mesh, problems: Iterable[Problem], scope: Scope) -> tuple[HostRe
     """Return every host that a gateway is asked to serve over TLS, with its verdict and way."""
     severities = _severities(problems)
     uses: dict[Server, CredentialUse] = {}
-    for use in mesh.credential_uses():
+    for use in credential_uses(mesh):
         uses.setdefault(use.server, use)
     found = [
         _host(mesh, host, server, severities, uses.get(server))
-        for server in mesh.servers()
+        for server in servers(mesh)
         if server.has_tls and not server.is_plain_http and scope.takes_server(server)
         for host in server.names
     ]

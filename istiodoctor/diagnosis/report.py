@@ -13,6 +13,8 @@ from istiodoctor.diagnosis.runs import Run, unread_order
 from istiodoctor.diagnosis.scope import Scope, in_scope, unmatched
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import control_planes
+from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import Snapshot, Unread
 from istiodoctor.report import (
@@ -162,14 +164,14 @@ def _versions(mesh: Mesh) -> list[ComponentVersion]:
             component="istiod",
             version=str(plane.version) if plane.version else "",
         )
-        for plane in mesh.control_planes()
+        for plane in control_planes(mesh)
     } | {
         ComponentVersion(
             revision=workload.revision,
             component="gateway",
             version=str(workload.version) if workload.version else "",
         )
-        for workload in mesh.servers_by_workload()
+        for workload in servers_by_workload(mesh)
         if workload.is_known
     }
     return sorted(found, key=lambda each: (each.component, each.revision, each.version))

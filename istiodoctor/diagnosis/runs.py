@@ -1,12 +1,15 @@
 """Run the checks; tell what became of each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from istiodoctor.check import Check
-from istiodoctor.finding import Finding, Identity
+from istiodoctor.command import raw_fault
+from istiodoctor.finding import Finding, Fix, Identity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.mesh import Record
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import EVERYWHERE, Snapshot, Unread
@@ -24,8 +27,6 @@ class Run:
     outcome: Outcome
     reason: str = ""
     findings: tuple[Finding, ...] = ()
-    searched: bool = False
-    """Whether it asked where else a Secret is."""
 
     @property
     def report(self) -> CheckRun:
@@ -41,7 +42,7 @@ def run_checks(checks: Iterable[Check], mesh: Mesh, snapshot: Snapshot) -> tuple
     reported = frozenset(
         name for run in runs for finding in run.findings for _, name in finding.credentials
     )
-    return tuple(_doubted(run, snapshot, reported) for run in runs)
+    return tuple(_doubted(run, mesh, snapshot, reported) for run in runs)
 
 
 def _run(check: Check, mesh: Mesh, snapshot: Snapshot) -> Run:
@@ -52,14 +53,43 @@ def _run(check: Check, mesh: Mesh, snapshot: Snapshot) -> Run:
             outcome=Outcome.NOT_REQUESTED,
             reason=f"needs {_listing(declined)}",
         )
-    mesh.searched = False
     try:
-        findings = tuple(_sound(each) for each in check.run(mesh))
+        findings = _found(check, mesh)
     except (Exception, SystemExit) as error:  # a plugin's bug is a result, not a crash
         reason = f"{type(error).__name__}: {error}"[:MOST_REASON]
         return Run(check=check, outcome=Outcome.ERRORED, reason=reason)
     outcome = Outcome.FAILED if findings else Outcome.PASSED
-    return Run(check=check, outcome=outcome, findings=findings, searched=mesh.searched)
+    return Run(check=check, outcome=outcome, findings=findings)
+
+
+def _found(check: Check, mesh: Mesh) -> tuple[Finding, ...]:
+    """Return what a check finds; a stranger's must not read what nobody could know before.
+
+    What it did not need by its code was perhaps not collected: then it would have passed without
+    having looked. Of the checks that come with the tool a test tells.
+    """
+    if check.is_built_in:
+        return tuple(_sound(each) for each in check.run(mesh))
+    with mesh.recording() as record:
+        findings = tuple(_sound(each) for each in check.run(mesh))
+    beyond = _beyond(check, mesh, record)
+    if beyond:
+        raise UnknownNeed(
+            f"it rests on {_listing(beyond)}, which does not follow from the questions that its"
+            " code names: what is called through a table is declared with rests_on"
+        )
+    return findings
+
+
+class UnknownNeed(Exception):
+    """A check read something that did not follow from its code."""
+
+
+def _beyond(check: Check, mesh: Mesh, record: Record) -> frozenset[Kind | Meaning]:
+    """Return what a check rests on and could not be known to."""
+    asked = check.rests.questions.union(record.questions)
+    by_others = {what for question, what in mesh.undeclared if question in asked}
+    return frozenset({*record.kinds, *record.logs, *by_others} - {*check.reads, *check.logs})
 
 
 def _sound(found: Any) -> Finding:
@@ -70,22 +100,59 @@ def _sound(found: Any) -> Finding:
         raise TypeError("a finding names no object")
     if not isinstance(found.message, str) or not isinstance(found.identity, Identity):
         raise TypeError("a finding has no message or no identity")
-    return found
+    names = frozenset(_names(found))
+    fixes = tuple(_safe(fix, names) for fix in found.fixes)
+    return found if fixes == found.fixes else replace(found, fixes=fixes)
 
 
-def _doubted(run: Run, snapshot: Snapshot, reported: frozenset[str]) -> Run:
+def _safe(fix: Any, names: frozenset[str]) -> Fix:
+    """Return a fix without commands in which a name would be an option; raises TypeError.
+
+    The builders of commands make none like that; a stranger's check may put its own together.
+    """
+    if not isinstance(fix, Fix):
+        raise TypeError(f"a finding offers {type(fix).__name__}, not a Fix")
+    commands = (*fix.commands, fix.verify, fix.undo)
+    if not all(isinstance(words, tuple) and set(map(type, words)) <= {str} for words in commands):
+        raise TypeError("a command is no tuple of words")
+    fault = next(filter(None, (raw_fault(words, names) for words in commands)), "")
+    return replace(fix, withheld=fault) if fault else fix
+
+
+def _names(found: Finding) -> Iterator[str]:
+    """Yield every name that a finding speaks of."""
+    for place in found.objects:
+        yield from place.ref
+    for _, namespace, name in found.absences:
+        yield from (namespace, name)
+    for namespace, name in found.credentials:
+        yield from (namespace, name)
+    yield from (found.identity.namespace, found.identity.name, found.identity.detail)
+    yield from found.hosts
+
+
+def _doubted(run: Run, mesh: Mesh, snapshot: Snapshot, reported: frozenset[str]) -> Run:
     """Return a check that saw nothing as skipped where it could not look everywhere."""
     if run.outcome is not Outcome.PASSED:
         return run
-    unread = [
-        each
-        for each in snapshot.unread
-        if (each.kind is None or each.kind in run.check.needs)
-        and (run.searched or not _is_search(each, reported))
-    ]
+    needs = run.check.needs
+    unread = [each for each in snapshot.unread if each.kind is None or each.kind in needs]
+    certain = [each for each in unread if not _is_search(each, reported)]
+    if len(certain) < len(unread) and not _searches(run.check, mesh):
+        unread = certain
     if not unread:
         return run
     return replace(run, outcome=Outcome.SKIPPED, reason=_reason(unread))
+
+
+def _searches(check: Check, mesh: Mesh) -> bool:
+    """Whether a check asks, in this cluster, where else a Secret is."""
+    if not check.searches:
+        return False
+    with mesh.recording() as record:  # it is asked again: nearly all of it is remembered
+        for _ in check.run(mesh):
+            pass
+    return record.searched
 
 
 def _is_search(unread: Unread, reported: frozenset[str]) -> bool:
@@ -113,5 +180,5 @@ def _reason(unread: Iterable[Unread]) -> str:
     return ("; ".join(shown[:SHOWN_REASONS]) + more)[:MOST_REASON]
 
 
-def _listing(kinds: Iterable[Kind]) -> str:
+def _listing(kinds: Iterable[Kind | Meaning]) -> str:
     return ", ".join(sorted(map(str, kinds)))

@@ -7,6 +7,7 @@ from istiodoctor.diagnosis.linking import ancestors, causes
 from istiodoctor.diagnosis.merging import Merged
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.ref import Ref
 
@@ -41,7 +42,7 @@ def in_scope(findings: Iterable[Merged], scope: Scope, mesh: Mesh) -> tuple[Merg
     if scope.is_everything:
         return every
     serving = frozenset(
-        server.gateway for server in mesh.servers() if _any_meet(scope.hosts, server.names)
+        server.gateway for server in servers(mesh) if _any_meet(scope.hosts, server.names)
     )
     chosen = [each for each in every if _takes(scope, each, serving)]
     kept = {*chosen, *ancestors(chosen, causes(every))}
@@ -59,7 +60,7 @@ def unmatched(scope: Scope, mesh: Mesh, there: Iterable[Ref]) -> Iterator[str]:
     for namespace in sorted(scope.namespaces - {ref.namespace for ref in refs}):
         yield f"There is nothing in the namespace {namespace}."
     for host in scope.hosts:
-        if not any(_any_meet((host,), server.names) for server in mesh.servers()):
+        if not any(_any_meet((host,), server.names) for server in servers(mesh)):
             yield f"No gateway has a server for {host}."
 
 

@@ -1,27 +1,30 @@
-"""The way of one request: hop by hop, redirects followed, with the findings that explain it."""
+"""The way of a request: hop by hop, redirects followed, with the findings that explain it."""
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from istiodoctor.diagnosis.blame import blamed, code_for
+from istiodoctor.command import code, istiodoctor
+from istiodoctor.diagnosis.answering import answer, broken
+from istiodoctor.diagnosis.blame import Findings, blamed, code_for
 from istiodoctor.diagnosis.report import Judgement, diagnose
-from istiodoctor.mesh.trace.answers import STOPPED
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.trace.answers import Ending
 from istiodoctor.mesh.trace.confirming import confirmed
-from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.journeys import Way, ways
+from istiodoctor.mesh.trace.looking import was_probed
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.sending import can_be_sent, why_not_sent
 from istiodoctor.report import (
-    Answer,
     AnswerKind,
-    Hop,
+    AnswerOutcome,
     HopState,
-    Problem,
+    Report,
     Stop,
     Trace,
     TraceLeg,
+    Traces,
     TraceVerdict,
-    said,
 )
 
 MOST_REDIRECTS = 10
@@ -31,20 +34,54 @@ MOST_LEGS = 50
 
 def trace(judgement: Judgement, request: Request) -> Trace:
     """Follow a request through the mesh; what the checks found says why it stops."""
-    report = diagnose(judgement)
-    legs = _legs(judgement, request, report.problems)
-    stopped = next((i for i, leg in enumerate(legs) if leg.is_stopped), None)
-    return Trace(
-        url=request.url,
-        method=request.method,
-        tool=report.tool,
-        scan=report.scan,
-        verdict=_verdict(legs),
-        legs=legs,
-        stopped_at=None if stopped is None else _stop(stopped, legs[stopped]),
-        is_probed=judgement.mesh.was_probed(),
-        notes=tuple(_notes(request)) if judgement.mesh.was_probed() else (),
+    return _Tracer.of(judgement).trace(request)
+
+
+def traces(judgement: Judgement, asked: Iterable[tuple[str, Request]]) -> Traces:
+    """Follow many requests, each with its id: what the checks found is judged once for all."""
+    tracer = _Tracer.of(judgement)
+    return Traces(
+        tool=tracer.report.tool,
+        scan=tracer.report.scan,
+        traces=tuple(tracer.trace(request, name) for name, request in asked),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tracer:
+    """What the traces of one run share."""
+
+    mesh: Mesh
+    report: Report
+    findings: Findings
+    is_probed: bool
+
+    @classmethod
+    def of(cls, judgement: Judgement) -> "_Tracer":
+        report = diagnose(judgement)
+        return cls(
+            mesh=judgement.mesh,
+            report=report,
+            findings=Findings(report.problems),
+            is_probed=was_probed(judgement.mesh),
+        )
+
+    def trace(self, request: Request, name: str = "") -> Trace:
+        """Follow one request."""
+        legs = _legs(self.mesh, request, self.findings)
+        stopped = next((i for i, leg in enumerate(legs) if leg.is_stopped), None)
+        return Trace(
+            id=name,
+            url=request.url,
+            method=request.method,
+            tool=self.report.tool,
+            scan=self.report.scan,
+            verdict=_verdict(legs),
+            legs=legs,
+            stopped_at=None if stopped is None else _stop(stopped, legs[stopped]),
+            is_probed=self.is_probed,
+            notes=tuple(_notes(request)) if self.is_probed else (),
+        )
 
 
 def _notes(request: Request) -> Iterator[str]:
@@ -58,29 +95,27 @@ def _notes(request: Request) -> Iterator[str]:
         yield f"Never sent, so not part of what was seen: {', '.join(unsent)}."
 
 
-def _legs(
-    judgement: Judgement, request: Request, problems: tuple[Problem, ...]
-) -> tuple[TraceLeg, ...]:
+def _legs(mesh: Mesh, request: Request, findings: Findings) -> tuple[TraceLeg, ...]:
     """Return every leg: the branches of a request first, then what their redirects lead to."""
     legs: list[TraceLeg] = []
     seen = {_key(request)}
     waiting: deque[tuple[tuple[Request, ...], int | None]] = deque([((request,), None)])
     while waiting and len(legs) < MOST_LEGS:
         chain, follows = waiting.popleft()
-        for found in judgement.mesh.ways(chain[-1]):
-            way = confirmed(judgement.mesh, found, blamed(found, problems))
+        for found in ways(mesh, chain[-1]):
+            way = confirmed(mesh, found, blamed(found, findings))
             target, way = _followed(way, chain)
-            if target and _leads_outside(judgement, target, chain[-1]):
+            if target and _leads_outside(mesh, target, chain[-1]):
                 target = None
             if target and _key(target) not in seen:
                 seen.add(_key(target))
                 waiting.append(((*chain, target), len(legs)))
-            legs.append(_leg(way, follows, problems))
+            legs.append(_leg(way, follows, findings))
     return tuple(legs)
 
 
-def _key(request: Request) -> tuple[str, str]:
-    return request.method, request.url
+def _key(request: Request) -> tuple[str, ...]:
+    return request.method, request.url, request.authority, request.server_name
 
 
 def _followed(way: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Way]:
@@ -107,69 +142,42 @@ def _stopped(way: Way, why: str) -> Way:
         if f"{way.ending.status} to {way.ending.location}" in hop.seen
     ]
     index = seen[0] if seen else len(hops) - 1
-    hop = hops[index]
+    hop = replace(hops[index], state=HopState.BROKEN, outcome=AnswerOutcome.REDIRECT)
     if seen:
-        hops[index] = replace(hop, state=HopState.BROKEN, seen=f"{hop.seen}, {why}")
+        hops[index] = replace(hop, seen=f"{hop.seen}, {why}")
     else:
-        hops[index] = replace(hop, state=HopState.BROKEN, text=f"{hop.text}, {why}")
-    return replace(way, hops=tuple(hops), ending=STOPPED)
+        hops[index] = replace(hop, text=f"{hop.text}, {why}")
+    ending = Ending(kind=AnswerKind.NONE, status=way.ending.status, location=way.ending.location)
+    return replace(way, hops=tuple(hops), ending=ending)
 
 
-def _leads_outside(judgement: Judgement, target: Request, origin: Request) -> bool:
+def _leads_outside(mesh: Mesh, target: Request, origin: Request) -> bool:
     """Whether a redirect sends the client to a place that none of the gateways has."""
     if target.host == origin.host:
         return False
-    return all(each.workload is None for each in judgement.mesh.ways(target))
+    return all(each.workload is None for each in ways(mesh, target))
 
 
-def _leg(way: Way, follows: int | None, problems: tuple[Problem, ...]) -> TraceLeg:
+def _leg(way: Way, follows: int | None, findings: Findings) -> TraceLeg:
     hops = tuple(
-        replace(hop, code=code_for(hop, way, problems))
+        replace(hop, code=code_for(hop, way, findings))
         if hop.state is HopState.BROKEN and not hop.code
         else hop
         for hop in way.hops
     )
-    ending = way.ending
     return TraceLeg(
         url=way.request.url,
         gateway=way.workload.owner if way.workload else None,
         hops=hops,
-        answer=Answer(
-            kind=ending.kind,
-            text=_answered(way),
-            status=ending.status,
-            location=ending.location,
-        ),
+        answer=answer(way),
         follows=follows,
         is_unseen=way.is_unseen,
     )
 
 
-def _answered(way: Way) -> str:
-    """Say in a few words what the client gets."""
-    match way.ending.kind:
-        case AnswerKind.BACKEND:
-            refs = [hop.ref for hop in way.hops if hop.hop == "backend" and hop.ref]
-            names = ", ".join(dict.fromkeys(map(str, refs)))
-            status = f" {way.ending.status}" if way.ending.status else ""
-            return f"{names or 'the backend'} answers{status}"
-        case AnswerKind.DIRECT_RESPONSE:
-            return f"Envoy answers {way.ending.status}"
-        case AnswerKind.REDIRECT:
-            return f"{way.ending.status} to {way.ending.location}"
-        case AnswerKind.UNKNOWN:
-            return next((hop.text for hop in reversed(way.hops)), "nothing is known")
-        case AnswerKind.NONE:
-            return said(_broken(way.hops))
-
-
-def _broken(hops: tuple[Hop, ...]) -> Hop:
-    return next(hop for hop in hops if hop.state is HopState.BROKEN)
-
-
 def _stop(index: int, leg: TraceLeg) -> Stop:
-    hop = _broken(leg.hops)
-    command = ("istiodoctor", "explain", hop.code) if hop.code else ()
+    hop = broken(leg.hops)
+    command = istiodoctor("explain", code(hop.code)) if hop.code else ()
     return Stop(leg=index, hop=hop, command=command)
 
 

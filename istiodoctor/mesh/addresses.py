@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from istiodoctor.mesh.exposure import Exposure
+from istiodoctor.mesh.controlplanes import proxy_config
+from istiodoctor.mesh.exposure import Exposure, exposure
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.unrouted import UnroutedQuestions
-from istiodoctor.mesh.workloads import Workload, pod_is_ready
+from istiodoctor.mesh.serviceports import services_of
+from istiodoctor.mesh.workloads import Workload, pod_is_ready, selected
 from istiodoctor.model.istio import EnvoyFilter
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Pod, Service
@@ -77,128 +80,114 @@ class LocalNodes:
     hosts: frozenset[str]
 
 
-class AddressQuestions(UnroutedQuestions):
-    """What stands behind the address that clients use."""
+@question
+def _hosts_by_workload(mesh: Mesh) -> dict[Workload, frozenset[str]]:
+    return {
+        workload: frozenset(name for server in servers for name in server.names)
+        for workload, servers in servers_by_workload(mesh).items()
+    }
 
-    @question(rests_on=[UnroutedQuestions.servers_by_workload])
-    def _hosts_by_workload(self) -> dict[Workload, frozenset[str]]:
-        return {
-            workload: frozenset(name for server in servers for name in server.names)
-            for workload, servers in self.servers_by_workload().items()
-        }
 
-    @question(
-        Kind.POD,
-        rests_on=[
-            _hosts_by_workload,
-            UnroutedQuestions.services_of,
-            UnroutedQuestions.selected,
-        ],
-    )
-    def pending_load_balancers(self) -> tuple[PendingLoadBalancer, ...]:
-        """Return the Services of gateways that have waited long for an address.
+@question(Kind.POD)
+def pending_load_balancers(mesh: Mesh) -> tuple[PendingLoadBalancer, ...]:
+    """Return the Services of gateways that have waited long for an address.
 
-        Only where the creation time was read: manifests have no status to tell by.
-        """
-        found: dict[Ref, PendingLoadBalancer] = {}
-        for workload, hosts in self._hosts_by_workload().items():
-            for service in self.services_of(workload):
-                since = service.metadata.creation_timestamp
-                if since and _is_pending(service) and self._snapshot.taken_at - since > PATIENCE:
-                    found[service.ref] = PendingLoadBalancer(
-                        service=service, since=since, hosts=hosts, metallb=self._has_metallb()
-                    )
-        return tuple(found.values())
+    Only where the creation time was read: manifests have no status to tell by.
+    """
+    found: dict[Ref, PendingLoadBalancer] = {}
+    for workload, hosts in _hosts_by_workload(mesh).items():
+        for service in services_of(mesh, workload):
+            since = service.metadata.creation_timestamp
+            if since and _is_pending(service) and mesh.snapshot.taken_at - since > PATIENCE:
+                found[service.ref] = PendingLoadBalancer(
+                    service=service, since=since, hosts=hosts, metallb=_has_metallb(mesh)
+                )
+    return tuple(found.values())
 
-    def _has_metallb(self) -> bool | None:
-        labels = (("app", "metallb"), ("app.kubernetes.io/name", "metallb"))
-        if any(self.selected(frozenset({label}), "") for label in labels):
+
+def _has_metallb(mesh: Mesh) -> bool | None:
+    labels = (("app", "metallb"), ("app.kubernetes.io/name", "metallb"))
+    if any(selected(mesh, frozenset({label}), "") for label in labels):
+        return True
+    return False if mesh.is_complete(Kind.POD) else None
+
+
+@question(Kind.ENVOY_FILTER)
+def _expects_proxy_by_filter(mesh: Mesh) -> bool | None:
+    """Whether some EnvoyFilter names the PROXY protocol; None when they were not read."""
+    for each in mesh.all(EnvoyFilter):
+        if PROXY_FILTER in str(each.spec.config_patches):
             return True
-        return False if self._is_complete(Kind.POD) else None
+    return False if mesh.is_complete(Kind.ENVOY_FILTER) else None
 
-    @question(Kind.ENVOY_FILTER)
-    def _expects_proxy_by_filter(self) -> bool | None:
-        """Whether some EnvoyFilter names the PROXY protocol; None when they were not read."""
-        for each in self._all(EnvoyFilter):
-            if PROXY_FILTER in str(each.spec.config_patches):
-                return True
-        return False if self._is_complete(Kind.ENVOY_FILTER) else None
 
-    @question(
-        rests_on=[
-            _hosts_by_workload,
-            _expects_proxy_by_filter,
-            UnroutedQuestions.services_of,
-            UnroutedQuestions.proxy_config,
-        ]
-    )
-    def unexpected_proxy_protocol(self) -> tuple[UnexpectedProxyProtocol, ...]:
-        """Return the load balancers that send the PROXY protocol to a gateway unaware of it."""
-        return tuple(self._unexpected_proxy_protocol())
+@question
+def unexpected_proxy_protocol(mesh: Mesh) -> tuple[UnexpectedProxyProtocol, ...]:
+    """Return the load balancers that send the PROXY protocol to a gateway unaware of it."""
+    return tuple(_unexpected_proxy_protocol(mesh))
 
-    def _unexpected_proxy_protocol(self) -> Iterator[UnexpectedProxyProtocol]:
-        for workload, hosts in self._hosts_by_workload().items():
-            for service in self.services_of(workload):
-                annotation = _proxy_annotation(service)
-                expects = self._expects_proxy(workload) if annotation else True
-                if expects is not True:
-                    yield UnexpectedProxyProtocol(
-                        service=service,
-                        annotation=annotation,
-                        workload=workload,
-                        hosts=hosts,
-                        is_certain=expects is False,
-                    )
 
-    def _expects_proxy(self, workload: Workload) -> bool | None:
-        config = self.proxy_config(workload)
-        topology = config.gateway_topology if config else None
-        if topology and topology.proxy_protocol is not None:
-            return True
-        by_filter = self._expects_proxy_by_filter()
-        if by_filter is False and config is None:
-            return None
-        return by_filter
+def _unexpected_proxy_protocol(mesh: Mesh) -> Iterator[UnexpectedProxyProtocol]:
+    for workload, hosts in _hosts_by_workload(mesh).items():
+        for service in services_of(mesh, workload):
+            annotation = _proxy_annotation(service)
+            expects = _expects_proxy(mesh, workload) if annotation else True
+            if expects is not True:
+                yield UnexpectedProxyProtocol(
+                    service=service,
+                    annotation=annotation,
+                    workload=workload,
+                    hosts=hosts,
+                    is_certain=expects is False,
+                )
 
-    @question(rests_on=[_hosts_by_workload])
-    def unready_gateways(self) -> tuple[Unready, ...]:
-        """Return the gateway workloads with pods of which none has been ready for a while."""
-        return tuple(
-            Unready(
-                workload=workload,
-                hosts=hosts,
-                uninjected=tuple(filter(_is_uninjected, workload.pods)),
-            )
-            for workload, hosts in self._hosts_by_workload().items()
-            if workload.pods
-            and (
-                all(map(_is_uninjected, workload.pods))
-                or not any(self._may_be_ready(pod) for pod in workload.pods)
-            )
+
+def _expects_proxy(mesh: Mesh, workload: Workload) -> bool | None:
+    config = proxy_config(mesh, workload)
+    topology = config.gateway_topology if config else None
+    if topology and topology.proxy_protocol is not None:
+        return True
+    by_filter = _expects_proxy_by_filter(mesh)
+    if by_filter is False and config is None:
+        return None
+    return by_filter
+
+
+@question
+def unready_gateways(mesh: Mesh) -> tuple[Unready, ...]:
+    """Return the gateway workloads with pods of which none has been ready for a while."""
+    return tuple(
+        Unready(
+            workload=workload,
+            hosts=hosts,
+            uninjected=tuple(filter(_is_uninjected, workload.pods)),
         )
-
-    def _may_be_ready(self, pod: Pod) -> bool:
-        created = pod.metadata.creation_timestamp
-        is_new = bool(created and self._snapshot.taken_at - created < PATIENCE)
-        return is_new or pod_is_ready(pod)
-
-    @question(
-        rests_on=[
-            _hosts_by_workload,
-            UnroutedQuestions.services_of,
-            UnroutedQuestions.exposure,
-        ]
-    )
-    def local_node_ports(self) -> tuple[LocalNodes, ...]:
-        """Return the node-port Services that only the nodes of ready gateway pods answer."""
-        return tuple(
-            LocalNodes(service=service, workload=workload, nodes=nodes, hosts=hosts)
-            for workload, hosts in self._hosts_by_workload().items()
-            if workload.owner.kind != "DaemonSet" and self.exposure(workload) is Exposure.OUTSIDE
-            for service in self.services_of(workload)
-            if service.spec.type == "NodePort" and service.spec.external_traffic_policy == "Local"
-            if (nodes := _nodes(workload))
+        for workload, hosts in _hosts_by_workload(mesh).items()
+        if workload.pods
+        and (
+            all(map(_is_uninjected, workload.pods))
+            or not any(_may_be_ready(mesh, pod) for pod in workload.pods)
         )
+    )
+
+
+def _may_be_ready(mesh: Mesh, pod: Pod) -> bool:
+    created = pod.metadata.creation_timestamp
+    is_new = bool(created and mesh.snapshot.taken_at - created < PATIENCE)
+    return is_new or pod_is_ready(pod)
+
+
+@question
+def local_node_port_services(mesh: Mesh) -> tuple[LocalNodes, ...]:
+    """Return the node-port Services that only the nodes of ready gateway pods answer."""
+    return tuple(
+        LocalNodes(service=service, workload=workload, nodes=nodes, hosts=hosts)
+        for workload, hosts in _hosts_by_workload(mesh).items()
+        if workload.owner.kind != "DaemonSet" and exposure(mesh, workload) is Exposure.OUTSIDE
+        for service in services_of(mesh, workload)
+        if service.spec.type == "NodePort" and service.spec.external_traffic_policy == "Local"
+        if (nodes := _nodes(workload))
+    )
 
 
 def _is_pending(service: Service) -> bool:

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.controlplanes import namespace_labels
+from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, listener_sets
 from istiodoctor.mesh.grants import gateway_ref, selects
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.issuance import IssuanceQuestions
+from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.gatewayapi import Gateway, HttpRoute, ParentReference, TlsRoute
@@ -55,138 +58,135 @@ class Attachment:
         return self.route.at(f"/spec/parentRefs/{self.index}")
 
 
-class AttachmentQuestions(IssuanceQuestions):
-    """Routes of the Gateway API."""
+@question(Kind.HTTP_ROUTE)
+def http_routes(mesh: Mesh) -> tuple[HttpRoute, ...]:
+    """Return every HTTPRoute."""
+    return mesh.all(HttpRoute)
 
-    @question(Kind.HTTP_ROUTE)
-    def http_routes(self) -> tuple[HttpRoute, ...]:
-        """Return every HTTPRoute."""
-        return self._all(HttpRoute)
 
-    @question(Kind.TLS_ROUTE)
-    def tls_routes(self) -> tuple[TlsRoute, ...]:
-        """Return every TLSRoute."""
-        return self._all(TlsRoute)
+@question(Kind.TLS_ROUTE)
+def tls_routes(mesh: Mesh) -> tuple[TlsRoute, ...]:
+    """Return every TLSRoute."""
+    return mesh.all(TlsRoute)
 
-    @question(Kind.TLS_ROUTE)
-    def tls_route_version(self) -> str:
-        """Return the best version under which the cluster has TLSRoutes; empty if unknown.
 
-        Manifests do not say what the cluster that they are for serves.
-        """
-        return self._snapshot.served_versions.get(Kind.TLS_ROUTE, "")
+@question(Kind.TLS_ROUTE)
+def tls_route_version(mesh: Mesh) -> str:
+    """Return the best version under which the cluster has TLSRoutes; empty if unknown.
 
-    @question(rests_on=[IssuanceQuestions.listener_sets])
-    def _gateways_of_listener_sets(self) -> Mapping[Ref, Ref]:
-        return {
-            each.ref: gateway_ref(
-                each.spec.parent_ref.namespace or each.namespace, each.spec.parent_ref.name
-            )
-            for each in self.listener_sets()
-        }
+    Manifests do not say what the cluster that they are for serves.
+    """
+    return mesh.snapshot.served_versions.get(Kind.TLS_ROUTE, "")
 
-    @question(
-        Kind.GATEWAY,
-        rests_on=[
-            http_routes,
-            tls_routes,
-            _gateways_of_listener_sets,
-            IssuanceQuestions.servers,
-            IssuanceQuestions.namespace_labels,
-            IssuanceQuestions.api_gateways_by_ref,
-        ],
+
+@question
+def _gateways_of_listener_sets(mesh: Mesh) -> Mapping[Ref, Ref]:
+    return {
+        each.ref: gateway_ref(
+            each.spec.parent_ref.namespace or each.namespace, each.spec.parent_ref.name
+        )
+        for each in listener_sets(mesh)
+    }
+
+
+@question(Kind.GATEWAY)
+def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
+    """Return what becomes of every parentRef of every route."""
+    by_gateway: dict[Ref, list[Server]] = {}
+    for server in servers(mesh):
+        if server.api is GatewayApi.GATEWAY_API:
+            by_gateway.setdefault(server.gateway, []).append(server)
+    routes: tuple[HttpRoute | TlsRoute, ...] = (*http_routes(mesh), *tls_routes(mesh))
+    return tuple(
+        _attachment(mesh, route, index, parent, by_gateway)
+        for route in routes
+        for index, parent in enumerate(route.spec.parent_refs)
     )
-    def attachments(self) -> tuple[Attachment, ...]:
-        """Return what becomes of every parentRef of every route."""
-        by_gateway: dict[Ref, list[Server]] = {}
-        for server in self.servers():
-            if server.api is GatewayApi.GATEWAY_API:
-                by_gateway.setdefault(server.gateway, []).append(server)
-        routes: tuple[HttpRoute | TlsRoute, ...] = (*self.http_routes(), *self.tls_routes())
-        return tuple(
-            self._attachment(route, index, parent, by_gateway)
-            for route in routes
-            for index, parent in enumerate(route.spec.parent_refs)
-        )
 
-    def _attachment(
-        self,
-        route: HttpRoute | TlsRoute,
-        index: int,
-        parent: ParentReference,
-        by_gateway: dict[Ref, list[Server]],
-    ) -> Attachment:
-        ref, state = self._parent(route, parent)
-        servers = by_gateway.get(ref, [])
-        candidates = tuple(each for each in servers if _fits(each, parent, route.KIND.value.kind))
-        attached: list[Server] = []
-        hosts: dict[str, None] = {}
-        if state is None:
-            allowed = [(each, self._allows(each, route.namespace)) for each in candidates]
-            for server, permitted in allowed:
-                shared = tuple(_shared(server, route.spec.hostnames))
-                if permitted and shared:
-                    attached.append(server)
-                    hosts |= dict.fromkeys(shared)
-            state = _state(candidates, [permitted for _, permitted in allowed], bool(attached))
-        return Attachment(
-            route=route,
-            index=index,
-            parent_reference=parent,
-            parent=ref,
-            state=state,
-            servers=tuple(attached),
-            candidates=candidates,
-            hosts=tuple(hosts),
-        )
 
-    def _parent(
-        self, route: HttpRoute | TlsRoute, parent: ParentReference
-    ) -> tuple[Ref, AttachmentState | None]:
-        namespace = parent.namespace or route.namespace
-        if parent.kind and parent.kind in LISTENER_SET_KINDS:
-            ref = Ref(parent.group or GATEWAY_API, parent.kind, namespace, parent.name)
-            gateway = self._gateways_of_listener_sets().get(ref)
-            return ref, self._gateway_state(gateway) if gateway else AttachmentState.UNKNOWN
-        ref = gateway_ref(namespace, parent.name)
-        if parent.kind not in (None, "Gateway"):
-            return ref, AttachmentState.FOREIGN
-        return ref, self._gateway_state(ref)
+def _attachment(
+    mesh: Mesh,
+    route: HttpRoute | TlsRoute,
+    index: int,
+    parent: ParentReference,
+    by_gateway: dict[Ref, list[Server]],
+) -> Attachment:
+    ref, state = _parent(mesh, route, parent)
+    servers = by_gateway.get(ref, [])
+    candidates = tuple(each for each in servers if _fits(each, parent, route.KIND.value.kind))
+    attached: list[Server] = []
+    hosts: dict[str, None] = {}
+    if state is None:
+        allowed = [(each, _allows(mesh, each, route.namespace)) for each in candidates]
+        for server, permitted in allowed:
+            shared = tuple(_shared(server, route.spec.hostnames))
+            if permitted and shared:
+                attached.append(server)
+                hosts |= dict.fromkeys(shared)
+        state = _state(candidates, [permitted for _, permitted in allowed], bool(attached))
+    return Attachment(
+        route=route,
+        index=index,
+        parent_reference=parent,
+        parent=ref,
+        state=state,
+        servers=tuple(attached),
+        candidates=candidates,
+        hosts=tuple(hosts),
+    )
 
-    def _gateway_state(self, gateway: Ref) -> AttachmentState | None:
-        """Return what a Gateway that is not Istio's makes of any attachment; else None."""
-        if gateway in self.api_gateways_by_ref():
-            return None
-        if self._get(Gateway, gateway.namespace, gateway.name):
-            return AttachmentState.FOREIGN
-        known = self._is_complete(Kind.GATEWAY, gateway.namespace, gateway.name)
-        return AttachmentState.NO_PARENT if known else AttachmentState.UNKNOWN
 
-    def _allows(self, server: Server, namespace: str) -> bool | None:
-        allowed = server.allowed_routes
-        match allowed.policy if allowed else "Same":
-            case "All":
-                return True
-            case "Selector" if allowed and allowed.selector:
-                labels = self.namespace_labels(namespace)
-                return None if labels is None else selects(allowed.selector, labels)
-            case "None":
-                return False
-            case _:
-                return server.namespace == namespace
+def _parent(
+    mesh: Mesh, route: HttpRoute | TlsRoute, parent: ParentReference
+) -> tuple[Ref, AttachmentState | None]:
+    namespace = parent.namespace or route.namespace
+    if parent.kind and parent.kind in LISTENER_SET_KINDS:
+        ref = Ref(parent.group or GATEWAY_API, parent.kind, namespace, parent.name)
+        gateway = _gateways_of_listener_sets(mesh).get(ref)
+        return ref, _gateway_state(mesh, gateway) if gateway else AttachmentState.UNKNOWN
+    ref = gateway_ref(namespace, parent.name)
+    if parent.kind not in (None, "Gateway"):
+        return ref, AttachmentState.FOREIGN
+    return ref, _gateway_state(mesh, ref)
 
-    @question(rests_on=[attachments])
-    def attachments_of(self, server: Server) -> tuple[Attachment, ...]:
-        """Return the routes attached to a server."""
-        return self._attachments_by_server().get(server, ())
 
-    @question(rests_on=[attachments])
-    def _attachments_by_server(self) -> dict[Server, tuple[Attachment, ...]]:
-        found: dict[Server, list[Attachment]] = {}
-        for attachment in self.attachments():
-            for server in attachment.servers:
-                found.setdefault(server, []).append(attachment)
-        return {server: tuple(each) for server, each in found.items()}
+def _gateway_state(mesh: Mesh, gateway: Ref) -> AttachmentState | None:
+    """Return what a Gateway that is not Istio's makes of any attachment; else None."""
+    if gateway in api_gateways_by_ref(mesh):
+        return None
+    if mesh.get(Gateway, gateway.namespace, gateway.name):
+        return AttachmentState.FOREIGN
+    known = mesh.is_complete(Kind.GATEWAY, gateway.namespace, gateway.name)
+    return AttachmentState.NO_PARENT if known else AttachmentState.UNKNOWN
+
+
+def _allows(mesh: Mesh, server: Server, namespace: str) -> bool | None:
+    allowed = server.allowed_routes
+    match allowed.policy if allowed else "Same":
+        case "All":
+            return True
+        case "Selector" if allowed and allowed.selector:
+            labels = namespace_labels(mesh, namespace)
+            return None if labels is None else selects(allowed.selector, labels)
+        case "None":
+            return False
+        case _:
+            return server.namespace == namespace
+
+
+@question
+def attachments_of(mesh: Mesh, server: Server) -> tuple[Attachment, ...]:
+    """Return the routes attached to a server."""
+    return _attachments_by_server(mesh).get(server, ())
+
+
+@question
+def _attachments_by_server(mesh: Mesh) -> dict[Server, tuple[Attachment, ...]]:
+    found: dict[Server, list[Attachment]] = {}
+    for attachment in attachments(mesh):
+        for server in attachment.servers:
+            found.setdefault(server, []).append(attachment)
+    return {server: tuple(each) for server, each in found.items()}
 
 
 def _fits(server: Server, parent: ParentReference, kind: str) -> bool:

@@ -1,8 +1,11 @@
 """How ACME challenges reach, or do not reach, what answers them."""
 
+from istiodoctor.mesh.controlplanes import mesh_config
 from istiodoctor.mesh.issuance import Issuance
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.stalls import GatewayCertificate, StallQuestions, solvers_for
+from istiodoctor.mesh.serviceports import services_of
+from istiodoctor.mesh.stalls import GatewayCertificate, solvers_for, stuck_certificates
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.certmanager import Challenge, Http01Ingress
 from istiodoctor.model.kind import Kind
@@ -13,48 +16,47 @@ OFF, DEFAULT = "OFF", "DEFAULT"
 HTTP_PORT = 80
 
 
-class ChallengeQuestions(StallQuestions):
-    """Challenges of the Certificates that gateways wait for."""
+@question
+def stuck_challenges(mesh: Mesh) -> tuple[tuple[GatewayCertificate, Issuance, Challenge], ...]:
+    """Return the challenges that hold up a stuck Certificate."""
+    return tuple(
+        (owner, issuance, challenge)
+        for owner, issuance in stuck_certificates(mesh)
+        for challenge in issuance.challenges
+        if challenge.status.state != "valid"
+    )
 
-    @question(rests_on=[StallQuestions.stuck_certificates])
-    def stuck_challenges(self) -> tuple[tuple[GatewayCertificate, Issuance, Challenge], ...]:
-        """Return the challenges that hold up a stuck Certificate."""
-        return tuple(
-            (owner, issuance, challenge)
-            for owner, issuance in self.stuck_certificates()
-            for challenge in issuance.challenges
-            if challenge.status.state != "valid"
-        )
 
-    @question(Kind.INGRESS_CLASS, rests_on=[StallQuestions.mesh_config])
-    def serves_ingress(
-        self, workload: Workload, annotated_class: str, class_name: str
-    ) -> bool | None:
-        """Whether istiod makes routes of an Ingress of this class; None when it cannot be told.
+@question(Kind.INGRESS_CLASS)
+def serves_ingress(
+    mesh: Mesh, workload: Workload, annotated_class: str, class_name: str
+) -> bool | None:
+    """Whether istiod makes routes of an Ingress of this class; None when it cannot be told.
 
-        The annotation goes before the field; a class that does not exist counts in mode DEFAULT
-        only (pilot/pkg/config/kube/ingress).
-        """
-        config = self.mesh_config(workload)
-        mode = config.ingress_controller_mode if config else ""
-        if annotated_class:
-            return mode != OFF and annotated_class == (config.ingress_class if config else "istio")
-        if not class_name:
-            return None
-        found = self._get(IngressClass, "", class_name)
-        if found:
-            return found.spec.controller == ISTIO_INGRESS
-        if not self._is_complete(Kind.INGRESS_CLASS, "", class_name):
-            return None
-        return mode == DEFAULT
+    The annotation goes before the field; a class that does not exist counts in mode DEFAULT
+    only (pilot/pkg/config/kube/ingress).
+    """
+    config = mesh_config(mesh, workload)
+    mode = config.ingress_controller_mode if config else ""
+    if annotated_class:
+        return mode != OFF and annotated_class == (config.ingress_class if config else "istio")
+    if not class_name:
+        return None
+    found = mesh.get(IngressClass, "", class_name)
+    if found:
+        return found.spec.controller == ISTIO_INGRESS
+    if not mesh.is_complete(Kind.INGRESS_CLASS, "", class_name):
+        return None
+    return mode == DEFAULT
 
-    @question(rests_on=[StallQuestions.services_of])
-    def hides_port_80(self, workload: Workload) -> bool | None:
-        """Whether no Service of a gateway has port 80; None without any Service."""
-        services = self.services_of(workload)
-        if not services:
-            return None
-        return all(port.port != HTTP_PORT for each in services for port in each.spec.ports)
+
+@question
+def hides_port_80(mesh: Mesh, workload: Workload) -> bool | None:
+    """Whether no Service of a gateway has port 80; None without any Service."""
+    services = services_of(mesh, workload)
+    if not services:
+        return None
+    return all(port.port != HTTP_PORT for each in services for port in each.spec.ports)
 
 
 def solver_ingress(issuance: Issuance, challenge: Challenge) -> Http01Ingress | None:

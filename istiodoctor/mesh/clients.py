@@ -4,10 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.delivery import DeliveryQuestions
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.frontproxy import ingresses_by_service
+from istiodoctor.mesh.listeners import listeners, server_for, servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Ingress
@@ -41,76 +45,68 @@ class Unnamed:
     facts: tuple[LogFact, ...]
 
 
-class ClientQuestions(DeliveryQuestions):
-    """Connections without a name."""
-
-    @question(
-        Kind.INGRESS,
-        rests_on=[
-            DeliveryQuestions.listeners,
-            DeliveryQuestions.server_for,
-            DeliveryQuestions.services_of,
-        ],
+@question(Kind.INGRESS)
+def silent_proxies(mesh: Mesh) -> tuple[SilentProxy, ...]:
+    """Return the proxies in front whose TLS to a gateway has no SNI that its hosts need."""
+    return tuple(
+        silent
+        for listener in listeners(mesh)
+        if listener.is_tls and server_for(mesh, listener, "") is None
+        for silent in _silent(mesh, listener)
     )
-    def silent_proxies(self) -> tuple[SilentProxy, ...]:
-        """Return the proxies in front whose TLS to a gateway has no SNI that its hosts need."""
-        return tuple(
-            silent
-            for listener in self.listeners()
-            if listener.is_tls and self.server_for(listener, "") is None
-            for silent in self._silent(listener)
-        )
 
-    def _silent(self, listener: Listener) -> Iterator[SilentProxy]:
-        named = [host for server in listener.servers if server.is_tls for host in server.names]
-        for proxy in self.facts.front_proxies:
-            hosts = tuple(host for host in named if proxy.serves(host))
-            if proxy.sends_sni is False and hosts:
-                yield SilentProxy(
-                    text="The front proxy that the configuration names",
-                    place=None,
-                    listener=listener,
-                    hosts=hosts,
-                    is_certain=True,
-                )
-        for ingress in self._ingresses_before(listener.workload):
-            hosts = tuple(
-                rule.host
-                for rule in ingress.spec.rules
-                if rule.host and self.server_for(listener, rule.host)
+
+def _silent(mesh: Mesh, listener: Listener) -> Iterator[SilentProxy]:
+    named = [host for server in listener.servers if server.is_tls for host in server.names]
+    for proxy in mesh.facts.front_proxies:
+        hosts = tuple(host for host in named if proxy.serves(host))
+        if proxy.sends_sni is False and hosts:
+            yield SilentProxy(
+                text="The front proxy that the configuration names",
+                place=None,
+                listener=listener,
+                hosts=hosts,
+                is_certain=True,
             )
-            place = _omits_sni(ingress)
-            if hosts and place:
-                yield SilentProxy(
-                    text=str(ingress.ref),
-                    place=place,
-                    listener=listener,
-                    hosts=hosts,
-                    is_certain=_NGINX.partition("/")[0] in place.path,
-                )
+    for ingress in _ingresses_before(mesh, listener.workload):
+        hosts = tuple(
+            rule.host
+            for rule in ingress.spec.rules
+            if rule.host and server_for(mesh, listener, rule.host)
+        )
+        place = _omits_sni(ingress)
+        if hosts and place:
+            yield SilentProxy(
+                text=str(ingress.ref),
+                place=place,
+                listener=listener,
+                hosts=hosts,
+                is_certain=_NGINX.partition("/")[0] in place.path,
+            )
 
-    def _ingresses_before(self, workload: Workload) -> Iterator[Ingress]:
-        by_service = self._ingresses_by_service()
-        for service in self.services_of(workload):
-            yield from by_service.get((service.namespace, service.name), ())
 
-    @question(rests_on=[DeliveryQuestions.servers_by_workload])
-    def _gateways_by_pod(self) -> Mapping[Ref, Workload]:
-        return {pod.ref: each for each in self.servers_by_workload() for pod in each.pods}
+def _ingresses_before(mesh: Mesh, workload: Workload) -> Iterator[Ingress]:
+    by_service = ingresses_by_service(mesh)
+    for service in services_of(mesh, workload):
+        yield from by_service.get((service.namespace, service.name), ())
 
-    @question(
-        rests_on=[DeliveryQuestions.log_facts, _gateways_by_pod],
-        logs=[Meaning.FILTER_CHAIN_NOT_FOUND],
-    )
-    def connections_without_name(self) -> tuple[Unnamed, ...]:
-        """Return what access logs say of connections without SNI that no server took."""
-        found: dict[Workload, list[LogFact]] = defaultdict(list)
-        workloads = self._gateways_by_pod()
-        for fact in self.log_facts(Meaning.FILTER_CHAIN_NOT_FOUND):
-            workload = workloads.get(fact.line.pod) if fact.line.pod else None
-            if workload and not fact.sni and fact.line.message.startswith('"'):
-                found[workload].append(fact)
-        return tuple(Unnamed(workload=each, facts=tuple(facts)) for each, facts in found.items())
+
+@question
+def gateways_by_pod(mesh: Mesh) -> Mapping[Ref, Workload]:
+    """Return the gateway workload of each pod."""
+    return {pod.ref: each for each in servers_by_workload(mesh) for pod in each.pods}
+
+
+@question(logs=[Meaning.FILTER_CHAIN_NOT_FOUND])
+def connections_without_name(mesh: Mesh) -> tuple[Unnamed, ...]:
+    """Return what access logs say of connections without SNI that no server took."""
+    found: dict[Workload, list[LogFact]] = defaultdict(list)
+    workloads = gateways_by_pod(mesh)
+    for fact in log_facts(mesh, Meaning.FILTER_CHAIN_NOT_FOUND):
+        workload = workloads.get(fact.line.pod) if fact.line.pod else None
+        if workload and not fact.sni and fact.line.message.startswith('"'):
+            found[workload].append(fact)
+    return tuple(Unnamed(workload=each, facts=tuple(facts)) for each, facts in found.items())
 
 
 def _omits_sni(ingress: Ingress) -> Place | None:

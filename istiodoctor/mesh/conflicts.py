@@ -3,14 +3,27 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from istiodoctor.mesh.addresses import AddressQuestions
-from istiodoctor.mesh.controlplanes import ControlPlane
-from istiodoctor.mesh.credentials import CredentialUse
-from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.controlplanes import (
+    ControlPlane,
+    control_plane_of,
+    istiod_version,
+    trusted_proxies,
+)
+from istiodoctor.mesh.credentials import CredentialUse, credential_uses
+from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop, plain_fronts, wants_tls
+from istiodoctor.mesh.listeners import listeners, servers_by_workload, workloads_of
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind, applies_on
-from istiodoctor.mesh.routing import Binding, BoundRule
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind, applies_on, plain_hosts
+from istiodoctor.mesh.routing import (
+    Binding,
+    BoundRule,
+    bindings,
+    http_rules,
+    routes_for,
+    servers_of,
+)
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
@@ -60,134 +73,123 @@ class SelfRedirect:
     """Whether every path is redirected."""
 
 
-class ConflictQuestions(AddressQuestions):
-    """Configuration that contradicts itself."""
-
-    @question(rests_on=[AddressQuestions.servers_of, AddressQuestions.routes_for])
-    def blocked_virtual_services(self) -> tuple[Blocked, ...]:
-        """Return the VirtualServices that no server of their Gateways takes for some hosts."""
-        return tuple(
-            found
-            for bindings in self.servers_of().values()
-            if any(binding.blocked_hosts for binding in bindings)
-            for found in self._blocked(bindings)
-        )
-
-    def _blocked(self, bindings: tuple[Binding, ...]) -> Iterator[Blocked]:
-        taken = {host for binding in bindings for host in binding.hosts}
-        for binding in bindings:
-            hosts = tuple(host for host in binding.blocked_hosts if host not in taken)
-            if hosts and not binding.server.https_redirect:
-                yield Blocked(
-                    virtual_service=binding.virtual_service,
-                    server=binding.server,
-                    hosts=hosts,
-                    is_served=all(self.routes_for(binding.server, host) for host in hosts),
-                )
-
-    @question(rests_on=[AddressQuestions.servers_by_workload, AddressQuestions.control_plane_of])
-    def scoped_out_gateways(self) -> tuple[ScopedOut, ...]:
-        """Return the Gateways outside the namespace that their istiod confines them to."""
-        return tuple(
-            found
-            for workload, servers in self.servers_by_workload().items()
-            if workload.is_known
-            if (plane := self.control_plane_of(workload)) and plane.confines_gateways
-            for found in _scoped_out(workload, servers, plane)
-        )
-
-    @question(rests_on=[AddressQuestions.listeners])
-    def same_sni_servers(self) -> tuple[SameSni, ...]:
-        """Return the pairs of TLS servers that istiod keeps and Envoy can not tell apart."""
-        return tuple(
-            found
-            for listener in self.listeners()
-            if listener.is_tls
-            for found in _same_sni(listener)
-        )
-
-    @question(rests_on=[AddressQuestions.bindings, AddressQuestions.http_rules])
-    def self_redirects(self) -> tuple[SelfRedirect, ...]:
-        """Return the redirect rules that come back to the TLS server that answered with them."""
-        return tuple(
-            found
-            for server, bindings in self.bindings().items()
-            if server.terminates_tls and server.routes_http
-            for binding in bindings
-            if binding.hosts
-            if (found := self._self_redirect(server, binding))
-        )
-
-    def _self_redirect(self, server: Server, binding: Binding) -> SelfRedirect | None:
-        for rule in self.http_rules(binding.virtual_service):
-            if not applies_on(rule, server):
-                continue
-            matches = [m for m in rule.rule.match if not m.port or m.port == server.port]
-            if _returns(rule, binding) and not all(
-                map(_asks_for_scheme, matches or [HttpMatch()])
-            ):
-                is_whole = not rule.rule.match or any(map(_takes_all, matches))
-                return SelfRedirect(
-                    rule=rule, server=server, hosts=binding.hosts, is_whole=is_whole
-                )
-            if not rule.rule.match:
-                return None
-        return None
-
-    @question(
-        rests_on=[
-            AddressQuestions.plain_hosts,
-            AddressQuestions.fronts,
-            AddressQuestions.fronts_for,
-            AddressQuestions.routes_for,
-            AddressQuestions.http_rules,
-            AddressQuestions.trusted_proxies,
-            AddressQuestions.wants_tls,
-        ]
+@question
+def blocked_virtual_services(mesh: Mesh) -> tuple[Blocked, ...]:
+    """Return the VirtualServices that no server of their Gateways takes for some hosts."""
+    return tuple(
+        found
+        for bindings in servers_of(mesh).values()
+        if any(binding.blocked_hosts for binding in bindings)
+        for found in _blocked(mesh, bindings)
     )
-    def route_loops(self) -> tuple[Loop, ...]:
-        """Return the redirects of routes that are blind to HTTPS having ended before them."""
-        return tuple(
-            Loop(
-                plain=replace(plain, place=rule.place),
-                front=front,
-                trusted_proxies=self.trusted_proxies(plain.workload),
-                is_certain=front.plain_port is not None or not self.wants_tls(plain),
+
+
+def _blocked(mesh: Mesh, bindings: tuple[Binding, ...]) -> Iterator[Blocked]:
+    taken = {host for binding in bindings for host in binding.hosts}
+    for binding in bindings:
+        hosts = tuple(host for host in binding.blocked_hosts if host not in taken)
+        if hosts and not binding.server.https_redirect:
+            yield Blocked(
+                virtual_service=binding.virtual_service,
+                server=binding.server,
+                hosts=hosts,
+                is_served=all(routes_for(mesh, binding.server, host) for host in hosts),
             )
-            for plain in self.plain_hosts()
-            if plain.redirect is RedirectKind.ROUTE
-            for front in self._plain_fronts(plain)[:1]
-            if (rule := self._blind_redirect(plain))
+
+
+@question
+def scoped_out_gateways(mesh: Mesh) -> tuple[ScopedOut, ...]:
+    """Return the Gateways outside the namespace that their istiod confines them to."""
+    return tuple(
+        found
+        for workload, servers in servers_by_workload(mesh).items()
+        if workload.is_known
+        if (plane := control_plane_of(mesh, workload)) and plane.confines_gateways
+        for found in _scoped_out(workload, servers, plane)
+    )
+
+
+@question
+def same_sni_servers(mesh: Mesh) -> tuple[SameSni, ...]:
+    """Return the pairs of TLS servers that istiod keeps and Envoy can not tell apart."""
+    return tuple(
+        found for listener in listeners(mesh) if listener.is_tls for found in _same_sni(listener)
+    )
+
+
+@question
+def self_redirects(mesh: Mesh) -> tuple[SelfRedirect, ...]:
+    """Return the redirect rules that come back to the TLS server that answered with them."""
+    return tuple(
+        found
+        for server, bound in bindings(mesh).items()
+        if server.terminates_tls and server.routes_http
+        for binding in bound
+        if binding.hosts
+        if (found := _self_redirect(mesh, server, binding))
+    )
+
+
+def _self_redirect(mesh: Mesh, server: Server, binding: Binding) -> SelfRedirect | None:
+    for rule in http_rules(mesh, binding.virtual_service):
+        if not applies_on(rule, server):
+            continue
+        matches = [m for m in rule.rule.match if not m.port or m.port == server.port]
+        if _returns(rule, binding) and not all(map(_asks_for_scheme, matches or [HttpMatch()])):
+            is_whole = not rule.rule.match or any(map(_takes_all, matches))
+            return SelfRedirect(rule=rule, server=server, hosts=binding.hosts, is_whole=is_whole)
+        if not rule.rule.match:
+            return None
+    return None
+
+
+@question
+def route_loops(mesh: Mesh) -> tuple[Loop, ...]:
+    """Return the redirects of routes that are blind to HTTPS having ended before them."""
+    return tuple(
+        Loop(
+            plain=replace(plain, place=rule.place),
+            front=front,
+            trusted_proxies=trusted_proxies(mesh, plain.workload),
+            is_certain=front.plain_port is not None or not wants_tls(mesh, plain),
         )
+        for plain in plain_hosts(mesh)
+        if plain.redirect is RedirectKind.ROUTE
+        for front in plain_fronts(mesh, plain)[:1]
+        if (rule := _blind_redirect(mesh, plain))
+    )
 
-    def _blind_redirect(self, plain: PlainHost) -> BoundRule | None:
-        """Return the redirect that takes requests whatever X-Forwarded-Proto says."""
-        for virtual_service in self.routes_for(plain.server, plain.host):
-            for rule in self.http_rules(virtual_service):
-                if not applies_on(rule, plain.server):
-                    continue
-                redirect = rule.rule.redirect
-                matches = rule.rule.match
-                is_told_apart = bool(matches) and all(map(_asks_for_scheme, matches))
-                if redirect and redirect.scheme == "https" and not is_told_apart:
-                    return rule
-                if not matches:
-                    return None
-        return None
 
-    @question(rests_on=[AddressQuestions.credential_uses])
-    def cipher_uses(self) -> tuple[CredentialUse, ...]:
-        """Return the uses of known certificates on servers that choose their cipher suites."""
-        return tuple(
-            use
-            for use in self.credential_uses()
-            if use.server.tls and use.server.tls.cipher_suites and use.credential
-        )
+def _blind_redirect(mesh: Mesh, plain: PlainHost) -> BoundRule | None:
+    """Return the redirect that takes requests whatever X-Forwarded-Proto says."""
+    for virtual_service in routes_for(mesh, plain.server, plain.host):
+        for rule in http_rules(mesh, virtual_service):
+            if not applies_on(rule, plain.server):
+                continue
+            redirect = rule.rule.redirect
+            matches = rule.rule.match
+            is_told_apart = bool(matches) and all(map(_asks_for_scheme, matches))
+            if redirect and redirect.scheme == "https" and not is_told_apart:
+                return rule
+            if not matches:
+                return None
+    return None
 
-    @question(rests_on=[AddressQuestions.workloads_of, AddressQuestions.istiod_version])
-    def versions_of(self, server: Server) -> tuple[Version | None, ...]:
-        """Return the versions of the istiods that configure a server; None for one not known."""
-        return tuple({self.istiod_version(each): None for each in self.workloads_of(server)})
+
+@question
+def cipher_uses(mesh: Mesh) -> tuple[CredentialUse, ...]:
+    """Return the uses of known certificates on servers that choose their cipher suites."""
+    return tuple(
+        use
+        for use in credential_uses(mesh)
+        if use.server.tls and use.server.tls.cipher_suites and use.credential
+    )
+
+
+@question
+def versions_of(mesh: Mesh, server: Server) -> tuple[Version | None, ...]:
+    """Return the versions of the istiods that configure a server; None for one not known."""
+    return tuple({istiod_version(mesh, each): None for each in workloads_of(mesh, server)})
 
 
 def _same_sni(listener: Listener) -> Iterator[SameSni]:

@@ -4,11 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.attachments import AttachmentQuestions
-from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.attachments import attachments_of
+from istiodoctor.mesh.credentials import CredentialUse, credential_uses, served_credentials
 from istiodoctor.mesh.hosts import ANY, covers, is_wildcard, parents
-from istiodoctor.mesh.listeners import Dropped
+from istiodoctor.mesh.listeners import listeners, listeners_of, server_for
+from istiodoctor.mesh.merging import Dropped
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routing import bindings
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 
@@ -55,135 +58,116 @@ class DisplacedHost:
     answering: CredentialUse
 
 
-class CoverageQuestions(AttachmentQuestions):
-    """Names in certificates."""
-
-    @question(rests_on=[AttachmentQuestions.served_credentials])
-    def served_certificates(self) -> tuple[ServedCertificate, ...]:
-        """Return every Secret that is served and whose certificate for clients could be read."""
-        return tuple(
-            ServedCertificate(credential=credential, pair=pair, leaf=leaf, uses=uses)
-            for credential, uses in self.served_credentials()
-            if (pair := credential.pair) and (leaf := intended_leaf(pair))
-        )
-
-    @question(rests_on=[AttachmentQuestions.credential_uses])
-    def _uses_by_server(self) -> Mapping[Server, tuple[CredentialUse, ...]]:
-        found: dict[Server, list[CredentialUse]] = defaultdict(list)
-        for use in self.credential_uses():
-            found[use.server].append(use)
-        return {server: tuple(uses) for server, uses in found.items()}
-
-    @question(rests_on=[_uses_by_server])
-    def uses_of_server(self, server: Server) -> tuple[CredentialUse, ...]:
-        """Return the server certificates that a server asks for, per workload."""
-        return self._uses_by_server().get(server, ())
-
-    @question(rests_on=[AttachmentQuestions.credential_uses])
-    def _leaves_by_server(self) -> Mapping[Server, Mapping[str, CertificateFacts | None]]:
-        """Return what is served on each server, by credential: one server may have several."""
-        found: dict[Server, dict[str, CertificateFacts | None]] = defaultdict(dict)
-        for use in self.credential_uses():
-            pair = use.credential.pair if use.credential else None
-            found[use.server][use.reference.text] = intended_leaf(pair) if pair else None
-        return found
-
-    @question(
-        rests_on=[
-            _leaves_by_server,
-            served_certificates,
-            AttachmentQuestions.bindings,
-            AttachmentQuestions.attachments_of,
-            AttachmentQuestions.listeners_of,
-            AttachmentQuestions.server_for,
-        ]
+@question
+def served_certificates(mesh: Mesh) -> tuple[ServedCertificate, ...]:
+    """Return every Secret that is served and whose certificate for clients could be read."""
+    return tuple(
+        ServedCertificate(credential=credential, pair=pair, leaf=leaf, uses=uses)
+        for credential, uses in served_credentials(mesh)
+        if (pair := credential.pair) and (leaf := intended_leaf(pair))
     )
-    def uncovered_hosts(self) -> tuple[tuple[ServedCertificate, tuple[UncoveredHost, ...]], ...]:
-        """Return the served certificates that do not name all the hosts they are served for.
 
-        Those without any alternative name are another failure and left out.
-        """
-        found = (
-            (served, tuple(self._uncovered(served)))
-            for served in self.served_certificates()
-            if served.names
-        )
-        return tuple((served, hosts) for served, hosts in found if hosts)
 
-    def _uncovered(self, served: ServedCertificate) -> Iterator[UncoveredHost]:
-        judged: set[tuple[Server, str]] = set()
-        for use in served.uses:
-            leaves = self._leaves_by_server()[use.server]
-            if use.reference.text != next(iter(leaves)) or None in leaves.values():
+@question
+def _uses_by_server(mesh: Mesh) -> Mapping[Server, tuple[CredentialUse, ...]]:
+    found: dict[Server, list[CredentialUse]] = defaultdict(list)
+    for use in credential_uses(mesh):
+        found[use.server].append(use)
+    return {server: tuple(uses) for server, uses in found.items()}
+
+
+@question
+def uses_of_server(mesh: Mesh, server: Server) -> tuple[CredentialUse, ...]:
+    """Return the server certificates that a server asks for, per workload."""
+    return _uses_by_server(mesh).get(server, ())
+
+
+@question
+def _leaves_by_server(mesh: Mesh) -> Mapping[Server, Mapping[str, CertificateFacts | None]]:
+    """Return what is served on each server, by credential: one server may have several."""
+    found: dict[Server, dict[str, CertificateFacts | None]] = defaultdict(dict)
+    for use in credential_uses(mesh):
+        pair = use.credential.pair if use.credential else None
+        found[use.server][use.reference.text] = intended_leaf(pair) if pair else None
+    return found
+
+
+@question
+def uncovered_hosts(mesh: Mesh) -> tuple[tuple[ServedCertificate, tuple[UncoveredHost, ...]], ...]:
+    """Return the served certificates that do not name all the hosts they are served for.
+
+    Those without any alternative name are another failure and left out.
+    """
+    found = (
+        (served, tuple(_uncovered(mesh, served)))
+        for served in served_certificates(mesh)
+        if served.names
+    )
+    return tuple((served, hosts) for served, hosts in found if hosts)
+
+
+def _uncovered(mesh: Mesh, served: ServedCertificate) -> Iterator[UncoveredHost]:
+    judged: set[tuple[Server, str]] = set()
+    for use in served.uses:
+        leaves = _leaves_by_server(mesh)[use.server]
+        if use.reference.text != next(iter(leaves)) or None in leaves.values():
+            continue
+        names = _names(*leaves.values())
+        for host in expected_hosts(mesh, use.server):
+            if (use.server, host) in judged or _is_covered(names, host):
                 continue
-            names = _names(*leaves.values())
-            for host in self._expected_hosts(use.server):
-                if (use.server, host) in judged or _is_covered(names, host):
-                    continue
-                judged.add((use.server, host))
-                yield UncoveredHost(
-                    host=host,
-                    server=use.server,
-                    near=_near_wildcard(names, host),
-                    is_certain=ANY not in use.server.names
-                    and not (is_wildcard(host) and any(covers(host, name) for name in names)),
-                )
+            judged.add((use.server, host))
+            yield UncoveredHost(
+                host=host,
+                server=use.server,
+                near=_near_wildcard(names, host),
+                is_certain=ANY not in use.server.names
+                and not (is_wildcard(host) and any(covers(host, name) for name in names)),
+            )
 
-    @question(
-        rests_on=[
-            uses_of_server,
-            AttachmentQuestions.listeners,
-            AttachmentQuestions.server_for,
-        ]
+
+@question
+def displaced_hosts(mesh: Mesh) -> tuple[DisplacedHost, ...]:
+    """Return the hosts of dropped servers that get another server's certificate instead."""
+    return tuple(
+        DisplacedHost(host=host, dropped=dropped, answering=use)
+        for listener in listeners(mesh)
+        for dropped in listener.dropped
+        if dropped.server.terminates_tls
+        for host in dropped.server.names
+        if (other := server_for(mesh, listener, host)) and host not in other.names
+        for use in uses_of_server(mesh, other)[:1]
+        if use.credential and (leaf := use.credential.leaf) and not _is_covered(_names(leaf), host)
     )
-    def displaced_hosts(self) -> tuple[DisplacedHost, ...]:
-        """Return the hosts of dropped servers that get another server's certificate instead."""
-        return tuple(
-            DisplacedHost(host=host, dropped=dropped, answering=use)
-            for listener in self.listeners()
-            for dropped in listener.dropped
-            if dropped.server.terminates_tls
-            for host in dropped.server.names
-            if (other := self.server_for(listener, host)) and host not in other.names
-            for use in self.uses_of_server(other)[:1]
-            if use.credential
-            and (leaf := use.credential.leaf)
-            and not _is_covered(_names(leaf), host)
-        )
 
-    def _expected_hosts(self, server: Server) -> Iterator[str]:
-        """Yield the hosts that clients use: behind a wildcard, those that routes show."""
-        behind: dict[str, list[str]] = {name: [] for name in server.names if is_wildcard(name)}
-        for host in self._routed_hosts(server) if behind else ():
-            for parent in parents(host):
-                if parent in behind and host != ANY:
-                    behind[parent].append(host)
-        for name in server.names:
-            routed = behind.get(name)
-            yield from routed or ()
-            if not routed and name != ANY:
-                yield name
 
-    @question(
-        rests_on=[
-            AttachmentQuestions.bindings,
-            AttachmentQuestions.attachments_of,
-            AttachmentQuestions.listeners_of,
-            AttachmentQuestions.server_for,
-        ]
+def expected_hosts(mesh: Mesh, server: Server) -> Iterator[str]:
+    """Yield the hosts that clients use: behind a wildcard, those that routes show."""
+    behind: dict[str, list[str]] = {name: [] for name in server.names if is_wildcard(name)}
+    for host in routed_hosts(mesh, server) if behind else ():
+        for parent in parents(host):
+            if parent in behind and host != ANY:
+                behind[parent].append(host)
+    for name in server.names:
+        routed = behind.get(name)
+        yield from routed or ()
+        if not routed and name != ANY:
+            yield name
+
+
+@question
+def routed_hosts(mesh: Mesh, server: Server) -> tuple[str, ...]:
+    """Return the hosts of the routes on a server that reach it and no more specific one."""
+    if server.api is GatewayApi.GATEWAY_API:
+        hosts = [host for each in attachments_of(mesh, server) for host in each.hosts]
+    else:
+        hosts = [h for binding in bindings(mesh).get(server, ()) for h in binding.hosts]
+    listeners = listeners_of(mesh, server)
+    return tuple(
+        host
+        for host in dict.fromkeys(hosts)
+        if any(server_for(mesh, listener, host) is server for listener in listeners)
     )
-    def _routed_hosts(self, server: Server) -> tuple[str, ...]:
-        """Return the hosts of the routes on a server that reach it and no more specific one."""
-        if server.api is GatewayApi.GATEWAY_API:
-            hosts = [host for each in self.attachments_of(server) for host in each.hosts]
-        else:
-            hosts = [h for binding in self.bindings().get(server, ()) for h in binding.hosts]
-        listeners = self.listeners_of(server)
-        return tuple(
-            host
-            for host in dict.fromkeys(hosts)
-            if any(self.server_for(listener, host) is server for listener in listeners)
-        )
 
 
 def intended_leaf(pair: KeyPair) -> CertificateFacts | None:

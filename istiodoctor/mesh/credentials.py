@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.grants import gateway_ref
-from istiodoctor.mesh.listeners import ListenerQuestions
+from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.grants import gateway_ref, has_grant, is_granted
+from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, CredentialReference, Form, Purpose
-from istiodoctor.mesh.rights import Permission, RightQuestions
+from istiodoctor.mesh.rights import Permission, may_read_credentials
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential
@@ -111,199 +113,214 @@ class AuthorityUse:
         return (self.namespace, self.dedicated_name or self.compound_name)
 
 
-class CredentialQuestions(ListenerQuestions, RightQuestions):
-    """Credentials as SDS sees them."""
+@question(Kind.SECRET)
+def credential(mesh: Mesh, namespace: str, name: str) -> Credential | None:
+    """Return what was read of a Secret."""
+    return mesh.snapshot.credentials.get((namespace, name))
 
-    @question(Kind.SECRET)
-    def credential(self, namespace: str, name: str) -> Credential | None:
-        """Return what was read of a Secret."""
-        return self._snapshot.credentials.get((namespace, name))
 
-    @question(Kind.SECRET, rests_on=[credential])
-    def secret_exists(self, namespace: str, name: str) -> bool | None:
-        """Whether a Secret exists; None when it cannot be told."""
-        if self.credential(namespace, name) or (namespace, name) in self._snapshot.secret_names:
-            return True
-        return False if self._is_complete(Kind.SECRET, namespace, name) else None
+@question(Kind.SECRET)
+def secret_exists(mesh: Mesh, namespace: str, name: str) -> bool | None:
+    """Whether a Secret exists; None when it cannot be told."""
+    if credential(mesh, namespace, name) or (namespace, name) in mesh.snapshot.secret_names:
+        return True
+    return False if mesh.is_complete(Kind.SECRET, namespace, name) else None
 
-    @question(Kind.SECRET, searches=True)
-    def _secret_namespaces(self) -> Mapping[str, tuple[str, ...]]:
-        found: dict[str, list[str]] = defaultdict(list)
-        for namespace, name in sorted(self._snapshot.secret_names):
-            found[name].append(namespace)
-        return {name: tuple(namespaces) for name, namespaces in found.items()}
 
-    @question(rests_on=[_secret_namespaces])
-    def secrets_named(self, name: str) -> tuple[Ref, ...]:
-        """Return every known Secret of this name, in any namespace."""
-        return tuple(
-            Ref(CORE, "Secret", namespace, name)
-            for namespace in self._secret_namespaces().get(name, ())
-        )
+@question(Kind.SECRET, searches=True)
+def _secret_namespaces(mesh: Mesh) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for namespace, name in sorted(mesh.snapshot.secret_names):
+        found[name].append(namespace)
+    return {name: tuple(namespaces) for name, namespaces in found.items()}
 
-    @question(Kind.SECRET)
-    def secret_names_in(self, namespace: str) -> tuple[str, ...]:
-        """Return the names of known Secrets in a namespace, for hints at a misspelling."""
-        return tuple(
-            sorted(name for where, name in self._snapshot.secret_names if where == namespace)
-        )
 
-    @question(
-        rests_on=[
-            ListenerQuestions.listeners,
-            ListenerQuestions.has_grant,
-            RightQuestions.may_read_credentials,
-            credential,
-            secret_exists,
-        ]
+@question
+def secrets_named(mesh: Mesh, name: str) -> tuple[Ref, ...]:
+    """Return every known Secret of this name, in any namespace."""
+    return tuple(
+        Ref(CORE, "Secret", namespace, name)
+        for namespace in _secret_namespaces(mesh).get(name, ())
     )
-    def credential_uses(self) -> tuple[CredentialUse, ...]:
-        """Return every server certificate that live servers ask SDS for, per workload."""
-        return tuple(
-            self._use(server, listener.workload, reference)
-            for listener in self.listeners()
-            for server in listener.servers
-            for reference in server.credentials
-            if reference.purpose is Purpose.SERVER
-        )
 
-    def _use(
-        self, server: Server, workload: Workload, reference: CredentialReference
-    ) -> CredentialUse:
-        namespace, state = self._lookup(server, workload, reference)
-        found = self.credential(namespace, reference.name) if namespace else None
-        if state is None:
-            exists = self.secret_exists(namespace, reference.name) if namespace else None
-            state = CredentialState.UNKNOWN
-            if exists is False:
-                state = CredentialState.MISSING
-            elif found:
-                state = CredentialState.FOUND
-        needs_right = reference.form is Form.KUBERNETES
-        return CredentialUse(
-            server=server,
-            workload=workload,
-            reference=reference,
-            namespace=namespace,
-            name=reference.name,
-            state=state,
-            credential=found,
-            permission=self.may_read_credentials(workload)
-            if needs_right
-            else Permission(allowed=True),
-        )
 
-    def _lookup(
-        self, server: Server, workload: Workload, reference: CredentialReference
-    ) -> tuple[str, CredentialState | None]:
-        """Return where istiod looks, and the answer where the form alone decides it."""
-        match reference.form:
-            case Form.KUBERNETES:
-                if not workload.is_known:
-                    return reference.namespace, CredentialState.UNKNOWN
-                if reference.namespace and reference.namespace != workload.namespace:
-                    return reference.namespace, CredentialState.ELSEWHERE
-                return workload.namespace, None
-            case Form.KUBERNETES_GATEWAY:
-                return reference.namespace, self._verified(server, workload, reference)
-            case Form.UNPARSABLE:
-                return "", CredentialState.UNPARSABLE
-            case _:
-                return "", CredentialState.OUTSIDE
+@question(Kind.SECRET)
+def secret_names_in(mesh: Mesh, namespace: str) -> tuple[str, ...]:
+    """Return the names of known Secrets in a namespace, for hints at a misspelling."""
+    return tuple(sorted(name for where, name in mesh.snapshot.secret_names if where == namespace))
 
-    def _verified(
-        self, server: Server, workload: Workload, reference: CredentialReference
-    ) -> CredentialState | None:
-        """Judge the form whose references istiod verifies.
 
-        (MergedGateway.VerifiedCertificateReferences).
-        """
-        if server.api is GatewayApi.GATEWAY_API:
-            granted = reference.granted
-        else:
+@question
+def credential_uses(mesh: Mesh) -> tuple[CredentialUse, ...]:
+    """Return every server certificate that live servers ask SDS for, per workload."""
+    return tuple(
+        _use(mesh, server, listener.workload, reference)
+        for listener in listeners(mesh)
+        for server in listener.servers
+        for reference in server.credentials
+        if reference.purpose is Purpose.SERVER
+    )
+
+
+def _use(
+    mesh: Mesh, server: Server, workload: Workload, reference: CredentialReference
+) -> CredentialUse:
+    namespace, state = _lookup(mesh, server, workload, reference)
+    found = credential(mesh, namespace, reference.name) if namespace else None
+    if state is None:
+        exists = secret_exists(mesh, namespace, reference.name) if namespace else None
+        state = CredentialState.UNKNOWN
+        if exists is False:
+            state = CredentialState.MISSING
+        elif found:
+            state = CredentialState.FOUND
+    needs_right = reference.form is Form.KUBERNETES
+    return CredentialUse(
+        server=server,
+        workload=workload,
+        reference=reference,
+        namespace=namespace,
+        name=reference.name,
+        state=state,
+        credential=found,
+        permission=may_read_credentials(mesh, workload)
+        if needs_right
+        else Permission(allowed=True),
+    )
+
+
+def _lookup(
+    mesh: Mesh, server: Server, workload: Workload, reference: CredentialReference
+) -> tuple[str, CredentialState | None]:
+    """Return where istiod looks, and the answer where the form alone decides it."""
+    match reference.form:
+        case Form.KUBERNETES:
             if not workload.is_known:
-                return CredentialState.UNKNOWN
-            beside_pods = server.namespace == workload.namespace
-            if not beside_pods and self._asks_own_namespace(workload):
-                return CredentialState.NOT_GRANTED
-            origin = gateway_ref(workload.namespace, "")
-            target = Ref(CORE, "Secret", reference.namespace, reference.name)
-            granted = (
-                self.is_granted(origin, target) if beside_pods else self.has_grant(origin, target)
-            )
-        if granted is None:
+                return reference.namespace, CredentialState.UNKNOWN
+            if reference.namespace and reference.namespace != workload.namespace:
+                return reference.namespace, CredentialState.ELSEWHERE
+            return workload.namespace, None
+        case Form.KUBERNETES_GATEWAY:
+            return reference.namespace, _verified(mesh, server, workload, reference)
+        case Form.UNPARSABLE:
+            return "", CredentialState.UNPARSABLE
+        case _:
+            return "", CredentialState.OUTSIDE
+
+
+def _verified(
+    mesh: Mesh, server: Server, workload: Workload, reference: CredentialReference
+) -> CredentialState | None:
+    """Judge the form whose references istiod verifies.
+
+    (MergedGateway.VerifiedCertificateReferences).
+    """
+    if server.api is GatewayApi.GATEWAY_API:
+        granted = reference.granted
+    else:
+        if not workload.is_known:
             return CredentialState.UNKNOWN
-        return None if granted else CredentialState.NOT_GRANTED
-
-    def _asks_own_namespace(self, workload: Workload) -> bool:
-        version = self.istiod_version(workload)
-        return version is not None and version.has(*OWN_NAMESPACE_ONLY)
-
-    @question(rests_on=[credential_uses])
-    def uses_by_secret(self) -> Mapping[tuple[str, str], tuple[CredentialUse, ...]]:
-        """Return the uses of each Secret that istiod looks up."""
-        found: dict[tuple[str, str], list[CredentialUse]] = defaultdict(list)
-        for use in self.credential_uses():
-            if use.namespace and use.state is not CredentialState.OUTSIDE:
-                found[use.key].append(use)
-        return {key: tuple(uses) for key, uses in found.items()}
-
-    @question(rests_on=[uses_by_secret])
-    def served_credentials(self) -> tuple[tuple[Credential, tuple[CredentialUse, ...]], ...]:
-        """Return every Secret that was found and is served, with its uses.
-
-        What CERT checks look at.
-        """
-        return tuple(
-            (uses[0].credential, uses)
-            for uses in self.uses_by_secret().values()
-            if uses[0].credential and uses[0].state is CredentialState.FOUND
+        beside_pods = server.namespace == workload.namespace
+        if not beside_pods and _asks_own_namespace(mesh, workload):
+            return CredentialState.NOT_GRANTED
+        origin = gateway_ref(workload.namespace, "")
+        target = Ref(CORE, "Secret", reference.namespace, reference.name)
+        granted = (
+            is_granted(mesh, origin, target) if beside_pods else has_grant(mesh, origin, target)
         )
+    if granted is None:
+        return CredentialState.UNKNOWN
+    return None if granted else CredentialState.NOT_GRANTED
 
-    @question(rests_on=[ListenerQuestions.listeners, credential, secret_exists])
-    def authority_uses(self) -> tuple[AuthorityUse, ...]:
-        """Return where each server that wants client certificates takes its CA from."""
-        return tuple(
-            self._authority_use(server, listener.workload, reference)
-            for listener in self.listeners()
-            for server in listener.servers
-            for reference in server.credentials
-            if reference.purpose is Purpose.AUTHORITY
-        )
 
-    def _authority_use(
-        self, server: Server, workload: Workload, reference: CredentialReference
-    ) -> AuthorityUse:
-        outside = reference.form not in (Form.KUBERNETES, Form.KUBERNETES_GATEWAY)
-        namespace = reference.namespace or (workload.namespace if workload.is_known else "")
-        dedicated, compound = _authority_names(reference)
-        source, state = None, AuthorityState.OUTSIDE if outside else AuthorityState.UNKNOWN
-        if namespace and not outside:
-            source, state = self._authority(namespace, dedicated, compound)
-        return AuthorityUse(
-            server=server,
-            workload=workload,
-            reference=reference,
-            namespace=namespace,
-            dedicated_name=dedicated,
-            compound_name=compound,
-            source=source,
-            state=state,
-        )
+def _asks_own_namespace(mesh: Mesh, workload: Workload) -> bool:
+    version = istiod_version(mesh, workload)
+    return version is not None and version.has(*OWN_NAMESPACE_ONLY)
 
-    def _authority(
-        self, namespace: str, dedicated: str, compound: str
-    ) -> tuple[Credential | None, AuthorityState]:
-        for name in filter(None, (dedicated, compound)):
-            exists = self.secret_exists(namespace, name)
-            found = self.credential(namespace, name)
-            if exists is None or (exists and found is None):
-                return None, AuthorityState.UNKNOWN
-            if found:
-                key = found.authority_key
-                has_authority = bool(key) and key not in found.empty_keys
-                return found, AuthorityState.FOUND if has_authority else AuthorityState.MISSING
-        return None, AuthorityState.MISSING
+
+@question
+def _uses_by_server(mesh: Mesh) -> Mapping[Server, tuple[CredentialUse, ...]]:
+    found: dict[Server, list[CredentialUse]] = defaultdict(list)
+    for use in credential_uses(mesh):
+        found[use.server].append(use)
+    return {server: tuple(uses) for server, uses in found.items()}
+
+
+def uses_on(mesh: Mesh, server: Server, workload: Workload) -> tuple[CredentialUse, ...]:
+    """Return the credentials that a workload asks for on behalf of a server."""
+    uses = _uses_by_server(mesh).get(server, ())
+    return tuple(each for each in uses if each.workload is workload)
+
+
+@question
+def uses_by_secret(mesh: Mesh) -> Mapping[tuple[str, str], tuple[CredentialUse, ...]]:
+    """Return the uses of each Secret that istiod looks up."""
+    found: dict[tuple[str, str], list[CredentialUse]] = defaultdict(list)
+    for use in credential_uses(mesh):
+        if use.namespace and use.state is not CredentialState.OUTSIDE:
+            found[use.key].append(use)
+    return {key: tuple(uses) for key, uses in found.items()}
+
+
+@question
+def served_credentials(mesh: Mesh) -> tuple[tuple[Credential, tuple[CredentialUse, ...]], ...]:
+    """Return every Secret that was found and is served, with its uses.
+
+    What CERT checks look at.
+    """
+    return tuple(
+        (uses[0].credential, uses)
+        for uses in uses_by_secret(mesh).values()
+        if uses[0].credential and uses[0].state is CredentialState.FOUND
+    )
+
+
+@question
+def authority_uses(mesh: Mesh) -> tuple[AuthorityUse, ...]:
+    """Return where each server that wants client certificates takes its CA from."""
+    return tuple(
+        _authority_use(mesh, server, listener.workload, reference)
+        for listener in listeners(mesh)
+        for server in listener.servers
+        for reference in server.credentials
+        if reference.purpose is Purpose.AUTHORITY
+    )
+
+
+def _authority_use(
+    mesh: Mesh, server: Server, workload: Workload, reference: CredentialReference
+) -> AuthorityUse:
+    outside = reference.form not in (Form.KUBERNETES, Form.KUBERNETES_GATEWAY)
+    namespace = reference.namespace or (workload.namespace if workload.is_known else "")
+    dedicated, compound = _authority_names(reference)
+    source, state = None, AuthorityState.OUTSIDE if outside else AuthorityState.UNKNOWN
+    if namespace and not outside:
+        source, state = _authority(mesh, namespace, dedicated, compound)
+    return AuthorityUse(
+        server=server,
+        workload=workload,
+        reference=reference,
+        namespace=namespace,
+        dedicated_name=dedicated,
+        compound_name=compound,
+        source=source,
+        state=state,
+    )
+
+
+def _authority(
+    mesh: Mesh, namespace: str, dedicated: str, compound: str
+) -> tuple[Credential | None, AuthorityState]:
+    for name in filter(None, (dedicated, compound)):
+        exists = secret_exists(mesh, namespace, name)
+        found = credential(mesh, namespace, name)
+        if exists is None or (exists and found is None):
+            return None, AuthorityState.UNKNOWN
+        if found:
+            key = found.authority_key
+            has_authority = bool(key) and key not in found.empty_keys
+            return found, AuthorityState.FOUND if has_authority else AuthorityState.MISSING
+    return None, AuthorityState.MISSING
 
 
 def _authority_names(reference: CredentialReference) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from istiodoctor.model.istio import HttpMatch, HttpRule, StringMatch
 
 CONDITIONS = ("uri", "scheme", "method", "authority")
 NAMED_CONDITIONS = ("headers", "without_headers", "query_params")
+INHERITED = ("rewrite", "direct_response", "fault", "mirror", "cors_policy", "headers")
+"""What a delegate's rule takes from the rule that delegates, where it has none of its own."""
 
 
 def delegated(root: HttpRule, rule: HttpRule) -> HttpRule | None:
@@ -21,7 +23,20 @@ def delegated(root: HttpRule, rule: HttpRule) -> HttpRule | None:
     if rule.delegate is not None:
         return None
     matches = _merged(root.match, rule.match)
-    return None if matches is None else msgspec.structs.replace(rule, match=matches)
+    if matches is None:
+        return None
+    inherited = {name: getattr(root, name) for name in INHERITED if not getattr(rule, name)}
+    return msgspec.structs.replace(
+        rule,
+        **inherited,
+        name=_joined(root.name, rule.name),
+        mirrors=rule.mirrors or root.mirrors,
+        match=matches,
+    )
+
+
+def _joined(root: str, own: str) -> str:
+    return f"{root}-{own}" if root and own else root or own
 
 
 def _merged(
@@ -44,6 +59,7 @@ def _both(root: HttpMatch, own: HttpMatch) -> HttpMatch:
     named = {name: {**getattr(root, name), **getattr(own, name)} for name in NAMED_CONDITIONS}
     return msgspec.structs.replace(
         own,
+        name=_joined(root.name, own.name),
         **written,
         **named,
         port=own.port or root.port,
@@ -56,6 +72,7 @@ def _both(root: HttpMatch, own: HttpMatch) -> HttpMatch:
 def _conflict(root: HttpMatch, own: HttpMatch) -> bool:
     return (
         root.ignore_uri_case != own.ignore_uri_case
+        or root.source_namespace not in ("", own.source_namespace)
         or bool(root.port and own.port and root.port != own.port)
         or any(_differ(getattr(root, name), getattr(own, name)) for name in CONDITIONS)
         or any(_any_differ(getattr(root, name), getattr(own, name)) for name in NAMED_CONDITIONS)

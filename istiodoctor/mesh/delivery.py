@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from istiodoctor.mesh.attachments import AttachmentQuestions
+from istiodoctor.mesh.credentials import authority_uses, credential, uses_by_secret
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning, read_fact
-from istiodoctor.mesh.placement import PlacementQuestions
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import Kind
 
@@ -59,105 +59,105 @@ class DeliveryFailure:
         return self.facts[-1]
 
 
-class DeliveryQuestions(AttachmentQuestions, PlacementQuestions):
-    """Logs, as meanings."""
+@question(Kind.POD_LOG)
+def _facts(mesh: Mesh) -> Mapping[Meaning, tuple[LogFact, ...]]:
+    found: dict[Meaning, list[LogFact]] = defaultdict(list)
+    for line in mesh.snapshot.logs:
+        fact = read_fact(line)
+        if fact:
+            found[fact.meaning].append(fact)
+    return {
+        meaning: tuple(sorted(facts, key=lambda each: (each.line.at is not None, each.line.at)))
+        for meaning, facts in found.items()
+    }
 
-    @question(Kind.POD_LOG)
-    def _facts(self) -> Mapping[Meaning, tuple[LogFact, ...]]:
-        found: dict[Meaning, list[LogFact]] = defaultdict(list)
-        for line in self._snapshot.logs:
-            fact = read_fact(line)
-            if fact:
-                found[fact.meaning].append(fact)
-        return {
-            meaning: tuple(
-                sorted(facts, key=lambda each: (each.line.at is not None, each.line.at))
-            )
-            for meaning, facts in found.items()
-        }
 
-    @question(rests_on=[_facts])
-    def log_facts(self, *meanings: Meaning) -> tuple[LogFact, ...]:
-        """Return what the logs say of these kinds, oldest first within each.
+@question
+def log_facts(mesh: Mesh, *meanings: Meaning) -> tuple[LogFact, ...]:
+    """Return what the logs say of these kinds, oldest first within each.
 
-        A question that asks this declares the same meanings as its `logs`.
-        """
-        return tuple(fact for meaning in meanings for fact in self._facts().get(meaning, ()))
+    A question that asks this declares the same meanings as its `logs`.
+    """
+    return tuple(fact for meaning in meanings for fact in _facts(mesh).get(meaning, ()))
 
-    @question(rests_on=[AttachmentQuestions.uses_by_secret, AttachmentQuestions.authority_uses])
-    def _namespaces_by_name(self) -> Mapping[str, tuple[str, ...]]:
-        """Return where the users of a name look for it."""
-        found: dict[str, set[str]] = defaultdict(set)
-        for namespace, name in self.uses_by_secret():
-            found[name].add(namespace)
-        for use in self.authority_uses():
-            for name in (use.dedicated_name, use.compound_name):
-                found[name].add(use.namespace)
-        return {name: tuple(sorted(namespaces)) for name, namespaces in found.items()}
 
-    @question(logs=CREDENTIAL_TROUBLE, rests_on=[log_facts, _namespaces_by_name])
-    def _reported_failures(self) -> tuple[DeliveryFailure, ...]:
-        groups: dict[tuple[str, str], list[LogFact]] = defaultdict(list)
-        for fact in self.log_facts(*sorted(CREDENTIAL_TROUBLE)):
-            for name in fact.credentials:
-                if fact.meaning in LOOSE and name not in self._namespaces_by_name():
-                    continue
-                for namespace in self._namespaces(fact, name):
-                    groups[namespace, name].append(fact)
-        return tuple(
-            DeliveryFailure(
-                namespace=namespace,
-                name=name,
-                facts=tuple(sorted(facts, key=lambda f: (f.line.at is not None, f.line.at))),
-            )
-            for (namespace, name), facts in sorted(groups.items())
+@question
+def _namespaces_by_name(mesh: Mesh) -> Mapping[str, tuple[str, ...]]:
+    """Return where the users of a name look for it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for namespace, name in uses_by_secret(mesh):
+        found[name].add(namespace)
+    for use in authority_uses(mesh):
+        for name in (use.dedicated_name, use.compound_name):
+            found[name].add(use.namespace)
+    return {name: tuple(sorted(namespaces)) for name, namespaces in found.items()}
+
+
+@question(logs=CREDENTIAL_TROUBLE)
+def _reported_failures(mesh: Mesh) -> tuple[DeliveryFailure, ...]:
+    groups: dict[tuple[str, str], list[LogFact]] = defaultdict(list)
+    for fact in log_facts(mesh, *sorted(CREDENTIAL_TROUBLE)):
+        for name in fact.credentials:
+            if fact.meaning in LOOSE and name not in _namespaces_by_name(mesh):
+                continue
+            for namespace in _namespaces(mesh, fact, name):
+                groups[namespace, name].append(fact)
+    return tuple(
+        DeliveryFailure(
+            namespace=namespace,
+            name=name,
+            facts=tuple(sorted(facts, key=lambda f: (f.line.at is not None, f.line.at))),
         )
-
-    @question(
-        logs=CREDENTIAL_CHANGES,
-        rests_on=[_reported_failures, log_facts, AttachmentQuestions.credential],
+        for (namespace, name), facts in sorted(groups.items())
     )
-    def _failures_by_aftermath(self) -> Mapping[Aftermath, tuple[DeliveryFailure, ...]]:
-        changes: dict[tuple[str, str], datetime] = {}
-        for fact in self.log_facts(*sorted(CREDENTIAL_CHANGES)):
-            for name in fact.credentials if fact.line.at else ():
-                changes[fact.namespace, name] = fact.line.at or self._snapshot.taken_at
-        found: dict[Aftermath, list[DeliveryFailure]] = defaultdict(list)
-        for failure in self._reported_failures():
-            found[self._aftermath(failure, changes)].append(failure)
-        return {aftermath: tuple(failures) for aftermath, failures in found.items()}
 
-    @question(rests_on=[_failures_by_aftermath])
-    def delivery_failures(self) -> tuple[DeliveryFailure, ...]:
-        """Return the credentials that a log says were not delivered, and nothing says since were.
 
-        See Aftermath.
-        """
-        return self._failures_by_aftermath().get(Aftermath.OPEN, ())
+@question(logs=CREDENTIAL_CHANGES)
+def _failures_by_aftermath(mesh: Mesh) -> Mapping[Aftermath, tuple[DeliveryFailure, ...]]:
+    changes: dict[tuple[str, str], datetime] = {}
+    for fact in log_facts(mesh, *sorted(CREDENTIAL_CHANGES)):
+        for name in fact.credentials if fact.line.at else ():
+            changes[fact.namespace, name] = fact.line.at or mesh.snapshot.taken_at
+    found: dict[Aftermath, list[DeliveryFailure]] = defaultdict(list)
+    for failure in _reported_failures(mesh):
+        found[_aftermath(mesh, failure, changes)].append(failure)
+    return {aftermath: tuple(failures) for aftermath, failures in found.items()}
 
-    @question(rests_on=[_failures_by_aftermath])
-    def settling_failures(self) -> tuple[DeliveryFailure, ...]:
-        """Return the failures whose Secret has just been made: they may clear by themselves."""
-        return self._failures_by_aftermath().get(Aftermath.SETTLING, ())
 
-    def _namespaces(self, fact: LogFact, name: str) -> Iterator[str]:
-        """Yield where istiod looked: from the line, the proxy it names, or who uses the name."""
-        _, _, proxy_namespace = fact.proxy.rpartition(".")
-        if fact.namespace or proxy_namespace:
-            yield fact.namespace or proxy_namespace
-            return
-        yield from self._namespaces_by_name().get(name, ("",))
+@question
+def delivery_failures(mesh: Mesh) -> tuple[DeliveryFailure, ...]:
+    """Return the credentials that a log says were not delivered, and nothing says since were.
 
-    def _aftermath(
-        self, failure: DeliveryFailure, changes: Mapping[tuple[str, str], datetime]
-    ) -> Aftermath:
-        key = (failure.namespace, failure.name)
-        found = self.credential(*key)
-        made = found.creation_timestamp if found else None
-        if made and self._snapshot.taken_at - made < SETTLING_TIME:
-            return Aftermath.SETTLING
-        last = failure.last.line.at
-        changed = changes.get(key) or changes.get(("", failure.name))
-        if last and found and any(each and each > last for each in (made, changed)):
-            return Aftermath.RECOVERED
-        return Aftermath.OPEN
+    See Aftermath.
+    """
+    return _failures_by_aftermath(mesh).get(Aftermath.OPEN, ())
+
+
+@question
+def settling_failures(mesh: Mesh) -> tuple[DeliveryFailure, ...]:
+    """Return the failures whose Secret has just been made: they may clear by themselves."""
+    return _failures_by_aftermath(mesh).get(Aftermath.SETTLING, ())
+
+
+def _namespaces(mesh: Mesh, fact: LogFact, name: str) -> Iterator[str]:
+    """Yield where istiod looked: from the line, the proxy it names, or who uses the name."""
+    _, _, proxy_namespace = fact.proxy.rpartition(".")
+    if fact.namespace or proxy_namespace:
+        yield fact.namespace or proxy_namespace
+        return
+    yield from _namespaces_by_name(mesh).get(name, ("",))
+
+
+def _aftermath(
+    mesh: Mesh, failure: DeliveryFailure, changes: Mapping[tuple[str, str], datetime]
+) -> Aftermath:
+    key = (failure.namespace, failure.name)
+    found = credential(mesh, *key)
+    made = found.creation_timestamp if found else None
+    if made and mesh.snapshot.taken_at - made < SETTLING_TIME:
+        return Aftermath.SETTLING
+    last = failure.last.line.at
+    changed = changes.get(key) or changes.get(("", failure.name))
+    if last and found and any(each and each > last for each in (made, changed)):
+        return Aftermath.RECOVERED
+    return Aftermath.OPEN

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex, full_name
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import DestinationUse, RoutingQuestions, exported
+from istiodoctor.mesh.routing import DestinationUse, destination_uses, exported
 from istiodoctor.model.istio import Destination, DestinationRule, ServiceEntry
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import EndpointSlice, Service, ServicePort
@@ -58,142 +59,150 @@ class Resolution:
         return Ref(CORE, "Service", found[1], found[0]) if found else None
 
 
-class DestinationQuestions(RoutingQuestions):
-    """Services behind routes."""
+@question(Kind.SERVICE)
+def service(mesh: Mesh, namespace: str, name: str) -> Service | None:
+    """Return one Service."""
+    return mesh.get(Service, namespace, name)
 
-    @question(Kind.SERVICE)
-    def service(self, namespace: str, name: str) -> Service | None:
-        """Return one Service."""
-        return self._get(Service, namespace, name)
 
-    @question(Kind.SERVICE)
-    def services_named(self, name: str) -> tuple[Ref, ...]:
-        """Return every Service of this name."""
-        return self._services_by_name().get(name, ())
+@question(Kind.SERVICE)
+def services_named(mesh: Mesh, name: str) -> tuple[Ref, ...]:
+    """Return every Service of this name."""
+    return _services_by_name(mesh).get(name, ())
 
-    @question(Kind.SERVICE)
-    def _services_by_name(self) -> Mapping[str, tuple[Ref, ...]]:
-        found: dict[str, list[Ref]] = defaultdict(list)
-        for service in self._all(Service):
-            found[service.name].append(service.ref)
-        return {name: tuple(refs) for name, refs in found.items()}
 
-    @question(Kind.SERVICE_ENTRY)
-    def _service_entry_hosts(self) -> HostIndex[str]:
-        return HostIndex(
-            (host, host) for entry in self._all(ServiceEntry) for host in entry.spec.hosts
+@question(Kind.SERVICE)
+def _services_by_name(mesh: Mesh) -> Mapping[str, tuple[Ref, ...]]:
+    found: dict[str, list[Ref]] = defaultdict(list)
+    for service in mesh.all(Service):
+        found[service.name].append(service.ref)
+    return {name: tuple(refs) for name, refs in found.items()}
+
+
+@question(Kind.SERVICE_ENTRY)
+def _service_entry_hosts(mesh: Mesh) -> HostIndex[str]:
+    return HostIndex((host, host) for entry in mesh.all(ServiceEntry) for host in entry.spec.hosts)
+
+
+@question
+def is_service_entry_host(mesh: Mesh, host: str) -> bool:
+    """Whether a ServiceEntry declares a host."""
+    return next(_service_entry_hosts(mesh).covering(host), None) is not None
+
+
+@question(Kind.SERVICE, Kind.SERVICE_ENTRY)
+def resolve(mesh: Mesh, destination: Destination, namespace: str) -> Resolution:
+    """Resolve a destination as istiod does for a route written in a namespace.
+
+    Names without a dot get the namespace; dotted ones are taken as they are, so `name.ns`
+    matches nothing.
+    """
+    return _resolved(mesh, destination, namespace, _service_entry_hosts(mesh))
+
+
+def _resolved(
+    mesh: Mesh, destination: Destination, namespace: str, entries: HostIndex[str]
+) -> Resolution:
+    fqdn = full_name(destination.host, namespace)
+    split = split_fqdn(fqdn)
+    if next(entries.covering(fqdn), None):
+        return Resolution(fqdn=fqdn, state=DestinationState.SERVICE_ENTRY)
+    found = mesh.get(Service, split[1], split[0]) if split else None
+    if found is None:
+        name = split[0] if split else fqdn.partition(".")[0]
+        known = mesh.is_complete(Kind.SERVICE_ENTRY) and (
+            mesh.is_complete(Kind.SERVICE, split[1], split[0])
+            if split
+            else mesh.is_complete(Kind.SERVICE)
         )
-
-    @question(rests_on=[_service_entry_hosts])
-    def is_service_entry_host(self, host: str) -> bool:
-        """Whether a ServiceEntry declares a host."""
-        return next(self._service_entry_hosts().covering(host), None) is not None
-
-    @question(Kind.SERVICE, Kind.SERVICE_ENTRY, rests_on=[service, services_named])
-    def resolve(self, destination: Destination, namespace: str) -> Resolution:
-        """Resolve a destination as istiod does for a route written in a namespace.
-
-        Names without a dot get the namespace; dotted ones are taken as they are, so `name.ns`
-        matches nothing.
-        """
-        return self._resolved(destination, namespace, self._service_entry_hosts())
-
-    def _resolved(
-        self, destination: Destination, namespace: str, entries: HostIndex[str]
-    ) -> Resolution:
-        fqdn = full_name(destination.host, namespace)
-        split = split_fqdn(fqdn)
-        if next(entries.covering(fqdn), None):
-            return Resolution(fqdn=fqdn, state=DestinationState.SERVICE_ENTRY)
-        found = self._get(Service, split[1], split[0]) if split else None
-        if found is None:
-            name = split[0] if split else fqdn.partition(".")[0]
-            known = self._is_complete(Kind.SERVICE_ENTRY) and (
-                self._is_complete(Kind.SERVICE, split[1], split[0])
-                if split
-                else self._is_complete(Kind.SERVICE)
-            )
-            return Resolution(
-                fqdn=fqdn,
-                state=DestinationState.MISSING if known else DestinationState.UNKNOWN,
-                elsewhere=self.services_named(name),
-            )
-        state, port = _port(destination, found)
         return Resolution(
             fqdn=fqdn,
-            state=DestinationState.SERVICE,
-            service=found,
-            port_state=state,
-            port=port,
+            state=DestinationState.MISSING if known else DestinationState.UNKNOWN,
+            elsewhere=services_named(mesh, name),
         )
+    state, port = _port(destination, found)
+    return Resolution(
+        fqdn=fqdn,
+        state=DestinationState.SERVICE,
+        service=found,
+        port_state=state,
+        port=port,
+    )
 
-    @question(Kind.SERVICE, rests_on=[RoutingQuestions.destination_uses, resolve])
-    def destinations(self) -> tuple[tuple[DestinationUse, Resolution], ...]:
-        """Return every destination of a gateway route with what it leads to."""
-        entries = self._service_entry_hosts()
-        return tuple(
-            (use, self._resolved(use.destination, use.namespace, entries))
-            for use in self.destination_uses()
-        )
 
-    @question(Kind.DESTINATION_RULE)
-    def _rules_by_host(self) -> Mapping[str, tuple[DestinationRule, ...]]:
-        found: dict[str, list[DestinationRule]] = defaultdict(list)
-        for rule in self._all(DestinationRule):
-            found[full_name(rule.spec.host, rule.namespace)].append(rule)
-        return {host: tuple(rules) for host, rules in found.items()}
+@question(Kind.SERVICE)
+def destinations(mesh: Mesh) -> tuple[tuple[DestinationUse, Resolution], ...]:
+    """Return every destination of a gateway route with what it leads to."""
+    entries = _service_entry_hosts(mesh)
+    return tuple(
+        (use, _resolved(mesh, use.destination, use.namespace, entries))
+        for use in destination_uses(mesh)
+    )
 
-    @question(rests_on=[_rules_by_host])
-    def destination_rule_hosts(self) -> frozenset[str]:
-        """Return the full host of every DestinationRule."""
-        return frozenset(self._rules_by_host())
 
-    @question(rests_on=[_rules_by_host])
-    def _rule_index(self) -> HostIndex[tuple[DestinationRule, ...]]:
-        return HostIndex(self._rules_by_host().items())
+@question(Kind.DESTINATION_RULE)
+def _rules_by_host(mesh: Mesh) -> Mapping[str, tuple[DestinationRule, ...]]:
+    found: dict[str, list[DestinationRule]] = defaultdict(list)
+    for rule in mesh.all(DestinationRule):
+        found[full_name(rule.spec.host, rule.namespace)].append(rule)
+    return {host: tuple(rules) for host, rules in found.items()}
 
-    @question(rests_on=[_rule_index])
-    def destination_rules(self, fqdn: str) -> tuple[DestinationRule, ...]:
-        """Return the DestinationRules for a host: those that name it.
 
-        Then those with a wildcard over it.
-        """
-        return tuple(rule for rules in self._rule_index().covering(fqdn) for rule in rules)
+@question
+def destination_rule_hosts(mesh: Mesh) -> frozenset[str]:
+    """Return the full host of every DestinationRule."""
+    return frozenset(_rules_by_host(mesh))
 
-    @question(Kind.DESTINATION_RULE)
-    def destination_rules_are_known(self) -> bool:
-        """Whether a DestinationRule that is not here does not exist."""
-        return self._is_complete(Kind.DESTINATION_RULE)
 
-    @question(Kind.ENDPOINT_SLICE)
-    def _slices_by_service(self) -> Mapping[tuple[str, str], tuple[EndpointSlice, ...]]:
-        found: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
-        for each in self._all(EndpointSlice):
-            found[each.namespace, each.metadata.labels.get(SERVICE_NAME_LABEL, "")].append(each)
-        return {key: tuple(slices) for key, slices in found.items()}
+@question
+def _rule_index(mesh: Mesh) -> HostIndex[tuple[DestinationRule, ...]]:
+    return HostIndex(_rules_by_host(mesh).items())
 
-    @question(rests_on=[_slices_by_service])
-    def ready_endpoints(self, service: Service) -> int | None:
-        """Return how many endpoints of a Service take traffic.
 
-        None without slices: every Service with a selector has one, if only an empty one, so that
-        something was left out where there is none.
-        """
-        slices = self._slices_by_service().get((service.namespace, service.name))
-        if slices is None:
-            return None
-        return sum(
-            endpoint.conditions.ready is not False
-            for each in slices
-            for endpoint in each.endpoints
-        )
+@question
+def destination_rules(mesh: Mesh, fqdn: str) -> tuple[DestinationRule, ...]:
+    """Return the DestinationRules for a host: those that name it.
 
-    @question(Kind.SERVICE)
-    def is_exported(self, service: Service, seen_from: str) -> bool:
-        """Whether a Service's export annotation lets a namespace see it."""
-        written = service.metadata.annotations.get(EXPORT_ANNOTATION, "")
-        names = tuple(each.strip() for each in written.split(",") if each.strip())
-        return exported(names, service.namespace, seen_from)
+    Then those with a wildcard over it.
+    """
+    return tuple(rule for rules in _rule_index(mesh).covering(fqdn) for rule in rules)
+
+
+@question(Kind.DESTINATION_RULE)
+def destination_rules_are_known(mesh: Mesh) -> bool:
+    """Whether a DestinationRule that is not here does not exist."""
+    return mesh.is_complete(Kind.DESTINATION_RULE)
+
+
+@question(Kind.ENDPOINT_SLICE)
+def _slices_by_service(mesh: Mesh) -> Mapping[tuple[str, str], tuple[EndpointSlice, ...]]:
+    found: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
+    for each in mesh.all(EndpointSlice):
+        found[each.namespace, each.metadata.labels.get(SERVICE_NAME_LABEL, "")].append(each)
+    return {key: tuple(slices) for key, slices in found.items()}
+
+
+@question
+def ready_endpoints(mesh: Mesh, service: Service) -> int | None:
+    """Return how many endpoints of a Service take traffic.
+
+    None without slices: every Service with a selector has one, if only an empty one, so that
+    something was left out where there is none.
+    """
+    slices = _slices_by_service(mesh).get((service.namespace, service.name))
+    if slices is None:
+        return None
+    return sum(
+        endpoint.conditions.ready is not False for each in slices for endpoint in each.endpoints
+    )
+
+
+@question(Kind.SERVICE)
+def is_exported(mesh: Mesh, service: Service, seen_from: str) -> bool:
+    """Whether a Service's export annotation lets a namespace see it."""
+    written = service.metadata.annotations.get(EXPORT_ANNOTATION, "")
+    names = tuple(each.strip() for each in written.split(",") if each.strip())
+    return exported(names, service.namespace, seen_from)
 
 
 def split_fqdn(fqdn: str) -> tuple[str, str] | None:

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from istiodoctor.mesh.addresses import AddressQuestions
-from istiodoctor.mesh.issuance import Issuance
+from istiodoctor.mesh.addresses import pending_load_balancers, unready_gateways
+from istiodoctor.mesh.issuance import Issuance, issuer_of
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.stalls import StallQuestions
+from istiodoctor.mesh.stalls import gateway_certificates, stuck_certificates
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Event
 from istiodoctor.model.ref import Ref
@@ -20,61 +21,54 @@ MOST_PODS = 3
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-class EventQuestions(AddressQuestions, StallQuestions):
-    """Events, and whose are worth reading."""
+@question(Kind.EVENT)
+def _events_by_object(mesh: Mesh) -> Mapping[tuple[str, str, str], tuple[Event, ...]]:
+    """Return the Events by kind, namespace and name of what they are about."""
+    found: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
+    for event in mesh.all(Event):
+        about = event.involved_object
+        found[about.kind, about.namespace, about.name].append(event)
+    return {key: tuple(sorted(events, key=_age)) for key, events in found.items()}
 
-    @question(Kind.EVENT)
-    def _events_by_object(self) -> Mapping[tuple[str, str, str], tuple[Event, ...]]:
-        """Return the Events by kind, namespace and name of what they are about."""
-        found: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
-        for event in self._all(Event):
-            about = event.involved_object
-            found[about.kind, about.namespace, about.name].append(event)
-        return {key: tuple(sorted(events, key=_age)) for key, events in found.items()}
 
-    @question(rests_on=[_events_by_object])
-    def events_of(self, ref: Ref) -> tuple[Event, ...]:
-        """Return the Events about an object, the newest last.
+@question
+def events_of(mesh: Mesh, ref: Ref) -> tuple[Event, ...]:
+    """Return the Events about an object, the newest last.
 
-        They are kept for an hour or so, and read of objects in trouble only: that there is none
-        means nothing.
-        """
-        events = self._events_by_object().get((ref.kind, ref.namespace, ref.name), ())
-        return tuple(each for each in events if _group(each) in (None, ref.group))
+    They are kept for an hour or so, and read of objects in trouble only: that there is none
+    means nothing.
+    """
+    events = _events_by_object(mesh).get((ref.kind, ref.namespace, ref.name), ())
+    return tuple(each for each in events if _group(each) in (None, ref.group))
 
-    @question(
-        rests_on=[
-            StallQuestions.stuck_certificates,
-            StallQuestions.gateway_certificates,
-            StallQuestions.issuer_of,
-            AddressQuestions.pending_load_balancers,
-            AddressQuestions.unready_gateways,
-        ]
-    )
-    def in_trouble(self) -> tuple[Ref, ...]:
-        """Return the objects whose Events may say why something does not come about.
 
-        Certificates that are stuck, with every layer below, issuers that are not ready, load
-        balancers without an address and pods of gateways that are not ready.
-        """
-        return tuple(dict.fromkeys(self._in_trouble()))
+@question
+def in_trouble(mesh: Mesh) -> tuple[Ref, ...]:
+    """Return the objects whose Events may say why something does not come about.
 
-    def _in_trouble(self) -> Iterator[Ref]:
-        for _, issuance in self.stuck_certificates():
-            yield from layer_refs(issuance)
-        for owner in self.gateway_certificates():
-            resolution = self.issuer_of(owner.certificate)
-            if resolution.ready and resolution.ready.status == "False":
-                yield resolution.ref
-        for pending in self.pending_load_balancers():
-            yield pending.service.ref
-        for unready in self.unready_gateways():
-            yield from (pod.ref for pod in unready.workload.pods[:MOST_PODS])
+    Certificates that are stuck, with every layer below, issuers that are not ready, load
+    balancers without an address and pods of gateways that are not ready.
+    """
+    return tuple(dict.fromkeys(_in_trouble(mesh)))
 
-    def event_targets(self) -> Iterator[tuple[str, str, str]]:
-        """Yield where the Events of those objects are: namespace, kind and name."""
-        for ref in self.in_trouble():
-            yield ref.namespace or CLUSTER_EVENTS, ref.kind, ref.name
+
+def _in_trouble(mesh: Mesh) -> Iterator[Ref]:
+    for _, issuance in stuck_certificates(mesh):
+        yield from layer_refs(issuance)
+    for owner in gateway_certificates(mesh):
+        resolution = issuer_of(mesh, owner.certificate)
+        if resolution.ready and resolution.ready.status == "False":
+            yield resolution.ref
+    for pending in pending_load_balancers(mesh):
+        yield pending.service.ref
+    for unready in unready_gateways(mesh):
+        yield from (pod.ref for pod in unready.workload.pods[:MOST_PODS])
+
+
+def event_targets(mesh: Mesh) -> Iterator[tuple[str, str, str]]:
+    """Yield where the Events of those objects are: namespace, kind and name."""
+    for ref in in_trouble(mesh):
+        yield ref.namespace or CLUSTER_EVENTS, ref.kind, ref.name
 
 
 def layer_refs(issuance: Issuance) -> Iterator[Ref]:

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.frontproxy import fronts_for
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.listeners import DropReason, Listener
+from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.merging import DropReason, Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.selection import SelectionQuestions
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.serviceports import target_port
+from istiodoctor.mesh.serviceports import services_of, target_port
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
@@ -83,191 +85,192 @@ class PlainHttps:
     """Whether TLS comes as far as the gateway: through its own load balancer or node's port."""
 
 
-class ExposureQuestions(SelectionQuestions):
-    """What leads to a gateway's pods."""
+@question
+def exposure(mesh: Mesh, workload: Workload) -> Exposure:
+    """Return from where clients can reach a gateway."""
+    if not workload.is_known:
+        return Exposure.UNKNOWN
+    services = services_of(mesh, workload)
+    outside = any(each.spec.type in OUTSIDE_TYPES or each.spec.external_ips for each in services)
+    if outside or _uses_node_network(workload):
+        return Exposure.OUTSIDE
+    return Exposure.INSIDE if services else Exposure.UNKNOWN
 
-    @question(rests_on=[SelectionQuestions.services_of])
-    def exposure(self, workload: Workload) -> Exposure:
-        """Return from where clients can reach a gateway."""
-        if not workload.is_known:
-            return Exposure.UNKNOWN
-        services = self.services_of(workload)
-        outside = any(
-            each.spec.type in OUTSIDE_TYPES or each.spec.external_ips for each in services
-        )
-        if outside or _uses_node_network(workload):
-            return Exposure.OUTSIDE
-        return Exposure.INSIDE if services else Exposure.UNKNOWN
 
-    @question(rests_on=[SelectionQuestions.services_of])
-    def port_routes(self, workload: Workload) -> tuple[PortRoute, ...]:
-        """Return every port of every Service of a workload, with the port in the pod."""
-        return tuple(
-            PortRoute(service=service, port=port, target=_target(port, workload))
-            for service in self.services_of(workload)
-            for port in service.spec.ports
-        )
-
-    @question(Kind.SERVICE, rests_on=[SelectionQuestions.listeners, port_routes])
-    def unreachable_servers(self) -> tuple[Unreachable, ...]:
-        """Return the live servers that no Service port leads to.
-
-        Silent about pods on the node's network, and where a Service may exist unseen. Without a
-        Service's port 443 a server has no targetPort, and pods that may not open 443 skip it.
-        """
-        found = [
-            (server, listener, self._is_reached(server, listener))
-            for listener in self.listeners()
-            for server in (*listener.servers, *self._untranslated(listener))
-            if server.api is GatewayApi.ISTIO
-        ]
-        # A server on several workloads may be meant for one of them only.
-        reached = {server for server, _, is_reached in found if is_reached is not False}
-        return tuple(
-            Unreachable(
-                server=server,
-                listener=listener,
-                services=self.services_of(listener.workload),
-                is_certain=self._is_complete(Kind.SERVICE, listener.workload.namespace),
-            )
-            for server, listener, _ in found
-            if server not in reached
-        )
-
-    def _untranslated(self, listener: Listener) -> Iterator[Server]:
-        """Yield the HTTPS servers that were skipped for want of a port above 1023."""
-        if self.services_of(listener.workload):
-            for dropped in listener.dropped:
-                server = dropped.server
-                is_https = server.is_tls and server.port == HTTPS_PORT
-                if is_https and dropped.reason is DropReason.PRIVILEGED_PORT:
-                    yield server
-
-    def _is_reached(self, server: Server, listener: Listener) -> bool | None:
-        workload = listener.workload
-        if not workload.is_known or _has_host_port(workload, listener.port):
-            return None
-        routes = self.port_routes(workload)
-        if any(server.port == each.port.port or listener.port == each.target for each in routes):
-            return True
-        is_known = self.services_of(workload) or (
-            workload.pods and self._is_complete(Kind.SERVICE, workload.namespace)
-        )
-        return False if is_known else None
-
-    @question(Kind.SERVICE)
-    def knows_services(self, namespace: str) -> bool:
-        """Whether every Service of a namespace was read."""
-        return self._is_complete(Kind.SERVICE, namespace)
-
-    @question(rests_on=[SelectionQuestions.listeners, port_routes])
-    def misdirected_ports(self) -> tuple[Misdirected, ...]:
-        """Return the Service ports of live servers that lead where nothing listens.
-
-        A second Service may turn the same port into that of another listener (`knative-local-
-        gateway`): that one is reached on purpose.
-        """
-        live = {(each.workload, each.port) for each in self.listeners() if each.servers}
-        return tuple(
-            Misdirected(
-                route=route,
-                server=server,
-                listener=listener,
-                decided_by=next(
-                    (each.service for each in routes[server.port] if each.target == listener.port),
-                    None,
-                ),
-            )
-            for listener in self.listeners()
-            if listener.workload.is_known
-            for routes in (self._routes_by_port(listener.workload),)
-            for server in listener.servers
-            for route in routes.get(server.port, ())
-            if server.api is GatewayApi.ISTIO and route.target != listener.port
-            if (listener.workload, route.target) not in live
-        )
-
-    @question(rests_on=[port_routes])
-    def _routes_by_port(self, workload: Workload) -> Mapping[int, tuple[PortRoute, ...]]:
-        found: dict[int, list[PortRoute]] = {}
-        for route in self.port_routes(workload):
-            found.setdefault(route.port.port, []).append(route)
-        return {port: tuple(routes) for port, routes in found.items()}
-
-    @question(
-        rests_on=[
-            SelectionQuestions.listeners,
-            SelectionQuestions.fronts_for,
-            SelectionQuestions.services_of,
-            port_routes,
-            exposure,
-        ]
+@question
+def port_routes(mesh: Mesh, workload: Workload) -> tuple[PortRoute, ...]:
+    """Return every port of every Service of a workload, with the port in the pod."""
+    return tuple(
+        PortRoute(service=service, port=port, target=_target(port, workload))
+        for service in services_of(mesh, workload)
+        for port in service.spec.ports
     )
-    def plain_https_servers(self) -> tuple[PlainHttps, ...]:
-        """Return the plain servers under port 443 that nothing is known to end TLS before.
 
-        Silent about gateways for the inside, and about Services that send 80 and 443 to one
-        redirecting listener: that is a question of its own.
-        """
-        return tuple(
-            PlainHttps(
-                server=server,
-                hosts=hosts,
-                services=services,
-                is_certain=self._gets_connections(listener),
-            )
-            for listener in self.listeners()
-            if self.exposure(listener.workload) is not Exposure.INSIDE
-            for services in (self._https_services(listener),)
-            for server in listener.servers
-            if server.is_plain_http
-            and (server.port == HTTPS_PORT or (services and not server.https_redirect))
-            if (hosts := self._without_front(server, listener))
+
+@question(Kind.SERVICE)
+def unreachable_servers(mesh: Mesh) -> tuple[Unreachable, ...]:
+    """Return the live servers that no Service port leads to.
+
+    Silent about pods on the node's network, and where a Service may exist unseen. Without a
+    Service's port 443 a server has no targetPort, and pods that may not open 443 skip it.
+    """
+    found = [
+        (server, listener, _is_reached(mesh, server, listener))
+        for listener in listeners(mesh)
+        for server in (*listener.servers, *_untranslated(mesh, listener))
+        if server.api is GatewayApi.ISTIO
+    ]
+    # A server on several workloads may be meant for one of them only.
+    reached = {server for server, _, is_reached in found if is_reached is not False}
+    return tuple(
+        Unreachable(
+            server=server,
+            listener=listener,
+            services=services_of(mesh, listener.workload),
+            is_certain=mesh.is_complete(Kind.SERVICE, listener.workload.namespace),
         )
+        for server, listener, _ in found
+        if server not in reached
+    )
 
-    def _gets_connections(self, listener: Listener) -> bool:
-        """Whether clients' own connections are known to end at a listener."""
-        return _has_host_port(listener.workload, listener.port) or any(
-            service.spec.type == "LoadBalancer"
-            and NEG_ANNOTATION not in service.metadata.annotations
-            for service in self.services_of(listener.workload)
+
+def _untranslated(mesh: Mesh, listener: Listener) -> Iterator[Server]:
+    """Yield the HTTPS servers that were skipped for want of a port above 1023."""
+    if services_of(mesh, listener.workload):
+        for dropped in listener.dropped:
+            server = dropped.server
+            is_https = server.is_tls and server.port == HTTPS_PORT
+            if is_https and dropped.reason is DropReason.PRIVILEGED_PORT:
+                yield server
+
+
+def _is_reached(mesh: Mesh, server: Server, listener: Listener) -> bool | None:
+    workload = listener.workload
+    if not workload.is_known or _has_host_port(workload, listener.port):
+        return None
+    routes = port_routes(mesh, workload)
+    if any(server.port == each.port.port or listener.port == each.target for each in routes):
+        return True
+    is_known = services_of(mesh, workload) or (
+        workload.pods and mesh.is_complete(Kind.SERVICE, workload.namespace)
+    )
+    return False if is_known else None
+
+
+@question(Kind.SERVICE)
+def knows_services(mesh: Mesh, namespace: str) -> bool:
+    """Whether every Service of a namespace was read."""
+    return mesh.is_complete(Kind.SERVICE, namespace)
+
+
+@question
+def misdirected_ports(mesh: Mesh) -> tuple[Misdirected, ...]:
+    """Return the Service ports of live servers that lead where nothing listens.
+
+    A second Service may turn the same port into that of another listener (`knative-local-
+    gateway`): that one is reached on purpose.
+    """
+    live = {(each.workload, each.port) for each in listeners(mesh) if each.servers}
+    return tuple(
+        Misdirected(
+            route=route,
+            server=server,
+            listener=listener,
+            decided_by=next(
+                (each.service for each in routes[server.port] if each.target == listener.port),
+                None,
+            ),
         )
+        for listener in listeners(mesh)
+        if listener.workload.is_known
+        for routes in (_routes_by_port(mesh, listener.workload),)
+        for server in listener.servers
+        for route in routes.get(server.port, ())
+        if server.api is GatewayApi.ISTIO and route.target != listener.port
+        if (listener.workload, route.target) not in live
+    )
 
-    def _https_services(self, listener: Listener) -> tuple[Service, ...]:
-        routes = self.port_routes(listener.workload)
-        return tuple(
-            each.service
-            for each in routes
-            if each.port.port == HTTPS_PORT and each.target == listener.port
+
+@question
+def _routes_by_port(mesh: Mesh, workload: Workload) -> Mapping[int, tuple[PortRoute, ...]]:
+    found: dict[int, list[PortRoute]] = {}
+    for route in port_routes(mesh, workload):
+        found.setdefault(route.port.port, []).append(route)
+    return {port: tuple(routes) for port, routes in found.items()}
+
+
+@question
+def plain_https_servers(mesh: Mesh) -> tuple[PlainHttps, ...]:
+    """Return the plain servers under port 443 that nothing is known to end TLS before.
+
+    Silent about gateways for the inside, and about Services that send 80 and 443 to one
+    redirecting listener: that is a question of its own.
+    """
+    return tuple(
+        PlainHttps(
+            server=server,
+            hosts=hosts,
+            services=services,
+            is_certain=_gets_connections(mesh, listener),
         )
+        for listener in listeners(mesh)
+        if exposure(mesh, listener.workload) is not Exposure.INSIDE
+        for services in (_https_services(mesh, listener),)
+        for server in listener.servers
+        if server.is_plain_http
+        and (server.port == HTTPS_PORT or (services and not server.https_redirect))
+        if (hosts := without_front(mesh, server, listener))
+    )
 
-    def _without_front(self, server: Server, listener: Listener) -> tuple[str, ...]:
-        return tuple(
-            host
-            for host in server.names
-            if not any(front.terminates_tls for front in self.fronts_for(listener.workload, host))
-        )
 
-    @question(rests_on=[SelectionQuestions.listeners])
-    def _tls_everywhere(self) -> HostIndex[Server]:
-        return HostIndex(
-            (host.name, server)
-            for listener in self.listeners()
-            if listener.workload.replicas != 0
-            for server in listener.servers
-            if server.is_tls
-            for host in server.hosts
-        )
+def _gets_connections(mesh: Mesh, listener: Listener) -> bool:
+    """Whether clients' own connections are known to end at a listener."""
+    return _has_host_port(listener.workload, listener.port) or any(
+        service.spec.type == "LoadBalancer" and NEG_ANNOTATION not in service.metadata.annotations
+        for service in services_of(mesh, listener.workload)
+    )
 
-    @question(rests_on=[_tls_everywhere])
-    def speaks_tls_somewhere(self, host: str) -> bool:
-        """Whether a live TLS server of any gateway serves all names of a host."""
-        return next(self._tls_everywhere().covering(host), None) is not None
 
-    @question(rests_on=[_tls_everywhere])
-    def tls_meets_somewhere(self, host: str) -> bool:
-        """Whether a live TLS server of any gateway serves some name of a host."""
-        return next(self._tls_everywhere().meeting(host), None) is not None
+def _https_services(mesh: Mesh, listener: Listener) -> tuple[Service, ...]:
+    routes = port_routes(mesh, listener.workload)
+    return tuple(
+        each.service
+        for each in routes
+        if each.port.port == HTTPS_PORT and each.target == listener.port
+    )
+
+
+def without_front(mesh: Mesh, server: Server, listener: Listener) -> tuple[str, ...]:
+    """Return the hosts of a server that nothing before the gateway ends TLS for."""
+    return tuple(
+        host
+        for host in server.names
+        if not any(front.terminates_tls for front in fronts_for(mesh, listener.workload, host))
+    )
+
+
+@question
+def _tls_everywhere(mesh: Mesh) -> HostIndex[Server]:
+    return HostIndex(
+        (host.name, server)
+        for listener in listeners(mesh)
+        if listener.workload.replicas != 0
+        for server in listener.servers
+        if server.is_tls
+        for host in server.hosts
+    )
+
+
+@question
+def speaks_tls_somewhere(mesh: Mesh, host: str) -> bool:
+    """Whether a live TLS server of any gateway serves all names of a host."""
+    return next(_tls_everywhere(mesh).covering(host), None) is not None
+
+
+@question
+def tls_meets_somewhere(mesh: Mesh, host: str) -> bool:
+    """Whether a live TLS server of any gateway serves some name of a host."""
+    return next(_tls_everywhere(mesh).meeting(host), None) is not None
 
 
 def _target(port: ServicePort, workload: Workload) -> int | None:

@@ -4,16 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.destinations import DestinationQuestions
-from istiodoctor.mesh.facts import Facts
 from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.serviceports import target_port
+from istiodoctor.mesh.serviceports import services_of, target_port
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Ingress, IngressServicePort, Service, ServicePort
 from istiodoctor.model.ref import Place
-from istiodoctor.model.snapshot import Snapshot
 
 TLS_PORT_ANNOTATIONS = (
     (
@@ -60,57 +58,53 @@ class Front:
     """Empty when it sends none, or when that is not known."""
 
 
-class FrontQuestions(DestinationQuestions):
-    """Load balancers and proxies."""
+@question(Kind.INGRESS)
+def ingresses_by_service(mesh: Mesh) -> Mapping[tuple[str, str], tuple[Ingress, ...]]:
+    """Return the Ingresses that send requests to each Service."""
+    found: dict[tuple[str, str], dict[str, Ingress]] = defaultdict(dict)
+    for ingress in mesh.all(Ingress):
+        for name in _backends(ingress):
+            found[ingress.namespace, name][ingress.name] = ingress
+    return {key: tuple(each.values()) for key, each in found.items()}
 
-    def __init__(self, snapshot: Snapshot, facts: Facts | None = None) -> None:
-        """Ask about a snapshot, with the facts that the user gave."""
-        super().__init__(snapshot)
-        self.facts = facts or Facts()
 
-    @question(Kind.INGRESS)
-    def _ingresses_by_service(self) -> Mapping[tuple[str, str], tuple[Ingress, ...]]:
-        found: dict[tuple[str, str], dict[str, Ingress]] = defaultdict(dict)
-        for ingress in self._all(Ingress):
-            for name in _backends(ingress):
-                found[ingress.namespace, name][ingress.name] = ingress
-        return {key: tuple(each.values()) for key, each in found.items()}
+@question
+def fronts(mesh: Mesh, workload: Workload) -> tuple[Front, ...]:
+    """Return what stands before a gateway workload: facts from the user, annotations.
 
-    @question(rests_on=[DestinationQuestions.services_of, _ingresses_by_service])
-    def fronts(self, workload: Workload) -> tuple[Front, ...]:
-        """Return what stands before a gateway workload: facts from the user, annotations.
-
-        Ingresses.
-        """
-        found = [
-            Front(
-                text="a front proxy that the configuration names",
-                hosts=proxy.hosts,
-                # Whether it sends an SNI is a question only for one that speaks TLS again.
-                terminates_tls=proxy.terminates_tls and proxy.sends_sni is None,
-                sends_x_forwarded_proto=proxy.sends_x_forwarded_proto,
-            )
-            for proxy in self.facts.front_proxies
-        ]
-        for service in self.services_of(workload):
-            found += _annotated(service, workload)
-            for ingress in self._ingresses_by_service().get((service.namespace, service.name), ()):
-                found += _ingress_fronts(ingress, service, workload)
-        return tuple(found)
-
-    @question(rests_on=[fronts])
-    def _fronts_by_host(self, workload: Workload) -> HostIndex[tuple[int, Front]]:
-        return HostIndex(
-            (pattern, (number, front))
-            for number, front in enumerate(self.fronts(workload))
-            for pattern in front.hosts
+    Ingresses.
+    """
+    found = [
+        Front(
+            text="a front proxy that the configuration names",
+            hosts=proxy.hosts,
+            # Whether it sends an SNI is a question only for one that speaks TLS again.
+            terminates_tls=proxy.terminates_tls and proxy.sends_sni is None,
+            sends_x_forwarded_proto=proxy.sends_x_forwarded_proto,
         )
+        for proxy in mesh.facts.front_proxies
+    ]
+    for service in services_of(mesh, workload):
+        found += _annotated(service, workload)
+        for ingress in ingresses_by_service(mesh).get((service.namespace, service.name), ()):
+            found += _ingress_fronts(ingress, service, workload)
+    return tuple(found)
 
-    @question(rests_on=[_fronts_by_host])
-    def fronts_for(self, workload: Workload, host: str) -> tuple[Front, ...]:
-        """Return what stands before a gateway for one host."""
-        found = dict(self._fronts_by_host(workload).meeting(host))
-        return tuple(found[number] for number in sorted(found))
+
+@question
+def _fronts_by_host(mesh: Mesh, workload: Workload) -> HostIndex[tuple[int, Front]]:
+    return HostIndex(
+        (pattern, (number, front))
+        for number, front in enumerate(fronts(mesh, workload))
+        for pattern in front.hosts
+    )
+
+
+@question
+def fronts_for(mesh: Mesh, workload: Workload, host: str) -> tuple[Front, ...]:
+    """Return what stands before a gateway for one host."""
+    found = dict(_fronts_by_host(mesh, workload).meeting(host))
+    return tuple(found[number] for number in sorted(found))
 
 
 def _annotated(service: Service, workload: Workload) -> Iterator[Front]:

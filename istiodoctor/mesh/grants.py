@@ -3,48 +3,48 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from istiodoctor.mesh.question import Questions, question
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
 from istiodoctor.model.gatewayapi import ReferenceGrant
 from istiodoctor.model.kind import GATEWAY_API, Kind
 from istiodoctor.model.kubernetes import LabelSelector
 from istiodoctor.model.ref import Ref
 
 
-class GrantQuestions(Questions):
-    """Who may refer to what across namespaces."""
+@question(Kind.REFERENCE_GRANT)
+def _grants_by_namespace(mesh: Mesh) -> Mapping[str, tuple[ReferenceGrant, ...]]:
+    found: dict[str, list[ReferenceGrant]] = defaultdict(list)
+    for grant in mesh.all(ReferenceGrant):
+        found[grant.namespace].append(grant)
+    return {namespace: tuple(grants) for namespace, grants in found.items()}
 
-    @question(Kind.REFERENCE_GRANT)
-    def _grants_by_namespace(self) -> Mapping[str, tuple[ReferenceGrant, ...]]:
-        found: dict[str, list[ReferenceGrant]] = defaultdict(list)
-        for grant in self._all(ReferenceGrant):
-            found[grant.namespace].append(grant)
-        return {namespace: tuple(grants) for namespace, grants in found.items()}
 
-    @question(Kind.REFERENCE_GRANT, rests_on=[_grants_by_namespace])
-    def has_grant(self, origin: Ref, target: Ref) -> bool | None:
-        """Whether a ReferenceGrant admits a reference; None when one may exist unseen."""
-        for grant in self._grants_by_namespace().get(target.namespace, ()):
-            if any(
-                each.kind == origin.kind
-                and each.group == origin.group
-                and each.namespace == origin.namespace
-                for each in grant.spec.from_
-            ) and any(
-                each.kind == target.kind
-                and each.group == target.group
-                and each.name in ("", target.name)
-                for each in grant.spec.to
-            ):
-                return True
-        return False if self._is_complete(Kind.REFERENCE_GRANT, target.namespace) else None
+@question(Kind.REFERENCE_GRANT)
+def has_grant(mesh: Mesh, origin: Ref, target: Ref) -> bool | None:
+    """Whether a ReferenceGrant admits a reference; None when one may exist unseen."""
+    for grant in _grants_by_namespace(mesh).get(target.namespace, ()):
+        if any(
+            each.kind == origin.kind
+            and each.group == origin.group
+            and each.namespace == origin.namespace
+            for each in grant.spec.from_
+        ) and any(
+            each.kind == target.kind
+            and each.group == target.group
+            and each.name in ("", target.name)
+            for each in grant.spec.to
+        ):
+            return True
+    return False if mesh.is_complete(Kind.REFERENCE_GRANT, target.namespace) else None
 
-    @question(rests_on=[has_grant])
-    def is_granted(self, origin: Ref, target: Ref) -> bool | None:
-        """Whether an object may refer to another: in its own namespace always.
 
-        Across namespaces with a ReferenceGrant; None when one may exist unseen.
-        """
-        return origin.namespace == target.namespace or self.has_grant(origin, target)
+@question
+def is_granted(mesh: Mesh, origin: Ref, target: Ref) -> bool | None:
+    """Whether an object may refer to another: in its own namespace always.
+
+    Across namespaces with a ReferenceGrant; None when one may exist unseen.
+    """
+    return origin.namespace == target.namespace or has_grant(mesh, origin, target)
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

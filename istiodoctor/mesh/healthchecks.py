@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.addresses import AddressQuestions
-from istiodoctor.mesh.exposure import Exposure
+from istiodoctor.mesh.exposure import Exposure, exposure
 from istiodoctor.mesh.hosts import covers
+from istiodoctor.mesh.listeners import listeners, servers_by_workload
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.serviceports import target_port
+from istiodoctor.mesh.serviceports import services_of, target_port
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
@@ -54,88 +55,75 @@ class MisdirectedName:
     """The Service of that one."""
 
 
-class HealthCheckQuestions(AddressQuestions):
-    """Annotations of a gateway's Services."""
-
-    @question(
-        rests_on=[
-            AddressQuestions.servers_by_workload,
-            AddressQuestions.listeners,
-            AddressQuestions.services_of,
-        ]
-    )
-    def failing_health_checks(self) -> tuple[HealthCheck, ...]:
-        """Return the health checks that AWS load balancers of gateways cannot pass."""
-        open_ports: dict[Workload, set[int]] = defaultdict(set)
-        for listener in self.listeners():
-            open_ports[listener.workload].add(listener.port)
-        return tuple(
-            failing
-            for workload, servers in self.servers_by_workload().items()
-            if workload.is_known
-            for service in self.services_of(workload)
-            if service.spec.type == "LoadBalancer"
-            for failing in _failing(
-                service,
-                workload,
-                frozenset(open_ports[workload]),
-                frozenset(name for server in servers for name in server.names),
-            )
+@question
+def failing_health_checks(mesh: Mesh) -> tuple[HealthCheck, ...]:
+    """Return the health checks that AWS load balancers of gateways cannot pass."""
+    open_ports: dict[Workload, set[int]] = defaultdict(set)
+    for listener in listeners(mesh):
+        open_ports[listener.workload].add(listener.port)
+    return tuple(
+        failing
+        for workload, servers in servers_by_workload(mesh).items()
+        if workload.is_known
+        for service in services_of(mesh, workload)
+        if service.spec.type == "LoadBalancer"
+        for failing in _failing(
+            service,
+            workload,
+            frozenset(open_ports[workload]),
+            frozenset(name for server in servers for name in server.names),
         )
-
-    @question(
-        rests_on=[
-            AddressQuestions.servers_by_workload,
-            AddressQuestions.tls_hosts,
-            AddressQuestions.services_of,
-            AddressQuestions.exposure,
-        ]
     )
-    def misdirected_names(self) -> tuple[MisdirectedName, ...]:
-        """Return the DNS names that external-dns gives to the wrong one of several gateways."""
-        return tuple(self._misdirected_names())
 
-    def _misdirected_names(self) -> Iterator[MisdirectedName]:
-        public = [
-            workload
-            for workload in self.servers_by_workload()
-            if workload.is_known and self.exposure(workload) is Exposure.OUTSIDE
-        ]
-        if len(public) < 2:
-            return
-        names = self._names_by_workload()
-        for workload in public:
-            for service, host in self._dns_names(workload):
-                if _serves(names, workload, host):
-                    continue
-                serving = next((each for each in public if _serves(names, each, host)), None)
-                right = self._balancers(serving) if serving else ()
-                if serving and right and not any(host in dns_names(each) for each in right):
-                    yield MisdirectedName(
-                        service=service,
-                        place=service.at(_annotation(DNS_NAME)),
-                        host=host,
-                        workload=workload,
-                        serving=serving,
-                        right=right[0],
-                    )
 
-    @question(rests_on=[AddressQuestions.servers_by_workload])
-    def _names_by_workload(self) -> Mapping[Workload, tuple[str, ...]]:
-        return {
-            workload: tuple({name for server in servers for name in server.names})
-            for workload, servers in self.servers_by_workload().items()
-        }
+@question
+def misdirected_names(mesh: Mesh) -> tuple[MisdirectedName, ...]:
+    """Return the DNS names that external-dns gives to the wrong one of several gateways."""
+    return tuple(_misdirected_names(mesh))
 
-    def _balancers(self, workload: Workload) -> tuple[Service, ...]:
-        return tuple(
-            each for each in self.services_of(workload) if each.spec.type == "LoadBalancer"
-        )
 
-    def _dns_names(self, workload: Workload) -> Iterator[tuple[Service, str]]:
-        for service in self._balancers(workload):
-            for host in dns_names(service):
-                yield service, host
+def _misdirected_names(mesh: Mesh) -> Iterator[MisdirectedName]:
+    public = [
+        workload
+        for workload in servers_by_workload(mesh)
+        if workload.is_known and exposure(mesh, workload) is Exposure.OUTSIDE
+    ]
+    if len(public) < 2:
+        return
+    names = _names_by_workload(mesh)
+    for workload in public:
+        for service, host in _dns_names(mesh, workload):
+            if _serves(names, workload, host):
+                continue
+            serving = next((each for each in public if _serves(names, each, host)), None)
+            right = _balancers(mesh, serving) if serving else ()
+            if serving and right and not any(host in dns_names(each) for each in right):
+                yield MisdirectedName(
+                    service=service,
+                    place=service.at(_annotation(DNS_NAME)),
+                    host=host,
+                    workload=workload,
+                    serving=serving,
+                    right=right[0],
+                )
+
+
+@question
+def _names_by_workload(mesh: Mesh) -> Mapping[Workload, tuple[str, ...]]:
+    return {
+        workload: tuple({name for server in servers for name in server.names})
+        for workload, servers in servers_by_workload(mesh).items()
+    }
+
+
+def _balancers(mesh: Mesh, workload: Workload) -> tuple[Service, ...]:
+    return tuple(each for each in services_of(mesh, workload) if each.spec.type == "LoadBalancer")
+
+
+def _dns_names(mesh: Mesh, workload: Workload) -> Iterator[tuple[Service, str]]:
+    for service in _balancers(mesh, workload):
+        for host in dns_names(service):
+            yield service, host
 
 
 def dns_names(service: Service) -> tuple[str, ...]:

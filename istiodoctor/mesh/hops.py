@@ -2,11 +2,22 @@
 
 from dataclasses import dataclass
 
-from istiodoctor.mesh.exposure import HTTPS_PORT, ExposureQuestions
-from istiodoctor.mesh.frontproxy import Front
+from istiodoctor.mesh.controlplanes import trusted_proxies
+from istiodoctor.mesh.exposure import HTTPS_PORT, tls_meets_somewhere
+from istiodoctor.mesh.frontproxy import Front, fronts, fronts_for
 from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import HTTP_PORT, PlainHost, RedirectKind
+from istiodoctor.mesh.redirects import (
+    HTTP_PORT,
+    PlainHost,
+    RedirectKind,
+    plain_hosts,
+    ports_sharing_target,
+    tls_hosts_meeting,
+)
+from istiodoctor.mesh.routing import http_rules, routes_for
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
@@ -55,208 +66,179 @@ class SharedTarget:
     is_certain: bool
 
 
-class HopQuestions(ExposureQuestions):
-    """Plain HTTP in front of HTTPS."""
-
-    @question(rests_on=[ExposureQuestions.servers_by_workload])
-    def _declared_tls(self, workload: Workload) -> HostIndex[Server]:
-        return HostIndex(
-            (host.name, server)
-            for server in self.servers_by_workload().get(workload, ())
-            if server.is_tls or server.protocol in TLS_PROTOCOLS
-            for host in server.hosts
-        )
-
-    @question(rests_on=[_declared_tls, ExposureQuestions.tls_hosts_meeting])
-    def wants_tls(self, plain: PlainHost) -> bool:
-        """Whether a TLS server for the host is written for the same gateway, live or dropped."""
-        if self.tls_hosts_meeting(plain.workload, plain.host):
-            return True
-        return next(self._declared_tls(plain.workload).meeting(plain.host), None) is not None
-
-    @question(
-        rests_on=[ExposureQuestions.plain_hosts, ExposureQuestions.ports_sharing_target],
+@question
+def _declared_tls(mesh: Mesh, workload: Workload) -> HostIndex[Server]:
+    return HostIndex(
+        (host.name, server)
+        for server in servers_by_workload(mesh).get(workload, ())
+        if server.is_tls or server.protocol in TLS_PROTOCOLS
+        for host in server.hosts
     )
-    def _redirected(self) -> tuple[tuple[PlainHost, tuple[Service, ...]], ...]:
-        """Return the hosts that servers redirect, with Services that send 443 there too."""
-        return tuple(
-            (
-                plain,
-                tuple(
-                    service
-                    for service, ports in self.ports_sharing_target(
-                        plain.workload, plain.listener.port
-                    )
-                    if HTTP_PORT in ports and HTTPS_PORT in ports
-                ),
-            )
-            for plain in self.plain_hosts()
-            if plain.redirect is RedirectKind.SERVER
-        )
 
-    def _plain_fronts(self, plain: PlainHost) -> tuple[Front, ...]:
-        """Return what ends TLS before a plain listener and goes on there."""
-        if not self.fronts(plain.workload):  # most gateways: spare the join over hosts
-            return ()
-        return tuple(
-            front
-            for front in self.fronts_for(plain.workload, plain.host)
-            if front.terminates_tls and front.plain_port in (None, plain.listener.port)
-        )
 
-    @question(Kind.INGRESS)
-    def _ingress_tls(self) -> HostIndex[Ingress]:
-        """Return the Ingresses that have a certificate for a host: istiod may serve them too."""
-        return HostIndex(
-            (host, ingress)
-            for ingress in self._all(Ingress)
-            for tls in ingress.spec.tls
-            for host in tls.hosts or ("*",)
-        )
+@question
+def wants_tls(mesh: Mesh, plain: PlainHost) -> bool:
+    """Whether a TLS server for the host is written for the same gateway, live or dropped."""
+    if tls_hosts_meeting(mesh, plain.workload, plain.host):
+        return True
+    return next(_declared_tls(mesh, plain.workload).meeting(plain.host), None) is not None
 
-    @question(
-        Kind.ISTIO_GATEWAY,
-        rests_on=[
-            _redirected,
-            ExposureQuestions.fronts,
-            ExposureQuestions.fronts_for,
-            wants_tls,
-            ExposureQuestions.trusted_proxies,
-            ExposureQuestions.tls_meets_somewhere,
-            _ingress_tls,
-        ],
+
+@question
+def _redirected(mesh: Mesh) -> tuple[tuple[PlainHost, tuple[Service, ...]], ...]:
+    """Return the hosts that servers redirect, with Services that send 443 there too."""
+    return tuple(
+        (
+            plain,
+            tuple(
+                service
+                for service, ports in ports_sharing_target(
+                    mesh, plain.workload, plain.listener.port
+                )
+                if HTTP_PORT in ports and HTTPS_PORT in ports
+            ),
+        )
+        for plain in plain_hosts(mesh)
+        if plain.redirect is RedirectKind.SERVER
     )
-    def redirect_loops(self) -> tuple[Loop, ...]:
-        """Return the redirects that come back to where they started.
 
-        Not those of Services that send 80 and 443 to one port: see `shared_targets`.
-        """
-        return tuple(
-            loop
-            for plain, sharing in self._redirected()
-            if not sharing and not self.trusted_proxies(plain.workload)
-            if (loop := self._redirect_loop(plain))
-        )
 
-    def _redirect_loop(self, plain: PlainHost) -> Loop | None:
-        trusted = self.trusted_proxies(plain.workload)
-        front = next(iter(self._plain_fronts(plain)), None)
-        wants_tls = self.wants_tls(plain)
-        if front is None and (wants_tls or not self._is_dead_end(plain)):
-            return None
-        is_told = front is None or front.plain_port is not None or not wants_tls
-        return Loop(
+def plain_fronts(mesh: Mesh, plain: PlainHost) -> tuple[Front, ...]:
+    """Return what ends TLS before a plain listener and goes on there."""
+    if not fronts(mesh, plain.workload):  # most gateways: spare the join over hosts
+        return ()
+    return tuple(
+        front
+        for front in fronts_for(mesh, plain.workload, plain.host)
+        if front.terminates_tls and front.plain_port in (None, plain.listener.port)
+    )
+
+
+@question(Kind.INGRESS)
+def _ingress_tls(mesh: Mesh) -> HostIndex[Ingress]:
+    """Return the Ingresses that have a certificate for a host: istiod may serve them too."""
+    return HostIndex(
+        (host, ingress)
+        for ingress in mesh.all(Ingress)
+        for tls in ingress.spec.tls
+        for host in tls.hosts or ("*",)
+    )
+
+
+@question(Kind.ISTIO_GATEWAY)
+def redirect_loops(mesh: Mesh) -> tuple[Loop, ...]:
+    """Return the redirects that come back to where they started.
+
+    Not those of Services that send 80 and 443 to one port: see `shared_targets`.
+    """
+    return tuple(
+        loop
+        for plain, sharing in _redirected(mesh)
+        if not sharing and not trusted_proxies(mesh, plain.workload)
+        if (loop := _redirect_loop(mesh, plain))
+    )
+
+
+def _redirect_loop(mesh: Mesh, plain: PlainHost) -> Loop | None:
+    trusted = trusted_proxies(mesh, plain.workload)
+    front = next(iter(plain_fronts(mesh, plain)), None)
+    needs_tls = wants_tls(mesh, plain)
+    if front is None and (needs_tls or not _is_dead_end(mesh, plain)):
+        return None
+    is_told = front is None or front.plain_port is not None or not needs_tls
+    return Loop(
+        plain=plain,
+        front=front,
+        trusted_proxies=trusted,
+        is_certain=is_told and trusted is not None,
+    )
+
+
+def _is_dead_end(mesh: Mesh, plain: PlainHost) -> bool:
+    return (
+        plain.workload.is_known
+        and mesh.is_complete(Kind.ISTIO_GATEWAY)
+        and not is_decrypted_before(mesh, plain)
+        and not tls_meets_somewhere(mesh, plain.host)
+        and next(_ingress_tls(mesh).meeting(plain.host), None) is None
+    )
+
+
+def is_decrypted_before(mesh: Mesh, plain: PlainHost) -> bool:
+    """Whether something ends TLS for the host and goes on, be it to another listener."""
+    return bool(fronts(mesh, plain.workload)) and any(
+        front.terminates_tls for front in fronts_for(mesh, plain.workload, plain.host)
+    )
+
+
+@question
+def untold_https(mesh: Mesh) -> tuple[UntoldHttps, ...]:
+    """Return where a trusted proxy ends TLS and is not known to say so.
+
+    A proxy of unknown manners before a gateway that speaks TLS too may speak TLS to it.
+    """
+    return tuple(
+        UntoldHttps(plain=plain, front=front, trusted_proxies=trusted)
+        for plain, _ in _redirected(mesh)
+        for trusted in (trusted_proxies(mesh, plain.workload),)
+        if trusted
+        for front in plain_fronts(mesh, plain)
+        if front.sends_x_forwarded_proto != "https"
+        and (front.sends_x_forwarded_proto or front.plain_port or not wants_tls(mesh, plain))
+    )
+
+
+@question
+def shared_targets(mesh: Mesh) -> tuple[SharedTarget, ...]:
+    """Return the Services whose ports 80 and 443 both lead to a redirecting listener.
+
+    Not where the gateway trusts a proxy: that may say https.
+    """
+    return tuple(
+        SharedTarget(
+            service=service,
             plain=plain,
-            front=front,
-            trusted_proxies=trusted,
-            is_certain=is_told and trusted is not None,
+            index=next(
+                index for index, port in enumerate(service.spec.ports) if port.port == HTTPS_PORT
+            ),
+            front=next(iter(plain_fronts(mesh, plain)), None),
+            is_certain=trusted is not None,
         )
-
-    def _is_dead_end(self, plain: PlainHost) -> bool:
-        return (
-            plain.workload.is_known
-            and self._is_complete(Kind.ISTIO_GATEWAY)
-            and not self._is_decrypted_before(plain)
-            and not self.tls_meets_somewhere(plain.host)
-            and next(self._ingress_tls().meeting(plain.host), None) is None
-        )
-
-    def _is_decrypted_before(self, plain: PlainHost) -> bool:
-        """Whether something ends TLS for the host and goes on, be it to another listener."""
-        return bool(self.fronts(plain.workload)) and any(
-            front.terminates_tls for front in self.fronts_for(plain.workload, plain.host)
-        )
-
-    @question(
-        rests_on=[
-            _redirected,
-            ExposureQuestions.fronts,
-            ExposureQuestions.fronts_for,
-            wants_tls,
-            ExposureQuestions.trusted_proxies,
-        ]
+        for plain, sharing in _redirected(mesh)
+        for trusted in (trusted_proxies(mesh, plain.workload),)
+        if not trusted
+        for service in sharing
     )
-    def untold_https(self) -> tuple[UntoldHttps, ...]:
-        """Return where a trusted proxy ends TLS and is not known to say so.
 
-        A proxy of unknown manners before a gateway that speaks TLS too may speak TLS to it.
-        """
-        return tuple(
-            UntoldHttps(plain=plain, front=front, trusted_proxies=trusted)
-            for plain, _ in self._redirected()
-            for trusted in (self.trusted_proxies(plain.workload),)
-            if trusted
-            for front in self._plain_fronts(plain)
-            if front.sends_x_forwarded_proto != "https"
-            and (front.sends_x_forwarded_proto or front.plain_port or not self.wants_tls(plain))
-        )
 
-    @question(
-        rests_on=[
-            _redirected,
-            ExposureQuestions.fronts,
-            ExposureQuestions.fronts_for,
-            ExposureQuestions.trusted_proxies,
-        ]
+@question
+def told_https(mesh: Mesh) -> tuple[PlainHost, ...]:
+    """Return the redirecting hosts behind a front that says https to the gateway."""
+    return tuple(
+        plain
+        for plain, _ in _redirected(mesh)
+        if any(front.sends_x_forwarded_proto == "https" for front in plain_fronts(mesh, plain))
     )
-    def shared_targets(self) -> tuple[SharedTarget, ...]:
-        """Return the Services whose ports 80 and 443 both lead to a redirecting listener.
 
-        Not where the gateway trusts a proxy: that may say https.
-        """
-        return tuple(
-            SharedTarget(
-                service=service,
-                plain=plain,
-                index=next(
-                    index
-                    for index, port in enumerate(service.spec.ports)
-                    if port.port == HTTPS_PORT
-                ),
-                front=next(iter(self._plain_fronts(plain)), None),
-                is_certain=trusted is not None,
-            )
-            for plain, sharing in self._redirected()
-            for trusted in (self.trusted_proxies(plain.workload),)
-            if not trusted
-            for service in sharing
-        )
 
-    @question(rests_on=[_redirected, ExposureQuestions.fronts, ExposureQuestions.fronts_for])
-    def told_https(self) -> tuple[PlainHost, ...]:
-        """Return the redirecting hosts behind a front that says https to the gateway."""
-        return tuple(
-            plain
-            for plain, _ in self._redirected()
-            if any(front.sends_x_forwarded_proto == "https" for front in self._plain_fronts(plain))
-        )
+@question
+def untold_backends(mesh: Mesh) -> tuple[tuple[PlainHost, Front], ...]:
+    """Return the plain hosts behind a front, whose applications are told http.
 
-    @question(
-        rests_on=[
-            ExposureQuestions.plain_hosts,
-            ExposureQuestions.fronts,
-            ExposureQuestions.fronts_for,
-            ExposureQuestions.trusted_proxies,
-            ExposureQuestions.routes_for,
-            ExposureQuestions.http_rules,
-        ]
+    Not where a route sets the header itself.
+    """
+    return tuple(
+        (plain, front)
+        for plain in plain_hosts(mesh)
+        if plain.redirect is RedirectKind.NONE and trusted_proxies(mesh, plain.workload) == 0
+        for front in plain_fronts(mesh, plain)[:1]
+        if not _sets_forwarded_proto(mesh, plain)
     )
-    def untold_backends(self) -> tuple[tuple[PlainHost, Front], ...]:
-        """Return the plain hosts behind a front, whose applications are told http.
 
-        Not where a route sets the header itself.
-        """
-        return tuple(
-            (plain, front)
-            for plain in self.plain_hosts()
-            if plain.redirect is RedirectKind.NONE and self.trusted_proxies(plain.workload) == 0
-            for front in self._plain_fronts(plain)[:1]
-            if not self._sets_forwarded_proto(plain)
-        )
 
-    def _sets_forwarded_proto(self, plain: PlainHost) -> bool:
-        return any(
-            FORWARDED_PROTO in str(bound.rule.headers).lower()
-            for virtual_service in self.routes_for(plain.server, plain.host)
-            for bound in self.http_rules(virtual_service)
-        )
+def _sets_forwarded_proto(mesh: Mesh, plain: PlainHost) -> bool:
+    return any(
+        FORWARDED_PROTO in str(bound.rule.headers).lower()
+        for virtual_service in routes_for(mesh, plain.server, plain.host)
+        for bound in http_rules(mesh, virtual_service)
+    )

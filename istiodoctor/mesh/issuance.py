@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import RedirectQuestions
 from istiodoctor.model.certmanager import (
     Certificate,
     CertificateRequest,
@@ -89,174 +89,177 @@ def next_attempt(certificate: Certificate) -> datetime | None:
     return failed + min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
 
 
-class IssuanceQuestions(RedirectQuestions):
-    """Certificates and what makes them."""
+@question(Kind.CERTIFICATE)
+def certificates(mesh: Mesh) -> tuple[Certificate, ...]:
+    """Return every cert-manager Certificate."""
+    return mesh.all(Certificate)
 
-    @property
-    def taken_at(self) -> datetime:
-        """The one clock: when the snapshot was taken."""
-        return self._snapshot.taken_at
 
-    @question(Kind.CERTIFICATE)
-    def certificates(self) -> tuple[Certificate, ...]:
-        """Return every cert-manager Certificate."""
-        return self._all(Certificate)
+@question(Kind.CERTIFICATE)
+def certificate(mesh: Mesh, namespace: str, name: str) -> Certificate | None:
+    """Return one Certificate."""
+    return mesh.get(Certificate, namespace, name)
 
-    @question(Kind.CERTIFICATE)
-    def certificate(self, namespace: str, name: str) -> Certificate | None:
-        """Return one Certificate."""
-        return self._get(Certificate, namespace, name)
 
-    @question(rests_on=[certificates])
-    def _certificates_by_secret(self) -> Mapping[tuple[str, str], tuple[Certificate, ...]]:
-        found: dict[tuple[str, str], list[Certificate]] = defaultdict(list)
-        for each in self.certificates():
-            found[each.namespace, each.spec.secret_name].append(each)
-        return {key: tuple(certificates) for key, certificates in found.items()}
+@question
+def _certificates_by_secret(mesh: Mesh) -> Mapping[tuple[str, str], tuple[Certificate, ...]]:
+    found: dict[tuple[str, str], list[Certificate]] = defaultdict(list)
+    for each in certificates(mesh):
+        found[each.namespace, each.spec.secret_name].append(each)
+    return {key: tuple(certificates) for key, certificates in found.items()}
 
-    @question(rests_on=[_certificates_by_secret])
-    def certificates_for(self, namespace: str, secret_name: str) -> tuple[Certificate, ...]:
-        """Return the Certificates that write a Secret; more than one fight over it."""
-        return self._certificates_by_secret().get((namespace, secret_name), ())
 
-    @question(Kind.CERTIFICATE)
-    def knows_certificates(self, namespace: str) -> bool:
-        """Whether every Certificate of a namespace was read."""
-        return self._is_complete(Kind.CERTIFICATE, namespace)
+@question
+def certificates_for(mesh: Mesh, namespace: str, secret_name: str) -> tuple[Certificate, ...]:
+    """Return the Certificates that write a Secret; more than one fight over it."""
+    return _certificates_by_secret(mesh).get((namespace, secret_name), ())
 
-    @question(rests_on=[_certificates_by_secret])
-    def certificates_naming(self, secret_name: str) -> tuple[Certificate, ...]:
-        """Return the Certificates with this secretName, in any namespace."""
-        return self._certificates_by_secret_name().get(secret_name, ())
 
-    @question(rests_on=[certificates])
-    def _certificates_by_secret_name(self) -> Mapping[str, tuple[Certificate, ...]]:
-        found: dict[str, list[Certificate]] = defaultdict(list)
-        for each in self.certificates():
-            found[each.spec.secret_name].append(each)
-        return {name: tuple(certificates) for name, certificates in found.items()}
+@question(Kind.CERTIFICATE)
+def knows_certificates(mesh: Mesh, namespace: str) -> bool:
+    """Whether every Certificate of a namespace was read."""
+    return mesh.is_complete(Kind.CERTIFICATE, namespace)
 
-    @question(rests_on=[certificates])
-    def _certificates_by_dns_name(self) -> Mapping[str, tuple[Certificate, ...]]:
-        found: dict[str, list[Certificate]] = defaultdict(list)
-        for each in self.certificates():
-            for name in each.spec.dns_names:
-                found[name.lower()].append(each)
-        return {name: tuple(certificates) for name, certificates in found.items()}
 
-    @question(rests_on=[_certificates_by_dns_name])
-    def certificates_covering(self, host: str) -> tuple[Certificate, ...]:
-        """Return the Certificates whose dnsNames are valid for a host, exact names first."""
-        index = self._certificates_by_dns_name()
-        parent = host.lower().partition(".")[2]
-        wild = index.get(f"*.{parent}", ()) if not host.startswith("*") else ()
-        return tuple({each.ref: each for each in (*index.get(host.lower(), ()), *wild)}.values())
+@question
+def certificates_naming(mesh: Mesh, secret_name: str) -> tuple[Certificate, ...]:
+    """Return the Certificates with this secretName, in any namespace."""
+    return _certificates_by_secret_name(mesh).get(secret_name, ())
 
-    @question(rests_on=[certificates])
-    def owner_of(self, credential: Credential) -> Certificate | None:
-        """Return the Certificate in the same namespace that cert-manager says wrote a Secret."""
-        name = credential.annotations.get(CERTIFICATE_NAME, "")
-        return self._get(Certificate, credential.namespace, name)
 
-    @question(Kind.ISSUER, Kind.CLUSTER_ISSUER)
-    def _issuers_by_name(self) -> Mapping[str, Ref]:
-        """Return one issuer of each name; a ClusterIssuer where there is one."""
-        every: tuple[Resource, ...] = (*self._all(ClusterIssuer), *self._all(Issuer))
-        return {each.name: each.ref for each in reversed(every)}
+@question
+def _certificates_by_secret_name(mesh: Mesh) -> Mapping[str, tuple[Certificate, ...]]:
+    found: dict[str, list[Certificate]] = defaultdict(list)
+    for each in certificates(mesh):
+        found[each.spec.secret_name].append(each)
+    return {name: tuple(certificates) for name, certificates in found.items()}
 
-    @question(Kind.ISSUER, Kind.CLUSTER_ISSUER, rests_on=[_issuers_by_name])
-    def issuer_of(self, certificate: Certificate) -> IssuerResolution:
-        """Return what a Certificate's `issuerRef` leads to."""
-        reference = certificate.spec.issuer_ref
-        cluster_wide = reference.effective_kind == "ClusterIssuer"
-        namespace = "" if cluster_wide else certificate.namespace
-        kind = Kind.CLUSTER_ISSUER if cluster_wide else Kind.ISSUER
-        ref = Ref(
-            reference.group or CERT_MANAGER, reference.effective_kind, namespace, reference.name
-        )
-        if not reference.is_cert_manager:
-            return IssuerResolution(reference=reference, ref=ref, issuer=None, exists=None)
-        found: Issuer | ClusterIssuer | None = (
-            self._get(ClusterIssuer, "", reference.name)
-            if cluster_wide
-            else self._get(Issuer, namespace, reference.name)
-        )
-        exists = (
-            True
-            if found
-            else (False if self._is_complete(kind, namespace, reference.name) else None)
-        )
-        return IssuerResolution(
-            reference=reference,
-            ref=ref,
-            issuer=found,
-            exists=exists,
-            other_kind=None if found else self._issuers_by_name().get(reference.name),
-        )
 
-    @question(Kind.CERTIFICATE_REQUEST)
-    def _requests_by_certificate(self) -> Mapping[tuple[str, str], tuple[CertificateRequest, ...]]:
-        found: dict[tuple[str, str], list[CertificateRequest]] = defaultdict(list)
-        for each in self._all(CertificateRequest):
-            name = each.metadata.annotations.get(CERTIFICATE_NAME) or _owner(each, "Certificate")
-            found[each.namespace, name].append(each)
-        return {key: tuple(sorted(each, key=_revision)) for key, each in found.items()}
+@question
+def _certificates_by_dns_name(mesh: Mesh) -> Mapping[str, tuple[Certificate, ...]]:
+    found: dict[str, list[Certificate]] = defaultdict(list)
+    for each in certificates(mesh):
+        for name in each.spec.dns_names:
+            found[name.lower()].append(each)
+    return {name: tuple(certificates) for name, certificates in found.items()}
 
-    @question(Kind.ORDER)
-    def _orders_by_request(self) -> Mapping[tuple[str, str], tuple[Order, ...]]:
-        found: dict[tuple[str, str], list[Order]] = defaultdict(list)
-        for each in self._all(Order):
-            name = _owner(each, "CertificateRequest")
-            found[each.namespace, name].append(each)
-        return {key: tuple(sorted(each, key=lambda o: o.age_order)) for key, each in found.items()}
 
-    @question(Kind.CHALLENGE)
-    def challenges(self) -> tuple[Challenge, ...]:
-        """Return every ACME Challenge."""
-        return self._all(Challenge)
+@question
+def certificates_covering(mesh: Mesh, host: str) -> tuple[Certificate, ...]:
+    """Return the Certificates whose dnsNames are valid for a host, exact names first."""
+    index = _certificates_by_dns_name(mesh)
+    parent = host.lower().partition(".")[2]
+    wild = index.get(f"*.{parent}", ()) if not host.startswith("*") else ()
+    return tuple({each.ref: each for each in (*index.get(host.lower(), ()), *wild)}.values())
 
-    @question(rests_on=[challenges])
-    def _challenges_by_key(self) -> Mapping[tuple[str, str, str], tuple[Challenge, ...]]:
-        """Return Challenges by namespace and either `order` or `host` with its name."""
-        found: dict[tuple[str, str, str], list[Challenge]] = defaultdict(list)
-        for each in self.challenges():
-            found[each.namespace, "order", _owner(each, "Order")].append(each)
-            found[each.namespace, "host", each.spec.dns_name.lower()].append(each)
-        return {key: tuple(challenges) for key, challenges in found.items()}
 
-    @question(rests_on=[_challenges_by_key])
-    def challenges_for(self, namespace: str, dns_name: str) -> tuple[Challenge, ...]:
-        """Return the Challenges in a namespace for a DNS name (without `*.`)."""
-        wanted = dns_name.lower().removeprefix("*.")
-        return self._challenges_by_key().get((namespace, "host", wanted), ())
+@question(Kind.CERTIFICATE)
+def owner_of(mesh: Mesh, credential: Credential) -> Certificate | None:
+    """Return the Certificate in the same namespace that cert-manager says wrote a Secret."""
+    name = credential.annotations.get(CERTIFICATE_NAME, "")
+    return mesh.get(Certificate, credential.namespace, name)
 
-    @question(
-        rests_on=[issuer_of, _requests_by_certificate, _orders_by_request, _challenges_by_key]
+
+@question(Kind.ISSUER, Kind.CLUSTER_ISSUER)
+def _issuers_by_name(mesh: Mesh) -> Mapping[str, Ref]:
+    """Return one issuer of each name; a ClusterIssuer where there is one."""
+    every: tuple[Resource, ...] = (*mesh.all(ClusterIssuer), *mesh.all(Issuer))
+    return {each.name: each.ref for each in reversed(every)}
+
+
+@question(Kind.ISSUER, Kind.CLUSTER_ISSUER)
+def issuer_of(mesh: Mesh, certificate: Certificate) -> IssuerResolution:
+    """Return what a Certificate's `issuerRef` leads to."""
+    reference = certificate.spec.issuer_ref
+    cluster_wide = reference.effective_kind == "ClusterIssuer"
+    namespace = "" if cluster_wide else certificate.namespace
+    kind = Kind.CLUSTER_ISSUER if cluster_wide else Kind.ISSUER
+    ref = Ref(reference.group or CERT_MANAGER, reference.effective_kind, namespace, reference.name)
+    if not reference.is_cert_manager:
+        return IssuerResolution(reference=reference, ref=ref, issuer=None, exists=None)
+    found: Issuer | ClusterIssuer | None = (
+        mesh.get(ClusterIssuer, "", reference.name)
+        if cluster_wide
+        else mesh.get(Issuer, namespace, reference.name)
     )
-    def issuance(self, certificate: Certificate) -> Issuance:
-        """Return how far a Certificate's issuance has come."""
-        key = (certificate.namespace, certificate.name)
-        request = next(reversed(self._requests_by_certificate().get(key, ())), None)
-        orders = (
-            self._orders_by_request().get((request.namespace, request.name), ()) if request else ()
+    exists = (
+        True if found else (False if mesh.is_complete(kind, namespace, reference.name) else None)
+    )
+    return IssuerResolution(
+        reference=reference,
+        ref=ref,
+        issuer=found,
+        exists=exists,
+        other_kind=None if found else _issuers_by_name(mesh).get(reference.name),
+    )
+
+
+@question(Kind.CERTIFICATE_REQUEST)
+def _requests_by_certificate(
+    mesh: Mesh,
+) -> Mapping[tuple[str, str], tuple[CertificateRequest, ...]]:
+    found: dict[tuple[str, str], list[CertificateRequest]] = defaultdict(list)
+    for each in mesh.all(CertificateRequest):
+        name = each.metadata.annotations.get(CERTIFICATE_NAME) or _owner(each, "Certificate")
+        found[each.namespace, name].append(each)
+    return {key: tuple(sorted(each, key=_revision)) for key, each in found.items()}
+
+
+@question(Kind.ORDER)
+def _orders_by_request(mesh: Mesh) -> Mapping[tuple[str, str], tuple[Order, ...]]:
+    found: dict[tuple[str, str], list[Order]] = defaultdict(list)
+    for each in mesh.all(Order):
+        name = _owner(each, "CertificateRequest")
+        found[each.namespace, name].append(each)
+    return {key: tuple(sorted(each, key=lambda o: o.age_order)) for key, each in found.items()}
+
+
+@question(Kind.CHALLENGE)
+def challenges(mesh: Mesh) -> tuple[Challenge, ...]:
+    """Return every ACME Challenge."""
+    return mesh.all(Challenge)
+
+
+@question
+def _challenges_by_key(mesh: Mesh) -> Mapping[tuple[str, str, str], tuple[Challenge, ...]]:
+    """Return Challenges by namespace and either `order` or `host` with its name."""
+    found: dict[tuple[str, str, str], list[Challenge]] = defaultdict(list)
+    for each in challenges(mesh):
+        found[each.namespace, "order", _owner(each, "Order")].append(each)
+        found[each.namespace, "host", each.spec.dns_name.lower()].append(each)
+    return {key: tuple(challenges) for key, challenges in found.items()}
+
+
+@question
+def challenges_for(mesh: Mesh, namespace: str, dns_name: str) -> tuple[Challenge, ...]:
+    """Return the Challenges in a namespace for a DNS name (without `*.`)."""
+    wanted = dns_name.lower().removeprefix("*.")
+    return _challenges_by_key(mesh).get((namespace, "host", wanted), ())
+
+
+@question
+def issuance(mesh: Mesh, certificate: Certificate) -> Issuance:
+    """Return how far a Certificate's issuance has come."""
+    key = (certificate.namespace, certificate.name)
+    request = next(reversed(_requests_by_certificate(mesh).get(key, ())), None)
+    orders = _orders_by_request(mesh).get((request.namespace, request.name), ()) if request else ()
+    order = next(reversed(orders), None)
+    owned: tuple[Challenge, ...] = ()
+    if order:
+        owned = _challenges_by_key(mesh).get((order.namespace, "order", order.name), ())
+    if not owned and (not is_ready(certificate) or is_issuing(certificate)):
+        owned = tuple(
+            each
+            for name in certificate.spec.dns_names
+            for each in challenges_for(mesh, certificate.namespace, name)
         )
-        order = next(reversed(orders), None)
-        owned: tuple[Challenge, ...] = ()
-        if order:
-            owned = self._challenges_by_key().get((order.namespace, "order", order.name), ())
-        if not owned and (not is_ready(certificate) or is_issuing(certificate)):
-            owned = tuple(
-                each
-                for name in certificate.spec.dns_names
-                for each in self.challenges_for(certificate.namespace, name)
-            )
-        return Issuance(
-            certificate=certificate,
-            request=request,
-            order=order,
-            challenges=owned,
-            issuer=self.issuer_of(certificate),
-        )
+    return Issuance(
+        certificate=certificate,
+        request=request,
+        order=order,
+        challenges=owned,
+        issuer=issuer_of(mesh, certificate),
+    )
 
 
 def _owner(resource: Resource, kind: str) -> str:

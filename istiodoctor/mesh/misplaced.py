@@ -4,10 +4,23 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.challenges import ChallengeQuestions
-from istiodoctor.mesh.credentials import CredentialState, CredentialUse
+from istiodoctor.mesh.credentials import (
+    CredentialState,
+    CredentialUse,
+    credential,
+    credential_uses,
+    secret_exists,
+    served_credentials,
+)
 from istiodoctor.mesh.hosts import certificate_covers, is_wildcard, meet
-from istiodoctor.mesh.issuance import CERTIFICATE_NAME, is_ready
+from istiodoctor.mesh.issuance import (
+    CERTIFICATE_NAME,
+    certificates_covering,
+    certificates_for,
+    certificates_naming,
+    is_ready,
+)
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
@@ -39,124 +52,106 @@ class CopiedSecret:
         return bool(mine and theirs and mine.not_after < theirs.not_after)
 
 
-class MisplacedQuestions(ChallengeQuestions):
-    """Right certificates in the wrong place or under the wrong name."""
+@question
+def misplaced_certificates(mesh: Mesh) -> tuple[tuple[CredentialUse, Certificate], ...]:
+    """Return the uses without a Secret whose Certificate is in another namespace.
 
-    @question(
-        rests_on=[
-            ChallengeQuestions.credential_uses,
-            ChallengeQuestions.secret_exists,
-            ChallengeQuestions.certificates_for,
-            ChallengeQuestions.certificates_naming,
-        ]
+    Where Secrets were not read it is a guess; one that a controller copies is left out then.
+    """
+    return tuple(
+        (use, certificate)
+        for use in credential_uses(mesh)
+        if (use.is_missing or _is_unseen(mesh, use)) and not certificates_for(mesh, *use.key)
+        for certificate in certificates_naming(mesh, use.name)
+        if _serves(certificate, use) and (use.is_missing or not is_replicated(certificate))
     )
-    def misplaced_certificates(self) -> tuple[tuple[CredentialUse, Certificate], ...]:
-        """Return the uses without a Secret whose Certificate is in another namespace.
 
-        Where Secrets were not read it is a guess; one that a controller copies is left out then.
-        """
-        return tuple(
-            (use, certificate)
-            for use in self.credential_uses()
-            if (use.is_missing or self._is_unseen(use)) and not self.certificates_for(*use.key)
-            for certificate in self.certificates_naming(use.name)
-            if _serves(certificate, use) and (use.is_missing or not is_replicated(certificate))
-        )
 
-    def _is_unseen(self, use: CredentialUse) -> bool:
-        return (
-            use.state is CredentialState.UNKNOWN
-            and use.workload.is_known
-            and bool(use.namespace)
-            and self.secret_exists(use.namespace, use.name) is None
-        )
-
-    @question(
-        rests_on=[
-            ChallengeQuestions.credential_uses,
-            ChallengeQuestions.certificates_for,
-            ChallengeQuestions.certificates_covering,
-        ]
+def _is_unseen(mesh: Mesh, use: CredentialUse) -> bool:
+    return (
+        use.state is CredentialState.UNKNOWN
+        and use.workload.is_known
+        and bool(use.namespace)
+        and secret_exists(mesh, use.namespace, use.name) is None
     )
-    def misnamed_certificates(self) -> tuple[tuple[CredentialUse, Certificate], ...]:
-        """Return the missing Secrets beside which a Ready Certificate writes another name.
 
-        It is in the right namespace and names every host of the server.
-        """
-        return tuple(
-            (use, certificate)
-            for use in self.credential_uses()
-            if use.is_missing and not self.certificates_for(*use.key)
-            for certificate in self.certificates_covering(min(use.server.names, default=""))
-            if certificate.namespace == use.namespace
-            and is_ready(certificate)
-            and all(_names(certificate, host) for host in use.server.names)
-        )
 
-    @question(Kind.SECRET)
-    def _credentials_by_name(self) -> Mapping[tuple[str, str], tuple[Credential, ...]]:
-        found: dict[tuple[str, str], list[Credential]] = defaultdict(list)
-        for _, credential in sorted(self._snapshot.credentials.items()):
-            for name in credential.leaf.dns_names if credential.leaf else ():
-                found[credential.namespace, name.lower()].append(credential)
-        return {key: tuple(each) for key, each in found.items()}
+@question
+def misnamed_certificates(mesh: Mesh) -> tuple[tuple[CredentialUse, Certificate], ...]:
+    """Return the missing Secrets beside which a Ready Certificate writes another name.
 
-    @question(rests_on=[_credentials_by_name])
-    def credentials_for(self, namespace: str, hosts: tuple[str, ...]) -> tuple[Credential, ...]:
-        """Return the Secrets that were read in a namespace and could be served for these hosts.
-
-        Their certificate names all of them, is in force and belongs to their key.
-        """
-        host = hosts[0].lower() if hosts else ""
-        index, parent = self._credentials_by_name(), host.partition(".")[2]
-        candidates = (
-            *index.get((namespace, host), ()),
-            *index.get((namespace, f"*.{parent}"), ()),
-        )
-        return tuple(
-            each
-            for each in dict.fromkeys(candidates)
-            if (pair := each.pair) and (leaf := pair.chain.leaf) and pair.key_matches_leaf
-            if leaf.not_before <= self.taken_at < leaf.not_after
-            if all(any(certificate_covers(n, h) for n in leaf.dns_names) for h in hosts)
-        )
-
-    @question(
-        Kind.CERTIFICATE,
-        rests_on=[
-            ChallengeQuestions.served_credentials,
-            ChallengeQuestions.certificates_for,
-            ChallengeQuestions.certificates_naming,
-            ChallengeQuestions.credential,
-        ],
+    It is in the right namespace and names every host of the server.
+    """
+    return tuple(
+        (use, certificate)
+        for use in credential_uses(mesh)
+        if use.is_missing and not certificates_for(mesh, *use.key)
+        for certificate in certificates_covering(mesh, min(use.server.names, default=""))
+        if certificate.namespace == use.namespace
+        and is_ready(certificate)
+        and all(_names(certificate, host) for host in use.server.names)
     )
-    def copied_secrets(self) -> tuple[CopiedSecret, ...]:
-        """Return the served Secrets written for a Certificate that their namespace does not have.
 
-        Those that a controller keeps in step are left out.
-        """
-        return tuple(
-            self._copied(credential, uses, name)
-            for credential, uses in self.served_credentials()
-            if (name := credential.annotations.get(CERTIFICATE_NAME, ""))
-            and not self.certificates_for(credential.namespace, credential.name)
-            and self._is_complete(Kind.CERTIFICATE, credential.namespace, name)
-            and not any(key.startswith(COPIERS) for key in credential.annotations)
-        )
 
-    def _copied(
-        self, credential: Credential, uses: tuple[CredentialUse, ...], name: str
-    ) -> CopiedSecret:
-        source = next(
-            (each for each in self.certificates_naming(credential.name) if each.name == name), None
-        )
-        return CopiedSecret(
-            credential=credential,
-            uses=uses,
-            written_for=name,
-            source=source,
-            original=self.credential(source.namespace, credential.name) if source else None,
-        )
+@question(Kind.SECRET)
+def _credentials_by_name(mesh: Mesh) -> Mapping[tuple[str, str], tuple[Credential, ...]]:
+    found: dict[tuple[str, str], list[Credential]] = defaultdict(list)
+    for _, each in sorted(mesh.snapshot.credentials.items()):
+        for name in each.leaf.dns_names if each.leaf else ():
+            found[each.namespace, name.lower()].append(each)
+    return {key: tuple(each) for key, each in found.items()}
+
+
+@question
+def credentials_for(mesh: Mesh, namespace: str, hosts: tuple[str, ...]) -> tuple[Credential, ...]:
+    """Return the Secrets that were read in a namespace and could be served for these hosts.
+
+    Their certificate names all of them, is in force and belongs to their key.
+    """
+    host = hosts[0].lower() if hosts else ""
+    index, parent = _credentials_by_name(mesh), host.partition(".")[2]
+    candidates = (
+        *index.get((namespace, host), ()),
+        *index.get((namespace, f"*.{parent}"), ()),
+    )
+    return tuple(
+        each
+        for each in dict.fromkeys(candidates)
+        if (pair := each.pair) and (leaf := pair.chain.leaf) and pair.key_matches_leaf
+        if leaf.not_before <= mesh.taken_at < leaf.not_after
+        if all(any(certificate_covers(n, h) for n in leaf.dns_names) for h in hosts)
+    )
+
+
+@question(Kind.CERTIFICATE)
+def copied_secrets(mesh: Mesh) -> tuple[CopiedSecret, ...]:
+    """Return the served Secrets written for a Certificate that their namespace does not have.
+
+    Those that a controller keeps in step are left out.
+    """
+    return tuple(
+        _copied(mesh, credential, uses, name)
+        for credential, uses in served_credentials(mesh)
+        if (name := credential.annotations.get(CERTIFICATE_NAME, ""))
+        and not certificates_for(mesh, credential.namespace, credential.name)
+        and mesh.is_complete(Kind.CERTIFICATE, credential.namespace, name)
+        and not any(key.startswith(COPIERS) for key in credential.annotations)
+    )
+
+
+def _copied(
+    mesh: Mesh, copied: Credential, uses: tuple[CredentialUse, ...], name: str
+) -> CopiedSecret:
+    source = next(
+        (each for each in certificates_naming(mesh, copied.name) if each.name == name), None
+    )
+    return CopiedSecret(
+        credential=copied,
+        uses=uses,
+        written_for=name,
+        source=source,
+        original=credential(mesh, source.namespace, copied.name) if source else None,
+    )
 
 
 def is_replicated(certificate: Certificate) -> bool:

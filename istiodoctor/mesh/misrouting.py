@@ -6,11 +6,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 
-from istiodoctor.mesh.attachments import AttachmentQuestions
+from istiodoctor.mesh.gatewayapi import api_gateways_by_ref
 from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.hosts import ANY, HostIndex, covers
+from istiodoctor.mesh.listeners import listeners_of, servers
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import MESH, Binding, GatewayReference, ReferenceState
+from istiodoctor.mesh.routing import (
+    MESH,
+    Binding,
+    GatewayReference,
+    ReferenceState,
+    gateway_references,
+    routes_for,
+    servers_of,
+    virtual_services,
+)
 from istiodoctor.mesh.servers import ANY_NAMESPACE, GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import VirtualService
@@ -52,188 +63,181 @@ class UnservedHost:
     """Whether other hosts of the VirtualService are served."""
 
 
-class MisroutingQuestions(AttachmentQuestions):
-    """Gateways that VirtualServices name, and the hosts that they have."""
+@question(Kind.VIRTUAL_SERVICE)
+def virtual_services_are_known(mesh: Mesh) -> bool:
+    """Whether a VirtualService that is not here does not exist."""
+    return mesh.is_complete(Kind.VIRTUAL_SERVICE)
 
-    @question(Kind.VIRTUAL_SERVICE)
-    def virtual_services_are_known(self) -> bool:
-        """Whether a VirtualService that is not here does not exist."""
-        return self._is_complete(Kind.VIRTUAL_SERVICE)
 
-    @question(rests_on=[AttachmentQuestions.servers])
-    def servers_by_gateway(self) -> Mapping[Ref, tuple[Server, ...]]:
-        """Return the servers of each Gateway or ListenerSet, in order."""
-        found: dict[Ref, list[Server]] = defaultdict(list)
-        for server in self.servers():
-            found[server.gateway].append(server)
-        return {ref: tuple(servers) for ref, servers in found.items()}
+@question
+def servers_by_gateway(mesh: Mesh) -> Mapping[Ref, tuple[Server, ...]]:
+    """Return the servers of each Gateway or ListenerSet, in order."""
+    found: dict[Ref, list[Server]] = defaultdict(list)
+    for server in servers(mesh):
+        found[server.gateway].append(server)
+    return {ref: tuple(servers) for ref, servers in found.items()}
 
-    @question(rests_on=[AttachmentQuestions.servers])
-    def _istio_server_index(self) -> HostIndex[tuple[str, Server]]:
-        return HostIndex(
-            (host.name, (host.namespace, server))
-            for server in self.servers()
-            if server.api is GatewayApi.ISTIO
-            for host in server.hosts
-        )
 
-    @question(rests_on=[_istio_server_index])
-    def istio_servers_for(self, host: str, namespace: str) -> tuple[Server, ...]:
-        """Return the Istio servers that have a host and take routes from a namespace.
-
-        The most specific first.
-        """
-        return tuple(
-            server
-            for allowed, server in self._istio_server_index().covering(host)
-            if allowed in (ANY_NAMESPACE, namespace)
-        )
-
-    @question(rests_on=[AttachmentQuestions.gateway_references])
-    def _references_by_source(self) -> Mapping[Ref, tuple[GatewayReference, ...]]:
-        found: dict[Ref, list[GatewayReference]] = defaultdict(list)
-        for reference in self.gateway_references():
-            found[reference.virtual_service.ref].append(reference)
-        return {ref: tuple(references) for ref, references in found.items()}
-
-    @question(rests_on=[_references_by_source])
-    def references_of(self, virtual_service: VirtualService) -> tuple[GatewayReference, ...]:
-        """Return what a VirtualService's `gateways` lead to."""
-        return self._references_by_source().get(virtual_service.ref, ())
-
-    @question(
-        rests_on=[
-            AttachmentQuestions.gateway_references,
-            AttachmentQuestions.routes_for,
-            AttachmentQuestions.api_gateways_by_ref,
-            _istio_server_index,
-            istio_servers_for,
-        ]
+@question
+def _istio_server_index(mesh: Mesh) -> HostIndex[tuple[str, Server]]:
+    return HostIndex(
+        (host.name, (host.namespace, server))
+        for server in servers(mesh)
+        if server.api is GatewayApi.ISTIO
+        for host in server.hosts
     )
-    def lost_references(self) -> tuple[LostReference, ...]:
-        """Return the `gateways` entries that lead nowhere, or to something that was not read."""
-        return tuple(
-            self._lost(reference)
-            for reference in self.gateway_references()
-            if reference.state in (ReferenceState.MISSING, ReferenceState.UNKNOWN)
-        )
 
-    def _lost(self, reference: GatewayReference) -> LostReference:
-        source, target = reference.virtual_service, reference.target
-        hosts = source.spec.hosts
-        found = {
-            server.gateway: None
-            for host in hosts
-            for server in self.istio_servers_for(host, source.namespace)
-            if ANY not in server.names
-        }
-        api = gateway_ref(target.namespace, target.name)
-        namesakes = self._namesakes_with(hosts, target)
-        if reference.state is ReferenceState.UNKNOWN:
-            namesakes = tuple(each for each in namesakes if not _may_be(target, each))
-        return LostReference(
-            reference=reference,
-            candidates=namesakes,
-            suitable=tuple(ref for ref in found if ref.name != target.name),
-            api_gateway=api if api in self.api_gateways_by_ref() else None,
-            is_answered=bool(hosts) and all(self._is_answered(source, host) for host in hosts),
-        )
 
-    def _namesakes_with(self, hosts: tuple[str, ...], target: Ref) -> tuple[Ref, ...]:
-        """Return the Gateways named like a missing one that have one of these hosts."""
-        found = {
-            server.gateway
-            for host in hosts
-            for _, server in self._istio_server_index().meeting(host)
-            if server.gateway.name == target.name
-        }
-        return tuple(sorted(found))
+@question
+def istio_servers_for(mesh: Mesh, host: str, namespace: str) -> tuple[Server, ...]:
+    """Return the Istio servers that have a host and take routes from a namespace.
 
-    @question(
-        rests_on=[
-            AttachmentQuestions.virtual_services,
-            AttachmentQuestions.servers_of,
-            AttachmentQuestions.routes_for,
-            _references_by_source,
-            servers_by_gateway,
-            istio_servers_for,
-        ]
+    The most specific first.
+    """
+    return tuple(
+        server
+        for allowed, server in _istio_server_index(mesh).covering(host)
+        if allowed in (ANY_NAMESPACE, namespace)
     )
-    def unserved_hosts(self) -> tuple[UnservedHost, ...]:
-        """Return the hosts of VirtualServices that none of the Gateways they name has.
 
-        Not judged where a named Gateway is missing or was not read.
-        """
-        bound = self.servers_of()
-        named = self._references_by_source()
-        return tuple(
-            each
-            for source in self.virtual_services()
-            if (references := named.get(source.ref))
-            and all(each.state is ReferenceState.FOUND for each in references)
-            for each in self._unserved(source, references, bound.get(source.ref, ()))
+
+@question
+def _references_by_source(mesh: Mesh) -> Mapping[Ref, tuple[GatewayReference, ...]]:
+    found: dict[Ref, list[GatewayReference]] = defaultdict(list)
+    for reference in gateway_references(mesh):
+        found[reference.virtual_service.ref].append(reference)
+    return {ref: tuple(references) for ref, references in found.items()}
+
+
+@question
+def references_of(mesh: Mesh, virtual_service: VirtualService) -> tuple[GatewayReference, ...]:
+    """Return what a VirtualService's `gateways` lead to."""
+    return _references_by_source(mesh).get(virtual_service.ref, ())
+
+
+@question
+def lost_references(mesh: Mesh) -> tuple[LostReference, ...]:
+    """Return the `gateways` entries that lead nowhere, or to something that was not read."""
+    return tuple(
+        _lost(mesh, reference)
+        for reference in gateway_references(mesh)
+        if reference.state in (ReferenceState.MISSING, ReferenceState.UNKNOWN)
+    )
+
+
+def _lost(mesh: Mesh, reference: GatewayReference) -> LostReference:
+    source, target = reference.virtual_service, reference.target
+    hosts = source.spec.hosts
+    found = {
+        server.gateway: None
+        for host in hosts
+        for server in istio_servers_for(mesh, host, source.namespace)
+        if ANY not in server.names
+    }
+    api = gateway_ref(target.namespace, target.name)
+    namesakes = _namesakes_with(mesh, hosts, target)
+    if reference.state is ReferenceState.UNKNOWN:
+        namesakes = tuple(each for each in namesakes if not _may_be(target, each))
+    return LostReference(
+        reference=reference,
+        candidates=namesakes,
+        suitable=tuple(ref for ref in found if ref.name != target.name),
+        api_gateway=api if api in api_gateways_by_ref(mesh) else None,
+        is_answered=bool(hosts) and all(_is_answered(mesh, source, host) for host in hosts),
+    )
+
+
+def _namesakes_with(mesh: Mesh, hosts: tuple[str, ...], target: Ref) -> tuple[Ref, ...]:
+    """Return the Gateways named like a missing one that have one of these hosts."""
+    found = {
+        server.gateway
+        for host in hosts
+        for _, server in _istio_server_index(mesh).meeting(host)
+        if server.gateway.name == target.name
+    }
+    return tuple(sorted(found))
+
+
+@question
+def unserved_hosts(mesh: Mesh) -> tuple[UnservedHost, ...]:
+    """Return the hosts of VirtualServices that none of the Gateways they name has.
+
+    Not judged where a named Gateway is missing or was not read.
+    """
+    bound = servers_of(mesh)
+    named = _references_by_source(mesh)
+    return tuple(
+        each
+        for source in virtual_services(mesh)
+        if (references := named.get(source.ref))
+        and all(each.state is ReferenceState.FOUND for each in references)
+        for each in _unserved(mesh, source, references, bound.get(source.ref, ()))
+    )
+
+
+def _unserved(
+    mesh: Mesh,
+    source: VirtualService,
+    references: tuple[GatewayReference, ...],
+    bindings: tuple[Binding, ...],
+) -> Iterator[UnservedHost]:
+    bound = {host for each in bindings for host in (*each.hosts, *each.blocked_hosts)}
+    lost = [
+        (index, host)
+        for index, host in enumerate(source.spec.hosts)
+        if host not in bound and not any(covers(host, each) for each in bound)
+    ]
+    if not lost:
+        return
+    is_partial = len(lost) < len(source.spec.hosts)
+    for_mesh = MESH in source.spec.gateways
+    by_gateway = servers_by_gateway(mesh)
+    servers = tuple(
+        server
+        for gateway in dict.fromkeys(each.target for each in references)
+        for server in by_gateway.get(gateway, ())
+    )
+    names = _names_on(mesh, tuple(dict.fromkeys(each.target for each in references)))
+    for index, host in lost:
+        if (for_mesh and is_partial) or is_internal(host) or _is_answered(mesh, source, host):
+            continue
+        yield UnservedHost(
+            virtual_service=source,
+            index=index,
+            host=host,
+            servers=servers,
+            near=near_hosts(host, names),
+            is_partial=is_partial,
         )
 
-    def _unserved(
-        self,
-        source: VirtualService,
-        references: tuple[GatewayReference, ...],
-        bindings: tuple[Binding, ...],
-    ) -> Iterator[UnservedHost]:
-        bound = {host for each in bindings for host in (*each.hosts, *each.blocked_hosts)}
-        lost = [
-            (index, host)
-            for index, host in enumerate(source.spec.hosts)
-            if host not in bound and not any(covers(host, each) for each in bound)
-        ]
-        if not lost:
-            return
-        is_partial = len(lost) < len(source.spec.hosts)
-        for_mesh = MESH in source.spec.gateways
-        by_gateway = self.servers_by_gateway()
-        servers = tuple(
-            server
-            for gateway in dict.fromkeys(each.target for each in references)
-            for server in by_gateway.get(gateway, ())
-        )
-        names = self._names_on(tuple(dict.fromkeys(each.target for each in references)))
-        for index, host in lost:
-            if (for_mesh and is_partial) or is_internal(host) or self._is_answered(source, host):
-                continue
-            yield UnservedHost(
-                virtual_service=source,
-                index=index,
-                host=host,
-                servers=servers,
-                near=near_hosts(host, names),
-                is_partial=is_partial,
-            )
 
-    @question(rests_on=[servers_by_gateway])
-    def _names_on(self, gateways: tuple[Ref, ...]) -> Mapping[str, None]:
-        """Return the hosts of these Gateways, each once, in order."""
-        by_gateway = self.servers_by_gateway()
-        servers = (server for gateway in gateways for server in by_gateway.get(gateway, ()))
-        return dict.fromkeys(name for server in servers for name in server.names)
+@question
+def _names_on(mesh: Mesh, gateways: tuple[Ref, ...]) -> Mapping[str, None]:
+    """Return the hosts of these Gateways, each once, in order."""
+    by_gateway = servers_by_gateway(mesh)
+    servers = (server for gateway in gateways for server in by_gateway.get(gateway, ()))
+    return dict.fromkeys(name for server in servers for name in server.names)
 
-    def _is_answered(self, source: VirtualService, host: str) -> bool:
-        return any(
-            self.routes_for(server, host)
-            for server in self.istio_servers_for(host, source.namespace)
-        )
 
-    @question(rests_on=[AttachmentQuestions.servers_of, AttachmentQuestions.listeners_of])
-    def routing_workloads(self, virtual_service: VirtualService) -> tuple[Workload, ...]:
-        """Return the known gateway workloads that a VirtualService is bound on."""
-        return tuple(
-            dict.fromkeys(
-                listener.workload
-                for binding in self.servers_of().get(virtual_service.ref, ())
-                if binding.hosts
-                for listener in self.listeners_of(binding.server)
-                if listener.workload.is_known
-            )
+def _is_answered(mesh: Mesh, source: VirtualService, host: str) -> bool:
+    return any(
+        routes_for(mesh, server, host)
+        for server in istio_servers_for(mesh, host, source.namespace)
+    )
+
+
+@question
+def routing_workloads(mesh: Mesh, virtual_service: VirtualService) -> tuple[Workload, ...]:
+    """Return the known gateway workloads that a VirtualService is bound on."""
+    return tuple(
+        dict.fromkeys(
+            listener.workload
+            for binding in servers_of(mesh).get(virtual_service.ref, ())
+            if binding.hosts
+            for listener in listeners_of(mesh, binding.server)
+            if listener.workload.is_known
         )
+    )
 
 
 def _may_be(target: Ref, gateway: Ref) -> bool:

@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import HostIndex, covers
+from istiodoctor.mesh.listeners import live_servers
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.misrouting import virtual_services_are_known
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import Binding, names_gateway
+from istiodoctor.mesh.routing import (
+    Binding,
+    bindings,
+    names_gateway,
+    routes_for,
+    servers_of,
+    virtual_services,
+)
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.unbound import UnboundQuestions
 from istiodoctor.model.istio import TlsMatch, VirtualService
 from istiodoctor.model.ref import Ref
 
@@ -48,92 +57,81 @@ class RepeatedSni:
         return len(sources) == 1 or all(each.metadata.creation_timestamp for each in sources)
 
 
-class PassingQuestions(UnboundQuestions):
-    """`tls` routes and the servers that they are for."""
-
-    @question(
-        rests_on=[
-            UnboundQuestions.virtual_services,
-            UnboundQuestions.servers_of,
-            UnboundQuestions.routes_for,
-        ]
+@question
+def ignored_tls_routes(mesh: Mesh) -> tuple[IgnoredTlsRoutes, ...]:
+    """Return VirtualServices whose `tls` routes are bound only where TLS ends."""
+    return tuple(
+        each
+        for source in virtual_services(mesh)
+        if source.spec.tls and not source.spec.http
+        if (each := _ignored(mesh, source))
     )
-    def ignored_tls_routes(self) -> tuple[IgnoredTlsRoutes, ...]:
-        """Return VirtualServices whose `tls` routes are bound only where TLS ends."""
-        return tuple(
-            each
-            for source in self.virtual_services()
-            if source.spec.tls and not source.spec.http
-            if (each := self._ignored(source))
-        )
 
-    def _ignored(self, source: VirtualService) -> IgnoredTlsRoutes | None:
-        bindings = self.servers_of().get(source.ref, ())
-        passed = [host for each in bindings if each.server.is_passthrough for host in each.hosts]
-        hosts: dict[str, None] = {}
-        servers: dict[Server, None] = {}
-        for binding in bindings:
-            if not _wants_other_routes(binding.server, source):
+
+def _ignored(mesh: Mesh, source: VirtualService) -> IgnoredTlsRoutes | None:
+    bindings = servers_of(mesh).get(source.ref, ())
+    passed = [host for each in bindings if each.server.is_passthrough for host in each.hosts]
+    hosts: dict[str, None] = {}
+    servers: dict[Server, None] = {}
+    for binding in bindings:
+        if not _wants_other_routes(binding.server, source):
+            continue
+        for host in binding.hosts:
+            if any(covers(each, host) for each in passed):
                 continue
-            for host in binding.hosts:
-                if any(covers(each, host) for each in passed):
-                    continue
-                if not any(each.spec.http for each in self.routes_for(binding.server, host)):
-                    hosts[host] = None
-                    servers[binding.server] = None
-        if not servers:
-            return None
-        return IgnoredTlsRoutes(virtual_service=source, hosts=tuple(hosts), servers=tuple(servers))
+            if not any(each.spec.http for each in routes_for(mesh, binding.server, host)):
+                hosts[host] = None
+                servers[binding.server] = None
+    if not servers:
+        return None
+    return IgnoredTlsRoutes(virtual_service=source, hosts=tuple(hosts), servers=tuple(servers))
 
-    @question(
-        rests_on=[
-            UnboundQuestions.live_servers,
-            UnboundQuestions.bindings,
-            UnboundQuestions.virtual_services_are_known,
-        ]
+
+@question
+def passthrough_gaps(mesh: Mesh) -> tuple[PassthroughGap, ...]:
+    """Return the hosts of PASSTHROUGH servers that no `tls` match of a route takes.
+
+    A server with a credential and no mode is meant to end TLS: not judged here.
+    """
+    return tuple(
+        gap
+        for server in live_servers(mesh)
+        if server.api is GatewayApi.ISTIO and server.is_passthrough
+        if not (server.tls and not server.mode_is_explicit and _names_credential(server))
+        for gap in _gaps(mesh, server)
     )
-    def passthrough_gaps(self) -> tuple[PassthroughGap, ...]:
-        """Return the hosts of PASSTHROUGH servers that no `tls` match of a route takes.
 
-        A server with a credential and no mode is meant to end TLS: not judged here.
-        """
-        return tuple(
-            gap
-            for server in self.live_servers()
-            if server.api is GatewayApi.ISTIO and server.is_passthrough
-            if not (server.tls and not server.mode_is_explicit and _names_credential(server))
-            for gap in self._gaps(server)
+
+def _gaps(mesh: Mesh, server: Server) -> Iterator[PassthroughGap]:
+    bound = [each for each in bindings(mesh).get(server, ()) if each.hosts]
+    if not bound and not virtual_services_are_known(mesh):
+        return
+    taken = HostIndex((sni, True) for each in bound for sni in sni_hosts(each))
+    by_host = HostIndex((host, each) for each in bound for host in each.hosts)
+    grouped: dict[tuple[Ref, ...], list[str]] = defaultdict(list)
+    sources = {each.virtual_service.ref: each.virtual_service for each in bound}
+    for host in server.names:
+        if next(taken.meeting(host), None):
+            continue
+        refs = dict.fromkeys(each.virtual_service.ref for each in by_host.meeting(host))
+        grouped[tuple(refs)].append(host)
+    for key, hosts in grouped.items():
+        yield PassthroughGap(
+            server=server,
+            hosts=tuple(hosts),
+            virtual_services=tuple(sources[ref] for ref in key),
         )
 
-    def _gaps(self, server: Server) -> Iterator[PassthroughGap]:
-        bindings = [each for each in self.bindings().get(server, ()) if each.hosts]
-        if not bindings and not self.virtual_services_are_known():
-            return
-        taken = HostIndex((sni, True) for each in bindings for sni in sni_hosts(each))
-        by_host = HostIndex((host, each) for each in bindings for host in each.hosts)
-        grouped: dict[tuple[Ref, ...], list[str]] = defaultdict(list)
-        sources = {each.virtual_service.ref: each.virtual_service for each in bindings}
-        for host in server.names:
-            if next(taken.meeting(host), None):
-                continue
-            refs = dict.fromkeys(each.virtual_service.ref for each in by_host.meeting(host))
-            grouped[tuple(refs)].append(host)
-        for key, hosts in grouped.items():
-            yield PassthroughGap(
-                server=server,
-                hosts=tuple(hosts),
-                virtual_services=tuple(sources[ref] for ref in key),
-            )
 
-    @question(rests_on=[UnboundQuestions.live_servers, UnboundQuestions.bindings])
-    def repeated_sni_hosts(self) -> tuple[RepeatedSni, ...]:
-        """Return the SNI hosts that more than one `tls` rule on a PASSTHROUGH server matches."""
-        return tuple(
-            repeated
-            for server in self.live_servers()
-            if server.api is GatewayApi.ISTIO and server.is_passthrough
-            for repeated in _repeated(server, self.bindings().get(server, ()))
-        )
+@question
+def repeated_sni_hosts(mesh: Mesh) -> tuple[RepeatedSni, ...]:
+    """Return the SNI hosts that more than one `tls` rule on a PASSTHROUGH server matches."""
+    return tuple(
+        repeated
+        for server in live_servers(mesh)
+        if server.api is GatewayApi.ISTIO and server.is_passthrough
+        for repeated in _repeated(server, bindings(mesh).get(server, ()))
+    )
 
 
 def sni_hosts(binding: Binding) -> Iterator[str]:

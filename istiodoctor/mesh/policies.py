@@ -4,9 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.attachments import AttachmentQuestions
+from istiodoctor.mesh.controlplanes import control_planes, mesh_config, namespace_labels
+from istiodoctor.mesh.destinations import destinations
 from istiodoctor.mesh.grants import selects
+from istiodoctor.mesh.listeners import istio_gateways, servers_by_workload
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routing import virtual_services
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload
 from istiodoctor.model.istio import AuthorizationPolicy, IstioGateway, VirtualService
@@ -55,121 +59,104 @@ class HiddenNamespace:
         return tuple(dict.fromkeys((*own, *self.routed)))
 
 
-class PolicyQuestions(AttachmentQuestions):
-    """Whole requests and whole namespaces, refused."""
+@question(Kind.AUTHORIZATION_POLICY)
+def allowing_policies(mesh: Mesh) -> Mapping[str, tuple[AuthorizationPolicy, ...]]:
+    """Return the ALLOW policies in force, by namespace."""
+    found: dict[str, list[AuthorizationPolicy]] = defaultdict(list)
+    for policy in mesh.all(AuthorizationPolicy):
+        dry = policy.metadata.annotations.get(DRY_RUN) == "true"
+        if policy.spec.action in ("", "ALLOW") and not dry:
+            found[policy.namespace].append(policy)
+    return {namespace: tuple(policies) for namespace, policies in found.items()}
 
-    @question(Kind.AUTHORIZATION_POLICY)
-    def allowing_policies(self) -> Mapping[str, tuple[AuthorizationPolicy, ...]]:
-        """Return the ALLOW policies in force, by namespace."""
-        found: dict[str, list[AuthorizationPolicy]] = defaultdict(list)
-        for policy in self._all(AuthorizationPolicy):
-            dry = policy.metadata.annotations.get(DRY_RUN) == "true"
-            if policy.spec.action in ("", "ALLOW") and not dry:
-                found[policy.namespace].append(policy)
-        return {namespace: tuple(policies) for namespace, policies in found.items()}
 
-    @question(
-        Kind.AUTHORIZATION_POLICY,
-        rests_on=[
-            allowing_policies,
-            AttachmentQuestions.mesh_config,
-            AttachmentQuestions.servers_by_workload,
-        ],
+@question(Kind.AUTHORIZATION_POLICY)
+def denied_gateways(mesh: Mesh) -> tuple[DeniedGateway, ...]:
+    """Return the gateways to which an ALLOW policy without rules applies, and no other.
+
+    Not judged where AuthorizationPolicies were not all read: another one may allow.
+    """
+    if not mesh.is_complete(Kind.AUTHORIZATION_POLICY):
+        return ()
+    return tuple(
+        DeniedGateway(policy=applying[0], workload=workload, servers=servers)
+        for workload, servers in servers_by_workload(mesh).items()
+        if workload.is_known
+        if (applying := policies_allowing(mesh, workload))
+        and not any(policy.spec.rules for policy in applying)
     )
-    def denied_gateways(self) -> tuple[DeniedGateway, ...]:
-        """Return the gateways to which an ALLOW policy without rules applies, and no other.
 
-        Not judged where AuthorizationPolicies were not all read: another one may allow.
-        """
-        if not self._is_complete(Kind.AUTHORIZATION_POLICY):
-            return ()
-        return tuple(
-            DeniedGateway(policy=applying[0], workload=workload, servers=servers)
-            for workload, servers in self.servers_by_workload().items()
-            if workload.is_known
-            if (applying := self.policies_allowing(workload))
-            and not any(policy.spec.rules for policy in applying)
-        )
 
-    @question(rests_on=[allowing_policies, AttachmentQuestions.mesh_config])
-    def policies_allowing(self, workload: Workload) -> tuple[AuthorizationPolicy, ...]:
-        """Return the ALLOW policies that apply to a gateway: its namespace's and the mesh's."""
-        policies = self.allowing_policies()
-        config = self.mesh_config(workload)
-        root = (config.root_namespace if config else "") or ROOT_NAMESPACE
-        return tuple(
-            policy
-            for namespace in dict.fromkeys((root, workload.namespace))
-            for policy in policies.get(namespace, ())
-            if _applies(policy, workload)
-        )
-
-    @question(
-        rests_on=[
-            AttachmentQuestions.mesh_config,
-            AttachmentQuestions.servers_by_workload,
-            AttachmentQuestions.istio_gateways,
-            AttachmentQuestions.virtual_services,
-            AttachmentQuestions.namespace_labels,
-            AttachmentQuestions.control_planes,
-            AttachmentQuestions.destinations,
-        ]
+@question
+def policies_allowing(mesh: Mesh, workload: Workload) -> tuple[AuthorizationPolicy, ...]:
+    """Return the ALLOW policies that apply to a gateway: its namespace's and the mesh's."""
+    policies = allowing_policies(mesh)
+    config = mesh_config(mesh, workload)
+    root = (config.root_namespace if config else "") or ROOT_NAMESPACE
+    return tuple(
+        policy
+        for namespace in dict.fromkeys((root, workload.namespace))
+        for policy in policies.get(namespace, ())
+        if _applies(policy, workload)
     )
-    def hidden_namespaces(self) -> tuple[HiddenNamespace, ...]:
-        """Return the namespaces with what routes need that no discoverySelector takes.
 
-        The namespaces of istiod itself are left out: some releases look there in any case.
-        """
-        selectors = self._discovery_selectors()
-        if not selectors:
-            return ()
-        backends = self._backends_by_namespace()
-        objects: dict[str, list[IstioGateway | VirtualService | Service]] = defaultdict(list)
-        for gateway in self.istio_gateways():
-            objects[gateway.namespace].append(gateway)
-        for source in self.virtual_services():
-            if source.spec.gateways:
-                objects[source.namespace].append(source)
-        for namespace, services in backends.items():
-            objects[namespace] += services
-        own = {plane.namespace for plane in self.control_planes()}
-        return tuple(
-            HiddenNamespace(
-                namespace=namespace,
-                labels=", ".join(f"{key}={value}" for key, value in sorted(labels.items())),
-                objects=tuple(found),
-                wanted=_wanted_labels(selectors),
-                routed=tuple(host for hosts in backends[namespace].values() for host in hosts)
-                if namespace in backends
-                else (),
-            )
-            for namespace, found in objects.items()
-            if namespace not in own
-            and (labels := self.namespace_labels(namespace)) is not None
-            and not any(selects(each, {NAMESPACE_NAME: namespace, **labels}) for each in selectors)
+
+@question
+def hidden_namespaces(mesh: Mesh) -> tuple[HiddenNamespace, ...]:
+    """Return the namespaces with what routes need that no discoverySelector takes.
+
+    The namespaces of istiod itself are left out: some releases look there in any case.
+    """
+    selectors = _discovery_selectors(mesh)
+    if not selectors:
+        return ()
+    backends = _backends_by_namespace(mesh)
+    objects: dict[str, list[IstioGateway | VirtualService | Service]] = defaultdict(list)
+    for gateway in istio_gateways(mesh):
+        objects[gateway.namespace].append(gateway)
+    for source in virtual_services(mesh):
+        if source.spec.gateways:
+            objects[source.namespace].append(source)
+    for namespace, services in backends.items():
+        objects[namespace] += services
+    own = {plane.namespace for plane in control_planes(mesh)}
+    return tuple(
+        HiddenNamespace(
+            namespace=namespace,
+            labels=", ".join(f"{key}={value}" for key, value in sorted(labels.items())),
+            objects=tuple(found),
+            wanted=_wanted_labels(selectors),
+            routed=tuple(host for hosts in backends[namespace].values() for host in hosts)
+            if namespace in backends
+            else (),
         )
+        for namespace, found in objects.items()
+        if namespace not in own
+        and (labels := namespace_labels(mesh, namespace)) is not None
+        and not any(selects(each, {NAMESPACE_NAME: namespace, **labels}) for each in selectors)
+    )
 
-    def _backends_by_namespace(self) -> Mapping[str, Mapping[Service, list[str]]]:
-        """Return the Services that routes lead to, with the hosts of those routes."""
-        found: dict[str, dict[Service, list[str]]] = defaultdict(dict)
-        for use, resolution in self.destinations():
-            if resolution.service:
-                hosts = found[resolution.service.namespace].setdefault(resolution.service, [])
-                hosts += use.virtual_service.spec.hosts
-        return found
 
-    def _discovery_selectors(self) -> tuple[LabelSelector, ...]:
-        """Return the selectors of the mesh; none where gateways of several meshes differ."""
-        configured = [
-            config.discovery_selectors
-            for workload in self.servers_by_workload()
-            if (config := self.mesh_config(workload))
-        ]
-        return (
-            configured[0]
-            if configured and configured.count(configured[0]) == len(configured)
-            else ()
-        )
+def _backends_by_namespace(mesh: Mesh) -> Mapping[str, Mapping[Service, list[str]]]:
+    """Return the Services that routes lead to, with the hosts of those routes."""
+    found: dict[str, dict[Service, list[str]]] = defaultdict(dict)
+    for use, resolution in destinations(mesh):
+        if resolution.service:
+            hosts = found[resolution.service.namespace].setdefault(resolution.service, [])
+            hosts += use.virtual_service.spec.hosts
+    return found
+
+
+def _discovery_selectors(mesh: Mesh) -> tuple[LabelSelector, ...]:
+    """Return the selectors of the mesh; none where gateways of several meshes differ."""
+    configured = [
+        config.discovery_selectors
+        for workload in servers_by_workload(mesh)
+        if (config := mesh_config(mesh, workload))
+    ]
+    return (
+        configured[0] if configured and configured.count(configured[0]) == len(configured) else ()
+    )
 
 
 def _applies(policy: AuthorizationPolicy, workload: Workload) -> bool:

@@ -1,154 +1,223 @@
-"""Questions with remembered answers that know which kinds they rest on."""
+"""Questions: functions of the mesh that remember their answers and know what those rest on."""
 
 from collections.abc import Callable, Iterable
-from copy import copy
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from dataclasses import dataclass
+from functools import cached_property
+from types import FunctionType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
+from istiodoctor.mesh.following import named_through
 from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.mesh import Arguments, Mesh
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.metadata import Resource
-from istiodoctor.model.snapshot import EVERYWHERE, Snapshot
 
 P = ParamSpec("P")
 A = TypeVar("A")
-R = TypeVar("R", bound=Resource)
+
+
+class OpenQuestion(Exception):
+    """A question was asked while it was being answered: it would go on for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """What the answers of some code rest on, through every question that the code names."""
+
+    kinds: frozenset[Kind] = frozenset()
+    """Kinds without which nothing certain can be said."""
+    evidence: frozenset[Kind] = frozenset()
+    """Kinds beyond those, which only show more where they are read."""
+    logs: frozenset[Meaning] = frozenset()
+    """The log lines that are read."""
+    searches: bool = False
+    """Whether Secrets are looked for in every namespace."""
+    questions: frozenset["Question[Any, Any]"] = frozenset()
+    """The questions."""
 
 
 class Question(Generic[P, A]):
-    """A method of the mesh: asked once, remembered, and declared to rest on certain kinds."""
+    """A function of the mesh: worked out once for each mesh and arguments."""
 
     def __init__(
         self,
-        method: Callable[..., A],
+        function: Callable[Concatenate[Mesh, P], A],
+        *,
         kinds: frozenset[Kind],
         logs: frozenset[Meaning],
-        *,
-        searches: bool = False,
+        searches: bool,
+        evidence: tuple["Question[Any, Any]", ...],
+        rests_on: tuple["Question[Any, Any]", ...],
     ) -> None:
-        """Wrap a method.
+        """Wrap a function with what it declares of itself."""
+        self.function: Callable[..., A] = function
+        self.name = function.__name__
+        self.__name__ = function.__name__
+        self.__qualname__ = function.__qualname__
+        self.__module__ = function.__module__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self.own = Reads(kinds=kinds, logs=logs, searches=searches)
+        """What it reads itself."""
+        self.illustrated_by = evidence
+        self.rests_on = rests_on
 
-        `kinds` are those that it and the questions it asks rest on, `logs` the log lines;
-        `searches` says that it looks for Secrets in every namespace.
-        """
-        self.method = method
-        self.name = method.__name__
-        self.kinds = kinds
-        self.logs = logs
-        self.searches = searches
-        self.covered: set[Question[Any, Any]] = set()
-        """Questions found to rest on nothing that this one does not declare."""
-        self.__doc__ = method.__doc__
+    def _ask(self, mesh: Mesh, *arguments: Any) -> A:
+        try:
+            return mesh.answers[self][arguments]  # type: ignore[no-any-return]
+        except KeyError:
+            pass
+        return self._find(mesh, arguments)
 
-    @overload
-    def __get__(self, mesh: None, owner: type) -> "Question[P, A]": ...
-    @overload
-    def __get__(self, mesh: "Questions", owner: type) -> Callable[P, A]: ...
-    def __get__(self, mesh: "Questions | None", owner: type) -> "Question[P, A] | Callable[P, A]":
-        """Bind to a mesh, once; on the class, give the question itself (for its kinds)."""
-        if mesh is None:
-            return self
-        bound = cast("Callable[P, A]", mesh.bind(self))
-        vars(mesh)[self.name] = bound
-        return bound
+    __call__ = cast("Callable[Concatenate[Question[P, A], Mesh, P], A]", _ask)
+
+    def _find(self, mesh: Mesh, arguments: Arguments) -> A:
+        """Return an answer that is not at hand, and remember it."""
+        remembered = mesh.memory.setdefault(self, {})
+        record = mesh.record
+        if record is not None:
+            record.asks(self, arguments)
+            if arguments in remembered:
+                answer: A = remembered[arguments]
+                return answer
+            record.asking.append(self)
+        answering = mesh.being_answered.setdefault(self, [])
+        try:
+            if arguments in answering:
+                raise OpenQuestion(f"{self.name} was asked while it was being answered")
+            answering.append(arguments)
+            try:
+                answer = remembered[arguments] = self.function(mesh, *arguments)
+            finally:
+                answering.pop()
+        finally:
+            if record is not None:
+                record.asking.pop()
+        return answer
+
+    @cached_property
+    def asks(self) -> frozenset["Question[Any, Any]"]:
+        """The questions that it cannot do without: those its code names, and declared ones."""
+        return (named_through(self.function, Question) | {*self.rests_on}) - {*self.illustrated_by}
+
+    @cached_property
+    def rests(self) -> Reads:
+        """Everything that its answers rest on."""
+        return _union([self])
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds that it and the questions its code names need."""
+        return self.rests.kinds
+
+    @property
+    def evidence(self) -> frozenset[Kind]:
+        """The kinds that show more where they are read."""
+        return self.rests.evidence
+
+    @property
+    def reads(self) -> frozenset[Kind]:
+        """Every kind that its answers may rest on."""
+        return self.rests.kinds | self.rests.evidence
+
+    @property
+    def logs(self) -> frozenset[Meaning]:
+        """The log lines that its answers may rest on."""
+        return self.rests.logs
+
+    @property
+    def searches(self) -> bool:
+        """Whether it, or one it asks, looks for Secrets in every namespace."""
+        return self.rests.searches
+
+    def __repr__(self) -> str:
+        """`<question istiodoctor.mesh.workloads.workloads>`."""
+        return f"<question {self.__module__}.{self.name}>"
 
 
+@overload
+def question(function: Callable[Concatenate[Mesh, P], A], /) -> Question[P, A]: ...
+@overload
 def question(
     *kinds: Kind,
-    rests_on: Iterable[Question[Any, Any]] = (),
     logs: Iterable[Meaning] = (),
     searches: bool = False,
-) -> Callable[[Callable[Concatenate[Any, P], A]], Question[P, A]]:
-    """Declare a question: the kinds and log lines it reads itself, and the questions it asks."""
-    asked = tuple(rests_on)
-    declared = frozenset(kinds).union(*(each.kinds for each in asked))
-    lines = frozenset(logs).union(*(each.logs for each in asked))
-    wide = searches or any(each.searches for each in asked)
+    evidence: Iterable[Question[Any, Any]] = (),
+    rests_on: Iterable[Question[Any, Any]] = (),
+) -> Callable[[Callable[Concatenate[Mesh, P], A]], Question[P, A]]: ...
+def question(
+    *kinds: Any,
+    logs: Iterable[Meaning] = (),
+    searches: bool = False,
+    evidence: Iterable[Question[Any, Any]] = (),
+    rests_on: Iterable[Question[Any, Any]] = (),
+) -> Any:
+    """Make a question of a function, and declare what it reads itself, if anything.
 
-    def declare(method: Callable[Concatenate[Any, P], A]) -> Question[P, A]:
-        return Question(method, declared, lines, searches=wide)
+    What it reads through others follows from the questions that its code names. `evidence` are
+    those among them that it can do without: what they rest on shows more where it is read.
+    `rests_on` are those that it calls and does not name: through a table, or a partial.
+    """
+    if kinds and isinstance(kinds[0], FunctionType):
+        return question()(kinds[0])
+
+    def declare(function: Callable[..., Any]) -> Question[..., Any]:
+        return Question(
+            function,
+            kinds=frozenset(kinds),
+            logs=frozenset(logs),
+            searches=searches,
+            evidence=tuple(evidence),
+            rests_on=tuple(rests_on),
+        )
 
     return declare
 
 
-class Questions:
-    """What every room of the mesh shares: the snapshot, the memory, the record of questions."""
+def reads_of(function: Callable[..., Any], evidence: Iterable[Question[Any, Any]] = ()) -> Reads:
+    """Return what a function that is no question itself rests on: the body of a check."""
+    optional = tuple(evidence)
+    return _union(named_through(function, Question) - {*optional}, optional)
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        """Ask about one snapshot."""
-        self._snapshot = snapshot
-        self._answers: dict[Question[Any, Any], dict[tuple[Any, ...], Any]] = {}
-        self._asking: list[Question[Any, Any]] = []
-        self.asked: set[Kind] = set()
-        """The kinds behind every question asked from outside since the record was last cleared."""
-        self.asked_logs: set[Meaning] = set()
-        """The log lines behind those questions."""
-        self.searched = False
-        """Whether one of them looks for Secrets in every namespace."""
-        self.undeclared: set[tuple[str, Kind]] = set()
-        """Questions that read a kind they do not declare; tests hold it empty."""
 
-    def after(self, snapshot: Snapshot, changed: frozenset[Kind]) -> Self:
-        """Return the mesh of a later snapshot; answers that the changed kinds leave true stay."""
-        later = copy(self)
-        for asked in self._answers:
-            vars(later).pop(asked.name, None)
-        later._snapshot = snapshot
-        later._answers = {
-            asked: dict(answers)
-            for asked, answers in self._answers.items()
-            if asked.kinds.isdisjoint(changed)
-        }
-        return later
+def _union(
+    starts: Iterable[Question[Any, Any]], evidence: Iterable[Question[Any, Any]] = ()
+) -> Reads:
+    """Return what some questions rest on together; questions that ask each other are no trouble.
 
-    def bind(self, asked: Question[Any, A]) -> Callable[..., A]:
-        """Return a question as a function that remembers answers and records being asked."""
-        answers: dict[tuple[Any, ...], A] = self._answers.setdefault(asked, {})
-        asking, method = self._asking, asked.method
+    What is known of a question already is not worked out again.
+    """
+    starts = tuple(starts)
+    needed = _reached(starts, lambda each: each.asks)
+    every = _reached((*starts, *evidence), lambda each: (*each.asks, *each.illustrated_by))
+    kinds = frozenset[Kind]().union(*(_known(each).kinds for each in needed))
+    rests = tuple(map(_known, every))
+    return Reads(
+        kinds=kinds,
+        evidence=frozenset[Kind]().union(*(each.kinds | each.evidence for each in rests)) - kinds,
+        logs=frozenset[Meaning]().union(*(each.logs for each in rests)),
+        searches=any(each.searches for each in rests),
+        questions=frozenset(every).union(*(each.questions for each in rests)),
+    )
 
-        def ask(*arguments: Any) -> A:
-            if not asking:
-                self._record(asked, arguments)
-            elif asked not in asking[-1].covered:
-                self._compare(asked, asking[-1])
-            if arguments in answers:
-                return answers[arguments]
-            asking.append(asked)
-            try:
-                answer = method(self, *arguments)
-            finally:
-                asking.pop()
-            answers[arguments] = answer
-            return answer
 
-        return ask
+def _known(asked: Question[Any, Any]) -> Reads:
+    """Return everything a question rests on where that is known, else what it reads itself."""
+    known: Reads = vars(asked).get("rests", asked.own)
+    return known
 
-    def _record(self, asked: Question[Any, Any], arguments: tuple[Any, ...]) -> None:
-        self.asked |= asked.kinds
-        self.searched |= asked.searches
-        if Kind.POD_LOG in asked.kinds:
-            self.asked_logs |= asked.logs
-            self.asked_logs.update(each for each in arguments if isinstance(each, Meaning))
 
-    def _compare(self, asked: Question[Any, Any], asker: Question[Any, Any]) -> None:
-        """Note what a question rests on through another without declaring it."""
-        missing = asked.kinds - asker.kinds
-        if missing:
-            self.undeclared |= {(asker.name, kind) for kind in missing}
-        else:
-            asker.covered.add(asked)
-
-    def _all(self, of: type[R]) -> tuple[R, ...]:
-        self._reads(of.KIND)
-        return tuple(self._snapshot.all(of))
-
-    def _get(self, of: type[R], namespace: str, name: str) -> R | None:
-        self._reads(of.KIND)
-        return self._snapshot.get(of, namespace, name)
-
-    def _is_complete(self, kind: Kind, namespace: str = EVERYWHERE, name: str = "") -> bool:
-        self._reads(kind)
-        return self._snapshot.is_complete(kind, namespace, name)
-
-    def _reads(self, kind: Kind) -> None:
-        if self._asking and kind not in self._asking[-1].kinds:
-            self.undeclared.add((self._asking[-1].name, kind))
+def _reached(
+    starts: Iterable[Question[Any, Any]],
+    following: Callable[[Question[Any, Any]], Iterable[Question[Any, Any]]],
+) -> tuple[Question[Any, Any], ...]:
+    """Return the questions that lead on from some, up to those of which everything is known."""
+    found = dict.fromkeys(starts)
+    todo = list(found)
+    while todo:
+        asked = todo.pop()
+        if "rests" in vars(asked):
+            continue
+        new = [each for each in following(asked) if each not in found]
+        found.update(dict.fromkeys(new))
+        todo += new
+    return tuple(found)

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.frontproxy import FrontQuestions
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import BoundRule, names_gateway
+from istiodoctor.mesh.routing import BoundRule, bindings, http_rules, names_gateway, routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.serviceports import target_port
+from istiodoctor.mesh.serviceports import services_of, target_port
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import HttpMatch
 from istiodoctor.model.kind import Kind
@@ -62,130 +63,131 @@ class TlsHost:
         return self.listener.workload
 
 
-class RedirectQuestions(FrontQuestions):
-    """HTTP and HTTPS of the same host, side by side."""
-
-    @question(rests_on=[FrontQuestions.listeners])
-    def tls_hosts(self) -> tuple[TlsHost, ...]:
-        """Return every host that a live server speaks TLS for, per workload."""
-        return tuple(
-            TlsHost(host=host, server=server, listener=listener)
-            for listener in self.listeners()
-            for server in listener.servers
-            if server.is_tls
-            for host in server.names
-        )
-
-    @question(rests_on=[tls_hosts])
-    def _tls_index(self) -> Mapping[Workload, HostIndex[TlsHost]]:
-        found: dict[Workload, HostIndex[TlsHost]] = {}
-        for each in self.tls_hosts():
-            found.setdefault(each.workload, HostIndex()).add(each.host, each)
-        return found
-
-    @question(rests_on=[_tls_index])
-    def tls_hosts_meeting(self, workload: Workload, host: str) -> tuple[TlsHost, ...]:
-        """Return the TLS hosts of a workload that have names in common with a host."""
-        index = self._tls_index().get(workload)
-        return tuple(index.meeting(host)) if index else ()
-
-    @question(rests_on=[FrontQuestions.bindings])
-    def redirecting_servers(self, listener: Listener) -> HostIndex[Server]:
-        """Return the servers of a listener that redirect to HTTPS, by host.
-
-        Such a server redirects its own hosts and every virtual host that routes on it make, also
-        where another server of the listener has the same host without a redirect.
-        """
-        return HostIndex(
-            (host, server)
-            for server in listener.servers
-            if server.https_redirect and server.is_plain_http
-            for host in self._virtual_hosts(server)
-        )
-
-    def _virtual_hosts(self, server: Server) -> Iterable[str]:
-        routed = (host for each in self.bindings().get(server, ()) for host in each.hosts)
-        return dict.fromkeys((*server.names, *routed))
-
-    @question(
-        rests_on=[
-            FrontQuestions.listeners,
-            FrontQuestions.bindings,
-            FrontQuestions.http_rules,
-            redirecting_servers,
-        ]
+@question
+def tls_hosts(mesh: Mesh) -> tuple[TlsHost, ...]:
+    """Return every host that a live server speaks TLS for, per workload."""
+    return tuple(
+        TlsHost(host=host, server=server, listener=listener)
+        for listener in listeners(mesh)
+        for server in listener.servers
+        if server.is_tls
+        for host in server.names
     )
-    def plain_hosts(self) -> tuple[PlainHost, ...]:
-        """Return every host of a live plain HTTP server, per workload, with who redirects it."""
-        return tuple(
-            self._plain_host(host, server, listener)
-            for listener in self.listeners()
-            for server in listener.servers
-            if server.is_plain_http
-            for host in server.names
-        )
 
-    def _plain_host(self, host: str, server: Server, listener: Listener) -> PlainHost:
-        redirecting = next(iter(self.redirecting_servers(listener).same(host)), None)
-        kind, place = RedirectKind.NONE, server.place
-        if redirecting:
-            kind, place = RedirectKind.SERVER, redirecting.field("/tls/httpsRedirect")
-        elif rule := self._redirect_rule(server, host):
-            kind, place = RedirectKind.ROUTE, rule.place
-        return PlainHost(host=host, server=server, listener=listener, redirect=kind, place=place)
 
-    def _redirect_rule(self, server: Server, host: str) -> BoundRule | None:
-        if server.api is GatewayApi.GATEWAY_API:
-            return None
-        for virtual_service in self.routes_for(server, host):
-            for bound in self.http_rules(virtual_service):
-                redirect = bound.rule.redirect
-                if redirect and redirect.scheme == "https" and applies_on(bound, server):
-                    return bound
+@question
+def _tls_index(mesh: Mesh) -> Mapping[Workload, HostIndex[TlsHost]]:
+    found: dict[Workload, HostIndex[TlsHost]] = {}
+    for each in tls_hosts(mesh):
+        found.setdefault(each.workload, HostIndex()).add(each.host, each)
+    return found
+
+
+@question
+def tls_hosts_meeting(mesh: Mesh, workload: Workload, host: str) -> tuple[TlsHost, ...]:
+    """Return the TLS hosts of a workload that have names in common with a host."""
+    index = _tls_index(mesh).get(workload)
+    return tuple(index.meeting(host)) if index else ()
+
+
+@question
+def redirecting_servers(mesh: Mesh, listener: Listener) -> HostIndex[Server]:
+    """Return the servers of a listener that redirect to HTTPS, by host.
+
+    Such a server redirects its own hosts and every virtual host that routes on it make, also
+    where another server of the listener has the same host without a redirect.
+    """
+    return HostIndex(
+        (host, server)
+        for server in listener.servers
+        if server.https_redirect and server.is_plain_http
+        for host in _virtual_hosts(mesh, server)
+    )
+
+
+def _virtual_hosts(mesh: Mesh, server: Server) -> Iterable[str]:
+    routed = (host for each in bindings(mesh).get(server, ()) for host in each.hosts)
+    return dict.fromkeys((*server.names, *routed))
+
+
+@question
+def plain_hosts(mesh: Mesh) -> tuple[PlainHost, ...]:
+    """Return every host of a live plain HTTP server, per workload, with who redirects it."""
+    return tuple(
+        _plain_host(mesh, host, server, listener)
+        for listener in listeners(mesh)
+        for server in listener.servers
+        if server.is_plain_http
+        for host in server.names
+    )
+
+
+def _plain_host(mesh: Mesh, host: str, server: Server, listener: Listener) -> PlainHost:
+    redirecting = next(iter(redirecting_servers(mesh, listener).same(host)), None)
+    kind, place = RedirectKind.NONE, server.place
+    if redirecting:
+        kind, place = RedirectKind.SERVER, redirecting.field("/tls/httpsRedirect")
+    elif rule := _redirect_rule(mesh, server, host):
+        kind, place = RedirectKind.ROUTE, rule.place
+    return PlainHost(host=host, server=server, listener=listener, redirect=kind, place=place)
+
+
+def _redirect_rule(mesh: Mesh, server: Server, host: str) -> BoundRule | None:
+    if server.api is GatewayApi.GATEWAY_API:
         return None
+    for virtual_service in routes_for(mesh, server, host):
+        for bound in http_rules(mesh, virtual_service):
+            redirect = bound.rule.redirect
+            if redirect and redirect.scheme == "https" and applies_on(bound, server):
+                return bound
+    return None
 
-    @question(rests_on=[plain_hosts])
-    def _plain_index(self) -> Mapping[Workload, HostIndex[PlainHost]]:
-        found: dict[Workload, HostIndex[PlainHost]] = {}
-        for each in self.plain_hosts():
-            found.setdefault(each.workload, HostIndex()).add(each.host, each)
-        return found
 
-    @question(rests_on=[_plain_index])
-    def plain_hosts_for(self, workload: Workload, host: str) -> tuple[PlainHost, ...]:
-        """Return the plain servers that a request for a host can reach, Envoy's choice first."""
-        index = self._plain_index().get(workload)
-        return tuple(index.covering(host)) if index else ()
+@question
+def _plain_index(mesh: Mesh) -> Mapping[Workload, HostIndex[PlainHost]]:
+    found: dict[Workload, HostIndex[PlainHost]] = {}
+    for each in plain_hosts(mesh):
+        found.setdefault(each.workload, HostIndex()).add(each.host, each)
+    return found
 
-    @question(rests_on=[FrontQuestions.services_of])
-    def ports_sharing_target(
-        self, workload: Workload, port: int
-    ) -> tuple[tuple[Service, tuple[int, ...]], ...]:
-        """Return Services that send several of their ports to one port in the pod."""
-        found = []
-        for service in self.services_of(workload):
-            ports = tuple(
-                each.port for each in service.spec.ports if target_port(each, workload) == port
-            )
-            if len(ports) > 1:
-                found.append((service, ports))
-        return tuple(found)
 
-    @question(Kind.VIRTUAL_SERVICE, rests_on=[FrontQuestions.bindings])
-    def redirect_exempts_challenges(self, host: PlainHost) -> bool:
-        """Whether ACME challenges pass: never the server's redirect, a route's by its match."""
-        if host.redirect is not RedirectKind.ROUTE:
-            return host.redirect is RedirectKind.NONE
-        for virtual_service in self.routes_for(host.server, host.host):
-            for bound in self.http_rules(virtual_service):
-                if not applies_on(bound, host.server):
-                    continue
-                if bound.rule.redirect is None and _takes_challenges(bound):
-                    return True
-                if bound.place == host.place:
-                    matches = bound.rule.match
-                    return bool(matches) and all(map(_leaves_challenges_out, matches))
-        return False
+@question
+def plain_hosts_for(mesh: Mesh, workload: Workload, host: str) -> tuple[PlainHost, ...]:
+    """Return the plain servers that a request for a host can reach, Envoy's choice first."""
+    index = _plain_index(mesh).get(workload)
+    return tuple(index.covering(host)) if index else ()
+
+
+@question
+def ports_sharing_target(
+    mesh: Mesh, workload: Workload, port: int
+) -> tuple[tuple[Service, tuple[int, ...]], ...]:
+    """Return Services that send several of their ports to one port in the pod."""
+    found = []
+    for service in services_of(mesh, workload):
+        ports = tuple(
+            each.port for each in service.spec.ports if target_port(each, workload) == port
+        )
+        if len(ports) > 1:
+            found.append((service, ports))
+    return tuple(found)
+
+
+@question(Kind.VIRTUAL_SERVICE)
+def redirect_exempts_challenges(mesh: Mesh, host: PlainHost) -> bool:
+    """Whether ACME challenges pass: never the server's redirect, a route's by its match."""
+    if host.redirect is not RedirectKind.ROUTE:
+        return host.redirect is RedirectKind.NONE
+    for virtual_service in routes_for(mesh, host.server, host.host):
+        for bound in http_rules(mesh, virtual_service):
+            if not applies_on(bound, host.server):
+                continue
+            if bound.rule.redirect is None and _takes_challenges(bound):
+                return True
+            if bound.place == host.place:
+                matches = bound.rule.match
+                return bool(matches) and all(map(_leaves_challenges_out, matches))
+    return False
 
 
 def applies_on(bound: BoundRule, server: Server) -> bool:

@@ -4,8 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.attachments import Attachment, AttachmentState
-from istiodoctor.mesh.conditions import ConditionQuestions, current
+from istiodoctor.mesh.attachments import Attachment, AttachmentState, attachments, attachments_of
+from istiodoctor.mesh.conditions import current, listener_condition, route_condition
+from istiodoctor.mesh.gatewayapi import api_gateways
+from istiodoctor.mesh.grants import is_granted
+from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import CredentialReference, Form
 from istiodoctor.mesh.servers import GatewayApi, Server
@@ -82,199 +86,192 @@ class Unprogrammed:
     condition: Condition
 
 
-class RefusalQuestions(ConditionQuestions):
-    """References and routes of the Gateway API that come to nothing."""
+@question
+def refused_references(mesh: Mesh) -> tuple[RefusedReference, ...]:
+    """Return the references to Secrets that no ReferenceGrant permits.
 
-    @question(
-        rests_on=[
-            ConditionQuestions.servers,
-            ConditionQuestions.attachments_of,
-            ConditionQuestions.listener_condition,
-        ]
+    Where grants were not read, istiod's own condition decides.
+    """
+    return tuple(
+        RefusedReference(
+            server=server,
+            reference=reference,
+            hosts=_listener_hosts(mesh, server),
+            condition=found,
+        )
+        for server in servers(mesh)
+        if server.api is GatewayApi.GATEWAY_API
+        for reference in server.credentials
+        if reference.form is Form.KUBERNETES_GATEWAY and reference.namespace != server.namespace
+        for found in (listener_condition(mesh, server, "ResolvedRefs"),)
+        if reference.granted is False
+        or (reference.granted is None and found and found.reason == NOT_PERMITTED)
     )
-    def refused_references(self) -> tuple[RefusedReference, ...]:
-        """Return the references to Secrets that no ReferenceGrant permits.
 
-        Where grants were not read, istiod's own condition decides.
-        """
-        return tuple(
-            RefusedReference(
-                server=server,
-                reference=reference,
-                hosts=self._listener_hosts(server),
-                condition=found,
-            )
-            for server in self.servers()
-            if server.api is GatewayApi.GATEWAY_API
-            for reference in server.credentials
-            if reference.form is Form.KUBERNETES_GATEWAY
-            and reference.namespace != server.namespace
-            for found in (self.listener_condition(server, "ResolvedRefs"),)
-            if reference.granted is False
-            or (reference.granted is None and found and found.reason == NOT_PERMITTED)
+
+@question
+def useless_references(mesh: Mesh) -> tuple[RefusedReference, ...]:
+    """Return the references of listeners that are no Secrets, or that istiod cannot use."""
+    return tuple(
+        RefusedReference(
+            server=server,
+            reference=reference,
+            hosts=_listener_hosts(mesh, server),
+            condition=said,
         )
-
-    @question(
-        rests_on=[
-            ConditionQuestions.servers,
-            ConditionQuestions.attachments_of,
-            ConditionQuestions.listener_condition,
-        ]
+        for server in servers(mesh)
+        if server.api is GatewayApi.GATEWAY_API
+        for said in (listener_condition(mesh, server, "ResolvedRefs"),)
+        for reference in server.credentials
+        if reference.form is Form.INVALID
+        or (
+            said
+            and said.status == "False"
+            and said.reason == NOT_VALID
+            and reference.granted is not False
+        )
     )
-    def useless_references(self) -> tuple[RefusedReference, ...]:
-        """Return the references of listeners that are no Secrets, or that istiod cannot use."""
-        return tuple(
-            RefusedReference(
-                server=server,
-                reference=reference,
-                hosts=self._listener_hosts(server),
-                condition=said,
+
+
+@question
+def unprogrammed_gateways(mesh: Mesh) -> tuple[Unprogrammed, ...]:
+    """Return the Gateways of Istio's classes that are not accepted, else not programmed."""
+    return tuple(
+        Unprogrammed(gateway=gateway, condition=said)
+        for gateway in api_gateways(mesh)
+        for said in _refusals(gateway)[:1]
+    )
+
+
+def _listener_hosts(mesh: Mesh, server: Server) -> tuple[str, ...]:
+    if server.names != ("*",):
+        return server.names
+    routed = (host for each in attachments_of(mesh, server) for host in each.hosts)
+    return tuple(dict.fromkeys(routed)) or server.names
+
+
+@question
+def refused_routes(mesh: Mesh) -> tuple[RefusedRoute, ...]:
+    """Return the routes that listeners do not take, by namespace or by hostname."""
+    every = attachments(mesh)
+    attached = {each.route.ref for each in every if each.state is AttachmentState.ATTACHED}
+    return tuple(
+        RefusedRoute(
+            attachment=each,
+            is_by_namespace=state is AttachmentState.NOT_ALLOWED,
+            has_other=each.route.ref in attached,
+        )
+        for each in every
+        if (state := _attachment_state(mesh, each))
+        in (AttachmentState.NOT_ALLOWED, AttachmentState.NO_HOSTNAME)
+    )
+
+
+def _attachment_state(mesh: Mesh, attachment: Attachment) -> AttachmentState:
+    """Return what becomes of an attachment; where namespaces were not read, as istiod says."""
+    if attachment.state is AttachmentState.UNKNOWN and attachment.candidates:
+        said = route_condition(mesh, attachment, "Accepted")
+        if said and said.reason == "NotAllowedByListeners":
+            return AttachmentState.NOT_ALLOWED
+    return attachment.state
+
+
+@question
+def refused_backends(mesh: Mesh) -> tuple[RefusedBackend, ...]:
+    """Return the backends of attached routes that no ReferenceGrant permits."""
+    return tuple(
+        refused
+        for attachment in attachments(mesh)
+        if attachment.state is AttachmentState.ATTACHED
+        for refused in _refused_backends(mesh, attachment)
+    )
+
+
+def _refused_backends(mesh: Mesh, attachment: Attachment) -> Iterator[RefusedBackend]:
+    route = attachment.route
+    rules: tuple[HttpRouteRule | TlsRouteRule, ...] = route.spec.rules
+    backends = [
+        (f"/spec/rules/{i}/backendRefs/{j}", backend)
+        for i, rule in enumerate(rules)
+        for j, backend in enumerate(rule.backend_refs)
+    ]
+    for path, backend in backends:
+        if backend.kind not in (None, "Service") or not backend.namespace:
+            continue
+        service = Ref(CORE, "Service", backend.namespace, backend.name)
+        if is_granted(mesh, route.ref, service) is False:
+            yield RefusedBackend(
+                attachment=attachment,
+                service=service,
+                place=route.at(path),
+                is_whole=len(backends) == 1,
             )
-            for server in self.servers()
-            if server.api is GatewayApi.GATEWAY_API
-            for said in (self.listener_condition(server, "ResolvedRefs"),)
-            for reference in server.credentials
-            if reference.form is Form.INVALID
-            or (
-                said
-                and said.status == "False"
-                and said.reason == NOT_VALID
-                and reference.granted is not False
-            )
+
+
+@question
+def api_redirect_loops(mesh: Mesh) -> tuple[RedirectLoop, ...]:
+    """Return the routes that redirect https requests to https at the same host.
+
+    An older route that takes every path of the same hosts there comes first and stops it.
+    """
+    return tuple(
+        loop
+        for attachment in attachments(mesh)
+        if isinstance(attachment.route, HttpRoute)
+        if (loop := _api_loop(mesh, attachment, attachment.route))
+    )
+
+
+def _api_loop(mesh: Mesh, attachment: Attachment, route: HttpRoute) -> RedirectLoop | None:
+    rules = tuple(
+        index
+        for index, rule in enumerate(route.spec.rules)
+        if any(
+            each.request_redirect and _returns(each.request_redirect, attachment.hosts)
+            for each in rule.filters
         )
+    )
+    if not rules:
+        return None
+    servers = tuple(
+        server
+        for server in attachment.servers
+        if server.terminates_tls and not _is_preceded(mesh, server, attachment)
+    )
+    if not servers:
+        return None
+    return RedirectLoop(
+        attachment=attachment,
+        servers=servers,
+        rules=rules,
+        hosts=attachment.hosts,
+        is_whole=len(rules) == len(route.spec.rules),
+    )
 
-    @question(rests_on=[ConditionQuestions.api_gateways])
-    def unprogrammed_gateways(self) -> tuple[Unprogrammed, ...]:
-        """Return the Gateways of Istio's classes that are not accepted, else not programmed."""
-        return tuple(
-            Unprogrammed(gateway=gateway, condition=said)
-            for gateway in self.api_gateways()
-            for said in _refusals(gateway)[:1]
-        )
 
-    def _listener_hosts(self, server: Server) -> tuple[str, ...]:
-        if server.names != ("*",):
-            return server.names
-        routed = (host for each in self.attachments_of(server) for host in each.hosts)
-        return tuple(dict.fromkeys(routed)) or server.names
+@question
+def _whole_routes(mesh: Mesh, server: Server) -> Mapping[str, tuple[Attachment, ...]]:
+    """Return the routes on a server that lead every path to a backend, by host."""
+    found: dict[str, list[Attachment]] = defaultdict(list)
+    for each in attachments_of(mesh, server):
+        if isinstance(each.route, HttpRoute) and any(
+            rule.backend_refs and _takes_all(rule) for rule in each.route.spec.rules
+        ):
+            for host in each.hosts:
+                found[host].append(each)
+    return {
+        host: tuple(sorted(routes, key=lambda each: each.route.age_order))
+        for host, routes in found.items()
+    }
 
-    @question(rests_on=[ConditionQuestions.attachments, ConditionQuestions.route_condition])
-    def refused_routes(self) -> tuple[RefusedRoute, ...]:
-        """Return the routes that listeners do not take, by namespace or by hostname."""
-        attachments = self.attachments()
-        attached = {
-            each.route.ref for each in attachments if each.state is AttachmentState.ATTACHED
-        }
-        return tuple(
-            RefusedRoute(
-                attachment=each,
-                is_by_namespace=state is AttachmentState.NOT_ALLOWED,
-                has_other=each.route.ref in attached,
-            )
-            for each in attachments
-            if (state := self._attachment_state(each))
-            in (AttachmentState.NOT_ALLOWED, AttachmentState.NO_HOSTNAME)
-        )
 
-    def _attachment_state(self, attachment: Attachment) -> AttachmentState:
-        """Return what becomes of an attachment; where namespaces were not read, as istiod says."""
-        if attachment.state is AttachmentState.UNKNOWN and attachment.candidates:
-            said = self.route_condition(attachment, "Accepted")
-            if said and said.reason == "NotAllowedByListeners":
-                return AttachmentState.NOT_ALLOWED
-        return attachment.state
-
-    @question(rests_on=[ConditionQuestions.attachments, ConditionQuestions.is_granted])
-    def refused_backends(self) -> tuple[RefusedBackend, ...]:
-        """Return the backends of attached routes that no ReferenceGrant permits."""
-        return tuple(
-            refused
-            for attachment in self.attachments()
-            if attachment.state is AttachmentState.ATTACHED
-            for refused in self._refused_backends(attachment)
-        )
-
-    def _refused_backends(self, attachment: Attachment) -> Iterator[RefusedBackend]:
-        route = attachment.route
-        rules: tuple[HttpRouteRule | TlsRouteRule, ...] = route.spec.rules
-        backends = [
-            (f"/spec/rules/{i}/backendRefs/{j}", backend)
-            for i, rule in enumerate(rules)
-            for j, backend in enumerate(rule.backend_refs)
-        ]
-        for path, backend in backends:
-            if backend.kind not in (None, "Service") or not backend.namespace:
-                continue
-            service = Ref(CORE, "Service", backend.namespace, backend.name)
-            if self.is_granted(route.ref, service) is False:
-                yield RefusedBackend(
-                    attachment=attachment,
-                    service=service,
-                    place=route.at(path),
-                    is_whole=len(backends) == 1,
-                )
-
-    @question(rests_on=[ConditionQuestions.attachments, ConditionQuestions.attachments_of])
-    def api_redirect_loops(self) -> tuple[RedirectLoop, ...]:
-        """Return the routes that redirect https requests to https at the same host.
-
-        An older route that takes every path of the same hosts there comes first and stops it.
-        """
-        return tuple(
-            loop
-            for attachment in self.attachments()
-            if isinstance(attachment.route, HttpRoute)
-            if (loop := self._api_loop(attachment, attachment.route))
-        )
-
-    def _api_loop(self, attachment: Attachment, route: HttpRoute) -> RedirectLoop | None:
-        rules = tuple(
-            index
-            for index, rule in enumerate(route.spec.rules)
-            if any(
-                each.request_redirect and _returns(each.request_redirect, attachment.hosts)
-                for each in rule.filters
-            )
-        )
-        if not rules:
-            return None
-        servers = tuple(
-            server
-            for server in attachment.servers
-            if server.terminates_tls and not self._is_preceded(server, attachment)
-        )
-        if not servers:
-            return None
-        return RedirectLoop(
-            attachment=attachment,
-            servers=servers,
-            rules=rules,
-            hosts=attachment.hosts,
-            is_whole=len(rules) == len(route.spec.rules),
-        )
-
-    @question(rests_on=[ConditionQuestions.attachments_of])
-    def _whole_routes(self, server: Server) -> Mapping[str, tuple[Attachment, ...]]:
-        """Return the routes on a server that lead every path to a backend, by host."""
-        found: dict[str, list[Attachment]] = defaultdict(list)
-        for each in self.attachments_of(server):
-            if isinstance(each.route, HttpRoute) and any(
-                rule.backend_refs and _takes_all(rule) for rule in each.route.spec.rules
-            ):
-                for host in each.hosts:
-                    found[host].append(each)
-        return {
-            host: tuple(sorted(routes, key=lambda each: each.route.age_order))
-            for host, routes in found.items()
-        }
-
-    def _is_preceded(self, server: Server, redirect: Attachment) -> bool:
-        return any(
-            other.route.age_order < redirect.route.age_order
-            and set(redirect.hosts) <= set(other.hosts)
-            for other in self._whole_routes(server).get(min(redirect.hosts, default=""), ())
-            if other.route.ref != redirect.route.ref
-        )
+def _is_preceded(mesh: Mesh, server: Server, redirect: Attachment) -> bool:
+    return any(
+        other.route.age_order < redirect.route.age_order
+        and set(redirect.hosts) <= set(other.hosts)
+        for other in _whole_routes(mesh, server).get(min(redirect.hosts, default=""), ())
+        if other.route.ref != redirect.route.ref
+    )
 
 
 def _refusals(gateway: Gateway) -> list[Condition]:

@@ -4,12 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.attachments import AttachmentQuestions
-from istiodoctor.mesh.credentials import CredentialState
+from istiodoctor.mesh.attachments import attachments_of
+from istiodoctor.mesh.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.hosts import covers, is_wildcard
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.listeners import listeners, server_for
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import twins
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import plain_hosts_for
+from istiodoctor.mesh.routing import routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential
@@ -68,113 +72,100 @@ class ForgottenTwin:
     """Whether plain HTTP answers for the name on the same workload."""
 
 
-class ReuseQuestions(AttachmentQuestions):
-    """Servers whose certificates cover each other's hosts."""
+@question
+def _certificates(mesh: Mesh) -> Mapping[tuple[Workload, Server], tuple[Credential, ...]]:
+    found: dict[tuple[Workload, Server], list[Credential]] = defaultdict(list)
+    for use in credential_uses(mesh):
+        if use.state is CredentialState.FOUND and use.credential and use.credential.leaf:
+            found[use.workload, use.server].append(use.credential)
+    return {key: tuple(credentials) for key, credentials in found.items()}
 
-    @question(rests_on=[AttachmentQuestions.credential_uses])
-    def _certificates(self) -> Mapping[tuple[Workload, Server], tuple[Credential, ...]]:
-        found: dict[tuple[Workload, Server], list[Credential]] = defaultdict(list)
-        for use in self.credential_uses():
-            if use.state is CredentialState.FOUND and use.credential and use.credential.leaf:
-                found[use.workload, use.server].append(use.credential)
-        return {key: tuple(credentials) for key, credentials in found.items()}
 
-    @question(
-        rests_on=[
-            _certificates,
-            AttachmentQuestions.listeners,
-            AttachmentQuestions.server_for,
-            AttachmentQuestions.routes_for,
-            AttachmentQuestions.attachments_of,
-        ]
+@question
+def reuse_groups(mesh: Mesh) -> tuple[ReuseGroup, ...]:
+    """Return, per listener, the servers whose certificates cover hosts of one another.
+
+    And which route those hosts differently: a browser keeps one HTTP/2 connection for every
+    name that its certificate covers.
+    """
+    return tuple(
+        ReuseGroup(listener=listener, strays=tuple(strays))
+        for listener in listeners(mesh)
+        if listener.is_tls and len(listener.servers) > 1
+        for strays in _joined(list(_strays(mesh, listener)))
     )
-    def reuse_groups(self) -> tuple[ReuseGroup, ...]:
-        """Return, per listener, the servers whose certificates cover hosts of one another.
 
-        And which route those hosts differently: a browser keeps one HTTP/2 connection for every
-        name that its certificate covers.
-        """
-        return tuple(
-            ReuseGroup(listener=listener, strays=tuple(strays))
-            for listener in self.listeners()
-            if listener.is_tls and len(listener.servers) > 1
-            for strays in _joined(list(self._strays(listener)))
+
+@question
+def forgotten_twins(mesh: Mesh) -> tuple[ForgottenTwin, ...]:
+    """Return the names beside a server's own that its certificate has and no server takes."""
+    return tuple(
+        ForgottenTwin(
+            name=name,
+            server=server,
+            credential=credential,
+            is_plain_served=bool(plain_hosts_for(mesh, listener.workload, name)),
         )
-
-    @question(
-        rests_on=[
-            _certificates,
-            AttachmentQuestions.listeners,
-            AttachmentQuestions.server_for,
-            AttachmentQuestions.plain_hosts_for,
-        ]
+        for listener in listeners(mesh)
+        for server in listener.servers
+        if server.api is GatewayApi.ISTIO
+        for credential in _certificates(mesh).get((listener.workload, server), ())
+        for name in _twins(server, credential)
+        if server_for(mesh, listener, name) is None
     )
-    def forgotten_twins(self) -> tuple[ForgottenTwin, ...]:
-        """Return the names beside a server's own that its certificate has and no server takes."""
-        return tuple(
-            ForgottenTwin(
-                name=name,
-                server=server,
-                credential=credential,
-                is_plain_served=bool(self.plain_hosts_for(listener.workload, name)),
-            )
-            for listener in self.listeners()
-            for server in listener.servers
-            if server.api is GatewayApi.ISTIO
-            for credential in self._certificates().get((listener.workload, server), ())
-            for name in _twins(server, credential)
-            if self.server_for(listener, name) is None
-        )
 
-    def _strays(self, listener: Listener) -> Iterator[Stray]:
-        owners: dict[str, dict[Server, Credential]] = defaultdict(dict)
-        under: dict[str, list[tuple[str, Server]]] = defaultdict(list)
-        for server in listener.servers:
-            if not server.is_tls:
-                continue
-            if server.routes_http:
-                for credential in self._certificates().get((listener.workload, server), ()):
-                    for name in credential.leaf.dns_names if credential.leaf else ():
-                        owners[name.lower()].setdefault(server, credential)
-            for host in server.names:
-                under[host].append((host, server))
-                if not is_wildcard(host):
-                    under[f"*.{host.partition('.')[2]}"].append((host, server))
-        for name, holders in owners.items():
-            for host, server in under.get(name, ()):
-                stray = self._stray(listener, name, holders, host, server)
-                if stray:
-                    yield stray
 
-    def _stray(
-        self,
-        listener: Listener,
-        name: str,
-        holders: Mapping[Server, Credential],
-        host: str,
-        server: Server,
-    ) -> Stray | None:
-        if holders.keys() == {server} or self.server_for(listener, host) is not server:
-            return None
-        wanted = self._route_refs(server, host)
-        if not wanted:
-            return None
-        # Ends soon: hardly any two servers have the same routes for one host.
-        for other, credential in holders.items():
-            if other is not server and self._route_refs(other, host) != wanted:
-                return Stray(
-                    name=name, host=host, server=server, lands_on=other, credential=credential
-                )
+def _strays(mesh: Mesh, listener: Listener) -> Iterator[Stray]:
+    owners: dict[str, dict[Server, Credential]] = defaultdict(dict)
+    under: dict[str, list[tuple[str, Server]]] = defaultdict(list)
+    for server in listener.servers:
+        if not server.is_tls:
+            continue
+        if server.routes_http:
+            for credential in _certificates(mesh).get((listener.workload, server), ()):
+                for name in credential.leaf.dns_names if credential.leaf else ():
+                    owners[name.lower()].setdefault(server, credential)
+        for host in server.names:
+            under[host].append((host, server))
+            if not is_wildcard(host):
+                under[f"*.{host.partition('.')[2]}"].append((host, server))
+    for name, holders in owners.items():
+        for host, server in under.get(name, ()):
+            stray = _stray(mesh, listener, name, holders, host, server)
+            if stray:
+                yield stray
+
+
+def _stray(
+    mesh: Mesh,
+    listener: Listener,
+    name: str,
+    holders: Mapping[Server, Credential],
+    host: str,
+    server: Server,
+) -> Stray | None:
+    if holders.keys() == {server} or server_for(mesh, listener, host) is not server:
         return None
+    wanted = _route_refs(mesh, server, host)
+    if not wanted:
+        return None
+    # Ends soon: hardly any two servers have the same routes for one host.
+    for other, credential in holders.items():
+        if other is not server and _route_refs(mesh, other, host) != wanted:
+            return Stray(
+                name=name, host=host, server=server, lands_on=other, credential=credential
+            )
+    return None
 
-    def _route_refs(self, server: Server, host: str) -> frozenset[Ref]:
-        if server.api is GatewayApi.ISTIO:
-            return frozenset(each.ref for each in self.routes_for(server, host))
-        return frozenset(
-            each.route.ref
-            for each in self.attachments_of(server)
-            if any(covers(shared, host) for shared in each.hosts)
-        )
+
+def _route_refs(mesh: Mesh, server: Server, host: str) -> frozenset[Ref]:
+    if server.api is GatewayApi.ISTIO:
+        return frozenset(each.ref for each in routes_for(mesh, server, host))
+    return frozenset(
+        each.route.ref
+        for each in attachments_of(mesh, server)
+        if any(covers(shared, host) for shared in each.hosts)
+    )
 
 
 def _twins(server: Server, credential: Credential) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.grants import selects
-from istiodoctor.mesh.question import Questions, question
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import RBAC, Kind
 from istiodoctor.model.kubernetes import (
@@ -35,74 +36,75 @@ class Permission:
     """Bindings that name the account, whether or not they help."""
 
 
-class RightQuestions(Questions):
-    """RBAC as the API server would judge it."""
+@question(Kind.ROLE_BINDING)
+def _bindings_in(mesh: Mesh) -> Mapping[str, tuple[RoleBinding, ...]]:
+    found: dict[str, list[RoleBinding]] = defaultdict(list)
+    for binding in mesh.all(RoleBinding):
+        found[binding.namespace].append(binding)
+    return {namespace: tuple(bindings) for namespace, bindings in found.items()}
 
-    @question(Kind.ROLE_BINDING)
-    def _bindings_in(self) -> Mapping[str, tuple[RoleBinding, ...]]:
-        found: dict[str, list[RoleBinding]] = defaultdict(list)
-        for binding in self._all(RoleBinding):
-            found[binding.namespace].append(binding)
-        return {namespace: tuple(bindings) for namespace, bindings in found.items()}
 
-    @question(Kind.CLUSTER_ROLE)
-    def _cluster_rules(self, name: str) -> tuple[PolicyRule, ...] | None:
-        """Return a ClusterRole's rules with those aggregated into it.
+@question(Kind.CLUSTER_ROLE)
+def _cluster_rules(mesh: Mesh, name: str) -> tuple[PolicyRule, ...] | None:
+    """Return a ClusterRole's rules with those aggregated into it.
 
-        None when it was not read.
-        """
-        role = self._get(ClusterRole, "", name)
-        if role is None:
-            return () if self._is_complete(Kind.CLUSTER_ROLE, "", name) else None
-        rules = role.rules
-        if role.aggregation_rule:
-            selectors = role.aggregation_rule.cluster_role_selectors
-            for other in self._all(ClusterRole):
-                if any(selects(selector, other.metadata.labels) for selector in selectors):
-                    rules += other.rules
-        return rules
+    None when it was not read.
+    """
+    role = mesh.get(ClusterRole, "", name)
+    if role is None:
+        return () if mesh.is_complete(Kind.CLUSTER_ROLE, "", name) else None
+    rules = role.rules
+    if role.aggregation_rule:
+        selectors = role.aggregation_rule.cluster_role_selectors
+        for other in mesh.all(ClusterRole):
+            if any(selects(selector, other.metadata.labels) for selector in selectors):
+                rules += other.rules
+    return rules
 
-    @question(Kind.ROLE, rests_on=[_cluster_rules])
-    def _rules(self, role: RoleRef, namespace: str) -> tuple[PolicyRule, ...] | None:
-        if role.kind == "ClusterRole":
-            return self._cluster_rules(role.name)
-        found = self._get(Role, namespace, role.name)
-        if found:
-            return found.rules
-        return () if self._is_complete(Kind.ROLE, namespace, role.name) else None
 
-    @question(Kind.ROLE_BINDING, Kind.CLUSTER_ROLE_BINDING, rests_on=[_bindings_in, _rules])
-    def may_list_secrets(self, namespace: str, service_account: str) -> Permission:
-        """Tell whether istiod's access review for a gateway's ServiceAccount passes.
+@question(Kind.ROLE)
+def _rules(mesh: Mesh, role: RoleRef, namespace: str) -> tuple[PolicyRule, ...] | None:
+    if role.kind == "ClusterRole":
+        return _cluster_rules(mesh, role.name)
+    found = mesh.get(Role, namespace, role.name)
+    if found:
+        return found.rules
+    return () if mesh.is_complete(Kind.ROLE, namespace, role.name) else None
 
-        (`list secrets`).
-        """
-        unknown = not (
-            self._is_complete(Kind.ROLE_BINDING, namespace)
-            and self._is_complete(Kind.CLUSTER_ROLE_BINDING)
-        )
-        named: list[Ref] = []
-        bindings: tuple[RoleBinding | ClusterRoleBinding, ...] = (
-            *self._bindings_in().get(namespace, ()),
-            *self._all(ClusterRoleBinding),
-        )
-        for binding in bindings:
-            if not _names(binding.subjects, binding.namespace, namespace, service_account):
-                continue
-            named.append(binding.ref)
-            rules = self._rules(binding.role_ref, binding.namespace)
-            if rules is None:
-                unknown = True
-            elif any(_lists_secrets(rule) for rule in rules):
-                return Permission(allowed=True, by=binding.ref, bindings=tuple(named))
-        return Permission(allowed=None if unknown else False, bindings=tuple(named))
 
-    @question(rests_on=[may_list_secrets])
-    def may_read_credentials(self, workload: Workload) -> Permission:
-        """Tell whether istiod will give a gateway workload the Secrets of its namespace."""
-        if not workload.is_known:
-            return Permission(allowed=None)
-        return self.may_list_secrets(workload.namespace, workload.service_account)
+@question(Kind.ROLE_BINDING, Kind.CLUSTER_ROLE_BINDING)
+def may_list_secrets(mesh: Mesh, namespace: str, service_account: str) -> Permission:
+    """Tell whether istiod's access review for a gateway's ServiceAccount passes.
+
+    (`list secrets`).
+    """
+    unknown = not (
+        mesh.is_complete(Kind.ROLE_BINDING, namespace)
+        and mesh.is_complete(Kind.CLUSTER_ROLE_BINDING)
+    )
+    named: list[Ref] = []
+    bindings: tuple[RoleBinding | ClusterRoleBinding, ...] = (
+        *_bindings_in(mesh).get(namespace, ()),
+        *mesh.all(ClusterRoleBinding),
+    )
+    for binding in bindings:
+        if not _names(binding.subjects, binding.namespace, namespace, service_account):
+            continue
+        named.append(binding.ref)
+        rules = _rules(mesh, binding.role_ref, binding.namespace)
+        if rules is None:
+            unknown = True
+        elif any(_lists_secrets(rule) for rule in rules):
+            return Permission(allowed=True, by=binding.ref, bindings=tuple(named))
+    return Permission(allowed=None if unknown else False, bindings=tuple(named))
+
+
+@question
+def may_read_credentials(mesh: Mesh, workload: Workload) -> Permission:
+    """Tell whether istiod will give a gateway workload the Secrets of its namespace."""
+    if not workload.is_known:
+        return Permission(allowed=None)
+    return may_list_secrets(mesh, workload.namespace, workload.service_account)
 
 
 def _names(

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.credentials import CredentialQuestions
 from istiodoctor.mesh.delegation import delegated
 from istiodoctor.mesh.hosts import HostIndex, covers, full_name, meet, specificity
+from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import ANY_NAMESPACE, GatewayApi, Server, ServerHost
 from istiodoctor.mesh.workloads import Workload
@@ -104,202 +105,209 @@ class DestinationUse:
     """Whether its weight is 0 beside others."""
 
 
-class RoutingQuestions(CredentialQuestions):
-    """VirtualServices on gateways."""
+@question(Kind.VIRTUAL_SERVICE)
+def virtual_services(mesh: Mesh) -> tuple[VirtualService, ...]:
+    """Return every VirtualService, oldest first."""
+    return tuple(sorted(mesh.all(VirtualService), key=lambda each: each.age_order))
 
-    @question(Kind.VIRTUAL_SERVICE)
-    def virtual_services(self) -> tuple[VirtualService, ...]:
-        """Return every VirtualService, oldest first."""
-        return tuple(sorted(self._all(VirtualService), key=lambda each: each.age_order))
 
-    @question(Kind.ISTIO_GATEWAY)
-    def _gateways_by_name(self) -> Mapping[str, tuple[Ref, ...]]:
-        found: dict[str, list[Ref]] = defaultdict(list)
-        for gateway in self._all(IstioGateway):
-            found[gateway.name].append(gateway.ref)
-        return {name: tuple(refs) for name, refs in found.items()}
+@question(Kind.ISTIO_GATEWAY)
+def _gateways_by_name(mesh: Mesh) -> Mapping[str, tuple[Ref, ...]]:
+    found: dict[str, list[Ref]] = defaultdict(list)
+    for gateway in mesh.all(IstioGateway):
+        found[gateway.name].append(gateway.ref)
+    return {name: tuple(refs) for name, refs in found.items()}
 
-    @question(Kind.ISTIO_GATEWAY, rests_on=[virtual_services, _gateways_by_name])
-    def gateway_references(self) -> tuple[GatewayReference, ...]:
-        """Return what every `gateways` entry leads to."""
-        return tuple(
-            self._gateway_reference(virtual_service, index, text)
-            for virtual_service in self.virtual_services()
-            for index, text in enumerate(virtual_service.spec.gateways)
-            if text != MESH
+
+@question(Kind.ISTIO_GATEWAY)
+def gateway_references(mesh: Mesh) -> tuple[GatewayReference, ...]:
+    """Return what every `gateways` entry leads to."""
+    return tuple(
+        _gateway_reference(mesh, virtual_service, index, text)
+        for virtual_service in virtual_services(mesh)
+        for index, text in enumerate(virtual_service.spec.gateways)
+        if text != MESH
+    )
+
+
+def _gateway_reference(
+    mesh: Mesh, source: VirtualService, index: int, text: str
+) -> GatewayReference:
+    namespace, name = resolve_gateway(text, source.namespace)
+    target = Ref(ISTIO_NETWORKING, "Gateway", namespace, name)
+    same_name = _gateways_by_name(mesh).get(name, ())
+    if GENERATED in name:
+        state = ReferenceState.GENERATED
+    elif mesh.get(IstioGateway, namespace, name):
+        state = ReferenceState.FOUND
+    elif mesh.is_complete(Kind.ISTIO_GATEWAY, namespace, name):
+        state = ReferenceState.MISSING
+    else:
+        state = ReferenceState.UNKNOWN
+    return GatewayReference(
+        virtual_service=source,
+        index=index,
+        text=text,
+        target=target,
+        state=state,
+        namesakes=same_name,
+    )
+
+
+@question
+def bound_virtual_services(mesh: Mesh) -> Mapping[Ref, tuple[VirtualService, ...]]:
+    """Return the VirtualServices that name each existing Gateway, oldest first."""
+    found: dict[Ref, dict[Ref, VirtualService]] = defaultdict(dict)
+    for reference in gateway_references(mesh):
+        if reference.state is ReferenceState.FOUND:
+            source = reference.virtual_service
+            found[reference.target][source.ref] = source
+    return {gateway: tuple(each.values()) for gateway, each in found.items()}
+
+
+@question
+def bindings(mesh: Mesh) -> Mapping[Server, tuple[Binding, ...]]:
+    """Return, for every Istio server.
+
+    The VirtualServices that name its Gateway and have names in common with it, oldest first.
+    """
+    found: dict[Server, list[Binding]] = {}
+    indexes: dict[Ref, HostIndex[tuple[Server, ServerHost]]] = defaultdict(HostIndex)
+    for server in servers(mesh):
+        if server.api is GatewayApi.ISTIO:
+            found[server] = []
+            for host in server.hosts:
+                indexes[server.gateway].add(host.name, (server, host))
+    for gateway, sources in bound_virtual_services(mesh).items():
+        for source in sources:
+            for binding in _bind(source, indexes[gateway]):
+                found[binding.server].append(binding)
+    return {server: tuple(bindings) for server, bindings in found.items()}
+
+
+@question
+def servers_of(mesh: Mesh) -> Mapping[Ref, tuple[Binding, ...]]:
+    """Return the bindings of each VirtualService: the same pairs, the other way round."""
+    found: dict[Ref, list[Binding]] = defaultdict(list)
+    for bound in bindings(mesh).values():
+        for binding in bound:
+            found[binding.virtual_service.ref].append(binding)
+    return {ref: tuple(each) for ref, each in found.items()}
+
+
+@question
+def routes_for(mesh: Mesh, server: Server, host: str) -> tuple[VirtualService, ...]:
+    """Return the VirtualServices that answer for a host on a server, in Envoy's order.
+
+    Envoy takes the most specific virtual host and does not fall through to another.
+    """
+    matching: list[tuple[tuple[int, int], VirtualService]] = []
+    for binding in bindings_meeting(mesh, server, host):
+        best = min(
+            (specificity(shared) for shared in binding.hosts if covers(shared, host)),
+            default=None,
         )
+        if best is not None:
+            matching.append((best, binding.virtual_service))
+    if not matching:
+        return ()
+    narrowest = min(best for best, _ in matching)
+    return tuple(each for best, each in matching if best == narrowest)
 
-    def _gateway_reference(
-        self, source: VirtualService, index: int, text: str
-    ) -> GatewayReference:
-        namespace, name = resolve_gateway(text, source.namespace)
-        target = Ref(ISTIO_NETWORKING, "Gateway", namespace, name)
-        same_name = self._gateways_by_name().get(name, ())
-        if GENERATED in name:
-            state = ReferenceState.GENERATED
-        elif self._get(IstioGateway, namespace, name):
-            state = ReferenceState.FOUND
-        elif self._is_complete(Kind.ISTIO_GATEWAY, namespace, name):
-            state = ReferenceState.MISSING
-        else:
-            state = ReferenceState.UNKNOWN
-        return GatewayReference(
-            virtual_service=source,
-            index=index,
-            text=text,
-            target=target,
-            state=state,
-            namesakes=same_name,
-        )
 
-    @question(rests_on=[gateway_references])
-    def bound_virtual_services(self) -> Mapping[Ref, tuple[VirtualService, ...]]:
-        """Return the VirtualServices that name each existing Gateway, oldest first."""
-        found: dict[Ref, dict[Ref, VirtualService]] = defaultdict(dict)
-        for reference in self.gateway_references():
-            if reference.state is ReferenceState.FOUND:
-                source = reference.virtual_service
-                found[reference.target][source.ref] = source
-        return {gateway: tuple(each.values()) for gateway, each in found.items()}
+@question
+def binding_index(mesh: Mesh, server: Server) -> HostIndex[Binding]:
+    """Return the bindings of a server by their hosts."""
+    return HostIndex(
+        (host, binding) for binding in bindings(mesh).get(server, ()) for host in binding.hosts
+    )
 
-    @question(rests_on=[bound_virtual_services, CredentialQuestions.servers])
-    def bindings(self) -> Mapping[Server, tuple[Binding, ...]]:
-        """Return, for every Istio server.
 
-        The VirtualServices that name its Gateway and have names in common with it, oldest first.
-        """
-        found: dict[Server, list[Binding]] = {}
-        indexes: dict[Ref, HostIndex[tuple[Server, ServerHost]]] = defaultdict(HostIndex)
-        for server in self.servers():
-            if server.api is GatewayApi.ISTIO:
-                found[server] = []
-                for host in server.hosts:
-                    indexes[server.gateway].add(host.name, (server, host))
-        for gateway, sources in self.bound_virtual_services().items():
-            for source in sources:
-                for binding in _bind(source, indexes[gateway]):
-                    found[binding.server].append(binding)
-        return {server: tuple(bindings) for server, bindings in found.items()}
+def bindings_meeting(mesh: Mesh, server: Server, host: str) -> tuple[Binding, ...]:
+    """Return the bindings of a server that take a host, in the order of age."""
+    found = dict.fromkeys(binding_index(mesh, server).covering(host))
+    return tuple(sorted(found, key=lambda each: each.virtual_service.age_order))
 
-    @question(rests_on=[bindings])
-    def servers_of(self) -> Mapping[Ref, tuple[Binding, ...]]:
-        """Return the bindings of each VirtualService: the same pairs, the other way round."""
-        found: dict[Ref, list[Binding]] = defaultdict(list)
-        for bindings in self.bindings().values():
-            for binding in bindings:
-                found[binding.virtual_service.ref].append(binding)
-        return {ref: tuple(each) for ref, each in found.items()}
 
-    @question(rests_on=[bindings])
-    def routes_for(self, server: Server, host: str) -> tuple[VirtualService, ...]:
-        """Return the VirtualServices that answer for a host on a server, in Envoy's order.
+@question(Kind.VIRTUAL_SERVICE)
+def delegate(mesh: Mesh, origin: VirtualService, delegate: Delegate) -> VirtualService | None:
+    """Return the VirtualService that a rule delegates to."""
+    namespace = delegate.namespace or origin.namespace
+    return mesh.get(VirtualService, namespace, delegate.name)
 
-        Envoy takes the most specific virtual host and does not fall through to another.
-        """
-        matching: list[tuple[tuple[int, int], VirtualService]] = []
-        for binding in self._bindings_meeting(server, host):
-            best = min(
-                (specificity(shared) for shared in binding.hosts if covers(shared, host)),
-                default=None,
+
+@question
+def http_rules(mesh: Mesh, virtual_service: VirtualService) -> tuple[BoundRule, ...]:
+    """Return the HTTP rules of a VirtualService, those of its delegates in their place.
+
+    A delegate is a VirtualService without hosts that its delegator can see; its rules apply
+    under the match of the rule that delegates.
+    """
+    rules: list[BoundRule] = []
+    for index, rule in enumerate(virtual_service.spec.http):
+        path = f"/spec/http/{index}"
+        if rule.delegate is None:
+            rules.append(_rule(rule, virtual_service.at(path), virtual_service, virtual_service))
+            continue
+        found = delegate(mesh, virtual_service, rule.delegate)
+        if found is None or not _may_be_delegated(found, virtual_service):
+            continue
+        rules += [
+            _rule(merged, found.at(f"/spec/http/{i}"), virtual_service, found)
+            for i, inner in enumerate(found.spec.http)
+            if (merged := delegated(rule, inner))
+        ]
+    return tuple(rules)
+
+
+@question
+def destination_uses(mesh: Mesh) -> tuple[DestinationUse, ...]:
+    """Return every destination of every VirtualService that names a gateway."""
+    return tuple(
+        use
+        for source in virtual_services(mesh)
+        if any(text != MESH for text in source.spec.gateways)
+        for use in _destinations(mesh, source)
+    )
+
+
+def _destinations(mesh: Mesh, source: VirtualService) -> Iterator[DestinationUse]:
+    inner = [each for each in http_rules(mesh, source) if _is_for_gateways(each.rule)]
+    for bound in inner:
+        weighted = [each for each in bound.rule.route if each.weight]
+        for index, each in enumerate(bound.rule.route):
+            place = Place(bound.place.ref, f"{bound.place.path}/route/{index}/destination")
+            yield DestinationUse(
+                destination=each.destination,
+                place=place,
+                virtual_service=source,
+                namespace=bound.namespace,
+                protocol="http",
+                is_whole=len(weighted) < 2 and (len(inner) == 1 or not bound.rule.match),
+                is_unused=bool(weighted) and not each.weight,
             )
-            if best is not None:
-                matching.append((best, binding.virtual_service))
-        if not matching:
-            return ()
-        narrowest = min(best for best, _ in matching)
-        return tuple(each for best, each in matching if best == narrowest)
-
-    @question(rests_on=[bindings])
-    def _binding_index(self, server: Server) -> HostIndex[Binding]:
-        return HostIndex(
-            (host, binding)
-            for binding in self.bindings().get(server, ())
-            for host in binding.hosts
-        )
-
-    def _bindings_meeting(self, server: Server, host: str) -> tuple[Binding, ...]:
-        found = dict.fromkeys(self._binding_index(server).covering(host))
-        return tuple(sorted(found, key=lambda each: each.virtual_service.age_order))
-
-    @question(Kind.VIRTUAL_SERVICE)
-    def delegate(self, origin: VirtualService, delegate: Delegate) -> VirtualService | None:
-        """Return the VirtualService that a rule delegates to."""
-        namespace = delegate.namespace or origin.namespace
-        return self._get(VirtualService, namespace, delegate.name)
-
-    @question(rests_on=[delegate])
-    def http_rules(self, virtual_service: VirtualService) -> tuple[BoundRule, ...]:
-        """Return the HTTP rules of a VirtualService, those of its delegates in their place.
-
-        A delegate is a VirtualService without hosts that its delegator can see; its rules apply
-        under the match of the rule that delegates.
-        """
-        rules: list[BoundRule] = []
-        for index, rule in enumerate(virtual_service.spec.http):
-            path = f"/spec/http/{index}"
-            if rule.delegate is None:
-                rules.append(
-                    _rule(rule, virtual_service.at(path), virtual_service, virtual_service)
-                )
-                continue
-            found = self.delegate(virtual_service, rule.delegate)
-            if found is None or not _may_be_delegated(found, virtual_service):
-                continue
-            rules += [
-                _rule(merged, found.at(f"/spec/http/{i}"), virtual_service, found)
-                for i, inner in enumerate(found.spec.http)
-                if (merged := delegated(rule, inner))
-            ]
-        return tuple(rules)
-
-    @question(rests_on=[virtual_services, http_rules])
-    def destination_uses(self) -> tuple[DestinationUse, ...]:
-        """Return every destination of every VirtualService that names a gateway."""
-        return tuple(
-            use
-            for source in self.virtual_services()
-            if any(text != MESH for text in source.spec.gateways)
-            for use in self._destinations(source)
-        )
-
-    def _destinations(self, source: VirtualService) -> Iterator[DestinationUse]:
-        inner = [each for each in self.http_rules(source) if _is_for_gateways(each.rule)]
-        for bound in inner:
-            weighted = [each for each in bound.rule.route if each.weight]
-            for index, each in enumerate(bound.rule.route):
-                place = Place(bound.place.ref, f"{bound.place.path}/route/{index}/destination")
+    layer4: tuple[tuple[str, tuple[TlsRule | TcpRule, ...]], ...] = (
+        ("tls", source.spec.tls),
+        ("tcp", source.spec.tcp),
+    )
+    for protocol, rules in layer4:
+        for index, rule in enumerate(rules):
+            for i, each in enumerate(rule.route if _is_for_gateways(rule) else ()):
                 yield DestinationUse(
                     destination=each.destination,
-                    place=place,
+                    place=source.at(f"/spec/{protocol}/{index}/route/{i}/destination"),
                     virtual_service=source,
-                    namespace=bound.namespace,
-                    protocol="http",
-                    is_whole=len(weighted) < 2 and (len(inner) == 1 or not bound.rule.match),
-                    is_unused=bool(weighted) and not each.weight,
+                    namespace=source.namespace,
+                    protocol=protocol,
                 )
-        layer4: tuple[tuple[str, tuple[TlsRule | TcpRule, ...]], ...] = (
-            ("tls", source.spec.tls),
-            ("tcp", source.spec.tcp),
-        )
-        for protocol, rules in layer4:
-            for index, rule in enumerate(rules):
-                for i, each in enumerate(rule.route if _is_for_gateways(rule) else ()):
-                    yield DestinationUse(
-                        destination=each.destination,
-                        place=source.at(f"/spec/{protocol}/{index}/route/{i}/destination"),
-                        virtual_service=source,
-                        namespace=source.namespace,
-                        protocol=protocol,
-                    )
 
-    @question(Kind.ISTIO_GATEWAY)
-    def is_visible(self, virtual_service: VirtualService, workload: Workload) -> bool | None:
-        """Whether `exportTo` lets a gateway, in its pods' namespace, see a VirtualService."""
-        if not workload.is_known:
-            return None
-        return exported(
-            virtual_service.spec.export_to, virtual_service.namespace, workload.namespace
-        )
+
+@question(Kind.ISTIO_GATEWAY)
+def is_visible(mesh: Mesh, virtual_service: VirtualService, workload: Workload) -> bool | None:
+    """Whether `exportTo` lets a gateway, in its pods' namespace, see a VirtualService."""
+    if not workload.is_known:
+        return None
+    return exported(virtual_service.spec.export_to, virtual_service.namespace, workload.namespace)
 
 
 def resolve_gateway(text: str, namespace: str) -> tuple[str, str]:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from istiodoctor.mesh.listeners import gateway_workloads, istio_gateways, servers_by_workload
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import RedirectQuestions
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.serviceports import services_of
+from istiodoctor.mesh.workloads import Workload, routers, selected
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
@@ -52,83 +54,70 @@ class Podless:
     """Services that do select that gateway."""
 
 
-class SelectionQuestions(RedirectQuestions):
-    """What selects a gateway's pods, or nearly does."""
-
-    @question(
-        Kind.POD,
-        Kind.DEPLOYMENT,
-        Kind.DAEMON_SET,
-        rests_on=[RedirectQuestions.istio_gateways, RedirectQuestions.gateway_workloads],
+@question(Kind.POD, Kind.DEPLOYMENT, Kind.DAEMON_SET)
+def unselected_gateways(mesh: Mesh) -> tuple[Unselected, ...]:
+    """Return the Istio Gateways with servers that no pod runs for, as far as that is known."""
+    return tuple(
+        found
+        for gateway in istio_gateways(mesh)
+        if gateway.spec.servers and (found := _unselected(mesh, gateway))
     )
-    def unselected_gateways(self) -> tuple[Unselected, ...]:
-        """Return the Istio Gateways with servers that no pod runs for, as far as that is known."""
-        return tuple(
-            found
-            for gateway in self.istio_gateways()
-            if gateway.spec.servers and (found := self._unselected(gateway))
-        )
 
-    def _unselected(self, gateway: IstioGateway) -> Unselected | None:
-        selected = self.gateway_workloads(gateway.ref)
-        pods_are_known = self._is_complete(Kind.POD)
-        if selected:
-            if any(each.pods or each.replicas != 0 for each in selected):
-                return None
-            return Unselected(gateway=gateway, scaled_down=selected, is_certain=pods_are_known)
-        near = self._near(frozenset(gateway.spec.selector.items()), "")
-        if not pods_are_known and not (near and self._templates_are_known()):
+
+def _unselected(mesh: Mesh, gateway: IstioGateway) -> Unselected | None:
+    selected = gateway_workloads(mesh, gateway.ref)
+    pods_are_known = mesh.is_complete(Kind.POD)
+    if selected:
+        if any(each.pods or each.replicas != 0 for each in selected):
             return None
-        return Unselected(gateway=gateway, near=near, is_certain=pods_are_known)
+        return Unselected(gateway=gateway, scaled_down=selected, is_certain=pods_are_known)
+    near = _near(mesh, frozenset(gateway.spec.selector.items()), "")
+    if not pods_are_known and not (near and _templates_are_known(mesh)):
+        return None
+    return Unselected(gateway=gateway, near=near, is_certain=pods_are_known)
 
-    def _templates_are_known(self) -> bool:
-        return self._is_complete(Kind.DEPLOYMENT) and self._is_complete(Kind.DAEMON_SET)
 
-    @question(rests_on=[RedirectQuestions.routers])
-    def _near(self, selector: frozenset[tuple[str, str]], namespace: str) -> NearMiss | None:
-        routers = [each for each in self.routers() if not namespace or each.namespace == namespace]
-        if not routers:
-            return None
-        nearest = max(routers, key=lambda each: _likeness(selector, each))
-        return NearMiss(workload=nearest, selector=_selector_of(selector, nearest))
+def _templates_are_known(mesh: Mesh) -> bool:
+    return mesh.is_complete(Kind.DEPLOYMENT) and mesh.is_complete(Kind.DAEMON_SET)
 
-    @question(
-        Kind.SERVICE,
-        Kind.POD,
-        rests_on=[
-            RedirectQuestions.routers,
-            RedirectQuestions.selected,
-            RedirectQuestions.services_of,
-            RedirectQuestions.servers_by_workload,
-            _near,
-        ],
+
+@question
+def _near(mesh: Mesh, selector: frozenset[tuple[str, str]], namespace: str) -> NearMiss | None:
+    candidates = [each for each in routers(mesh) if not namespace or each.namespace == namespace]
+    if not candidates:
+        return None
+    nearest = max(candidates, key=lambda each: _likeness(selector, each))
+    return NearMiss(workload=nearest, selector=_selector_of(selector, nearest))
+
+
+@question(Kind.SERVICE, Kind.POD)
+def podless_services(mesh: Mesh) -> tuple[Podless, ...]:
+    """Return the Services that look like a gateway's and select no pod beside it."""
+    namespaces = {each.namespace for each in routers(mesh)}
+    return tuple(
+        found
+        for service in mesh.all(Service)
+        if service.namespace in namespaces and service.spec.selector
+        if (found := _podless(mesh, service))
     )
-    def podless_services(self) -> tuple[Podless, ...]:
-        """Return the Services that look like a gateway's and select no pod beside it."""
-        namespaces = {each.namespace for each in self.routers()}
-        return tuple(
-            found
-            for service in self._all(Service)
-            if service.namespace in namespaces and service.spec.selector
-            if (found := self._podless(service))
-        )
 
-    def _podless(self, service: Service) -> Podless | None:
-        selector = frozenset(service.spec.selector.items())
-        if self.selected(selector, service.namespace):
-            return None
-        if not self._is_complete(Kind.POD, service.namespace):
-            return None
-        near = self._near(selector, service.namespace)
-        if near is None or not _is_meant_for(service, near.workload):
-            return None
-        servers = self.servers_by_workload().get(near.workload, ())
-        return Podless(
-            service=service,
-            near=near,
-            hosts=frozenset(name for server in servers for name in server.names),
-            others=self.services_of(near.workload),
-        )
+
+def _podless(mesh: Mesh, service: Service) -> Podless | None:
+    selector = frozenset(service.spec.selector.items())
+    if selected(mesh, selector, service.namespace):
+        return None
+    if not mesh.is_complete(Kind.POD, service.namespace):
+        return None
+    near = _near(mesh, selector, service.namespace)
+    if near is None or not _is_meant_for(service, near.workload):
+        return None
+    servers = servers_by_workload(mesh).get(near.workload, ())
+    return Podless(
+        service=service,
+        near=near,
+        hosts=frozenset(name for server in servers for name in server.names),
+        others=services_of(mesh, near.workload),
+    )
 
 
 def _likeness(selector: frozenset[tuple[str, str]], workload: Workload) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from istiodoctor.model.istio import GatewayServer, IstioGateway, ServerTls, TlsM
 from istiodoctor.model.kubernetes import LabelSelector
 from istiodoctor.model.ref import Place, Ref
 
-PLAIN_HTTP = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
+PLAIN_HTTP = frozenset({"HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB"})
 TERMINATING = frozenset(
     {TlsMode.SIMPLE, TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL, TlsMode.ISTIO_MUTUAL}
 )
@@ -79,6 +79,13 @@ class Server:
     allowed_routes: RouteNamespaces | None = None
     parent: Ref
     """The object that the pods are found by: the Gateway, also for a ListenerSet's listeners."""
+    gateway_name: str
+    """`namespace/name` of the Gateway as istiod knows it: what VirtualServices bind to. istiod
+    makes a Gateway of its own of each listener of the Gateway API."""
+    host_texts: tuple[str, ...] = ()
+    """The hosts as istiod compares them, their case kept: `*/` taken off, `./` written out."""
+    server_name: str = ""
+    """The `name` of a server of an Istio Gateway."""
     names: tuple[str, ...] = field(init=False)
     """The hosts without namespaces, in order, each once."""
 
@@ -121,6 +128,11 @@ class Server:
         return self.is_tls and self.mode in TERMINATING
 
     @property
+    def passes_tls(self) -> bool:
+        """Whether its mode passes TLS on unread (`gateway.IsPassThroughServer`)."""
+        return self.has_tls and self.mode in (TlsMode.PASSTHROUGH, TlsMode.AUTO_PASSTHROUGH)
+
+    @property
     def is_passthrough(self) -> bool:
         """Whether TLS goes through to the backend, routed by SNI."""
         return self.is_tls and self.mode is TlsMode.PASSTHROUGH
@@ -145,6 +157,9 @@ def istio_servers(gateway: IstioGateway) -> Iterator[Server]:
         yield Server(
             gateway=gateway.ref,
             parent=gateway.ref,
+            gateway_name=f"{gateway.namespace}/{gateway.name}",
+            host_texts=sanitized_hosts(server.hosts, gateway.namespace),
+            server_name=server.name,
             index=index,
             path=path,
             age_order=gateway.age_order,
@@ -160,6 +175,26 @@ def istio_servers(gateway: IstioGateway) -> Iterator[Server]:
             https_redirect=bool(tls and tls.https_redirect),
             credentials=tuple(_references(server, path + "/tls")) if tls else (),
         )
+
+
+def sanitized_hosts(hosts: tuple[str, ...], namespace: str) -> tuple[str, ...]:
+    """Return the hosts of a server as istiod compares them (model/gateway.go:672-695).
+
+    `*/*` replaces all of them. istiod panics where another host with a namespace comes after it.
+    """
+    found = list(hosts)
+    for index, text in enumerate(hosts):
+        where, separator, name = text.partition("/")
+        if not separator:
+            continue
+        name = name.partition("/")[0]
+        if where == ".":
+            found[index] = f"{namespace}/{name}"
+        elif where == ANY_NAMESPACE:
+            if name == ANY_NAMESPACE:
+                return (ANY_NAMESPACE,)
+            found[index] = name
+    return tuple(found)
 
 
 def _server_hosts(hosts: Iterable[str], own: str) -> Iterator[ServerHost]:

@@ -3,67 +3,67 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from istiodoctor.mesh.controlplanes import ControlPlaneQuestions
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 
 
-class ServicePortQuestions(ControlPlaneQuestions):
-    """Services by what they select; ports as Envoy opens them."""
+@question(Kind.SERVICE)
+def _services_by_label(mesh: Mesh) -> Mapping[tuple[str, str, str], tuple[Service, ...]]:
+    """Return the Services by namespace and the first label of their selectors."""
+    index: dict[tuple[str, str, str], list[Service]] = defaultdict(list)
+    for service in mesh.all(Service):
+        if service.spec.selector:
+            index[(service.namespace, *min(service.spec.selector.items()))].append(service)
+    return {label: tuple(found) for label, found in index.items()}
 
-    @question(Kind.SERVICE)
-    def _services_by_label(self) -> Mapping[tuple[str, str, str], tuple[Service, ...]]:
-        """Return the Services by namespace and the first label of their selectors."""
-        index: dict[tuple[str, str, str], list[Service]] = defaultdict(list)
-        for service in self._all(Service):
-            if service.spec.selector:
-                index[(service.namespace, *min(service.spec.selector.items()))].append(service)
-        return {label: tuple(found) for label, found in index.items()}
 
-    @question(rests_on=[_services_by_label])
-    def services_of(self, workload: Workload) -> tuple[Service, ...]:
-        """Return the Services whose selector takes a workload's pods, in istiod's order."""
-        index = self._services_by_label()
-        found = (
-            service
-            for label in workload.labels.items()
-            for service in index.get((workload.namespace, *label), ())
-            if service.spec.selector.items() <= workload.labels.items()
-        )
-        return tuple(sorted(found, key=lambda each: each.age_order))
+@question
+def services_of(mesh: Mesh, workload: Workload) -> tuple[Service, ...]:
+    """Return the Services whose selector takes a workload's pods, in istiod's order."""
+    index = _services_by_label(mesh)
+    found = (
+        service
+        for label in workload.labels.items()
+        for service in index.get((workload.namespace, *label), ())
+        if service.spec.selector.items() <= workload.labels.items()
+    )
+    return tuple(sorted(found, key=lambda each: each.age_order))
 
-    @question(rests_on=[services_of])
-    def listening_ports(self, workload: Workload, port: int) -> tuple[int, ...]:
-        """Return the port on which Envoy listens for a server's port (istiod's `resolvePorts`).
 
-        The first Service that has the port decides, by its targetPort; without one it is the
-        port itself.
-        """
-        for service in self.services_of(workload):
-            if "experimental.istio.io/disable-gateway-port-translation" in service.metadata.labels:
-                continue
-            for each in service.spec.ports:
-                if each.port == port:
-                    return (target_port(each, workload),)
-        return (port,)
+@question
+def listening_ports(mesh: Mesh, workload: Workload, port: int) -> tuple[int, ...]:
+    """Return the port on which Envoy listens for a server's port (istiod's `resolvePorts`).
 
-    @question(rests_on=[services_of])
-    def referenced_ports(self, workload: Workload, port: int) -> tuple[int, ...]:
-        """Return the ports on which Envoy listens for a listener of the Gateway API.
+    The first Service that has the port decides, by its targetPort; without one it is the
+    port itself.
+    """
+    for service in services_of(mesh, workload):
+        if "experimental.istio.io/disable-gateway-port-translation" in service.metadata.labels:
+            continue
+        for each in service.spec.ports:
+            if each.port == port:
+                return (target_port(each, workload),)
+    return (port,)
 
-        Its port is that of a Service: every targetPort counts, and one that no Service has is
-        not opened. Where there is no Service to be seen, it is taken to lead to itself.
-        """
-        services = self.services_of(workload)
-        found = {
-            target_port(each, workload): None
-            for service in services
-            for each in service.spec.ports
-            if each.port == port
-        }
-        return tuple(found) if services else (port,)
+
+@question
+def referenced_ports(mesh: Mesh, workload: Workload, port: int) -> tuple[int, ...]:
+    """Return the ports on which Envoy listens for a listener of the Gateway API.
+
+    Its port is that of a Service: every targetPort counts, and one that no Service has is
+    not opened. Where there is no Service to be seen, it is taken to lead to itself.
+    """
+    services = services_of(mesh, workload)
+    found = {
+        target_port(each, workload): None
+        for service in services
+        for each in service.spec.ports
+        if each.port == port
+    }
+    return tuple(found) if services else (port,)
 
 
 def target_port(port: ServicePort, workload: Workload) -> int:

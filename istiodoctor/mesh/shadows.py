@@ -4,9 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.passing import PassingQuestions
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import MESH, Binding, BoundRule
+from istiodoctor.mesh.routing import (
+    MESH,
+    Binding,
+    BoundRule,
+    bindings,
+    http_rules,
+    virtual_services,
+)
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.istio import HttpMatch, HttpRule, VirtualService
 
@@ -34,63 +41,56 @@ class Shadow:
         return len(sources) == 1 or all(each.metadata.creation_timestamp for each in sources)
 
 
-class ShadowQuestions(PassingQuestions):
-    """The order in which Envoy looks at rules."""
+@question
+def shadowed_rules(mesh: Mesh) -> tuple[Shadow, ...]:
+    """Return rules of routes on gateways that never apply.
 
-    @question(
-        rests_on=[
-            PassingQuestions.virtual_services,
-            PassingQuestions.bindings,
-            PassingQuestions.http_rules,
-        ]
+    Within a VirtualService the first match wins. Several for one host are appended in the
+    order of age, and rules that take everything move to the end: of equal matches the oldest
+    wins.
+    """
+    within = (
+        _shadow_within(mesh, source)
+        for source in virtual_services(mesh)
+        if any(gateway != MESH for gateway in source.spec.gateways)
     )
-    def shadowed_rules(self) -> tuple[Shadow, ...]:
-        """Return rules of routes on gateways that never apply.
+    across = (
+        shadow
+        for server, bound in bindings(mesh).items()
+        if server.routes_http
+        for host, sources in _shared_hosts(bound).items()
+        for shadow in _shadows_across(mesh, server, host, sources)
+    )
+    return (*filter(None, within), *across)
 
-        Within a VirtualService the first match wins. Several for one host are appended in the
-        order of age, and rules that take everything move to the end: of equal matches the oldest
-        wins.
-        """
-        within = (
-            self._shadow_within(source)
-            for source in self.virtual_services()
-            if any(gateway != MESH for gateway in source.spec.gateways)
-        )
-        across = (
-            shadow
-            for server, bindings in self.bindings().items()
-            if server.routes_http
-            for host, sources in _shared_hosts(bindings).items()
-            for shadow in self._shadows_across(server, host, sources)
-        )
-        return (*filter(None, within), *across)
 
-    def _shadow_within(self, source: VirtualService) -> Shadow | None:
-        if len(source.spec.http) < 2:
-            return None
-        rules = [each for each in self.http_rules(source) if each.place.ref == source.ref]
-        if len(rules) < len(source.spec.http):
-            return None  # delegates add their own conditions
-        first = next((i for i, each in enumerate(rules) if CATCH_ALL in match_keys(each.rule)), -1)
-        losers = tuple(each for each in rules[first + 1 :] if not _acts_alike(rules[first], each))
-        if first < 0 or not losers:
-            return None
-        return Shadow(winner=rules[first], losers=losers, hosts=source.spec.hosts)
+def _shadow_within(mesh: Mesh, source: VirtualService) -> Shadow | None:
+    if len(source.spec.http) < 2:
+        return None
+    rules = [each for each in http_rules(mesh, source) if each.place.ref == source.ref]
+    if len(rules) < len(source.spec.http):
+        return None  # delegates add their own conditions
+    first = next((i for i, each in enumerate(rules) if CATCH_ALL in match_keys(each.rule)), -1)
+    losers = tuple(each for each in rules[first + 1 :] if not _acts_alike(rules[first], each))
+    if first < 0 or not losers:
+        return None
+    return Shadow(winner=rules[first], losers=losers, hosts=source.spec.hosts)
 
-    def _shadows_across(
-        self, server: Server, host: str, sources: list[VirtualService]
-    ) -> Iterator[Shadow]:
-        first: dict[MatchKey, BoundRule] = {}
-        for source in sources:
-            own: dict[MatchKey, BoundRule] = {}
-            for bound in self.http_rules(source):
-                if bound.place.ref == source.ref:
-                    for key in match_keys(bound.rule, server):
-                        own.setdefault(key, bound)
-            for key, bound in own.items():
-                winner = first.setdefault(key, bound)
-                if winner is not bound and not _acts_alike(winner, bound):
-                    yield Shadow(winner=winner, losers=(bound,), hosts=(host,), server=server)
+
+def _shadows_across(
+    mesh: Mesh, server: Server, host: str, sources: list[VirtualService]
+) -> Iterator[Shadow]:
+    first: dict[MatchKey, BoundRule] = {}
+    for source in sources:
+        own: dict[MatchKey, BoundRule] = {}
+        for bound in http_rules(mesh, source):
+            if bound.place.ref == source.ref:
+                for key in match_keys(bound.rule, server):
+                    own.setdefault(key, bound)
+        for key, bound in own.items():
+            winner = first.setdefault(key, bound)
+            if winner is not bound and not _acts_alike(winner, bound):
+                yield Shadow(winner=winner, losers=(bound,), hosts=(host,), server=server)
 
 
 def match_keys(rule: HttpRule, server: Server | None = None) -> Iterator[MatchKey]:

@@ -4,12 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from istiodoctor.mesh.coverage import CoverageQuestions
-from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.coverage import uses_of_server
+from istiodoctor.mesh.credentials import CredentialUse, uses_by_secret
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.issuance import Issuance, is_ready
+from istiodoctor.mesh.issuance import Issuance, certificates_for, is_ready, issuance
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.redirects import (
+    PlainHost,
+    RedirectKind,
+    plain_hosts_for,
+    redirect_exempts_challenges,
+    tls_hosts_meeting,
+)
+from istiodoctor.mesh.routing import http_rules, routes_for
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.certmanager import Certificate, Challenge, ClusterIssuer, Issuer, Solver
@@ -66,121 +74,115 @@ class BlockedChallenge:
     """The Challenge that waits; None when it is only to come."""
 
 
-class StallQuestions(CoverageQuestions):
-    """Issuance, as gateways depend on it."""
-
-    @question(rests_on=[CoverageQuestions.uses_by_secret, CoverageQuestions.certificates_for])
-    def gateway_certificates(self) -> tuple[GatewayCertificate, ...]:
-        """Return the Certificates whose Secrets gateways ask for."""
-        return tuple(
-            GatewayCertificate(certificate=certificate, uses=uses)
-            for (namespace, name), uses in self.uses_by_secret().items()
-            for certificate in self.certificates_for(namespace, name)
-        )
-
-    @question(rests_on=[gateway_certificates, CoverageQuestions.issuance])
-    def stuck_certificates(self) -> tuple[tuple[GatewayCertificate, Issuance], ...]:
-        """Return the Certificates of gateways that are not done: first issues and renewals.
-
-        A first issue that is younger than FIRST_ISSUE_TAKES is on its way, not stuck; so is one
-        that nobody has looked at yet: no status and no time, as manifests show it.
-        """
-        return tuple(
-            (owner, self.issuance(owner.certificate))
-            for owner in self.gateway_certificates()
-            if self._is_first_issue_stuck(owner) or self.is_renewal_stalled(owner)
-        )
-
-    def _is_first_issue_stuck(self, owner: GatewayCertificate) -> bool:
-        certificate = owner.certificate
-        if is_ready(certificate) or not owner.secret_is_missing:
-            return False
-        since = started(certificate)
-        if since is None:
-            return bool(certificate.status.conditions)
-        return self.taken_at - since > FIRST_ISSUE_TAKES
-
-    def is_renewal_stalled(self, owner: GatewayCertificate) -> bool:
-        """Whether a certificate should have been replaced by now and was not."""
-        status = owner.certificate.status
-        if owner.secret_is_missing:
-            return False
-        if status.failed_issuance_attempts and status.last_failure_time:
-            return True
-        if status.renewal_time is None:
-            return False
-        leaf = next((use.credential.leaf for use in owner.uses if use.credential), None)
-        renewed = leaf is not None and leaf.not_before >= status.renewal_time - RENEWAL_TAKES
-        return self.taken_at - status.renewal_time > RENEWAL_TAKES and not renewed
-
-    @question(rests_on=[CoverageQuestions.plain_hosts_for])
-    def plain_answers(self, workloads: tuple[Workload, ...], host: str) -> tuple[PlainHost, ...]:
-        """Return the plain server that answers for a host on each of these workloads."""
-        found = (self.plain_hosts_for(workload, host)[:1] for workload in workloads)
-        return tuple(plain for plains in found for plain in plains)
-
-    @question(
-        rests_on=[
-            gateway_certificates,
-            plain_answers,
-            CoverageQuestions.issuance,
-            CoverageQuestions.redirect_exempts_challenges,
-            CoverageQuestions.tls_hosts_meeting,
-            CoverageQuestions.routes_for,
-            CoverageQuestions.http_rules,
-            CoverageQuestions.uses_of_server,
-        ]
+@question
+def gateway_certificates(mesh: Mesh) -> tuple[GatewayCertificate, ...]:
+    """Return the Certificates whose Secrets gateways ask for."""
+    return tuple(
+        GatewayCertificate(certificate=certificate, uses=uses)
+        for (namespace, name), uses in uses_by_secret(mesh).items()
+        for certificate in certificates_for(mesh, namespace, name)
     )
-    def blocked_challenges(self) -> tuple[BlockedChallenge, ...]:
-        """Return the HTTP-01 challenges, waiting or to come, that a redirect sends away.
 
-        A redirect is harmless where the HTTPS server routes the challenge path and has its
-        certificate: challenges follow redirects, whatever the certificate.
-        """
-        return tuple(
-            BlockedChallenge(
-                owner=owner,
-                host=host,
-                plain=plain,
-                issuance=self.issuance(owner.certificate),
-                challenge=challenge,
-            )
-            for owner in self.gateway_certificates()
-            for host, challenge in self._http01_hosts(owner)
-            for plain in self.plain_answers(_workloads(owner), host)
-            if plain.redirect is not RedirectKind.NONE
-            and not self.redirect_exempts_challenges(plain)
-            and not self._lands(plain, host)
+
+@question
+def stuck_certificates(mesh: Mesh) -> tuple[tuple[GatewayCertificate, Issuance], ...]:
+    """Return the Certificates of gateways that are not done: first issues and renewals.
+
+    A first issue that is younger than FIRST_ISSUE_TAKES is on its way, not stuck; so is one
+    that nobody has looked at yet: no status and no time, as manifests show it.
+    """
+    return tuple(
+        (owner, issuance(mesh, owner.certificate))
+        for owner in gateway_certificates(mesh)
+        if _is_first_issue_stuck(mesh, owner) or is_renewal_stalled(mesh, owner)
+    )
+
+
+def _is_first_issue_stuck(mesh: Mesh, owner: GatewayCertificate) -> bool:
+    certificate = owner.certificate
+    if is_ready(certificate) or not owner.secret_is_missing:
+        return False
+    since = started(certificate)
+    if since is None:
+        return bool(certificate.status.conditions)
+    return mesh.taken_at - since > FIRST_ISSUE_TAKES
+
+
+def is_renewal_stalled(mesh: Mesh, owner: GatewayCertificate) -> bool:
+    """Whether a certificate should have been replaced by now and was not."""
+    status = owner.certificate.status
+    if owner.secret_is_missing:
+        return False
+    if status.failed_issuance_attempts and status.last_failure_time:
+        return True
+    if status.renewal_time is None:
+        return False
+    leaf = next((use.credential.leaf for use in owner.uses if use.credential), None)
+    renewed = leaf is not None and leaf.not_before >= status.renewal_time - RENEWAL_TAKES
+    return mesh.taken_at - status.renewal_time > RENEWAL_TAKES and not renewed
+
+
+@question
+def plain_answers(mesh: Mesh, workloads: tuple[Workload, ...], host: str) -> tuple[PlainHost, ...]:
+    """Return the plain server that answers for a host on each of these workloads."""
+    found = (plain_hosts_for(mesh, workload, host)[:1] for workload in workloads)
+    return tuple(plain for plains in found for plain in plains)
+
+
+@question
+def blocked_challenges(mesh: Mesh) -> tuple[BlockedChallenge, ...]:
+    """Return the HTTP-01 challenges, waiting or to come, that a redirect sends away.
+
+    A redirect is harmless where the HTTPS server routes the challenge path and has its
+    certificate: challenges follow redirects, whatever the certificate.
+    """
+    return tuple(
+        BlockedChallenge(
+            owner=owner,
+            host=host,
+            plain=plain,
+            issuance=issuance(mesh, owner.certificate),
+            challenge=challenge,
         )
+        for owner in gateway_certificates(mesh)
+        for host, challenge in _http01_hosts(mesh, owner)
+        for plain in plain_answers(mesh, _workloads(owner), host)
+        if plain.redirect is not RedirectKind.NONE
+        and not redirect_exempts_challenges(mesh, plain)
+        and not _lands(mesh, plain, host)
+    )
 
-    def _http01_hosts(self, owner: GatewayCertificate) -> Iterator[tuple[str, Challenge | None]]:
-        issuance = self.issuance(owner.certificate)
-        waiting = {
-            each.spec.dns_name.lower(): each
-            for each in issuance.challenges
-            if each.spec.type == HTTP01 and each.status.state != "valid"
-        }
-        yield from waiting.items()
-        for name in owner.certificate.spec.dns_names:
-            if name.lower() not in waiting and uses_http01_only(issuance.issuer.issuer, name):
-                yield name.lower(), None
 
-    def _lands(self, plain: PlainHost, host: str) -> bool:
-        return any(
-            covers(tls.host, host)
-            and self._routes_challenges(tls.server, host)
-            and not any(use.is_missing for use in self.uses_of_server(tls.server))
-            for tls in self.tls_hosts_meeting(plain.workload, host)
-        )
+def _http01_hosts(mesh: Mesh, owner: GatewayCertificate) -> Iterator[tuple[str, Challenge | None]]:
+    found = issuance(mesh, owner.certificate)
+    waiting = {
+        each.spec.dns_name.lower(): each
+        for each in found.challenges
+        if each.spec.type == HTTP01 and each.status.state != "valid"
+    }
+    yield from waiting.items()
+    for name in owner.certificate.spec.dns_names:
+        if name.lower() not in waiting and uses_http01_only(found.issuer.issuer, name):
+            yield name.lower(), None
 
-    def _routes_challenges(self, server: Server, host: str) -> bool:
-        return any(
-            match.uri and (match.uri.prefix or match.uri.exact or "").startswith("/.well-known")
-            for source in self.routes_for(server, host)
-            for bound in self.http_rules(source)
-            if bound.rule.redirect is None
-            for match in bound.rule.match
-        )
+
+def _lands(mesh: Mesh, plain: PlainHost, host: str) -> bool:
+    return any(
+        covers(tls.host, host)
+        and _routes_challenges(mesh, tls.server, host)
+        and not any(use.is_missing for use in uses_of_server(mesh, tls.server))
+        for tls in tls_hosts_meeting(mesh, plain.workload, host)
+    )
+
+
+def _routes_challenges(mesh: Mesh, server: Server, host: str) -> bool:
+    return any(
+        match.uri and (match.uri.prefix or match.uri.exact or "").startswith("/.well-known")
+        for source in routes_for(mesh, server, host)
+        for bound in http_rules(mesh, source)
+        if bound.rule.redirect is None
+        for match in bound.rule.match
+    )
 
 
 def _workloads(owner: GatewayCertificate) -> tuple[Workload, ...]:

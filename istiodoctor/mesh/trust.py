@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from istiodoctor.mesh.coverage import ServedCertificate
-from istiodoctor.mesh.misplaced import MisplacedQuestions
+from istiodoctor.mesh.coverage import ServedCertificate, served_certificates
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.kind import Kind
@@ -55,79 +55,82 @@ class Knowledge(StrEnum):
     """Its name says so, or it is not among the roots that the user trusts."""
 
 
-class TrustQuestions(MisplacedQuestions):
-    """Who signed what."""
+@question(Kind.SECRET)
+def _intermediates(mesh: Mesh) -> Mapping[str, CertificateFacts]:
+    """Return the intermediates in the chains of all Secrets that were read, by subject."""
+    return {
+        each.subject: each
+        for _, credential in sorted(mesh.snapshot.credentials.items())
+        for pair in credential.pairs
+        for each in pair.chain.certificates[1:]
+        if each.is_authority and not each.is_self_issued
+    }
 
-    @question(Kind.SECRET)
-    def _intermediates(self) -> Mapping[str, CertificateFacts]:
-        """Return the intermediates in the chains of all Secrets that were read, by subject."""
-        return {
-            each.subject: each
-            for _, credential in sorted(self._snapshot.credentials.items())
-            for pair in credential.pairs
-            for each in pair.chain.certificates[1:]
-            if each.is_authority and not each.is_self_issued
-        }
 
-    @question(rests_on=[_intermediates, MisplacedQuestions.served_certificates])
-    def missing_intermediates(self) -> tuple[tuple[ServedCertificate, Knowledge], ...]:
-        """Return the chains in which the issuer of the leaf is wanting, and how that is known."""
-        return tuple(
-            (served, knowledge)
-            for served in self.served_certificates()
-            if not _has_issuer(served) and (knowledge := self._knowledge(served))
-        )
+@question
+def missing_intermediates(mesh: Mesh) -> tuple[tuple[ServedCertificate, Knowledge], ...]:
+    """Return the chains in which the issuer of the leaf is wanting, and how that is known."""
+    return tuple(
+        (served, knowledge)
+        for served in served_certificates(mesh)
+        if not _has_issuer(served) and (knowledge := _knowledge(mesh, served))
+    )
 
-    def _knowledge(self, served: ServedCertificate) -> Knowledge | None:
-        return self.intermediate(served.leaf, served.credential.authorities.certificates)
 
-    def intermediate(
-        self, leaf: CertificateFacts, authorities: tuple[CertificateFacts, ...]
-    ) -> Knowledge | None:
-        """Return how it is known that a certificate was issued by an intermediate, if it is."""
-        trusted = self.facts.trusted_subjects
-        if leaf.is_self_issued or leaf.issuer in trusted:
-            return None
-        for each in authorities:
-            if each.subject == leaf.issuer:
-                return None if each.is_self_issued else Knowledge.IN_AUTHORITIES
-        if leaf.issuer in self._intermediates():
-            return Knowledge.IN_OTHER_CHAIN
-        if organisation(leaf.issuer) in PUBLIC_ORGANISATIONS | self._trusted_organisations():
-            return Knowledge.PUBLIC
-        likely = bool(self.facts.trust_anchors) or bool(_LIKELY.search(leaf.issuer_common_name))
-        return Knowledge.LIKELY if likely else None
+def _knowledge(mesh: Mesh, served: ServedCertificate) -> Knowledge | None:
+    return intermediate(mesh, served.leaf, served.credential.authorities.certificates)
 
-    @question()
-    def _trusted_organisations(self) -> frozenset[str]:
-        found = map(organisation, self.facts.trusted_subjects)
-        return frozenset(filter(None, found))
 
-    @question(rests_on=[missing_intermediates, MisplacedQuestions.served_certificates])
-    def untrusted_certificates(self) -> tuple[ServedCertificate, ...]:
-        """Return the served certificates whose chain ends in nobody's trust.
+def intermediate(
+    mesh: Mesh, leaf: CertificateFacts, authorities: tuple[CertificateFacts, ...]
+) -> Knowledge | None:
+    """Return how it is known that a certificate was issued by an intermediate, if it is."""
+    trusted = mesh.facts.trusted_subjects
+    if leaf.is_self_issued or leaf.issuer in trusted:
+        return None
+    for each in authorities:
+        if each.subject == leaf.issuer:
+            return None if each.is_self_issued else Knowledge.IN_AUTHORITIES
+    if leaf.issuer in _intermediates(mesh):
+        return Knowledge.IN_OTHER_CHAIN
+    if organisation(leaf.issuer) in PUBLIC_ORGANISATIONS | _trusted_organisations(mesh):
+        return Knowledge.PUBLIC
+    likely = bool(mesh.facts.trust_anchors) or bool(_LIKELY.search(leaf.issuer_common_name))
+    return Knowledge.LIKELY if likely else None
 
-        Where an intermediate is wanting, that is the fault, and they are left out.
-        """
-        incomplete = {served for served, _ in self.missing_intermediates()}
-        return tuple(
-            served
-            for served in self.served_certificates()
-            if served not in incomplete and self.is_trusted(served) is False
-        )
 
-    def is_trusted(self, served: ServedCertificate) -> bool | None:
-        """Whether a chain reaches a trust anchor by its names; None when no anchors are known.
+@question
+def _trusted_organisations(mesh: Mesh) -> frozenset[str]:
+    found = map(organisation, mesh.facts.trusted_subjects)
+    return frozenset(filter(None, found))
 
-        A self-signed certificate that nobody declared to trust is not trusted either way.
-        """
-        top = _top(served)
-        if {top.fingerprint_sha256, served.leaf.fingerprint_sha256} & self.facts.trust_anchors:
-            return True
-        trusted = self.facts.trusted_subjects
-        if not trusted:
-            return False if served.leaf.is_self_issued else None
-        return top.issuer in trusted
+
+@question
+def untrusted_certificates(mesh: Mesh) -> tuple[ServedCertificate, ...]:
+    """Return the served certificates whose chain ends in nobody's trust.
+
+    Where an intermediate is wanting, that is the fault, and they are left out.
+    """
+    incomplete = {served for served, _ in missing_intermediates(mesh)}
+    return tuple(
+        served
+        for served in served_certificates(mesh)
+        if served not in incomplete and is_trusted(mesh, served) is False
+    )
+
+
+def is_trusted(mesh: Mesh, served: ServedCertificate) -> bool | None:
+    """Whether a chain reaches a trust anchor by its names; None when no anchors are known.
+
+    A self-signed certificate that nobody declared to trust is not trusted either way.
+    """
+    top = _top(served)
+    if {top.fingerprint_sha256, served.leaf.fingerprint_sha256} & mesh.facts.trust_anchors:
+        return True
+    trusted = mesh.facts.trusted_subjects
+    if not trusted:
+        return False if served.leaf.is_self_issued else None
+    return top.issuer in trusted
 
 
 def organisation(name: str) -> str:

@@ -5,11 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.listeners import Dropped, Listener
+from istiodoctor.mesh.listeners import listeners, server_for, servers
+from istiodoctor.mesh.merging import Dropped, Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import Binding
+from istiodoctor.mesh.redirects import redirecting_servers
+from istiodoctor.mesh.routing import (
+    Binding,
+    binding_index,
+    bindings,
+    bound_virtual_services,
+    routes_for,
+)
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.twins import TwinQuestions
 from istiodoctor.model.istio import TlsMode, VirtualService
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
@@ -42,113 +50,104 @@ class Loss:
     """Whether its Gateway has no other."""
 
 
-class UnroutedQuestions(TwinQuestions):
-    """Servers without routes and routes without servers."""
+@question
+def _bound_hosts(mesh: Mesh) -> Mapping[Server, HostIndex[Binding]]:
+    """Return the bindings by host of every live server that needs routes.
 
-    @question(rests_on=[TwinQuestions.bindings, TwinQuestions.listeners])
-    def _bound_hosts(self) -> Mapping[Server, HostIndex[Binding]]:
-        """Return the bindings by host of every live server that needs routes.
+    Plain servers on one listener share them.
+    """
+    found: dict[Server, HostIndex[Binding]] = {}
+    for listener in listeners(mesh):
+        waiting = [server for server in listener.servers if _awaits_routes(server)]
+        plain = [server for server in listener.servers if server.is_plain_http]
+        if not any(server.is_plain_http for server in waiting):
+            plain = []
+        shared = HostIndex(
+            (host, binding)
+            for server in plain
+            for binding in bindings(mesh).get(server, ())
+            for host in binding.hosts
+        )
+        for server in waiting:
+            own = shared if server.is_plain_http else binding_index(mesh, server)
+            found.setdefault(server, own)
+    return found
 
-        Plain servers on one listener share them.
-        """
-        found: dict[Server, HostIndex[Binding]] = {}
-        for listener in self.listeners():
-            waiting = [server for server in listener.servers if _awaits_routes(server)]
-            plain = [server for server in listener.servers if server.is_plain_http]
-            if not any(server.is_plain_http for server in waiting):
-                plain = []
-            shared = HostIndex(
-                (host, binding)
-                for server in plain
-                for binding in self.bindings().get(server, ())
-                for host in binding.hosts
-            )
-            for server in waiting:
-                own = shared if server.is_plain_http else self._binding_index(server)
-                found.setdefault(server, own)
-        return found
 
-    @question(
-        Kind.VIRTUAL_SERVICE,
-        rests_on=[_bound_hosts, TwinQuestions.bound_virtual_services],
+@question(Kind.VIRTUAL_SERVICE)
+def unrouted_servers(mesh: Mesh) -> tuple[Unrouted, ...]:
+    """Return the live servers that end in HTTP and have hosts without any route.
+
+    Not those that redirect, nor where a VirtualService may exist unseen.
+    """
+    if not mesh.is_complete(Kind.VIRTUAL_SERVICE):
+        return ()
+    named = bound_virtual_services(mesh)
+    return tuple(
+        Unrouted(server=server, hosts=hosts, is_bare=not named.get(server.gateway))
+        for server, bound in _bound_hosts(mesh).items()
+        if (hosts := _without_routes(server, bound))
     )
-    def unrouted_servers(self) -> tuple[Unrouted, ...]:
-        """Return the live servers that end in HTTP and have hosts without any route.
 
-        Not those that redirect, nor where a VirtualService may exist unseen.
-        """
-        if not self._is_complete(Kind.VIRTUAL_SERVICE):
-            return ()
-        named = self.bound_virtual_services()
-        return tuple(
-            Unrouted(server=server, hosts=hosts, is_bare=not named.get(server.gateway))
-            for server, bound in self._bound_hosts().items()
-            if (hosts := _without_routes(server, bound))
-        )
 
-    @question(rests_on=[TwinQuestions.servers])
-    def _server_counts(self) -> Mapping[Ref, int]:
-        return Counter(server.gateway for server in self.servers())
+@question
+def _server_counts(mesh: Mesh) -> Mapping[Ref, int]:
+    return Counter(server.gateway for server in servers(mesh))
 
-    @question(
-        rests_on=[
-            _server_counts,
-            TwinQuestions.listeners,
-            TwinQuestions.bindings,
-            TwinQuestions.routes_for,
-            TwinQuestions.server_for,
-            TwinQuestions.redirecting_servers,
-        ]
+
+@question
+def losses(mesh: Mesh) -> tuple[Loss, ...]:
+    """Return every server that istiod leaves out, with what nobody serves because of it."""
+    return tuple(
+        _loss(mesh, dropped, listener)
+        for listener in listeners(mesh)
+        for dropped in listener.dropped
     )
-    def losses(self) -> tuple[Loss, ...]:
-        """Return every server that istiod leaves out, with what nobody serves because of it."""
-        return tuple(
-            self._loss(dropped, listener)
-            for listener in self.listeners()
-            for dropped in listener.dropped
-        )
 
-    def _loss(self, dropped: Dropped, listener: Listener) -> Loss:
-        server = dropped.server
-        dead = {host: None for host in server.names if self.server_for(listener, host) is None}
-        shared: dict[str, None] = {}
-        orphans: list[VirtualService] = []
-        for binding in self.bindings().get(server, ()) if not server.https_redirect else ():
-            lost = self._lost_hosts(binding, listener)
-            if lost:
-                orphans.append(binding.virtual_service)
-            dead |= {host: None for host, is_answered in lost.items() if not is_answered}
-            shared |= {host: None for host, is_answered in lost.items() if is_answered}
-        return Loss(
-            dropped=dropped,
-            virtual_services=tuple(orphans),
-            dead_hosts=tuple(dead),
-            shared_hosts=tuple(shared),
-            unredirected_hosts=self._unredirected(server, listener, dead),
-            is_only_server=self._server_counts()[server.gateway] == 1,
-        )
 
-    def _lost_hosts(self, binding: Binding, listener: Listener) -> dict[str, bool]:
-        """Return the hosts of a binding that miss its routes, and whether others answer."""
-        lost: dict[str, bool] = {}
-        for host in binding.hosts:
-            live = self.server_for(listener, host)
-            routes = self.routes_for(live, host) if live else ()
-            if binding.virtual_service not in routes:
-                lost[host] = bool(routes)
-        return lost
+def _loss(mesh: Mesh, dropped: Dropped, listener: Listener) -> Loss:
+    server = dropped.server
+    dead = {host: None for host in server.names if server_for(mesh, listener, host) is None}
+    shared: dict[str, None] = {}
+    orphans: list[VirtualService] = []
+    for binding in bindings(mesh).get(server, ()) if not server.https_redirect else ():
+        lost = _lost_hosts(mesh, binding, listener)
+        if lost:
+            orphans.append(binding.virtual_service)
+        dead |= {host: None for host, is_answered in lost.items() if not is_answered}
+        shared |= {host: None for host, is_answered in lost.items() if is_answered}
+    return Loss(
+        dropped=dropped,
+        virtual_services=tuple(orphans),
+        dead_hosts=tuple(dead),
+        shared_hosts=tuple(shared),
+        unredirected_hosts=_unredirected(mesh, server, listener, dead),
+        is_only_server=_server_counts(mesh)[server.gateway] == 1,
+    )
 
-    def _unredirected(
-        self, server: Server, listener: Listener, dead: Mapping[str, None]
-    ) -> tuple[str, ...]:
-        if not server.https_redirect:
-            return ()
-        redirected = self.redirecting_servers(listener)
-        return tuple(
-            host
-            for host in server.names
-            if host not in dead and next(redirected.covering(host), None) is None
-        )
+
+def _lost_hosts(mesh: Mesh, binding: Binding, listener: Listener) -> dict[str, bool]:
+    """Return the hosts of a binding that miss its routes, and whether others answer."""
+    lost: dict[str, bool] = {}
+    for host in binding.hosts:
+        live = server_for(mesh, listener, host)
+        routes = routes_for(mesh, live, host) if live else ()
+        if binding.virtual_service not in routes:
+            lost[host] = bool(routes)
+    return lost
+
+
+def _unredirected(
+    mesh: Mesh, server: Server, listener: Listener, dead: Mapping[str, None]
+) -> tuple[str, ...]:
+    if not server.https_redirect:
+        return ()
+    redirected = redirecting_servers(mesh, listener)
+    return tuple(
+        host
+        for host in server.names
+        if host not in dead and next(redirected.covering(host), None) is None
+    )
 
 
 def _awaits_routes(server: Server) -> bool:

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.coverage import CoverageQuestions
-from istiodoctor.mesh.credentials import OWN_NAMESPACE_ONLY, CredentialState
-from istiodoctor.mesh.listeners import PLAIN_KEPT_OVER_TLS, Dropped, DropReason, Listener
+from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.coverage import served_certificates
+from istiodoctor.mesh.credentials import OWN_NAMESPACE_ONLY, CredentialState, credential_uses
+from istiodoctor.mesh.listeners import PLAIN_KEPT_OVER_TLS, listeners
+from istiodoctor.mesh.merging import Dropped, DropReason, Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.upstreamfailures import (
-    SAFER_DEFAULTS,
-    UpstreamFailureQuestions,
-    is_hard_to_verify,
-)
+from istiodoctor.mesh.upstreamfailures import SAFER_DEFAULTS, is_hard_to_verify
+from istiodoctor.mesh.upstreamtls import upstream_tls
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
@@ -42,89 +42,82 @@ class Effect:
     hosts: tuple[str, ...]
 
 
-class UpgradeQuestions(CoverageQuestions, UpstreamFailureQuestions):
-    """Releases and what they change here."""
-
-    @question(
-        rests_on=[
-            CoverageQuestions.served_certificates,
-            CoverageQuestions.listeners,
-            CoverageQuestions.credential_uses,
-            CoverageQuestions.istiod_version,
-            UpstreamFailureQuestions.upstream_tls,
-        ]
+@question
+def upgrade_effects(mesh: Mesh) -> tuple[Effect, ...]:
+    """Return what the release in use does unlike others, or a newer one would do, here."""
+    return (
+        *_withheld(mesh),
+        *(each for listener in listeners(mesh) for each in _reordered(mesh, listener)),
+        *_confined(mesh),
+        *_newly_verified(mesh),
     )
-    def upgrade_effects(self) -> tuple[Effect, ...]:
-        """Return what the release in use does unlike others, or a newer one would do, here."""
-        return (
-            *self._withheld(),
-            *(each for listener in self.listeners() for each in self._reordered(listener)),
-            *self._confined(),
-            *self._newly_verified(),
-        )
 
-    def _withheld(self) -> Iterator[Effect]:
-        for served in self.served_certificates():
-            if served.leaf.not_after > self._snapshot.taken_at:
-                continue
-            for use in served.uses:
-                version = self.istiod_version(use.workload)
-                if version and _withholds_expired(version):
-                    yield Effect(
-                        release=Release.EXPIRED_NOT_SERVED,
-                        workload=use.workload,
-                        version=version,
-                        place=Place(served.credential.ref),
-                        hosts=use.server.names,
-                    )
 
-    def _reordered(self, listener: Listener) -> Iterator[Effect]:
-        version = self.istiod_version(listener.workload) if listener.dropped else None
-        if version is None or version.has(*PLAIN_KEPT_OVER_TLS):
-            return
-        for dropped in listener.dropped:
-            losers = _losers(listener, dropped)
-            if losers:
+def _withheld(mesh: Mesh) -> Iterator[Effect]:
+    for served in served_certificates(mesh):
+        if served.leaf.not_after > mesh.snapshot.taken_at:
+            continue
+        for use in served.uses:
+            version = istiod_version(mesh, use.workload)
+            if version and _withholds_expired(version):
                 yield Effect(
-                    release=Release.PLAIN_KEPT_OVER_TLS,
-                    workload=listener.workload,
-                    version=version,
-                    place=dropped.server.place,
-                    hosts=losers,
-                )
-
-    def _confined(self) -> Iterator[Effect]:
-        for use in self.credential_uses():
-            if (
-                use.reference.form is not Form.KUBERNETES_GATEWAY
-                or use.state is not CredentialState.FOUND
-                or use.server.api is not GatewayApi.ISTIO
-                or use.server.namespace == use.workload.namespace
-            ):
-                continue
-            version = self.istiod_version(use.workload)
-            if version and not version.has(*OWN_NAMESPACE_ONLY):
-                yield Effect(
-                    release=Release.OWN_NAMESPACE_ONLY,
+                    release=Release.EXPIRED_NOT_SERVED,
                     workload=use.workload,
                     version=version,
-                    place=Place(use.server.gateway, use.reference.path),
+                    place=Place(served.credential.ref),
                     hosts=use.server.names,
                 )
 
-    def _newly_verified(self) -> Iterator[Effect]:
-        for each in self.upstream_tls():
-            if each.place is None or not is_hard_to_verify(each):
-                continue
-            version = self.istiod_version(each.workload)
-            if version and not version.has(SAFER_DEFAULTS):
-                yield Effect(
-                    release=Release.BACKENDS_VERIFIED,
-                    workload=each.workload,
-                    version=version,
-                    place=each.place,
-                    hosts=each.use.virtual_service.spec.hosts,
-                )
+
+def _reordered(mesh: Mesh, listener: Listener) -> Iterator[Effect]:
+    version = istiod_version(mesh, listener.workload) if listener.dropped else None
+    if version is None or version.has(*PLAIN_KEPT_OVER_TLS):
+        return
+    for dropped in listener.dropped:
+        losers = _losers(listener, dropped)
+        if losers:
+            yield Effect(
+                release=Release.PLAIN_KEPT_OVER_TLS,
+                workload=listener.workload,
+                version=version,
+                place=dropped.server.place,
+                hosts=losers,
+            )
+
+
+def _confined(mesh: Mesh) -> Iterator[Effect]:
+    for use in credential_uses(mesh):
+        if (
+            use.reference.form is not Form.KUBERNETES_GATEWAY
+            or use.state is not CredentialState.FOUND
+            or use.server.api is not GatewayApi.ISTIO
+            or use.server.namespace == use.workload.namespace
+        ):
+            continue
+        version = istiod_version(mesh, use.workload)
+        if version and not version.has(*OWN_NAMESPACE_ONLY):
+            yield Effect(
+                release=Release.OWN_NAMESPACE_ONLY,
+                workload=use.workload,
+                version=version,
+                place=Place(use.server.gateway, use.reference.path),
+                hosts=use.server.names,
+            )
+
+
+def _newly_verified(mesh: Mesh) -> Iterator[Effect]:
+    for each in upstream_tls(mesh):
+        if each.place is None or not is_hard_to_verify(each):
+            continue
+        version = istiod_version(mesh, each.workload)
+        if version and not version.has(SAFER_DEFAULTS):
+            yield Effect(
+                release=Release.BACKENDS_VERIFIED,
+                workload=each.workload,
+                version=version,
+                place=each.place,
+                hosts=each.use.virtual_service.spec.hosts,
+            )
 
 
 def _withholds_expired(version: Version) -> bool:

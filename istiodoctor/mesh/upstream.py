@@ -8,10 +8,21 @@ from istiodoctor.mesh.destinations import (
     DestinationState,
     PortState,
     Resolution,
+    destination_rules,
+    destination_rules_are_known,
+    destinations,
+    is_exported,
 )
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.misrouting import routing_workloads
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import DestinationUse, exported
-from istiodoctor.mesh.shadows import ShadowQuestions
+from istiodoctor.mesh.routing import (
+    DestinationUse,
+    exported,
+    is_visible,
+    servers_of,
+    virtual_services,
+)
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import DestinationRule, VirtualService
 from istiodoctor.model.ref import Place
@@ -59,112 +70,96 @@ class Hidden:
     """The destination that needs it; None for the VirtualService itself."""
 
 
-class UpstreamQuestions(ShadowQuestions):
-    """From a route to its backend."""
+@question
+def port_faults(mesh: Mesh) -> tuple[PortFault, ...]:
+    """Return destinations on Services that do not have the port.
 
-    @question(rests_on=[ShadowQuestions.destinations, ShadowQuestions.servers_of])
-    def port_faults(self) -> tuple[PortFault, ...]:
-        """Return destinations on Services that do not have the port.
-
-        Without a number and with several ports, istiod takes the number of the Gateway's server.
-        """
-        return tuple(
-            PortFault(use=use, resolution=resolution, ports=ports)
-            for use, resolution in self.destinations()
-            if (ports := self._missing_ports(use, resolution))
-        )
-
-    def _missing_ports(self, use: DestinationUse, resolution: Resolution) -> tuple[int, ...]:
-        service = resolution.service
-        if service is None or not service.spec.ports:
-            return ()
-        if resolution.port_state is PortState.MISSING and use.destination.port:
-            return (use.destination.port.number,)
-        if resolution.port_state is not PortState.UNSAID:
-            return ()
-        known = {each.port for each in service.spec.ports}
-        bindings = self.servers_of().get(use.virtual_service.ref, ())
-        wanted = {each.server.port for each in bindings if each.hosts}
-        return tuple(sorted(wanted - known))
-
-    @question(
-        rests_on=[
-            ShadowQuestions.destinations,
-            ShadowQuestions.destination_rules,
-            ShadowQuestions.destination_rules_are_known,
-        ]
+    Without a number and with several ports, istiod takes the number of the Gateway's server.
+    """
+    return tuple(
+        PortFault(use=use, resolution=resolution, ports=ports)
+        for use, resolution in destinations(mesh)
+        if (ports := _missing_ports(mesh, use, resolution))
     )
-    def subset_faults(self) -> tuple[SubsetFault, ...]:
-        """Return destinations whose subset is in no DestinationRule for the host."""
-        known = self.destination_rules_are_known()
-        return tuple(
-            SubsetFault(use=use, resolution=resolution, rules=rules, is_sure=known)
-            for use, resolution in self.destinations()
-            if use.destination.subset and resolution.state in REACHED
-            if (rules := self.destination_rules(resolution.fqdn)) or known
-            if not any(_defines(rule, use.destination.subset) for rule in rules)
-        )
 
-    @question(
-        rests_on=[
-            ShadowQuestions.servers_of,
-            ShadowQuestions.virtual_services,
-            ShadowQuestions.routing_workloads,
-            ShadowQuestions.is_visible,
-            ShadowQuestions.is_exported,
-            ShadowQuestions.destinations,
-            ShadowQuestions.destination_rules,
-        ]
+
+def _missing_ports(mesh: Mesh, use: DestinationUse, resolution: Resolution) -> tuple[int, ...]:
+    service = resolution.service
+    if service is None or not service.spec.ports:
+        return ()
+    if resolution.port_state is PortState.MISSING and use.destination.port:
+        return (use.destination.port.number,)
+    if resolution.port_state is not PortState.UNSAID:
+        return ()
+    known = {each.port for each in service.spec.ports}
+    bindings = servers_of(mesh).get(use.virtual_service.ref, ())
+    wanted = {each.server.port for each in bindings if each.hosts}
+    return tuple(sorted(wanted - known))
+
+
+@question
+def subset_faults(mesh: Mesh) -> tuple[SubsetFault, ...]:
+    """Return destinations whose subset is in no DestinationRule for the host."""
+    known = destination_rules_are_known(mesh)
+    return tuple(
+        SubsetFault(use=use, resolution=resolution, rules=rules, is_sure=known)
+        for use, resolution in destinations(mesh)
+        if use.destination.subset and resolution.state in REACHED
+        if (rules := destination_rules(mesh, resolution.fqdn)) or known
+        if not any(_defines(rule, use.destination.subset) for rule in rules)
     )
-    def hidden_configuration(self) -> tuple[Hidden, ...]:
-        """Return VirtualServices, Services and DestinationRules that a gateway needs, unseen."""
-        routes = (
-            Hidden(
-                virtual_service=source,
+
+
+@question
+def hidden_configuration(mesh: Mesh) -> tuple[Hidden, ...]:
+    """Return VirtualServices, Services and DestinationRules that a gateway needs, unseen."""
+    routes = (
+        Hidden(
+            virtual_service=source,
+            workload=workload,
+            place=source.at("/spec/exportTo"),
+            exported_to=source.spec.export_to,
+        )
+        for source in virtual_services(mesh)
+        if source.spec.export_to
+        for workload in routing_workloads(mesh, source)
+        if is_visible(mesh, source, workload) is False
+    )
+    backends = (
+        hidden
+        for use, resolution in destinations(mesh)
+        for hidden in _hidden_backends(mesh, use, resolution)
+    )
+    return (*routes, *backends)
+
+
+def _hidden_backends(mesh: Mesh, use: DestinationUse, resolution: Resolution) -> Iterator[Hidden]:
+    service, subset = resolution.service, use.destination.subset
+    annotated = service is not None and EXPORT_ANNOTATION in service.metadata.annotations
+    if not (annotated or subset):
+        return
+    for workload in routing_workloads(mesh, use.virtual_service):
+        if service and annotated and not is_exported(mesh, service, workload.namespace):
+            key = EXPORT_ANNOTATION.replace("/", "~1")
+            yield Hidden(
+                virtual_service=use.virtual_service,
                 workload=workload,
-                place=source.at("/spec/exportTo"),
-                exported_to=source.spec.export_to,
+                place=service.at(f"/metadata/annotations/{key}"),
+                exported_to=(service.metadata.annotations[EXPORT_ANNOTATION],),
+                use=use,
             )
-            for source in self.virtual_services()
-            if source.spec.export_to
-            for workload in self.routing_workloads(source)
-            if self.is_visible(source, workload) is False
-        )
-        backends = (
-            hidden
-            for use, resolution in self.destinations()
-            for hidden in self._hidden_backends(use, resolution)
-        )
-        return (*routes, *backends)
-
-    def _hidden_backends(self, use: DestinationUse, resolution: Resolution) -> Iterator[Hidden]:
-        service, subset = resolution.service, use.destination.subset
-        annotated = service is not None and EXPORT_ANNOTATION in service.metadata.annotations
-        if not (annotated or subset):
-            return
-        for workload in self.routing_workloads(use.virtual_service):
-            if service and annotated and not self.is_exported(service, workload.namespace):
-                key = EXPORT_ANNOTATION.replace("/", "~1")
-                yield Hidden(
-                    virtual_service=use.virtual_service,
-                    workload=workload,
-                    place=service.at(f"/metadata/annotations/{key}"),
-                    exported_to=(service.metadata.annotations[EXPORT_ANNOTATION],),
-                    use=use,
-                )
-            rules = self.destination_rules(resolution.fqdn) if subset else ()
-            defining = [rule for rule in rules if _defines(rule, subset)]
-            if defining and not any(
-                exported(rule.spec.export_to, rule.namespace, workload.namespace)
-                for rule in defining
-            ):
-                yield Hidden(
-                    virtual_service=use.virtual_service,
-                    workload=workload,
-                    place=defining[0].at("/spec/exportTo"),
-                    exported_to=defining[0].spec.export_to,
-                    use=use,
-                )
+        rules = destination_rules(mesh, resolution.fqdn) if subset else ()
+        defining = [rule for rule in rules if _defines(rule, subset)]
+        if defining and not any(
+            exported(rule.spec.export_to, rule.namespace, workload.namespace) for rule in defining
+        ):
+            yield Hidden(
+                virtual_service=use.virtual_service,
+                workload=workload,
+                place=defining[0].at("/spec/exportTo"),
+                exported_to=defining[0].spec.export_to,
+                use=use,
+            )
 
 
 def _defines(rule: DestinationRule, subset: str) -> bool:

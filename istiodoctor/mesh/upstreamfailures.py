@@ -5,14 +5,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.controlplanes import ControlPlane
+from istiodoctor.mesh.controlplanes import ControlPlane, control_plane_of
+from istiodoctor.mesh.credentials import credential, secret_exists
+from istiodoctor.mesh.delivery import log_facts
 from istiodoctor.mesh.destinations import DestinationState
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
-from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
+from istiodoctor.mesh.logs.proxylogs import workload_of
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
-from istiodoctor.mesh.upstreamtls import UpstreamTls, UpstreamTlsQuestions, is_plain_name
+from istiodoctor.mesh.routing import http_rules
+from istiodoctor.mesh.upstreamtls import UpstreamTls, is_plain_name, upstream_tls
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import ClientTls
@@ -83,124 +87,108 @@ class UnnamedBackend:
     """That of the istiod which configures the gateway."""
 
 
-class UpstreamFailureQuestions(UpstreamTlsQuestions, ProxyLogQuestions):
-    """Handshakes with backends."""
+@question
+def lacking_credentials(mesh: Mesh) -> tuple[LackingCredential, ...]:
+    """Return what gateways lack to speak TLS as DestinationRules with a Secret say.
 
-    @question(
-        rests_on=[
-            UpstreamTlsQuestions.upstream_tls,
-            UpstreamTlsQuestions.credential,
-            UpstreamTlsQuestions.secret_exists,
-        ]
-    )
-    def lacking_credentials(self) -> tuple[LackingCredential, ...]:
-        """Return what gateways lack to speak TLS as DestinationRules with a Secret say.
-
-        istiod's ApplyCustomSDSToClientCommonTLSContext; names with a prefix are not judged.
-        """
-        return tuple(
-            LackingCredential(
-                upstream=each,
-                secret=Ref(
-                    CORE, "Secret", each.workload.namespace, each.tls.credential_name + suffix
-                ),
-                lack=lack,
-            )
-            for each in self.upstream_tls()
-            if each.tls and each.mode in ORIGINATING and is_plain_name(each.tls.credential_name)
-            for suffix, lack in self._lacks(each.workload.namespace, each.tls, each.mode)
+    istiod's ApplyCustomSDSToClientCommonTLSContext; names with a prefix are not judged.
+    """
+    return tuple(
+        LackingCredential(
+            upstream=each,
+            secret=Ref(CORE, "Secret", each.workload.namespace, each.tls.credential_name + suffix),
+            lack=lack,
         )
+        for each in upstream_tls(mesh)
+        if each.tls and each.mode in ORIGINATING and is_plain_name(each.tls.credential_name)
+        for suffix, lack in _lacks(mesh, each.workload.namespace, each.tls, each.mode)
+    )
 
-    def _lacks(self, namespace: str, tls: ClientTls, mode: str) -> Iterator[tuple[str, Lack]]:
-        """Yield the suffix of the Secret's name with what it lacks."""
-        name = tls.credential_name
-        exists, found = self.secret_exists(namespace, name), self.credential(namespace, name)
-        if mode == "MUTUAL":
-            if exists is False:
-                yield "", Lack.SECRET
-                return
-            if found and not found.pairs:
-                yield "", Lack.PAIR
-        if tls.insecure_skip_verify:
-            return
-        dedicated = self.secret_exists(namespace, name + AUTHORITY_SUFFIX)
-        authority = self.credential(namespace, name + AUTHORITY_SUFFIX)
-        if dedicated and authority and not authority.authority_key:
-            yield AUTHORITY_SUFFIX, Lack.AUTHORITY
-        elif dedicated is False and exists is False:
+
+def _lacks(mesh: Mesh, namespace: str, tls: ClientTls, mode: str) -> Iterator[tuple[str, Lack]]:
+    """Yield the suffix of the Secret's name with what it lacks."""
+    name = tls.credential_name
+    exists, found = secret_exists(mesh, namespace, name), credential(mesh, namespace, name)
+    if mode == "MUTUAL":
+        if exists is False:
             yield "", Lack.SECRET
-        elif dedicated is False and found and not found.authority_key:
-            yield "", Lack.AUTHORITY
+            return
+        if found and not found.pairs:
+            yield "", Lack.PAIR
+    if tls.insecure_skip_verify:
+        return
+    dedicated = secret_exists(mesh, namespace, name + AUTHORITY_SUFFIX)
+    authority = credential(mesh, namespace, name + AUTHORITY_SUFFIX)
+    if dedicated and authority and not authority.authority_key:
+        yield AUTHORITY_SUFFIX, Lack.AUTHORITY
+    elif dedicated is False and exists is False:
+        yield "", Lack.SECRET
+    elif dedicated is False and found and not found.authority_key:
+        yield "", Lack.AUTHORITY
 
-    @question(rests_on=[UpstreamTlsQuestions.upstream_tls])
-    def _upstreams(self) -> Mapping[tuple[Workload, str], tuple[UpstreamTls, ...]]:
-        found: dict[tuple[Workload, str], list[UpstreamTls]] = defaultdict(list)
-        for each in self.upstream_tls():
-            found[each.workload, each.resolution.fqdn].append(each)
-        return {key: tuple(upstreams) for key, upstreams in found.items()}
 
-    @question(
-        logs={Meaning.UPSTREAM_TLS_FAILURE},
-        rests_on=[ProxyLogQuestions.log_facts, ProxyLogQuestions.workload_of, _upstreams],
-    )
-    def _failed(self) -> Mapping[bool, tuple[FailedBackend, ...]]:
-        """Return the failed handshakes: under True those over the backend's certificate."""
-        found: dict[tuple[Workload, str, bool], list[LogFact]] = defaultdict(list)
-        for fact in self.log_facts(Meaning.UPSTREAM_TLS_FAILURE):
-            workload = self.workload_of(fact)
-            fqdn = fact.cluster.rpartition("|")[2].rstrip(";")
-            if workload and fqdn:
-                found[workload, fqdn, UNVERIFIED in fact.reason].append(fact)
-        failed: dict[bool, list[FailedBackend]] = defaultdict(list)
-        for (workload, fqdn, unverified), facts in found.items():
-            upstreams = self._upstreams().get((workload, fqdn), ())
-            failed[unverified].append(
-                FailedBackend(
-                    workload=workload, fqdn=fqdn, facts=tuple(facts), upstreams=upstreams
-                )
-            )
-        return {unverified: tuple(each) for unverified, each in failed.items()}
+@question
+def _upstreams(mesh: Mesh) -> Mapping[tuple[Workload, str], tuple[UpstreamTls, ...]]:
+    found: dict[tuple[Workload, str], list[UpstreamTls]] = defaultdict(list)
+    for each in upstream_tls(mesh):
+        found[each.workload, each.resolution.fqdn].append(each)
+    return {key: tuple(upstreams) for key, upstreams in found.items()}
 
-    @question(rests_on=[_failed])
-    def refused_certificates(self) -> tuple[FailedBackend, ...]:
-        """Return the backends whose certificates gateways refused, by gateway workload."""
-        return self._failed().get(True, ())
 
-    @question(rests_on=[_failed])
-    def failed_handshakes(self) -> tuple[FailedBackend, ...]:
-        """Return the backends with which TLS failed for any other reason."""
-        return self._failed().get(False, ())
-
-    @question(
-        rests_on=[
-            UpstreamTlsQuestions.upstream_tls,
-            UpstreamTlsQuestions.control_plane_of,
-            UpstreamTlsQuestions.http_rules,
-        ],
-    )
-    def unnamed_backends(self) -> tuple[UnnamedBackend, ...]:
-        """Return the outside backends to which a gateway speaks TLS with no SNI, or not theirs."""
-        return tuple(
-            UnnamedBackend(upstream=each, is_automatic=automatic, version=plane.version)
-            for each in self.upstream_tls()
-            if _is_outside(each) and each.tls and not each.tls.sni
-            if (plane := self.control_plane_of(each.workload)) and plane.version
-            if not ((automatic := _has_automatic_sni(plane)) and self._asks_by_its_name(each))
+@question(logs={Meaning.UPSTREAM_TLS_FAILURE})
+def _failed(mesh: Mesh) -> Mapping[bool, tuple[FailedBackend, ...]]:
+    """Return the failed handshakes: under True those over the backend's certificate."""
+    found: dict[tuple[Workload, str, bool], list[LogFact]] = defaultdict(list)
+    for fact in log_facts(mesh, Meaning.UPSTREAM_TLS_FAILURE):
+        workload = workload_of(mesh, fact)
+        fqdn = fact.cluster.rpartition("|")[2].rstrip(";")
+        if workload and fqdn:
+            found[workload, fqdn, UNVERIFIED in fact.reason].append(fact)
+    failed: dict[bool, list[FailedBackend]] = defaultdict(list)
+    for (workload, fqdn, unverified), facts in found.items():
+        upstreams = _upstreams(mesh).get((workload, fqdn), ())
+        failed[unverified].append(
+            FailedBackend(workload=workload, fqdn=fqdn, facts=tuple(facts), upstreams=upstreams)
         )
+    return {unverified: tuple(each) for unverified, each in failed.items()}
 
-    def _asks_by_its_name(self, upstream: UpstreamTls) -> bool:
-        """Whether the Host that reaches the backend, and so the SNI, is one of its own."""
-        source = upstream.use.virtual_service
-        if any(covers(host, upstream.resolution.fqdn) for host in source.spec.hosts):
-            return True
-        return any(
-            isinstance(bound.rule.rewrite, dict) and bound.rule.rewrite.get("authority")
-            for bound in self.http_rules(source)
-            if any(
-                route.destination.host == upstream.use.destination.host
-                for route in bound.rule.route
-            )
+
+@question
+def refused_certificates(mesh: Mesh) -> tuple[FailedBackend, ...]:
+    """Return the backends whose certificates gateways refused, by gateway workload."""
+    return _failed(mesh).get(True, ())
+
+
+@question
+def failed_handshakes(mesh: Mesh) -> tuple[FailedBackend, ...]:
+    """Return the backends with which TLS failed for any other reason."""
+    return _failed(mesh).get(False, ())
+
+
+@question
+def unnamed_backends(mesh: Mesh) -> tuple[UnnamedBackend, ...]:
+    """Return the outside backends to which a gateway speaks TLS with no SNI, or not theirs."""
+    return tuple(
+        UnnamedBackend(upstream=each, is_automatic=automatic, version=plane.version)
+        for each in upstream_tls(mesh)
+        if _is_outside(each) and each.tls and not each.tls.sni
+        if (plane := control_plane_of(mesh, each.workload)) and plane.version
+        if not ((automatic := _has_automatic_sni(plane)) and _asks_by_its_name(mesh, each))
+    )
+
+
+def _asks_by_its_name(mesh: Mesh, upstream: UpstreamTls) -> bool:
+    """Whether the Host that reaches the backend, and so the SNI, is one of its own."""
+    source = upstream.use.virtual_service
+    if any(covers(host, upstream.resolution.fqdn) for host in source.spec.hosts):
+        return True
+    return any(
+        bound.rule.rewrite and bound.rule.rewrite.authority
+        for bound in http_rules(mesh, source)
+        if any(
+            route.destination.host == upstream.use.destination.host for route in bound.rule.route
         )
+    )
 
 
 def _is_outside(upstream: UpstreamTls) -> bool:

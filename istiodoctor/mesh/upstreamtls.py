@@ -4,13 +4,21 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.destinations import Resolution
+from istiodoctor.mesh.controlplanes import control_plane_of, namespace_labels
+from istiodoctor.mesh.destinations import (
+    Resolution,
+    destination_rule_hosts,
+    destination_rules,
+    destination_rules_are_known,
+    destinations,
+)
 from istiodoctor.mesh.hosts import full_name
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.misrouting import routing_workloads
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.routing import DestinationUse, exported
-from istiodoctor.mesh.upstream import UpstreamQuestions
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads import Workload, selected
 from istiodoctor.model.istio import (
     ClientTls,
     DestinationRule,
@@ -48,167 +56,156 @@ class UpstreamTls:
         return (self.tls.mode or "DISABLE").upper() if self.tls else ""
 
 
-class UpstreamTlsQuestions(UpstreamQuestions):
-    """What a gateway speaks, and what its backends want."""
-
-    @question(
-        rests_on=[
-            UpstreamQuestions.destinations,
-            UpstreamQuestions.routing_workloads,
-            UpstreamQuestions.destination_rule_hosts,
-            UpstreamQuestions.destination_rules,
-            UpstreamQuestions.control_plane_of,
-        ]
-    )
-    def upstream_tls(self) -> tuple[UpstreamTls, ...]:
-        """Return how gateway workloads speak to destinations whose TLS a DestinationRule sets."""
-        if not self.destination_rule_hosts():
-            return ()
-        return tuple(
-            found
-            for use, resolution in self.destinations()
-            if self.destination_rules(resolution.fqdn)
-            for workload in self.routing_workloads(use.virtual_service)
-            if (found := self._upstream(use, resolution, workload)).tls
-        )
-
-    @question(
-        rests_on=[
-            UpstreamQuestions.destinations,
-            UpstreamQuestions.routing_workloads,
-            UpstreamQuestions.destination_rules,
-            UpstreamQuestions.destination_rules_are_known,
-            UpstreamQuestions.control_plane_of,
-        ]
-    )
-    def plain_to_tls(self) -> tuple[UpstreamTls, ...]:
-        """Return how gateway workloads send plain HTTP to ports that look like TLS.
-
-        Not judged where DestinationRules were not all read: one may set TLS.
-        """
-        if not self.destination_rules_are_known():
-            return ()
-        return tuple(
-            found
-            for use, resolution in self.destinations()
-            if use.protocol == "http" and resolution.port and speaks_tls(resolution.port)
-            for workload in self.routing_workloads(use.virtual_service)
-            if (found := self._upstream(use, resolution, workload)).mode in PLAIN_MODES
-        )
-
-    def _upstream(
-        self, use: DestinationUse, resolution: Resolution, workload: Workload
-    ) -> UpstreamTls:
-        found = _settings(self._rules_in_force(resolution, workload), use, resolution.port)
-        if found is None:
-            return UpstreamTls(use=use, resolution=resolution, workload=workload)
-        rule, tls, path = found
-        return UpstreamTls(
-            use=use,
-            resolution=resolution,
-            workload=workload,
-            tls=tls,
-            place=rule.at(path),
-            rule=rule,
-        )
-
-    def _rules_in_force(
-        self, resolution: Resolution, workload: Workload
-    ) -> tuple[DestinationRule, ...]:
-        """Return the rules that istiod merges into one for a gateway, oldest first.
-
-        Those of one namespace for one host (`PushContext.destinationRule`).
-        """
-        visible = [
-            rule
-            for rule in self.destination_rules(resolution.fqdn)
-            if exported(rule.spec.export_to, rule.namespace, workload.namespace)
-            and _selects(rule, workload)
-        ]
-        for namespace in self._lookup_order(resolution, workload, visible):
-            own = [rule for rule in visible if rule.namespace == namespace]
-            if own:
-                host = _host(own[0])
-                same = sorted(
-                    (rule for rule in own if _host(rule) == host), key=lambda rule: rule.age_order
-                )
-                chosen = [rule for rule in same if rule.spec.workload_selector]
-                return tuple(chosen[:1] or same)
+@question
+def upstream_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
+    """Return how gateway workloads speak to destinations whose TLS a DestinationRule sets."""
+    if not destination_rule_hosts(mesh):
         return ()
+    return tuple(
+        found
+        for use, resolution in destinations(mesh)
+        if destination_rules(mesh, resolution.fqdn)
+        for workload in routing_workloads(mesh, use.virtual_service)
+        if (found := _upstream(mesh, use, resolution, workload)).tls
+    )
 
-    def _lookup_order(
-        self, resolution: Resolution, workload: Workload, visible: list[DestinationRule]
-    ) -> list[str]:
-        """Return the namespaces whose rules count: the gateway's, the Service's, the mesh's.
 
-        A gateway in the root namespace looks beside the Service first. Of a ServiceEntry, any
-        namespace with a rule is taken for its own.
-        """
-        plane = self.control_plane_of(workload)
-        root = plane.namespace if plane else ROOT_NAMESPACE
-        found = resolution.service
-        service = [found.namespace] if found else [each.namespace for each in visible]
-        service = [each for each in service if each != root]
-        own = [] if workload.namespace == root else [workload.namespace]
-        return [*own, *service, root]
+@question
+def plain_to_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
+    """Return how gateway workloads send plain HTTP to ports that look like TLS.
 
-    @question(rests_on=[UpstreamQuestions.selected, UpstreamQuestions.namespace_labels])
-    def backends(self, resolution: Resolution) -> tuple[Workload, ...]:
-        """Return the workloads behind a destination's Service; none where it has no selector.
+    Not judged where DestinationRules were not all read: one may set TLS.
+    """
+    if not destination_rules_are_known(mesh):
+        return ()
+    return tuple(
+        found
+        for use, resolution in destinations(mesh)
+        if use.protocol == "http" and resolution.port and speaks_tls(resolution.port)
+        for workload in routing_workloads(mesh, use.virtual_service)
+        if (found := _upstream(mesh, use, resolution, workload)).mode in PLAIN_MODES
+    )
 
-        Those in ambient mode are left out: they take mutual TLS without a sidecar.
-        """
-        service = resolution.service
-        if service is None or not service.spec.selector:
-            return ()
-        labels = self.namespace_labels(service.namespace) or {}
-        found = self.selected(frozenset(service.spec.selector.items()), service.namespace)
-        return tuple(
-            each
-            for each in found
-            if "ambient" not in (labels.get(AMBIENT_LABEL), each.labels.get(AMBIENT_LABEL))
-        )
 
-    @question(Kind.PEER_AUTHENTICATION)
-    def _peer_authentications(self) -> Mapping[str, tuple[PeerAuthentication, ...]]:
-        found: dict[str, list[PeerAuthentication]] = defaultdict(list)
-        for each in sorted(self._all(PeerAuthentication), key=lambda each: each.age_order):
-            found[each.namespace].append(each)
-        return {namespace: tuple(policies) for namespace, policies in found.items()}
+def _upstream(
+    mesh: Mesh, use: DestinationUse, resolution: Resolution, workload: Workload
+) -> UpstreamTls:
+    found = _settings(_rules_in_force(mesh, resolution, workload), use, resolution.port)
+    if found is None:
+        return UpstreamTls(use=use, resolution=resolution, workload=workload)
+    rule, tls, path = found
+    return UpstreamTls(
+        use=use,
+        resolution=resolution,
+        workload=workload,
+        tls=tls,
+        place=rule.at(path),
+        rule=rule,
+    )
 
-    @question(rests_on=[_peer_authentications])
-    def strict_policy(self, backend: Workload, port: int) -> PeerAuthentication | None:
-        """Return the PeerAuthentication that makes a backend's port refuse plain connections.
 
-        The workload's own comes before its namespace's and the mesh's (istio-system).
-        """
-        policies = self._peer_authentications()
-        own = policies.get(backend.namespace, ())
-        ranked = [
-            *(each for each in own if each.spec.selector and _takes(each, backend)),
-            *(each for each in own if not each.spec.selector),
-            *(e for e in policies.get(ROOT_NAMESPACE, ()) if not e.spec.selector),
-        ]
-        for policy in ranked:
-            mode = _mtls_mode(policy, port)
-            if mode:
-                return policy if mode == "STRICT" else None
-        return None
+def _rules_in_force(
+    mesh: Mesh, resolution: Resolution, workload: Workload
+) -> tuple[DestinationRule, ...]:
+    """Return the rules that istiod merges into one for a gateway, oldest first.
 
-    @question(rests_on=[upstream_tls])
-    def upstream_credentials(self) -> tuple[tuple[str, str], ...]:
-        """Return namespace and name of the Secrets that gateways read for DestinationRules.
-
-        The CA may have a Secret of its own.
-        """
-        return tuple(
-            dict.fromkeys(
-                (each.workload.namespace, each.tls.credential_name + suffix)
-                for each in self.upstream_tls()
-                if each.tls and is_plain_name(each.tls.credential_name)
-                for suffix in ("", AUTHORITY_SUFFIX)
+    Those of one namespace for one host (`PushContext.destinationRule`).
+    """
+    visible = [
+        rule
+        for rule in destination_rules(mesh, resolution.fqdn)
+        if exported(rule.spec.export_to, rule.namespace, workload.namespace)
+        and _selects(rule, workload)
+    ]
+    for namespace in _lookup_order(mesh, resolution, workload, visible):
+        own = [rule for rule in visible if rule.namespace == namespace]
+        if own:
+            host = _host(own[0])
+            same = sorted(
+                (rule for rule in own if _host(rule) == host), key=lambda rule: rule.age_order
             )
+            chosen = [rule for rule in same if rule.spec.workload_selector]
+            return tuple(chosen[:1] or same)
+    return ()
+
+
+def _lookup_order(
+    mesh: Mesh, resolution: Resolution, workload: Workload, visible: list[DestinationRule]
+) -> list[str]:
+    """Return the namespaces whose rules count: the gateway's, the Service's, the mesh's.
+
+    A gateway in the root namespace looks beside the Service first. Of a ServiceEntry, any
+    namespace with a rule is taken for its own.
+    """
+    plane = control_plane_of(mesh, workload)
+    root = plane.namespace if plane else ROOT_NAMESPACE
+    found = resolution.service
+    service = [found.namespace] if found else [each.namespace for each in visible]
+    service = [each for each in service if each != root]
+    own = [] if workload.namespace == root else [workload.namespace]
+    return [*own, *service, root]
+
+
+@question
+def backends(mesh: Mesh, resolution: Resolution) -> tuple[Workload, ...]:
+    """Return the workloads behind a destination's Service; none where it has no selector.
+
+    Those in ambient mode are left out: they take mutual TLS without a sidecar.
+    """
+    service = resolution.service
+    if service is None or not service.spec.selector:
+        return ()
+    labels = namespace_labels(mesh, service.namespace) or {}
+    found = selected(mesh, frozenset(service.spec.selector.items()), service.namespace)
+    return tuple(
+        each
+        for each in found
+        if "ambient" not in (labels.get(AMBIENT_LABEL), each.labels.get(AMBIENT_LABEL))
+    )
+
+
+@question(Kind.PEER_AUTHENTICATION)
+def _peer_authentications(mesh: Mesh) -> Mapping[str, tuple[PeerAuthentication, ...]]:
+    found: dict[str, list[PeerAuthentication]] = defaultdict(list)
+    for each in sorted(mesh.all(PeerAuthentication), key=lambda each: each.age_order):
+        found[each.namespace].append(each)
+    return {namespace: tuple(policies) for namespace, policies in found.items()}
+
+
+@question
+def strict_policy(mesh: Mesh, backend: Workload, port: int) -> PeerAuthentication | None:
+    """Return the PeerAuthentication that makes a backend's port refuse plain connections.
+
+    The workload's own comes before its namespace's and the mesh's (istio-system).
+    """
+    policies = _peer_authentications(mesh)
+    own = policies.get(backend.namespace, ())
+    ranked = [
+        *(each for each in own if each.spec.selector and _takes(each, backend)),
+        *(each for each in own if not each.spec.selector),
+        *(e for e in policies.get(ROOT_NAMESPACE, ()) if not e.spec.selector),
+    ]
+    for policy in ranked:
+        mode = _mtls_mode(policy, port)
+        if mode:
+            return policy if mode == "STRICT" else None
+    return None
+
+
+@question
+def upstream_credentials(mesh: Mesh) -> tuple[tuple[str, str], ...]:
+    """Return namespace and name of the Secrets that gateways read for DestinationRules.
+
+    The CA may have a Secret of its own.
+    """
+    return tuple(
+        dict.fromkeys(
+            (each.workload.namespace, each.tls.credential_name + suffix)
+            for each in upstream_tls(mesh)
+            if each.tls and is_plain_name(each.tls.credential_name)
+            for suffix in ("", AUTHORITY_SUFFIX)
         )
+    )
 
 
 def is_plain_name(credential_name: str) -> bool:

@@ -4,14 +4,25 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
 from typing import TypeVar
 
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, CredentialState
-from istiodoctor.mesh.events import EventQuestions
-from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
+from istiodoctor.mesh.controlplanes import control_planes
+from istiodoctor.mesh.credentials import (
+    AuthorityState,
+    AuthorityUse,
+    CredentialState,
+    authority_uses,
+    credential_uses,
+)
+from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.events import event_targets
+from istiodoctor.mesh.issuance import certificates
+from istiodoctor.mesh.listeners import istio_gateways, servers_by_workload
 from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
-from istiodoctor.mesh.upstreamtls import UpstreamTlsQuestions
-from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload
+from istiodoctor.mesh.routing import virtual_services
+from istiodoctor.mesh.upstreamtls import upstream_credentials
+from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload, routers
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread
 from istiodoctor.model.wanted import LogTarget, Wanted
@@ -29,105 +40,110 @@ LEGACY_FALLBACK = "gateway-fallback"
 T = TypeVar("T")
 
 
-class WantedQuestions(EventQuestions, UpstreamTlsQuestions, ProxyLogQuestions):
-    """Which targeted reads would answer what is still open."""
+def wanted(mesh: Mesh, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = ()) -> Wanted:
+    """Return the targeted reads for these kinds; grows as Secrets turn out to be missing."""
+    with_secrets = Kind.SECRET in kinds
+    with_logs = Kind.POD_LOG in kinds and bool(log_patterns)
+    missing = frozenset(_missing_names(mesh)) if with_secrets else frozenset()
+    logs = list(_log_targets(mesh)) if with_logs else []
+    envoys = list(_envoy_pods(mesh)) if Kind.ENVOY in kinds else []
+    return Wanted(
+        secrets=frozenset(_secrets(mesh)) if with_secrets else frozenset(),
+        secrets_anywhere=missing,
+        fallback_namespaces=_fallback_namespaces(mesh) if missing else frozenset(),
+        logs=frozenset(logs[:MOST_LOG_TARGETS]),
+        log_patterns=log_patterns,
+        envoys=frozenset(envoys[:MOST_ENVOYS]),
+        events=frozenset(islice(event_targets(mesh), MOST_EVENT_TARGETS))
+        if Kind.EVENT in kinds
+        else frozenset(),
+        again=frozenset(_config_maps(mesh)) if Kind.CONFIG_MAP in kinds else frozenset(),
+        unasked=frozenset((*_logs_beyond(logs), *_envoys_beyond(envoys))),
+    )
 
-    def wanted(self, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = ()) -> Wanted:
-        """Return the targeted reads for these kinds; grows as Secrets turn out to be missing."""
-        with_secrets = Kind.SECRET in kinds
-        with_logs = Kind.POD_LOG in kinds and bool(log_patterns)
-        missing = frozenset(self._missing_names()) if with_secrets else frozenset()
-        logs = list(self._log_targets()) if with_logs else []
-        envoys = list(self._envoy_pods()) if Kind.ENVOY in kinds else []
-        return Wanted(
-            secrets=frozenset(self._secrets()) if with_secrets else frozenset(),
-            secrets_anywhere=missing,
-            fallback_namespaces=self._fallback_namespaces() if missing else frozenset(),
-            logs=frozenset(logs[:MOST_LOG_TARGETS]),
-            log_patterns=log_patterns,
-            envoys=frozenset(envoys[:MOST_ENVOYS]),
-            events=frozenset(islice(self.event_targets(), MOST_EVENT_TARGETS))
-            if Kind.EVENT in kinds
-            else frozenset(),
-            again=frozenset(self._config_maps()) if Kind.CONFIG_MAP in kinds else frozenset(),
-            unasked=frozenset((*_logs_beyond(logs), *_envoys_beyond(envoys))),
+
+def _secrets(mesh: Mesh) -> Iterator[tuple[str, str]]:
+    for use in credential_uses(mesh):
+        if use.namespace and use.state is not CredentialState.OUTSIDE:
+            yield use.key
+    for authority in authority_uses(mesh):
+        if authority.namespace and authority.state is not AuthorityState.OUTSIDE:
+            yield from _authority_names(mesh, authority)
+    yield from upstream_credentials(mesh)
+    yield from _mounted_secrets(mesh)
+    for fact in log_facts(mesh, Meaning.LEGACY_SECRET_NOT_FOUND):
+        yield fact.namespace or fact.line.pod.namespace, LEGACY_FALLBACK
+
+
+def _mounted_secrets(mesh: Mesh) -> Iterator[tuple[str, str]]:
+    """Yield what gateways mount whose servers name certificates by file."""
+    for workload, servers in servers_by_workload(mesh).items():
+        if any(server.tls and server.tls.server_certificate for server in servers):
+            for volume in workload.spec.volumes:
+                if volume.secret and volume.secret.secret_name:
+                    yield workload.namespace, volume.secret.secret_name
+
+
+def _authority_names(mesh: Mesh, use: AuthorityUse) -> Iterator[tuple[str, str]]:
+    for name in filter(None, (use.dedicated_name, use.compound_name)):
+        yield use.namespace, name
+    if use.state is AuthorityState.MISSING and use.dedicated_name:
+        stem = use.dedicated_name.removesuffix(AUTHORITY_SUFFIX)
+        for suffix in MISSPELT_AUTHORITY_SUFFIXES:
+            yield use.namespace, stem + suffix
+
+
+def _missing_names(mesh: Mesh) -> Iterator[str]:
+    for use in credential_uses(mesh):
+        if use.is_missing and use.reference.form is Form.KUBERNETES:
+            yield use.name
+    for authority in authority_uses(mesh):
+        if authority.state is AuthorityState.MISSING and authority.dedicated_name:
+            yield authority.dedicated_name
+
+
+def _fallback_namespaces(mesh: Mesh) -> frozenset[str]:
+    """Return where a misplaced Secret would be: beside Gateways.
+
+    VirtualServices and Certificates.
+    """
+    return frozenset(
+        each.namespace
+        for each in (
+            *istio_gateways(mesh),
+            *virtual_services(mesh),
+            *certificates(mesh),
         )
+    )
 
-    def _secrets(self) -> Iterator[tuple[str, str]]:
-        for use in self.credential_uses():
-            if use.namespace and use.state is not CredentialState.OUTSIDE:
-                yield use.key
-        for authority in self.authority_uses():
-            if authority.namespace and authority.state is not AuthorityState.OUTSIDE:
-                yield from self._authority_names(authority)
-        yield from self.upstream_credentials()
-        yield from self._mounted_secrets()
-        for fact in self.log_facts(Meaning.LEGACY_SECRET_NOT_FOUND):
-            yield fact.namespace or fact.line.pod.namespace, LEGACY_FALLBACK
 
-    def _mounted_secrets(self) -> Iterator[tuple[str, str]]:
-        """Yield what gateways mount whose servers name certificates by file."""
-        for workload, servers in self.servers_by_workload().items():
-            if any(server.tls and server.tls.server_certificate for server in servers):
-                for volume in workload.spec.volumes:
-                    if volume.secret and volume.secret.secret_name:
-                        yield workload.namespace, volume.secret.secret_name
+def _log_targets(mesh: Mesh) -> Iterator[LogTarget]:
+    """Yield the control planes, then a pod of each gateway before a second one of any."""
+    gateways = dict.fromkeys((*servers_by_workload(mesh), *routers(mesh)))
+    planes = (_targets(each.workload, ISTIOD_CONTAINER) for each in control_planes(mesh))
+    yield from _in_turns(planes)
+    yield from _in_turns(_targets(each, PROXY_CONTAINER) for each in gateways)
 
-    def _authority_names(self, use: AuthorityUse) -> Iterator[tuple[str, str]]:
-        for name in filter(None, (use.dedicated_name, use.compound_name)):
-            yield use.namespace, name
-        if use.state is AuthorityState.MISSING and use.dedicated_name:
-            stem = use.dedicated_name.removesuffix(AUTHORITY_SUFFIX)
-            for suffix in MISSPELT_AUTHORITY_SUFFIXES:
-                yield use.namespace, stem + suffix
 
-    def _missing_names(self) -> Iterator[str]:
-        for use in self.credential_uses():
-            if use.is_missing and use.reference.form is Form.KUBERNETES:
-                yield use.name
-        for authority in self.authority_uses():
-            if authority.state is AuthorityState.MISSING and authority.dedicated_name:
-                yield authority.dedicated_name
+def _envoy_pods(mesh: Mesh) -> Iterator[tuple[str, str]]:
+    """Yield the gateway pods, ready or not, but those that have not been started yet.
 
-    def _fallback_namespaces(self) -> frozenset[str]:
-        """Return where a misplaced Secret would be: beside Gateways.
+    A pod of each gateway comes before a second one of any.
+    """
+    yield from _in_turns(
+        [(pod.namespace, pod.name) for pod in workload.pods if pod.status.phase != NOT_STARTED]
+        for workload in servers_by_workload(mesh)
+        if workload.proxy
+    )
 
-        VirtualServices and Certificates.
-        """
-        return frozenset(
-            each.namespace
-            for each in (
-                *self.istio_gateways(),
-                *self.virtual_services(),
-                *self.certificates(),
-            )
-        )
 
-    def _log_targets(self) -> Iterator[LogTarget]:
-        """Yield the control planes, then a pod of each gateway before a second one of any."""
-        gateways = dict.fromkeys((*self.servers_by_workload(), *self.routers()))
-        planes = (_targets(each.workload, ISTIOD_CONTAINER) for each in self.control_planes())
-        yield from _in_turns(planes)
-        yield from _in_turns(_targets(each, PROXY_CONTAINER) for each in gateways)
-
-    def _envoy_pods(self) -> Iterator[tuple[str, str]]:
-        """Yield the gateway pods, ready or not, but those that have not been started yet.
-
-        A pod of each gateway comes before a second one of any.
-        """
-        yield from _in_turns(
-            [(pod.namespace, pod.name) for pod in workload.pods if pod.status.phase != NOT_STARTED]
-            for workload in self.servers_by_workload()
-            if workload.proxy
-        )
-
-    def _config_maps(self) -> Iterator[tuple[Kind, str, str]]:
-        if not self.control_planes():  # istiod runs elsewhere, or its pods may not be read
-            yield Kind.CONFIG_MAP, ISTIO_NAMESPACE, "istio"
-        for plane in self.control_planes():
-            yield Kind.CONFIG_MAP, plane.namespace, "istio"
-            if plane.revision != DEFAULT_REVISION:
-                yield Kind.CONFIG_MAP, plane.namespace, f"istio-{plane.revision}"
+def _config_maps(mesh: Mesh) -> Iterator[tuple[Kind, str, str]]:
+    if not control_planes(mesh):  # istiod runs elsewhere, or its pods may not be read
+        yield Kind.CONFIG_MAP, ISTIO_NAMESPACE, "istio"
+    for plane in control_planes(mesh):
+        yield Kind.CONFIG_MAP, plane.namespace, "istio"
+        if plane.revision != DEFAULT_REVISION:
+            yield Kind.CONFIG_MAP, plane.namespace, f"istio-{plane.revision}"
 
 
 def _targets(workload: Workload, container: str) -> Iterator[LogTarget]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.labels import LabelIndex
-from istiodoctor.mesh.question import Questions, question
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.version import Version
 from istiodoctor.model.kind import APPS, CORE, Kind
 from istiodoctor.model.kubernetes import (
@@ -106,46 +107,44 @@ def pod_is_ready(pod: Pod) -> bool:
     return ready is None or ready.status == "True"
 
 
-class WorkloadQuestions(Questions):
-    """Pods, control planes and their configuration."""
+@question(Kind.POD, Kind.DEPLOYMENT, Kind.DAEMON_SET)
+def workloads(mesh: Mesh) -> tuple[Workload, ...]:
+    """Return every workload: from its pods, else from its template."""
+    groups: dict[Ref, list[Pod]] = defaultdict(list)
+    for pod in mesh.all(Pod):
+        if pod.status.phase not in ENDED:
+            groups[pod_owner(pod)].append(pod)
+    found = {owner: _of_pods(owner, pods) for owner, pods in groups.items()}
+    unowned = LabelIndex(each for each in found.values() if each.owner.kind == Pod.KIND.value.kind)
+    templates: Iterable[Deployment | DaemonSet] = (
+        *mesh.all(Deployment),
+        *mesh.all(DaemonSet),
+    )
+    unborn = (
+        _of_template(template)
+        for template in templates
+        if template.ref not in found and not _has_pods(template, unowned)
+    )
+    return (*found.values(), *unborn)
 
-    @question(Kind.POD, Kind.DEPLOYMENT, Kind.DAEMON_SET)
-    def workloads(self) -> tuple[Workload, ...]:
-        """Return every workload: from its pods, else from its template."""
-        groups: dict[Ref, list[Pod]] = defaultdict(list)
-        for pod in self._all(Pod):
-            if pod.status.phase not in ENDED:
-                groups[pod_owner(pod)].append(pod)
-        found = {owner: _of_pods(owner, pods) for owner, pods in groups.items()}
-        unowned = LabelIndex(
-            each for each in found.values() if each.owner.kind == Pod.KIND.value.kind
-        )
-        templates: Iterable[Deployment | DaemonSet] = (
-            *self._all(Deployment),
-            *self._all(DaemonSet),
-        )
-        unborn = (
-            _of_template(template)
-            for template in templates
-            if template.ref not in found and not _has_pods(template, unowned)
-        )
-        return (*found.values(), *unborn)
 
-    @question(rests_on=[workloads])
-    def _workloads_by_label(self) -> LabelIndex[Workload]:
-        return LabelIndex(self.workloads())
+@question
+def _workloads_by_label(mesh: Mesh) -> LabelIndex[Workload]:
+    return LabelIndex(workloads(mesh))
 
-    @question(rests_on=[_workloads_by_label])
-    def selected(
-        self, selector: frozenset[tuple[str, str]], namespace: str
-    ) -> tuple[Workload, ...]:
-        """Return the workloads with all these labels; in every namespace when that is empty."""
-        return tuple(self._workloads_by_label().having(selector, namespace))
 
-    @question(rests_on=[workloads])
-    def routers(self) -> tuple[Workload, ...]:
-        """Return the workloads that run Envoy as a gateway (`proxy router`)."""
-        return tuple(each for each in self.workloads() if _is_router(each))
+@question
+def selected(
+    mesh: Mesh, selector: frozenset[tuple[str, str]], namespace: str
+) -> tuple[Workload, ...]:
+    """Return the workloads with all these labels; in every namespace when that is empty."""
+    return tuple(_workloads_by_label(mesh).having(selector, namespace))
+
+
+@question
+def routers(mesh: Mesh) -> tuple[Workload, ...]:
+    """Return the workloads that run Envoy as a gateway (`proxy router`)."""
+    return tuple(each for each in workloads(mesh) if _is_router(each))
 
 
 def pod_owner(pod: Pod) -> Ref:

@@ -16,6 +16,7 @@ from istiodoctor.model.credential import Credential
 from istiodoctor.model.document import Document
 from istiodoctor.model.kind import Kind, kind_of
 from istiodoctor.model.metadata import Resource
+from istiodoctor.model.nulls import without_nulls
 from istiodoctor.model.redaction import redact
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.secret import StandIn, decode_secret, redact_secret
@@ -42,6 +43,7 @@ TYPES: Mapping[Kind, type[Resource]] = {
         istio.VirtualService,
         istio.DestinationRule,
         istio.ServiceEntry,
+        istio.WorkloadEntry,
         istio.EnvoyFilter,
         istio.PeerAuthentication,
         istio.AuthorizationPolicy,
@@ -140,7 +142,7 @@ def _typed(raw: dict[str, Any], of: type[Resource]) -> Resource:
     except msgspec.ValidationError as error:
         if "`null`" not in str(error):
             raise
-        return msgspec.convert(_without_nulls(raw), of)
+        return msgspec.convert(without_nulls(raw), of)
 
 
 def _kind_of(raw: Mapping[str, Any]) -> Kind | None:
@@ -185,14 +187,6 @@ def _without_secrets(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
     if kind is Kind.CHALLENGE and isinstance(spec, dict):
         return {**raw, "spec": {k: v for k, v in spec.items() if k not in CHALLENGE_SECRETS}}
     return raw
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-    if isinstance(value, list):
-        return [_without_nulls(each) for each in value if each is not None]
-    return value
 
 
 def _type_name(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.metadata import Fields, Resource
+from istiodoctor.model.metadata import Condition, Fields, Resource
 
 
 class TlsMode(StrEnum):
@@ -133,11 +133,77 @@ class HttpRedirect(Fields, frozen=True, kw_only=True):
     """`HTTPRedirect`; the default code is 301."""
 
     uri: str = ""
+    prefix_rewrite: str = ""
     authority: str = ""
     port: int = 0
     derive_port: str = ""
     scheme: str = ""
     redirect_code: int = 0
+
+
+class UriRegexRewrite(Fields, frozen=True, kw_only=True):
+    """`RegexRewrite`: an RE2 pattern and what its matches become."""
+
+    match: str = ""
+    rewrite: str = ""
+
+
+class HttpRewrite(Fields, frozen=True, kw_only=True):
+    """`HTTPRewrite`: what is changed of a request before it is sent on."""
+
+    uri: str = ""
+    authority: str = ""
+    uri_regex_rewrite: UriRegexRewrite | None = None
+
+
+class HttpDirectResponse(Fields, frozen=True, kw_only=True):
+    """`HTTPDirectResponse`: Envoy answers by itself."""
+
+    status: int = 0
+
+
+class Percent(Fields, frozen=True, kw_only=True):
+    """`Percent`: from 0 to 100."""
+
+    value: float = 0.0
+
+
+class FaultAbort(Fields, frozen=True, kw_only=True):
+    """`HTTPFaultInjection.Abort`; without a percentage it happens to no request."""
+
+    http_status: int = 0
+    grpc_status: str = ""
+    percentage: Percent | None = None
+
+
+class FaultDelay(Fields, frozen=True, kw_only=True):
+    """`HTTPFaultInjection.Delay`."""
+
+    fixed_delay: str = ""
+    percentage: Percent | None = None
+    percent: int = 0
+
+
+class HttpFault(Fields, frozen=True, kw_only=True):
+    """`HTTPFaultInjection`: failures made on purpose."""
+
+    abort: FaultAbort | None = None
+    delay: FaultDelay | None = None
+
+
+class CorsPolicy(Fields, frozen=True, kw_only=True):
+    """`CorsPolicy`, as far as it decides which preflight requests Envoy answers."""
+
+    allow_origins: tuple[StringMatch, ...] | None = None
+    allow_origin: tuple[str, ...] | None = None
+    unmatched_preflights: str = ""
+
+
+class HttpMirror(Fields, frozen=True, kw_only=True):
+    """`HTTPMirrorPolicy`: a copy of each request goes there, its answer is ignored."""
+
+    destination: Destination | None = None
+    percentage: Percent | None = None
 
 
 class Delegate(Fields, frozen=True, kw_only=True):
@@ -154,10 +220,13 @@ class HttpRule(Fields, frozen=True, kw_only=True):
     match: tuple[HttpMatch, ...] = ()
     route: tuple[RouteDestination, ...] = ()
     redirect: HttpRedirect | None = None
-    direct_response: Any = None
+    direct_response: HttpDirectResponse | None = None
     delegate: Delegate | None = None
     mirror: Destination | None = None
-    rewrite: Any = None
+    mirrors: tuple[HttpMirror, ...] = ()
+    rewrite: HttpRewrite | None = None
+    fault: HttpFault | None = None
+    cors_policy: CorsPolicy | None = None
     headers: Any = None
 
 
@@ -167,6 +236,7 @@ class TlsMatch(Fields, frozen=True, kw_only=True):
     sni_hosts: tuple[str, ...] = ()
     port: int = 0
     gateways: tuple[str, ...] = ()
+    source_labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     source_namespace: str = ""
 
 
@@ -182,6 +252,8 @@ class TcpMatch(Fields, frozen=True, kw_only=True):
 
     port: int = 0
     gateways: tuple[str, ...] = ()
+    source_labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    source_namespace: str = ""
 
 
 class TcpRule(Fields, frozen=True, kw_only=True):
@@ -222,17 +294,25 @@ class ClientTls(Fields, frozen=True, kw_only=True):
     insecure_skip_verify: bool | None = None
 
 
+class LoadBalancer(Fields, frozen=True, kw_only=True):
+    """`LoadBalancerSettings`, as far as it decides where endpoints come from."""
+
+    simple: str = ""
+
+
 class PortPolicy(Fields, frozen=True, kw_only=True):
     """One entry of `portLevelSettings`."""
 
     port: PortSelector = PortSelector()
     tls: ClientTls | None = None
+    load_balancer: LoadBalancer | None = None
 
 
 class TrafficPolicy(Fields, frozen=True, kw_only=True):
-    """`TrafficPolicy`, as far as it bears on TLS."""
+    """`TrafficPolicy`, as far as it bears on TLS and on where endpoints come from."""
 
     tls: ClientTls | None = None
+    load_balancer: LoadBalancer | None = None
     port_level_settings: tuple[PortPolicy, ...] = ()
 
 
@@ -276,14 +356,46 @@ class ServiceEntryPort(Fields, frozen=True, kw_only=True):
     target_port: int = 0
 
 
+class WorkloadEntrySpec(Fields, frozen=True, kw_only=True):
+    """`WorkloadEntry.spec`, and an entry of a ServiceEntry's `endpoints`."""
+
+    address: str = ""
+    ports: Mapping[str, int] = msgspec.field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    service_account: str = ""
+
+
+class WorkloadEntryStatus(Fields, frozen=True, kw_only=True):
+    """`WorkloadEntry.status`."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
+class WorkloadEntry(Resource, frozen=True, kw_only=True):
+    """A `networking.istio.io` WorkloadEntry: a workload outside of Kubernetes."""
+
+    KIND: ClassVar[Kind] = Kind.WORKLOAD_ENTRY
+    spec: WorkloadEntrySpec = WorkloadEntrySpec()
+    status: WorkloadEntryStatus = WorkloadEntryStatus()
+
+
+class ServiceEntrySelector(Fields, frozen=True, kw_only=True):
+    """`WorkloadSelector` of a ServiceEntry."""
+
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
 class ServiceEntrySpec(Fields, frozen=True, kw_only=True):
     """`ServiceEntry.spec`."""
 
     hosts: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     ports: tuple[ServiceEntryPort, ...] = ()
     resolution: str = ""
     location: str = ""
     export_to: tuple[str, ...] = ()
+    endpoints: tuple[WorkloadEntrySpec, ...] = ()
+    workload_selector: ServiceEntrySelector | None = None
 
 
 class ServiceEntry(Resource, frozen=True, kw_only=True):

@@ -64,6 +64,9 @@ class Kind(Enum):
     SERVICE_ENTRY = Api(
         ISTIO_NETWORKING, "ServiceEntry", "serviceentries", ("v1", "v1beta1", "v1alpha3")
     )
+    WORKLOAD_ENTRY = Api(
+        ISTIO_NETWORKING, "WorkloadEntry", "workloadentries", ("v1", "v1beta1", "v1alpha3")
+    )
     ENVOY_FILTER = Api(ISTIO_NETWORKING, "EnvoyFilter", "envoyfilters", ("v1alpha3",))
     PEER_AUTHENTICATION = Api(
         ISTIO_SECURITY, "PeerAuthentication", "peerauthentications", ("v1", "v1beta1")

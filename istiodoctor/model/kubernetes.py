@@ -180,6 +180,7 @@ class ServiceSpec(Fields, frozen=True, kw_only=True):
     external_ips: tuple[str, ...] = msgspec.field(default=(), name="externalIPs")
     load_balancer_class: str = ""
     load_balancer_ip: str = msgspec.field(default="", name="loadBalancerIP")
+    internal_traffic_policy: str = ""
 
 
 class LoadBalancerIngress(Fields, frozen=True, kw_only=True):
@@ -213,6 +214,16 @@ class EndpointConditions(Fields, frozen=True, kw_only=True):
     """Whether an endpoint takes traffic; absent `ready` means ready."""
 
     ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class TargetReference(Fields, frozen=True, kw_only=True):
+    """The object behind an endpoint."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
 
 
 class Endpoint(Fields, frozen=True, kw_only=True):
@@ -220,6 +231,8 @@ class Endpoint(Fields, frozen=True, kw_only=True):
 
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
+    target_ref: TargetReference | None = None
+    node_name: str = ""
 
 
 class EndpointPort(Fields, frozen=True, kw_only=True):
@@ -233,6 +246,7 @@ class EndpointSlice(Resource, frozen=True, kw_only=True):
     """A `discovery.k8s.io` EndpointSlice; a label names its Service."""
 
     KIND: ClassVar[Kind] = Kind.ENDPOINT_SLICE
+    address_type: str = ""
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
 

@@ -8,8 +8,12 @@ import ryaml
 
 from istiodoctor.model.kubernetes import LabelSelector
 from istiodoctor.model.metadata import Fields
+from istiodoctor.model.nulls import without_nulls
 
 C = TypeVar("C", bound=Fields)
+
+DEFAULT_ROOT_NAMESPACE = "istio-system"
+EVERYWHERE = frozenset({"*"})
 
 
 class GatewayTopology(Fields, frozen=True, kw_only=True):
@@ -39,8 +43,45 @@ class ProxyConfig(Fields, frozen=True, kw_only=True):
     proxy_headers: ProxyHeaders | None = None
 
 
+class PathNormalization(Fields, frozen=True, kw_only=True):
+    """`MeshConfig.pathNormalization`: what becomes of a path before it is matched."""
+
+    normalization: str = ""
+    """`DEFAULT`, `NONE`, `BASE`, `MERGE_SLASHES` or `DECODE_AND_MERGE_SLASHES`."""
+
+
+class ProviderService(Fields, frozen=True, kw_only=True):
+    """The service behind an extension provider."""
+
+    service: str = ""
+    port: int = 0
+
+
+class ExtensionProvider(Fields, frozen=True, kw_only=True):
+    """One entry of `MeshConfig.extensionProviders`, as far as it can refuse requests."""
+
+    name: str = ""
+    envoy_ext_authz_http: ProviderService | None = None
+    envoy_ext_authz_grpc: ProviderService | None = None
+
+    @property
+    def authorizer(self) -> ProviderService | None:
+        """The external authorizer, where it is one."""
+        return self.envoy_ext_authz_http or self.envoy_ext_authz_grpc
+
+
+class ServiceEntryVisibility(Fields, frozen=True, kw_only=True):
+    """`MeshConfig.serviceEntryVisibility`: limits to what ServiceEntries may be exported to."""
+
+    apply_to_sidecars: bool = False
+
+
 class MeshConfig(Fields, frozen=True, kw_only=True):
-    """`MeshConfig`, as far as a gateway's HTTPS depends on it."""
+    """`MeshConfig`, as far as a gateway's HTTPS depends on it.
+
+    The defaults are istiod's own (`DefaultMeshConfig`, pkg/config/mesh/mesh.go:66), in force
+    where there is no ConfigMap too.
+    """
 
     default_config: ProxyConfig = ProxyConfig()
     ingress_controller_mode: str = ""
@@ -50,20 +91,55 @@ class MeshConfig(Fields, frozen=True, kw_only=True):
     discovery_selectors: tuple[LabelSelector, ...] = ()
     root_namespace: str = ""
     trust_domain: str = ""
+    default_service_export_to: tuple[str, ...] = ()
+    default_virtual_service_export_to: tuple[str, ...] = ()
+    default_destination_rule_export_to: tuple[str, ...] = ()
+    path_normalization: PathNormalization = PathNormalization()
+    extension_providers: tuple[ExtensionProvider, ...] = ()
+    service_entry_visibility: ServiceEntryVisibility = ServiceEntryVisibility()
+
+    @property
+    def configuration_namespace(self) -> str:
+        """The namespace whose DestinationRules, policies and EnvoyFilters are the mesh's."""
+        return self.root_namespace or DEFAULT_ROOT_NAMESPACE
+
+    @property
+    def service_exports(self) -> frozenset[str]:
+        """To whom a Service or ServiceEntry without `exportTo` is exported."""
+        return frozenset(self.default_service_export_to) or EVERYWHERE
+
+    @property
+    def virtual_service_exports(self) -> frozenset[str]:
+        """To whom a VirtualService without `exportTo` is exported."""
+        return frozenset(self.default_virtual_service_export_to) or EVERYWHERE
+
+    @property
+    def destination_rule_exports(self) -> frozenset[str]:
+        """To whom a DestinationRule without `exportTo` is exported."""
+        return frozenset(self.default_destination_rule_export_to) or EVERYWHERE
 
 
 def decode_mesh_config(text: str) -> MeshConfig | None:
     """Return the configuration in a ConfigMap's `mesh` key, or None when it does not parse."""
-    return _decode(text, MeshConfig)
+    return _decode(text, MeshConfig)[0]
+
+
+def mesh_config_fault(text: str) -> str:
+    """Return why a ConfigMap's `mesh` key does not parse; empty where it does."""
+    return _decode(text, MeshConfig)[1]
 
 
 def decode_proxy_config(text: str) -> ProxyConfig | None:
     """Return a `proxy.istio.io/config` annotation's content, or None when it does not parse."""
-    return _decode(text, ProxyConfig)
+    return _decode(text, ProxyConfig)[0]
 
 
-def _decode(text: str, of: type[C]) -> C | None:
+def _decode(text: str, of: type[C]) -> tuple[C | None, str]:
     try:
-        return msgspec.convert(ryaml.loads(text) or {}, of)
-    except (msgspec.ValidationError, ryaml.InvalidYamlError, RecursionError):
-        return None
+        return msgspec.convert(without_nulls(ryaml.loads(text) or {}), of), ""
+    except ryaml.InvalidYamlError:
+        return None, "it is no YAML"
+    except RecursionError:
+        return None, "it is nested too deeply"
+    except msgspec.ValidationError as error:
+        return None, str(error)

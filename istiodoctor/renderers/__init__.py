@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from istiodoctor.report import Report, Trace
+from istiodoctor.report import Report, Trace, Traces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +56,37 @@ def _trace_terminal(trace: Trace, display: Display) -> str:
 
 
 def _trace_json(trace: Trace, display: Display) -> str:
-    from istiodoctor.renderers import json
+    from istiodoctor.renderers.trace_json import render_trace
 
-    return json.render_trace(trace)
+    return render_trace(trace)
 
 
 TRACE_RENDERERS: Mapping[str, TraceRenderer] = MappingProxyType(
     {"terminal": _trace_terminal, "json": _trace_json}
 )
 """The outputs of a trace, likewise."""
+
+
+class TracesRenderer(Protocol):
+    """One output of many traces."""
+
+    def __call__(self, found: Traces, display: Display) -> str:
+        """Return the text, ending in a line break."""
+
+
+def _traces_terminal(found: Traces, display: Display) -> str:
+    from istiodoctor.renderers.terminal.ways import render
+
+    return render(found, width=display.width, color=display.color, unicode=display.unicode)
+
+
+def _traces_json(found: Traces, display: Display) -> str:
+    from istiodoctor.renderers.trace_json import render_traces
+
+    return render_traces(found)
+
+
+TRACES_RENDERERS: Mapping[str, TracesRenderer] = MappingProxyType(
+    {"terminal": _traces_terminal, "json": _traces_json}
+)
+"""The outputs of many traces, by the same names as those of one."""

@@ -4,12 +4,12 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from istiodoctor.renderers.text import is_visible, plain
-from istiodoctor.report import Fix, Patch, PatchType
+from istiodoctor.report import Fix, Patch, PatchType, change, kubectl
 
 _SHELL_SPECIAL = {"'": "\\'", "\\": "\\\\", "!": "\\x21"}
 # Everything else is quoted: `1e3`, `y`, `0644` are strings here and numbers or booleans elsewhere.
@@ -55,7 +55,12 @@ def _shell_escape(character: str) -> str:
 
 
 def blocks(fix: Fix, *, ascii_only: bool = False) -> tuple[str, ...]:
-    """Return what to paste to apply a fix: its patches, then its commands."""
+    """Return what to paste to apply a fix: its patches, then its commands.
+
+    Nothing, where one of them is for an object that there cannot be: `why` tells it.
+    """
+    if fix.withheld:
+        return ()
     return (
         *(patch_block(patch, ascii_only=ascii_only) for patch in fix.patches),
         *(shell_line(command, ascii_only=ascii_only) for command in fix.commands),
@@ -67,10 +72,10 @@ def patch_block(patch: Patch, *, ascii_only: bool = False) -> str:
     if patch.type is PatchType.CREATE:
         return apply_block(patch.body)
     body = json.dumps(plain(patch.body), separators=(",", ":"))
-    namespace = ("-n", patch.ref.namespace) if patch.ref.namespace else ()
-    target = f"{patch.ref.resource}/{patch.ref.name}"
-    command = ("kubectl", "patch", target, *namespace, f"--type={patch.type}", "-p", body)
-    return shell_line(command, ascii_only=ascii_only)
+    how: Literal["--type=json", "--type=merge"] = (
+        "--type=json" if patch.type is PatchType.JSON else "--type=merge"
+    )
+    return shell_line(kubectl("patch", patch.ref, how, change(body)), ascii_only=ascii_only)
 
 
 def apply_block(manifest: Mapping[str, Any]) -> str:

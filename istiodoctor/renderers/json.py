@@ -30,10 +30,7 @@ from istiodoctor.report import (
     Report,
     ScanInfo,
     Severity,
-    Stop,
     ToolInfo,
-    Trace,
-    TraceLeg,
     UnreadReport,
     api_version,
 )
@@ -48,33 +45,13 @@ SEEN_AT_SHOWN = 20
 
 def render(report: Report) -> str:
     """Return one report as JSON, ending in a line break."""
-    return _written(document(report))
+    return written(document(report))
 
 
 def render_all(reports: Sequence[Report]) -> str:
     """Return the reports of several contexts as one JSON object."""
-    return _written(
+    return written(
         {"schemaVersion": SCHEMA_VERSION, "reports": [document(report) for report in reports]}
-    )
-
-
-def render_trace(trace: Trace) -> str:
-    """Return a trace as JSON, ending in a line break."""
-    error = trace.error
-    return _written(
-        {
-            "schemaVersion": SCHEMA_VERSION,
-            "tool": _tool(trace.tool),
-            "scan": _scan(trace.scan),
-            "url": trace.url,
-            "method": trace.method,
-            "verdict": trace.verdict,
-            "error": {"kind": error.kind, "message": error.message} if error else None,
-            "legs": [_leg(leg) for leg in trace.legs],
-            "stoppedAt": _stop(trace.stopped_at),
-            "probed": trace.is_probed,
-            "notes": trace.notes,
-        }
     )
 
 
@@ -83,8 +60,8 @@ def document(report: Report) -> dict[str, Any]:
     error = report.error
     return {
         "schemaVersion": SCHEMA_VERSION,
-        "tool": _tool(report.tool),
-        "scan": _scan(report.scan),
+        "tool": tool_document(report.tool),
+        "scan": scan_document(report.scan),
         "verdict": report.verdict,
         "error": {"kind": error.kind, "message": error.message} if error else None,
         "summary": {severity: report.count(severity) for severity in Severity},
@@ -98,13 +75,14 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _written(value: dict[str, Any]) -> str:
+def written(value: dict[str, Any]) -> str:
+    """Return plain values as indented JSON, ending in a line break."""
     # ASCII only: valid in any encoding, and no character of the input reaches a terminal as it is.
     # The standard library escapes to ASCII, but only msgspec indents at speed.
-    return msgspec.json.format(_compact(value), indent=2) + "\n"
+    return msgspec.json.format(compact(value), indent=2) + "\n"
 
 
-def _compact(value: Any) -> str:
+def compact(value: Any) -> str:
     """Return JSON in one line; what JSON cannot hold is replaced: rare, and slow to look for."""
     try:
         text = _dumped(value)
@@ -117,11 +95,13 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
-def _tool(tool: ToolInfo) -> dict[str, Any]:
+def tool_document(tool: ToolInfo) -> dict[str, Any]:
+    """Return which tool made it."""
     return {"name": tool.name, "version": tool.version, "checks": tool.checks}
 
 
-def _scan(scan: ScanInfo) -> dict[str, Any]:
+def scan_document(scan: ScanInfo) -> dict[str, Any]:
+    """Return what was scanned, and when."""
     return {
         "takenAt": _time(scan.taken_at),
         "durationSeconds": round(scan.duration_seconds, 3),
@@ -172,7 +152,7 @@ def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
         "confidence": diagnosis.confidence,
         "corroboration": diagnosis.corroboration,
         "message": diagnosis.message,
-        "subject": _ref(diagnosis.subject),
+        "subject": ref_document(diagnosis.subject),
         "deadline": _time(diagnosis.deadline),
         "objects": [_place(place) for place in diagnosis.objects],
         **_hosts(diagnosis.hosts),
@@ -188,7 +168,8 @@ def _hosts(hosts: Sequence[str]) -> dict[str, Any]:
     return {"hosts": hosts[:HOSTS_SHOWN], "hostsTotal": len(hosts)}
 
 
-def _ref(ref: Ref | None) -> dict[str, Any] | None:
+def ref_document(ref: Ref | None) -> dict[str, Any] | None:
+    """Return an object by its name."""
     if ref is None:
         return None
     return {
@@ -201,7 +182,7 @@ def _ref(ref: Ref | None) -> dict[str, Any] | None:
 
 def _place(place: Place) -> dict[str, Any]:
     return {
-        **(_ref(place.ref) or {}),
+        **(ref_document(place.ref) or {}),
         "path": place.path,
         "file": place.file,
         "line": place.line,
@@ -212,7 +193,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
     return {
         "kind": evidence.kind,
         "text": evidence.text,
-        "ref": _ref(evidence.ref),
+        "ref": ref_document(evidence.ref),
         "at": _time(evidence.at),
     }
 
@@ -232,56 +213,26 @@ def _fix(proven: ProvenFix) -> dict[str, Any]:
 
 
 def _patch(patch: Patch) -> dict[str, Any]:
-    return {"ref": _ref(patch.ref), "type": patch.type, "body": patch.body}
+    return {"ref": ref_document(patch.ref), "type": patch.type, "body": patch.body}
 
 
 def _host(host: HostReport) -> dict[str, Any]:
     return {
         "host": host.host,
-        "gateway": _ref(host.gateway),
+        "gateway": ref_document(host.gateway),
         "verdict": host.verdict,
-        "path": [_hop(hop) for hop in host.path],
+        "path": [hop_document(hop) for hop in host.path],
     }
 
 
-def _hop(hop: Hop) -> dict[str, Any]:
-    return {"hop": hop.hop, "ref": _ref(hop.ref), "state": hop.state, "text": hop.text}
-
-
-def _traced_hop(hop: Hop) -> dict[str, Any]:
-    return {
-        **_hop(hop),
-        "code": hop.code or None,
-        "confirmation": hop.confirmation,
-        "seen": hop.seen or None,
-    }
-
-
-def _leg(leg: TraceLeg) -> dict[str, Any]:
-    return {
-        "url": leg.url,
-        "gateway": _ref(leg.gateway),
-        "follows": leg.follows,
-        "hops": [_traced_hop(hop) for hop in leg.hops],
-        "answer": {
-            "kind": leg.answer.kind,
-            "status": leg.answer.status or None,
-            "location": leg.answer.location or None,
-            "text": leg.answer.text,
-        },
-        "unseen": leg.is_unseen,
-    }
-
-
-def _stop(stop: Stop | None) -> dict[str, Any] | None:
-    if stop is None:
-        return None
-    return {"leg": stop.leg, **_traced_hop(stop.hop), "command": stop.command}
+def hop_document(hop: Hop) -> dict[str, Any]:
+    """Return one hop on the way of a host or a request."""
+    return {"hop": hop.hop, "ref": ref_document(hop.ref), "state": hop.state, "text": hop.text}
 
 
 def _certificate(certificate: CertificateReport) -> dict[str, Any]:
     return {
-        "credential": _ref(certificate.credential),
+        "credential": ref_document(certificate.credential),
         "source": certificate.source,
         "subjectAlternativeNames": certificate.subject_alternative_names,
         "notBefore": _time(certificate.not_before),

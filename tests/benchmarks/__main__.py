@@ -16,6 +16,8 @@ BUDGETS = {"files": 8.0, "cluster": 10.0}
 """Seconds in all at n = 10,000 on two cores."""
 JUDGING_BUDGET = 1.5
 """Seconds for mesh and all checks, from nothing; measured apart, after the scan."""
+REQUESTS_BUDGET = 5.0
+"""Seconds to trace 10,000 requests once everything is read and judged."""
 MEMORY_BUDGET = 400
 GROWTH_BUDGET = 11.0
 
@@ -84,6 +86,8 @@ def _exceeded(
         yield f"{source} n={size}: {stages['total']:.1f} s in all"
     if stages["judge"] > JUDGING_BUDGET:
         yield f"{source} n={size}: {stages['judge']:.2f} s for mesh and checks"
+    if stages["requests"] > REQUESTS_BUDGET:
+        yield f"{source} n={size}: {stages['requests']:.2f} s for 10,000 requests"
     if stages["megabytes"] > MEMORY_BUDGET:
         yield f"{source} n={size}: {stages['megabytes']:.0f} MiB"
 

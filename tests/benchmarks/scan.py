@@ -1,4 +1,7 @@
-"""One measured scan, in a process of its own: prints seconds per stage and peak MiB as JSON."""
+"""One measured scan, in a process of its own: prints seconds per stage and peak MiB as JSON.
+
+Measured apart from it: the checks once more from nothing, and 10,000 requests traced.
+"""
 
 import gc
 import json
@@ -6,11 +9,14 @@ import resource
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from istiodoctor.sources.source import Source
 
 STARTED = time.monotonic()
+REQUESTS = 10_000
 
 
 def main() -> None:
@@ -34,20 +40,37 @@ def main() -> None:
     stages["read"], at = time.monotonic() - at, time.monotonic()
     runs = run_checks(checks, collected.mesh, collected.snapshot)
     stages["checks"], at = time.monotonic() - at, time.monotonic()
-    report = diagnose(
-        Judgement(
-            snapshot=collected.snapshot, mesh=collected.mesh, runs=runs, tool_version="bench"
-        )
+    judgement = Judgement(
+        snapshot=collected.snapshot, mesh=collected.mesh, runs=runs, tool_version="bench"
     )
+    report = diagnose(judgement)
     RENDERERS["json"]([report], Display())
     stages["report"] = time.monotonic() - at
     stages["total"] = time.monotonic() - STARTED
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     at = time.monotonic()
     run_checks(checks, Mesh(collected.snapshot), collected.snapshot)
-    stages["judge"] = time.monotonic() - at
+    stages["judge"], at = time.monotonic() - at, time.monotonic()
+    _trace_many(judgement)
+    stages["requests"] = time.monotonic() - at
     print(json.dumps({**stages, "megabytes": peak}))
     print(f"{report.verdict}: {len(report.problems)} problems", file=sys.stderr)
+
+
+def _trace_many(judgement: Any) -> None:
+    """Follow requests to every host in turn, half of them plain, and write what comes of them."""
+    from istiodoctor.diagnosis.tracing import traces
+    from istiodoctor.mesh.trace.requests import Request
+    from istiodoctor.renderers import TRACES_RENDERERS, Display
+
+    hosts = sorted({host for each in judgement.mesh.servers() for host in each.names})
+    asked = (
+        (str(number), Request.of_url(f"{'https' if number % 2 else 'http'}://{host}/api/"))
+        for number, host in zip(range(REQUESTS), cycle(hosts))
+    )
+    found = traces(judgement, asked)
+    for render in TRACES_RENDERERS.values():
+        render(found, Display())
 
 
 def _source(name: str, target: str) -> Source:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import served_credentials
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.registry import discover
 from tests.support.certificates import Authority
@@ -250,7 +251,7 @@ def test_only_the_last_tenth_of_a_lifetime_and_at_most_a_week_is_near_the_end():
 
     def near(text: str, *left: timedelta) -> list[bool]:
         snapshot = cluster(whole(gateway("shop.example.com"), text))
-        ((served, _),) = Mesh(snapshot).served_credentials()
+        ((served, _),) = served_credentials(Mesh(snapshot))
         ends = served.leaf.not_after if served.leaf else NOW
         return [bool(found("OPS009", Mesh(snapshot.at(ends - each)))) for each in left]
 

@@ -4,6 +4,8 @@ import pytest
 
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.upstreamtls import upstream_tls
+from istiodoctor.mesh.wanted import wanted
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from istiodoctor.registry import discover
@@ -73,7 +75,7 @@ def find(code: str, text: str) -> list[Finding]:
 
 
 def modes(text: str) -> list[tuple[str, str]]:
-    return [(e.mode, e.place.ref.namespace if e.place else "") for e in mesh(text).upstream_tls()]
+    return [(e.mode, e.place.ref.namespace if e.place else "") for e in upstream_tls(mesh(text))]
 
 
 SIMPLE = "{tls: {mode: SIMPLE}}"
@@ -270,6 +272,6 @@ spec: {template: {metadata: {labels: {app: shop}}, spec: {containers: [{name: sh
 
 def test_the_secrets_of_destination_rules_are_asked_for_beside_the_gateway() -> None:
     text = CLUSTER + rule("shop", "{tls: {mode: SIMPLE, credentialName: upstream}}")
-    wanted = mesh(text).wanted(frozenset({Kind.SECRET})).secrets
+    found = wanted(mesh(text), frozenset({Kind.SECRET})).secrets
 
-    assert {("edge", "upstream"), ("edge", "upstream-cacert")} <= wanted
+    assert {("edge", "upstream"), ("edge", "upstream-cacert")} <= found

@@ -6,6 +6,7 @@ import pytest
 
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Unread
@@ -159,8 +160,8 @@ def test_the_envoys_of_started_gateway_pods_are_asked_for():
     )
     mesh = Mesh(cluster(pods))
 
-    assert mesh.wanted(frozenset({Kind.ENVOY})).envoys == {("istio-system", "gateway-a")}
-    assert mesh.wanted(frozenset({Kind.SECRET})).envoys == frozenset()
+    assert wanted(mesh, frozenset({Kind.ENVOY})).envoys == {("istio-system", "gateway-a")}
+    assert wanted(mesh, frozenset({Kind.SECRET})).envoys == frozenset()
 
 
 def test_no_check_of_objects_or_logs_needs_an_envoy_too():

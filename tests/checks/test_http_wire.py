@@ -6,6 +6,7 @@ import pytest
 
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.targets.challenges import asked_challenges
 from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.registry import discover
 from tests.support.examples import NOW, cluster, examples
@@ -160,7 +161,7 @@ stringData: {{tls.crt: certificate for {SHOP}, tls.key: key of {SHOP}}}
 
 def test_the_path_of_challenges_that_are_to_come_is_asked_for_where_it_is_redirected():
     text = objects() + RENEWAL
-    (asked,) = Mesh(cluster(text)).asked_challenges()
+    (asked,) = asked_challenges(Mesh(cluster(text)))
     seen = f"""
     - host: {SHOP}
       port: 8080

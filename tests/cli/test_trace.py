@@ -32,9 +32,14 @@ def test_a_request_that_is_answered_ends_well(run: Shell, files: Path):
     ]
     assert leg["answer"] == {
         "kind": "backend",
+        "outcome": "backend",
         "status": None,
         "location": None,
         "text": "Service shop/shop answers",
+        "clusters": [
+            {"name": "outbound|8080||shop.shop.svc.cluster.local", "weight": 1, "state": "ok"}
+        ],
+        "certificate": {"namespace": "istio-system", "name": "shop-cert"},
     }
 
 
@@ -61,6 +66,25 @@ def test_where_it_stops_is_said_with_the_check_that_explains_it(run: Shell, file
     )
 
 
+def test_a_certificate_is_explained_by_the_sni_whatever_the_host(run: Shell, files: Path):
+    status, found = trace(run, files, "broken", SHOP, "-H", "host=other.example.com")
+
+    assert (status, found["stoppedAt"]["code"]) == (1, "CRED001")
+
+
+def test_an_upgrade_is_two_headers(run: Shell, files: Path):
+    text = (files / "healthy.yaml").read_text()
+    match = "{upgrade: {exact: websocket}, connection: {exact: Upgrade}}"
+    routed = text.replace("  - route:\n", f"  - match: [{{headers: {match}}}]\n    route:\n")
+    (run.folder / "healthy.yaml").write_text(routed)
+    (run.folder / "roots.pem").write_text((files / "roots.pem").read_text())
+
+    plain, _ = trace(run, run.folder, "healthy", SHOP)
+    upgraded, _ = trace(run, run.folder, "healthy", SHOP, "--upgrade", "websocket")
+
+    assert (plain, upgraded) == (1, 0)
+
+
 def test_a_redirect_behind_a_proxy_that_ends_tls_is_a_loop(run: Shell, files: Path):
     (run.folder / "istiodoctor.toml").write_text(
         '[[front_proxy]]\nhosts = ["shop.example.com"]\nterminates_tls = true\n'
@@ -68,8 +92,15 @@ def test_a_redirect_behind_a_proxy_that_ends_tls_is_a_loop(run: Shell, files: Pa
 
     status, found = trace(run, files, "healthy", SHOP)
 
+    answer = found["legs"][0]["answer"]
     assert (status, found["stoppedAt"]["hop"]) == (1, "redirect")
     assert found["stoppedAt"]["text"].endswith("where the request has been before: a loop")
+    assert (answer["kind"], answer["outcome"], answer["status"], answer["location"]) == (
+        "none",
+        "redirect",
+        301,
+        SHOP,
+    )
 
 
 def test_what_was_not_read_is_unknown_and_neither_right_nor_wrong(run: Shell, files: Path):

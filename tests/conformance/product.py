@@ -16,7 +16,7 @@ from istiodoctor.diagnosis.tracing import trace
 from istiodoctor.engine import collect, wanted_kinds
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.renderers.json import render_trace
+from istiodoctor.renderers.trace_json import render_trace
 from istiodoctor.sources.files import open_files
 from tests.conformance import certificates
 from tests.conformance.truth import Json, Scenario

@@ -11,6 +11,7 @@ from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.question import Question, question
 from istiodoctor.model.kind import ISTIO_NETWORKING, Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot
@@ -53,24 +54,38 @@ def finding(
     )
 
 
+def about(*kinds: Kind) -> Question[[], None]:
+    """Return a question about some kinds."""
+
+    @question(*kinds)
+    def asked(mesh: Mesh) -> None:
+        return None
+
+    return asked
+
+
 def rule(
     code: str,
     *findings: Finding,
     severity: Severity = Severity.MEDIUM,
     explains: Iterable[str] = (),
     needs: Iterable[Kind] = (),
+    evidence: Iterable[Kind] = (),
 ) -> Check:
-    """Return a check that finds just these."""
+    """Return a check that finds just these, and asks about some kinds all the same."""
+    asked, shown = about(*needs), about(*evidence)
 
     def judge(mesh: Mesh) -> Iterable[Finding]:
+        asked(mesh)
+        shown(mesh)
         return findings
 
     return Check(
         code=code,
         name=f"problem-{code.lower()}",
         severity=severity,
-        needs=frozenset(needs),
         explains=frozenset(explains),
+        illustrated_by=(shown,),
         judge=judge,
     )
 

@@ -1,7 +1,6 @@
 """What became of a check: only one that looked everywhere and saw nothing has passed."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -9,6 +8,7 @@ from istiodoctor.check import Check
 from istiodoctor.diagnosis.report import verdict
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import secrets_named
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import EVERYWHERE, Snapshot, Unread, UnreadReason
@@ -34,7 +34,7 @@ def broken(code: str, error: BaseException) -> Check:
         yield finding()
         raise error
 
-    return Check(code=code, name="broken", severity=Severity.HIGH, needs=frozenset(), judge=judge)
+    return Check(code=code, name="broken", severity=Severity.HIGH, judge=judge)
 
 
 def test_a_check_that_read_everything_and_saw_nothing_has_passed():
@@ -170,13 +170,12 @@ def test_a_check_that_searched_in_vain_for_it_has_not_passed_all_the_same():
     missing = rule("X002", finding(credentials=[("istio-system", "cert")]))
 
     def judge(mesh: Mesh) -> Iterator[Finding]:
-        return iter([finding()] if mesh.secrets_named("cert") else [])
+        return iter([finding()] if secrets_named(mesh, "cert") else [])
 
     searching = Check(
         code="X001",
         name="elsewhere",
         severity=Severity.HIGH,
-        needs=Mesh.secrets_named.kinds,
         judge=judge,
     )
     report = judged(searching, missing, snapshot=everything_read(unread=(search,)))
@@ -186,7 +185,7 @@ def test_a_check_that_searched_in_vain_for_it_has_not_passed_all_the_same():
 
 def test_a_check_is_not_skipped_for_want_of_what_only_illustrates():
     events = Unread(kind=Kind.EVENT, namespace="shop", reason=UnreadReason.FORBIDDEN)
-    illustrated = replace(needing("X001", Kind.POD), evidence=frozenset({Kind.EVENT}))
+    illustrated = rule("X001", needs=[Kind.POD], evidence=[Kind.EVENT])
 
     report = judged(illustrated, snapshot=everything_read(unread=(events,)))
 

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace as changed
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import credential
 from istiodoctor.mesh.trace.answers import AnswerKind
 from istiodoctor.mesh.trace.confirming import confirmed, confirming_targets
-from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.journeys import Way, ways
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import Confirmation, HopState
 from istiodoctor.model.credential import CertificateFacts
@@ -87,7 +88,7 @@ def looked(
     """Return the ways of a request, confirmed by these answers; None is no answer at all."""
     snapshot, request = snapshot_of(*(found or objects())), asked(url, **fields)
     mesh = Mesh(snapshot)
-    stored = mesh.credential("istio-system", "cert")
+    stored = credential(mesh, "istio-system", "cert")
     assert stored
     assert stored.leaf
     every = confirming_targets(mesh, request)
@@ -105,7 +106,7 @@ def looked(
         ),
     )
     seen = Mesh(snapshot.plus(reading))
-    return tuple(confirmed(seen, way) for way in seen.ways(request))
+    return tuple(confirmed(seen, way) for way in ways(seen, request))
 
 
 def _reply(target: HttpTarget, answer: dict[str, Any]) -> HttpObservation:
@@ -227,11 +228,32 @@ def test_head_is_sent_as_head():
 
 
 def test_typed_headers_are_sent_but_those_of_a_connection_or_a_body():
-    headers = [("x-canary", "1"), ("content-length", "5"), (":method", "POST"), ("te", "x")]
+    headers = [("x-canary", "1"), ("content-length", "5"), ("upgrade", "h2c"), ("te", "x")]
 
     (found,) = targets(*objects(**INSIDE), headers=headers).http
 
     assert found.headers == (("x-canary", "1"),)
+
+
+def test_a_host_is_sent_as_written_and_looked_for_by_its_name():
+    written = f"{HOST.upper()}."
+
+    (found,) = targets(*objects(**INSIDE), url=f"https://{written}/a/../b").http
+
+    assert (found.url, found.headers) == (f"https://{HOST}/a/../b", (("host", written),))
+
+
+def test_the_sni_that_is_given_is_the_one_of_handshake_and_request():
+    other = "https://b.example.com/"
+
+    found = targets(*objects(**INSIDE), url=other, server_name=HOST)
+
+    assert {(each.host, each.sni) for each in found.tls} == {(HOST, HOST)}
+    assert {(each.url, each.sni) for each in found.http} == {(other, HOST)}
+
+
+def test_nothing_is_sent_without_an_sni_that_a_client_would_send():
+    assert targets(*objects(**INSIDE), server_name="").http == ()
 
 
 def test_typed_headers_go_where_a_name_leads_only_once_its_certificate_is_good():
@@ -410,7 +432,7 @@ def test_several_backends_are_not_told_apart_by_one_answer():
 
 def leaf() -> CertificateFacts:
     """Return the certificate that the Secret holds."""
-    found = Mesh(snapshot_of(certificate(HOST, "cert"))).credential("istio-system", "cert")
+    found = credential(Mesh(snapshot_of(certificate(HOST, "cert"))), "istio-system", "cert")
     assert found
     assert found.leaf
     return found.leaf
@@ -467,7 +489,7 @@ def test_a_secret_that_does_not_exist_is_belied_by_the_certificate_that_is_serve
     elsewhere = certificate(HOST, "cert", "shop")
     snapshot = snapshot_of(*found, elsewhere)
     mesh = Mesh(snapshot)
-    stored = mesh.credential("shop", "cert")
+    stored = credential(mesh, "shop", "cert")
     assert stored
     assert stored.leaf
     every = confirming_targets(mesh, asked())
@@ -482,7 +504,7 @@ def test_a_secret_that_does_not_exist_is_belied_by_the_certificate_that_is_serve
     reading = Reading(tls_observations=(shaken,), http_observations=(replied,))
 
     seen = Mesh(snapshot.plus(reading))
-    (way,) = (confirmed(seen, each) for each in seen.ways(asked()))
+    (way,) = (confirmed(seen, each) for each in ways(seen, asked()))
 
     assert hops(way)["certificate"] == (WARNING, NO)
     assert hops(way)["endpoints"] == (OK, YES)
@@ -494,7 +516,7 @@ def test_what_could_not_be_read_is_known_once_it_was_seen():
     every = confirming_targets(Mesh(snapshot), asked())
     replied = _reply(every.http[0], {"status": 200, "from_upstream": True})
     seen = Mesh(snapshot.plus(Reading(http_observations=(replied,))))
-    (way,) = seen.ways(asked())
+    (way,) = ways(seen, asked())
     unread = replace(way.hops[-1], state=UNKNOWN)
 
     found = confirmed(seen, replace(way, hops=(*way.hops[:-1], unread)))

@@ -1,7 +1,16 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import AuthorityState, CredentialState
+from istiodoctor.mesh.credentials import (
+    AuthorityState,
+    CredentialState,
+    authority_uses,
+    credential_uses,
+    secret_exists,
+    served_credentials,
+    uses_by_secret,
+)
+from istiodoctor.mesh.listeners import istio_gateways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Snapshot, Unread, UnreadReason
 from tests.support.examples import NOW
@@ -23,7 +32,7 @@ VERIFIED = "kubernetes-gateway://{}/cert"
 
 
 def states(mesh: Mesh) -> list[tuple[str, str, CredentialState]]:
-    return [(each.namespace, each.name, each.state) for each in mesh.credential_uses()]
+    return [(each.namespace, each.name, each.state) for each in credential_uses(mesh)]
 
 
 def mutual(mode: str = "MUTUAL", **tls: str | list[str]) -> Manifest:
@@ -34,7 +43,7 @@ def mutual(mode: str = "MUTUAL", **tls: str | list[str]) -> Manifest:
 
 def authorities(mesh: Mesh) -> list[tuple[str | None, AuthorityState]]:
     return [
-        (each.source.name if each.source else None, each.state) for each in mesh.authority_uses()
+        (each.source.name if each.source else None, each.state) for each in authority_uses(mesh)
     ]
 
 
@@ -161,7 +170,7 @@ def test_only_the_plain_form_needs_a_right_to_list_secrets(name: str, expected: 
     web = gateway("web", "istio-system", https("a.example.com", credential=name))
     mesh = mesh_of(pod(), web, secret("cert"))
 
-    assert [each.permission.allowed for each in mesh.credential_uses()] == [expected]
+    assert [each.permission.allowed for each in credential_uses(mesh)] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -200,13 +209,13 @@ def test_a_secret_that_exists_and_is_redacted_is_unknown():
     mesh = Mesh(snapshot_of(pod(), WEB).plus(reading))
 
     assert states(mesh) == [("istio-system", "cert", State.UNKNOWN)]
-    assert mesh.secret_exists("istio-system", "cert") is True
+    assert secret_exists(mesh, "istio-system", "cert") is True
 
 
 def test_where_pods_are_unknown_so_is_the_place_of_a_plain_name():
     whole = snapshot_of(WEB, secret("cert"))
     reading = Reading(
-        resources=tuple(Mesh(whole).istio_gateways()),
+        resources=tuple(istio_gateways(Mesh(whole))),
         credentials=tuple(whole.credentials.values()),
     )
     mesh = Mesh(Snapshot(taken_at=NOW, source="files", readings=[reading]))
@@ -217,14 +226,14 @@ def test_where_pods_are_unknown_so_is_the_place_of_a_plain_name():
 def test_the_uses_of_one_secret_are_found_together():
     mesh = mesh_of(pod(), gateway("web", "shop", https("a.com"), https("b.com")), secret("cert"))
 
-    (((key, uses),),) = (mesh.uses_by_secret().items(),)
+    (((key, uses),),) = (uses_by_secret(mesh).items(),)
     assert (key, [each.server.index for each in uses]) == (("istio-system", "cert"), [0, 1])
 
 
 def test_what_istiod_does_not_look_up_has_no_uses():
     web = gateway("web", "shop", https("a.com", credential="sds://cert"))
 
-    assert mesh_of(pod(), web).uses_by_secret() == {}
+    assert uses_by_secret(mesh_of(pod(), web)) == {}
 
 
 def test_only_secrets_that_are_found_are_served():
@@ -235,13 +244,13 @@ def test_only_secrets_that_are_found_are_served():
         secret("other", "shop"),
     )
 
-    assert [credential.name for credential, _ in mesh.served_credentials()] == ["cert"]
+    assert [credential.name for credential, _ in served_credentials(mesh)] == ["cert"]
 
 
 def test_dropped_servers_ask_for_nothing():
     mesh = mesh_of(pod(), gateway("web", "shop", https("a.com"), https("a.com", name="two")))
 
-    assert [each.server.index for each in mesh.credential_uses()] == [0]
+    assert [each.server.index for each in credential_uses(mesh)] == [0]
 
 
 @pytest.mark.parametrize("mode", ["MUTUAL", "OPTIONAL_MUTUAL"])

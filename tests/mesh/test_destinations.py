@@ -3,7 +3,15 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destinations import DestinationState, PortState
+from istiodoctor.mesh.destinations import (
+    DestinationState,
+    PortState,
+    destination_rules,
+    is_exported,
+    ready_endpoints,
+    resolve,
+)
+from istiodoctor.mesh.destinations import service as service_named
 from istiodoctor.model.istio import Destination, PortSelector
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
@@ -18,7 +26,7 @@ def entry(*hosts: str) -> Manifest:
 
 
 def resolved(mesh: Mesh, host: str) -> tuple[str, DestinationState]:
-    found = mesh.resolve(Destination(host=host), "shop")
+    found = resolve(mesh, Destination(host=host), "shop")
     return found.fqdn, found.state
 
 
@@ -46,7 +54,7 @@ def test_a_missing_destination_names_the_services_of_that_name_elsewhere():
     mesh = mesh_of(service("app", "team", 80))
 
     assert [
-        [each.path for each in mesh.resolve(Destination(host=host), "shop").elsewhere]
+        [each.path for each in resolve(mesh, Destination(host=host), "shop").elsewhere]
         for host in ("app", "app.team", "gone")
     ] == [["team/app"], ["team/app"], []]
 
@@ -115,7 +123,7 @@ def test_the_only_port_needs_no_number_and_a_number_must_be_the_services(
     port = PortSelector(number=wanted) if wanted else None
     mesh = mesh_of(service("app", "shop", *ports))
 
-    found = mesh.resolve(Destination(host="app", port=port), "shop")
+    found = resolve(mesh, Destination(host="app", port=port), "shop")
     assert (found.port_state, found.port.port if found.port else None) == expected
 
 
@@ -123,7 +131,7 @@ def test_a_number_is_the_services_port_and_not_its_target():
     entries = {"name": "http", "port": 80, "targetPort": 8080}
     mesh = mesh_of(service("app", "shop", entries))
 
-    found = mesh.resolve(Destination(host="app", port=PortSelector(number=8080)), "shop")
+    found = resolve(mesh, Destination(host="app", port=PortSelector(number=8080)), "shop")
     assert found.port_state is PortState.MISSING
 
 
@@ -150,7 +158,7 @@ def test_destination_rules_are_found_by_name_then_by_wildcard(fqdn: str, expecte
         rule("dotted", "app.shop"),
     )
 
-    assert [each.name for each in mesh.destination_rules(fqdn)] == expected
+    assert [each.name for each in destination_rules(mesh, fqdn)] == expected
 
 
 def endpoints(namespace: str, *ready: bool | None) -> Manifest:
@@ -183,19 +191,19 @@ def test_endpoints_count_unless_they_say_they_are_not_ready(
     slices: list[Manifest], expected: int | None
 ):
     mesh = mesh_of(APP, *slices)
-    found = mesh.service("shop", "app")
+    found = service_named(mesh, "shop", "app")
 
     assert found is not None
-    assert mesh.ready_endpoints(found) == expected
+    assert ready_endpoints(mesh, found) == expected
 
 
 def test_endpoints_are_unknown_where_their_slices_were_not_read():
     whole = snapshot_of(APP)
     mesh = Mesh(whole.plus(Reading(unread=(Unread(kind=Kind.ENDPOINT_SLICE, namespace="shop"),))))
-    found = mesh.service("shop", "app")
+    found = service_named(mesh, "shop", "app")
 
     assert found is not None
-    assert mesh.ready_endpoints(found) is None
+    assert ready_endpoints(mesh, found) is None
 
 
 @pytest.mark.parametrize(
@@ -205,7 +213,7 @@ def test_endpoints_are_unknown_where_their_slices_were_not_read():
 def test_a_service_is_seen_where_its_annotation_exports_it(annotation: str, expected: bool):
     annotations = {"networking.istio.io/exportTo": annotation}
     mesh = mesh_of(service("app", "shop", 80, annotations=annotations))
-    found = mesh.service("shop", "app")
+    found = service_named(mesh, "shop", "app")
 
     assert found is not None
-    assert mesh.is_exported(found, "edge") is expected
+    assert is_exported(mesh, found, "edge") is expected

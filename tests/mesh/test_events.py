@@ -1,6 +1,7 @@
 """Whose Events are asked for, and which of them tell something."""
 
-from istiodoctor.mesh.events import telling
+from istiodoctor.mesh.events import events_of, telling
+from istiodoctor.mesh.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.happenings import happened
@@ -84,7 +85,7 @@ status: {conditions: [{type: Ready, status: "READY", lastTransitionTime: "2026-0
 
 
 def test_events_come_in_the_order_in_which_they_were_last_seen():
-    found = mesh(EVENTS).events_of(SERVICE)
+    found = events_of(mesh(EVENTS), SERVICE)
 
     assert [each.name for each in found] == ["early", "late"]
 
@@ -92,11 +93,11 @@ def test_events_come_in_the_order_in_which_they_were_last_seen():
 def test_an_event_about_another_kind_of_the_same_name_is_not_this_object_s():
     knative = Ref("serving.knative.dev", *SERVICE[1:])
 
-    assert [each.name for each in mesh(EVENTS).events_of(knative)] == ["other"]
+    assert [each.name for each in events_of(mesh(EVENTS), knative)] == ["other"]
 
 
 def test_warnings_tell_and_progress_does_not():
-    found = telling(mesh(EVENTS).events_of(SERVICE))
+    found = telling(events_of(mesh(EVENTS), SERVICE))
 
     assert [(each.reason, each.times) for each in found] == [("SyncLoadBalancerFailed", 9)]
 
@@ -104,9 +105,9 @@ def test_warnings_tell_and_progress_does_not():
 def test_objects_in_trouble_are_asked_about_with_every_layer_below():
     troubled = TROUBLE.replace("READY", "False").replace("ADDRESSES", "[]")
 
-    wanted = mesh(troubled).wanted(frozenset(Kind))
+    found = wanted(mesh(troubled), frozenset(Kind))
 
-    assert wanted.events == {
+    assert found.events == {
         ("istio-system", "Pod", "gateway"),
         ("istio-system", "Service", "gateway"),
         ("istio-system", "Certificate", "shop"),
@@ -117,13 +118,13 @@ def test_objects_in_trouble_are_asked_about_with_every_layer_below():
 def test_of_objects_that_are_well_no_events_are_wanted():
     well = TROUBLE.replace("READY", "True").replace("ADDRESSES", "[{ip: 192.0.2.1}]")
 
-    assert mesh(well).wanted(frozenset(Kind)).events == frozenset()
+    assert wanted(mesh(well), frozenset(Kind)).events == frozenset()
 
 
 def test_nor_are_any_when_no_check_reads_events():
     troubled = TROUBLE.replace("READY", "False").replace("ADDRESSES", "[]")
 
-    assert mesh(troubled).wanted(frozenset(Kind) - {Kind.EVENT}).events == frozenset()
+    assert wanted(mesh(troubled), frozenset(Kind) - {Kind.EVENT}).events == frozenset()
 
 
 def test_tokens_of_challenges_are_cut_out_of_events():

@@ -3,7 +3,10 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.attachments import AttachmentState
+from istiodoctor.mesh.attachments import AttachmentState, attachments
+from istiodoctor.mesh.credentials import credential_uses
+from istiodoctor.mesh.gatewayapi import api_gateways
+from istiodoctor.mesh.listeners import api_gateway_workloads, listeners, servers
 from istiodoctor.mesh.references import Form, Purpose
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
@@ -48,7 +51,7 @@ def listener_set(
 
 
 def states(mesh: Mesh) -> list[AttachmentState]:
-    return [each.state for each in mesh.attachments()]
+    return [each.state for each in attachments(mesh)]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_a_gateway_is_istios_by_its_class(
     ]
     mesh = mesh_of(web(gatewayClassName=name), *made_classes)
 
-    assert bool(mesh.api_gateways()) is expected
+    assert bool(api_gateways(mesh)) is expected
 
 
 @pytest.mark.parametrize(
@@ -93,13 +96,13 @@ def test_a_gateway_is_istios_by_its_class(
     ],
 )
 def test_a_listener_has_the_mode_of_its_options(fields: Manifest, expected: str | None):
-    (found,) = mesh_of(web(listener(**fields))).servers()
+    (found,) = servers(mesh_of(web(listener(**fields))))
 
     assert found.mode == expected
 
 
 def references(mesh: Mesh) -> list[tuple[Form, str, Purpose, bool | None]]:
-    (found,) = mesh.servers()
+    (found,) = servers(mesh)
     return [
         (each.form, f"{each.namespace}/{each.name}", each.purpose, each.granted)
         for each in found.credentials
@@ -167,7 +170,7 @@ def test_a_certificate_reference_is_to_a_secret_of_its_own_namespace_or_granted(
 def test_the_authority_is_the_validations_or_that_of_the_first_certificate(
     tls: Manifest, expected: list[tuple[str, Form]]
 ):
-    (found,) = mesh_of(web(listener(tls=tls))).servers()
+    (found,) = servers(mesh_of(web(listener(tls=tls))))
 
     assert [
         (each.name, each.form) for each in found.credentials if each.purpose is Purpose.AUTHORITY
@@ -182,12 +185,12 @@ def test_a_listener_with_the_meshs_certificate_asks_for_no_other(mode: str):
 def test_the_secret_of_a_listener_is_looked_up_beside_the_gateway_object():
     mesh = mesh_of(pod(namespace="edge", labels=MADE), web(), secret("cert", "edge"))
 
-    assert [(each.namespace, each.state) for each in mesh.credential_uses()] == [("edge", "found")]
+    assert [(each.namespace, each.state) for each in credential_uses(mesh)] == [("edge", "found")]
 
 
 def workloads(mesh: Mesh) -> list[str]:
-    (found,) = mesh.api_gateways()
-    return [str(each) for each in mesh.api_gateway_workloads(found.ref)]
+    (found,) = api_gateways(mesh)
+    return [str(each) for each in api_gateway_workloads(mesh, found.ref)]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,7 @@ def test_a_listener_that_no_service_port_has_is_not_opened(port: int, expected: 
         web(listener(port=port)),
     )
 
-    assert [each.port for each in mesh.listeners()] == expected
+    assert [each.port for each in listeners(mesh)] == expected
 
 
 @pytest.mark.parametrize("kind", ["ListenerSet", "XListenerSet"])
@@ -261,7 +264,7 @@ def test_a_listener_set_adds_listeners_where_the_gateway_allows_it(
 ):
     mesh = mesh_of(web(**allowed), listener_set(kind, namespace))
 
-    found = [(each.port_name, each.gateway.kind, each.parent.path) for each in mesh.servers()]
+    found = [(each.port_name, each.gateway.kind, each.parent.path) for each in servers(mesh)]
     own = [("own", kind, "edge/web")] if expected else []
     assert sorted(found) == sorted([("https", "Gateway", "edge/web"), *own])
 
@@ -275,7 +278,7 @@ def test_a_listener_set_looks_for_its_secrets_in_its_own_namespace():
     )
 
     assert [
-        (each.namespace, each.name) for found in mesh.servers() for each in found.credentials
+        (each.namespace, each.name) for found in servers(mesh) for each in found.credentials
     ] == [("team", "cert")]
 
 
@@ -283,15 +286,13 @@ def test_a_route_attaches_to_a_listener_set_that_it_names():
     parents = [{"kind": "ListenerSet", "name": "set"}]
     mesh = mesh_of(web(**ALL), listener_set(), route(parentRefs=parents))
 
-    assert [[each.port_name for each in found.servers] for found in mesh.attachments()] == [
-        ["own"]
-    ]
+    assert [[each.port_name for each in found.servers] for found in attachments(mesh)] == [["own"]]
 
 
 def test_a_route_to_a_gateway_does_not_attach_to_its_listener_sets():
     mesh = mesh_of(web(**ALL), listener_set(), route())
 
-    assert [[each.port_name for each in found.servers] for found in mesh.attachments()] == [
+    assert [[each.port_name for each in found.servers] for found in attachments(mesh)] == [
         ["https"]
     ]
 
@@ -354,7 +355,7 @@ def test_a_route_is_served_for_the_hostnames_it_has_in_common_with_the_listener(
     fields = {"hostname": host} if host else {}
     mesh = mesh_of(web(listener(**fields)), route(hostnames=names))
 
-    (found,) = mesh.attachments()
+    (found,) = attachments(mesh)
     assert (found.hosts, found.state) == (
         expected,
         State.ATTACHED if expected else State.NO_HOSTNAME,
@@ -384,7 +385,7 @@ def test_a_route_attaches_to_listeners_of_its_section_port_and_protocol(
     gateway = web(listener("http", **HTTP), listener(), listener("pass", **PASS))
     mesh = mesh_of(gateway, route(kind, parentRefs=[{"name": "web", **parent}]))
 
-    (found,) = mesh.attachments()
+    (found,) = attachments(mesh)
     assert ([each.port_name for each in found.servers], found.state) == (
         expected,
         State.ATTACHED if expected else State.NO_LISTENER,
@@ -438,7 +439,7 @@ def test_each_parent_of_a_route_is_judged_by_itself():
     parents = [{"name": "web", "sectionName": "https"}, {"name": "gone"}]
     mesh = mesh_of(web(), route(parentRefs=parents))
 
-    assert [(each.index, each.state) for each in mesh.attachments()] == [
+    assert [(each.index, each.state) for each in attachments(mesh)] == [
         (0, State.ATTACHED),
         (1, State.NO_PARENT),
     ]

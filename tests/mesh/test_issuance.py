@@ -4,7 +4,17 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import next_attempt
+from istiodoctor.mesh.credentials import credential
+from istiodoctor.mesh.issuance import (
+    certificates,
+    certificates_covering,
+    certificates_for,
+    certificates_naming,
+    issuance,
+    issuer_of,
+    next_attempt,
+    owner_of,
+)
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
@@ -38,7 +48,7 @@ def owned_by(kind: str, name: str) -> list[Manifest]:
 
 
 def only(mesh: Mesh) -> Certificate:
-    (found,) = mesh.certificates()
+    (found,) = certificates(mesh)
     return found
 
 
@@ -89,7 +99,7 @@ def test_an_issuer_is_one_of_the_own_namespace_unless_the_kind_says_otherwise(
 ):
     mesh = mesh_of(certificate(issuerRef=reference), *issuers)
 
-    found = mesh.issuer_of(only(mesh))
+    found = issuer_of(mesh, only(mesh))
     other = str(found.other_kind) if found.other_kind else None
     assert (str(found.ref), found.exists, other) == expected
 
@@ -98,11 +108,11 @@ def test_an_issuer_that_may_exist_unseen_is_unknown():
     unread = Unread(kind=Kind.ISSUER, namespace="shop")
     mesh = Mesh(snapshot_of(certificate()).plus(Reading(unread=(unread,))))
 
-    assert mesh.issuer_of(only(mesh)).exists is None
+    assert issuer_of(mesh, only(mesh)).exists is None
 
 
 def chain(mesh: Mesh) -> tuple[str | None, str | None, list[str]]:
-    found = mesh.issuance(only(mesh))
+    found = issuance(mesh, only(mesh))
     return (
         found.request.name if found.request else None,
         found.order.name if found.order else None,
@@ -208,7 +218,7 @@ def test_without_an_order_challenges_are_found_by_name_while_issuance_is_not_don
 def test_a_challenge_is_pending_until_it_is_decided(state: str, expected: int):
     mesh = mesh_of(certificate(), request("r"), ORDER, CHALLENGE | {"status": {"state": state}})
 
-    assert len(mesh.issuance(only(mesh)).pending_challenges) == expected
+    assert len(issuance(mesh, only(mesh)).pending_challenges) == expected
 
 
 @pytest.mark.parametrize(
@@ -246,14 +256,14 @@ def test_certificates_cover_hosts_as_their_names_would(host: str, expected: list
         certificate("both", dnsNames=["a.com", "*.a.com"]),
     )
 
-    assert sorted(each.name for each in mesh.certificates_covering(host)) == sorted(expected)
+    assert sorted(each.name for each in certificates_covering(mesh, host)) == sorted(expected)
 
 
 def test_certificates_are_found_by_the_secret_they_write():
     mesh = mesh_of(certificate("a"), certificate("b"), certificate("c", "other"))
 
-    assert [each.name for each in mesh.certificates_for("shop", "cert")] == ["a", "b"]
-    assert [each.name for each in mesh.certificates_naming("cert")] == ["c", "a", "b"]
+    assert [each.name for each in certificates_for(mesh, "shop", "cert")] == ["a", "b"]
+    assert [each.name for each in certificates_naming(mesh, "cert")] == ["c", "a", "b"]
 
 
 def test_a_secrets_annotation_names_the_certificate_that_wrote_it():
@@ -263,8 +273,8 @@ def test_a_secrets_annotation_names_the_certificate_that_wrote_it():
     mesh = mesh_of(certificate(), written, secret("other", "shop"))
 
     owners = [
-        found.name if (found := mesh.owner_of(each)) else None
+        found.name if (found := owner_of(mesh, each)) else None
         for name in ("cert", "other")
-        if (each := mesh.credential("shop", name))
+        if (each := credential(mesh, "shop", name))
     ]
     assert owners == ["web", None]

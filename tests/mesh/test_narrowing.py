@@ -7,6 +7,7 @@ import pytest
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.engine import Options, judged
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.targets.probing import probe_targets
 from istiodoctor.model.observation import ProbeTargets
 from istiodoctor.probes import Probing
 from istiodoctor.registry import discover
@@ -34,8 +35,8 @@ def names(found: ProbeTargets) -> set[str]:
 def test_without_hosts_everything_is_looked_at():
     mesh = Mesh(snapshot_of(*objects()))
 
-    assert mesh.probe_targets(()) == mesh.probe_targets()
-    assert {A, B} < names(mesh.probe_targets())
+    assert probe_targets(mesh, ()) == probe_targets(mesh)
+    assert {A, B} < names(probe_targets(mesh))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_without_hosts_everything_is_looked_at():
     [(A, {A}), ("c.example.org", {"c.example.org"}), ("x.example.net", set())],
 )
 def test_only_what_is_about_the_hosts_is_looked_at(host: str, expected: set[str]):
-    found = Mesh(snapshot_of(*objects())).probe_targets((host,))
+    found = probe_targets(Mesh(snapshot_of(*objects())), (host,))
 
     assert {name for name in names(found) if not name.endswith(".invalid")} == expected
     assert {each.host for each in found.http if each.host} == expected
@@ -58,9 +59,9 @@ def test_gateways_of_other_hosts_are_not_missed():
             each["status"] = {"phase": "Pending"}
     mesh = Mesh(snapshot_of(*objects(*lost, far)))
 
-    assert [str(ref) for ref, _ in mesh.probe_targets().blind] == ["Pod istio-system/other-pod"]
-    assert mesh.probe_targets((A,)).blind == ()
-    assert mesh.probe_targets(("far.example.net",)).blind != ()
+    assert [str(ref) for ref, _ in probe_targets(mesh).blind] == ["Pod istio-system/other-pod"]
+    assert probe_targets(mesh, (A,)).blind == ()
+    assert probe_targets(mesh, ("far.example.net",)).blind != ()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import yaml
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.targets.probing import probe_targets
 from istiodoctor.model.observation import HttpTarget, ProbeTargets, TlsTarget
 from tests.support.examples import cluster
 
@@ -65,7 +66,7 @@ spec:
 def targets(hosts: str = "shop.example.com", extra: str = "", **fields: str) -> ProbeTargets:
     settings = {"ready": "True", "type": "LoadBalancer", "mode": "SIMPLE", **fields}
     text = GATEWAY.format(hosts=hosts, **settings)
-    return Mesh(cluster(text + extra)).probe_targets()
+    return probe_targets(Mesh(cluster(text + extra)))
 
 
 def handshakes(found: ProbeTargets) -> list[tuple[str, str, str]]:

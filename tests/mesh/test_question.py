@@ -1,193 +1,317 @@
-from dataclasses import replace
+"""Questions as functions: what they remember, what is known of them without asking."""
+
+import dis
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
-import yaml
 
-from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.question import Questions, question
-from istiodoctor.model.decode import decode_object
-from istiodoctor.model.kind import Kind, kind_of
-from istiodoctor.model.kubernetes import Pod, Service
-from istiodoctor.model.snapshot import Reading, Snapshot
-from istiodoctor.registry import discover
-from tests.support.answers import answers, differences, open_questions
-from tests.support.examples import Example, examples, materialized
-from tests.support.objects import Manifest, gateway, https, mesh_of, pod, service, snapshot_of
+from istiodoctor.mesh.bytecode import names
+from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import OpenQuestion, Question, question, reads_of
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Pod
+from tests.mesh import rooms
+from tests.support.objects import pod, service, snapshot_of
 
-EXAMPLES = [next(examples(check)) for check in discover().checks]
-SOME = EXAMPLES[::8]
-"""Enough of them to have every family among them; the law is the same for all."""
+POD, SERVICE, NAMESPACE, SECRET, LOG = (
+    Kind.POD,
+    Kind.SERVICE,
+    Kind.NAMESPACE,
+    Kind.SECRET,
+    Kind.POD_LOG,
+)
 
-
-class Room(Questions):
-    """A mesh of few questions, which counts how often it works."""
-
-    worked = 0
-
-    @question(Kind.POD)
-    def pods(self) -> tuple[Pod, ...]:
-        """Return the pods."""
-        Room.worked += 1
-        return self._all(Pod)
-
-    @question(Kind.SERVICE)
-    def services(self) -> tuple[Service, ...]:
-        """Return the Services."""
-        return self._all(Service)
-
-    @question(rests_on=[pods, services])
-    def both(self) -> int:
-        """Return how many there are of both."""
-        return len(self.pods()) + len(self.services())
-
-    @question(rests_on=[services])
-    def careless(self) -> int:
-        """Ask what it does not declare."""
-        return len(self.services()) + len(self.pods()) + len(self._all(Pod))
-
-    @question(Kind.POD)
-    def named(self, name: str) -> bool:
-        """Whether a pod of this name exists."""
-        return any(each.name == name for each in self.pods())
+ILLUSTRATED = (frozenset({POD}), frozenset({LOG}), frozenset({Meaning.SDS_PUSHED}))
 
 
 @pytest.fixture
-def room() -> Room:
-    Room.worked = 0
-    return Room(snapshot_of(pod("a"), service("b", "istio-system", 80)))
+def mesh() -> Mesh:
+    return Mesh(snapshot_of(pod("a"), service("b", "istio-system", 80)))
 
 
-def test_a_question_rests_on_the_kinds_of_those_it_asks():
-    assert Room.both.kinds == {Kind.POD, Kind.SERVICE}
+def counting() -> tuple[Question[..., int], list[tuple[object, ...]]]:
+    """Return a question about pods, and the arguments for which it was worked out."""
+    worked: list[tuple[object, ...]] = []
+
+    @question(Kind.POD)
+    def count(mesh: Mesh, *arguments: object) -> int:
+        worked.append(arguments)
+        return len(mesh.all(Pod))
+
+    return count, worked
 
 
-def test_a_question_is_worked_out_once(room: Room):
-    room.pods()
-    room.both()
+@pytest.mark.parametrize(
+    ("asked", "kinds"),
+    [
+        (rooms.pods, {POD}),
+        (rooms.both, {POD, SERVICE}),
+        (rooms.in_a_comprehension, {POD}),
+        (rooms.in_a_lambda, {POD}),
+        (rooms.in_an_inner_function, {POD}),
+        (rooms.in_a_default, {POD}),
+        (rooms.through_a_function, {POD}),
+        (rooms.through_a_generator, {POD}),
+        (rooms.through_a_wrapped_function, {POD}),
+        (rooms.through_a_class, {POD, SERVICE}),
+        (rooms.through_a_module, {NAMESPACE}),
+        (rooms.attributes_of_that_name, set()),
+        (rooms.through_a_table, set()),
+        (rooms.through_a_table_declared, {POD}),
+        (rooms.asks_itself, {POD}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_what_a_question_rests_on_follows_from_what_its_code_names(
+    asked: Question[..., Any], kinds: set[Kind]
+):
+    assert asked.kinds == kinds
 
-    assert Room.worked == 1
+
+@pytest.mark.parametrize("ring", [rooms.ring_a, rooms.ring_b, rooms.ring_c])
+def test_questions_that_ask_each_other_rest_on_the_same(ring: Question[..., Any]):
+    assert ring.kinds == {POD, SERVICE, NAMESPACE, SECRET}
 
 
-def test_a_question_is_answered_for_each_argument(room: Room):
-    assert [room.named("a"), room.named("b"), room.named("a")] == [True, False, True]
+def test_what_a_closure_holds_is_named():
+    asked = rooms.pods
+
+    @question()
+    def enclosed(mesh: Mesh) -> int:
+        return len([each for _ in range(1) for each in asked(mesh)])
+
+    assert enclosed.kinds == {POD}
+
+
+def test_a_variable_that_hides_one_of_a_closure_is_not_it():
+    asked = rooms.pods
+
+    @question()
+    def enclosed(mesh: Mesh) -> object:
+        def inner(asked: int) -> Callable[[], int]:
+            return lambda: asked
+
+        return inner(1)()
+
+    assert (asked.kinds, enclosed.kinds) == (frozenset({POD}), frozenset())
+
+
+def test_what_it_can_do_without_is_no_need():
+    found = rooms.with_evidence
+
+    assert (found.kinds, found.evidence, found.logs) == ILLUSTRATED
+
+
+def test_what_one_can_do_without_another_that_asks_it_can_too():
+    found = rooms.with_evidence_below
+
+    assert (found.kinds, found.evidence, found.logs) == ILLUSTRATED
+
+
+def test_what_one_can_do_without_another_may_need():
+    found = rooms.for_want_of_evidence
+
+    assert (found.kinds, found.evidence) == (frozenset({POD, LOG}), frozenset())
+
+
+@pytest.mark.parametrize(("asked", "wide"), [(rooms.secrets, True), (rooms.pods, False)])
+def test_a_search_for_secrets_is_known_of_those_who_ask_for_it(
+    asked: Question[[], Any], wide: bool
+):
+    def judge(mesh: Mesh) -> object:
+        return asked(mesh)
+
+    assert reads_of(judge).searches is wide
+
+
+def test_what_code_that_is_no_question_rests_on_is_known_too():
+    def judge(mesh: Mesh) -> int:
+        return rooms.both(mesh) + rooms.pushes(mesh)
+
+    found = reads_of(judge, evidence=[rooms.pushes])
+
+    assert (found.kinds, found.evidence) == (frozenset({POD, SERVICE}), frozenset({LOG}))
+    assert found.questions == {rooms.both, rooms.pods, rooms.services, rooms.pushes}
+
+
+def codes_of(value: CodeType) -> Iterator[CodeType]:
+    yield value
+    for each in value.co_consts:
+        if isinstance(each, CodeType):
+            yield from codes_of(each)
+
+
+def test_the_names_in_bytecode_are_those_that_the_disassembler_of_this_python_tells():
+    functions = [each for each in vars(dis).values() if isinstance(each, FunctionType)]
+    for code in (code for each in functions for code in codes_of(each.__code__)):
+        told = {
+            each.argval
+            for each in dis.get_instructions(code)
+            if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+        }
+
+        assert {path[0] for path in names(code)} == told
+
+
+def test_a_question_with_very_many_names_is_read_as_well():
+    source = "def many(mesh):\n" + "".join(f"    name_{number}\n" for number in range(700))
+    space = {"name_699": rooms.pods, "__name__": __name__}
+    exec(compile(source, "many", "exec"), space)
+
+    assert reads_of(space["many"]).kinds == {POD}  # type: ignore[arg-type]
+
+
+def test_a_question_is_worked_out_once_for_each_mesh_and_arguments(mesh: Mesh):
+    count, worked = counting()
+    other = Mesh(mesh.snapshot)
+
+    found = [count(mesh), count(mesh), count(mesh, 1), count(mesh, 1), count(other)]
+
+    assert (found, worked) == ([1] * 5, [(), (1,), ()])
+
+
+def test_a_question_asked_while_it_is_being_answered_is_named(mesh: Mesh):
+    with pytest.raises(OpenQuestion, match="asks_itself was asked while it was being answered"):
+        rooms.asks_itself(mesh)
+
+
+def test_a_question_that_failed_can_be_asked_again(mesh: Mesh):
+    for _ in range(2):
+        with pytest.raises(OpenQuestion):
+            rooms.asks_itself(mesh)
+
+    assert rooms.pods(mesh) == mesh.all(Pod)
+
+
+def test_a_question_may_ask_itself_of_something_else(mesh: Mesh):
+    assert rooms.ring_a(mesh, 3) == 3
+
+
+def test_an_answer_of_none_is_an_answer(mesh: Mesh):
+    worked = []
+
+    @question()
+    def nothing(mesh: Mesh) -> None:
+        worked.append(1)
+
+    nothing(mesh)
+    nothing(mesh)
+
+    assert worked == [1]
 
 
 @pytest.mark.parametrize("is_remembered", [False, True])
 def test_asking_is_recorded_whether_or_not_the_answer_was_remembered(
-    room: Room, is_remembered: bool
+    mesh: Mesh, is_remembered: bool
 ):
     if is_remembered:
-        room.both()
-        room.asked.clear()
+        rooms.both(mesh)
 
-    room.both()
+    with mesh.recording() as record:
+        rooms.both(mesh)
 
-    assert room.asked == {Kind.POD, Kind.SERVICE}
-
-
-def test_what_a_question_asks_by_itself_is_not_recorded_for_the_asker(room: Room):
-    room.services()
-
-    assert room.asked == {Kind.SERVICE}
+    assert record.kinds == {POD, SERVICE}
 
 
-def test_what_a_question_reads_or_asks_undeclared_is_told(room: Room):
-    room.careless()
+def test_what_a_question_asks_by_itself_is_not_recorded_for_the_asker(mesh: Mesh):
+    with mesh.recording() as record:
+        rooms.services(mesh)
 
-    assert room.undeclared == {("careless", Kind.POD)}
-
-
-def test_undeclared_asking_is_told_when_the_answer_was_remembered(room: Room):
-    room.pods()
-    room.careless()
-
-    assert room.undeclared == {("careless", Kind.POD)}
+    assert record.kinds == {SERVICE}
 
 
-def test_a_question_that_fails_leaves_the_record_in_order(room: Room):
-    with pytest.raises(TypeError):
-        room.named("a", "too many")  # type: ignore[call-arg]
-    room.services()
+def test_what_is_read_beside_all_questions_is_recorded(mesh: Mesh):
+    with mesh.recording() as record:
+        mesh.all(Pod)
 
-    assert room.undeclared == set()
+    assert record.kinds == {POD}
+
+
+def test_nothing_is_recorded_before_and_after(mesh: Mesh):
+    rooms.pods(mesh)
+    with mesh.recording() as record:
+        pass
+    rooms.services(mesh)
+
+    assert record.kinds == set()
+
+
+@pytest.mark.parametrize("is_remembered", [False, True])
+def test_what_a_question_reads_undeclared_is_told(mesh: Mesh, is_remembered: bool):
+    if is_remembered:
+        rooms.pods(mesh)
+
+    with mesh.recording() as record:
+        rooms.careless(mesh)
+        rooms.through_a_table(mesh)
+        rooms.both(mesh)
+
+    assert record.undeclared == {(rooms.careless, POD), (rooms.through_a_table, POD)}
+
+
+def test_log_lines_that_are_asked_for_and_not_declared_are_told(mesh: Mesh):
+    @question(LOG)
+    def lines(mesh: Mesh, meaning: Meaning) -> int:
+        return len(mesh.snapshot.logs)
+
+    @question()
+    def rejected(mesh: Mesh) -> int:
+        return lines(mesh, Meaning.SECRET_REJECTED)
+
+    with mesh.recording() as record:
+        rejected(mesh)
+        lines(mesh, Meaning.SDS_PUSHED)
+
+    assert record.undeclared == {(rejected, Meaning.SECRET_REJECTED)}
+    assert record.logs == {Meaning.SDS_PUSHED}
+
+
+def test_a_question_that_fails_leaves_the_record_in_order(mesh: Mesh):
+    with mesh.recording() as record:
+        with pytest.raises(TypeError):
+            rooms.pods(mesh, "too many")  # type: ignore[call-arg]
+        rooms.services(mesh)
+
+    assert (record.asking, record.undeclared) == ([], frozenset())
 
 
 @pytest.mark.parametrize(
-    ("changed", "expected"),
+    ("changed", "worked_again"),
     [
-        (frozenset[Kind](), 1),
-        (frozenset({Kind.SERVICE}), 1),
-        (frozenset({Kind.POD}), 2),
-        (frozenset({Kind.POD, Kind.SECRET}), 2),
+        (frozenset[Kind](), False),
+        (frozenset({SERVICE}), False),
+        (frozenset({POD}), True),
+        (frozenset({POD, SECRET}), True),
     ],
 )
 def test_answers_that_rest_on_nothing_that_changed_are_kept(
-    room: Room, changed: frozenset[Kind], expected: int
+    mesh: Mesh, changed: frozenset[Kind], worked_again: bool
 ):
-    room.pods()
+    count, worked = counting()
+    count(mesh)
 
-    room.after(snapshot_of(pod("a")), changed).pods()
+    count(mesh.after(mesh.snapshot, changed))
 
-    assert Room.worked == expected
-
-
-def test_a_later_mesh_does_not_change_the_one_before(room: Room):
-    later = room.after(snapshot_of(pod("a"), pod("b")), frozenset({Kind.POD}))
-
-    assert (len(later.pods()), len(room.pods())) == (2, 1)
+    assert len(worked) == 1 + worked_again
 
 
-def split(example: Example, kind: Kind) -> tuple[Snapshot, Reading]:
-    """Return an example's cluster without the objects of a kind, and a reading that has them."""
-    documents = [each for each in yaml.safe_load_all(example.text) if each]
-    rest = [each for each in documents if kind_in(each) is not kind]
-    found = [
-        decoded
-        for each in documents
-        if kind_in(each) is kind and (decoded := decode_object(materialized(each)))
-    ]
-    reading = Reading(
-        resources=tuple(each.resource for each in found if each.resource),
-        credentials=tuple(each.credential for each in found if each.credential),
-    )
-    return replace(example, text=yaml.safe_dump_all(rest)).snapshot(), reading
+def test_answers_are_not_kept_where_what_only_illustrates_them_changed(mesh: Mesh):
+    rooms.with_evidence(mesh)
+
+    later = mesh.after(mesh.snapshot, frozenset({LOG}))
+
+    assert rooms.with_evidence not in later.memory
+    assert rooms.pods in later.memory
 
 
-def kind_in(document: Manifest) -> Kind | None:
-    return kind_of(document["apiVersion"].rpartition("/")[0], document["kind"])
+def test_a_later_mesh_does_not_change_the_one_before(mesh: Mesh):
+    later = mesh.after(snapshot_of(pod("a"), pod("b")), frozenset({POD}))
+
+    assert (len(rooms.pods(later)), len(rooms.pods(mesh))) == (2, 1)
 
 
-def kinds_in(example: Example) -> list[Kind]:
-    found = {kind_in(each) for each in yaml.safe_load_all(example.text) if each}
-    return sorted((each for each in found if each), key=str)
-
-
-@pytest.mark.parametrize("example", SOME, ids=str)
-def test_a_later_mesh_answers_as_a_new_one_would(example: Example):
-    for kind in kinds_in(example):
-        early, reading = split(example, kind)
-        mesh = Mesh(early)
-        answers(mesh)
-        late = early.plus(reading)
-
-        assert list(differences(mesh.after(late, reading.kinds), Mesh(late))) == []
-
-
-@pytest.mark.parametrize("example", SOME, ids=str)
-def test_no_question_reads_what_it_does_not_declare(example: Example):
-    mesh = Mesh(example.snapshot())
-
-    answers(mesh)
-
-    assert mesh.undeclared == set()
-
-
-def test_there_are_questions_to_compare():
-    assert {"workloads", "listeners", "credential_uses", "attachments"} <= set(open_questions())
-
-
-def test_a_difference_between_two_clusters_shows():
-    one = mesh_of(pod(), gateway("web", "shop", https("a.com")))
-    other = mesh_of(pod(), gateway("web", "shop", https("b.com")))
-
-    assert "tls_hosts" in set(differences(one, other))
+def test_what_the_user_said_is_known_to_a_later_mesh(mesh: Mesh):
+    assert mesh.after(mesh.snapshot, frozenset()).facts is mesh.facts

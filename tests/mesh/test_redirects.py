@@ -1,7 +1,15 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.redirects import RedirectKind
+from istiodoctor.mesh.redirects import (
+    RedirectKind,
+    plain_hosts,
+    plain_hosts_for,
+    ports_sharing_target,
+    redirect_exempts_challenges,
+    tls_hosts_meeting,
+)
+from istiodoctor.mesh.workloads import routers
 from tests.support.objects import (
     Manifest,
     gateway,
@@ -26,7 +34,7 @@ def plain(*hosts: str, tls: Manifest | None = None, port: int = 80) -> Manifest:
 def kinds(mesh: Mesh) -> list[tuple[str, str, RedirectKind]]:
     return [
         (f"{each.server.gateway.name}#{each.server.index}", each.host, each.redirect)
-        for each in mesh.plain_hosts()
+        for each in plain_hosts(mesh)
     ]
 
 
@@ -55,7 +63,7 @@ def test_a_redirecting_server_redirects_the_same_host_of_another_server():
         ("web#0", "a.com", RedirectKind.SERVER),
         ("old#0", "a.com", RedirectKind.SERVER),
     ]
-    assert [each.place.ref.name for each in mesh.plain_hosts()] == ["old", "old"]
+    assert [each.place.ref.name for each in plain_hosts(mesh)] == ["old", "old"]
 
 
 def test_a_redirect_of_a_wildcard_does_not_reach_a_host_of_its_own():
@@ -155,16 +163,16 @@ def test_challenges_pass_a_route_that_leaves_them_out_and_never_a_servers_redire
     tls: Manifest | None, rules: list[Manifest], expected: bool
 ):
     mesh = mesh_of(pod(), gateway("web", "shop", plain("a.com", tls=tls)), on_web(*rules))
-    (found,) = mesh.plain_hosts()
+    (found,) = plain_hosts(mesh)
 
-    assert mesh.redirect_exempts_challenges(found) is expected
+    assert redirect_exempts_challenges(mesh, found) is expected
 
 
 def test_the_plain_server_for_a_host_is_the_most_specific_one():
     mesh = mesh_of(pod(), gateway("web", "shop", plain("*"), plain("*.com"), plain("a.com")))
-    (workload,) = mesh.routers()
+    (workload,) = routers(mesh)
 
-    assert [each.host for each in mesh.plain_hosts_for(workload, "a.com")] == [
+    assert [each.host for each in plain_hosts_for(mesh, workload, "a.com")] == [
         "a.com",
         "*.com",
         "*",
@@ -173,10 +181,10 @@ def test_the_plain_server_for_a_host_is_the_most_specific_one():
 
 def test_tls_hosts_meet_what_they_have_names_in_common_with():
     mesh = mesh_of(pod(), gateway("web", "shop", https("a.com"), https("*.b.com"), plain("c.com")))
-    (workload,) = mesh.routers()
+    (workload,) = routers(mesh)
 
     assert [
-        [each.host for each in mesh.tls_hosts_meeting(workload, host)]
+        [each.host for each in tls_hosts_meeting(mesh, workload, host)]
         for host in ("a.com", "x.b.com", "*", "c.com")
     ] == [["a.com"], ["*.b.com"], ["a.com", "*.b.com"], []]
 
@@ -184,8 +192,8 @@ def test_tls_hosts_meet_what_they_have_names_in_common_with():
 def test_ports_of_a_service_that_lead_to_one_port_in_the_pod_are_told():
     entries = [{"name": f"p{port}", "port": port, "targetPort": 8080} for port in (80, 443)]
     mesh = mesh_of(pod(), service("ingress", "istio-system", *entries, 15021))
-    (workload,) = mesh.routers()
+    (workload,) = routers(mesh)
 
-    assert [(found.name, ports) for found, ports in mesh.ports_sharing_target(workload, 8080)] == [
-        ("ingress", (80, 443))
-    ]
+    assert [
+        (found.name, ports) for found, ports in ports_sharing_target(mesh, workload, 8080)
+    ] == [("ingress", (80, 443))]

@@ -1,5 +1,6 @@
 import pytest
 
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.references import CredentialReference, Form, Purpose, parse_credential_name
 from istiodoctor.mesh.servers import Server
 from tests.support.objects import Manifest, gateway, mesh_of, server
@@ -31,7 +32,7 @@ def test_a_credential_name_has_one_of_istiods_forms(text: str, expected: tuple[F
 
 
 def only_server(tls: Manifest) -> Server:
-    (found,) = mesh_of(gateway("web", "shop", server(443, "HTTPS", "a.com", tls=tls))).servers()
+    (found,) = servers(mesh_of(gateway("web", "shop", server(443, "HTTPS", "a.com", tls=tls))))
     return found
 
 

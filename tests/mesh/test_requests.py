@@ -4,6 +4,7 @@ import pytest
 
 from istiodoctor.mesh.patterns import full_match
 from istiodoctor.mesh.trace.answers import AnswerKind
+from istiodoctor.mesh.trace.journeys import ways
 from istiodoctor.mesh.trace.requests import Request
 from tests.support.objects import (
     GATEWAY_API,
@@ -77,8 +78,9 @@ def to(name, **match):
 def asked(*objects, url=f"https://{HOST}/", **request):
     """Return the one way of a request through these objects and what all tests share."""
     mesh = mesh_of(*PLATFORM, *BACKENDS, *objects)
-    (way,) = mesh.ways(Request.of_url(url, **request))
-    assert mesh.undeclared == set()
+    with mesh.recording() as record:
+        (way,) = ways(mesh, Request.of_url(url, **request))
+    assert record.undeclared == set()
     return way
 
 
@@ -325,7 +327,9 @@ def test_a_redirect_believes_x_forwarded_proto_of_trusted_proxies_only(trusted, 
     redirecting = gateway("web", "shop", server(80, "HTTP", HOST, tls={"httpsRedirect": True}))
     mesh = mesh_of(*platform, *BACKENDS, redirecting, routes("r", to("one")))
 
-    (way,) = mesh.ways(Request.of_url(f"http://{HOST}/", headers=[("x-forwarded-proto", "https")]))
+    (way,) = ways(
+        mesh, Request.of_url(f"http://{HOST}/", headers=[("x-forwarded-proto", "https")])
+    )
 
     assert way.ending.kind is kind
 
@@ -374,9 +378,9 @@ def test_every_gateway_that_serves_the_host_is_a_branch_of_its_own():
     internal = gateway("inner", "shop", https(HOST), selector=other)
     mesh = mesh_of(*PLATFORM, WEB, internal, pod("inner", labels=other), routes("r", to("one")))
 
-    ways = mesh.ways(Request.of_url(f"https://{HOST}/"))
+    branches = ways(mesh, Request.of_url(f"https://{HOST}/"))
 
-    assert [way.workload and way.workload.name for way in ways] == ["inner", "gateway"]
+    assert [way.workload and way.workload.name for way in branches] == ["inner", "gateway"]
 
 
 def test_passthrough_goes_where_the_sni_is_routed():

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.rights import Permission
+from istiodoctor.mesh.rights import Permission, may_list_secrets, may_read_credentials
+from istiodoctor.mesh.workloads import routers
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread
 from tests.support.examples import NOW
@@ -46,7 +47,7 @@ def cluster_binding(*subjects: Manifest, name: str = "sds") -> Manifest:
 
 
 def asked(mesh: Mesh) -> Permission:
-    return mesh.may_list_secrets("edge", "gateway")
+    return may_list_secrets(mesh, "edge", "gateway")
 
 
 def test_a_role_and_its_binding_in_the_namespace_of_the_pods_grant_the_right():
@@ -173,7 +174,7 @@ def test_pods_without_an_account_have_the_rights_of_the_default_one():
         binding({"kind": "ServiceAccount", "name": "default", "namespace": "edge"}),
     )
 
-    assert mesh.may_read_credentials(mesh.routers()[0]).allowed is True
+    assert may_read_credentials(mesh, routers(mesh)[0]).allowed is True
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.trace.answers import AnswerKind
 from istiodoctor.mesh.trace.confirming import confirmed
-from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.journeys import Way, ways
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import Confirmation, HopState
 from istiodoctor.model.kind import Kind
@@ -52,7 +52,7 @@ def way(said: str, *objects: Manifest) -> Way:
     )
     snapshot.requested -= {Kind.TLS_PROBE, Kind.HTTP_PROBE}
     mesh = Mesh(snapshot)
-    (found,) = mesh.ways(Request.of_url(f"https://{HOST}/"))
+    (found,) = ways(mesh, Request.of_url(f"https://{HOST}/"))
     return confirmed(mesh, found)
 
 

@@ -1,6 +1,7 @@
 """What is worth trying though it should not work: names nobody has, plain ports, reused ways."""
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.targets.probing import probe_targets
 from istiodoctor.model.observation import ProbeTargets
 from tests.support.examples import cluster
 
@@ -58,7 +59,7 @@ def gateway(name: str, hosts: str, age: int = 1, protocol: str = "HTTPS", tls: s
 
 
 def targets(*parts: str, service: str = "ClusterIP") -> ProbeTargets:
-    return Mesh(cluster(POD % service + "".join(parts))).probe_targets()
+    return probe_targets(Mesh(cluster(POD % service + "".join(parts))))
 
 
 def asked(found: ProbeTargets) -> set[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from istiodoctor.mesh.wanted import wanted
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.wanted import LogTarget, Wanted
 from tests.support.examples import mesh
@@ -45,8 +46,8 @@ status: {{phase: {phase}}}
     return "---".join(written)
 
 
-def wanted(*gateways: str) -> Wanted:
-    return mesh(ISTIOD + "---".join(gateways)).wanted(KINDS, ("error",))
+def asked_for(*gateways: str) -> Wanted:
+    return wanted(mesh(ISTIOD + "---".join(gateways)), KINDS, ("error",))
 
 
 def by_gateway(names: list[str]) -> Counter[str]:
@@ -54,7 +55,7 @@ def by_gateway(names: list[str]) -> Counter[str]:
 
 
 def test_forty_pods_are_asked_and_nothing_is_left_out():
-    found = wanted(gateway("a", 39))
+    found = asked_for(gateway("a", 39))
 
     assert len(found.envoys) == 39
     assert len(found.logs) == 40
@@ -62,7 +63,7 @@ def test_forty_pods_are_asked_and_nothing_is_left_out():
 
 
 def test_pods_beyond_the_most_are_unread_with_a_sentence():
-    found = wanted(gateway("a", 42))
+    found = asked_for(gateway("a", 42))
 
     envoys = [each for each in found.unasked if each.kind is Kind.ENVOY]
     logs = [each for each in found.unasked if each.kind is Kind.POD_LOG]
@@ -76,27 +77,27 @@ def test_pods_beyond_the_most_are_unread_with_a_sentence():
 
 
 def test_a_large_gateway_takes_nothing_from_a_small_one():
-    found = wanted(gateway("large", 60), gateway("small", 3))
+    found = asked_for(gateway("large", 60), gateway("small", 3))
 
     assert by_gateway([name for _, name in found.envoys]) == {"large": 37, "small": 3}
     assert by_gateway([each.pod for each in found.logs]) == {"large": 36, "small": 3, "istiod": 1}
 
 
 def test_the_control_plane_comes_before_any_gateway():
-    found = wanted(gateway("a", 60))
+    found = asked_for(gateway("a", 60))
 
     assert LogTarget(namespace="istio-system", pod="istiod-0", container="discovery") in found.logs
 
 
 def test_a_pod_that_has_not_been_started_has_no_envoy_to_ask():
-    found = wanted(gateway("a", 60, phase="Pending"))
+    found = asked_for(gateway("a", 60, phase="Pending"))
 
     assert found.envoys == frozenset()
     assert {each.kind for each in found.unasked} == {Kind.POD_LOG}
 
 
 def test_what_was_said_to_be_unasked_is_not_said_again():
-    found = wanted(gateway("a", 42))
+    found = asked_for(gateway("a", 42))
 
     assert not found.minus(found)
     assert found.minus(Wanted()).plus(Wanted()) == found

@@ -1,8 +1,18 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import (
+    istiod_version,
+    mesh_config,
+    namespace_exists,
+    namespace_labels,
+    proxy_config,
+    trusted_proxies,
+)
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.serviceports import listening_ports, referenced_ports, services_of
 from istiodoctor.mesh.version import Version
-from istiodoctor.mesh.workloads import Workload, pod_is_ready
+from istiodoctor.mesh.workloads import Workload, pod_is_ready, routers, selected, workloads
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.meshconfig import GatewayTopology, ProxyConfig
@@ -36,11 +46,11 @@ def template(kind: str, name: str, labels: Manifest = INGRESS, **spec: object) -
 
 
 def summary(mesh: Mesh) -> list[tuple[str, tuple[str, ...]]]:
-    return [(str(each.owner), tuple(p.name for p in each.pods)) for each in mesh.workloads()]
+    return [(str(each.owner), tuple(p.name for p in each.pods)) for each in workloads(mesh)]
 
 
 def only_workload(mesh: Mesh) -> Workload:
-    (found,) = mesh.workloads()
+    (found,) = workloads(mesh)
     return found
 
 
@@ -152,10 +162,10 @@ def test_a_selector_takes_the_workloads_that_have_all_its_labels():
     )
     selector = frozenset({("app", "web"), ("tier", "edge")})
 
-    assert sorted(each.name for each in mesh.selected(selector, "")) == ["a", "c"]
-    assert [each.name for each in mesh.selected(selector, "shop")] == ["c"]
-    assert [each.name for each in mesh.selected(frozenset(), "shop")] == ["c"]
-    assert mesh.selected(frozenset({("app", "other")}), "") == ()
+    assert sorted(each.name for each in selected(mesh, selector, "")) == ["a", "c"]
+    assert [each.name for each in selected(mesh, selector, "shop")] == ["c"]
+    assert [each.name for each in selected(mesh, frozenset(), "shop")] == ["c"]
+    assert selected(mesh, frozenset({("app", "other")}), "") == ()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +195,7 @@ def test_a_selector_takes_the_workloads_that_have_all_its_labels():
     ],
 )
 def test_a_router_runs_envoy_as_a_gateway(manifest: Manifest, expected: bool):
-    assert bool(mesh_of(manifest).routers()) is expected
+    assert bool(routers(mesh_of(manifest))) is expected
 
 
 STATUS = "sidecar.istio.io/status"
@@ -212,7 +222,7 @@ def test_the_revision_is_what_the_injector_wrote_else_what_the_label_asks_for(
 
 
 def router(mesh: Mesh) -> Workload:
-    (found,) = mesh.routers()
+    (found,) = routers(mesh)
     return found
 
 
@@ -233,7 +243,7 @@ def test_a_gateway_is_configured_by_the_istiod_of_its_revision(
     labels = INGRESS | ({"istio.io/rev": label} if label else {})
     mesh = mesh_of(*(istiod(*each) for each in planes), pod(labels=labels))
 
-    assert mesh.istiod_version(router(mesh)) == expected
+    assert istiod_version(mesh, router(mesh)) == expected
 
 
 def test_the_proxy_has_a_version_of_its_own():
@@ -271,7 +281,7 @@ def test_trusted_proxies_come_from_the_annotation_else_from_the_mesh(
     maps = [] if config is None else [config_map("istio", config)]
     mesh = mesh_of(istiod(), pod(annotations=annotations), *maps)
 
-    assert mesh.trusted_proxies(router(mesh)) == expected
+    assert trusted_proxies(mesh, router(mesh)) == expected
 
 
 def test_a_revision_has_a_mesh_configuration_of_its_own():
@@ -283,7 +293,7 @@ def test_a_revision_has_a_mesh_configuration_of_its_own():
         config_map("istio-1-24", TRUSTING),
     )
 
-    assert mesh.proxy_config(router(mesh)) == ProxyConfig(
+    assert proxy_config(mesh, router(mesh)) == ProxyConfig(
         gateway_topology=GatewayTopology(num_trusted_proxies=2)
     )
 
@@ -294,7 +304,7 @@ def test_the_default_mesh_configuration_does_not_stand_in_for_an_unread_one():
     whole = snapshot_of(istiod(revision="1-24"), pod(labels=labels), config_map("istio", "{}"))
     mesh = Mesh(whole.plus(Reading(unread=(unread,))))
 
-    assert mesh.mesh_config(router(mesh)) is None
+    assert mesh_config(mesh, router(mesh)) is None
 
 
 def test_a_service_selects_the_pods_of_its_own_namespace_by_all_its_labels():
@@ -307,7 +317,7 @@ def test_a_service_selects_the_pods_of_its_own_namespace_by_all_its_labels():
         service("selects-none", "istio-system", 443, selector={}),
     )
 
-    assert [each.name for each in mesh.services_of(router(mesh))] == ["fits", "fits-too"]
+    assert [each.name for each in services_of(mesh, router(mesh))] == ["fits", "fits-too"]
 
 
 def to(port: int, target: int | str) -> Manifest:
@@ -356,7 +366,7 @@ def test_a_server_listens_on_the_target_port_of_the_oldest_service_that_has_its_
 ):
     mesh = mesh_of(pod(ports=NAMED), *services)
 
-    assert mesh.listening_ports(router(mesh), 443) == expected
+    assert listening_ports(mesh, router(mesh), 443) == expected
 
 
 @pytest.mark.parametrize(
@@ -380,7 +390,7 @@ def test_a_listener_of_the_gateway_api_opens_every_target_of_its_service_port_an
 ):
     mesh = mesh_of(pod(), *services)
 
-    assert mesh.referenced_ports(router(mesh), 443) == expected
+    assert referenced_ports(mesh, router(mesh), 443) == expected
 
 
 @pytest.mark.parametrize(
@@ -423,7 +433,7 @@ def test_where_pods_are_unknown_the_selector_stands_for_those_it_would_take():
     )
     mesh = Mesh(partial)
 
-    ((workload, servers),) = mesh.servers_by_workload().items()
+    ((workload, servers),) = servers_by_workload(mesh).items()
     assert (workload.is_known, workload.owner, dict(workload.labels), len(servers)) == (
         False,
         Ref("", "Pod", "", "(istio=ingressgateway)"),
@@ -440,10 +450,13 @@ def test_a_namespace_is_missing_only_where_namespaces_were_listed(
 ):
     mesh = Mesh(Snapshot(taken_at=NOW, source="test", readings=[Reading(listed=known)]))
 
-    assert mesh.namespace_exists("shop") is expected
+    assert namespace_exists(mesh, "shop") is expected
 
 
 def test_the_labels_of_a_namespace_are_known_once_it_is_read():
     mesh = mesh_of(made("v1", "Namespace", "shop", "", labels={"team": "a"}))
 
-    assert (mesh.namespace_labels("shop"), mesh.namespace_labels("other")) == ({"team": "a"}, None)
+    assert (namespace_labels(mesh, "shop"), namespace_labels(mesh, "other")) == (
+        {"team": "a"},
+        None,
+    )

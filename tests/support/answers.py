@@ -1,16 +1,19 @@
 """Answers of the mesh in plain form: objects by name, so that two meshes can be compared."""
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any
 
+from istiodoctor import mesh as rooms
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.labels import LabelIndex
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.question import Question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
@@ -18,20 +21,28 @@ from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.metadata import Resource
 
 
+def _questions() -> Iterator[Question[..., Any]]:
+    """Yield every question of the mesh, by module and name."""
+    for room in pkgutil.walk_packages(rooms.__path__, f"{rooms.__name__}."):
+        module = importlib.import_module(room.name)
+        for value in vars(module).values():
+            if isinstance(value, Question) and value.__module__ == room.name:
+                yield value
+
+
 @cache
-def open_questions() -> tuple[str, ...]:
-    """Return the names of the questions that take no argument."""
-    found = ((name, getattr(Mesh, name)) for name in dir(Mesh))
-    return tuple(
-        name
-        for name, value in found
-        if isinstance(value, Question) and len(inspect.signature(value.method).parameters) == 1
-    )
+def open_questions() -> Mapping[str, Question[[], Any]]:
+    """Return the questions that take no argument, by module and name."""
+    return {
+        f"{each.__module__}.{each.name}": each
+        for each in _questions()
+        if len(inspect.signature(each.function).parameters) == 1
+    }
 
 
 def answers(mesh: Mesh) -> dict[str, object]:
     """Return the plain answers to every question that takes no argument."""
-    return {name: plain(getattr(mesh, name)()) for name in open_questions()}
+    return {name: plain(asked(mesh)) for name, asked in open_questions().items()}
 
 
 def plain(value: Any) -> object:

@@ -103,7 +103,12 @@ def examples(check: Check) -> Iterator[Example]:
 
 def cluster(text: str, logs: tuple[LogLine, ...] = ()) -> Snapshot:
     """Return YAML documents as a cluster that was read completely."""
-    documents = [materialized(each) for each in yaml.safe_load_all(text) if each]
+    return cluster_of(filter(None, yaml.safe_load_all(text)), logs)
+
+
+def cluster_of(objects: Iterable[dict[str, Any]], logs: tuple[LogLine, ...] = ()) -> Snapshot:
+    """Return objects as a cluster that was read completely."""
+    documents = [materialized(each) for each in objects]
     decoded = [found for each in documents if (found := decode_object(each))]
     reading = Reading(
         resources=tuple(each.resource for each in decoded if each.resource),

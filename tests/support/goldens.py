@@ -4,8 +4,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from istiodoctor.renderers import TRACE_RENDERERS, Display, json, terminal
-from istiodoctor.report import Report, Trace
+from istiodoctor.renderers import (
+    TRACE_RENDERERS,
+    TRACES_RENDERERS,
+    Display,
+    json,
+    terminal,
+)
+from istiodoctor.report import Report, Trace, Traces
 from tests.support import reports, traces
 
 FOLDER = Path(__file__).parent.parent / "golden"
@@ -29,6 +35,10 @@ def _both() -> str:
 
 def _trace(make: Callable[[], Trace]) -> str:
     return TRACE_RENDERERS["terminal"](make(), Display(width=80))
+
+
+def _traces(make: Callable[[], Traces]) -> str:
+    return TRACES_RENDERERS["terminal"](make(), Display(width=80))
 
 
 _REPORTS: Mapping[str, Callable[[], Report]] = {
@@ -55,6 +65,8 @@ GOLDENS: Mapping[str, Callable[[], str]] = {
     "terminal_contexts_80.txt": _both,
     "trace_stopped_80.txt": partial(_trace, traces.stopped_trace),
     "trace_probed_80.txt": partial(_trace, traces.probed_trace),
+    "traces_80.txt": partial(_traces, traces.many_traces),
+    "traces_error_80.txt": partial(_traces, traces.unread_traces),
     **{f"json_{name}.txt": partial(_json, _REPORTS[name]) for name in ("broken", "error")},
 }
 """The name of each golden file and what renders it."""

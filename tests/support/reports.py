@@ -562,9 +562,13 @@ def hostile_report() -> Report:
                 fix=Fix(
                     title=text,
                     patches=(
-                        Patch(ref=ref, type=PatchType.MERGE, body={HOSTILE: [HOSTILE, 1e400]}),
-                        Patch(ref=ref, type=PatchType.CREATE, body={"kind": HOSTILE, "a": "EOF"}),
-                        Patch(ref=ref, type=PatchType.MERGE, body={"a": "x" * 10_000}),
+                        Patch(ref=GATEWAY, type=PatchType.MERGE, body={HOSTILE: [HOSTILE, 1e400]}),
+                        Patch(
+                            ref=GATEWAY,
+                            type=PatchType.CREATE,
+                            body={"kind": HOSTILE, "a": "EOF"},
+                        ),
+                        Patch(ref=GATEWAY, type=PatchType.MERGE, body={"a": "x" * 10_000}),
                     ),
                     commands=(("kubectl", "delete", "x", f"; rm -rf / {HOSTILE}'\n\\"),),
                     verify=("true", text[:100]),
@@ -572,6 +576,13 @@ def hostile_report() -> Report:
                     why=text,
                 ),
                 why=text,
+            ),
+            ProvenFix(
+                fix=Fix(
+                    title="Change an object that there cannot be",
+                    patches=(Patch(ref=ref, type=PatchType.MERGE, body={"a": "b"}),),
+                    commands=(("kubectl", "delete", "secret/web"),),
+                )
             ),
         ),
         fingerprint="v1:" + "0" * 64,

@@ -10,13 +10,19 @@ from jsonschema import Draft202012Validator
 from istiodoctor.report import (
     Answer,
     AnswerKind,
+    AnswerOutcome,
+    ClusterState,
     Confirmation,
     Hop,
     HopState,
     Ref,
+    RouteCluster,
+    ScanError,
+    ServedCertificate,
     Stop,
     Trace,
     TraceLeg,
+    Traces,
     TraceVerdict,
     said,
 )
@@ -67,7 +73,11 @@ def stopped_trace() -> Trace:
             _hop("redirect", f"httpsRedirect sends it to {secure}: 301", GATEWAY),
         ),
         answer=Answer(
-            kind=AnswerKind.REDIRECT, text=f"301 to {secure}", status=301, location=secure
+            kind=AnswerKind.REDIRECT,
+            text=f"301 to {secure}",
+            status=301,
+            location=secure,
+            outcome=AnswerOutcome.REDIRECT,
         ),
     )
     routed = TraceLeg(
@@ -81,7 +91,20 @@ def stopped_trace() -> Trace:
             _hop("endpoints", "2 ready on port 8080", shop),
             gone,
         ),
-        answer=Answer(kind=AnswerKind.NONE, text=gone.text),
+        answer=Answer(
+            kind=AnswerKind.NONE,
+            text=gone.text,
+            status=503,
+            outcome=AnswerOutcome.NO_CLUSTER,
+            clusters=(
+                RouteCluster(name="outbound|8080||shop.shop.svc.cluster.local", weight=80),
+                RouteCluster(
+                    name="outbound|8080||canary.shop.svc.cluster.local",
+                    weight=20,
+                    state=ClusterState.NO_CLUSTER,
+                ),
+            ),
+        ),
         follows=0,
     )
     return Trace(
@@ -134,7 +157,13 @@ def probed_trace() -> Trace:
             _seen(_hop("route", "spec.http[0]", ROUTE), confirmed),
             stopped,
         ),
-        answer=Answer(kind=AnswerKind.NONE, text=said(stopped)),
+        answer=Answer(
+            kind=AnswerKind.NONE,
+            text=said(stopped),
+            outcome=AnswerOutcome.ERROR,
+            clusters=(RouteCluster(name="outbound|8080||shop.shop.svc.cluster.local"),),
+            certificate=ServedCertificate(namespace="istio-system", name="shop-cert"),
+        ),
         is_unseen=False,
     )
     return Trace(
@@ -148,3 +177,65 @@ def probed_trace() -> Trace:
         is_probed=True,
         notes=("Never sent, so not part of what was seen: te.",),
     )
+
+
+def answered_trace(number: int = 1) -> Trace:
+    """Return a trace that a backend answers."""
+    url = f"https://shop.example.com/{number}"
+    shop = Ref("", "Service", "shop", "shop")
+    leg = TraceLeg(
+        url=url,
+        gateway=INGRESS,
+        hops=(
+            _hop("filter-chain", "by the SNI shop.example.com", GATEWAY),
+            _hop("backend", "port 8080", shop),
+        ),
+        answer=Answer(
+            kind=AnswerKind.BACKEND, text=f"{shop} answers", outcome=AnswerOutcome.BACKEND
+        ),
+    )
+    return Trace(
+        id=str(number),
+        url=url,
+        method="GET",
+        tool=TOOL,
+        scan=scan(),
+        verdict=TraceVerdict.ANSWERED,
+        legs=(leg,),
+    )
+
+
+def unknown_trace() -> Trace:
+    """Return a trace that ends at what was not read."""
+    url = "https://shop.example.com/secret"
+    text = "shop-cert could not be read"
+    leg = TraceLeg(
+        url=url,
+        gateway=INGRESS,
+        hops=(_hop("certificate", text, None, HopState.UNKNOWN),),
+        answer=Answer(kind=AnswerKind.UNKNOWN, text=text),
+    )
+    verdict = TraceVerdict.UNKNOWN
+    return replace(answered_trace(), id="dark", url=url, verdict=verdict, legs=(leg,))
+
+
+def many_traces() -> Traces:
+    """Return traces of every verdict, in the order in which they were asked for."""
+    return traces(
+        answered_trace(),
+        replace(stopped_trace(), id="checkout"),
+        unknown_trace(),
+        answered_trace(4),
+    )
+
+
+def traces(*each: Trace) -> Traces:
+    """Return the traces of one run."""
+    return Traces(tool=TOOL, scan=scan(), traces=each)
+
+
+def unread_traces() -> Traces:
+    """Return what becomes of many requests where nothing could be read."""
+    error = ScanError(kind="no-objects", message="there is nothing in \x1b[2J it")
+    dark = replace(unknown_trace(), legs=(), error=error)
+    return traces(replace(dark, id="1"), replace(dark, id="2"))

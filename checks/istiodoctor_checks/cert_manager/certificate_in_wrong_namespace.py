@@ -6,6 +6,8 @@ from typing import Any
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.issuance import certificate
+from istiodoctor.mesh.misplaced import misplaced_certificates
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
@@ -17,7 +19,6 @@ from istiodoctor_checks.fixes import create
     "CM001",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.misplaced_certificates.kinds | Mesh.certificate.kinds,
     explains={"CRED001", "CRED002", "CRED016", "SDS001", "SDS011", "SDS014", "SNI011"},
 )
 def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
@@ -122,16 +123,16 @@ def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, cert-manager integration; cert-manager/cert-manager issues 2522, 6210;
     istio/istio issues 6486, 5421.
     """
-    for use, certificate in mesh.misplaced_certificates():
+    for use, misplaced in misplaced_certificates(mesh):
         yield Finding(
             message=(
-                f"{certificate.ref} writes its Secret into {certificate.namespace}, but the pods"
+                f"{misplaced.ref} writes its Secret into {misplaced.namespace}, but the pods"
                 f" of {use.workload} read {use.reference.text} from {use.namespace}, where"
                 f" there is {'no such Secret' if use.is_missing else 'no such Certificate'}."
                 " HTTPS fails for its hosts."
             ),
             objects=(
-                certificate.at("/metadata/namespace"),
+                misplaced.at("/metadata/namespace"),
                 Place(use.server.gateway, use.reference.path),
                 Place(use.secret),
             ),
@@ -140,30 +141,30 @@ def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text=f"{use.server} asks for {use.reference.text}"),
                 Evidence(text=f"its pods run in {use.workload.namespace}", ref=use.workload.owner),
-                Evidence(text=f"{certificate.ref} has secretName {use.name}", ref=certificate.ref),
+                Evidence(text=f"{misplaced.ref} has secretName {use.name}", ref=misplaced.ref),
             ),
-            fixes=(_create_beside_pods(mesh, certificate, use.namespace),),
+            fixes=(_create_beside_pods(mesh, misplaced, use.namespace),),
             severity=None if use.is_missing else Severity.HIGH,
             confidence=Confidence.CERTAIN if use.is_missing else Confidence.SUSPECTED,
-            credentials=frozenset({use.key, (certificate.namespace, use.name)}),
+            credentials=frozenset({use.key, (misplaced.namespace, use.name)}),
             servers=frozenset({use.server.id}),
             absences=frozenset({use.absence} if use.is_missing else ()),
         )
 
 
-def _create_beside_pods(mesh: Mesh, certificate: Certificate, namespace: str) -> Fix:
-    name = certificate.name
-    if mesh.certificate(namespace, name):
-        name = certificate.spec.secret_name
-    why = f"When it works, delete {certificate.ref}; its Secret serves nobody here."
-    issuer = certificate.spec.issuer_ref
+def _create_beside_pods(mesh: Mesh, misplaced: Certificate, namespace: str) -> Fix:
+    name = misplaced.name
+    if certificate(mesh, namespace, name):
+        name = misplaced.spec.secret_name
+    why = f"When it works, delete {misplaced.ref}; its Secret serves nobody here."
+    issuer = misplaced.spec.issuer_ref
     if issuer.effective_kind == "Issuer":
         why += (
-            f" The Issuer {issuer.name} serves {certificate.namespace} only: make it a"
+            f" The Issuer {issuer.name} serves {misplaced.namespace} only: make it a"
             f" ClusterIssuer, or create an Issuer of that name in {namespace}."
         )
     return create(
-        {"metadata": {"name": name, "namespace": namespace}, "spec": _spec(certificate)},
+        {"metadata": {"name": name, "namespace": namespace}, "spec": _spec(misplaced)},
         Kind.CERTIFICATE,
         f"Create the Certificate in {namespace}",
         risk=Risk.NEEDS_ISSUANCE,

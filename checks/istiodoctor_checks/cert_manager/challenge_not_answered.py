@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.challenges import ChallengeReply, ChallengeReplyKind
+from istiodoctor.mesh.events import events_of
+from istiodoctor.mesh.wire.challenges import (
+    ChallengeReply,
+    ChallengeReplyKind,
+    unanswered_challenges,
+)
 from istiodoctor.mesh.wire.replies import is_own
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS, challenge_evidence
@@ -14,11 +19,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
 
 
 @check(
-    "CM019",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unanswered_challenges.kinds,
-    evidence=Mesh.events_of.kinds,
-    explains=STOPS_ISSUING | {"CM008"},
+    "CM019", severity=Severity.CRITICAL, evidence=[events_of], explains=STOPS_ISSUING | {"CM008"}
 )
 def challenge_not_answered(mesh: Mesh) -> Iterator[Finding]:
     """A HTTP-01 challenge that waits was asked for as its issuer asks, and is not answered right.
@@ -165,7 +166,7 @@ def challenge_not_answered(mesh: Mesh) -> Iterator[Finding]:
     Sources: RFC 8555, Automatic Certificate Management Environment, section 8.3; letsencrypt.org,
     Challenge Types; cert-manager.io, HTTP01.
     """
-    for each in mesh.unanswered_challenges():
+    for each in unanswered_challenges(mesh):
         owner, challenge = each.owner, each.challenge
         yield Finding(
             message=(

@@ -3,19 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misplaced import CopiedSecret
+from istiodoctor.mesh.misplaced import CopiedSecret, copied_secrets
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
 
 
-@check(
-    "CM017",
-    severity=Severity.MEDIUM,
-    needs=Mesh.copied_secrets.kinds,
-    explains={"CERT001", "CERT003", "CERT005", "OPS009"},
-)
+@check("CM017", severity=Severity.MEDIUM, explains={"CERT001", "CERT003", "CERT005", "OPS009"})
 def copied_secret_stale(mesh: Mesh) -> Iterator[Finding]:
     """The gateway serves a copy of a Secret that cert-manager wrote elsewhere.
 
@@ -132,7 +128,7 @@ def copied_secret_stale(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, Syncing Secrets Across Namespaces; cert-manager/cert-manager issue
     6210; istio/istio issue 27740.
     """
-    for copy in mesh.copied_secrets():
+    for copy in copied_secrets(mesh):
         secret, source, leaf = copy.credential, copy.source, copy.credential.leaf
         ends = f"; it expires on {leaf.not_after:%Y-%m-%d}" if leaf else ""
         stale = ", and the Secret there holds a newer one by now" if copy.is_stale else ""
@@ -167,6 +163,6 @@ def _issue_in_place(copy: CopiedSecret) -> Fix:
     return Fix(
         title=f"Create a Certificate with this secretName in {secret.namespace}",
         risk=Risk.NEEDS_ISSUANCE,
-        verify=("kubectl", "get", "certificates.cert-manager.io", "-n", secret.namespace),
+        verify=kubectl("get", "certificates.cert-manager.io", within(secret.namespace)),
         why="Or let a controller keep the copy in step, by annotations in its secretTemplate.",
     )

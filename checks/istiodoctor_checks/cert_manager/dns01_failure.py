@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challenges import stuck_challenges
+from istiodoctor.mesh.events import events_of
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.stalls import DNS01
 from istiodoctor.mesh.wire.testimony import Claim
@@ -17,8 +19,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM009",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.stuck_challenges.kinds,
-    evidence=Mesh.events_of.kinds,
+    evidence=[events_of],
     explains=STOPS_ISSUING,
 )
 def dns01_failure(mesh: Mesh) -> Iterator[Finding]:
@@ -145,7 +146,7 @@ def dns01_failure(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, DNS01 and Troubleshooting ACME; cert-manager/cert-manager issues
     3335, 3270, 6194, 1718.
     """
-    for owner, issuance, challenge in mesh.stuck_challenges():
+    for owner, issuance, challenge in stuck_challenges(mesh):
         reason = without_tokens(challenge.status.reason).strip()
         if challenge.spec.type == DNS01 and reason:
             yield Finding(

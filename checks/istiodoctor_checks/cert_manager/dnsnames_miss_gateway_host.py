@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import uncovered_hosts
 from istiodoctor.mesh.hosts import certificate_covers
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
@@ -17,7 +19,6 @@ from istiodoctor_checks.wording import listing
     "CM015",
     severity=Severity.CRITICAL,
     claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.uncovered_hosts.kinds | Mesh.certificates_for.kinds,
     explains={"CERT003", "CERT005"},
 )
 def dnsnames_miss_gateway_host(mesh: Mesh) -> Iterator[Finding]:
@@ -116,9 +117,9 @@ def dnsnames_miss_gateway_host(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, cert-manager integration; cert-manager.io, Certificate resource.
     """
-    for served, uncovered in mesh.uncovered_hosts():
+    for served, uncovered in uncovered_hosts(mesh):
         secret = served.credential
-        writers = mesh.certificates_for(secret.namespace, secret.name)
+        writers = certificates_for(mesh, secret.namespace, secret.name)
         missed = [each for each in uncovered if not _asked_for(writers, each.host)]
         if writers and missed:
             hosts = tuple(dict.fromkeys(each.host for each in missed))

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import uses_by_secret
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get, set_field
@@ -12,12 +14,7 @@ from istiodoctor_checks.served import hosts_of, references, servers_of
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "CM013",
-    severity=Severity.HIGH,
-    needs=Mesh.uses_by_secret.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT003", "CERT005", "CM012", "CM015", "CM016"},
-)
+@check("CM013", severity=Severity.HIGH, explains={"CERT003", "CERT005", "CM012", "CM015", "CM016"})
 def duplicate_secretname(mesh: Mesh) -> Iterator[Finding]:
     """Two Certificates write the same Secret.
 
@@ -139,10 +136,10 @@ def duplicate_secretname(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, Certificate resource; cert-manager/cert-manager issues 2941, 5875,
     6992, 2099, 3990.
     """
-    for (namespace, name), uses in mesh.uses_by_secret().items():
+    for (namespace, name), uses in uses_by_secret(mesh).items():
         writers = [
             each
-            for each in mesh.certificates_for(namespace, name)
+            for each in certificates_for(mesh, namespace, name)
             if each.metadata.deletion_timestamp is None
         ]
         if len(writers) > 1:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import served_credentials
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.metadata import condition
@@ -18,10 +20,7 @@ OTHER_MANAGERS = ("external-secrets", "kubernetes-reflector", "kubed")
 
 
 @check(
-    "CM014",
-    severity=Severity.HIGH,
-    needs=Mesh.served_credentials.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT003", "CERT005", "CERT008", "CM011", "CM016"},
+    "CM014", severity=Severity.HIGH, explains={"CERT003", "CERT005", "CERT008", "CM011", "CM016"}
 )
 def external_overwrite(mesh: Mesh) -> Iterator[Finding]:
     """Something else writes the Secret that a Certificate owns.
@@ -135,8 +134,8 @@ def external_overwrite(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: cert-manager.io, Certificate resource.
     """
-    for secret, uses in mesh.served_credentials():
-        for certificate in mesh.certificates_for(secret.namespace, secret.name):
+    for secret, uses in served_credentials(mesh):
+        for certificate in certificates_for(mesh, secret.namespace, secret.name):
             others, said = _other_writers(secret), _says_overwritten(certificate)
             if others:
                 yield Finding(

@@ -7,9 +7,8 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.issuance import is_ready
 from istiodoctor.mesh.reasons import without_tokens
-from istiodoctor.mesh.stalls import BlockedChallenge
-from istiodoctor.mesh.wire.challenges import ChallengeReplyKind
-from istiodoctor.model.kind import Kind
+from istiodoctor.mesh.stalls import BlockedChallenge, blocked_challenges, is_renewal_stalled
+from istiodoctor.mesh.wire.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import challenge_evidence, exempt_challenges, replies_of
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of
@@ -19,8 +18,7 @@ from istiodoctor_checks.served import servers_of
 @check(
     "CM005",
     severity=Severity.CRITICAL,
-    needs=Mesh.blocked_challenges.kinds | Mesh.routes_for.kinds | Mesh.http_rules.kinds,
-    evidence={Kind.HTTP_PROBE},
+    evidence=[challenge_replies],
     explains=STOPS_ISSUING | {"CM006", "CM008", "CM019"},
 )
 def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
@@ -167,7 +165,7 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
     issues 2526, 949, 2517.
     """
     ways: dict[Place, tuple[Fix, ...]] = {}  # one for all hosts behind a redirect
-    for blocked in mesh.blocked_challenges():
+    for blocked in blocked_challenges(mesh):
         owner, plain, challenge = blocked.owner, blocked.plain, blocked.challenge
         severity = _severity(mesh, blocked)
         if severity:
@@ -231,6 +229,6 @@ def _severity(mesh: Mesh, blocked: BlockedChallenge) -> Severity | None:
     if owner.secret_is_missing:
         waits = blocked.challenge or is_ready(owner.certificate) is False
         return Severity.CRITICAL if waits else None
-    if blocked.challenge or mesh.is_renewal_stalled(owner):
+    if blocked.challenge or is_renewal_stalled(mesh, owner):
         return Severity.HIGH
     return Severity.LOW if owner.certificate.status.renewal_time else None

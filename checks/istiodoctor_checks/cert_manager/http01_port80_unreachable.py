@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challenges import hides_port_80, stuck_challenges
+from istiodoctor.mesh.events import events_of
+from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.wire.challenges import ChallengeReplyKind
-from istiodoctor.model.kind import Kind
+from istiodoctor.mesh.wire.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
@@ -19,8 +21,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
 @check(
     "CM007",
     severity=Severity.CRITICAL,
-    needs=Mesh.stuck_challenges.kinds | Mesh.hides_port_80.kinds,
-    evidence=Mesh.events_of.kinds | {Kind.HTTP_PROBE},
+    evidence=[events_of, challenge_replies],
     explains=STOPS_ISSUING | {"CM008", "CM019"},
 )
 def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
@@ -160,9 +161,9 @@ def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: letsencrypt.org, Challenge Types; cert-manager.io, HTTP01.
     """
-    for owner, issuance, challenge in mesh.stuck_challenges():
-        services = [each for use in owner.uses for each in mesh.services_of(use.workload)]
-        hidden = [mesh.hides_port_80(use.workload) for use in owner.uses]
+    for owner, issuance, challenge in stuck_challenges(mesh):
+        services = [each for use in owner.uses for each in services_of(mesh, use.workload)]
+        hidden = [hides_port_80(mesh, use.workload) for use in owner.uses]
         if challenge.spec.type == HTTP01 and services and all(hidden):
             seen = replies_of(mesh, challenge.spec.dns_name, ChallengeReplyKind.SILENCE)
             yield Finding(

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.challenges import stuck_challenges
+from istiodoctor.mesh.events import events_of
 from istiodoctor.mesh.reasons import without_tokens
 from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.wire.challenges import ChallengeReplyKind
-from istiodoctor.model.kind import Kind
+from istiodoctor.mesh.wire.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.observation import Via
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
@@ -25,8 +26,7 @@ UNREACHED = re.compile(
 @check(
     "CM008",
     severity=Severity.CRITICAL,
-    needs=Mesh.stuck_challenges.kinds,
-    evidence=Mesh.events_of.kinds | {Kind.HTTP_PROBE},
+    evidence=[events_of, challenge_replies],
     explains=STOPS_ISSUING,
 )
 def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, Troubleshooting ACME; cert-manager/cert-manager issues 656, 2517,
     949.
     """
-    for owner, issuance, challenge in mesh.stuck_challenges():
+    for owner, issuance, challenge in stuck_challenges(mesh):
         reason = without_tokens(challenge.status.reason)
         if challenge.spec.type == HTTP01 and UNREACHED.search(reason):
             right = replies_of(mesh, challenge.spec.dns_name, ChallengeReplyKind.RIGHT)

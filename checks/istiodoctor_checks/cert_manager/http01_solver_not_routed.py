@@ -5,9 +5,15 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.challenges import ISTIO_INGRESS, solver_ingress
+from istiodoctor.mesh.challenges import (
+    ISTIO_INGRESS,
+    serves_ingress,
+    solver_ingress,
+    stuck_challenges,
+)
+from istiodoctor.mesh.events import events_of
 from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.wire.challenges import ChallengeReplyKind
+from istiodoctor.mesh.wire.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.certmanager import Http01Ingress
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
@@ -20,8 +26,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
 @check(
     "CM006",
     severity=Severity.CRITICAL,
-    needs=Mesh.stuck_challenges.kinds | Mesh.serves_ingress.kinds,
-    evidence=Mesh.events_of.kinds | {Kind.HTTP_PROBE},
+    evidence=[events_of, challenge_replies],
     explains=STOPS_ISSUING | {"CM008", "CM019"},
 )
 def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
@@ -157,10 +162,10 @@ def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, cert-manager integration; istio/istio issues 27643, 42985, 9030;
     cert-manager/cert-manager issue 2517.
     """
-    for owner, issuance, challenge in mesh.stuck_challenges():
+    for owner, issuance, challenge in stuck_challenges(mesh):
         certificate, ingress = owner.certificate, solver_ingress(issuance, challenge)
         served = [
-            mesh.serves_ingress(use.workload, ingress.ingress_class, ingress.ingress_class_name)
+            serves_ingress(mesh, use.workload, ingress.ingress_class, ingress.ingress_class_name)
             is not False
             for use in owner.uses
             if ingress

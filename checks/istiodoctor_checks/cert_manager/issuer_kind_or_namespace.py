@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import IssuerResolution
+from istiodoctor.mesh.issuance import IssuerResolution, issuer_of
+from istiodoctor.mesh.stalls import gateway_certificates
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
@@ -15,13 +17,7 @@ from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of
 
 
-@check(
-    "CM003",
-    severity=Severity.CRITICAL,
-    claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.gateway_certificates.kinds | Mesh.issuer_of.kinds,
-    explains=STOPS_ISSUING,
-)
+@check("CM003", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains=STOPS_ISSUING)
 def issuer_kind_or_namespace(mesh: Mesh) -> Iterator[Finding]:
     """The Certificate names an issuer that does not exist.
 
@@ -122,8 +118,8 @@ def issuer_kind_or_namespace(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, Issuer configuration; cert-manager/cert-manager issues 3335, 3422,
     2895, 552.
     """
-    for owner in mesh.gateway_certificates():
-        certificate, issuer = owner.certificate, mesh.issuer_of(owner.certificate)
+    for owner in gateway_certificates(mesh):
+        certificate, issuer = owner.certificate, issuer_of(mesh, owner.certificate)
         if issuer.exists is False:
             found = f" There is {issuer.other_kind}, which it does not name." * bool(
                 issuer.other_kind
@@ -176,6 +172,5 @@ def _fixes(certificate: Certificate, issuer: IssuerResolution) -> tuple[Fix, ...
         title = f"Make {other} a ClusterIssuer, or create it in {certificate.namespace} too"
         return (Fix(title=title, risk=Risk.NEEDS_ISSUANCE, why="An Issuer serves its namespace."),)
     title = f"Create {issuer.ref}, or name an issuer that exists"
-    return (
-        Fix(title=title, risk=Risk.NEEDS_ISSUANCE, verify=("kubectl", "get", "clusterissuers")),
-    )
+    verify = kubectl("get", "clusterissuers")
+    return (Fix(title=title, risk=Risk.NEEDS_ISSUANCE, verify=verify),)

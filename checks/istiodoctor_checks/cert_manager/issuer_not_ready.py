@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.events import events_of
+from istiodoctor.mesh.issuance import issuer_of
 from istiodoctor.mesh.reasons import without_tokens
+from istiodoctor.mesh.stalls import gateway_certificates
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import get
@@ -18,8 +21,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM004",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.gateway_certificates.kinds | Mesh.issuer_of.kinds,
-    evidence=Mesh.events_of.kinds,
+    evidence=[events_of],
     explains=STOPS_ISSUING,
 )
 def issuer_not_ready(mesh: Mesh) -> Iterator[Finding]:
@@ -125,8 +127,8 @@ def issuer_not_ready(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: cert-manager.io, Issuer configuration; cert-manager/cert-manager issues 552, 3422.
     """
-    for owner in mesh.gateway_certificates():
-        resolution = mesh.issuer_of(owner.certificate)
+    for owner in gateway_certificates(mesh):
+        resolution = issuer_of(mesh, owner.certificate)
         issuer, ready = resolution.issuer, resolution.ready
         if issuer and ready and ready.status == "False":
             yield Finding(

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.stalls import started
+from istiodoctor.mesh.events import events_of
+from istiodoctor.mesh.stalls import started, stuck_certificates
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import deepest, layer_places, layers, retry_words, try_again
@@ -16,8 +17,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
     "CM011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.stuck_certificates.kinds,
-    evidence=Mesh.events_of.kinds,
+    evidence=[events_of],
     explains={"CERT016", "CRED001", "CRED002", "SDS001", "SDS011", "SDS014", "SNI011"},
 )
 def order_pending(mesh: Mesh) -> Iterator[Finding]:
@@ -146,7 +146,7 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, Troubleshooting; cert-manager/cert-manager issues 3270, 6174, 6194,
     1718, 1886.
     """
-    for owner, issuance in mesh.stuck_certificates():
+    for owner, issuance in stuck_certificates(mesh):
         certificate, since = owner.certificate, started(owner.certificate)
         if owner.secret_is_missing:
             when = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""

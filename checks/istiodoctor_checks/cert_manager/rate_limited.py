@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.events import events_of
 from istiodoctor.mesh.reasons import reasons
+from istiodoctor.mesh.stalls import stuck_certificates
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
@@ -26,8 +28,7 @@ WAIT = Fix(
     "CM012",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.stuck_certificates.kinds,
-    evidence=Mesh.events_of.kinds,
+    evidence=[events_of],
     explains=STOPS_ISSUING,
 )
 def rate_limited(mesh: Mesh) -> Iterator[Finding]:
@@ -157,7 +158,7 @@ def rate_limited(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: letsencrypt.org, Rate Limits; cert-manager/cert-manager issue 5875.
     """
-    for owner, issuance in mesh.stuck_certificates():
+    for owner, issuance in stuck_certificates(mesh):
         limit = next((each for each in reasons(issuance) if LIMITED.search(each.text)), None)
         if limit:
             yield Finding(

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.events import events_of
+from istiodoctor.mesh.stalls import stuck_certificates
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import (
     deadline_of,
@@ -18,13 +20,7 @@ from istiodoctor_checks.issuing import (
 from istiodoctor_checks.served import hosts_of, servers_of
 
 
-@check(
-    "CM016",
-    severity=Severity.HIGH,
-    needs=Mesh.stuck_certificates.kinds,
-    evidence=Mesh.events_of.kinds,
-    explains={"CERT001", "OPS009"},
-)
+@check("CM016", severity=Severity.HIGH, evidence=[events_of], explains={"CERT001", "OPS009"})
 def renewal_stalled(mesh: Mesh) -> Iterator[Finding]:
     """A Certificate is past its time of renewal and has not been renewed.
 
@@ -129,7 +125,7 @@ def renewal_stalled(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, Certificate resource (renewal); cert-manager/cert-manager issues
     949, 5193, 9126.
     """
-    for owner, issuance in mesh.stuck_certificates():
+    for owner, issuance in stuck_certificates(mesh):
         certificate, status = owner.certificate, owner.certificate.status
         if not owner.secret_is_missing:
             due = status.renewal_time

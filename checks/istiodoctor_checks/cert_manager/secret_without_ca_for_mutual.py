@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.issuance import certificates_for, issuer_of
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
@@ -15,7 +17,6 @@ from istiodoctor.model.ref import Place, Ref
     "CM018",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.authority_uses.kinds | Mesh.certificates_for.kinds | Mesh.issuer_of.kinds,
     explains={"MTLS002", "MTLS015", "SDS011"},
 )
 def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
@@ -122,9 +123,9 @@ def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways (mutual TLS); istio/istio issue 12132, pull request 11496.
     """
-    for use in mesh.authority_uses():
-        writers = mesh.certificates_for(use.namespace, use.compound_name)
-        issuers = [mesh.issuer_of(each).issuer for each in writers if use.dedicated_name]
+    for use in authority_uses(mesh):
+        writers = certificates_for(mesh, use.namespace, use.compound_name)
+        issuers = [issuer_of(mesh, each).issuer for each in writers if use.dedicated_name]
         by_acme = any(each and each.spec.acme for each in issuers)
         if by_acme and use.state is AuthorityState.MISSING:
             dedicated = Ref(CORE, "Secret", use.namespace, use.dedicated_name)
@@ -150,16 +151,15 @@ def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _create(use: AuthorityUse) -> Fix:
-    name, namespace = use.dedicated_name, use.namespace
+    secret = Ref(CORE, "Secret", use.namespace, use.dedicated_name)
     return Fix(
         title="Create the Secret with the clients' CA",
         commands=(
-            (
-                "kubectl", "create", "secret", "generic", name, "-n", namespace,
-                "--from-file=cacert=clients-ca.pem",
+            kubectl(
+                "create", "secret", "generic", name_of(secret), "--from-file=cacert=clients-ca.pem"
             ),
         ),
-        verify=("kubectl", "get", "secret", name, "-n", namespace),
-        undo=("kubectl", "delete", "secret", name, "-n", namespace),
+        verify=kubectl("get", secret),
+        undo=kubectl("delete", secret),
         why="clients-ca.pem holds the CA that signs the clients' certificates.",
-    )  # fmt: skip
+    )

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.misplaced import misnamed_certificates
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.certmanager import Certificate
@@ -17,7 +18,6 @@ from istiodoctor_checks.fixes import set_field
     "CM002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.misnamed_certificates.kinds,
     explains={"CRED001", "CRED002", "SDS001", "SDS011", "SDS014", "SNI011"},
 )
 def secretname_mismatch(mesh: Mesh) -> Iterator[Finding]:
@@ -121,7 +121,7 @@ def secretname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, cert-manager integration; cert-manager.io, Certificate resource;
     istio/istio issue 18061.
     """
-    for use, certificate in mesh.misnamed_certificates():
+    for use, certificate in misnamed_certificates(mesh):
         written = certificate.spec.secret_name
         yield Finding(
             message=(

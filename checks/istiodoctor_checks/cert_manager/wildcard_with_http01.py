@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.stalls import uses_http01_only
+from istiodoctor.mesh.issuance import issuer_of
+from istiodoctor.mesh.stalls import gateway_certificates, uses_http01_only
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS
@@ -14,13 +15,7 @@ from istiodoctor_checks.served import hosts_of, servers_of
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "CM010",
-    severity=Severity.CRITICAL,
-    claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.gateway_certificates.kinds | Mesh.issuer_of.kinds,
-    explains=STOPS_ISSUING,
-)
+@check("CM010", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains=STOPS_ISSUING)
 def wildcard_with_http01(mesh: Mesh) -> Iterator[Finding]:
     """A wildcard certificate is asked of an issuer that has only HTTP-01.
 
@@ -120,8 +115,8 @@ def wildcard_with_http01(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: letsencrypt.org, Challenge Types; cert-manager.io, ACME.
     """
-    for owner in mesh.gateway_certificates():
-        certificate, issuer = owner.certificate, mesh.issuer_of(owner.certificate)
+    for owner in gateway_certificates(mesh):
+        certificate, issuer = owner.certificate, issuer_of(mesh, owner.certificate)
         wild = [
             name
             for name in certificate.spec.dns_names

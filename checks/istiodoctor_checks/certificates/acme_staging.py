@@ -5,18 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import served_certificates
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.placeholders import is_staging
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 
-@check(
-    "CERT015",
-    severity=Severity.HIGH,
-    claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT021"},
-)
+@check("CERT015", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT021"})
 def acme_staging(mesh: Mesh) -> Iterator[Finding]:
     """The certificate comes from the staging environment of Let's Encrypt.
 
@@ -118,10 +114,10 @@ def acme_staging(mesh: Mesh) -> Iterator[Finding]:
     Sources: letsencrypt.org, Staging Environment; cert-manager/cert-manager issues 1886, 552,
     6194.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         leaf, secret = served.leaf, served.credential
         if is_staging(leaf):
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"The certificate in {secret.ref} comes from {leaf.issuer}: a staging"

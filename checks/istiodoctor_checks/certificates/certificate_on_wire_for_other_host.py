@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.certificates import mismatched_certificates
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,
@@ -17,11 +18,7 @@ from istiodoctor_checks.wire import (
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "CERT019",
-    severity=Severity.CRITICAL,
-    needs=Mesh.mismatched_certificates.kinds,
-)
+@check("CERT019", severity=Severity.CRITICAL)
 def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
     """A handshake shows a certificate that is not for the host that was asked for.
 
@@ -103,7 +100,7 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 6125 section 6.4.3.
     """
-    for seen, hosts in mesh.mismatched_certificates():
+    for seen, hosts in mismatched_certificates(mesh):
         names = (*seen.leaf.dns_names, *seen.leaf.ip_addresses)
         own = f"for {listing(names)}" if names else "without any subject alternative name"
         yield Finding(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.certificates import SeenCertificate
+from istiodoctor.mesh.wire.certificates import SeenCertificate, seen_certificates
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,
@@ -22,11 +22,7 @@ TOLERANCE = timedelta(minutes=5)
 """By how much clocks may differ."""
 
 
-@check(
-    "CERT018",
-    severity=Severity.CRITICAL,
-    needs=Mesh.seen_certificates.kinds,
-)
+@check("CERT018", severity=Severity.CRITICAL)
 def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
     """A handshake shows a certificate that has expired, or is not valid yet.
 
@@ -107,7 +103,7 @@ def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 5280 section 4.1.2.5.
     """
-    for seen in mesh.seen_certificates():
+    for seen in seen_certificates(mesh):
         fault = _fault(seen, mesh.taken_at)
         if fault:
             yield Finding(

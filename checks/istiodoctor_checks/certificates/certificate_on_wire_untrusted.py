@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.certificates import SeenCertificate
+from istiodoctor.mesh.wire.certificates import SeenCertificate, untrusted_on_wire
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor_checks.placeholders import is_placeholder, is_staging, is_temporary
 from istiodoctor_checks.wire import (
@@ -19,11 +19,7 @@ from istiodoctor_checks.wire import (
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "CERT021",
-    severity=Severity.INFO,
-    needs=Mesh.untrusted_on_wire.kinds,
-)
+@check("CERT021", severity=Severity.INFO)
 def certificate_on_wire_untrusted(mesh: Mesh) -> Iterator[Finding]:
     """A handshake shows a certificate that leads to no root which clients trust.
 
@@ -109,7 +105,7 @@ def certificate_on_wire_untrusted(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 5280 section 6; letsencrypt.org, Staging Environment.
     """
-    for seen in mesh.untrusted_on_wire():
+    for seen in untrusted_on_wire(mesh):
         yield Finding(
             message=(
                 f"{presenter(seen)} presents a certificate at {listing(seen.doors)} that"

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.trust import Knowledge
+from istiodoctor.mesh.wire.certificates import incomplete_chains
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,
@@ -17,11 +18,7 @@ from istiodoctor_checks.wire import (
 )
 
 
-@check(
-    "CERT020",
-    severity=Severity.HIGH,
-    needs=Mesh.incomplete_chains.kinds,
-)
+@check("CERT020", severity=Severity.HIGH)
 def chain_on_wire_incomplete(mesh: Mesh) -> Iterator[Finding]:
     """A handshake shows a certificate without the intermediate that issued it.
 
@@ -107,7 +104,7 @@ def chain_on_wire_incomplete(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: RFC 8446 section 4.4.2; istio/istio issues 38152, 10001.
     """
-    for seen, knowledge in mesh.incomplete_chains():
+    for seen, knowledge in incomplete_chains(mesh):
         is_sure = knowledge is not Knowledge.LIKELY
         yield Finding(
             message=(

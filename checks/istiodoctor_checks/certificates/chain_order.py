@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import served_certificates
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
@@ -13,7 +15,6 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     "CERT007",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
     explains={"CERT020", "CERT021", "SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def chain_order(mesh: Mesh) -> Iterator[Finding]:
@@ -77,10 +78,10 @@ def chain_order(mesh: Mesh) -> Iterator[Finding]:
     Sources: RFC 8446 section 4.4.2; Envoy, TLS certificate configuration; envoyproxy/envoy issue
     5677.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         leaf, secret, first = served.leaf, served.credential, served.pair.chain.leaf
         if served.is_out_of_order and first:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"{chain_of(secret)} begins with the certificate of {first.subject}; that of"

@@ -5,18 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import served_certificates
 from istiodoctor.mesh.hosts import certificate_covers
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 
-@check(
-    "CERT004",
-    severity=Severity.HIGH,
-    claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT019"},
-)
+@check("CERT004", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT019"})
 def cn_only(mesh: Mesh) -> Iterator[Finding]:
     """The certificate names its host in the Common Name only.
 
@@ -78,10 +74,10 @@ def cn_only(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 2818, RFC 6125; istio/istio issues 36492, 34317.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         leaf, secret = served.leaf, served.credential
         if not served.names:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             hosts = hosts_of(served.uses)
             covered = any(certificate_covers(leaf.common_name, host) for host in hosts)
             yield Finding(

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import served_certificates
 from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
@@ -18,7 +20,6 @@ SINCE_1_25 = frozenset({"P-384", "P-521"})
     "CERT012",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def ecdsa_curve_unsupported(mesh: Mesh) -> Iterator[Finding]:
@@ -82,13 +83,13 @@ def ecdsa_curve_unsupported(mesh: Mesh) -> Iterator[Finding]:
     Sources: Envoy, release notes of 1.33; envoyproxy/gateway issue 4768; cilium/cilium issue
     38587.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         leaf, secret = served.leaf, served.credential
         refusing = [each for each in served.uses if _refuses(each, leaf.curve)]
         if leaf.key_algorithm == "EC" and refusing:
             sure = any(each.workload.version for each in refusing) or leaf.curve not in SINCE_1_25
             version = refusing[0].workload.version
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"The key of the certificate in {secret.ref} is on the curve {leaf.curve};"

@@ -6,7 +6,8 @@ from datetime import datetime
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import ServedCertificate
+from istiodoctor.mesh.coverage import ServedCertificate, served_certificates
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.ref import Place
@@ -14,11 +15,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
 
 
 @check(
-    "CERT001",
-    severity=Severity.CRITICAL,
-    claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT018"},
+    "CERT001", severity=Severity.CRITICAL, claims=Claim.STORED_CERTIFICATE, explains={"CERT018"}
 )
 def expired(mesh: Mesh) -> Iterator[Finding]:
     """A gateway serves a certificate that has expired.
@@ -85,10 +82,10 @@ def expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; IST0161 in the analysis messages; istio/istio issue 43891.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         secret, late = served.credential, _expired(served, mesh.taken_at)
         if late:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"{_which(served, late)} in {secret.ref} expired on"

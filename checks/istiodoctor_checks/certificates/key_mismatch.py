@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import served_certificates
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of, value_of
 
@@ -13,7 +15,6 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     "CERT008",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def key_mismatch(mesh: Mesh) -> Iterator[Finding]:
@@ -79,10 +80,10 @@ def key_mismatch(mesh: Mesh) -> Iterator[Finding]:
     Sources: Envoy, TLS certificate configuration; envoyproxy/envoy issue 5677; istio/istio issue
     45324.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         secret, pair = served.credential, served.pair
         if pair.key_matches_leaf is False and not served.is_out_of_order:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"In {secret.ref} the key in {pair.private_key_key} does not belong to the"

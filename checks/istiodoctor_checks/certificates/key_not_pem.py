@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import served_credentials
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.credential import KeyState
 from istiodoctor_checks.served import hosts_of, mend, references, servers_of, value_of
@@ -16,7 +18,6 @@ UNUSABLE = frozenset({KeyState.NOT_PEM, KeyState.UNPARSABLE})
     "CERT011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.served_credentials.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def key_not_pem(mesh: Mesh) -> Iterator[Finding]:
@@ -82,10 +83,10 @@ def key_not_pem(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: RFC 7468; Envoy, TLS certificate configuration; istio/istio issues 53497, 57789.
     """
-    for secret, uses in mesh.served_credentials():
+    for secret, uses in served_credentials(mesh):
         pair = secret.pair
         if pair and pair.private_key.state in UNUSABLE:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             place = value_of(secret, pair.private_key_key)
             yield Finding(
                 message=(

@@ -5,18 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.trust import Knowledge
+from istiodoctor.mesh.issuance import certificates_for
+from istiodoctor.mesh.trust import Knowledge, missing_intermediates
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 
-@check(
-    "CERT006",
-    severity=Severity.HIGH,
-    claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.missing_intermediates.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT020"},
-)
+@check("CERT006", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT020"})
 def missing_intermediate(mesh: Mesh) -> Iterator[Finding]:
     """The gateway presents a certificate without the intermediate that signed it.
 
@@ -86,9 +81,9 @@ def missing_intermediate(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways; RFC 8446 section 4.4.2; istio/istio issues 38152, 10001,
     46995.
     """
-    for served, knowledge in mesh.missing_intermediates():
+    for served, knowledge in missing_intermediates(mesh):
         leaf, secret = served.leaf, served.credential
-        writers = mesh.certificates_for(secret.namespace, secret.name)
+        writers = certificates_for(mesh, secret.namespace, secret.name)
         sure = knowledge is not Knowledge.LIKELY
         yield Finding(
             message=(

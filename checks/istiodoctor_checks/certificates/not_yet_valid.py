@@ -6,6 +6,8 @@ from datetime import timedelta
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import served_certificates
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
@@ -13,11 +15,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @check(
-    "CERT002",
-    severity=Severity.CRITICAL,
-    claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT018"},
+    "CERT002", severity=Severity.CRITICAL, claims=Claim.STORED_CERTIFICATE, explains={"CERT018"}
 )
 def not_yet_valid(mesh: Mesh) -> Iterator[Finding]:
     """A gateway serves a certificate whose validity has not begun.
@@ -79,10 +77,10 @@ def not_yet_valid(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 5280 section 4.1.2.5.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         leaf, secret = served.leaf, served.credential
         if leaf.not_before - mesh.taken_at > CLOCKS_DIFFER:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"The certificate in {secret.ref} is valid only from"

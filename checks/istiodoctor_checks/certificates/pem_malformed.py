@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import served_credentials
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.credential import PemDefect
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
@@ -15,7 +17,6 @@ from istiodoctor_checks.wording import listing
     "CERT009",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.served_credentials.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def pem_malformed(mesh: Mesh) -> Iterator[Finding]:
@@ -79,10 +80,10 @@ def pem_malformed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: RFC 7468; Envoy, TLS certificate configuration; istio/istio issue 45324.
     """
-    for secret, uses in mesh.served_credentials():
+    for secret, uses in served_credentials(mesh):
         chain = secret.pair.chain if secret.pair else None
         if chain and chain.is_malformed:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             kept = chain.leaf is not None and HIDES.issuperset(chain.defects)
             yield Finding(
                 message=(

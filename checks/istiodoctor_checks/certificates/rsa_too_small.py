@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import served_certificates
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
@@ -15,7 +17,6 @@ FEWEST_BITS = 2048
     "CERT013",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def rsa_too_small(mesh: Mesh) -> Iterator[Finding]:
@@ -76,10 +77,10 @@ def rsa_too_small(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: Envoy, TLS certificate configuration.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         leaf, secret = served.leaf, served.credential
         if leaf.key_algorithm == "RSA" and leaf.key_bits < FEWEST_BITS:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"The certificate in {secret.ref} has an RSA key of {leaf.key_bits} bits."

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import uncovered_hosts
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.naming import add_names, named_servers, names_of, serve_another
 from istiodoctor_checks.served import chain_of, references
@@ -12,11 +14,7 @@ from istiodoctor_checks.wording import listing
 
 
 @check(
-    "CERT003",
-    severity=Severity.CRITICAL,
-    claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.uncovered_hosts.kinds | Mesh.certificates_for.kinds | Mesh.credentials_for.kinds,
-    explains={"CERT019"},
+    "CERT003", severity=Severity.CRITICAL, claims=Claim.STORED_CERTIFICATE, explains={"CERT019"}
 )
 def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """The certificate does not name a host it is served for.
@@ -91,10 +89,10 @@ def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 6125; istio/istio issue 34425.
     """
-    for served, uncovered in mesh.uncovered_hosts():
+    for served, uncovered in uncovered_hosts(mesh):
         secret, missed = served.credential, [each for each in uncovered if not each.near]
         if missed:
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             sure = any(each.is_certain for each in missed)
             yield Finding(
                 message=(

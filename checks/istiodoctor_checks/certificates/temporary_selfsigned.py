@@ -5,19 +5,15 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import served_certificates
+from istiodoctor.mesh.issuance import certificates_for
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.placeholders import is_temporary
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 
-@check(
-    "CERT016",
-    severity=Severity.HIGH,
-    claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.served_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT021"},
-)
+@check("CERT016", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT021"})
 def temporary_selfsigned(mesh: Mesh) -> Iterator[Finding]:
     """The gateway serves cert-manager's stand-in, not the certificate itself.
 
@@ -125,10 +121,10 @@ def temporary_selfsigned(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, Certificate resource (temporary certificates); istio/istio issues
     18061, 27643.
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         leaf, secret = served.leaf, served.credential
         if is_temporary(leaf):
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"{secret.ref} still holds cert-manager's temporary certificate, which no"

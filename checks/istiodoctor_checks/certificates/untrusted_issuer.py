@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.issuance import certificates_for
+from istiodoctor.mesh.trust import untrusted_certificates
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.ref import Place
@@ -12,13 +14,7 @@ from istiodoctor_checks.placeholders import is_placeholder
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 
-@check(
-    "CERT014",
-    severity=Severity.INFO,
-    claims=Claim.STORED_CERTIFICATE,
-    needs=Mesh.untrusted_certificates.kinds | Mesh.certificates_for.kinds,
-    explains={"CERT021"},
-)
+@check("CERT014", severity=Severity.INFO, claims=Claim.STORED_CERTIFICATE, explains={"CERT021"})
 def untrusted_issuer(mesh: Mesh) -> Iterator[Finding]:
     """The certificate's chain ends in an authority that clients do not trust by themselves.
 
@@ -79,10 +75,10 @@ def untrusted_issuer(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 5280 section 6.
     """
-    for served in mesh.untrusted_certificates():
+    for served in untrusted_certificates(mesh):
         leaf, secret = served.leaf, served.credential
         if not is_placeholder(leaf):
-            writers = mesh.certificates_for(secret.namespace, secret.name)
+            writers = certificates_for(mesh, secret.namespace, secret.name)
             yield Finding(
                 message=(
                     f"The certificate in {secret.ref} is {_kind(leaf)}. Clients refuse it unless"

@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.coverage import displaced_hosts
 from istiodoctor_checks.served import chain_of, references
 
 
-@check(
-    "CERT017",
-    severity=Severity.HIGH,
-    needs=Mesh.displaced_hosts.kinds,
-    explains={"CERT019", "SDS013"},
-)
+@check("CERT017", severity=Severity.HIGH, explains={"CERT019", "SDS013"})
 def wrong_served_default(mesh: Mesh) -> Iterator[Finding]:
     """A host gets the certificate of another server, since its own server was left out.
 
@@ -111,7 +107,7 @@ def wrong_served_default(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Common problems (gateways with the same host); istio/istio issues 24424,
     26972, 16573.
     """
-    for displaced in mesh.displaced_hosts():
+    for displaced in displaced_hosts(mesh):
         server, use = displaced.dropped.server, displaced.answering
         credential = use.credential
         if credential:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import secret_exists
+from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.servers import WITH_CREDENTIAL, Server
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
@@ -21,7 +23,6 @@ OF_THE_IMAGE = ("/etc/ssl/", "/etc/pki/", "/usr/")
     "CRED013",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.listeners.kinds | Mesh.secret_exists.kinds,
     explains={"SDS010", "SDS012", "SDS013", "SNI011"},
 )
 def certificate_file_not_mounted(mesh: Mesh) -> Iterator[Finding]:
@@ -145,11 +146,11 @@ def certificate_file_not_mounted(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways (file mount); istio/istio issues 7479, 17123, 7284, 38152.
     """
-    for listener in mesh.listeners():
+    for listener in listeners(mesh):
         for server in listener.servers:
             for field, path in _files(server, listener.workload):
                 secret = _secret_behind(listener.workload, path)
-                if secret and mesh.secret_exists(secret.namespace, secret.name) is not False:
+                if secret and secret_exists(mesh, secret.namespace, secret.name) is not False:
                     continue
                 why = f"{secret} of that volume does not exist" if secret else "no volume is there"
                 yield Finding(

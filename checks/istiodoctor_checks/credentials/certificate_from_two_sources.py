@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.istio import ServerTls
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "CRED014",
-    severity=Severity.HIGH,
-    needs=Mesh.servers.kinds,
-)
+@check("CRED014", severity=Severity.HIGH)
 def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
     """A server takes its certificate from a Secret and from somewhere else too.
 
@@ -84,7 +81,7 @@ def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway; istio/istio issues 27164, 6486, 5829.
     """
-    for server in mesh.servers():
+    for server in servers(mesh):
         sources = _sources(server.tls or ServerTls())
         if len(sources) > 1:
             fields = [field for group in sources for field in group]

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import served_credentials
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
 
 
-@check(
-    "CRED009",
-    severity=Severity.MEDIUM,
-    needs=Mesh.served_credentials.kinds,
-)
+@check("CRED009", severity=Severity.MEDIUM)
 def certificate_shadowed_in_secret(mesh: Mesh) -> Iterator[Finding]:
     """A Secret holds two different certificates, and only the first of them is served.
 
@@ -108,7 +105,7 @@ def certificate_shadowed_in_secret(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways, Key formats; pilot/pkg/credentials/kube/secrets.go of
     Istio.
     """
-    for credential, uses in mesh.served_credentials():
+    for credential, uses in served_credentials(mesh):
         for served, shadowed in _two(credential):
             yield Finding(
                 message=(

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.credentials import CredentialUse, uses_by_secret
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
@@ -18,7 +19,6 @@ FIXED = (1, 29, 0)
     "CRED006",
     severity=Severity.HIGH,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.uses_by_secret.kinds | Mesh.istiod_version.kinds,
     explains={"SDS011", "SDS014", "SNI011"},
 )
 def credential_named_in_two_forms(mesh: Mesh) -> Iterator[Finding]:
@@ -159,9 +159,9 @@ def credential_named_in_two_forms(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 58146.
     """
-    for uses in mesh.uses_by_secret().values():
+    for uses in uses_by_secret(mesh).values():
         for short, long in _mixed(uses):
-            version = mesh.istiod_version(short.workload)
+            version = istiod_version(mesh, short.workload)
             if version is None or not version.has(FIXED):
                 yield Finding(
                     message=(

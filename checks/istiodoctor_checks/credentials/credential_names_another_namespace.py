@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialState, CredentialUse
+from istiodoctor.mesh.credentials import (
+    CredentialState,
+    CredentialUse,
+    credential_uses,
+    secret_exists,
+)
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_and_name_secret, set_field
@@ -15,7 +20,6 @@ from istiodoctor_checks.fixes import create_and_name_secret, set_field
     "CRED004",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.credential_uses.kinds | Mesh.secret_exists.kinds,
     explains={"SDS011", "MTLS002", "SNI011", "SDS014"},
 )
 def credential_names_another_namespace(mesh: Mesh) -> Iterator[Finding]:
@@ -78,10 +82,10 @@ def credential_names_another_namespace(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; istio/istio issues 45088, 14598 and pull request 57143.
     """
-    for use in mesh.credential_uses():
+    for use in credential_uses(mesh):
         if use.state is CredentialState.ELSEWHERE:
             own = (use.workload.namespace, use.name)
-            is_there = mesh.secret_exists(*own) is True
+            is_there = secret_exists(mesh, *own) is True
             yield Finding(
                 message=(
                     f"{use.server} names {use.reference.text}, but the pods of {use.workload} may"

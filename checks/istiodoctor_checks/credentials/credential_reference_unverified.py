@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialState, CredentialUse
+from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.credentials import (
+    CredentialState,
+    CredentialUse,
+    credential_uses,
+    secret_exists,
+)
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.wire.testimony import Claim
@@ -18,7 +24,6 @@ from istiodoctor_checks.fixes import create, create_and_name_secret, set_field
     "CRED005",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.credential_uses.kinds | Mesh.istiod_version.kinds | Mesh.secret_exists.kinds,
     explains={"SDS011", "MTLS002", "SNI011", "SDS014"},
 )
 def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
@@ -169,13 +174,13 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 27740 and pull request 57716; istio.io, Gateway.
     """
-    for use in mesh.credential_uses():
-        version = mesh.istiod_version(use.workload)
+    for use in credential_uses(mesh):
+        version = istiod_version(mesh, use.workload)
         refused = use.state is CredentialState.NOT_GRANTED
         doubtful = version is None and use.server.namespace != use.workload.namespace
         verified = use.reference.form is Form.KUBERNETES_GATEWAY and use.workload.is_known
         if verified and use.server.api is GatewayApi.ISTIO and (refused or doubtful):
-            is_there = mesh.secret_exists(use.workload.namespace, use.name) is True
+            is_there = secret_exists(mesh, use.workload.namespace, use.name) is True
             yield Finding(
                 message=_message(use, refused=refused),
                 objects=(

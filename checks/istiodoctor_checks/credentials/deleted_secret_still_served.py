@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.envoy.state import orphaned_secrets
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import pods_of
 from istiodoctor_checks.fixes import create_tls_secret
@@ -12,12 +13,7 @@ from istiodoctor_checks.served import hosts_of, references, servers_of
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "CRED016",
-    severity=Severity.HIGH,
-    explains={"CRED001", "CRED002"},
-    needs=Mesh.orphaned_secrets.kinds,
-)
+@check("CRED016", severity=Severity.HIGH, explains={"CRED001", "CRED002"})
 def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
     """A Secret is gone, but Envoy still serves the certificate that it got from it.
 
@@ -86,7 +82,7 @@ def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: Envoy, Secret discovery service; istio.io, Secure Gateways.
     """
-    for held in mesh.orphaned_secrets():
+    for held in orphaned_secrets(mesh):
         namespace, name = held.key
         ends = [s.not_after for each in held.pods for s in each.served if s.not_after]
         yield Finding(

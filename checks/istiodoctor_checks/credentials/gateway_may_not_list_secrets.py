@@ -1,11 +1,13 @@
 """CRED011."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from istiodoctor.check import check
+from istiodoctor.command import acting_as, fault_of, kubectl, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Patch, PatchType, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialState
+from istiodoctor.mesh.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import CORE, RBAC
@@ -21,7 +23,6 @@ READ = ["get", "watch", "list"]
     "CRED011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.credential_uses.kinds,
     explains={"SDS011", "SDS014", "SNI011"},
 )
 def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
@@ -140,7 +141,7 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Installing Gateways; istio/istio issues 43891, 50070.
     """
-    for use in mesh.credential_uses():
+    for use in credential_uses(mesh):
         if use.permission.allowed is False and use.state in JUDGED:
             account = Ref(CORE, "ServiceAccount", use.namespace, use.workload.service_account)
             yield Finding(
@@ -173,36 +174,39 @@ def _bindings(bindings: tuple[Ref, ...]) -> str:
 def _grant(workload: Workload, account: Ref) -> Fix:
     name = f"{account.name}-reads-secrets"
     metadata = {"name": name, "namespace": account.namespace}
-    role = {"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": READ}]}
-    binding = {
+    role: dict[str, Any] = {
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": READ}]
+    }
+    binding: dict[str, Any] = {
         "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
         "subjects": [
             {"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}
         ],
     }
+    made = tuple(Ref(RBAC, kind, account.namespace, name) for kind in ("Role", "RoleBinding"))
     shared = account.name == "default"
     why = f"Every pod in {account.namespace} that names no ServiceAccount runs as default, and"
     return Fix(
         title=f"Allow {account} to read the Secrets of {account.namespace}",
         patches=tuple(
             Patch(
-                ref=Ref(RBAC, kind, account.namespace, name),
+                ref=ref,
                 type=PatchType.CREATE,
                 body={
                     "apiVersion": f"{RBAC}/v1",
-                    "kind": kind,
+                    "kind": ref.kind,
                     "metadata": metadata,
                     **body,
                 },
             )
-            for kind, body in (("Role", role), ("RoleBinding", binding))
+            for ref, body in zip(made, (role, binding), strict=True)
         ),
-        verify=(
-            "kubectl", "auth", "can-i", "list", "secrets", "-n", account.namespace,
-            f"--as=system:serviceaccount:{account.namespace}:{account.name}",
+        verify=kubectl(
+            "auth", "can-i", "list", "secrets", within(account.namespace), acting_as(account)
         ),
-        undo=("kubectl", "delete", "role,rolebinding", name, "-n", account.namespace),
+        undo=kubectl("delete", *made),
         why=f"{why} may read them too: an own account for {workload} is better."
         if shared
         else "istiod takes it up within a minute.",
-    )  # fmt: skip
+        withheld=fault_of(account),
+    )

@@ -1,8 +1,9 @@
 """CRED012."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -12,7 +13,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.logs.proxylogs import workload_of
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
@@ -22,8 +27,6 @@ from istiodoctor.model.ref import Place
     "CRED012",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.log_facts.kinds | Mesh.workload_of.kinds | Mesh.servers_by_workload.kinds,
-    logs={Meaning.UNKNOWN_CLUSTER},
     explains={"SDS011", "SDS014", "SNI011"},
 )
 def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
@@ -95,7 +98,7 @@ def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Install Multi-Primary; pilot/pkg/xds/sds.go of Istio.
     """  # noqa: E501 - lines of logs are shown whole
-    servers = mesh.servers_by_workload()
+    servers = servers_by_workload(mesh)
     for workload, fact in _newest(mesh).items():
         concerned = [server for server in servers.get(workload, ()) if server.terminates_tls]
         yield Finding(
@@ -110,7 +113,7 @@ def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Register the gateway's cluster with istiod",
-                    commands=(("istioctl", "create-remote-secret", "--name=CLUSTER"),),
+                    commands=(istioctl("create-remote-secret", "--name=CLUSTER"),),
                     why=(
                         "CLUSTER is the gateway's ISTIO_META_CLUSTER_ID. Run it against the"
                         " gateway's cluster, and apply what it prints to the cluster of istiod."
@@ -125,10 +128,11 @@ def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _newest(mesh: Mesh) -> dict[Workload, LogFact]:
+@question(logs={Meaning.UNKNOWN_CLUSTER})
+def _newest(mesh: Mesh) -> Mapping[Workload, LogFact]:
     """Return the last such line about each workload that is still there."""
     found: dict[Workload, LogFact] = {}
-    for fact in mesh.log_facts(Meaning.UNKNOWN_CLUSTER):
-        if fact.proxy and (workload := mesh.workload_of(fact)):
+    for fact in log_facts(mesh, Meaning.UNKNOWN_CLUSTER):
+        if fact.proxy and (workload := workload_of(mesh, fact)):
             found[workload] = fact
     return found

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import served_credentials
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import replace_tls_secret
@@ -15,7 +16,6 @@ from istiodoctor_checks.wording import listing
     "CRED008",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.served_credentials.kinds,
     explains={"SDS011", "GWAPI002", "SNI011", "SDS014"},
 )
 def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
@@ -108,7 +108,7 @@ def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; istio/istio issues 14739, 17409, 9030, 18061.
     """
-    for credential, uses in mesh.served_credentials():
+    for credential, uses in served_credentials(mesh):
         if credential.pairs and credential.pair is None:
             empty = listing(credential.empty_keys)
             yield Finding(

@@ -14,7 +14,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.controlplanes import control_plane_of, mesh_config, namespace_labels
+from istiodoctor.mesh.credentials import CredentialUse, served_credentials
 from istiodoctor.mesh.grants import selects
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import CORE
@@ -28,10 +29,6 @@ UNWATCHED = frozenset({"helm.sh/release.v1", "kubernetes.io/service-account-toke
     "CRED010",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.served_credentials.kinds
-    | Mesh.mesh_config.kinds
-    | Mesh.namespace_labels.kinds
-    | Mesh.control_plane_of.kinds,
     explains={"SDS011", "SDS014", "SNI011"},
 )
 def secret_hidden_from_istiod(mesh: Mesh) -> Iterator[Finding]:
@@ -158,7 +155,7 @@ def secret_hidden_from_istiod(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, MeshConfig, discoverySelectors; pilot/pkg/credentials/kube/secrets.go of
     Istio.
     """
-    for credential, uses in mesh.served_credentials():
+    for credential, uses in served_credentials(mesh):
         unwatched = credential.type in UNWATCHED
         unselected = _is_unselected(mesh, uses[0])
         if unwatched or unselected:
@@ -198,8 +195,8 @@ def secret_hidden_from_istiod(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _is_unselected(mesh: Mesh, use: CredentialUse) -> bool:
-    config = mesh.mesh_config(use.workload)
-    labels = mesh.namespace_labels(use.namespace)
+    config = mesh_config(mesh, use.workload)
+    labels = namespace_labels(mesh, use.namespace)
     if config is None or labels is None or not config.discovery_selectors:
         return False
     # The API server gives every namespace this label; manifests do not show it.
@@ -209,13 +206,13 @@ def _is_unselected(mesh: Mesh, use: CredentialUse) -> bool:
 
 def _confidence(mesh: Mesh, use: CredentialUse, *, unwatched: bool) -> Confidence:
     """Judge istiod's own namespace with care: some releases may watch it in any case."""
-    plane = mesh.control_plane_of(use.workload)
+    plane = control_plane_of(mesh, use.workload)
     own = plane is None or plane.namespace == use.namespace
     return Confidence.SUSPECTED if own and not unwatched else Confidence.CERTAIN
 
 
 def _labelled(mesh: Mesh, use: CredentialUse) -> Iterator[Fix]:
-    config = mesh.mesh_config(use.workload)
+    config = mesh_config(mesh, use.workload)
     namespace = Ref(CORE, "Namespace", "", use.namespace)
     for selector in config.discovery_selectors[:1] if config else ():
         if selector.match_labels and not selector.match_expressions:

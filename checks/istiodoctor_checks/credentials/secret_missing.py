@@ -5,8 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialUse
-from istiodoctor.mesh.placement import Whereabouts
+from istiodoctor.mesh.credentials import CredentialUse, credential_uses, secrets_named
+from istiodoctor.mesh.placement import (
+    Whereabouts,
+    similar_secrets,
+    was_looked_for_everywhere,
+    whereabouts,
+)
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place, Ref
@@ -18,11 +23,6 @@ from istiodoctor_checks.wording import listing
     "CRED002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.credential_uses.kinds
-    | Mesh.whereabouts.kinds
-    | Mesh.secrets_named.kinds
-    | Mesh.was_looked_for_everywhere.kinds
-    | Mesh.similar_secrets.kinds,
     explains={"GWAPI002", "MTLS002", "MTLS015", "SDS001", "SDS009", "SDS011", "SDS014", "SNI011"},
 )
 def secret_missing(mesh: Mesh) -> Iterator[Finding]:
@@ -132,11 +132,11 @@ def secret_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; istio/istio issues 19097, 20070.
     """
-    for use in mesh.credential_uses():
-        if mesh.whereabouts(use) is Whereabouts.NOT_FOUND:
-            elsewhere = mesh.secrets_named(use.name)
-            similar = mesh.similar_secrets(use)
-            searched = mesh.was_looked_for_everywhere(use.name)
+    for use in credential_uses(mesh):
+        if whereabouts(mesh, use) is Whereabouts.NOT_FOUND:
+            elsewhere = secrets_named(mesh, use.name)
+            similar = similar_secrets(mesh, use)
+            searched = was_looked_for_everywhere(mesh, use.name)
             yield Finding(
                 message=_message(use, elsewhere, similar, searched=searched),
                 objects=(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import credential_uses
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.wire.testimony import Claim
@@ -19,7 +20,6 @@ RESERVED = ("istio", "prometheus")
     "CRED015",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.credential_uses.kinds,
     explains={"SDS011", "SDS014", "SNI011"},
 )
 def secret_name_reserved(mesh: Mesh) -> Iterator[Finding]:
@@ -85,7 +85,7 @@ def secret_name_reserved(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 18061.
     """
-    for use in mesh.credential_uses():
+    for use in credential_uses(mesh):
         plain = use.reference.form is Form.KUBERNETES and use.server.api is GatewayApi.ISTIO
         reserved = plain and use.name.startswith(RESERVED)
         version = use.workload.version if reserved else None

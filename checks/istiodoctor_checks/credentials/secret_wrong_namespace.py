@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.placement import Whereabouts
+from istiodoctor.mesh.credentials import credential_uses, secrets_named
+from istiodoctor.mesh.placement import Whereabouts, whereabouts
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_tls_secret
@@ -16,7 +17,6 @@ from istiodoctor_checks.wording import listing
     "CRED001",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.credential_uses.kinds | Mesh.whereabouts.kinds | Mesh.secrets_named.kinds,
     explains={"MTLS002", "MTLS015", "SDS001", "SDS009", "SDS011", "SDS014", "SNI011"},
 )
 def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
@@ -81,9 +81,9 @@ def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; istio/istio issues 27740, 33020, 14598.
     """
-    for use in mesh.credential_uses():
-        if mesh.whereabouts(use) is Whereabouts.OUT_OF_REACH:
-            elsewhere = mesh.secrets_named(use.name)
+    for use in credential_uses(mesh):
+        if whereabouts(mesh, use) is Whereabouts.OUT_OF_REACH:
+            elsewhere = secrets_named(mesh, use.name)
             others = listing(each.namespace for each in elsewhere)
             yield Finding(
                 message=(

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.placement import Whereabouts
+from istiodoctor.mesh.credentials import credential_uses
+from istiodoctor.mesh.placement import Whereabouts, secrets_beside_other_pods, whereabouts
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_tls_secret
@@ -16,9 +17,6 @@ from istiodoctor_checks.wording import listing
     "CRED003",
     severity=Severity.HIGH,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.credential_uses.kinds
-    | Mesh.whereabouts.kinds
-    | Mesh.secrets_beside_other_pods.kinds,
     explains={"MTLS002", "MTLS015", "SDS001", "SDS011", "SDS014", "SNI011"},
 )
 def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
@@ -136,9 +134,9 @@ def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway; istio/istio issue 43891.
     """
-    for use in mesh.credential_uses():
-        if mesh.whereabouts(use) is Whereabouts.BESIDE_OTHER_PODS:
-            present = mesh.secrets_beside_other_pods(use)
+    for use in credential_uses(mesh):
+        if whereabouts(mesh, use) is Whereabouts.BESIDE_OTHER_PODS:
+            present = secrets_beside_other_pods(mesh, use)
             others = listing(each.namespace for each in present)
             yield Finding(
                 message=(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -13,16 +14,14 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.envoy.listeners import unstarted_envoys
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import look_at_log, pods_of, span
 from istiodoctor_checks.wire import SHOWN
 
 
 @check(
-    "SDS015",
-    severity=Severity.HIGH,
-    needs=Mesh.unstarted_envoys.kinds,
-    explains={"GW022", "HTTP018", "SDS014", "SNI011", "SVC012"},
+    "SDS015", severity=Severity.HIGH, explains={"GW022", "HTTP018", "SDS014", "SNI011", "SVC012"}
 )
 def envoy_without_configuration(mesh: Mesh) -> Iterator[Finding]:
     """An Envoy has waited since its start for its first configuration.
@@ -96,7 +95,7 @@ def envoy_without_configuration(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: Envoy, Administration interface, server_info; istio/istio issues 11763, 26413.
     """
-    for waiting in mesh.unstarted_envoys():
+    for waiting in unstarted_envoys(mesh):
         workload, pods = waiting.workload, [each.pod for each in waiting.states]
         age = max(each.uptime for each in waiting.states if each.uptime is not None)
         everywhere = len(pods) == len(workload.pods)
@@ -126,6 +125,6 @@ def envoy_without_configuration(mesh: Mesh) -> Iterator[Finding]:
 def _connection() -> Fix:
     return Fix(
         title="Restore the connection to istiod before any gateway pod restarts",
-        commands=(("kubectl", "get", "pods,endpoints", "-A", "-l", "app=istiod"),),
-        verify=("istioctl", "proxy-status"),
+        commands=(kubectl("get", "pods,endpoints", "-A", "-l", "app=istiod"),),
+        verify=istioctl("proxy-status"),
     )

@@ -1,8 +1,9 @@
 """SDS009."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -12,20 +13,19 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import secret_exists
+from istiodoctor.mesh.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.placement import servers_using
+from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import SECRET_WHY, create_tls_secret
+from istiodoctor_checks.fixes import SECRET_WHY, make_tls_secret
 
 FALLBACK = "gateway-fallback"
 
 
-@check(
-    "SDS009",
-    severity=Severity.MEDIUM,
-    needs=Mesh.log_facts.kinds | Mesh.servers_using.kinds | Mesh.secret_exists.kinds,
-    logs={Meaning.LEGACY_SECRET_NOT_FOUND},
-)
+@check("SDS009", severity=Severity.MEDIUM)
 def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
     """An old gateway serves a fallback certificate because the right Secret is missing.
 
@@ -91,10 +91,10 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio/istio issues 18061, 17123.
     """  # noqa: E501 - lines of logs are shown whole
     for (namespace, name), fact in _newest(mesh).items():
-        if mesh.secret_exists(namespace, FALLBACK) is not False:
+        if secret_exists(mesh, namespace, FALLBACK) is not False:
             secret = Ref(CORE, "Secret", namespace, name)
             fallback = Ref(CORE, "Secret", namespace, FALLBACK)
-            servers = mesh.servers_using(namespace, name)
+            servers = servers_using(mesh, namespace, name)
             yield Finding(
                 message=(
                     f"{secret} was not found, so {fact.line.pod} serves the certificate of"
@@ -112,8 +112,8 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
                     Fix(
                         title=f"Create {secret}, then remove {fallback}",
                         commands=(
-                            *create_tls_secret(namespace, name, "").commands,
-                            ("kubectl", "delete", "secret", FALLBACK, "-n", namespace),
+                            make_tls_secret(secret),
+                            kubectl("delete", fallback),
                         ),
                         why=SECRET_WHY,
                     ),
@@ -124,10 +124,11 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
             )
 
 
-def _newest(mesh: Mesh) -> dict[tuple[str, str], LogFact]:
+@question(logs={Meaning.LEGACY_SECRET_NOT_FOUND})
+def _newest(mesh: Mesh) -> Mapping[tuple[str, str], LogFact]:
     """Return the last line about each Secret for which a fallback was looked for."""
     found: dict[tuple[str, str], LogFact] = {}
-    for fact in mesh.log_facts(Meaning.LEGACY_SECRET_NOT_FOUND):
+    for fact in log_facts(mesh, Meaning.LEGACY_SECRET_NOT_FOUND):
         if "searching for fallback secret" in fact.reason:
             for name in fact.credentials:
                 found[fact.namespace or fact.line.pod.namespace, name] = fact

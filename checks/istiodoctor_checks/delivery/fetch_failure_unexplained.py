@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import container, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -12,8 +13,10 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.delivery import DeliveryFailure
+from istiodoctor.mesh.credentials import uses_by_secret
+from istiodoctor.mesh.delivery import DeliveryFailure, delivery_failures
 from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.mesh.placement import servers_using
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
@@ -35,8 +38,6 @@ LONGEST_REASON = 200
     "SDS011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.delivery_failures.kinds | Mesh.servers_using.kinds | Mesh.uses_by_secret.kinds,
-    logs=Mesh.delivery_failures.logs,
     explains={"MTLS015", "SDS014", "SNI011"},
 )
 def fetch_failure_unexplained(mesh: Mesh) -> Iterator[Finding]:
@@ -165,11 +166,11 @@ def fetch_failure_unexplained(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Troubleshooting; istio/istio issues 19097, 43891, 18061.
     """  # noqa: E501 - lines of logs are shown whole
-    uses = mesh.uses_by_secret()
-    for failure in mesh.delivery_failures():
+    uses = uses_by_secret(mesh)
+    for failure in delivery_failures(mesh):
         key = (failure.namespace, failure.name)
         secret = Ref(CORE, "Secret", *key)
-        servers = mesh.servers_using(*key)
+        servers = servers_using(mesh, *key)
         looks_right = bool(uses.get(key)) and all(
             use.credential and use.credential.pair and use.permission.allowed
             for use in uses.get(key, ())
@@ -214,10 +215,5 @@ def _look_again(failure: DeliveryFailure) -> Fix:
     line = failure.last.line
     return Fix(
         title="See whether istiod still says so",
-        commands=(
-            (
-                "kubectl", "logs", line.pod.name, "-n", line.pod.namespace, "-c", line.container,
-                "--since=5m",
-            ),
-        ),
-    )  # fmt: skip
+        commands=(kubectl("logs", line.pod, container(line.container), "--since=5m"),),
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -12,15 +13,14 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.proxylogs import Disconnection
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.logs.proxylogs import Disconnection, disconnections
 from istiodoctor.model.ref import Place
 
 
 @check(
     "SDS004",
     severity=Severity.HIGH,
-    needs=Mesh.disconnections.kinds | Mesh.servers_by_workload.kinds,
-    logs=Mesh.disconnections.logs,
     explains={
         "CERT018",
         "GW022",
@@ -113,8 +113,8 @@ def gateway_disconnected_from_istiod(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issues 11763, 26413; istio.io, Proxy status.
     """  # noqa: E501 - lines of logs are shown whole
-    for lost in mesh.disconnections():
-        servers = mesh.servers_by_workload().get(lost.workload, ())
+    for lost in disconnections(mesh):
+        servers = servers_by_workload(mesh).get(lost.workload, ())
         last = lost.facts[-1]
         yield Finding(
             message=(
@@ -141,15 +141,12 @@ def _fix(lost: Disconnection) -> Fix:
     return Fix(
         title="Restore the connection to istiod before any gateway pod restarts",
         commands=(
-            ("kubectl", "get", "pods,endpoints", "-A", "-l", "app=istiod"),
-            (
-                "kubectl", "logs", pod.name, "-n", pod.namespace, "-c", "istio-proxy",
-                "--since=10m",
-            ),
+            kubectl("get", "pods,endpoints", "-A", "-l", "app=istiod"),
+            kubectl("logs", pod.ref, "-c", "istio-proxy", "--since=10m"),
         ),
-        verify=("istioctl", "proxy-status"),
+        verify=istioctl("proxy-status"),
         why=(
             "The log names the reason: no answer (istiod, DNS, network policy), a certificate"
             " (the mesh's root), or Unauthenticated (the pod's token)."
         ),
-    )  # fmt: skip
+    )

@@ -1,8 +1,9 @@
 """SDS005."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, within
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -12,7 +13,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.logs.proxylogs import workload_of
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
@@ -22,8 +27,6 @@ from istiodoctor.model.ref import Place
     "SDS005",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.log_facts.kinds | Mesh.workload_of.kinds | Mesh.servers_by_workload.kinds,
-    logs={Meaning.NO_VERIFIED_IDENTITY},
     explains={"MTLS015", "SDS011", "SDS014", "SDS015", "SNI011"},
 )
 def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
@@ -96,7 +99,7 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Security Model; pilot/pkg/xds/sds.go of Istio.
     """  # noqa: E501 - lines of logs are shown whole
-    servers = mesh.servers_by_workload()
+    servers = servers_by_workload(mesh)
     for workload, fact in _newest(mesh).items():
         concerned = [server for server in servers.get(workload, ()) if server.terminates_tls]
         yield Finding(
@@ -111,7 +114,7 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Connect the gateway to port 15012 of istiod, with its token",
-                    verify=("kubectl", "get", "pods", "-n", workload.namespace, "-o", "yaml"),
+                    verify=kubectl("get", "pods", within(workload.namespace), "-o", "yaml"),
                     why=(
                         "Look for discoveryAddress (its port must be 15012) and for the volume"
                         " istio-token: pods that Istio's injection template makes have both."
@@ -126,10 +129,11 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _newest(mesh: Mesh) -> dict[Workload, LogFact]:
+@question(logs={Meaning.NO_VERIFIED_IDENTITY})
+def _newest(mesh: Mesh) -> Mapping[Workload, LogFact]:
     """Return the last such line about each workload that is still there."""
     found: dict[Workload, LogFact] = {}
-    for fact in mesh.log_facts(Meaning.NO_VERIFIED_IDENTITY):
-        if workload := mesh.workload_of(fact):
+    for fact in log_facts(mesh, Meaning.NO_VERIFIED_IDENTITY):
+        if workload := workload_of(mesh, fact):
             found[workload] = fact
     return found

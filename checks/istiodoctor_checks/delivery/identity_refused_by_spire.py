@@ -1,6 +1,6 @@
 """SDS007."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
 from istiodoctor.finding import (
@@ -12,21 +12,18 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.logs.proxylogs import workload_of
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
 
 
-@check(
-    "SDS007",
-    severity=Severity.CRITICAL,
-    claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.log_facts.kinds | Mesh.workload_of.kinds | Mesh.servers_by_workload.kinds,
-    logs={Meaning.SPIRE_UNAUTHORIZED},
-    explains={"SNI011"},
-)
+@check("SDS007", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains={"SNI011"})
 def identity_refused_by_spire(mesh: Mesh) -> Iterator[Finding]:
     """A gateway asks SPIRE for a certificate that SPIRE does not give out.
 
@@ -84,7 +81,7 @@ def identity_refused_by_spire(mesh: Mesh) -> Iterator[Finding]:
     for (workload, resource), fact in _newest(mesh).items():
         servers = [
             each
-            for each in mesh.servers_by_workload().get(workload, ())
+            for each in servers_by_workload(mesh).get(workload, ())
             if _names_file(each, resource)
         ]
         yield Finding(
@@ -110,10 +107,11 @@ def identity_refused_by_spire(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _newest(mesh: Mesh) -> dict[tuple[Workload, str], LogFact]:
+@question(logs={Meaning.SPIRE_UNAUTHORIZED})
+def _newest(mesh: Mesh) -> Mapping[tuple[Workload, str], LogFact]:
     found: dict[tuple[Workload, str], LogFact] = {}
-    for fact in mesh.log_facts(Meaning.SPIRE_UNAUTHORIZED):
-        if workload := mesh.workload_of(fact):
+    for fact in log_facts(mesh, Meaning.SPIRE_UNAUTHORIZED):
+        if workload := workload_of(mesh, fact):
             found[workload, fact.resource] = fact
     return found
 

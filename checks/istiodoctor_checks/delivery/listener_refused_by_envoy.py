@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -13,7 +14,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy.state import RefusedListener
+from istiodoctor.mesh.envoy.state import RefusedListener, refused_listeners
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import pods_of
 from istiodoctor_checks.wire import SHOWN
@@ -22,7 +23,6 @@ from istiodoctor_checks.wire import SHOWN
 @check(
     "SDS012",
     severity=Severity.HIGH,
-    needs=Mesh.refused_listeners.kinds,
     explains={"GW022", "GW023", "HTTP018", "SDS010", "SDS013", "SNI011"},
 )
 def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
@@ -86,7 +86,7 @@ def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: Envoy, Administration interface (config dump); istio/istio issues 49836, 13717.
     """
-    for found in mesh.refused_listeners():
+    for found in refused_listeners(mesh):
         yield Finding(
             message=(
                 f"Envoy in {pods_of(found.workload, found.pods)} refuses the present version of"
@@ -111,10 +111,8 @@ def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Revert the object that the reason points to",
-                    commands=(
-                        ("kubectl", "get", "envoyfilters,gateways.networking.istio.io", "-A"),
-                    ),
-                    verify=("istioctl", "proxy-status"),
+                    commands=(kubectl("get", "envoyfilters,gateways.networking.istio.io", "-A"),),
+                    verify=istioctl("proxy-status"),
                 ),
             ),
             severity=Severity.HIGH if found.is_open else Severity.CRITICAL,

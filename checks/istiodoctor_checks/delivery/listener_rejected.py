@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -12,18 +13,15 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.logs.meaning import LogFact
-from istiodoctor.mesh.logs.proxylogs import Rejection
+from istiodoctor.mesh.logs.proxylogs import Rejection, listener_rejections
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.ref import Place
 
 
 @check(
-    "SDS010",
-    severity=Severity.HIGH,
-    needs=Mesh.listener_rejections.kinds | Mesh.listeners.kinds,
-    logs=Mesh.listener_rejections.logs,
-    explains={"GW022", "GW023", "HTTP018", "SDS013", "SNI011"},
+    "SDS010", severity=Severity.HIGH, explains={"GW022", "GW023", "HTTP018", "SDS013", "SNI011"}
 )
 def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
     """Envoy refused a listener, so the gateway keeps its old configuration of that port.
@@ -97,7 +95,7 @@ def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issues 49836, 13717, 6046, 11786.
     """  # noqa: E501 - lines of logs are shown whole
-    for rejection in mesh.listener_rejections():
+    for rejection in listener_rejections(mesh):
         for name, fact in _newest(rejection).items():
             servers = _servers(mesh, rejection, fact)
             yield Finding(
@@ -113,9 +111,9 @@ def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
                     Fix(
                         title="Revert the object that the reason points to",
                         commands=(
-                            ("kubectl", "get", "envoyfilters,gateways.networking.istio.io", "-A"),
+                            kubectl("get", "envoyfilters,gateways.networking.istio.io", "-A"),
                         ),
-                        verify=("istioctl", "proxy-status"),
+                        verify=istioctl("proxy-status"),
                     ),
                 ),
                 severity=Severity.CRITICAL if rejection.at_start else Severity.HIGH,
@@ -137,7 +135,7 @@ def _consequence(rejection: Rejection) -> str:
 def _servers(mesh: Mesh, rejection: Rejection, fact: LogFact) -> list[Server]:
     return [
         server
-        for listener in mesh.listeners()
+        for listener in listeners(mesh)
         if listener.workload is rejection.workload and listener.port == fact.port
         for server in listener.servers
     ]

@@ -12,17 +12,13 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.delivery import settling_failures
+from istiodoctor.mesh.placement import servers_using
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 
 
-@check(
-    "SDS001",
-    severity=Severity.LOW,
-    needs=Mesh.settling_failures.kinds | Mesh.servers_using.kinds,
-    logs=Mesh.settling_failures.logs,
-    explains={"SDS014", "SNI011"},
-)
+@check("SDS001", severity=Severity.LOW, explains={"SDS014", "SNI011"})
 def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
     """A Secret that was missing has just been made, and may not have reached the gateway yet.
 
@@ -92,9 +88,9 @@ def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issues 14739, 18061.
     """  # noqa: E501 - lines of logs are shown whole
-    for failure in mesh.settling_failures():
+    for failure in settling_failures(mesh):
         secret = Ref(CORE, "Secret", failure.namespace, failure.name)
-        servers = mesh.servers_using(failure.namespace, failure.name)
+        servers = servers_using(mesh, failure.namespace, failure.name)
         yield Finding(
             message=(
                 f"{secret} was made less than two minutes before this scan; the log of"

@@ -12,7 +12,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.proxylogs import Rejection
+from istiodoctor.mesh.logs.proxylogs import Rejection, secret_rejections
+from istiodoctor.mesh.placement import servers_using
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import replace_tls_secret
 from istiodoctor_checks.wording import listing
@@ -21,8 +22,6 @@ from istiodoctor_checks.wording import listing
 @check(
     "SDS003",
     severity=Severity.HIGH,
-    needs=Mesh.secret_rejections.kinds | Mesh.servers_using.kinds,
-    logs=Mesh.secret_rejections.logs,
     explains={"CERT018", "MTLS015", "MTLS016", "SDS002", "SDS008", "SDS013", "SDS014", "SNI011"},
 )
 def new_secret_rejected(mesh: Mesh) -> Iterator[Finding]:
@@ -127,10 +126,10 @@ def new_secret_rejected(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issues 45324, 53497, 47268.
     """  # noqa: E501 - lines of logs are shown whole
-    for rejection in mesh.secret_rejections():
+    for rejection in secret_rejections(mesh):
         refused = [credential for credential, _ in rejection.refused]
         servers = [
-            server for each in refused for server in mesh.servers_using(each.namespace, each.name)
+            server for each in refused for server in servers_using(mesh, each.namespace, each.name)
         ]
         yield Finding(
             message=_message(rejection),

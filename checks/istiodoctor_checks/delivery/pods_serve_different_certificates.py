@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.secrets import HeldSecret
+from istiodoctor.mesh.envoy.state import divergent_secrets
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import restart_once_good
 from istiodoctor_checks.served import hosts_of, references, servers_of
@@ -13,12 +14,7 @@ from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SDS008",
-    severity=Severity.HIGH,
-    needs=Mesh.divergent_secrets.kinds,
-    explains={"SDS013"},
-)
+@check("SDS008", severity=Severity.HIGH, explains={"SDS013"})
 def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
     """The pods of one gateway serve different certificates for the same host.
 
@@ -167,7 +163,7 @@ def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 53497; Envoy, Administration interface.
     """
-    for held in mesh.divergent_secrets():
+    for held in divergent_secrets(mesh):
         yield Finding(
             message=(
                 f"The pods of {held.workload} serve different certificates for {held.name}:"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import Command, kubectl, within
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -13,8 +14,9 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import ControlPlane
-from istiodoctor.mesh.logs.proxylogs import Rejection
+from istiodoctor.mesh.controlplanes import ControlPlane, control_plane_of
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.logs.proxylogs import Rejection, credentials_of, secret_rejections
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place, Ref
@@ -26,11 +28,6 @@ FIXED = ((1, 26, 5), (1, 27, 2), (1, 28, 0))
     "SDS006",
     severity=Severity.HIGH,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.secret_rejections.kinds
-    | Mesh.control_plane_of.kinds
-    | Mesh.credentials_of.kinds
-    | Mesh.servers_by_workload.kinds,
-    logs=Mesh.secret_rejections.logs,
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def redacted_key_in_secret_cache(mesh: Mesh) -> Iterator[Finding]:
@@ -147,11 +144,11 @@ def redacted_key_in_secret_cache(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 57789 and pull request 57592.
     """  # noqa: E501 - lines of logs are shown whole
-    for rejection in mesh.secret_rejections():
-        plane = mesh.control_plane_of(rejection.workload)
+    for rejection in secret_rejections(mesh):
+        plane = control_plane_of(mesh, rejection.workload)
         version = plane.version if plane else None
-        if _is_spoilt(rejection, version) and mesh.credentials_of(rejection.workload):
-            servers = mesh.servers_by_workload()[rejection.workload]
+        if _is_spoilt(rejection, version) and credentials_of(mesh, rejection.workload):
+            servers = servers_by_workload(mesh)[rejection.workload]
             concerned = [server for server in servers if server.terminates_tls]
             yield Finding(
                 message=(
@@ -189,13 +186,12 @@ def _restart(plane: ControlPlane | None, rejection: Rejection) -> Fix:
         title="Restart istiod, then the gateway",
         risk=Risk.RESTARTS_TRAFFIC,
         commands=tuple(_restarted(owner) for owner in [*owners, rejection.workload.owner]),
-        verify=("kubectl", "get", "pods", "-n", rejection.workload.namespace),
+        verify=kubectl("get", "pods", within(rejection.workload.namespace)),
         why="In this order: a gateway that restarts first gets the spoilt copy again.",
     )
 
 
-def _restarted(owner: Ref) -> tuple[str, ...]:
+def _restarted(owner: Ref) -> Command:
     if owner.kind == "Pod":
-        return ("kubectl", "delete", "pod", owner.name, "-n", owner.namespace)
-    target = f"{owner.kind.lower()}/{owner.name}"
-    return ("kubectl", "rollout", "restart", target, "-n", owner.namespace)
+        return kubectl("delete", owner)
+    return kubectl("rollout", "restart", owner)

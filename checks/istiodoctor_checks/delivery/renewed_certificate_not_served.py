@@ -7,6 +7,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.secrets import StaleSecret
+from istiodoctor.mesh.envoy.state import stale_secrets
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import look_at_log, pods_of
 from istiodoctor_checks.fixes import restart_once_good
@@ -15,12 +16,7 @@ from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SDS002",
-    severity=Severity.HIGH,
-    needs=Mesh.stale_secrets.kinds,
-    explains={"CERT018", "SDS008", "SDS013"},
-)
+@check("SDS002", severity=Severity.HIGH, explains={"CERT018", "SDS008", "SDS013"})
 def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
     """Envoy serves another certificate than the Secret holds.
 
@@ -167,7 +163,7 @@ def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issues 23715, 34425, 29047, 18325; Envoy, Administration interface.
     """
-    for stale in mesh.stale_secrets():
+    for stale in stale_secrets(mesh):
         held, credential = stale.held, stale.credential
         ends = _end(stale)
         is_over = stale.is_everywhere and ends is not None and ends <= mesh.taken_at

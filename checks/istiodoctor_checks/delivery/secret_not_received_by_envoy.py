@@ -7,6 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import CredentialState
 from istiodoctor.mesh.envoy.secrets import AwaitedSecret
+from istiodoctor.mesh.envoy.state import awaited_secrets
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import look_at_log, pods_of, span
 from istiodoctor_checks.served import hosts_of, references, servers_of
@@ -14,12 +15,7 @@ from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SDS014",
-    severity=Severity.CRITICAL,
-    needs=Mesh.awaited_secrets.kinds,
-    explains={"SNI011"},
-)
+@check("SDS014", severity=Severity.CRITICAL, explains={"SNI011"})
 def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
     """Envoy has asked for a Secret and has not got it, so it resets the connections.
 
@@ -166,7 +162,7 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Troubleshooting; Envoy, Secret discovery service.
     """
-    for awaited in mesh.awaited_secrets():
+    for awaited in awaited_secrets(mesh):
         held = awaited.held
         yield Finding(
             message=_message(awaited),

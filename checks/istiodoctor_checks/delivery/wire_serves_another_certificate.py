@@ -3,20 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.certificates import SeenCertificate
+from istiodoctor.mesh.wire.certificates import SeenCertificate, unexpected_certificates
 from istiodoctor.model.credential import Credential
 from istiodoctor_checks.wire import detail_of, objects_of, sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SDS013",
-    severity=Severity.HIGH,
-    needs=Mesh.unexpected_certificates.kinds,
-    explains={"CERT018", "CERT019", "CERT020", "CERT021"},
-)
+@check("SDS013", severity=Severity.HIGH, explains={"CERT018", "CERT019", "CERT020", "CERT021"})
 def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod presents another certificate than the one in its Secret.
 
@@ -99,7 +95,7 @@ def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; istio/istio issues 23715, 34425, 53497.
     """
-    for seen, other in mesh.unexpected_certificates():
+    for seen, other in unexpected_certificates(mesh):
         yield Finding(
             message=_message(seen, other),
             objects=objects_of(seen),
@@ -125,7 +121,7 @@ def _message(seen: SeenCertificate, other: Credential | None) -> str:
 
 def _look_closer(seen: SeenCertificate) -> Fix:
     pod = next(door.pod for door in seen.doors if door.pod)
-    logs = ("kubectl", "logs", pod.name, "-n", pod.namespace, "-c", "istio-proxy", "--tail=200")
+    logs = kubectl("logs", pod, "-c", "istio-proxy", "--tail=200")
     return Fix(
         title="Find out why the pod did not take the Secret",
         risk=Risk.SAFE,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import host_after, istioctl, kubectl, proxy
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -12,17 +13,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamfailures import FailedBackend
+from istiodoctor.mesh.upstreamfailures import FailedBackend, refused_certificates
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "DR006",
-    severity=Severity.CRITICAL,
-    needs=Mesh.refused_certificates.kinds,
-    logs=Mesh.refused_certificates.logs,
-    explains={"HTTP015"},
-)
+@check("DR006", severity=Severity.CRITICAL, explains={"HTTP015"})
 def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
     """The gateway does not accept the certificate of a backend.
 
@@ -118,7 +113,7 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (ClientTLSSettings), Istio 1.21 Upgrade Notes,
     NoServerCertificateVerificationDestinationLevel (IST0128); istio/istio issue 42790.
     """  # noqa: E501 - lines of logs are shown whole
-    for refused in mesh.refused_certificates():
+    for refused in refused_certificates(mesh):
         last = refused.facts[-1]
         yield Finding(
             message=(
@@ -145,20 +140,15 @@ def _settings(refused: FailedBackend) -> str:
 
 
 def _fix(refused: FailedBackend) -> Fix:
-    pod = next((each for each in refused.workload.pods), None)
-    target = f"deploy/{refused.workload.name}" if pod is None else pod.name
+    target = next((each.ref for each in refused.workload.pods), refused.workload.owner)
+    which = host_after("--fqdn", refused.fqdn)
     return Fix(
         title="Name the CA of the backend's certificate and a name that is in it",
-        commands=(
-            (
-                "istioctl", "proxy-config", "cluster", target, "-n", refused.workload.namespace,
-                "--fqdn", refused.fqdn, "-o", "json",
-            ),
-        ),
-        verify=("kubectl", "logs", target, "-n", refused.workload.namespace, "--since=5m"),
+        commands=(istioctl("proxy-config", "cluster", proxy(target), which, "-o", "json"),),
+        verify=kubectl("logs", target, "--since=5m"),
         why=(
             "Put the CA as ca.crt into a Secret beside the gateway pods and name it in"
             " tls.credentialName of the DestinationRule; tls.subjectAltNames names what the"
             " certificate has."
         ),
-    )  # fmt: skip
+    )

@@ -12,7 +12,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamfailures import FailedBackend
+from istiodoctor.mesh.upstreamfailures import FailedBackend, failed_handshakes
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.wording import listing
 
@@ -27,13 +27,7 @@ REASONS = {
 }
 
 
-@check(
-    "DR011",
-    severity=Severity.HIGH,
-    needs=Mesh.failed_handshakes.kinds,
-    logs=Mesh.failed_handshakes.logs,
-    explains={"HTTP015"},
-)
+@check("DR011", severity=Severity.HIGH, explains={"HTTP015"})
 def backend_handshake_failed(mesh: Mesh) -> Iterator[Finding]:
     """TLS between the gateway and a backend fails.
 
@@ -127,7 +121,7 @@ def backend_handshake_failed(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems, DestinationRule (ClientTLSSettings); istio/istio issues
     25062, 35870, 48764; envoyproxy/envoy issue 15584.
     """  # noqa: E501 - lines of logs are shown whole
-    for failed in mesh.failed_handshakes():
+    for failed in failed_handshakes(mesh):
         last = failed.facts[-1]
         yield Finding(
             message=(

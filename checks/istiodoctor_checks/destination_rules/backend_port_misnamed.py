@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.destinations import destinations
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
@@ -18,12 +19,7 @@ GRPC_PORT = 50051
 _WORDS = re.compile(r"[^a-z0-9]+")
 
 
-@check(
-    "DR008",
-    severity=Severity.HIGH,
-    needs=Mesh.destinations.kinds,
-    explains={"HTTP015"},
-)
+@check("DR008", severity=Severity.HIGH, explains={"HTTP015"})
 def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     """A Service port's name tells Istio another protocol than the route to it.
 
@@ -161,7 +157,7 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Protocol Selection, PortNameIsNotUnderNamingConvention (IST0118);
     istio/istio issue 19614.
     """
-    for use, resolution in mesh.destinations():
+    for use, resolution in destinations(mesh):
         service, port = resolution.service, resolution.port
         if service and port and use.protocol == "http" and (wanted := _declared_wrong(port)):
             hosts = use.virtual_service.spec.hosts

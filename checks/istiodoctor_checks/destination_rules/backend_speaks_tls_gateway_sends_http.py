@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamtls import TLS_TARGETS, UpstreamTls, is_declared_https
+from istiodoctor.mesh.upstreamtls import TLS_TARGETS, UpstreamTls, is_declared_https, plain_to_tls
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor_checks.destinations import severity_of
@@ -13,12 +13,7 @@ from istiodoctor_checks.fixes import create
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "DR001",
-    severity=Severity.CRITICAL,
-    needs=Mesh.plain_to_tls.kinds,
-    explains={"HTTP015"},
-)
+@check("DR001", severity=Severity.CRITICAL, explains={"HTTP015"})
 def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a port that speaks TLS, and no DestinationRule makes the gateway do so.
 
@@ -121,7 +116,7 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (ClientTLSSettings), Understanding TLS Configuration;
     istio/istio issues 47404, 8029, 27208.
     """
-    for upstream in mesh.plain_to_tls():
+    for upstream in plain_to_tls(mesh):
         service, port = upstream.resolution.service, upstream.resolution.port
         if service and port:
             use = upstream.use

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.upstreamtls import upstream_tls
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.wording import listing
@@ -12,12 +13,7 @@ from istiodoctor_checks.wording import listing
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
 
 
-@check(
-    "DR007",
-    severity=Severity.CRITICAL,
-    needs=Mesh.upstream_tls.kinds,
-    explains={"DR011", "HTTP015"},
-)
+@check("DR007", severity=Severity.CRITICAL, explains={"DR011", "HTTP015"})
 def double_tls(mesh: Mesh) -> Iterator[Finding]:
     """TLS passes through the gateway, and a DestinationRule wraps it into TLS once more.
 
@@ -101,7 +97,7 @@ def double_tls(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Network Problems (Double TLS), Understanding TLS Configuration.
     """
-    for upstream in mesh.upstream_tls():
+    for upstream in upstream_tls(mesh):
         place, use = upstream.place, upstream.use
         if use.protocol == "tls" and upstream.mode in ORIGINATING and place:
             hosts = use.virtual_service.spec.hosts

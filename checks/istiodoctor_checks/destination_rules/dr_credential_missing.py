@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import Fixed, kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import secrets_named
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
-from istiodoctor.mesh.upstreamfailures import Lack, LackingCredential
+from istiodoctor.mesh.upstreamfailures import Lack, LackingCredential, lacking_credentials
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
@@ -19,12 +21,7 @@ LACKS = {
 }
 
 
-@check(
-    "DR005",
-    severity=Severity.CRITICAL,
-    needs=Mesh.lacking_credentials.kinds | Mesh.secrets_named.kinds,
-    explains={"DR011", "SDS011", "HTTP015"},
-)
+@check("DR005", severity=Severity.CRITICAL, explains={"DR011", "SDS011", "HTTP015"})
 def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway does not get the Secret that a DestinationRule names for TLS to a backend.
 
@@ -210,13 +207,13 @@ def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (ClientTLSSettings), Egress TLS Origination; istio/istio
     issue 48764.
     """
-    for lacking in mesh.lacking_credentials():
+    for lacking in lacking_credentials(mesh):
         upstream, secret = lacking.upstream, lacking.secret
         place, hosts = upstream.place, upstream.use.virtual_service.spec.hosts
         if place is None:
             continue
         missing = lacking.lack is Lack.SECRET
-        elsewhere = mesh.secrets_named(secret.name) if missing else ()
+        elsewhere = secrets_named(mesh, secret.name) if missing else ()
         yield Finding(
             message=_message(lacking, listing(each.namespace for each in elsewhere)),
             objects=(
@@ -250,17 +247,14 @@ def _message(lacking: LackingCredential, elsewhere: str) -> str:
 
 def _fix(lacking: LackingCredential) -> Fix:
     secret = lacking.secret
-    files = ["--from-file=ca.crt=ca.pem"]
+    files: tuple[Fixed, ...] = ("--from-file=ca.crt=ca.pem",)
     if lacking.upstream.mode == "MUTUAL" and not secret.name.endswith(AUTHORITY_SUFFIX):
-        files = ["--from-file=tls.crt=client.pem", "--from-file=tls.key=client-key.pem", *files]
-    create = (
-        "kubectl", "create", "secret", "generic", secret.name, "-n", secret.namespace, *files
-    )  # fmt: skip
-    delete = ("kubectl", "delete", "secret", secret.name, "-n", secret.namespace)
+        files = ("--from-file=tls.crt=client.pem", "--from-file=tls.key=client-key.pem", *files)
+    create = kubectl("create", "secret", "generic", name_of(secret), *files)
     missing = lacking.lack is Lack.SECRET
     return Fix(
         title=f"{'Create' if missing else 'Make again'} {secret}",
-        commands=(create,) if missing else (delete, create),
-        verify=("kubectl", "get", "secret", secret.name, "-n", secret.namespace),
+        commands=(create,) if missing else (kubectl("delete", secret), create),
+        verify=kubectl("get", secret),
         why="ca.crt is the CA that signed the backend's certificate, in PEM.",
     )

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.serviceports import target_port
-from istiodoctor.mesh.upstreamtls import UpstreamTls
+from istiodoctor.mesh.upstreamtls import UpstreamTls, backends, strict_policy, upstream_tls
 from istiodoctor.model.istio import PeerAuthentication
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_field
@@ -16,12 +16,7 @@ WITHOUT_MESH = frozenset({"DISABLE", "SIMPLE", "MUTUAL"})
 """Modes that do not present the mesh's own certificate."""
 
 
-@check(
-    "DR003",
-    severity=Severity.CRITICAL,
-    needs=Mesh.upstream_tls.kinds | Mesh.backends.kinds | Mesh.strict_policy.kinds,
-    explains={"HTTP015"},
-)
+@check("DR003", severity=Severity.CRITICAL, explains={"HTTP015"})
 def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
     """A DestinationRule turns mesh TLS off for a backend that takes nothing else.
 
@@ -135,7 +130,7 @@ def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems (503 errors after setting destination rule), Mutual TLS
     Migration.
     """
-    for upstream in mesh.upstream_tls():
+    for upstream in upstream_tls(mesh):
         policy = _refusing(mesh, upstream) if upstream.mode in WITHOUT_MESH else None
         service, place = upstream.resolution.service, upstream.place
         if policy and service and place:
@@ -162,8 +157,10 @@ def _refusing(mesh: Mesh, upstream: UpstreamTls) -> PeerAuthentication | None:
     port = upstream.resolution.port
     if port is None:
         return None
-    for backend in mesh.backends(upstream.resolution):
-        policy = mesh.strict_policy(backend, target_port(port, backend)) if backend.proxy else None
+    for backend in backends(mesh, upstream.resolution):
+        policy = (
+            strict_policy(mesh, backend, target_port(port, backend)) if backend.proxy else None
+        )
         if policy:
             return policy
     return None

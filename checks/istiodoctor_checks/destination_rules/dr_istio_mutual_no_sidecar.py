@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import namespace_exists
+from istiodoctor.mesh.upstreamtls import backends, upstream_tls
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_field
@@ -13,12 +15,7 @@ from istiodoctor_checks.wording import listing
 MESH_TLS = "ISTIO_MUTUAL"
 
 
-@check(
-    "DR004",
-    severity=Severity.CRITICAL,
-    needs=Mesh.upstream_tls.kinds | Mesh.backends.kinds | Mesh.namespace_exists.kinds,
-    explains={"DR011", "HTTP015"},
-)
+@check("DR004", severity=Severity.CRITICAL, explains={"DR011", "HTTP015"})
 def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
     """A DestinationRule asks for mesh TLS, but the backend's pods have no sidecar.
 
@@ -136,11 +133,11 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (ClientTLSSettings), Network Problems; istio/istio issue
     18596.
     """
-    for upstream in mesh.upstream_tls():
+    for upstream in upstream_tls(mesh):
         service, place = upstream.resolution.service, upstream.place
         if upstream.mode == MESH_TLS and service and place:
             # A template gets its sidecar only when its pods are made.
-            found = mesh.backends(upstream.resolution)
+            found = backends(mesh, upstream.resolution)
             bare = [each for each in found if each.pods and not each.proxy]
             hosts = upstream.use.virtual_service.spec.hosts
             for backend in bare:
@@ -168,6 +165,6 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
                     ),
                     severity=severity_of(upstream.use),
                     confidence=Confidence.SUSPECTED
-                    if mesh.namespace_exists(backend.namespace) is None
+                    if namespace_exists(mesh, backend.namespace) is None
                     else Confidence.CERTAIN,
                 )

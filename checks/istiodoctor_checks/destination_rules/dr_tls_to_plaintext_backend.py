@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamtls import speaks_plainly
+from istiodoctor.mesh.upstreamtls import speaks_plainly, upstream_tls
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.wording import listing
@@ -13,12 +13,7 @@ from istiodoctor_checks.wording import listing
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
 
 
-@check(
-    "DR002",
-    severity=Severity.CRITICAL,
-    needs=Mesh.upstream_tls.kinds,
-    explains={"DR011", "HTTP015"},
-)
+@check("DR002", severity=Severity.CRITICAL, explains={"DR011", "HTTP015"})
 def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
     """A DestinationRule makes the gateway speak TLS to a port that speaks plain HTTP.
 
@@ -108,7 +103,7 @@ def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (ClientTLSSettings), Understanding TLS Configuration;
     istio/istio issues 25062, 35870.
     """
-    for upstream in mesh.upstream_tls():
+    for upstream in upstream_tls(mesh):
         service, port = upstream.resolution.service, upstream.resolution.port
         if (
             service and port and upstream.place and upstream.use.protocol == "http"

@@ -5,18 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamfailures import UnnamedBackend
+from istiodoctor.mesh.upstreamfailures import UnnamedBackend, unnamed_backends
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "DR009",
-    severity=Severity.HIGH,
-    needs=Mesh.unnamed_backends.kinds,
-    explains={"DR006", "DR011", "HTTP015"},
-)
+@check("DR009", severity=Severity.HIGH, explains={"DR006", "DR011", "HTTP015"})
 def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway speaks TLS to a host outside without telling it that host's name.
 
@@ -209,7 +204,7 @@ def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (ClientTLSSettings), Istio 1.21 Upgrade Notes, Egress TLS
     Origination; istio/istio issue 27208.
     """
-    for unnamed in mesh.unnamed_backends():
+    for unnamed in unnamed_backends(mesh):
         upstream = unnamed.upstream
         hosts = upstream.use.virtual_service.spec.hosts
         place = upstream.place or upstream.use.place

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.reuse import reuse_groups
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor_checks.reuse import (
     certificates,
@@ -16,12 +17,7 @@ from istiodoctor_checks.reuse import (
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "GWAPI006",
-    severity=Severity.HIGH,
-    needs=Mesh.reuse_groups.kinds,
-    explains={"SNI014"},
-)
+@check("GWAPI006", severity=Severity.HIGH, explains={"SNI014"})
 def apex_wildcard_coalescing(mesh: Mesh) -> Iterator[Finding]:
     """Listeners with different hostnames present certificates for each other's hosts.
 
@@ -127,7 +123,7 @@ def apex_wildcard_coalescing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Network Problems; istio/istio issues 52853, 55732.
     """
-    for group in mesh.reuse_groups():
+    for group in reuse_groups(mesh):
         strays = tuple(
             each
             for each in group.strays

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.conditions import route_condition
+from istiodoctor.mesh.refusals import refused_backends
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create
@@ -14,11 +16,7 @@ from istiodoctor_checks.wording import listing
 GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
 
 
-@check(
-    "GWAPI007",
-    severity=Severity.CRITICAL,
-    needs=Mesh.refused_backends.kinds | Mesh.route_condition.kinds,
-)
+@check("GWAPI007", severity=Severity.CRITICAL)
 def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a Service in another namespace that does not permit it.
 
@@ -93,7 +91,7 @@ def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: gateway-api.sigs.k8s.io, ReferenceGrant, Cross-Namespace Routing.
     """
-    for refused in mesh.refused_backends():
+    for refused in refused_backends(mesh):
         route, service = refused.attachment.route, refused.service
         yield Finding(
             message=(
@@ -107,7 +105,7 @@ def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text=f"no ReferenceGrant in {service.namespace} fits"),
                 *status_evidence(
-                    mesh.route_condition(refused.attachment, "ResolvedRefs"), route.ref
+                    route_condition(mesh, refused.attachment, "ResolvedRefs"), route.ref
                 ),
             ),
             fixes=(

@@ -6,16 +6,16 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.references import Form
+from istiodoctor.mesh.refusals import useless_references
 from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Ref
+from istiodoctor_checks.fixes import get
 from istiodoctor_checks.listeners import status_evidence
 
 
 @check(
-    "GWAPI002",
-    severity=Severity.CRITICAL,
-    claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.useless_references.kinds,
-    explains={"GW022", "SNI011"},
+    "GWAPI002", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains={"GW022", "SNI011"}
 )
 def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     """A listener's certificate reference leads to nothing that istiod can use.
@@ -93,7 +93,7 @@ def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     Sources: gateway-api.sigs.k8s.io, API reference (ListenerConditionReason); istio.io,
     Kubernetes Gateway API.
     """
-    for useless in mesh.useless_references():
+    for useless in useless_references(mesh):
         server, reference = useless.server, useless.reference
         said = useless.condition
         if reference.form is Form.INVALID:
@@ -115,14 +115,9 @@ def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Refer to a Secret with a certificate and the key that belongs to it",
-                    commands=(
-                        (
-                            "kubectl", "get", "secret", reference.name, "-n",
-                            reference.namespace, "-o", "yaml",
-                        ),
-                    ),
+                    commands=(get(Ref(CORE, "Secret", reference.namespace, reference.name)),),
                 ),
             ),
             credentials=frozenset({(reference.namespace, reference.name)}),
             servers=frozenset({server.id}),
-        )  # fmt: skip
+        )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.refusals import RefusedReference
+from istiodoctor.mesh.refusals import RefusedReference, refused_references
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
@@ -20,7 +20,6 @@ GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
     "GWAPI001",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.refused_references.kinds,
     explains={"GW022", "GWAPI002", "GWAPI011", "SDS001", "SDS011", "SDS014"},
 )
 def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
@@ -105,7 +104,7 @@ def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     Sources: gateway-api.sigs.k8s.io, ReferenceGrant; istio.io, Kubernetes Gateway API;
     istio/istio issue 36075.
     """
-    for refused in mesh.refused_references():
+    for refused in refused_references(mesh):
         server, reference = refused.server, refused.reference
         secret = Ref(CORE, "Secret", reference.namespace, reference.name)
         yield Finding(

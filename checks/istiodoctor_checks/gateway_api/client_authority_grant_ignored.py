@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.logs.mistakes import mistaken_refusals
 from istiodoctor.mesh.references import Purpose
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.istio import TlsMode
@@ -15,8 +16,6 @@ from istiodoctor_checks.mistakes import denied
     "GWAPI010",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.mistaken_refusals.kinds,
-    logs=Mesh.mistaken_refusals.logs,
     explains={"MTLS015", "SDS011"},
 )
 def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
@@ -121,7 +120,7 @@ def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 55623 and pull request 55859.
     """  # noqa: E501 - lines of logs are shown whole
-    for refusal in mesh.mistaken_refusals():
+    for refusal in mistaken_refusals(mesh):
         if (
             refusal.reference.purpose is Purpose.AUTHORITY
             and refusal.server.mode is TlsMode.MUTUAL

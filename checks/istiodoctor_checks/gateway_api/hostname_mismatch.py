@@ -5,19 +5,15 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.conditions import route_condition
+from istiodoctor.mesh.refusals import refused_routes
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "GWAPI004",
-    severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.refused_routes.kinds | Mesh.route_condition.kinds,
-    explains={"HTTP017"},
-)
+@check("GWAPI004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"HTTP017"})
 def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A route's hostnames meet none of the listeners that it wants to attach to.
 
@@ -88,7 +84,7 @@ def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: gateway-api.sigs.k8s.io, HTTP Routing and the API reference (`hostnames`).
     """
-    for refused in mesh.refused_routes():
+    for refused in refused_routes(mesh):
         attachment = refused.attachment
         route, servers = attachment.route, attachment.candidates
         if not refused.is_by_namespace:
@@ -102,7 +98,7 @@ def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
                 objects=(route.at("/spec/hostnames"), *places_of(servers, "/hostname")),
                 identity=Identity.of(route.ref, attachment.parent.path),
                 hosts=hosts,
-                evidence=status_evidence(mesh.route_condition(attachment, "Accepted"), route.ref),
+                evidence=status_evidence(route_condition(mesh, attachment, "Accepted"), route.ref),
                 fixes=tuple(
                     remove_field(
                         server.field("/hostname"),

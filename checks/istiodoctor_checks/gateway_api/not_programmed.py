@@ -5,17 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.refusals import Unprogrammed
+from istiodoctor.mesh.refusals import Unprogrammed, unprogrammed_gateways
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.listeners import status_evidence
 
 
-@check(
-    "GWAPI011",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unprogrammed_gateways.kinds,
-    explains={"GW022"},
-)
+@check("GWAPI011", severity=Severity.CRITICAL, explains={"GW022"})
 def not_programmed(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway is not accepted or not programmed, by istiod's own word.
 
@@ -70,7 +65,7 @@ def not_programmed(mesh: Mesh) -> Iterator[Finding]:
     Sources: gateway-api.sigs.k8s.io, API reference (GatewayConditionType); istio.io, Kubernetes
     Gateway API.
     """
-    for found in mesh.unprogrammed_gateways():
+    for found in unprogrammed_gateways(mesh):
         gateway, said = found.gateway, found.condition
         yield Finding(
             message=(

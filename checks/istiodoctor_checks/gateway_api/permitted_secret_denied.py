@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.logs.mistakes import mistaken_refusals
 from istiodoctor.mesh.references import Purpose
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.mistakes import denied, is_of_set
@@ -14,8 +15,6 @@ from istiodoctor_checks.mistakes import denied, is_of_set
     "GWAPI012",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.mistaken_refusals.kinds,
-    logs=Mesh.mistaken_refusals.logs,
     explains={"SDS011", "SDS014"},
 )
 def permitted_secret_denied(mesh: Mesh) -> Iterator[Finding]:
@@ -100,6 +99,6 @@ def permitted_secret_denied(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 59251 and pull request 58878.
     """  # noqa: E501 - lines of logs are shown whole
-    for refusal in mesh.mistaken_refusals():
+    for refusal in mistaken_refusals(mesh):
         if refusal.reference.purpose is Purpose.SERVER and not is_of_set(refusal):
             yield denied(refusal, "it lost it while it merged listeners")

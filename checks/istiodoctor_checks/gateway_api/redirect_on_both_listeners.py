@@ -5,20 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.refusals import RedirectLoop
+from istiodoctor.mesh.refusals import RedirectLoop, api_redirect_loops
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "GWAPI005",
-    severity=Severity.CRITICAL,
-    claims=Claim.REDIRECT_LOOP,
-    needs=Mesh.api_redirect_loops.kinds,
-    explains={"HTTP014"},
-)
+@check("GWAPI005", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})
 def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
     """A redirect to https is attached to the HTTPS listener too, and leads to itself.
 
@@ -98,7 +92,7 @@ def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: gateway-api.sigs.k8s.io, HTTP Redirects and Rewrites; istio/istio issue 47881.
     """
-    for loop in mesh.api_redirect_loops():
+    for loop in api_redirect_loops(mesh):
         route = loop.attachment.route
         yield Finding(
             message=(

@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, labels
 from istiodoctor.finding import Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.attachments import Attachment
+from istiodoctor.mesh.conditions import route_condition
+from istiodoctor.mesh.refusals import refused_routes
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.wording import listing
@@ -16,13 +21,7 @@ from istiodoctor_checks.wording import listing
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
 
-@check(
-    "GWAPI003",
-    severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.refused_routes.kinds | Mesh.route_condition.kinds,
-    explains={"HTTP017"},
-)
+@check("GWAPI003", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"HTTP017"})
 def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
     """A route may not attach to its Gateway, which takes none from the route's namespace.
 
@@ -95,7 +94,7 @@ def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: gateway-api.sigs.k8s.io, Cross-Namespace Routing; istio.io, Kubernetes Gateway API.
     """
-    for refused in mesh.refused_routes():
+    for refused in refused_routes(mesh):
         attachment = refused.attachment
         route, servers = attachment.route, attachment.candidates
         if refused.is_by_namespace:
@@ -111,7 +110,7 @@ def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 identity=Identity.of(route.ref, attachment.parent.path),
                 hosts=hosts_of(attachment),
-                evidence=status_evidence(mesh.route_condition(attachment, "Accepted"), route.ref),
+                evidence=status_evidence(route_condition(mesh, attachment, "Accepted"), route.ref),
                 fixes=tuple(_allow(server, attachment) for server in servers),
                 severity=Severity.HIGH if refused.has_other else None,
                 servers=frozenset(each.id for each in servers),
@@ -122,17 +121,13 @@ def _allow(server: Server, attachment: Attachment) -> Fix:
     namespace = attachment.route.namespace
     allowed = server.allowed_routes
     if allowed and allowed.policy == "Selector" and allowed.selector:
-        labels = allowed.selector.match_labels.items()
+        given = labels(allowed.selector.match_labels)
+        ref = Ref(CORE, "Namespace", "", namespace)
         return Fix(
             title=f"Give the namespace {namespace} the labels that {server} asks for",
-            commands=(
-                (
-                    "kubectl", "label", "namespace", namespace,
-                    *(f"{key}={value}" for key, value in labels),
-                ),
-            ),
-            verify=("kubectl", "get", "namespace", namespace, "--show-labels"),
-        )  # fmt: skip
+            commands=(kubectl("label", ref, given),),
+            verify=kubectl("get", ref, "--show-labels"),
+        )
     names = sorted({namespace, server.namespace} if _takes_own(server) else {namespace})
     requirement = {"key": NAMESPACE_LABEL, "operator": "In", "values": names}
     value: dict[str, Any] = {

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.attachments import AttachmentState
+from istiodoctor.mesh.attachments import AttachmentState, attachments, tls_route_version
+from istiodoctor.mesh.controlplanes import control_planes
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.wording import listing
@@ -16,11 +18,7 @@ OLD_VERSIONS = frozenset({"v1alpha2", "v1alpha3"})
 DEFINITION = Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{Kind.TLS_ROUTE}")
 
 
-@check(
-    "GWAPI008",
-    severity=Severity.CRITICAL,
-    needs=Mesh.attachments.kinds | Mesh.tls_route_version.kinds | Mesh.control_planes.kinds,
-)
+@check("GWAPI008", severity=Severity.CRITICAL)
 def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
     """TLSRoutes are ignored, because the cluster's Gateway API is too old for its Istio.
 
@@ -128,10 +126,10 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, the analysis message IST0176; gateway-api.sigs.k8s.io, Versioning.
     """
-    served, planes = mesh.tls_route_version(), mesh.control_planes()
+    served, planes = tls_route_version(mesh), control_planes(mesh)
     routes = [
         each
-        for each in mesh.attachments()
+        for each in attachments(mesh)
         if each.route.KIND is Kind.TLS_ROUTE and each.state is AttachmentState.ATTACHED
     ]
     wants_newer = bool(planes) and all(p.version and p.version.has(FIRST) for p in planes)
@@ -153,7 +151,7 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title="Install the Gateway API of release 1.5 or later",
-                    verify=("kubectl", "get", "crd", DEFINITION.name, "-o", "yaml"),
+                    verify=kubectl("get", DEFINITION, "-o", "yaml"),
                     why="gateway.networking.k8s.io/bundle-version on it tells the release.",
                 ),
             ),

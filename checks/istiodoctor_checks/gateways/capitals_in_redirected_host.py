@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import istio_gateways
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("GW018", severity=Severity.LOW, needs=Mesh.istio_gateways.kinds)
+@check("GW018", severity=Severity.LOW)
 def capitals_in_redirected_host(mesh: Mesh) -> Iterator[Finding]:
     """A redirecting server's host is written with capital letters.
 
@@ -47,7 +48,7 @@ def capitals_in_redirected_host(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: Istio release note 49638.
     """
-    for gateway in mesh.istio_gateways():
+    for gateway in istio_gateways(mesh):
         for index, server in enumerate(gateway.spec.servers):
             capitals = [host for host in server.hosts if host != host.lower() and "$" not in host]
             if capitals and server.tls and server.tls.https_redirect:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.conflicts import cipher_uses
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.gateways.ciphers import ECDSA_CIPHERS, RSA_CIPHERS
@@ -13,12 +14,7 @@ from istiodoctor_checks.wording import listing
 FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}
 
 
-@check(
-    "GW016",
-    severity=Severity.HIGH,
-    needs=Mesh.cipher_uses.kinds,
-    explains={"GW023", "SNI011"},
-)
+@check("GW016", severity=Severity.HIGH, explains={"GW023", "SNI011"})
 def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
     """A server's cipher suites are all for another type of key than its certificate has.
 
@@ -83,7 +79,7 @@ def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway reference (cipherSuites); istio/istio issue 37739.
     """
-    for use in mesh.cipher_uses():
+    for use in cipher_uses(mesh):
         server = use.server
         suites = server.tls.cipher_suites if server.tls else ()
         leaf = use.credential.leaf if use.credential else None

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.conflicts import versions_of
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.version import Version
 from istiodoctor_checks.fixes import remove_field, set_field
@@ -15,12 +17,7 @@ FILTERED_FROM = Version(1, 8)
 """From here on istiod leaves unknown names out; before, Envoy refused the TLS settings whole."""
 
 
-@check(
-    "GW014",
-    severity=Severity.LOW,
-    needs=Mesh.servers.kinds | Mesh.versions_of.kinds,
-    explains={"GW023", "SNI011"},
-)
+@check("GW014", severity=Severity.LOW, explains={"GW023", "SNI011"})
 def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
     """A server lists cipher suites that Envoy does not know.
 
@@ -65,11 +62,11 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Gateway reference (cipherSuites); pkg/config/security; istio/istio issues
     27164, 32773.
     """
-    for server in mesh.servers():
+    for server in servers(mesh):
         suites = server.tls.cipher_suites if server.tls else ()
         unknown = tuple(name for name in suites if name not in KNOWN_CIPHERS)
         if unknown and server.is_tls:
-            versions = mesh.versions_of(server)
+            versions = versions_of(mesh, server)
             is_old = any(version and version < FILTERED_FROM for version in versions)
             yield Finding(
                 message=(

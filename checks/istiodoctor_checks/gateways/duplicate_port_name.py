@@ -5,19 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "GW003",
-    severity=Severity.HIGH,
-    claims=Claim.UNSERVED,
-    needs=Mesh.servers.kinds,
-    explains={"GW022", "SNI012"},
-)
+@check("GW003", severity=Severity.HIGH, claims=Claim.UNSERVED, explains={"GW022", "SNI012"})
 def duplicate_port_name(mesh: Mesh) -> Iterator[Finding]:
     """Two servers of one Gateway have ports of the same name, so the Gateway is refused.
 
@@ -67,7 +62,7 @@ def duplicate_port_name(mesh: Mesh) -> Iterator[Finding]:
     Sources: pkg/config/validation; istio/istio issue 8073.
     """
     seen: dict[tuple[str, str, str], Server] = {}
-    for server in mesh.servers():
+    for server in servers(mesh):
         key = (server.gateway.namespace, server.gateway.name, server.port_name)
         first = seen.setdefault(key, server)
         if first is not server and server.port_name and server.api is GatewayApi.ISTIO:

@@ -5,6 +5,7 @@ from json import dumps
 from typing import Any
 
 from istiodoctor.check import check
+from istiodoctor.command import change, fault_of, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -17,9 +18,9 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.listeners import DropReason
+from istiodoctor.mesh.merging import DropReason
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.unrouted import Loss
+from istiodoctor.mesh.unrouted import Loss, losses
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.wording import listing
@@ -29,7 +30,6 @@ from istiodoctor_checks.wording import listing
     "GW002",
     severity=Severity.CRITICAL,
     claims=Claim.UNSERVED,
-    needs=Mesh.losses.kinds,
     explains={
         "CERT017",
         "CERT019",
@@ -131,7 +131,7 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Traffic Management Problems and the analysis message IST0145;
     pilot/pkg/model/gateway.go; istio/istio issues 23318, 11509, 13717, 17079, 6046.
     """
-    for loss in mesh.losses():
+    for loss in losses(mesh):
         dropped = loss.dropped
         winner = dropped.winner
         if (
@@ -254,17 +254,12 @@ def _leave_to(winner: Server, loss: Loss, rest: list[str]) -> Fix:
     return Fix(
         title=title,
         commands=(
-            *(
-                (
-                    "kubectl", "patch", each.ref.resource, each.name, "-n", each.namespace,
-                    "--type=json", "-p", dumps(bind),
-                )
-                for each in orphans
-            ),
-            ("kubectl", "delete", gateway.resource, gateway.name, "-n", gateway.namespace),
+            *(kubectl("patch", each.ref, "--type=json", change(dumps(bind))) for each in orphans),
+            kubectl("delete", gateway),
         ),
         why=f"{why} Nothing else is in the Gateway that is deleted.",
-    )  # fmt: skip
+        withheld=fault_of(winner.gateway),
+    )
 
 
 def _may_serve(server: Server, hosts: tuple[str, ...]) -> bool:

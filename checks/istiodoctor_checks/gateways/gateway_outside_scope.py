@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import ScopedOut
+from istiodoctor.mesh.conflicts import ScopedOut, scoped_out_gateways
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
@@ -15,7 +16,6 @@ from istiodoctor_checks.wording import listing
     "GW011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.scoped_out_gateways.kinds,
     explains={"CRED001", "CRED002", "GW012", "GW019", "SDS011", "SDS014"},
 )
 def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
@@ -82,7 +82,7 @@ def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, pilot-discovery reference; pilot/pkg/model/push_context.go.
     """
-    for each in mesh.scoped_out_gateways():
+    for each in scoped_out_gateways(mesh):
         hosts = frozenset(name for server in each.servers for name in server.names)
         yield Finding(
             message=(
@@ -112,18 +112,7 @@ def _move(each: ScopedOut) -> Fix:
     target = each.workload.namespace
     return Fix(
         title=f"Move {each.gateway} to {target}",
-        commands=(
-            (
-                "kubectl",
-                "get",
-                each.gateway.resource,
-                each.gateway.name,
-                "-n",
-                each.gateway.namespace,
-                "-o",
-                "yaml",
-            ),
-        ),
+        commands=(kubectl("get", each.gateway, "-o", "yaml"),),
         why=(
             f"Apply the manifest with namespace {target} and name it as {target}/"
             f"{each.gateway.name} in the VirtualServices; or take the flag from istiod."

@@ -6,20 +6,14 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.mesh.unrouted import Unrouted
+from istiodoctor.mesh.unrouted import Unrouted, unrouted_servers
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor_checks.fixes import create
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "GW019",
-    severity=Severity.MEDIUM,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.unrouted_servers.kinds,
-    explains={"HTTP017"},
-)
+@check("GW019", severity=Severity.MEDIUM, claims=Claim.NOT_FOUND, explains={"HTTP017"})
 def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway serves a host for which no VirtualService has routes: every request gets 404.
 
@@ -82,7 +76,7 @@ def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Traffic Management Problems (404 errors); istio/istio issues 35772, 42985.
     """
-    for each in mesh.unrouted_servers():
+    for each in unrouted_servers(mesh):
         server = each.server
         yield Finding(
             message=(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import Blocked
+from istiodoctor.mesh.conflicts import Blocked, blocked_virtual_services
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
@@ -15,7 +15,6 @@ from istiodoctor_checks.wording import listing
     "GW010",
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
-    needs=Mesh.blocked_virtual_services.kinds,
     explains={"GW019", "HTTP017", "VS003"},
 )
 def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
@@ -73,7 +72,7 @@ def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Gateway reference (hosts); the analysis message IST0132; istio/istio issue
     17079.
     """
-    for each in mesh.blocked_virtual_services():
+    for each in blocked_virtual_services(mesh):
         server, source = each.server, each.virtual_service
         yield Finding(
             message=(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import set_field
@@ -17,7 +18,6 @@ TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
     "GW007",
     severity=Severity.CRITICAL,
     claims=Claim.UNSERVED,
-    needs=Mesh.servers.kinds,
     explains={"GW019", "HTTP001", "HTTP005", "SNI012"},
 )
 def https_without_tls(mesh: Mesh) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def https_without_tls(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway reference; pkg/config/validation and pilot/pkg/model/gateway.go.
     """
-    for server in mesh.servers():
+    for server in servers(mesh):
         if (
             server.protocol in TLS_PROTOCOLS
             and not server.has_tls

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure
+from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure
+from istiodoctor.mesh.listeners import listeners_of, live_servers
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
@@ -13,11 +14,7 @@ from istiodoctor_checks.wording import listing
 MESH_DOMAINS = ("local", "global", "internal", "mesh")
 
 
-@check(
-    "GW017",
-    severity=Severity.HIGH,
-    needs=Mesh.live_servers.kinds | Mesh.listeners_of.kinds | Mesh.exposure.kinds,
-)
+@check("GW017", severity=Severity.HIGH)
 def mesh_certificate_for_outsiders(mesh: Mesh) -> Iterator[Finding]:
     """A server that clients outside reach asks them for certificates of the mesh.
 
@@ -82,7 +79,7 @@ def mesh_certificate_for_outsiders(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway reference (TLSmode); istio/istio issue 34317.
     """
-    for server in mesh.live_servers():
+    for server in live_servers(mesh):
         hosts = [name for name in server.names if name.rpartition(".")[2] not in MESH_DOMAINS]
         if (
             server.mode is TlsMode.ISTIO_MUTUAL
@@ -90,8 +87,8 @@ def mesh_certificate_for_outsiders(mesh: Mesh) -> Iterator[Finding]:
             and server.port == HTTPS_PORT
             and hosts
             and any(
-                mesh.exposure(each.workload) is Exposure.OUTSIDE
-                for each in mesh.listeners_of(server)
+                exposure(mesh, each.workload) is Exposure.OUTSIDE
+                for each in listeners_of(mesh, server)
             )
         ):
             yield Finding(

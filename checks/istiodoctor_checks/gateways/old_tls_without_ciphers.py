@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
 from istiodoctor_checks.fixes import remove_field
 
 OLD_VERSIONS = frozenset({"TLSV1_0", "TLSV1_1"})
 
 
-@check("GW015", severity=Severity.MEDIUM, needs=Mesh.servers.kinds)
+@check("GW015", severity=Severity.MEDIUM)
 def old_tls_without_ciphers(mesh: Mesh) -> Iterator[Finding]:
     """A server allows TLS 1.0 or 1.1 but lists no cipher suites that such clients can use.
 
@@ -51,7 +52,7 @@ def old_tls_without_ciphers(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway reference (minProtocolVersion); istio/istio issue 41305.
     """
-    for server in mesh.servers():
+    for server in servers(mesh):
         tls = server.tls
         if (
             tls

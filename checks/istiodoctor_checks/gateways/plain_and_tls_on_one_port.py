@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.unrouted import Loss
+from istiodoctor.mesh.unrouted import Loss, losses
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
@@ -17,7 +18,6 @@ from istiodoctor_checks.wording import listing
     "GW004",
     severity=Severity.CRITICAL,
     claims=Claim.UNSERVED,
-    needs=Mesh.losses.kinds | Mesh.istiod_version.kinds,
     explains={"GW019", "GW021", "GW022", "HTTP001", "HTTP004", "HTTP005", "SNI012"},
 )
 def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
@@ -95,12 +95,12 @@ def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: pilot/pkg/model/gateway.go; istio/istio pull request 57707 and issue 58700.
     """
-    for loss in mesh.losses():
+    for loss in losses(mesh):
         dropped = loss.dropped
         loser, winner = dropped.server, dropped.winner
         if winner and winner.is_tls != loser.is_tls and loser.api is GatewayApi.ISTIO:
             plain, tls = (winner, loser) if loser.is_tls else (loser, winner)
-            version = mesh.istiod_version(dropped.workload)
+            version = istiod_version(mesh, dropped.workload)
             certain = dropped.age_is_known and version is not None
             yield Finding(
                 message=_message(loss, plain, tls, certain=certain),

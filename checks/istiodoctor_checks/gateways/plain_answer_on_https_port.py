@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.unserved import unserved_handshakes
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "GW021",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unserved_handshakes.kinds,
-)
+@check("GW021", severity=Severity.CRITICAL)
 def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
     """The port of https:// answers a TLS handshake in plain text.
 
@@ -98,7 +95,7 @@ def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Traffic Management Problems; istio/istio issues 16778, 17265, 40923.
     """
-    for asked in mesh.unserved_handshakes():
+    for asked in unserved_handshakes(mesh):
         unserved = asked.unserved
         if asked.plain and not asked.agreed:
             doors = listing(each.target.door for each in asked.plain)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import HTTPS_PORT, PlainHttps
+from istiodoctor.mesh.exposure import HTTPS_PORT, PlainHttps, plain_https_servers
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
@@ -19,7 +19,6 @@ TLS_TARGET = 8443
     "GW005",
     severity=Severity.CRITICAL,
     claims=Claim.UNSERVED,
-    needs=Mesh.plain_https_servers.kinds,
     explains={"GW021", "HTTP001", "HTTP005"},
 )
 def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
@@ -94,7 +93,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways and Traffic Management Problems; istio/istio issues 16778,
     17265, 40923.
     """
-    for each in mesh.plain_https_servers():
+    for each in plain_https_servers(mesh):
         server = each.server
         yield Finding(
             message=(

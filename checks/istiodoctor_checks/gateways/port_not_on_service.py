@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable
+from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable, unreachable_servers
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
@@ -13,12 +13,7 @@ from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "GW012",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unreachable_servers.kinds,
-    explains={"CM007"},
-)
+@check("GW012", severity=Severity.CRITICAL, explains={"CM007"})
 def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
     """A server listens on a port that no Service of the gateway leads to.
 
@@ -101,7 +96,7 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, the analysis message IST0162; istio/istio issue 55934.
     """
-    for each in mesh.unreachable_servers():
+    for each in unreachable_servers(mesh):
         server = each.server
         if not (each.services and server.is_tls and server.port == HTTPS_PORT):
             yield Finding(

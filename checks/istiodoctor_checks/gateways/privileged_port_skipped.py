@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import DropReason
+from istiodoctor.mesh.exposure import knows_services, port_routes
+from istiodoctor.mesh.merging import DropReason
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.unrouted import losses
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
@@ -17,7 +19,6 @@ from istiodoctor_checks.wording import listing
     "GW013",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.losses.kinds | Mesh.port_routes.kinds | Mesh.knows_services.kinds,
     explains={"CM007", "GW012", "GW022", "HTTP001", "HTTP005", "SNI012", "SVC003", "SVC014"},
 )
 def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
@@ -85,13 +86,13 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Installing Gateways; pilot/pkg/networking/core; istio/istio issues 32931,
     38295, 44372.
     """
-    for loss in mesh.losses():
+    for loss in losses(mesh):
         dropped = loss.dropped
         server = dropped.server
         if dropped.reason is DropReason.PRIVILEGED_PORT:
             routes = [
                 each
-                for each in mesh.port_routes(dropped.workload)
+                for each in port_routes(mesh, dropped.workload)
                 if each.port.port == server.port and each.target == dropped.port
             ]
             targets = [
@@ -117,7 +118,7 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
                 fixes=tuple(_redirect_port(server, place) for place in targets),
                 severity=_severity(server, is_led_to=bool(routes)),
                 confidence=Confidence.CERTAIN
-                if mesh.knows_services(dropped.workload.namespace)
+                if knows_services(mesh, dropped.workload.namespace)
                 else Confidence.SUSPECTED,
                 servers=frozenset({server.id}),
             )

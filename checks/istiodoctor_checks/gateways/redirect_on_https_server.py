@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
 from istiodoctor_checks.fixes import remove_field
 
 
-@check("GW009", severity=Severity.MEDIUM, needs=Mesh.servers.kinds)
+@check("GW009", severity=Severity.MEDIUM)
 def redirect_on_https_server(mesh: Mesh) -> Iterator[Finding]:
     """An HTTPS server asks for a redirect to HTTPS.
 
@@ -48,7 +49,7 @@ def redirect_on_https_server(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: pkg/config/validation; istio/istio issue 26972.
     """
-    for server in mesh.servers():
+    for server in servers(mesh):
         if server.https_redirect and server.is_tls:
             yield Finding(
                 message=(

@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import SameSni
+from istiodoctor.mesh.conflicts import SameSni, same_sni_servers
 from istiodoctor_checks.fixes import set_field
 
 
 @check(
-    "GW020",
-    severity=Severity.CRITICAL,
-    needs=Mesh.same_sni_servers.kinds,
-    explains={"GW019", "GW022", "SDS010", "SDS012", "SNI003"},
+    "GW020", severity=Severity.CRITICAL, explains={"GW019", "GW022", "SDS010", "SDS012", "SNI003"}
 )
 def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
     """Two TLS servers list one host for different namespaces, and Envoy refuses the listener.
@@ -84,7 +82,7 @@ def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: pilot/pkg/model/gateway.go; istio/istio issues 16573, 17079.
     """
-    for each in mesh.same_sni_servers():
+    for each in same_sni_servers(mesh):
         one, other = each.one, each.other
         host = next(host for host in other.hosts if host.name == each.host)
         rest = [str(host) for host in other.hosts if host.name != each.host]
@@ -113,6 +111,5 @@ def _leave(each: SameSni, rest: list[str]) -> Fix:
     title = f"Leave {each.host} to {each.one}"
     if rest:
         return set_field(other.field("/hosts"), rest, title, why=why)
-    gateway = other.gateway
-    edit = ("kubectl", "edit", gateway.resource, gateway.name, "-n", gateway.namespace)
+    edit = kubectl("edit", other.gateway)
     return Fix(title=title, commands=(edit,), why=f"{why} Remove the whole server here.")

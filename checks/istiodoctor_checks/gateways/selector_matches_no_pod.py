@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.selection import Unselected
+from istiodoctor.mesh.exposure import speaks_tls_somewhere
+from istiodoctor.mesh.selection import Unselected, unselected_gateways
 from istiodoctor.mesh.servers import WITH_CREDENTIAL, istio_servers
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
@@ -15,12 +17,7 @@ from istiodoctor_checks.wording import listing
 FOR_CLIENTS = WITH_CREDENTIAL | {TlsMode.PASSTHROUGH}
 
 
-@check(
-    "GW001",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unselected_gateways.kinds | Mesh.speaks_tls_somewhere.kinds,
-    explains={"SVC012"},
-)
+@check("GW001", severity=Severity.CRITICAL, explains={"SVC012"})
 def selector_matches_no_pod(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway's selector matches no running pod, so nothing listens for its hosts.
 
@@ -101,7 +98,7 @@ def selector_matches_no_pod(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Installing Gateways and the analysis message IST0101; istio/istio issues
     29680, 42911, 36760, 44972, 47933, 8231.
     """
-    for each in mesh.unselected_gateways():
+    for each in unselected_gateways(mesh):
         servers = tuple(istio_servers(each.gateway))
         hosts = frozenset(name for server in servers for name in server.names)
         exclusive = frozenset(
@@ -109,7 +106,7 @@ def selector_matches_no_pod(mesh: Mesh) -> Iterator[Finding]:
             for server in servers
             if server.mode in FOR_CLIENTS and server.is_tls
             for name in server.names
-            if not mesh.speaks_tls_somewhere(name)
+            if not speaks_tls_somewhere(mesh, name)
         )
         yield Finding(
             message=_message(each),
@@ -158,13 +155,12 @@ def _workloads(each: Unselected) -> Iterator[Place]:
 def _fixes(each: Unselected) -> Iterator[Fix]:
     for workload in each.scaled_down:
         owner = workload.owner
-        scale = ("kubectl", "scale", owner.resource, owner.name, "-n", owner.namespace)
         yield Fix(
             title=f"Scale {owner} up",
             risk=Risk.SAFE,
-            commands=((*scale, "--replicas=1"),),
+            commands=(kubectl("scale", owner, "--replicas=1"),),
             verify=get(owner),
-            undo=(*scale, "--replicas=0"),
+            undo=kubectl("scale", owner, "--replicas=0"),
         )
     if each.near and each.near.selector:
         yield set_field(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl, proxy, within
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -13,19 +14,14 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy.listeners import AbsentServer
+from istiodoctor.mesh.envoy.listeners import AbsentServer, absent_servers
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import pods_of
 from istiodoctor_checks.wire import SHOWN
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "GW022",
-    severity=Severity.CRITICAL,
-    needs=Mesh.absent_servers.kinds,
-    explains={"HTTP018", "SNI011", "SNI012", "SVC014"},
-)
+@check("GW022", severity=Severity.CRITICAL, explains={"HTTP018", "SNI011", "SNI012", "SVC014"})
 def server_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     """Envoy does not listen for a host that a Gateway asks it to serve.
 
@@ -223,7 +219,7 @@ def server_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     Sources: Envoy, Administration interface; istio.io, Debugging Envoy and Istiod; istio/istio
     issues 23318, 32931, 47198.
     """
-    for absent in mesh.absent_servers():
+    for absent in absent_servers(mesh):
         workload, server = absent.workload, absent.server
         yield Finding(
             message=_message(absent),
@@ -274,8 +270,8 @@ def _look(absent: AbsentServer) -> Fix:
     return Fix(
         title="See what istiod sends the pod, and whether it hears it",
         commands=(
-            ("istioctl", "proxy-config", "listeners", pod.name, "-n", pod.namespace),
-            ("kubectl", "logs", "-l", "app=istiod", "-n", "istio-system", "--since=1h"),
+            istioctl("proxy-config", "listeners", proxy(pod)),
+            kubectl("logs", "-l", "app=istiod", within("istio-system"), "--since=1h"),
         ),
         why="istiod says in its log which servers it skips, and which listeners are refused.",
     )

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.routing import bindings
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import set_field
@@ -15,7 +17,6 @@ from istiodoctor_checks.wording import listing
     "GW006",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.servers.kinds | Mesh.bindings.kinds,
     explains={"SNI001", "SNI005", "SNI008", "VS006", "SNI011"},
 )
 def tls_mode_missing(mesh: Mesh) -> Iterator[Finding]:
@@ -72,13 +73,13 @@ def tls_mode_missing(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Gateway reference (ServerTLSSettings); pkg/config/validation; istio/istio
     issue 23886.
     """
-    for server in mesh.servers():
+    for server in servers(mesh):
         names = _certificates(server)
         if (
             server.is_passthrough
             and not server.mode_is_explicit
             and names
-            and not any(each.virtual_service.spec.tls for each in mesh.bindings()[server])
+            and not any(each.virtual_service.spec.tls for each in bindings(mesh)[server])
         ):
             yield Finding(
                 message=(

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.fixes import remove_field, set_field
 
 
-@check("GW008", severity=Severity.HIGH, needs=Mesh.servers.kinds, explains={"GW005", "HTTP004"})
+@check("GW008", severity=Severity.HIGH, explains={"GW005", "HTTP004"})
 def tls_on_plain_port(mesh: Mesh) -> Iterator[Finding]:
     """A server with protocol HTTP has a TLS mode, so the Gateway is refused.
 
@@ -52,7 +53,7 @@ def tls_on_plain_port(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway reference; pkg/config/validation.
     """
-    for server in mesh.servers():
+    for server in servers(mesh):
         if (
             server.api is GatewayApi.ISTIO
             and server.is_plain_http

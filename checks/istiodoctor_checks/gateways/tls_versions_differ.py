@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.tls_versions import VersionFault
+from istiodoctor.mesh.wire.tls_versions import VersionFault, version_mismatches
 from istiodoctor_checks.wording import listing
 
 SHOWN = 4
@@ -26,11 +26,7 @@ _WORDS = {
 }
 
 
-@check(
-    "GW023",
-    severity=Severity.HIGH,
-    needs=Mesh.version_mismatches.kinds,
-)
+@check("GW023", severity=Severity.HIGH)
 def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod speaks other versions of TLS than its Gateway permits.
 
@@ -150,7 +146,7 @@ def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway, ServerTLSSettings; RFC 8446 section 6.2; istio/istio issue 37739.
     """
-    for mismatch in mesh.version_mismatches():
+    for mismatch in version_mismatches(mesh):
         server = mismatch.server
         hosts = frozenset(each.target.host for each in mismatch.seen if each.target.host)
         refuses = mismatch.fault is VersionFault.REFUSES_OLDER

@@ -5,18 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.reuse import ReuseGroup, Stray
+from istiodoctor.mesh.reuse import ReuseGroup, Stray, reuse_groups
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS011",
-    severity=Severity.HIGH,
-    needs=Mesh.reuse_groups.kinds,
-    explains={"SNI003"},
-)
+@check("MTLS011", severity=Severity.HIGH, explains={"SNI003"})
 def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding]:
     """A host that asks for client certificates shares its certificate with one that does not.
 
@@ -140,7 +135,7 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
 
     Sources: istio/istio issue 26972; istio.io, Network Problems.
     """
-    for group in mesh.reuse_groups():
+    for group in reuse_groups(mesh):
         strays = [each for each in group.strays if _is_mixed(each)]
         if strays:
             first = strays[0]

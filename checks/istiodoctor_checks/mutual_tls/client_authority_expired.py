@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import authority_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS012",
-    severity=Severity.CRITICAL,
-    needs=Mesh.authority_uses.kinds,
-    explains={"MTLS015"},
-)
+@check("MTLS012", severity=Severity.CRITICAL, explains={"MTLS015"})
 def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
     """Every CA that a server checks client certificates with has expired.
 
@@ -119,7 +116,7 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 5280, section 6.1.
     """
-    for use in mesh.authority_uses():
+    for use in authority_uses(mesh):
         source = use.source
         ends = [each.not_after for each in source.authorities.certificates] if source else []
         if source and ends and max(ends) < mesh.taken_at:
@@ -151,22 +148,21 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _fix(source: Credential) -> Fix:
-    name, namespace = source.name, source.namespace
     if source.pairs:
         return Fix(
             title=f"Put the renewed CA into {source.authority_key} of {source.ref}",
-            commands=(("kubectl", "edit", "secret", name, "-n", namespace),),
+            commands=(kubectl("edit", source.ref),),
             why="The value is base64; whoever writes the Secret must have the new CA too.",
         )
     return Fix(
         title=f"Make {source.ref} again with the renewed CA",
         commands=(
-            ("kubectl", "delete", "secret", name, "-n", namespace),
-            (
-                "kubectl", "create", "secret", "generic", name, "-n", namespace,
+            kubectl("delete", source.ref),
+            kubectl(
+                "create", "secret", "generic", name_of(source.ref),
                 "--from-file=cacert=client-ca.pem",
             ),
         ),
-        verify=("kubectl", "get", "secret", name, "-n", namespace),
+        verify=kubectl("get", source.ref),
         why="client-ca.pem holds the CA certificates in force, one after the other.",
     )  # fmt: skip

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import AuthorityUse
+from istiodoctor.mesh.credentials import AuthorityUse, authority_uses, credential
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
@@ -14,7 +15,7 @@ from istiodoctor_checks.wording import listing
 CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 
 
-@check("MTLS003", severity=Severity.HIGH, needs=Mesh.authority_uses.kinds | Mesh.credential.kinds)
+@check("MTLS003", severity=Severity.HIGH)
 def client_authority_is_no_authority(mesh: Mesh) -> Iterator[Finding]:
     """What a server checks client certificates with is not a CA: it can vouch for no client.
 
@@ -80,7 +81,7 @@ def client_authority_is_no_authority(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways (mutual TLS); istio/istio issues 26790, 34317.
     """
-    for use in mesh.authority_uses():
+    for use in authority_uses(mesh):
         source = use.source
         leaves = _leaves(source)
         if source and leaves:
@@ -129,7 +130,7 @@ def _is_own(mesh: Mesh, use: AuthorityUse, leaf: CertificateFacts) -> bool:
     return any(
         pair.chain.leaf and pair.chain.leaf.fingerprint_sha256 == leaf.fingerprint_sha256
         for name in (use.compound_name, use.dedicated_name)
-        if (found := mesh.credential(use.namespace, name))
+        if (found := credential(mesh, use.namespace, name))
         for pair in found.pairs
     )
 
@@ -142,6 +143,6 @@ def _may_be_client(leaf: CertificateFacts) -> bool:
 def _fix(source: Credential) -> Fix:
     return Fix(
         title=f"Put the CA of the clients into {source.authority_key} of {source.ref}",
-        commands=(("kubectl", "edit", "secret", source.name, "-n", source.namespace),),
+        commands=(kubectl("edit", source.ref),),
         why="The value is base64 of the PEM text: the CA's certificate, not one that it signed.",
     )

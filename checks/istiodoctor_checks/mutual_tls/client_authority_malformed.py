@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import authority_uses
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS013",
-    severity=Severity.HIGH,
-    needs=Mesh.authority_uses.kinds,
-    explains={"MTLS015", "SDS003", "SDS014", "SNI011"},
-)
+@check("MTLS013", severity=Severity.HIGH, explains={"MTLS015", "SDS003", "SDS014", "SNI011"})
 def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
     """The CA for client certificates is not in a form that Envoy can load.
 
@@ -116,7 +113,7 @@ def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats.
     """
-    for use in mesh.authority_uses():
+    for use in authority_uses(mesh):
         source = use.source
         bundle = source.authorities if source else None
         if source and bundle and bundle.is_malformed and not bundle.certificates:
@@ -139,9 +136,7 @@ def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
                 fixes=(
                     Fix(
                         title=f"Put PEM certificates into {source.authority_key} of {source.ref}",
-                        commands=(
-                            ("kubectl", "edit", "secret", source.name, "-n", source.namespace),
-                        ),
+                        commands=(kubectl("edit", source.ref),),
                         why="The value is base64 of the PEM text, as it is encoded once.",
                     ),
                 ),

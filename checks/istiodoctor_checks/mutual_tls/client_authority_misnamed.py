@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import AuthorityUse
+from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.credentials import AuthorityUse, authority_uses
+from istiodoctor.mesh.placement import misnamed_authorities
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
@@ -21,7 +24,6 @@ NAMED_AUTHORITY = (1, 28, 0)
     "MTLS004",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds | Mesh.istiod_version.kinds,
     explains={"MTLS015", "SDS011"},
 )
 def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
@@ -133,10 +135,10 @@ def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; istio/istio issue 47315.
     """
-    for use in mesh.authority_uses():
-        if found := mesh.misnamed_authorities(use):
+    for use in authority_uses(mesh):
+        if found := misnamed_authorities(mesh, use):
             wanted = Ref(found[0].group, "Secret", use.namespace, use.dedicated_name)
-            has_field = (version := mesh.istiod_version(use.workload)) and version.has(
+            has_field = (version := istiod_version(mesh, use.workload)) and version.has(
                 NAMED_AUTHORITY
             )
             yield Finding(
@@ -177,12 +179,11 @@ def _fixes(use: AuthorityUse, wanted: Ref, found: Ref, *, has_field: bool) -> It
     yield Fix(
         title=f"Create {wanted} with the CA of {found}",
         commands=(
-            (
-                "kubectl", "create", "secret", "generic", wanted.name, "-n", wanted.namespace,
-                "--from-file=cacert=client-ca.pem",
+            kubectl(
+                "create", "secret", "generic", name_of(wanted), "--from-file=cacert=client-ca.pem"
             ),
         ),
-        verify=("kubectl", "get", "secret", wanted.name, "-n", wanted.namespace),
-        undo=("kubectl", "delete", "secret", wanted.name, "-n", wanted.namespace),
+        verify=kubectl("get", wanted),
+        undo=kubectl("delete", wanted),
         why="client-ca.pem is the CA certificate that the misnamed Secret holds.",
-    )  # fmt: skip
+    )

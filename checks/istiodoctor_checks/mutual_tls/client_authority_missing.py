@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.placement import misnamed_authorities
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
@@ -16,7 +18,6 @@ from istiodoctor_checks.wording import listing
     "MTLS002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.authority_uses.kinds | Mesh.misnamed_authorities.kinds,
     explains={"MTLS015", "SDS011", "SNI011"},
 )
 def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
@@ -145,8 +146,8 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; istio/istio issues 47315, 18912, 12132.
     """
-    for use in mesh.authority_uses():
-        if use.state is AuthorityState.MISSING and not mesh.misnamed_authorities(use):
+    for use in authority_uses(mesh):
+        if use.state is AuthorityState.MISSING and not misnamed_authorities(mesh, use):
             yield Finding(
                 message=_message(use),
                 objects=(
@@ -196,22 +197,15 @@ def _message(use: AuthorityUse) -> str:
 
 def _fix(use: AuthorityUse) -> Fix:
     secret = _candidates(use)[0]
-    create = (
-        "kubectl",
-        "create",
-        "secret",
-        "generic",
-        secret.name,
-        "-n",
-        secret.namespace,
-        "--from-file=cacert=client-ca.pem",
+    create = kubectl(
+        "create", "secret", "generic", name_of(secret), "--from-file=cacert=client-ca.pem"
     )
-    delete = ("kubectl", "delete", "secret", secret.name, "-n", secret.namespace)
+    delete = kubectl("delete", secret)
     exists = use.source is not None and use.source.name == secret.name
     return Fix(
         title=f"Give {secret} the CA of the clients",
         commands=(delete, create) if exists else (create,),
-        verify=("kubectl", "get", "secret", secret.name, "-n", secret.namespace),
+        verify=kubectl("get", secret),
         undo=delete,
         why="Needs the CA certificates that sign the clients' certificates, as one PEM file.",
-    )  # fmt: skip
+    )

@@ -12,7 +12,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy.authorities import AuthorityTrouble, TroubledAuthority
+from istiodoctor.mesh.envoy.authorities import (
+    AuthorityTrouble,
+    TroubledAuthority,
+    troubled_authorities,
+)
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
@@ -28,12 +32,7 @@ _WORDS = {
 }
 
 
-@check(
-    "MTLS015",
-    severity=Severity.CRITICAL,
-    needs=Mesh.troubled_authorities.kinds,
-    explains={"MTLS016", "SDS014", "SNI011"},
-)
+@check("MTLS015", severity=Severity.CRITICAL, explains={"MTLS016", "SDS014", "SNI011"})
 def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     """What Envoy checks client certificates with is missing, expired or not what is stored.
 
@@ -168,7 +167,7 @@ def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways, Configure a mutual TLS ingress gateway; istio/istio issues
     47315, 18912.
     """
-    for troubled in mesh.troubled_authorities():
+    for troubled in troubled_authorities(mesh):
         use = troubled.use
         secret = Ref(CORE, "Secret", *use.key)
         yield Finding(

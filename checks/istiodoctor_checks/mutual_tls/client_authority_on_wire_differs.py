@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.asked_authorities import other_authorities
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import look_at_log
 from istiodoctor_checks.served import value_of
@@ -13,11 +14,7 @@ from istiodoctor_checks.wording import listing
 SHOWN = 4
 
 
-@check(
-    "MTLS016",
-    severity=Severity.HIGH,
-    needs=Mesh.other_authorities.kinds,
-)
+@check("MTLS016", severity=Severity.HIGH)
 def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod asks clients for certificates of other authorities than its Secret holds.
 
@@ -117,7 +114,7 @@ def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
     Sources: RFC 8446 section 4.2.4; istio.io, Secure Gateways, Configure a mutual TLS ingress
     gateway; istio/istio issue 26790.
     """
-    for other in mesh.other_authorities():
+    for other in other_authorities(mesh):
         use, source = other.use, other.use.source
         pods = tuple(dict.fromkeys(e.target.door.pod for e in other.seen if e.target.door.pod))
         if source:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses, credential
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
@@ -13,12 +14,7 @@ from istiodoctor_checks.fixes import json_patch
 DEDICATED_FIRST = (1, 9, 0)
 
 
-@check(
-    "MTLS005",
-    severity=Severity.MEDIUM,
-    needs=Mesh.authority_uses.kinds | Mesh.credential.kinds | Mesh.istiod_version.kinds,
-    explains={"MTLS015", "MTLS016"},
-)
+@check("MTLS005", severity=Severity.MEDIUM, explains={"MTLS015", "MTLS016"})
 def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
     """Two Secrets hold different CAs for client certificates, and only one of them counts.
 
@@ -127,10 +123,10 @@ def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; release notes of Istio 1.9.
     """
-    for use in mesh.authority_uses():
-        own = mesh.credential(use.namespace, use.compound_name)
+    for use in authority_uses(mesh):
+        own = credential(mesh, use.namespace, use.compound_name)
         if own and use.source and _differ(use, own):
-            version = mesh.istiod_version(use.workload)
+            version = istiod_version(mesh, use.workload)
             reversed_order = version is not None and not version.has(DEDICATED_FIRST)
             taken, ignored = (own, use.source) if reversed_order else (use.source, own)
             yield Finding(

@@ -5,20 +5,16 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.frontproxy import Front
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.frontproxy import Front, fronts_for
+from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS010",
-    severity=Severity.CRITICAL,
-    needs=Mesh.listeners.kinds | Mesh.fronts_for.kinds,
-    explains={"MTLS014"},
-)
+@check("MTLS010", severity=Severity.CRITICAL, explains={"MTLS014"})
 def client_certificate_ends_at_load_balancer(mesh: Mesh) -> Iterator[Finding]:
     """A gateway asks for client certificates behind a load balancer that ends TLS.
 
@@ -116,7 +112,7 @@ def client_certificate_ends_at_load_balancer(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 35420; istio.io, Secure Gateways.
     """  # noqa: E501 - lines of logs are shown whole
-    for listener in mesh.listeners():
+    for listener in listeners(mesh):
         for server in listener.servers:
             for front, hosts in _fronts(mesh, listener, server).items():
                 optional = server.mode is TlsMode.OPTIONAL_MUTUAL
@@ -150,7 +146,7 @@ def _fronts(mesh: Mesh, listener: Listener, server: Server) -> dict[Front, list[
     """Return what ends TLS before a server that wants client certificates, with its hosts."""
     found: dict[Front, list[str]] = {}
     for host in server.names if server.mode in WITH_CLIENT_AUTHORITY else ():
-        for front in mesh.fronts_for(listener.workload, host):
+        for front in fronts_for(mesh, listener.workload, host):
             if front.terminates_tls and front.plain_port in (None, listener.port):
                 found.setdefault(front, []).append(host)
     return found

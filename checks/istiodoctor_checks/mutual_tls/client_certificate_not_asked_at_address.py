@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.interposed import unasked_clients
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS014",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unasked_clients.kinds,
-)
+@check("MTLS014", severity=Severity.CRITICAL)
 def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
     """The pods of a gateway ask for client certificates, but nobody does at its address.
 
@@ -134,7 +131,7 @@ def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issue 35420; RFC 8446 section 4.3.2.
     """
-    for unasked in mesh.unasked_clients():
+    for unasked in unasked_clients(mesh):
         server, first = unasked.server, unasked.unasked[0]
         hosts = frozenset(each.target.host for each in unasked.unasked if each.target.host)
         doors = listing(each.target.door for each in unasked.unasked)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import proxy_config
+from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
@@ -14,11 +16,7 @@ NUMBERS = {1: "SANITIZE", 2: "FORWARD_ONLY", 5: "ALWAYS_FORWARD_ONLY"}
 """The values of `ForwardClientCertDetails` in Istio's mesh API."""
 
 
-@check(
-    "MTLS009",
-    severity=Severity.LOW,
-    needs=Mesh.listeners.kinds | Mesh.proxy_config.kinds,
-)
+@check("MTLS009", severity=Severity.LOW)
 def client_certificate_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
     """A gateway checks client certificates, but does not tell the application whose they are.
 
@@ -121,7 +119,7 @@ def client_certificate_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Configuring Gateway Network Topology.
     """
-    for listener in mesh.listeners():
+    for listener in listeners(mesh):
         checking = [each for each in listener.servers if each.mode in WITH_CLIENT_AUTHORITY]
         details = _details(mesh, listener.workload) if checking else ""
         if details in SILENT:
@@ -150,7 +148,7 @@ def client_certificate_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
 
 def _details(mesh: Mesh, workload: Workload) -> str:
     """Return the setting's name; it may be written as its number."""
-    config = mesh.proxy_config(workload)
+    config = proxy_config(mesh, workload)
     topology = config.gateway_topology if config else None
     written = topology.forward_client_cert_details if topology else ""
     return NUMBERS.get(written, "") if isinstance(written, int) else written

@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.doors import client_certificates_required
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS001",
-    severity=Severity.INFO,
-    needs=Mesh.client_certificates_required.kinds,
-)
+@check("MTLS001", severity=Severity.INFO)
 def client_certificate_required(mesh: Mesh) -> Iterator[Finding]:
     """A gateway turns away clients that show no certificate.
 
@@ -99,7 +96,7 @@ def client_certificate_required(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways, Configure a mutual TLS ingress gateway; RFC 8446 section
     6.2.
     """
-    for server, seen in mesh.client_certificates_required():
+    for server, seen in client_certificates_required(mesh):
         hosts = frozenset(each.target.host for each in seen if each.target.host)
         yield Finding(
             message=(

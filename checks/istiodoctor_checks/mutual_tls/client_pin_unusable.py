@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.model.istio import ServerTls
 from istiodoctor_checks.fixes import remove_field
@@ -20,12 +21,7 @@ WITHOUT = (
 )
 
 
-@check(
-    "MTLS008",
-    severity=Severity.CRITICAL,
-    needs=Mesh.servers.kinds,
-    explains={"SDS010"},
-)
+@check("MTLS008", severity=Severity.CRITICAL, explains={"SDS010"})
 def client_pin_unusable(mesh: Mesh) -> Iterator[Finding]:
     """A server pins client certificates to a value that no certificate can have.
 
@@ -104,7 +100,7 @@ def client_pin_unusable(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Gateway (ServerTLSSettings); envoyproxy.io, CertificateValidationContext;
     istio/istio issue 26790.
     """
-    for server in mesh.servers():
+    for server in servers(mesh):
         pins = server.tls if server.mode in WITH_CLIENT_AUTHORITY else None
         for field, value in _unusable(pins):
             place = server.field(f"/tls/{field}")

@@ -12,8 +12,9 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.delivery import DeliveryFailure
+from istiodoctor.mesh.delivery import DeliveryFailure, delivery_failures
 from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.mesh.placement import servers_using
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.wire.testimony import Claim
@@ -26,8 +27,6 @@ from istiodoctor.model.ref import Place, Ref
     "MTLS006",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.delivery_failures.kinds | Mesh.servers_using.kinds,
-    logs=Mesh.delivery_failures.logs,
     explains={"MTLS015", "SDS011"},
 )
 def optional_client_authority_denied(mesh: Mesh) -> Iterator[Finding]:
@@ -123,8 +122,8 @@ def optional_client_authority_denied(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio/istio issues 60113, 60618 and pull request 60720.
     """  # noqa: E501 - lines of logs are shown whole
-    for failure in mesh.delivery_failures():
-        servers = _concerned(failure, mesh.servers_using(failure.namespace, failure.name))
+    for failure in delivery_failures(mesh):
+        servers = _concerned(failure, servers_using(mesh, failure.namespace, failure.name))
         if servers:
             secret = Ref(CORE, "Secret", failure.namespace, failure.name)
             yield Finding(

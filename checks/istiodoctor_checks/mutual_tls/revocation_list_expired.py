@@ -3,19 +3,17 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import authority_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "MTLS007",
-    severity=Severity.HIGH,
-    needs=Mesh.authority_uses.kinds,
-)
+@check("MTLS007", severity=Severity.HIGH)
 def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
     """The list of revoked client certificates has expired, so clients are refused.
 
@@ -123,7 +121,7 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; RFC 5280, section 5.1.2.5.
     """
-    for use in mesh.authority_uses():
+    for use in authority_uses(mesh):
         source = use.source
         end = source.revocation_list_next_update if source else None
         if source and end and end < mesh.taken_at:
@@ -150,18 +148,14 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _fix(source: Credential) -> Fix:
-    secret = source.ref
     return Fix(
         title="Publish the CA's current revocation list",
         commands=(
-            (
-                "kubectl", "get", "secret", secret.name, "-n", secret.namespace,
-                "-o", "jsonpath={.metadata.managedFields[*].manager}",
-            ),
+            kubectl("get", source.ref, "-o", "jsonpath={.metadata.managedFields[*].manager}"),
         ),
-        verify=("kubectl", "get", "secret", secret.name, "-n", secret.namespace, "-o", "yaml"),
+        verify=kubectl("get", source.ref, "-o", "yaml"),
         why=(
             f"Whoever writes the Secret must put the new list under {source.revocation_list_key},"
             f" as PEM, before each nextUpdate."
         ),
-    )  # fmt: skip
+    )

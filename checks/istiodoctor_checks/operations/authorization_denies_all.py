@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.policies import denied_gateways
 from istiodoctor.model.ref import Place
 
 
-@check(
-    "OPS003",
-    severity=Severity.CRITICAL,
-    needs=Mesh.denied_gateways.kinds,
-    explains={"OPS010", "HTTP015"},
-)
+@check("OPS003", severity=Severity.CRITICAL, explains={"OPS010", "HTTP015"})
 def authorization_denies_all(mesh: Mesh) -> Iterator[Finding]:
     """An AuthorizationPolicy without rules denies every request at the gateway.
 
@@ -80,7 +76,7 @@ def authorization_denies_all(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Authorization Policy, Security Problems; istio/istio issues 35626, 14885.
     """
-    for denied in mesh.denied_gateways():
+    for denied in denied_gateways(mesh):
         policy, workload = denied.policy, denied.workload
         yield Finding(
             message=(

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.replies import differing_clocks
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "OPS001",
-    severity=Severity.HIGH,
-    needs=Mesh.differing_clocks.kinds,
-)
+@check("OPS001", severity=Severity.HIGH)
 def clock_skewed(mesh: Mesh) -> Iterator[Finding]:
     """The clock of a gateway's node differs from that of this machine.
 
@@ -74,7 +71,7 @@ def clock_skewed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: Kubernetes, Operating etcd clusters; RFC 9110 section 6.6.1.
     """
-    for server, answers in mesh.differing_clocks().items():
+    for server, answers in differing_clocks(mesh).items():
         step, difference = answers[0]
         minutes = round(difference.total_seconds() / 60)
         where = "ahead of" if minutes > 0 else "behind"

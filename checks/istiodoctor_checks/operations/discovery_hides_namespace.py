@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import Value, kubectl, labels
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.policies import HiddenNamespace, hidden_namespaces
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "OPS006",
-    severity=Severity.CRITICAL,
-    needs=Mesh.hidden_namespaces.kinds,
-    explains={"GW019", "GW022", "HTTP018"},
-)
+@check("OPS006", severity=Severity.CRITICAL, explains={"GW019", "GW022", "HTTP018"})
 def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
     """Istiod does not look at a namespace that holds Gateways or VirtualServices.
 
@@ -92,7 +89,7 @@ def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, MeshConfig (`discoverySelectors`), Configuration Scoping.
     """
-    for hidden in mesh.hidden_namespaces():
+    for hidden in hidden_namespaces(mesh):
         yield Finding(
             message=(
                 f"istiod does not look at the namespace {hidden.namespace}: the discoverySelectors"
@@ -106,10 +103,15 @@ def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
             fixes=(
                 Fix(
                     title=f"Give the namespace {hidden.namespace} the labels that are asked for",
-                    commands=(("kubectl", "label", "namespace", hidden.namespace, *hidden.wanted),)
+                    commands=(kubectl("label", hidden.ref, _wanted(hidden)),)
                     if hidden.wanted
                     else (),
-                    verify=("kubectl", "get", "namespace", hidden.namespace, "--show-labels"),
+                    verify=kubectl("get", hidden.ref, "--show-labels"),
                 ),
             ),
         )
+
+
+def _wanted(hidden: HiddenNamespace) -> Value:
+    """Return the labels that one of the selectors asks for."""
+    return labels(dict(each.partition("=")[::2] for each in hidden.wanted))

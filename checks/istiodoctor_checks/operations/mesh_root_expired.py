@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import istioctl, kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -13,21 +14,18 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import control_plane_of
+from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact
-from istiodoctor.mesh.logs.proxylogs import Disconnection
-from istiodoctor.model.ref import Place
+from istiodoctor.mesh.logs.proxylogs import Disconnection, disconnections
+from istiodoctor.model.kind import APPS, CORE
+from istiodoctor.model.ref import Place, Ref
 
 EXPIRED = "certificate has expired"
 UNTRUSTED = "certificate signed by unknown authority"
 
 
-@check(
-    "OPS004",
-    severity=Severity.CRITICAL,
-    needs=Mesh.disconnections.kinds | Mesh.control_plane_of.kinds | Mesh.servers_by_workload.kinds,
-    logs=Mesh.disconnections.logs,
-    explains={"SDS004"},
-)
+@check("OPS004", severity=Severity.CRITICAL, explains={"SDS004"})
 def mesh_root_expired(mesh: Mesh) -> Iterator[Finding]:
     """The mesh's own root certificate has expired or changed, and a gateway lost istiod over it.
 
@@ -97,12 +95,12 @@ def mesh_root_expired(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Plug in CA Certificates, Common Problems (Security); istio/istio issue
     26413.
     """  # noqa: E501 - lines of logs are shown whole
-    for lost in mesh.disconnections():
+    for lost in disconnections(mesh):
         fact = _refusal(lost)
         if fact is None:
             continue
-        plane = mesh.control_plane_of(lost.workload)
-        servers = mesh.servers_by_workload().get(lost.workload, ())
+        plane = control_plane_of(mesh, lost.workload)
+        servers = servers_by_workload(mesh).get(lost.workload, ())
         culprit = plane.workload.owner if plane else lost.workload.owner
         expired = EXPIRED in fact.reason
         what = "has expired" if expired else "is signed by an authority it does not know"
@@ -130,20 +128,19 @@ def _refusal(lost: Disconnection) -> LogFact | None:
 
 
 def _fix(namespace: str) -> Fix:
+    root = Ref(CORE, "ConfigMap", namespace, "istio-ca-root-cert")
+    istiod = Ref(APPS, "Deployment", namespace, "istiod")
     return Fix(
         title="Renew the mesh's CA, restart istiod, then the gateways",
         risk=Risk.RESTARTS_TRAFFIC,
         commands=(
-            (
-                "kubectl", "get", "configmap", "istio-ca-root-cert", "-n", namespace,
-                "-o", "jsonpath={.data.root-cert\\.pem}",
-            ),
-            ("kubectl", "rollout", "restart", "deployment/istiod", "-n", namespace),
+            kubectl("get", root, "-o", "jsonpath={.data.root-cert\\.pem}"),
+            kubectl("rollout", "restart", istiod),
         ),
-        verify=("istioctl", "proxy-status"),
+        verify=istioctl("proxy-status"),
         why=(
             "The first command prints the root that gateways trust: openssl x509 -noout -enddate"
             " tells its end. With a CA of your own, put a renewed one into the Secret cacerts"
             " first; keep the old root in root-cert.pem while workloads still have it."
         ),
-    )  # fmt: skip
+    )

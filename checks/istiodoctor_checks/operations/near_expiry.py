@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import is_issuing
+from istiodoctor.mesh.coverage import served_certificates
+from istiodoctor.mesh.issuance import certificates_for, is_issuing, knows_certificates
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
@@ -16,13 +17,7 @@ LAST_PART = 10
 """The last tenth of its lifetime is too late for a certificate without a renewal under way."""
 
 
-@check(
-    "OPS009",
-    severity=Severity.HIGH,
-    needs=Mesh.served_certificates.kinds
-    | Mesh.certificates_for.kinds
-    | Mesh.knows_certificates.kinds,
-)
+@check("OPS009", severity=Severity.HIGH)
 def near_expiry(mesh: Mesh) -> Iterator[Finding]:
     """A served certificate is about to expire, and nothing is renewing it.
 
@@ -100,12 +95,12 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; cert-manager.io, Certificate resource (renewal).
     """
-    for served in mesh.served_certificates():
+    for served in served_certificates(mesh):
         leaf, secret = served.leaf, served.credential
         left = leaf.not_after - mesh.taken_at
         if not timedelta(0) <= left <= min(leaf.lifetime / LAST_PART, AT_MOST):
             continue
-        writers = mesh.certificates_for(secret.namespace, secret.name)
+        writers = certificates_for(mesh, secret.namespace, secret.name)
         if not any(_will_renew(each, leaf.not_after, mesh.taken_at) for each in writers):
             yield Finding(
                 message=(
@@ -128,7 +123,7 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 fixes=(mend(secret, writers, "Renew the certificate now"),),
                 confidence=Confidence.CERTAIN
-                if writers or mesh.knows_certificates(secret.namespace)
+                if writers or knows_certificates(mesh, secret.namespace)
                 else Confidence.SUSPECTED,
                 deadline=leaf.not_after,
                 credentials=frozenset({(secret.namespace, secret.name)}),

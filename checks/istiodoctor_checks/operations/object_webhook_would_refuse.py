@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import istio_gateways
+from istiodoctor.mesh.routing import virtual_services
 from istiodoctor.model.istio import GatewayServer, IstioGateway, TlsMode, VirtualService
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
@@ -25,11 +28,7 @@ Stored = IstioGateway | VirtualService
 Objection = tuple[Place, str]
 
 
-@check(
-    "OPS008",
-    severity=Severity.LOW,
-    needs=Mesh.istio_gateways.kinds | Mesh.virtual_services.kinds,
-)
+@check("OPS008", severity=Severity.LOW)
 def object_webhook_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway or VirtualService is stored that istiod's webhook refuses.
 
@@ -145,7 +144,7 @@ def object_webhook_would_refuse(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway, VirtualService, Configuration Validation Problems.
     """
-    stored: Iterable[Stored] = (*mesh.istio_gateways(), *mesh.virtual_services())
+    stored: Iterable[Stored] = (*istio_gateways(mesh), *virtual_services(mesh))
     for each in stored:
         found = tuple(_of_gateway(each) if isinstance(each, IstioGateway) else _of_routes(each))
         if found:
@@ -162,15 +161,12 @@ def object_webhook_would_refuse(mesh: Mesh) -> Iterator[Finding]:
                 fixes=(
                     Fix(
                         title="Correct it, then apply it again",
-                        verify=(
-                            "kubectl", "get", each.ref.resource, each.name, "-n", each.namespace,
-                            "-o", "yaml",
-                        ),
+                        verify=kubectl("get", each.ref, "-o", "yaml"),
                         why="istioctl validate -f FILE says what the webhook would.",
                     ),
                 ),
                 severity=_severity(found),
-            )  # fmt: skip
+            )
 
 
 def _severity(found: tuple[Objection, ...]) -> Severity:

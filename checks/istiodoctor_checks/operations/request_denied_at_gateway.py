@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import (
     Confidence,
     Evidence,
@@ -12,19 +13,13 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.denials import Denial
+from istiodoctor.mesh.logs.denials import Denial, denials
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "OPS010",
-    severity=Severity.LOW,
-    needs=Mesh.denials.kinds,
-    logs=Mesh.denials.logs,
-    explains={"HTTP015"},
-)
+@check("OPS010", severity=Severity.LOW, explains={"HTTP015"})
 def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
     """An AuthorizationPolicy denies requests at the gateway (403).
 
@@ -126,7 +121,7 @@ def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Authorization Policy, Ingress Access Control; istio/istio issues 35626,
     51896.
     """  # noqa: E501 - lines of logs are shown whole
-    for denial in mesh.denials():
+    for denial in denials(mesh):
         last = denial.facts[-1]
         policies = (
             (Place(denial.policy),)
@@ -169,7 +164,7 @@ def _fix(denial: Denial, place: Place) -> Fix:
         title = "Allow the requests by a rule of an ALLOW policy"
     return Fix(
         title=title,
-        commands=(("kubectl", "get", "authorizationpolicies.security.istio.io", "-A"),),
+        commands=(kubectl("get", "authorizationpolicies.security.istio.io", "-A"),),
         verify=get(place.ref),
         why=(
             "The client's address is known to the gateway only with externalTrafficPolicy: Local,"

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upgrades import Effect, Release
+from istiodoctor.mesh.upgrades import Effect, Release, upgrade_effects
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
@@ -34,7 +35,7 @@ TEXTS = {
 """What a release changes, and what to do about it."""
 
 
-@check("OPS002", severity=Severity.INFO, needs=Mesh.upgrade_effects.kinds)
+@check("OPS002", severity=Severity.INFO)
 def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
     """Something here depends on what this release of Istio does unlike another.
 
@@ -285,7 +286,7 @@ def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Istio 1.21 Upgrade Notes; istio/istio issues 46868, 47104, pull requests
     57716, 57707.
     """
-    for effect in mesh.upgrade_effects():
+    for effect in upgrade_effects(mesh):
         text, advice = TEXTS[effect.release]
         yield Finding(
             message=text.format(
@@ -309,8 +310,7 @@ def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _fix(effect: Effect, advice: str) -> Fix:
-    ref = effect.place.ref
     return Fix(
         title=advice,
-        verify=("kubectl", "get", ref.resource, ref.name, "-n", ref.namespace, "-o", "yaml"),
+        verify=kubectl("get", effect.place.ref, "-o", "yaml"),
     )

@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.replies import loops
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP007",
-    severity=Severity.CRITICAL,
-    needs=Mesh.loops.kinds,
-    explains={"HTTP009"},
-)
+@check("HTTP007", severity=Severity.CRITICAL, explains={"HTTP009"})
 def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
     """The application behind the gateway redirects to the address it was asked by.
 
@@ -87,7 +83,7 @@ def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: argoproj/argo-cd issues 2953, 12195; rancher/rancher issue 15787.
     """
-    for loop in mesh.loops():
+    for loop in loops(mesh):
         if loop.step.from_upstream and not loop.is_downgrade:
             yield Finding(
                 message=(

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hops import untold_https
+from istiodoctor.mesh.wire.header_trust import header_trust
+from istiodoctor.mesh.wire.plain_hops import seen_untold_https
 from istiodoctor.mesh.wire.testimony import Claim
-from istiodoctor.model.kind import Kind
 from istiodoctor_checks.redirects.ways_out import (
     circle_seen,
     redirect_before_the_gateway,
@@ -22,9 +24,8 @@ TELL_THE_PROXY = (
 @check(
     "HTTP002",
     severity=Severity.CRITICAL,
+    evidence=[header_trust, seen_untold_https],
     claims=Claim.REDIRECT_LOOP,
-    needs=Mesh.untold_https.kinds,
-    evidence={Kind.HTTP_PROBE},
     explains={"HTTP008", "HTTP014"},
 )
 def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
@@ -116,7 +117,7 @@ def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Configuring Gateway Network Topology; envoyproxy/envoy issue 4496.
     """
-    for each in (*mesh.untold_https(), *mesh.seen_untold_https()):
+    for each in (*untold_https(mesh), *seen_untold_https(mesh)):
         plain, front = each.plain, each.front
         sent = front.sends_x_forwarded_proto
         yield Finding(

@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.replies import is_own
+from istiodoctor.mesh.wire.replies import error_answers, is_own
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP015",
-    severity=Severity.HIGH,
-    needs=Mesh.error_answers.kinds,
-)
+@check("HTTP015", severity=Severity.HIGH)
 def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
     """A request ends in an error that no application made, but the gateway or what is before it.
 
@@ -79,7 +75,7 @@ def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Traffic Management Problems; Envoy's documentation, Access logging,
     response flags.
     """
-    for server, steps in mesh.error_answers().items():
+    for server, steps in error_answers(mesh).items():
         step = steps[0]
         words = f": {step.body}" if step.body else ""
         yield Finding(

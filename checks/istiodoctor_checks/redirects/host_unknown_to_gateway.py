@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.broken_promises import unknown_hosts
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP017",
-    severity=Severity.LOW,
-    needs=Mesh.unknown_hosts.kinds,
-)
+@check("HTTP017", severity=Severity.LOW)
 def host_unknown_to_gateway(mesh: Mesh) -> Iterator[Finding]:
     """The gateway itself answers 404 for a host, since no route is bound for it.
 
@@ -140,7 +137,7 @@ def host_unknown_to_gateway(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Traffic Management Problems (404 errors).
     """
-    for server, hosts in mesh.unknown_hosts().items():
+    for server, hosts in unknown_hosts(mesh).items():
         for host, steps in hosts.items():
             yield Finding(
                 message=(

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.replies import refused_as_obsolete
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP016",
-    severity=Severity.CRITICAL,
-    needs=Mesh.refused_as_obsolete.kinds,
-)
+@check("HTTP016", severity=Severity.CRITICAL)
 def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
     """Something before the gateway turns requests into HTTP/1.0, and they are refused.
 
@@ -79,7 +76,7 @@ def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Traffic Management Problems (Envoy will not connect to my HTTP/1.0
     service).
     """
-    for server, steps in mesh.refused_as_obsolete().items():
+    for server, steps in refused_as_obsolete(mesh).items():
         step = steps[0]
         yield Finding(
             message=(

@@ -13,21 +13,14 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.http10 import ObsoleteHttp
-from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.logs.http10 import ObsoleteHttp, obsolete_proxies, obsolete_requests
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 SHOWN = 3
 
 
-@check(
-    "HTTP013",
-    severity=Severity.HIGH,
-    needs=Mesh.obsolete_requests.kinds | Mesh.obsolete_proxies.kinds,
-    logs={Meaning.HTTP10_REJECTED},
-    explains={"HTTP016"},
-)
+@check("HTTP013", severity=Severity.HIGH, explains={"HTTP016"})
 def http10_refused(mesh: Mesh) -> Iterator[Finding]:
     """Something before the gateway speaks HTTP/1.0, which Envoy refuses with 426.
 
@@ -65,7 +58,7 @@ def http10_refused(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Traffic Management Problems (Envoy will not connect to my HTTP/1.0
     service).
     """
-    for each in (*mesh.obsolete_requests(), *mesh.obsolete_proxies()):
+    for each in (*obsolete_requests(mesh), *obsolete_proxies(mesh)):
         yield Finding(
             message=_message(each),
             objects=(Place(each.owner),),

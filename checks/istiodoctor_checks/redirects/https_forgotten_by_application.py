@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.replies import Downgrade
+from istiodoctor.mesh.wire.replies import Downgrade, downgrades
 from istiodoctor.model.observation import Outcome
 from istiodoctor_checks.wire import sightings
 
@@ -16,12 +16,7 @@ HEED_THE_HEADER = Fix(
 )
 
 
-@check(
-    "HTTP019",
-    severity=Severity.MEDIUM,
-    needs=Mesh.downgrades.kinds,
-    explains={"HTTP009"},
-)
+@check("HTTP019", severity=Severity.MEDIUM, explains={"HTTP009"})
 def https_forgotten_by_application(mesh: Mesh) -> Iterator[Finding]:
     """An application that was asked over https:// redirects to http:// of the same host.
 
@@ -96,7 +91,7 @@ def https_forgotten_by_application(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 7964, 18300.
     """
-    for each in mesh.downgrades():
+    for each in downgrades(mesh):
         server, host = each.server, each.observation.target.host
         loops = each.observation.outcome is Outcome.LOOP
         yield Finding(

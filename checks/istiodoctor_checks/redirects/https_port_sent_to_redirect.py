@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.hops import SharedTarget
+from istiodoctor.mesh.hops import SharedTarget, shared_targets
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
@@ -17,7 +17,6 @@ TLS_TARGET = 8443
     "HTTP003",
     severity=Severity.CRITICAL,
     claims=Claim.REDIRECT_LOOP,
-    needs=Mesh.shared_targets.kinds,
     explains={"GW004", "GW005", "GW021", "HTTP001", "HTTP005", "HTTP014", "SVC015"},
 )
 def https_port_sent_to_redirect(mesh: Mesh) -> Iterator[Finding]:
@@ -90,7 +89,7 @@ def https_port_sent_to_redirect(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 27315, 16778,
     17265.
     """
-    for each in mesh.shared_targets():
+    for each in shared_targets(mesh):
         plain, service = each.plain, each.service
         target = service.at(f"/spec/ports/{each.index}/targetPort")
         redirect = plain.place

@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hops import untold_backends
 from istiodoctor_checks.redirects.ways_out import trust_the_proxy
 
 
-@check(
-    "HTTP008",
-    severity=Severity.LOW,
-    needs=Mesh.untold_backends.kinds,
-    explains={"HTTP007", "HTTP019"},
-)
+@check("HTTP008", severity=Severity.LOW, explains={"HTTP007", "HTTP019"})
 def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
     """An application behind a proxy that ends TLS is told that its clients came by http.
 
@@ -130,7 +126,7 @@ def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 7964, 18300.
     """
-    for plain, front in mesh.untold_backends():
+    for plain, front in untold_backends(mesh):
         yield Finding(
             message=(
                 f"{plain.server} gets plain requests for {plain.host} because of {front.text},"

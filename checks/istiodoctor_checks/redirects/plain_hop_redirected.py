@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.hops import Loop
+from istiodoctor.mesh.conflicts import route_loops
+from istiodoctor.mesh.hops import Loop, redirect_loops
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.wire.header_trust import header_trust
+from istiodoctor.mesh.wire.plain_hops import seen_plain_hops
 from istiodoctor.mesh.wire.testimony import Claim
-from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects.ways_out import (
     circle_seen,
@@ -23,9 +25,8 @@ from istiodoctor_checks.redirects.ways_out import (
 @check(
     "HTTP001",
     severity=Severity.CRITICAL,
+    evidence=[header_trust, seen_plain_hops],
     claims=Claim.REDIRECT_LOOP,
-    needs=Mesh.redirect_loops.kinds | Mesh.route_loops.kinds,
-    evidence={Kind.HTTP_PROBE},
     explains={"HTTP005", "HTTP008", "HTTP014"},
 )
 def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
@@ -282,7 +283,7 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 23674, 17980,
     16778, 27315, 18300.
     """
-    for each in (*mesh.redirect_loops(), *mesh.route_loops(), *mesh.seen_plain_hops()):
+    for each in (*redirect_loops(mesh), *route_loops(mesh), *seen_plain_hops(mesh)):
         plain = each.plain
         yield Finding(
             message=_message(each),

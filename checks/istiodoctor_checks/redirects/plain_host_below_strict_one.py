@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.browser_memory import forced_hosts
 from istiodoctor_checks.redirects.ways_out import serve_https
 
 
-@check(
-    "HTTP021",
-    severity=Severity.HIGH,
-    needs=Mesh.forced_hosts.kinds,
-)
+@check("HTTP021", severity=Severity.HIGH)
 def plain_host_below_strict_one(mesh: Mesh) -> Iterator[Finding]:
     """A host is served in plain HTTP alone, below one that tells browsers to use HTTPS only.
 
@@ -118,7 +115,7 @@ def plain_host_below_strict_one(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: RFC 6797, HTTP Strict Transport Security, sections 6.1.2 and 8.3.
     """
-    for each in mesh.forced_hosts():
+    for each in forced_hosts(mesh):
         plain = each.plain
         yield Finding(
             message=(

@@ -6,20 +6,19 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.twins import PlainTwin
-from istiodoctor.mesh.wire.plain_answers import PlainKind, from_outside
-from istiodoctor.model.kind import Kind
+from istiodoctor.mesh.twins import PlainTwin, unanswered_plain_hosts
+from istiodoctor.mesh.wire.plain_answers import (
+    PlainKind,
+    from_outside,
+    is_answered_by_https,
+    plain_answers_seen,
+)
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP005",
-    severity=Severity.LOW,
-    needs=Mesh.unanswered_plain_hosts.kinds,
-    evidence={Kind.HTTP_PROBE},
-)
+@check("HTTP005", severity=Severity.LOW, evidence=[plain_answers_seen, is_answered_by_https])
 def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
     """A host with HTTPS has no plain server on port 80 that would redirect to it.
 
@@ -99,17 +98,17 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Gateway reference (httpsRedirect).
     """
     fixes: dict[Server, Fix] = {}  # one for all hosts of a server
-    for twin in mesh.unanswered_plain_hosts():
+    for twin in unanswered_plain_hosts(mesh):
         server = twin.tls.server
         if server not in fixes:
             fixes[server] = _fix(server)
-        seen = mesh.plain_answers_seen(twin.tls.workload, twin.tls.host)
+        seen = plain_answers_seen(mesh, twin.tls.workload, twin.tls.host)
         before = from_outside(seen, PlainKind.REDIRECT_BEFORE)
         refused = (
             *from_outside(seen, PlainKind.SILENCE),
             *from_outside(seen, PlainKind.NOT_FOUND),
         )
-        is_seen = bool(refused) and mesh.is_answered_by_https(twin.tls.host)
+        is_seen = bool(refused) and is_answered_by_https(mesh, twin.tls.host)
         yield Finding(
             message=_message(twin, before),
             objects=(server.field("/hosts"),),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.broken_promises import Breach, BreachKind
+from istiodoctor.mesh.wire.broken_promises import Breach, BreachKind, breaches
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import FETCHED_ANEW, restart
@@ -19,11 +19,7 @@ WORDS = {
 }
 
 
-@check(
-    "HTTP018",
-    severity=Severity.HIGH,
-    needs=Mesh.breaches.kinds,
-)
+@check("HTTP018", severity=Severity.HIGH)
 def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's pod answers otherwise than its Gateways and routes should have it.
 
@@ -209,16 +205,16 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Debugging Envoy and Istiod; istio/istio issues 11763, 49836, 13717.
     """
-    for workload, breaches in mesh.breaches().items():
+    for workload, found in breaches(mesh).items():
         yield Finding(
-            message=_message(workload, breaches),
-            objects=tuple(dict.fromkeys(_objects(workload, breaches))),
+            message=_message(workload, found),
+            objects=tuple(dict.fromkeys(_objects(workload, found))),
             identity=Identity.of(workload.owner),
-            hosts=frozenset(each.host for each in breaches),
-            evidence=sightings(each.step for each in breaches),
+            hosts=frozenset(each.host for each in found),
+            evidence=sightings(each.step for each in found),
             fixes=(restart(workload, why=FETCHED_ANEW),),
             confidence=Confidence.OBSERVED,
-            servers=frozenset(each.server.id for each in breaches),
+            servers=frozenset(each.server.id for each in found),
         )
 
 

@@ -5,18 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.header_trust import HeaderTrust
+from istiodoctor.mesh.wire.header_trust import HeaderTrust, disregarded_topologies
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import FETCHED_ANEW, restart
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP020",
-    severity=Severity.HIGH,
-    needs=Mesh.disregarded_topologies.kinds,
-    explains={"HTTP014", "HTTP019"},
-)
+@check("HTTP020", severity=Severity.HIGH, explains={"HTTP014", "HTTP019"})
 def proxy_trust_not_in_force(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's pods trust X-Forwarded-Proto otherwise than their configuration says.
 
@@ -99,7 +94,7 @@ def proxy_trust_not_in_force(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Configuring Gateway Network Topology.
     """
-    for trust, configured in mesh.disregarded_topologies():
+    for trust, configured in disregarded_topologies(mesh):
         plain = trust.plain
         yield Finding(
             message=_message(trust, configured),

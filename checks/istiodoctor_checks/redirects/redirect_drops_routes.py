@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.hops import told_https
 from istiodoctor_checks.fixes import remove_field
 
 AFFECTED = ((1, 7), (1, 8))
 
 
-@check("HTTP011", severity=Severity.HIGH, needs=Mesh.told_https.kinds | Mesh.istiod_version.kinds)
+@check("HTTP011", severity=Severity.HIGH)
 def redirect_drops_routes(mesh: Mesh) -> Iterator[Finding]:
     """Istio 1.7 and 1.8 have no routes on a redirecting server, not even for requests told https.
 
@@ -110,8 +112,8 @@ def redirect_drops_routes(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: Istio 1.9 release notes; istio/istio issue 27315.
     """
-    for plain in mesh.told_https():
-        version = mesh.istiod_version(plain.workload)
+    for plain in told_https(mesh):
+        version = istiod_version(mesh, plain.workload)
         if version and (version.major, version.minor) in AFFECTED:
             yield Finding(
                 message=(

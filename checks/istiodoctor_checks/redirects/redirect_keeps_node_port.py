@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.replies import kept_node_ports
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP006",
-    severity=Severity.LOW,
-    needs=Mesh.kept_node_ports.kinds,
-)
+@check("HTTP006", severity=Severity.LOW)
 def redirect_keeps_node_port(mesh: Mesh) -> Iterator[Finding]:
     """The redirect to https:// keeps the node port of plain HTTP.
 
@@ -98,7 +95,7 @@ def redirect_keeps_node_port(mesh: Mesh) -> Iterator[Finding]:
     Sources: Envoy's documentation, HTTP route components, RedirectAction; istio/istio issue
     31363.
     """
-    for server, step in mesh.kept_node_ports():
+    for server, step in kept_node_ports(mesh):
         yield Finding(
             message=(
                 f"{server} answers {step.url} with a redirect to {step.location}: the node port of"

@@ -5,17 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.replies import is_own
+from istiodoctor.mesh.wire.replies import is_own, loops
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP014",
-    severity=Severity.CRITICAL,
-    needs=Mesh.loops.kinds,
-    explains={"HTTP009"},
-)
+@check("HTTP014", severity=Severity.CRITICAL, explains={"HTTP009"})
 def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
     """A request is redirected in circles, by the gateway or by what stands before it.
 
@@ -83,7 +78,7 @@ def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Traffic Management Problems; istio/istio issues 23674, 27315.
     """
-    for loop in mesh.loops():
+    for loop in loops(mesh):
         if not loop.step.from_upstream:
             step = loop.step
             yield Finding(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.plain_answers import lost_redirects
 from istiodoctor_checks.wire import sightings
 
 ASK_THE_PROXY = Fix(
@@ -14,11 +15,7 @@ ASK_THE_PROXY = Fix(
 )
 
 
-@check(
-    "HTTP022",
-    severity=Severity.LOW,
-    needs=Mesh.lost_redirects.kinds,
-)
+@check("HTTP022", severity=Severity.LOW)
 def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
     """The gateway redirects to HTTPS, and clients that ask over http:// get a page all the same.
 
@@ -92,7 +89,7 @@ def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Configuring Gateway Network Topology; istio.io, Gateway reference
     (httpsRedirect).
     """
-    for plain, steps in mesh.lost_redirects():
+    for plain, steps in lost_redirects(mesh):
         yield Finding(
             message=(
                 f"{plain.place.ref} redirects {plain.host} to HTTPS, and the pods do; but"

@@ -6,20 +6,19 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost
-from istiodoctor.mesh.twins import PlainTwin
-from istiodoctor.mesh.wire.plain_answers import PlainKind, from_outside, of_kind
-from istiodoctor.model.kind import Kind
+from istiodoctor.mesh.twins import PlainTwin, served_in_the_clear
+from istiodoctor.mesh.wire.plain_answers import (
+    PlainKind,
+    from_outside,
+    of_kind,
+    plain_answers_seen,
+)
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP004",
-    severity=Severity.LOW,
-    needs=Mesh.served_in_the_clear.kinds,
-    evidence={Kind.HTTP_PROBE},
-)
+@check("HTTP004", severity=Severity.LOW, evidence=[plain_answers_seen])
 def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
     """A host with HTTPS is served in the clear as well, and nothing redirects to HTTPS.
 
@@ -113,9 +112,9 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway reference (httpsRedirect) and Secure Gateways.
     """
-    for plain, twin in mesh.served_in_the_clear():
+    for plain, twin in served_in_the_clear(mesh):
         tls = twin.tls.server
-        seen = mesh.plain_answers_seen(twin.tls.workload, twin.tls.host)
+        seen = plain_answers_seen(mesh, twin.tls.workload, twin.tls.host)
         before = from_outside(seen, PlainKind.REDIRECT_BEFORE)
         content = of_kind(seen, PlainKind.CONTENT)
         is_expected = bool(twin.fronts or before)

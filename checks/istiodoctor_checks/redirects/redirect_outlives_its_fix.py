@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.browser_memory import remembered_loops
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "HTTP009",
-    severity=Severity.INFO,
-    needs=Mesh.remembered_loops.kinds,
-)
+@check("HTTP009", severity=Severity.INFO)
 def redirect_outlives_its_fix(mesh: Mesh) -> Iterator[Finding]:
     """Browsers go on in a redirect loop by themselves after it is mended.
 
@@ -80,7 +77,7 @@ def redirect_outlives_its_fix(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: RFC 9110, HTTP Semantics, section 15.4.2; RFC 6797, HTTP Strict Transport Security.
     """
-    for each in mesh.remembered_loops():
+    for each in remembered_loops(mesh):
         server, host = each.loop.server, each.loop.observation.target.host
         kept = each.steps[0]
         word = str(kept.status) if kept.location else "Strict-Transport-Security"

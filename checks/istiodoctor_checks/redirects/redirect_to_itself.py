@@ -5,19 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import SelfRedirect
+from istiodoctor.mesh.conflicts import SelfRedirect, self_redirects
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "HTTP010",
-    severity=Severity.CRITICAL,
-    claims=Claim.REDIRECT_LOOP,
-    needs=Mesh.self_redirects.kinds,
-    explains={"HTTP014"},
-)
+@check("HTTP010", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})
 def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService redirects to HTTPS what came by HTTPS, without end.
 
@@ -80,7 +74,7 @@ def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService reference (HTTPRedirect); istio/istio issue 47881.
     """
-    for each in mesh.self_redirects():
+    for each in self_redirects(mesh):
         rule, server = each.rule, each.server
         yield Finding(
             message=(

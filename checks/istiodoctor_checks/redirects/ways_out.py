@@ -1,8 +1,10 @@
 """The ways out of a redirect loop, as fixes, and what was seen of it."""
 
+from istiodoctor.command import change, kubectl
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.wire.header_trust import header_trust
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch, remove_field
@@ -25,7 +27,7 @@ def trust_the_proxy(plain: PlainHost) -> Fix:
     owner = plain.workload.owner
     annotation = '{"proxy.istio.io/config":"gatewayTopology: {numTrustedProxies: 1}"}'
     body = '{"spec":{"template":{"metadata":{"annotations":' + annotation + "}}}}"
-    patch = ("kubectl", "patch", owner.resource, owner.name, "-n", owner.namespace, "-p", body)
+    patch = kubectl("patch", owner, change(body))
     return Fix(
         title=f"Trust one proxy before {plain.workload}",
         risk=Risk.RESTARTS_TRAFFIC,
@@ -60,7 +62,7 @@ def circle_seen(step: HttpStep | None) -> tuple[Evidence, ...]:
 
 def trust_seen(mesh: Mesh, plain: PlainHost) -> tuple[Evidence, ...]:
     """Return what the pods did with a request that claims https, where that was tried."""
-    found = mesh.header_trust().get(plain.workload)
+    found = header_trust(mesh).get(plain.workload)
     if found is None:
         return ()
     step = found.steps[0]

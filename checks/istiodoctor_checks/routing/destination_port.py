@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstream import PortFault
+from istiodoctor.mesh.upstream import PortFault, port_faults
 from istiodoctor.model.kubernetes import ServicePort
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import ports_of, severity_of
@@ -13,12 +13,7 @@ from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "VS010",
-    severity=Severity.CRITICAL,
-    needs=Mesh.port_faults.kinds,
-    explains={"HTTP015"},
-)
+@check("VS010", severity=Severity.CRITICAL, explains={"HTTP015"})
 def destination_port(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a port that its Service does not have.
 
@@ -137,7 +132,7 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, VirtualService (Destination), VirtualServiceDestinationPortSelectorRequired
     (IST0112); istio/istio issue 31925.
     """
-    for fault in mesh.port_faults():
+    for fault in port_faults(mesh):
         service = fault.resolution.service
         if service:
             yield Finding(

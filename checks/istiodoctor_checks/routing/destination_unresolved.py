@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destinations import DestinationState, Resolution
+from istiodoctor.mesh.destinations import DestinationState, Resolution, destinations
 from istiodoctor.mesh.routing import DestinationUse
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
@@ -16,12 +17,7 @@ from istiodoctor_checks.wording import listing
 OTHER_CLUSTERS = ".svc.clusterset.local"
 
 
-@check(
-    "VS009",
-    severity=Severity.CRITICAL,
-    needs=Mesh.destinations.kinds,
-    explains={"HTTP015"},
-)
+@check("VS009", severity=Severity.CRITICAL, explains={"HTTP015"})
 def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     """A route's destination is no Service that exists, so Envoy has no cluster for it.
 
@@ -154,7 +150,7 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, VirtualService (Destination), ReferencedResourceNotFound (IST0101);
     istio/istio issues 6388, 31925, 40923.
     """
-    for use, found in mesh.destinations():
+    for use, found in destinations(mesh):
         if found.state is DestinationState.MISSING and not found.fqdn.endswith(OTHER_CLUSTERS):
             yield Finding(
                 message=_message(use, found),
@@ -202,7 +198,7 @@ def _fixes(use: DestinationUse, found: Resolution) -> tuple[Fix, ...]:
     return tuple(set_field(place, name, f"Route to {name}") for name in names) or (
         Fix(
             title=f"Create the Service {found.fqdn}, or route to one that exists",
-            verify=("kubectl", "get", "services", "--all-namespaces"),
+            verify=kubectl("get", "services", "--all-namespaces"),
             why="No Service of that name is in any namespace that was read.",
         ),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstream import Hidden
+from istiodoctor.mesh.upstream import Hidden, hidden_configuration
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import set_field
@@ -14,13 +14,7 @@ from istiodoctor_checks.wording import listing
 NOWHERE = "~"
 
 
-@check(
-    "VS012",
-    severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.hidden_configuration.kinds,
-    explains={"GW019", "HTTP017"},
-)
+@check("VS012", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
 def exportto(mesh: Mesh) -> Iterator[Finding]:
     """A route, its Service or its DestinationRule is not exported to the gateway's namespace.
 
@@ -133,7 +127,7 @@ def exportto(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService (`exportTo`), Configuration Scoping; istio/istio issue 54147.
     """
-    for hidden in mesh.hidden_configuration():
+    for hidden in hidden_configuration(mesh):
         source = hidden.virtual_service
         yield Finding(
             message=_message(hidden),

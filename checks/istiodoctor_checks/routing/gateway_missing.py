@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import LostReference
+from istiodoctor.mesh.misrouting import LostReference, lost_references
 from istiodoctor.mesh.routing import ReferenceState
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
@@ -16,13 +17,7 @@ from istiodoctor_checks.wording import listing
 SUGGESTED = 3
 
 
-@check(
-    "VS002",
-    severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.lost_references.kinds,
-    explains={"GW019", "HTTP017"},
-)
+@check("VS002", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
 def gateway_missing(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService names a Gateway that does not exist.
 
@@ -86,7 +81,7 @@ def gateway_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService (`gateways`), ReferencedResourceNotFound (IST0101).
     """
-    for lost in mesh.lost_references():
+    for lost in lost_references(mesh):
         reference, source = lost.reference, lost.reference.virtual_service
         is_missing = reference.state is ReferenceState.MISSING
         if is_missing and not lost.candidates and not lost.api_gateway:
@@ -126,7 +121,7 @@ def _fixes(lost: LostReference) -> tuple[Fix, ...]:
     )
     create = Fix(
         title=f"Create {target}",
-        verify=("kubectl", "get", target.resource, target.name, "-n", target.namespace),
+        verify=kubectl("get", target),
         why="A Gateway with a server for these hosts, and a selector that takes gateway pods.",
     )
     return named or (create,)

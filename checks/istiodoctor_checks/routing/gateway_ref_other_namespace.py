@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.misrouting import LostReference
+from istiodoctor.mesh.misrouting import LostReference, lost_references, servers_by_gateway
 from istiodoctor.mesh.routing import ReferenceState
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.testimony import Claim
@@ -16,13 +16,7 @@ from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "VS001",
-    severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.lost_references.kinds | Mesh.servers_by_gateway.kinds,
-    explains={"GW019", "HTTP017"},
-)
+@check("VS001", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
 def gateway_ref_other_namespace(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService names a Gateway that is in another namespace, without that namespace.
 
@@ -106,7 +100,7 @@ def gateway_ref_other_namespace(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService (`gateways`); istio/istio issues 7018, 11131, 12404, 35772.
     """
-    for lost in mesh.lost_references():
+    for lost in lost_references(mesh):
         if lost.candidates:
             reference, source = lost.reference, lost.reference.virtual_service
             servers = _servers(mesh, lost)
@@ -146,7 +140,7 @@ def _message(lost: LostReference) -> str:
 
 
 def _servers(mesh: Mesh, lost: LostReference) -> tuple[Server, ...]:
-    by_gateway = mesh.servers_by_gateway()
+    by_gateway = servers_by_gateway(mesh)
     return tuple(
         server
         for gateway in lost.candidates

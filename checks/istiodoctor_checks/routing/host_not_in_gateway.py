@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import UnservedHost
+from istiodoctor.mesh.misrouting import UnservedHost, unserved_hosts
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
@@ -17,7 +17,6 @@ from istiodoctor_checks.wording import listing
     "VS003",
     severity=Severity.CRITICAL,
     claims=Claim.UNSERVED,
-    needs=Mesh.unserved_hosts.kinds,
     explains={"GW019", "HTTP017", "SNI012"},
 )
 def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
@@ -93,7 +92,7 @@ def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualServiceHostNotFoundInGateway (IST0132); istio/istio issue 31423.
     """
-    for lost in mesh.unserved_hosts():
+    for lost in unserved_hosts(mesh):
         source = lost.virtual_service
         place = source.at(f"/spec/hosts/{lost.index}")
         yield Finding(

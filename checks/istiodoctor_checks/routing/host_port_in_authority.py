@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
@@ -12,12 +15,7 @@ STRIPS_PORT = (1, 16)
 NODE_PORT = "NodePort"
 
 
-@check(
-    "VS013",
-    severity=Severity.HIGH,
-    needs=Mesh.servers_by_workload.kinds | Mesh.services_of.kinds | Mesh.istiod_version.kinds,
-    explains={"HTTP018"},
-)
+@check("VS013", severity=Severity.HIGH, explains={"HTTP018"})
 def host_port_in_authority(mesh: Mesh) -> Iterator[Finding]:
     """An Istio before 1.16 does not know a host with a node port, and answers 404.
 
@@ -95,9 +93,9 @@ def host_port_in_authority(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Change Notes 1.16; istio/istio issues 8807, 6773, 15221.
     """
-    for workload, servers in mesh.servers_by_workload().items():
-        version = mesh.istiod_version(workload)
-        services = [each for each in mesh.services_of(workload) if each.spec.type == NODE_PORT]
+    for workload, servers in servers_by_workload(mesh).items():
+        version = istiod_version(mesh, workload)
+        services = [each for each in services_of(mesh, workload) if each.spec.type == NODE_PORT]
         if version and (version.major, version.minor) < STRIPS_PORT and services:
             service = services[0]
             ports = listing(each.node_port for each in service.spec.ports if each.node_port)

@@ -5,18 +5,15 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.passing import PassthroughGap
+from istiodoctor.mesh.misrouting import virtual_services_are_known
+from istiodoctor.mesh.passing import PassthroughGap, passthrough_gaps
 from istiodoctor.model.istio import VirtualService
 from istiodoctor_checks.destinations import written
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "VS006",
-    severity=Severity.CRITICAL,
-    needs=Mesh.passthrough_gaps.kinds | Mesh.virtual_services_are_known.kinds,
-)
+@check("VS006", severity=Severity.CRITICAL)
 def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService has only `http` routes, but its Gateway lets TLS pass through.
 
@@ -86,7 +83,7 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Network Problems (Gateway mismatch); istio/istio issues 34612, 25233.
     """
-    for gap in mesh.passthrough_gaps():
+    for gap in passthrough_gaps(mesh):
         sources = [each for each in gap.virtual_services if each.spec.http and not each.spec.tls]
         for source in sources:
             yield Finding(
@@ -106,7 +103,7 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
                 fixes=(*_tls_routes(source, gap), _terminate(gap)),
                 confidence=(
                     Confidence.CERTAIN
-                    if mesh.virtual_services_are_known()
+                    if virtual_services_are_known(mesh)
                     else Confidence.SUSPECTED
                 ),
                 servers=frozenset({gap.server.id}),

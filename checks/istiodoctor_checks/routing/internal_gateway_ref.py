@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.routing import GatewayReference, ReferenceState
+from istiodoctor.mesh.misrouting import lost_references
+from istiodoctor.mesh.routing import GatewayReference, ReferenceState, gateway_references
 from istiodoctor.model.ref import Place, Ref
 
 
-@check(
-    "VS016",
-    severity=Severity.MEDIUM,
-    needs=Mesh.gateway_references.kinds | Mesh.lost_references.kinds,
-)
+@check("VS016", severity=Severity.MEDIUM)
 def internal_gateway_ref(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService names a Gateway of the Gateway API.
 
@@ -111,9 +108,9 @@ def internal_gateway_ref(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _references(mesh: Mesh) -> Iterator[tuple[GatewayReference, Ref | None]]:
-    for reference in mesh.gateway_references():
+    for reference in gateway_references(mesh):
         if reference.state is ReferenceState.GENERATED:
             yield reference, None
-    for lost in mesh.lost_references():
+    for lost in lost_references(mesh):
         if lost.api_gateway and not lost.candidates and not lost.is_answered:
             yield lost.reference, lost.api_gateway

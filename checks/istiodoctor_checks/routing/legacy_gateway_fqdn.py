@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.routing import ReferenceState
+from istiodoctor.mesh.routing import ReferenceState, gateway_references
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 
 
-@check("VS015", severity=Severity.LOW, needs=Mesh.gateway_references.kinds)
+@check("VS015", severity=Severity.LOW)
 def legacy_gateway_fqdn(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService names its Gateway like a Service, in the form of old releases.
 
@@ -72,7 +72,7 @@ def legacy_gateway_fqdn(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService (`gateways`); istio/istio issues 27080, 26104, 11131.
     """
-    for reference in mesh.gateway_references():
+    for reference in gateway_references(mesh):
         target = reference.target
         is_old = "/" not in reference.text and reference.text != target.name
         if is_old and reference.state is ReferenceState.FOUND:

@@ -6,18 +6,13 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.routing import MESH
+from istiodoctor.mesh.unbound import unbound_virtual_services
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "VS004",
-    severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.unbound_virtual_services.kinds,
-    explains={"GW019", "HTTP017"},
-)
+@check("VS004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
 def not_bound(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService for a Gateway's host names no gateway, so only sidecars use it.
 
@@ -87,7 +82,7 @@ def not_bound(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService (`gateways`), Network Problems.
     """
-    for unbound in mesh.unbound_virtual_services():
+    for unbound in unbound_virtual_services(mesh):
         source = unbound.virtual_service
         gateways = tuple(dict.fromkeys(each.gateway for each in unbound.servers))
         names = [

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.shadows import Shadow
+from istiodoctor.mesh.shadows import Shadow, shadowed_rules
 from istiodoctor_checks.fixes import json_patch, remove_field
 from istiodoctor_checks.wording import listing
 
 
-@check("VS008", severity=Severity.HIGH, needs=Mesh.shadowed_rules.kinds)
+@check("VS008", severity=Severity.HIGH)
 def order_shadow(mesh: Mesh) -> Iterator[Finding]:
     """A routing rule never applies because another rule takes the same requests before it.
 
@@ -127,7 +127,7 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Traffic Management Best Practices (Split large virtual services),
     VirtualServiceUnreachableRule (IST0130).
     """
-    for shadow in mesh.shadowed_rules():
+    for shadow in shadowed_rules(mesh):
         loser = shadow.losers[0].virtual_service
         yield Finding(
             message=_across(shadow) if shadow.server else _within(shadow),

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.routing import MESH
+from istiodoctor.mesh.routing import MESH, virtual_services
 from istiodoctor.model.istio import StringMatch, VirtualService
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("VS007", severity=Severity.HIGH, needs=Mesh.virtual_services.kinds)
+@check("VS007", severity=Severity.HIGH)
 def path_no_match(mesh: Mesh) -> Iterator[Finding]:
     """A path match has an asterisk, which stands for itself and for nothing else.
 
@@ -77,7 +77,7 @@ def path_no_match(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService (StringMatch); istio/istio issues 7018, 33020.
     """
-    for source in mesh.virtual_services():
+    for source in virtual_services(mesh):
         if all(gateway == MESH for gateway in source.spec.gateways):
             continue
         for place, kind, match in _asterisks(source):

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl, selecting, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.destinations import SERVICE_NAME_LABEL, destinations, ready_endpoints
+from istiodoctor.mesh.upstreamtls import backends
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
@@ -13,12 +16,7 @@ from istiodoctor_checks.wording import listing
 EXTERNAL_NAME = "ExternalName"
 
 
-@check(
-    "VS017",
-    severity=Severity.CRITICAL,
-    needs=Mesh.destinations.kinds | Mesh.ready_endpoints.kinds | Mesh.backends.kinds,
-    explains={"HTTP015"},
-)
+@check("VS017", severity=Severity.CRITICAL, explains={"HTTP015"})
 def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a Service that has no endpoint ready to take traffic.
 
@@ -124,27 +122,27 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Network Problems; kubernetes.io, Debug Services; istio/istio issue 23886.
     """
-    for use, found in mesh.destinations():
+    for use, found in destinations(mesh):
         service = found.service
         if service is None or service.spec.type == EXTERNAL_NAME:
             continue
-        if not use.is_unused and mesh.ready_endpoints(service) == 0:
-            backends = mesh.backends(found)
+        if not use.is_unused and ready_endpoints(mesh, service) == 0:
+            behind = backends(mesh, found)
             yield Finding(
                 message=(
                     f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to"
                     f" {service.ref}, which has no ready endpoint"
-                    f"{_reason(service, bool(backends))}: requests get 503 (UH)."
+                    f"{_reason(service, bool(behind))}: requests get 503 (UH)."
                 ),
                 objects=(
                     service.at("/spec/selector"),
                     use.place,
-                    *(Place(e.owner) for e in backends),
+                    *(Place(e.owner) for e in behind),
                 ),
                 identity=Identity.of(service.ref),
                 hosts=frozenset(use.virtual_service.spec.hosts),
                 evidence=(Evidence(text=f"{service.ref} has 0 ready endpoints", ref=service.ref),),
-                fixes=(_fix(service, bool(backends)),),
+                fixes=(_fix(service, bool(behind)),),
                 severity=severity_of(use),
             )
 
@@ -157,15 +155,14 @@ def _reason(service: Service, has_pods: bool) -> str:
 
 
 def _fix(service: Service, has_pods: bool) -> Fix:
-    selector = ",".join(f"{key}={value}" for key, value in sorted(service.spec.selector.items()))
+    where = within(service.namespace)
     return Fix(
         title="Find out why its pods are not ready" if has_pods else "Correct its selector",
         commands=(
-            ("kubectl", "get", "pods", "-n", service.namespace, "-l", selector, "-o", "wide"),
-            ("kubectl", "get", "pods", "-n", service.namespace, "--show-labels"),
+            kubectl("get", "pods", where, selecting(service.spec.selector), "-o", "wide"),
+            kubectl("get", "pods", where, "--show-labels"),
         ),
-        verify=(
-            "kubectl", "get", "endpointslices", "-n", service.namespace,
-            "-l", f"kubernetes.io/service-name={service.name}",
+        verify=kubectl(
+            "get", "endpointslices", where, selecting({SERVICE_NAME_LABEL: service.name})
         ),
-    )  # fmt: skip
+    )

@@ -5,17 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.unbound import split_hosts
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import json_patch
 
 
-@check(
-    "VS014",
-    severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.split_hosts.kinds,
-    explains={"GW019", "HTTP017"},
-)
+@check("VS014", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
 def split_wildcard_exact(mesh: Mesh) -> Iterator[Finding]:
     """A host's routes are on a wildcard server, but its SNI reaches a narrower server.
 
@@ -105,7 +100,7 @@ def split_wildcard_exact(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Gateway (Server hosts); istio/istio issues 12655, 57773.
     """
-    for split in mesh.split_hosts():
+    for split in split_hosts(mesh):
         source, reached = split.virtual_service, split.reached
         own = reached.gateway.namespace == source.namespace
         name = reached.gateway.name if own else reached.gateway.path

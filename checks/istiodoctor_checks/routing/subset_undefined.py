@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstream import SubsetFault
+from istiodoctor.mesh.upstream import SubsetFault, subset_faults
 from istiodoctor.model.istio import DestinationRule
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
@@ -17,12 +17,7 @@ from istiodoctor_checks.wording import listing
 LABELS_WHY = "See that pods of the Service carry this label."
 
 
-@check(
-    "VS011",
-    severity=Severity.CRITICAL,
-    needs=Mesh.subset_faults.kinds,
-    explains={"HTTP015"},
-)
+@check("VS011", severity=Severity.CRITICAL, explains={"HTTP015"})
 def subset_undefined(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a subset that no DestinationRule defines.
 
@@ -107,7 +102,7 @@ def subset_undefined(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, DestinationRule (Subset), Network Problems; istio/istio issues 6335, 30730.
     """
-    for fault in mesh.subset_faults():
+    for fault in subset_faults(mesh):
         use = fault.use
         yield Finding(
             message=_message(fault),

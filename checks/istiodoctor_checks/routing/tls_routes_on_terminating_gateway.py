@@ -6,7 +6,7 @@ from typing import Any
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.passing import IgnoredTlsRoutes
+from istiodoctor.mesh.passing import IgnoredTlsRoutes, ignored_tls_routes
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.destinations import written
@@ -16,13 +16,7 @@ from istiodoctor_checks.wording import listing
 TLS_PORTS = frozenset({443, 8443})
 
 
-@check(
-    "VS005",
-    severity=Severity.CRITICAL,
-    claims=Claim.NOT_FOUND,
-    needs=Mesh.ignored_tls_routes.kinds,
-    explains={"GW019", "HTTP017"},
-)
+@check("VS005", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
 def tls_routes_on_terminating_gateway(mesh: Mesh) -> Iterator[Finding]:
     """A VirtualService has only `tls` routes, but its Gateway ends TLS.
 
@@ -89,7 +83,7 @@ def tls_routes_on_terminating_gateway(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Network Problems (Gateway mismatch); istio/istio issue 25233.
     """
-    for ignored in mesh.ignored_tls_routes():
+    for ignored in ignored_tls_routes(mesh):
         source = ignored.virtual_service
         modes = listing(sorted({str(each.mode) for each in ignored.servers}))
         yield Finding(

@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.interposed import refusing_addresses
 from istiodoctor.model.observation import Outcome
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC015",
-    severity=Severity.CRITICAL,
-    needs=Mesh.refusing_addresses.kinds,
-)
+@check("SVC015", severity=Severity.CRITICAL)
 def address_refuses_tls(mesh: Mesh) -> Iterator[Finding]:
     """The gateway's address refuses TLS for a host that its pods agree to it for.
 
@@ -126,7 +123,7 @@ def address_refuses_tls(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Configuring Gateway Network Topology (PROXY protocol); istio/istio issues
     21059, 49836.
     """
-    for refusing in mesh.refusing_addresses():
+    for refusing in refusing_addresses(mesh):
         service, first = refusing.door.service, refusing.refused[0]
         yield Finding(
             message=(

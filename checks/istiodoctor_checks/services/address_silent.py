@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.doors import Unreached
+from istiodoctor.mesh.wire.doors import Unreached, unreached_addresses
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "SVC011",
-    severity=Severity.HIGH,
-    needs=Mesh.unreached_addresses.kinds,
-)
+@check("SVC011", severity=Severity.HIGH)
 def address_silent(mesh: Mesh) -> Iterator[Finding]:
     """The gateway's address does not answer, though its pods do.
 
@@ -127,7 +123,7 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Ingress Gateways, Troubleshooting; Kubernetes, Preserving the client
     source IP.
     """
-    for silent in mesh.unreached_addresses():
+    for silent in unreached_addresses(mesh):
         seen = silent.observations[0]
         service = silent.door.service
         yield Finding(

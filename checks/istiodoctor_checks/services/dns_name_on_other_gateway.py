@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import annotated_hosts, kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.healthchecks import DNS_NAME, MisdirectedName
+from istiodoctor.mesh.healthchecks import DNS_NAME, MisdirectedName, misdirected_names
 from istiodoctor.model.ref import Place
 
 
-@check("SVC013", severity=Severity.CRITICAL, needs=Mesh.misdirected_names.kinds)
+@check("SVC013", severity=Severity.CRITICAL)
 def dns_name_on_other_gateway(mesh: Mesh) -> Iterator[Finding]:
     """A host's DNS name leads to a gateway that does not serve it; another one does.
 
@@ -131,7 +132,7 @@ def dns_name_on_other_gateway(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: external-dns documentation, annotations; istio/istio issue 57270.
     """
-    for each in mesh.misdirected_names():
+    for each in misdirected_names(mesh):
         yield Finding(
             message=(
                 f"{each.service.ref} carries the DNS name {each.host}, but its pods"
@@ -154,15 +155,10 @@ def dns_name_on_other_gateway(mesh: Mesh) -> Iterator[Finding]:
 
 def _move(each: MisdirectedName) -> Fix:
     written = each.right.metadata.annotations.get(DNS_NAME, "")
-    names = ",".join(filter(None, (written, each.host)))
+    names = filter(None, (*map(str.strip, written.split(",")), each.host))
     right = each.right.ref
     return Fix(
         title=f"Put {each.host} on {right}",
-        commands=(
-            (
-                "kubectl", "annotate", "--overwrite", right.resource, right.name,
-                "-n", right.namespace, f"{DNS_NAME}={names}",
-            ),
-        ),
+        commands=(kubectl("annotate", "--overwrite", right, annotated_hosts(DNS_NAME, names)),),
         why=f"Take it off {each.service.ref} as well, and wait for the old record to expire.",
-    )  # fmt: skip
+    )

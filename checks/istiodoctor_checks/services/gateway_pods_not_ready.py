@@ -3,21 +3,18 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.addresses import Unready
-from istiodoctor.model.ref import Place
+from istiodoctor.mesh.addresses import Unready, unready_gateways
+from istiodoctor.mesh.events import events_of
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.happenings import happened
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC012",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unready_gateways.kinds,
-    explains={"CM007"},
-    evidence=Mesh.events_of.kinds,
-)
+@check("SVC012", severity=Severity.CRITICAL, explains={"CM007"}, evidence=[events_of])
 def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
     """No pod of a gateway is ready, so its Service has no endpoints.
 
@@ -113,7 +110,7 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Installing Gateways; the analysis messages IST0146 and IST0147; istio/istio
     issue 44972.
     """
-    for each in mesh.unready_gateways():
+    for each in unready_gateways(mesh):
         pods = each.workload.pods
         yield Finding(
             message=f"{_reason(each)}: {listing(sorted(each.hosts))} cannot be reached.",
@@ -145,17 +142,18 @@ def _reason(each: Unready) -> str:
 
 def _look(each: Unready) -> Fix:
     pod = each.workload.pods[0].ref
-    inject = ("kubectl", "label", "namespace", pod.namespace, "istio-injection=enabled")
+    namespace = Ref(CORE, "Namespace", "", pod.namespace)
+    inject = kubectl("label", namespace, "istio-injection=enabled")
     if each.uninjected:
         return Fix(
             title="Let the injector fill in the proxy",
-            commands=(inject, ("kubectl", "delete", "pod", pod.name, "-n", pod.namespace)),
+            commands=(inject, kubectl("delete", pod)),
             why="With revisions, label the namespace istio.io/rev=REVISION instead.",
         )
     return Fix(
         title="See why the pods are not ready",
         commands=(
-            ("kubectl", "describe", "pod", pod.name, "-n", pod.namespace),
-            ("kubectl", "logs", pod.name, "-n", pod.namespace, "--all-containers"),
+            kubectl("describe", pod),
+            kubectl("logs", pod, "--all-containers"),
         ),
     )

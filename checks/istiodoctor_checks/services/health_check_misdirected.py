@@ -11,12 +11,13 @@ from istiodoctor.mesh.healthchecks import (
     READY_PATH,
     READY_PORT,
     HealthCheck,
+    failing_health_checks,
 )
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("SVC009", severity=Severity.HIGH, needs=Mesh.failing_health_checks.kinds)
+@check("SVC009", severity=Severity.HIGH)
 def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
     """A load balancer asks a gateway for its health where the gateway does not tell.
 
@@ -157,7 +158,7 @@ def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Ingress Gateways; AWS Load Balancer Controller, Service annotations (health
     check); istio/istio issue 3867.
     """
-    for each in mesh.failing_health_checks():
+    for each in failing_health_checks(mesh):
         service = each.service
         status = next((p for p in service.spec.ports if p.port == READY_PORT), None)
         right = str(status.node_port or READY_PORT) if status else str(READY_PORT)

@@ -5,17 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable
+from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable, unreachable_servers
+from istiodoctor.mesh.frontproxy import fronts_for
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC002",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unreachable_servers.kinds | Mesh.fronts_for.kinds,
-    explains={"GW013", "HTTP003"},
-)
+@check("SVC002", severity=Severity.CRITICAL, explains={"GW013", "HTTP003"})
 def https_port_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway serves HTTPS on 443, but its Service has no port 443.
 
@@ -89,13 +85,15 @@ def https_port_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Ingress Gateways and Installing Gateways.
     """
-    for each in mesh.unreachable_servers():
+    for each in unreachable_servers(mesh):
         server = each.server
         if each.services and server.is_tls and server.port == HTTPS_PORT:
             hosts = [
                 host
                 for host in server.names
-                if not any(f.terminates_tls for f in mesh.fronts_for(each.listener.workload, host))
+                if not any(
+                    f.terminates_tls for f in fronts_for(mesh, each.listener.workload, host)
+                )
             ]
             if not hosts:
                 continue

@@ -3,20 +3,18 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.addresses import pending_load_balancers
+from istiodoctor.mesh.events import events_of
 from istiodoctor.model.kubernetes import Service
 from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.happenings import happened
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC006",
-    severity=Severity.HIGH,
-    needs=Mesh.pending_load_balancers.kinds,
-    evidence=Mesh.events_of.kinds,
-)
+@check("SVC006", severity=Severity.HIGH, evidence=[events_of])
 def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service of type LoadBalancer has got no address.
 
@@ -100,7 +98,7 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Ingress Gateways; kubernetes-sigs/kind issue 2374; istio/istio issue 40324.
     """
-    for each in mesh.pending_load_balancers():
+    for each in pending_load_balancers(mesh):
         service = each.service
         yield Finding(
             message=(
@@ -123,9 +121,7 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
 def _fixes(service: Service) -> Iterator[Fix]:
     yield Fix(
         title="See what the events of the Service say",
-        commands=(
-            ("kubectl", "describe", service.ref.resource, service.name, "-n", service.namespace),
-        ),
+        commands=(kubectl("describe", service.ref),),
         verify=get(service.ref),
         why="Without a cloud, install MetalLB with a pool of addresses, or use a node port.",
     )

@@ -5,17 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.addresses import local_node_port_services
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC005",
-    severity=Severity.LOW,
-    needs=Mesh.local_node_ports.kinds,
-    explains={"SVC011"},
-)
+@check("SVC005", severity=Severity.LOW, explains={"SVC011"})
 def local_node_ports(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's node ports answer only on the nodes where its pods run.
 
@@ -85,7 +81,7 @@ def local_node_ports(mesh: Mesh) -> Iterator[Finding]:
     Sources: kubernetes.io, Service (externalTrafficPolicy); istio/istio issues 34166, 34246,
     3867.
     """
-    for each in mesh.local_node_ports():
+    for each in local_node_port_services(mesh):
         yield Finding(
             message=(
                 f"{each.service.ref} has externalTrafficPolicy Local: its node ports answer on"

@@ -3,18 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.command import dig, host_after
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.doors import foreign_names
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC010",
-    severity=Severity.CRITICAL,
-    needs=Mesh.foreign_names.kinds,
-)
+@check("SVC010", severity=Severity.CRITICAL)
 def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
     """A host's name resolves to an address that is not the gateway's.
 
@@ -126,7 +124,7 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Ingress Gateways, Determining the ingress IP and ports.
     """
-    for foreign in mesh.foreign_names():
+    for foreign in foreign_names(mesh):
         seen = foreign.observation
         yield Finding(
             message=(
@@ -142,7 +140,7 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
                 Fix(
                     title=f"Point {foreign.host} to {listing(foreign.own)}",
                     risk=Risk.OUTSIDE_CLUSTER,
-                    verify=("dig", "+short", foreign.host),
+                    verify=dig("+short", host_after("-q", foreign.host)),
                     why="Or name the proxy that stands there in istiodoctor.toml.",
                 ),
             ),

@@ -5,17 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.doors import Unforwarded, is_out_of_sight
+from istiodoctor.mesh.wire.doors import Unforwarded, is_out_of_sight, unforwarded_names
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC004",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unforwarded_names.kinds,
-)
+@check("SVC004", severity=Severity.CRITICAL)
 def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
     """Nobody answers at the host's address on port 443, and the gateway has node ports only.
 
@@ -124,7 +120,7 @@ def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: Kubernetes, Service, type NodePort; istio/istio issues 36574, 9943.
     """
-    for lost in mesh.unforwarded_names():
+    for lost in unforwarded_names(mesh):
         seen, service = lost.observation, lost.service.ref
         yield Finding(
             message=(

@@ -5,17 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.addresses import unexpected_proxy_protocol
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC007",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unexpected_proxy_protocol.kinds,
-    explains={"SVC011", "SVC015"},
-)
+@check("SVC007", severity=Severity.CRITICAL, explains={"SVC011", "SVC015"})
 def proxy_protocol_unexpected(mesh: Mesh) -> Iterator[Finding]:
     """A load balancer sends the PROXY protocol to a gateway that does not expect it.
 
@@ -116,7 +112,7 @@ def proxy_protocol_unexpected(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 21059, 49836.
     """
-    for each in mesh.unexpected_proxy_protocol():
+    for each in unexpected_proxy_protocol(mesh):
         key = each.annotation.replace("~", "~0").replace("/", "~1")
         place = each.service.at(f"/metadata/annotations/{key}")
         yield Finding(

@@ -12,17 +12,14 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.envoy.listeners import open_ports
+from istiodoctor.mesh.exposure import misdirected_ports
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import SHOWN
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC014",
-    severity=Severity.HIGH,
-    needs=Mesh.misdirected_ports.kinds | Mesh.open_ports.kinds,
-    explains={"SVC011"},
-)
+@check("SVC014", severity=Severity.HIGH, explains={"SVC011"})
 def service_leads_to_closed_port(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service leads to a port of the pods on which Envoy does not listen.
 
@@ -112,8 +109,8 @@ def service_leads_to_closed_port(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, the analysis message IST0137; Envoy, Administration interface; istio/istio
     issue 47198.
     """
-    for each in mesh.misdirected_ports():
-        ports = mesh.open_ports().get(each.listener.workload, {})
+    for each in misdirected_ports(mesh):
+        ports = open_ports(mesh).get(each.listener.workload, {})
         target, service = each.route.target, each.route.service
         if ports and target and not any(target in opened for opened in ports.values()):
             index = service.spec.ports.index(each.route.port)

@@ -5,17 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.selection import podless_services
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SVC001",
-    severity=Severity.CRITICAL,
-    needs=Mesh.podless_services.kinds,
-    explains={"GW012", "GW013", "SVC006", "CM007"},
-)
+@check("SVC001", severity=Severity.CRITICAL, explains={"GW012", "GW013", "SVC006", "CM007"})
 def service_selects_no_pods(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service selects no pod, so connections to its address are refused.
 
@@ -76,7 +72,7 @@ def service_selects_no_pods(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: kubernetes.io, Service; istio/istio issue 36574.
     """
-    for each in mesh.podless_services():
+    for each in podless_services(mesh):
         service, workload = each.service, each.near.workload
         selector = listing(f"{key}: {value}" for key, value in service.spec.selector.items())
         yield Finding(

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import OUTSIDE_TYPES, Misdirected
+from istiodoctor.mesh.exposure import OUTSIDE_TYPES, Misdirected, misdirected_ports
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 
 @check(
-    "SVC003",
-    severity=Severity.CRITICAL,
-    needs=Mesh.misdirected_ports.kinds,
-    explains={"CM007", "GW021", "SVC011", "SVC014", "SVC015"},
+    "SVC003", severity=Severity.CRITICAL, explains={"CM007", "GW021", "SVC011", "SVC014", "SVC015"}
 )
 def target_port_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service sends a port to where Envoy does not listen.
@@ -129,7 +126,7 @@ def target_port_mismatch(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, the analysis message IST0137; pilot/pkg/model/gateway.go (resolvePorts);
     istio/istio issue 47198.
     """
-    for each in mesh.misdirected_ports():
+    for each in misdirected_ports(mesh):
         service, port = each.route.service, each.route.port
         index = service.spec.ports.index(port)
         outside = service.spec.type in OUTSIDE_TYPES and each.server.is_tls

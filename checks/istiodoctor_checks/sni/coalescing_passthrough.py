@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.reuse import reuse_groups
 from istiodoctor_checks.reuse import (
     certificates,
     evidence_of,
@@ -15,12 +16,7 @@ from istiodoctor_checks.reuse import (
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SNI004",
-    severity=Severity.HIGH,
-    needs=Mesh.reuse_groups.kinds,
-    explains={"SNI014"},
-)
+@check("SNI004", severity=Severity.HIGH, explains={"SNI014"})
 def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
     """A server that ends TLS has a certificate for a host whose TLS passes through beside it.
 
@@ -137,7 +133,7 @@ def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Network Problems; istio/istio issue 26972.
     """
-    for group in mesh.reuse_groups():
+    for group in reuse_groups(mesh):
         strays = tuple(each for each in group.strays if each.server.is_passthrough)
         if strays:
             servers = servers_of(strays)

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from istiodoctor.check import check
+from istiodoctor.command import kubectl
 from istiodoctor.finding import Finding, Fix, Patch, PatchType, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import certificate_covers
-from istiodoctor.mesh.reuse import ReuseGroup, Stray
+from istiodoctor.mesh.misrouting import references_of, servers_by_gateway
+from istiodoctor.mesh.reuse import ReuseGroup, Stray, reuse_groups
+from istiodoctor.mesh.routing import bindings
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import get
@@ -24,15 +27,7 @@ MOST_MERGED = 8
 """More servers than these are not merged by patches: that is a decision, not a fix."""
 
 
-@check(
-    "SNI003",
-    severity=Severity.HIGH,
-    needs=Mesh.reuse_groups.kinds
-    | Mesh.servers_by_gateway.kinds
-    | Mesh.bindings.kinds
-    | Mesh.references_of.kinds,
-    explains={"SNI014"},
-)
+@check("SNI003", severity=Severity.HIGH, explains={"SNI014"})
 def h2_coalescing_404(mesh: Mesh) -> Iterator[Finding]:
     """Servers on one address have certificates for each other's hosts, but separate routes.
 
@@ -163,7 +158,7 @@ def h2_coalescing_404(mesh: Mesh) -> Iterator[Finding]:
     same TLS certificate), MultipleGateways (IST0138); istio/istio issues 9429, 13589, 32592,
     49023.
     """
-    for group in mesh.reuse_groups():
+    for group in reuse_groups(mesh):
         strays = tuple(filter(_is_http, group.strays))
         if strays:
             servers = servers_of(strays)
@@ -227,10 +222,7 @@ def _merge(mesh: Mesh, strays: tuple[Stray, ...], servers: tuple[Server, ...]) -
         title=f"Serve all these hosts by {keeper}",
         risk=Risk.RESTARTS_TRAFFIC,
         patches=patches,
-        commands=tuple(
-            ("kubectl", "delete", each.resource, each.name, "-n", each.namespace)
-            for each in deleted
-        ),
+        commands=tuple(kubectl("delete", each) for each in deleted),
         verify=get(keeper.gateway),
         why="Existing connections are closed once when the listener changes.",
     )
@@ -248,7 +240,7 @@ def _patches(
     deleted = []
     for gateway in dict.fromkeys(each.gateway for each in others):
         removed = [each for each in others if each.gateway == gateway]
-        is_emptied = len(removed) == len(mesh.servers_by_gateway()[gateway])
+        is_emptied = len(removed) == len(servers_by_gateway(mesh)[gateway])
         if is_emptied:
             deleted.append(gateway)
         else:
@@ -271,11 +263,11 @@ def _bound_anew(
     sources = {
         binding.virtual_service.ref: binding.virtual_service
         for server in removed
-        for binding in mesh.bindings().get(server, ())
+        for binding in bindings(mesh).get(server, ())
         if binding.hosts
     }
     for source in sources.values():
-        references = mesh.references_of(source)
+        references = references_of(mesh, source)
         if any(each.target == gateway for each in references):
             continue
         index = next((e.index for e in references if e.target == removed[0].gateway), 0)

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.doors import RefusedHandshake
+from istiodoctor.mesh.coverage import uses_of_server
+from istiodoctor.mesh.wire.doors import RefusedHandshake, refused_handshakes
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "SNI011",
-    severity=Severity.CRITICAL,
-    needs=Mesh.refused_handshakes.kinds | Mesh.uses_of_server.kinds,
-)
+@check("SNI011", severity=Severity.CRITICAL)
 def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
     """A gateway pod refuses TLS for a host that it is configured for.
 
@@ -102,7 +99,7 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Traffic Management Problems; istio/istio issues 27740, 33020.
     """
-    for refused in mesh.refused_handshakes():
+    for refused in refused_handshakes(mesh):
         first = refused.handshakes[0]
         yield Finding(
             message=(
@@ -122,7 +119,7 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
             evidence=sightings(refused.handshakes),
             severity=Severity.HIGH if refused.elsewhere else None,
             confidence=Confidence.OBSERVED,
-            credentials=frozenset(each.key for each in mesh.uses_of_server(refused.server)),
+            credentials=frozenset(each.key for each in uses_of_server(mesh, refused.server)),
             servers=frozenset({refused.server.id}),
         )
 

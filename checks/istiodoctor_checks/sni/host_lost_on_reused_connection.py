@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.wire.reused import lost_requests
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.reuse import identity_of
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "SNI014",
-    severity=Severity.HIGH,
-    needs=Mesh.lost_requests.kinds,
-)
+@check("SNI014", severity=Severity.HIGH)
 def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
     """A host is answered on a connection of its own, and gets 404 on that of another host.
 
@@ -154,7 +151,7 @@ def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems, 404 errors occur when multiple gateways configured with
     same TLS certificate; RFC 9113 section 9.1.1; istio/istio issues 9429, 13589.
     """
-    for lost in mesh.lost_requests():
+    for lost in lost_requests(mesh):
         stray, pair = lost.pair.stray, lost.pair
         yield Finding(
             message=(

@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.clients import silent_proxies
+from istiodoctor.mesh.wire.interposed import nameless_refusals
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SNI013",
-    severity=Severity.CRITICAL,
-    needs=Mesh.silent_proxies.kinds | Mesh.nameless_refusals.kinds,
-    explains={"HTTP015"},
-)
+@check("SNI013", severity=Severity.CRITICAL, explains={"HTTP015"})
 def nameless_handshake_refused(mesh: Mesh) -> Iterator[Finding]:
     """A gateway refuses TLS without a server name, which is how the proxy before it connects.
 
@@ -145,9 +142,9 @@ def nameless_handshake_refused(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems; nginx.org, proxy_ssl_server_name; istio/istio issues
     18402, 46655.
     """
-    for silent in mesh.silent_proxies():
+    for silent in silent_proxies(mesh):
         listener = silent.listener
-        refused = mesh.nameless_refusals().get((listener.workload.owner, listener.port), ())
+        refused = nameless_refusals(mesh).get((listener.workload.owner, listener.port), ())
         if refused and silent.is_certain:
             servers = [each for each in listener.servers if each.is_tls]
             places = tuple(each.place for each in servers)

@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.destinations import destinations
+from istiodoctor.mesh.routing import servers_of
 from istiodoctor.mesh.upstreamtls import speaks_plainly
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SNI007",
-    severity=Severity.CRITICAL,
-    needs=Mesh.destinations.kinds | Mesh.servers_of.kinds,
-    explains={"SNI011"},
-)
+@check("SNI007", severity=Severity.CRITICAL, explains={"SNI011"})
 def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
     """TLS passes through to a backend port that speaks plain HTTP.
 
@@ -93,10 +90,10 @@ def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Ingress Gateway without TLS Termination, Understanding TLS Configuration.
     """
-    for use, found in mesh.destinations():
+    for use, found in destinations(mesh):
         service, port = found.service, found.port
         if use.protocol == "tls" and service and port and speaks_plainly(port):
-            bindings = mesh.servers_of().get(use.virtual_service.ref, ())
+            bindings = servers_of(mesh).get(use.virtual_service.ref, ())
             hosts = [host for e in bindings if e.server.is_passthrough for host in e.hosts]
             if not hosts:
                 continue

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.passing import repeated_sni_hosts
 from istiodoctor_checks.wording import listing
 
 
-@check("SNI006", severity=Severity.HIGH, needs=Mesh.repeated_sni_hosts.kinds)
+@check("SNI006", severity=Severity.HIGH)
 def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
     """Two `tls` routes on one server match the same SNI host, and one of them is left out.
 
@@ -90,7 +91,7 @@ def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService (TLSRoute); istio/istio issue 17079.
     """
-    for repeated in mesh.repeated_sni_hosts():
+    for repeated in repeated_sni_hosts(mesh):
         first, second, server = repeated.first, repeated.second, repeated.server
         yield Finding(
             message=(

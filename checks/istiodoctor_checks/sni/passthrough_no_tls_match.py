@@ -5,19 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.passing import PassthroughGap
+from istiodoctor.mesh.misrouting import virtual_services_are_known
+from istiodoctor.mesh.passing import PassthroughGap, passthrough_gaps
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SNI005",
-    severity=Severity.CRITICAL,
-    claims=Claim.NO_HANDSHAKE,
-    needs=Mesh.passthrough_gaps.kinds | Mesh.virtual_services_are_known.kinds,
-    explains={"SNI011"},
-)
+@check("SNI005", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains={"SNI011"})
 def passthrough_no_tls_match(mesh: Mesh) -> Iterator[Finding]:
     """TLS for a host should pass through, but no route's `sniHosts` match takes it.
 
@@ -97,7 +92,7 @@ def passthrough_no_tls_match(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Ingress Gateway without TLS Termination, VirtualService (TLSRoute);
     istio/istio issues 34612, 31814, 24424.
     """
-    for gap in mesh.passthrough_gaps():
+    for gap in passthrough_gaps(mesh):
         if not any(each.spec.http and not each.spec.tls for each in gap.virtual_services):
             yield Finding(
                 message=_message(gap),
@@ -115,7 +110,7 @@ def passthrough_no_tls_match(mesh: Mesh) -> Iterator[Finding]:
                 fixes=tuple(_fixes(gap)),
                 confidence=(
                     Confidence.CERTAIN
-                    if mesh.virtual_services_are_known()
+                    if virtual_services_are_known(mesh)
                     else Confidence.SUSPECTED
                 ),
                 servers=frozenset({gap.server.id}),

@@ -13,15 +13,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.logs.odd_names import odd_names
 from istiodoctor.model.ref import Place
 
 
-@check(
-    "SNI010",
-    severity=Severity.LOW,
-    needs=Mesh.odd_names.kinds,
-    logs=Mesh.odd_names.logs,
-)
+@check("SNI010", severity=Severity.LOW)
 def server_name_with_port(mesh: Mesh) -> Iterator[Finding]:
     """Clients send a host's server name (SNI) with a port or a dot at its end, and are reset.
 
@@ -77,7 +73,7 @@ def server_name_with_port(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: RFC 6066 section 3; nginx.org, proxy_ssl_name.
     """  # noqa: E501 - a line of a log is one line
-    for odd in mesh.odd_names():
+    for odd in odd_names(mesh):
         last = odd.facts[-1].line
         yield Finding(
             message=(

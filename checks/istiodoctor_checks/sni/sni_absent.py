@@ -12,15 +12,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.clients import connections_without_name
 from istiodoctor.model.ref import Place
 
 
-@check(
-    "SNI001",
-    severity=Severity.LOW,
-    needs=Mesh.connections_without_name.kinds,
-    logs=Mesh.connections_without_name.logs,
-)
+@check("SNI001", severity=Severity.LOW)
 def sni_absent(mesh: Mesh) -> Iterator[Finding]:
     """Clients came without a server name (SNI) and were reset.
 
@@ -76,7 +72,7 @@ def sni_absent(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems (Configuring SNI routing when not sending SNI); istio/istio
     issues 31423, 6071, 41380.
     """  # noqa: E501 - a line of a log is one line
-    for unnamed in mesh.connections_without_name():
+    for unnamed in connections_without_name(mesh):
         last = unnamed.facts[-1].line
         yield Finding(
             message=(

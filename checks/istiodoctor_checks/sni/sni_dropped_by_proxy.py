@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.clients import SNI_ANNOTATION, SilentProxy
-from istiodoctor.mesh.wire.interposed import MuteProxy
-from istiodoctor.model.kind import Kind
+from istiodoctor.mesh.clients import SNI_ANNOTATION, SilentProxy, silent_proxies
+from istiodoctor.mesh.wire.interposed import MuteProxy, mute_proxies
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wire import sightings
@@ -23,8 +22,7 @@ LET_IT_SEND = Fix(
 @check(
     "SNI002",
     severity=Severity.CRITICAL,
-    needs=Mesh.silent_proxies.kinds,
-    evidence={Kind.TLS_PROBE, Kind.HTTP_PROBE},
+    evidence=[mute_proxies],
     explains={"SNI001", "SNI013", "HTTP015"},
 )
 def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
@@ -230,7 +228,7 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems; nginx.org, proxy_ssl_server_name; istio/istio issues
     18402, 46655, 35420.
     """
-    for silent in mesh.silent_proxies():
+    for silent in silent_proxies(mesh):
         servers = [each for each in silent.listener.servers if each.is_tls]
         owner = silent.listener.workload.owner
         place, places = silent.place, (*(each.place for each in servers), Place(owner))
@@ -248,7 +246,7 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
             confidence=Confidence.CERTAIN if silent.is_certain else Confidence.SUSPECTED,
             servers=frozenset(each.id for each in servers),
         )
-    for mute in mesh.mute_proxies():
+    for mute in mute_proxies(mesh):
         yield _seen(mute)
 
 

@@ -5,19 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.reuse import forgotten_twins
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 
 
-@check(
-    "SNI008",
-    severity=Severity.MEDIUM,
-    claims=Claim.UNSERVED,
-    needs=Mesh.forgotten_twins.kinds,
-    explains={"SNI012"},
-)
+@check("SNI008", severity=Severity.MEDIUM, claims=Claim.UNSERVED, explains={"SNI012"})
 def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
     """A certificate covers a host's twin with or without `www`, but no server has that name.
 
@@ -79,7 +74,7 @@ def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Network Problems; istio/istio issue 31423.
     """
-    for twin in mesh.forgotten_twins():
+    for twin in forgotten_twins(mesh):
         yield Finding(
             message=(
                 f"{twin.credential.ref} is valid for {twin.name}, but {twin.server} has only"

@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.unserved import UnservedName, WhyUnserved
+from istiodoctor.mesh.wire.unserved import UnservedName, WhyUnserved, unserved_handshakes
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 
 
-@check(
-    "SNI012",
-    severity=Severity.CRITICAL,
-    needs=Mesh.unserved_handshakes.kinds,
-)
+@check("SNI012", severity=Severity.CRITICAL)
 def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
     """A gateway refuses TLS for a name that somebody counts on, since no server there takes it.
 
@@ -120,7 +116,7 @@ def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Network Problems; istio/istio issues 31423, 23318.
     """
-    for asked in mesh.unserved_handshakes():
+    for asked in unserved_handshakes(mesh):
         unserved = asked.unserved
         if asked.refused and not asked.agreed:
             yield Finding(

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.envoy.secrets import EnvoyHoldings
-from istiodoctor.mesh.envoy.state import EnvoyQuestions, sds_name
+from istiodoctor.mesh.envoy.state import envoys_by_workload, sds_name
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
 from istiodoctor.model.envoy import EnvoySecret, EnvoyState
@@ -54,72 +55,72 @@ class TroubledAuthority:
         )
 
 
-class EnvoyAuthorityQuestions(EnvoyQuestions):
-    """Client authorities in Envoys."""
+@question
+def troubled_authorities(mesh: Mesh) -> tuple[TroubledAuthority, ...]:
+    """Return the authorities for client certificates that are in trouble in Envoys."""
+    envoys = {
+        workload: [EnvoyHoldings.of(state) for state in states]
+        for workload, states in envoys_by_workload(mesh).items()
+    }
+    uses = authority_uses(mesh) if envoys else ()
+    return tuple(
+        troubled
+        for use in uses
+        if use.workload in envoys
+        for troubled in _troubles(mesh, use, envoys[use.workload])
+    )
 
-    @question(rests_on=[EnvoyQuestions.envoys_by_workload, EnvoyQuestions.authority_uses])
-    def troubled_authorities(self) -> tuple[TroubledAuthority, ...]:
-        """Return the authorities for client certificates that are in trouble in Envoys."""
-        envoys = {
-            workload: [EnvoyHoldings.of(state) for state in states]
-            for workload, states in self.envoys_by_workload().items()
-        }
-        uses = self.authority_uses() if envoys else ()
-        return tuple(
-            troubled
-            for use in uses
-            if use.workload in envoys
-            for troubled in self._troubles(use, envoys[use.workload])
+
+def _troubles(
+    mesh: Mesh, use: AuthorityUse, envoys: list[EnvoyHoldings]
+) -> Iterator[TroubledAuthority]:
+    name = _name(use)
+    names = (name, name + AUTHORITY_SUFFIX) if name else ()
+    known = [
+        (each, secret)
+        for each in envoys
+        if (secret := next((each.secrets[n] for n in names if n in each.secrets), None))
+    ]
+    found: dict[AuthorityTrouble, list[tuple[EnvoyState, EnvoySecret]]] = {}
+    for envoy, secret in known:
+        trouble = _trouble(mesh, use, envoy, secret)
+        if trouble:
+            found.setdefault(trouble, []).append((envoy.state, secret))
+    for trouble, held in found.items():
+        yield TroubledAuthority(
+            use=use,
+            trouble=trouble,
+            held=tuple(held),
+            is_everywhere=len(held) == len(known),
+            is_settling=_was_touched_lately(mesh, use)
+            or (trouble is AuthorityTrouble.AWAITED and all(_is_recent(*e) for e in held)),
         )
 
-    def _troubles(
-        self, use: AuthorityUse, envoys: list[EnvoyHoldings]
-    ) -> Iterator[TroubledAuthority]:
-        name = _name(use)
-        names = (name, name + AUTHORITY_SUFFIX) if name else ()
-        known = [
-            (each, secret)
-            for each in envoys
-            if (secret := next((each.secrets[n] for n in names if n in each.secrets), None))
-        ]
-        found: dict[AuthorityTrouble, list[tuple[EnvoyState, EnvoySecret]]] = {}
-        for envoy, secret in known:
-            trouble = self._trouble(use, envoy, secret)
-            if trouble:
-                found.setdefault(trouble, []).append((envoy.state, secret))
-        for trouble, held in found.items():
-            yield TroubledAuthority(
-                use=use,
-                trouble=trouble,
-                held=tuple(held),
-                is_everywhere=len(held) == len(known),
-                is_settling=self._was_touched_lately(use)
-                or (trouble is AuthorityTrouble.AWAITED and all(_is_recent(*e) for e in held)),
-            )
 
-    def _trouble(
-        self, use: AuthorityUse, envoy: EnvoyHoldings, secret: EnvoySecret
-    ) -> AuthorityTrouble | None:
-        if not secret.is_initialized:
-            return AuthorityTrouble.AWAITED
-        own = secret.bundle.certificates
-        if secret.bundle.is_malformed and not _is_loaded(envoy, secret):
-            return AuthorityTrouble.REFUSED
-        if own and all(each.not_after < envoy.state.taken_at for each in own):
-            return AuthorityTrouble.EXPIRED
-        stored = use.source.authorities.certificates if use.source else ()
-        mine = {each.fingerprint_sha256 for each in own}
-        is_judged = own and stored and use.state is AuthorityState.FOUND
-        if is_judged and mine != {each.fingerprint_sha256 for each in stored}:
-            return AuthorityTrouble.OTHER
-        return None
+def _trouble(
+    mesh: Mesh, use: AuthorityUse, envoy: EnvoyHoldings, secret: EnvoySecret
+) -> AuthorityTrouble | None:
+    if not secret.is_initialized:
+        return AuthorityTrouble.AWAITED
+    own = secret.bundle.certificates
+    if secret.bundle.is_malformed and not _is_loaded(envoy, secret):
+        return AuthorityTrouble.REFUSED
+    if own and all(each.not_after < envoy.state.taken_at for each in own):
+        return AuthorityTrouble.EXPIRED
+    stored = use.source.authorities.certificates if use.source else ()
+    mine = {each.fingerprint_sha256 for each in own}
+    is_judged = own and stored and use.state is AuthorityState.FOUND
+    if is_judged and mine != {each.fingerprint_sha256 for each in stored}:
+        return AuthorityTrouble.OTHER
+    return None
 
-    def _was_touched_lately(self, use: AuthorityUse) -> bool:
-        source = use.source
-        written: list[datetime] = []
-        if source:
-            written = [each for each in (source.creation_timestamp, source.updated_at) if each]
-        return bool(written) and self._snapshot.taken_at - max(written) < SETTLING_TIME
+
+def _was_touched_lately(mesh: Mesh, use: AuthorityUse) -> bool:
+    source = use.source
+    written: list[datetime] = []
+    if source:
+        written = [each for each in (source.creation_timestamp, source.updated_at) if each]
+    return bool(written) and mesh.snapshot.taken_at - max(written) < SETTLING_TIME
 
 
 def _name(use: AuthorityUse) -> str:

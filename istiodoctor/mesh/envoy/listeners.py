@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from istiodoctor.mesh.delivery import SETTLING_TIME
-from istiodoctor.mesh.envoy.state import EnvoyQuestions
+from istiodoctor.mesh.envoy.state import envoys_by_workload
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.listeners import listeners, server_for, servers_by_workload
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import REVISION_LABEL, Workload
@@ -67,99 +69,93 @@ class UnstartedEnvoys:
     servers: tuple[Server, ...]
 
 
-class EnvoyListenerQuestions(EnvoyQuestions):
-    """Ports and filter chains of Envoys."""
+@question
+def open_ports(mesh: Mesh) -> Mapping[Workload, Mapping[Ref, Mapping[int, OpenPort]]]:
+    """Return the ports on which the Envoys of each gateway listen, by pod.
 
-    @question(rests_on=[EnvoyQuestions.envoys_by_workload])
-    def open_ports(self) -> Mapping[Workload, Mapping[Ref, Mapping[int, OpenPort]]]:
-        """Return the ports on which the Envoys of each gateway listen, by pod.
+    A pod whose listeners are not known is left out.
+    """
+    return {
+        workload: {state.pod: _ports_of(state) for state in states if state.listeners}
+        for workload, states in envoys_by_workload(mesh).items()
+    }
 
-        A pod whose listeners are not known is left out.
-        """
-        return {
-            workload: {state.pod: _ports_of(state) for state in states if state.listeners}
-            for workload, states in self.envoys_by_workload().items()
-        }
 
-    @question(
-        Kind.ISTIO_GATEWAY,
-        rests_on=[
-            open_ports,
-            EnvoyQuestions.envoys_by_workload,
-            EnvoyQuestions.listeners,
-            EnvoyQuestions.server_for,
-        ],
+@question(Kind.ISTIO_GATEWAY)
+def absent_servers(mesh: Mesh) -> tuple[AbsentServer, ...]:
+    """Return the servers that Gateways ask for and Envoys do not have.
+
+    Only those with routes of HTTP: for others nothing listens where no route leads on.
+    """
+    if not open_ports(mesh):
+        return ()
+    return tuple(
+        absent
+        for listener in listeners(mesh)
+        for server, is_left_out in _written(listener)
+        if server.routes_http and _is_of_revision(mesh, server, listener.workload)
+        if (absent := _lacking_somewhere(mesh, listener, server, is_left_out=is_left_out))
     )
-    def absent_servers(self) -> tuple[AbsentServer, ...]:
-        """Return the servers that Gateways ask for and Envoys do not have.
 
-        Only those with routes of HTTP: for others nothing listens where no route leads on.
-        """
-        if not self.open_ports():
-            return ()
-        return tuple(
-            absent
-            for listener in self.listeners()
-            for server, is_left_out in _written(listener)
-            if server.routes_http and self._is_of_revision(server, listener.workload)
-            if (absent := self._lacking_somewhere(listener, server, is_left_out=is_left_out))
+
+def _lacking_somewhere(
+    mesh: Mesh, listener: Listener, server: Server, *, is_left_out: bool
+) -> AbsentServer | None:
+    known = open_ports(mesh).get(listener.workload, {})
+    states = envoys_by_workload(mesh).get(listener.workload, ())
+    lacking = {pod: _lacks(ports.get(listener.port), server) for pod, ports in known.items()}
+    pods = tuple(pod for pod, hosts in lacking.items() if hosts)
+    if not pods:
+        return None
+    lost = tuple(dict.fromkeys(host for hosts in lacking.values() for host in hosts))
+    made = _made(server)
+    is_new = made is not None and mesh.snapshot.taken_at - made < SETTLING_TIME
+    young = [each for each in states if each.pod in pods and _is_young(each)]
+    return AbsentServer(
+        listener=listener,
+        server=server,
+        hosts=lost,
+        pods=pods,
+        is_open=all(listener.port in known[pod] for pod in pods),
+        is_everywhere=len(pods) == len(known),
+        is_left_out=is_left_out,
+        is_dead=any(_is_dead(mesh, listener, server, host) for host in lost),
+        is_settling=is_new or len(young) == len(pods),
+    )
+
+
+def _is_dead(mesh: Mesh, listener: Listener, server: Server, host: str) -> bool:
+    answering = server_for(mesh, listener, concrete(host))
+    if answering is None or answering is server:
+        return True
+    return server.is_tls and not answering.is_tls
+
+
+def _is_of_revision(mesh: Mesh, server: Server, workload: Workload) -> bool:
+    """Whether a Gateway that names a revision of istiod means that of these pods."""
+    if server.api is not GatewayApi.ISTIO:
+        return True
+    gateway = mesh.get(IstioGateway, server.gateway.namespace, server.gateway.name)
+    label = gateway.metadata.labels.get(REVISION_LABEL) if gateway else None
+    return label in (None, workload.revision)
+
+
+@question
+def unstarted_envoys(mesh: Mesh) -> tuple[UnstartedEnvoys, ...]:
+    """Return the Envoys that wait for their first configuration, for longer than it takes."""
+    found = (
+        (workload, tuple(each for each in states if _never_started(each)))
+        for workload, states in envoys_by_workload(mesh).items()
+    )
+    return tuple(
+        UnstartedEnvoys(
+            workload=workload,
+            states=states,
+            servers=servers_by_workload(mesh).get(workload, ()),
         )
-
-    def _lacking_somewhere(
-        self, listener: Listener, server: Server, *, is_left_out: bool
-    ) -> AbsentServer | None:
-        known = self.open_ports().get(listener.workload, {})
-        states = self.envoys_by_workload().get(listener.workload, ())
-        lacking = {pod: _lacks(ports.get(listener.port), server) for pod, ports in known.items()}
-        pods = tuple(pod for pod, hosts in lacking.items() if hosts)
-        if not pods:
-            return None
-        lost = tuple(dict.fromkeys(host for hosts in lacking.values() for host in hosts))
-        made = _made(server)
-        is_new = made is not None and self._snapshot.taken_at - made < SETTLING_TIME
-        young = [each for each in states if each.pod in pods and _is_young(each)]
-        return AbsentServer(
-            listener=listener,
-            server=server,
-            hosts=lost,
-            pods=pods,
-            is_open=all(listener.port in known[pod] for pod in pods),
-            is_everywhere=len(pods) == len(known),
-            is_left_out=is_left_out,
-            is_dead=any(self._is_dead(listener, server, host) for host in lost),
-            is_settling=is_new or len(young) == len(pods),
-        )
-
-    def _is_dead(self, listener: Listener, server: Server, host: str) -> bool:
-        answering = self.server_for(listener, concrete(host))
-        if answering is None or answering is server:
-            return True
-        return server.is_tls and not answering.is_tls
-
-    def _is_of_revision(self, server: Server, workload: Workload) -> bool:
-        """Whether a Gateway that names a revision of istiod means that of these pods."""
-        if server.api is not GatewayApi.ISTIO:
-            return True
-        gateway = self._get(IstioGateway, server.gateway.namespace, server.gateway.name)
-        label = gateway.metadata.labels.get(REVISION_LABEL) if gateway else None
-        return label in (None, workload.revision)
-
-    @question(rests_on=[EnvoyQuestions.envoys_by_workload, EnvoyQuestions.servers_by_workload])
-    def unstarted_envoys(self) -> tuple[UnstartedEnvoys, ...]:
-        """Return the Envoys that wait for their first configuration, for longer than it takes."""
-        found = (
-            (workload, tuple(each for each in states if _never_started(each)))
-            for workload, states in self.envoys_by_workload().items()
-        )
-        return tuple(
-            UnstartedEnvoys(
-                workload=workload,
-                states=states,
-                servers=self.servers_by_workload().get(workload, ()),
-            )
-            for workload, states in found
-            if states
-        )
+        for workload, states in found
+        if states
+    )
 
 
 def _written(listener: Listener) -> Iterator[tuple[Server, bool]]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from istiodoctor.mesh.credentials import CredentialState, CredentialUse
-from istiodoctor.mesh.delivery import SETTLING_TIME, DeliveryQuestions
+from istiodoctor.mesh.credentials import CredentialState, CredentialUse, credential_uses
+from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.envoy.secrets import (
     AwaitedSecret,
     EnvoyHoldings,
@@ -14,6 +14,8 @@ from istiodoctor.mesh.envoy.secrets import (
     PodSecret,
     StaleSecret,
 )
+from istiodoctor.mesh.listeners import listeners, servers_by_workload
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import CredentialReference, Form
 from istiodoctor.mesh.servers import Server
@@ -40,156 +42,163 @@ class RefusedListener:
     """The servers on that port."""
 
 
-class EnvoyQuestions(DeliveryQuestions):
-    """Envoy's own word."""
+@question(Kind.ENVOY)
+def envoy_states(mesh: Mesh) -> tuple[EnvoyState, ...]:
+    """Return the state of every Envoy that was asked."""
+    return mesh.snapshot.envoys
 
-    @question(Kind.ENVOY)
-    def envoy_states(self) -> tuple[EnvoyState, ...]:
-        """Return the state of every Envoy that was asked."""
-        return self._snapshot.envoys
 
-    @question(rests_on=[envoy_states, DeliveryQuestions.servers_by_workload])
-    def envoys_by_workload(self) -> Mapping[Workload, tuple[EnvoyState, ...]]:
-        """Return the Envoys of each gateway workload, of the pods that are still there."""
-        by_pod = {state.pod: state for state in self.envoy_states()}
-        found = {
-            workload: tuple(by_pod[pod.ref] for pod in workload.pods if pod.ref in by_pod)
-            for workload in (self.servers_by_workload() if by_pod else ())
-        }
-        return {workload: states for workload, states in found.items() if states}
+@question
+def envoys_by_workload(mesh: Mesh) -> Mapping[Workload, tuple[EnvoyState, ...]]:
+    """Return the Envoys of each gateway workload, of the pods that are still there."""
+    by_pod = {state.pod: state for state in envoy_states(mesh)}
+    found = {
+        workload: tuple(by_pod[pod.ref] for pod in workload.pods if pod.ref in by_pod)
+        for workload in (servers_by_workload(mesh) if by_pod else ())
+    }
+    return {workload: states for workload, states in found.items() if states}
 
-    @question(rests_on=[envoys_by_workload, DeliveryQuestions.credential_uses])
-    def held_secrets(self) -> tuple[HeldSecret, ...]:
-        """Return every server certificate that Envoys have asked SDS for, by workload.
 
-        A credential that no Envoy knows of is left out: its server has not reached them.
-        """
-        envoys = {
-            workload: [EnvoyHoldings.of(state) for state in states]
-            for workload, states in self.envoys_by_workload().items()
-        }
-        uses: dict[tuple[Workload, str], list[CredentialUse]] = defaultdict(list)
-        for use in self.credential_uses() if envoys else ():
-            if use.workload in envoys and (name := sds_name(use.reference)):
-                uses[use.workload, name].append(use)
-        held = (
-            HeldSecret(
-                workload=workload,
-                name=name,
-                uses=tuple(each),
-                pods=tuple(
-                    found
-                    for holdings in envoys[workload]
-                    if (found := holdings.held(name, _hosts(each)))
-                ),
-            )
-            for (workload, name), each in uses.items()
-        )
-        return tuple(each for each in held if each.pods)
+@question
+def held_secrets(mesh: Mesh) -> tuple[HeldSecret, ...]:
+    """Return every server certificate that Envoys have asked SDS for, by workload.
 
-    @question(rests_on=[held_secrets])
-    def awaited_secrets(self) -> tuple[AwaitedSecret, ...]:
-        """Return the credentials for which Envoys have no certificate."""
-        found = (
-            (held, tuple(each for each in held.pods if each.has_nothing))
-            for held in self.held_secrets()
-        )
-        return tuple(
-            AwaitedSecret(
-                held=held,
-                pods=waiting,
-                is_settling=self._was_written_lately(held)
-                or all(each.is_settling for each in waiting),
-            )
-            for held, waiting in found
-            if waiting
-        )
-
-    @question(rests_on=[held_secrets])
-    def stale_secrets(self) -> tuple[StaleSecret, ...]:
-        """Return the credentials of which Envoys serve another certificate than is stored.
-
-        Only where the Secret was written longer than SETTLING_TIME ago.
-        """
-        return tuple(
-            StaleSecret(held=held, credential=credential, stored=stored, pods=stale)
-            for held in self.held_secrets()
-            if (credential := held.credential) and (stored := _stored(held))
-            if not self._was_written_lately(held)
-            if (stale := tuple(self._others_than(stored, held)))
-        )
-
-    def _others_than(self, stored: CertificateFacts, held: HeldSecret) -> Iterator[PodSecret]:
-        for each in held.pods:
-            since = each.secret.last_updated
-            # What Envoy took in after the Secret was read may be newer than what was read.
-            is_newer = since is not None and since >= self._snapshot.taken_at
-            if each.served and stored.serial not in each.serials and not is_newer:
-                yield each
-
-    @question(rests_on=[held_secrets])
-    def divergent_secrets(self) -> tuple[HeldSecret, ...]:
-        """Return the credentials of which pods serve different certificates, lastingly."""
-        found = (
-            replace(held, pods=tuple(each for each in held.pods if each.served))
-            for held in self.held_secrets()
-        )
-        return tuple(
-            held
-            for held in found
-            if len({each.serials for each in held.pods}) > 1
-            and not any(each.is_settling for each in held.pods)
-        )
-
-    @question(rests_on=[held_secrets])
-    def orphaned_secrets(self) -> tuple[HeldSecret, ...]:
-        """Return the credentials that Envoys serve although their Secret does not exist."""
-        found = (
-            replace(held, pods=tuple(each for each in held.pods if each.served))
-            for held in self.held_secrets()
-            if held.uses[0].is_missing
-        )
-        return tuple(held for held in found if held.pods)
-
-    @question(rests_on=[envoys_by_workload, DeliveryQuestions.listeners])
-    def refused_listeners(self) -> tuple[RefusedListener, ...]:
-        """Return the listeners of gateways whose last version Envoys refuse now."""
-        found: dict[tuple[Workload, str], list[tuple[EnvoyState, EnvoyListener]]]
-        found = defaultdict(list)
-        for workload, states in self.envoys_by_workload().items():
-            for state in states:
-                for listener in state.listeners:
-                    if listener.error:
-                        found[workload, listener.name].append((state, listener))
-        return tuple(self._refusal(workload, each) for (workload, _), each in found.items())
-
-    def _refusal(
-        self, workload: Workload, found: list[tuple[EnvoyState, EnvoyListener]]
-    ) -> RefusedListener:
-        last = max(
-            (listener for _, listener in found),
-            key=lambda each: each.refused_at or NEVER,
-        )
-        servers = (
-            server
-            for listener in self.listeners()
-            if listener.workload is workload and listener.port == last.port
-            for server in listener.servers
-        )
-        return RefusedListener(
+    A credential that no Envoy knows of is left out: its server has not reached them.
+    """
+    envoys = {
+        workload: [EnvoyHoldings.of(state) for state in states]
+        for workload, states in envoys_by_workload(mesh).items()
+    }
+    uses: dict[tuple[Workload, str], list[CredentialUse]] = defaultdict(list)
+    for use in credential_uses(mesh) if envoys else ():
+        if use.workload in envoys and (name := sds_name(use.reference)):
+            uses[use.workload, name].append(use)
+    held = (
+        HeldSecret(
             workload=workload,
-            refused=last,
-            pods=tuple(state.pod for state, _ in found),
-            is_open=all(listener.is_open for _, listener in found),
-            servers=tuple(dict.fromkeys(servers)),
+            name=name,
+            uses=tuple(each),
+            pods=tuple(
+                found
+                for holdings in envoys[workload]
+                if (found := holdings.held(name, _hosts(each)))
+            ),
         )
+        for (workload, name), each in uses.items()
+    )
+    return tuple(each for each in held if each.pods)
 
-    def _was_written_lately(self, held: HeldSecret) -> bool:
-        found = held.credential
-        written: datetime | None = None
-        if found:
-            written = max(filter(None, (found.creation_timestamp, found.updated_at)), default=None)
-        return written is not None and self._snapshot.taken_at - written < SETTLING_TIME
+
+@question
+def awaited_secrets(mesh: Mesh) -> tuple[AwaitedSecret, ...]:
+    """Return the credentials for which Envoys have no certificate."""
+    found = (
+        (held, tuple(each for each in held.pods if each.has_nothing))
+        for held in held_secrets(mesh)
+    )
+    return tuple(
+        AwaitedSecret(
+            held=held,
+            pods=waiting,
+            is_settling=_was_written_lately(mesh, held)
+            or all(each.is_settling for each in waiting),
+        )
+        for held, waiting in found
+        if waiting
+    )
+
+
+@question
+def stale_secrets(mesh: Mesh) -> tuple[StaleSecret, ...]:
+    """Return the credentials of which Envoys serve another certificate than is stored.
+
+    Only where the Secret was written longer than SETTLING_TIME ago.
+    """
+    return tuple(
+        StaleSecret(held=held, credential=credential, stored=stored, pods=stale)
+        for held in held_secrets(mesh)
+        if (credential := held.credential) and (stored := _stored(held))
+        if not _was_written_lately(mesh, held)
+        if (stale := tuple(_others_than(mesh, stored, held)))
+    )
+
+
+def _others_than(mesh: Mesh, stored: CertificateFacts, held: HeldSecret) -> Iterator[PodSecret]:
+    for each in held.pods:
+        since = each.secret.last_updated
+        # What Envoy took in after the Secret was read may be newer than what was read.
+        is_newer = since is not None and since >= mesh.snapshot.taken_at
+        if each.served and stored.serial not in each.serials and not is_newer:
+            yield each
+
+
+@question
+def divergent_secrets(mesh: Mesh) -> tuple[HeldSecret, ...]:
+    """Return the credentials of which pods serve different certificates, lastingly."""
+    found = (
+        replace(held, pods=tuple(each for each in held.pods if each.served))
+        for held in held_secrets(mesh)
+    )
+    return tuple(
+        held
+        for held in found
+        if len({each.serials for each in held.pods}) > 1
+        and not any(each.is_settling for each in held.pods)
+    )
+
+
+@question
+def orphaned_secrets(mesh: Mesh) -> tuple[HeldSecret, ...]:
+    """Return the credentials that Envoys serve although their Secret does not exist."""
+    found = (
+        replace(held, pods=tuple(each for each in held.pods if each.served))
+        for held in held_secrets(mesh)
+        if held.uses[0].is_missing
+    )
+    return tuple(held for held in found if held.pods)
+
+
+@question
+def refused_listeners(mesh: Mesh) -> tuple[RefusedListener, ...]:
+    """Return the listeners of gateways whose last version Envoys refuse now."""
+    found: dict[tuple[Workload, str], list[tuple[EnvoyState, EnvoyListener]]]
+    found = defaultdict(list)
+    for workload, states in envoys_by_workload(mesh).items():
+        for state in states:
+            for listener in state.listeners:
+                if listener.error:
+                    found[workload, listener.name].append((state, listener))
+    return tuple(_refusal(mesh, workload, each) for (workload, _), each in found.items())
+
+
+def _refusal(
+    mesh: Mesh, workload: Workload, found: list[tuple[EnvoyState, EnvoyListener]]
+) -> RefusedListener:
+    last = max(
+        (listener for _, listener in found),
+        key=lambda each: each.refused_at or NEVER,
+    )
+    servers = (
+        server
+        for listener in listeners(mesh)
+        if listener.workload is workload and listener.port == last.port
+        for server in listener.servers
+    )
+    return RefusedListener(
+        workload=workload,
+        refused=last,
+        pods=tuple(state.pod for state, _ in found),
+        is_open=all(listener.is_open for _, listener in found),
+        servers=tuple(dict.fromkeys(servers)),
+    )
+
+
+def _was_written_lately(mesh: Mesh, held: HeldSecret) -> bool:
+    found = held.credential
+    written: datetime | None = None
+    if found:
+        written = max(filter(None, (found.creation_timestamp, found.updated_at)), default=None)
+    return written is not None and mesh.snapshot.taken_at - written < SETTLING_TIME
 
 
 def sds_name(reference: CredentialReference) -> str:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
+from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
-from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
-from istiodoctor.mesh.policies import PolicyQuestions
+from istiodoctor.mesh.logs.proxylogs import workload_of
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.policies import policies_allowing
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import AuthorizationPolicy
@@ -39,39 +42,29 @@ class Denial:
         return tuple(dict.fromkeys(fact.host for fact in self.facts if fact.host))
 
 
-class DenialQuestions(ProxyLogQuestions, PolicyQuestions):
-    """403 at the gateway."""
-
-    @question(
-        logs={Meaning.RBAC_DENIED},
-        rests_on=[
-            ProxyLogQuestions.log_facts,
-            ProxyLogQuestions.workload_of,
-            ProxyLogQuestions.servers_by_workload,
-            PolicyQuestions.policies_allowing,
-        ],
+@question(logs={Meaning.RBAC_DENIED})
+def denials(mesh: Mesh) -> tuple[Denial, ...]:
+    """Return the requests that gateways denied, by gateway workload and policy."""
+    gateways = servers_by_workload(mesh)
+    found: dict[tuple[Workload, Ref | None], list[LogFact]] = defaultdict(list)
+    for fact in log_facts(mesh, Meaning.RBAC_DENIED):
+        workload = workload_of(mesh, fact)
+        if workload in gateways and workload:
+            found[workload, _matched(fact)].append(fact)
+    return tuple(
+        _denial(mesh, workload, policy, facts) for (workload, policy), facts in found.items()
     )
-    def denials(self) -> tuple[Denial, ...]:
-        """Return the requests that gateways denied, by gateway workload and policy."""
-        gateways = self.servers_by_workload()
-        found: dict[tuple[Workload, Ref | None], list[LogFact]] = defaultdict(list)
-        for fact in self.log_facts(Meaning.RBAC_DENIED):
-            workload = self.workload_of(fact)
-            if workload in gateways and workload:
-                found[workload, _matched(fact)].append(fact)
-        return tuple(
-            self._denial(workload, policy, facts) for (workload, policy), facts in found.items()
-        )
 
-    def _denial(self, workload: Workload, policy: Ref | None, facts: list[LogFact]) -> Denial:
-        allowing = () if policy else self.policies_allowing(workload)
-        return Denial(
-            workload=workload,
-            facts=tuple(facts),
-            policy=policy,
-            allowing=allowing,
-            peers=tuple(place for each in allowing for place in _public_peers(each)),
-        )
+
+def _denial(mesh: Mesh, workload: Workload, policy: Ref | None, facts: list[LogFact]) -> Denial:
+    allowing = () if policy else policies_allowing(mesh, workload)
+    return Denial(
+        workload=workload,
+        facts=tuple(facts),
+        policy=policy,
+        allowing=allowing,
+        peers=tuple(place for each in allowing for place in _public_peers(each)),
+    )
 
 
 def _matched(fact: LogFact) -> Ref | None:

@@ -3,10 +3,13 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from istiodoctor.mesh.conflicts import ConflictQuestions
+from istiodoctor.mesh.controlplanes import control_plane_of
+from istiodoctor.mesh.delivery import log_facts
 from istiodoctor.mesh.hosts import HostIndex, meet
+from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
-from istiodoctor.mesh.logs.proxylogs import ProxyLogQuestions
+from istiodoctor.mesh.logs.proxylogs import workload_of
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
@@ -29,75 +32,69 @@ class ObsoleteHttp:
     """Whether the gateway serves the host: others are asked for by scanners."""
 
 
-class ObsoleteHttpQuestions(ConflictQuestions, ProxyLogQuestions):
-    """HTTP/1.0."""
-
-    @question(
-        rests_on=[
-            ProxyLogQuestions.log_facts,
-            ProxyLogQuestions.workload_of,
-            ConflictQuestions.servers_by_workload,
-        ],
-        logs=[Meaning.HTTP10_REJECTED],
+@question(logs=[Meaning.HTTP10_REJECTED])
+def obsolete_requests(mesh: Mesh) -> tuple[ObsoleteHttp, ...]:
+    """Return the requests that logs say were refused, by gateway and host."""
+    found: dict[tuple[Ref, str], list[LogFact]] = defaultdict(list)
+    served: dict[tuple[Ref, str], bool] = {}
+    for fact in log_facts(mesh, Meaning.HTTP10_REJECTED):
+        workload = workload_of(mesh, fact)
+        host = fact.host.partition(":")[0].lower()
+        key = (workload.owner if workload else fact.line.pod, host)
+        found[key].append(fact)
+        served[key] = bool(workload and host) and _serves(mesh, workload, host)
+    return tuple(
+        ObsoleteHttp(
+            owner=owner,
+            hosts=(host,) if host else (),
+            facts=tuple(facts),
+            is_served=served[owner, host],
+        )
+        for (owner, host), facts in found.items()
     )
-    def obsolete_requests(self) -> tuple[ObsoleteHttp, ...]:
-        """Return the requests that logs say were refused, by gateway and host."""
-        found: dict[tuple[Ref, str], list[LogFact]] = defaultdict(list)
-        served: dict[tuple[Ref, str], bool] = {}
-        for fact in self.log_facts(Meaning.HTTP10_REJECTED):
-            workload = self.workload_of(fact)
-            host = fact.host.partition(":")[0].lower()
-            key = (workload.owner if workload else fact.line.pod, host)
-            found[key].append(fact)
-            served[key] = bool(workload and host) and self._serves(workload, host)
-        return tuple(
-            ObsoleteHttp(
-                owner=owner,
-                hosts=(host,) if host else (),
-                facts=tuple(facts),
-                is_served=served[owner, host],
-            )
-            for (owner, host), facts in found.items()
-        )
 
-    @question(rests_on=[ConflictQuestions.servers_by_workload])
-    def _named_hosts(self, workload: Workload) -> HostIndex[str]:
-        """Return the hosts that a gateway's servers name; `*` names none."""
-        return HostIndex(
-            (name, name)
-            for server in self.servers_by_workload().get(workload, ())
-            for name in server.names
-            if name != "*"
-        )
 
-    def _serves(self, workload: Workload | None, host: str) -> bool:
-        return workload is not None and any(self._named_hosts(workload).covering(host))
+@question
+def _named_hosts(mesh: Mesh, workload: Workload) -> HostIndex[str]:
+    """Return the hosts that a gateway's servers name; `*` names none."""
+    return HostIndex(
+        (name, name)
+        for server in servers_by_workload(mesh).get(workload, ())
+        for name in server.names
+        if name != "*"
+    )
 
-    @question(rests_on=[ConflictQuestions.servers_by_workload, ConflictQuestions.control_plane_of])
-    def obsolete_proxies(self) -> tuple[ObsoleteHttp, ...]:
-        """Return the gateways before which the user says a proxy speaks HTTP/1.0."""
-        return tuple(
-            ObsoleteHttp(owner=workload.owner, hosts=hosts, is_served=True)
-            for proxy in self.facts.front_proxies
-            if proxy.http_version == HTTP10
-            for workload, servers in self.servers_by_workload().items()
-            if not self._accepts_http10(workload)
-            if (
-                hosts := tuple(
-                    dict.fromkeys(
-                        shared
-                        for server in servers
-                        for name in server.names
-                        for pattern in proxy.hosts
-                        if (shared := meet(pattern, name)) is not None
-                    )
+
+def _serves(mesh: Mesh, workload: Workload | None, host: str) -> bool:
+    return workload is not None and any(_named_hosts(mesh, workload).covering(host))
+
+
+@question
+def obsolete_proxies(mesh: Mesh) -> tuple[ObsoleteHttp, ...]:
+    """Return the gateways before which the user says a proxy speaks HTTP/1.0."""
+    return tuple(
+        ObsoleteHttp(owner=workload.owner, hosts=hosts, is_served=True)
+        for proxy in mesh.facts.front_proxies
+        if proxy.http_version == HTTP10
+        for workload, servers in servers_by_workload(mesh).items()
+        if not _accepts_http10(mesh, workload)
+        if (
+            hosts := tuple(
+                dict.fromkeys(
+                    shared
+                    for server in servers
+                    for name in server.names
+                    for pattern in proxy.hosts
+                    if (shared := meet(pattern, name)) is not None
                 )
             )
         )
+    )
 
-    def _accepts_http10(self, workload: Workload) -> bool:
-        plane = self.control_plane_of(workload)
-        return plane is not None and any(
-            container.environment(ACCEPTED_FLAG) in ("1", "true")
-            for container in plane.workload.spec.containers
-        )
+
+def _accepts_http10(mesh: Mesh, workload: Workload) -> bool:
+    plane = control_plane_of(mesh, workload)
+    return plane is not None and any(
+        container.environment(ACCEPTED_FLAG) in ("1", "true")
+        for container in plane.workload.spec.containers
+    )

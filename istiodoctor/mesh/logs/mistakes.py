@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.delivery import DeliveryFailure, DeliveryQuestions
+from istiodoctor.mesh.delivery import DeliveryFailure, delivery_failures
+from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, CredentialReference, Form, Purpose
 from istiodoctor.mesh.servers import GatewayApi, Server
@@ -27,40 +29,34 @@ class MistakenRefusal:
         return Ref(CORE, "Secret", self.reference.namespace, self.failure.name)
 
 
-class MistakeQuestions(DeliveryQuestions):
-    """What istiod's log says against the objects."""
+@question
+def _permitted_references(
+    mesh: Mesh,
+) -> Mapping[tuple[str, str], tuple[tuple[Server, CredentialReference], ...]]:
+    """Return what listeners may ask for, by the pods' namespace and the name they ask by."""
+    found: dict[tuple[str, str], dict[tuple[Server, CredentialReference], None]]
+    found = defaultdict(dict)
+    for listener in listeners(mesh):
+        for server in listener.servers:
+            for reference in server.credentials if server.api is GatewayApi.GATEWAY_API else ():
+                if reference.form is Form.KUBERNETES_GATEWAY and reference.granted:
+                    key = (listener.workload.namespace, _asked_name(reference))
+                    found[key][server, reference] = None
+    return {key: tuple(each) for key, each in found.items()}
 
-    @question(rests_on=[DeliveryQuestions.listeners])
-    def _permitted_references(
-        self,
-    ) -> Mapping[tuple[str, str], tuple[tuple[Server, CredentialReference], ...]]:
-        """Return what listeners may ask for, by the pods' namespace and the name they ask by."""
-        found: dict[tuple[str, str], dict[tuple[Server, CredentialReference], None]]
-        found = defaultdict(dict)
-        for listener in self.listeners():
-            for server in listener.servers:
-                for reference in (
-                    server.credentials if server.api is GatewayApi.GATEWAY_API else ()
-                ):
-                    if reference.form is Form.KUBERNETES_GATEWAY and reference.granted:
-                        key = (listener.workload.namespace, _asked_name(reference))
-                        found[key][server, reference] = None
-        return {key: tuple(each) for key, each in found.items()}
 
-    @question(
-        rests_on=[DeliveryQuestions.delivery_failures, _permitted_references],
-        logs=DeliveryQuestions.delivery_failures.logs,
-    )
-    def mistaken_refusals(self) -> tuple[MistakenRefusal, ...]:
-        """Return the references that istiod refuses for want of a grant which they do not want."""
-        return tuple(self._mistaken_refusals())
+@question
+def mistaken_refusals(mesh: Mesh) -> tuple[MistakenRefusal, ...]:
+    """Return the references that istiod refuses for want of a grant which they do not want."""
+    return tuple(_mistaken_refusals(mesh))
 
-    def _mistaken_refusals(self) -> Iterator[MistakenRefusal]:
-        permitted = self._permitted_references()
-        for failure in self.delivery_failures():
-            if failure.last.meaning is Meaning.CROSS_NAMESPACE_CREDENTIAL:
-                for server, reference in permitted.get((failure.namespace, failure.name), ()):
-                    yield MistakenRefusal(failure=failure, server=server, reference=reference)
+
+def _mistaken_refusals(mesh: Mesh) -> Iterator[MistakenRefusal]:
+    permitted = _permitted_references(mesh)
+    for failure in delivery_failures(mesh):
+        if failure.last.meaning is Meaning.CROSS_NAMESPACE_CREDENTIAL:
+            for server, reference in permitted.get((failure.namespace, failure.name), ()):
+                yield MistakenRefusal(failure=failure, server=server, reference=reference)
 
 
 def _asked_name(reference: CredentialReference) -> str:

@@ -5,9 +5,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.clients import ClientQuestions
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.clients import gateways_by_pod
+from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.listeners import listeners, server_for
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 
@@ -24,44 +27,35 @@ class OddName:
     facts: tuple[LogFact, ...]
 
 
-class OddNameQuestions(ClientQuestions):
-    """Names that differ from a host by their spelling alone."""
+@question
+def _tls_listeners(mesh: Mesh) -> Mapping[Workload, tuple[Listener, ...]]:
+    found: dict[Workload, list[Listener]] = defaultdict(list)
+    for listener in listeners(mesh):
+        if listener.is_tls:
+            found[listener.workload].append(listener)
+    return {workload: tuple(each) for workload, each in found.items()}
 
-    @question(rests_on=[ClientQuestions.listeners])
-    def _tls_listeners(self) -> Mapping[Workload, tuple[Listener, ...]]:
-        found: dict[Workload, list[Listener]] = defaultdict(list)
-        for listener in self.listeners():
-            if listener.is_tls:
-                found[listener.workload].append(listener)
-        return {workload: tuple(each) for workload, each in found.items()}
 
-    @question(
-        rests_on=[
-            ClientQuestions.log_facts,
-            ClientQuestions._gateways_by_pod,
-            ClientQuestions.server_for,
-            _tls_listeners,
-        ],
-        logs=[Meaning.FILTER_CHAIN_NOT_FOUND],
+@question(logs=[Meaning.FILTER_CHAIN_NOT_FOUND])
+def odd_names(mesh: Mesh) -> tuple[OddName, ...]:
+    """Return what access logs say of refused names that were meant for hosts that are served.
+
+    Capitals make no difference to Envoy.
+    """
+    found: dict[tuple[Workload, str], list[LogFact]] = defaultdict(list)
+    for fact in log_facts(mesh, Meaning.FILTER_CHAIN_NOT_FOUND):
+        workload = gateways_by_pod(mesh).get(fact.line.pod) if fact.line.pod else None
+        odd = _ODD.fullmatch(fact.sni)
+        if workload and odd and _is_taken(mesh, workload, odd["host"].lower()):
+            found[workload, odd["host"].lower()].append(fact)
+    return tuple(
+        OddName(workload=workload, host=host, facts=tuple(facts))
+        for (workload, host), facts in found.items()
     )
-    def odd_names(self) -> tuple[OddName, ...]:
-        """Return what access logs say of refused names that were meant for hosts that are served.
 
-        Capitals make no difference to Envoy.
-        """
-        found: dict[tuple[Workload, str], list[LogFact]] = defaultdict(list)
-        for fact in self.log_facts(Meaning.FILTER_CHAIN_NOT_FOUND):
-            workload = self._gateways_by_pod().get(fact.line.pod) if fact.line.pod else None
-            odd = _ODD.fullmatch(fact.sni)
-            if workload and odd and self._is_taken(workload, odd["host"].lower()):
-                found[workload, odd["host"].lower()].append(fact)
-        return tuple(
-            OddName(workload=workload, host=host, facts=tuple(facts))
-            for (workload, host), facts in found.items()
-        )
 
-    def _is_taken(self, workload: Workload, host: str) -> bool:
-        servers = (
-            self.server_for(listener, host) for listener in self._tls_listeners().get(workload, ())
-        )
-        return any(server is not None and server.is_tls for server in servers)
+def _is_taken(mesh: Mesh, workload: Workload, host: str) -> bool:
+    servers = (
+        server_for(mesh, listener, host) for listener in _tls_listeners(mesh).get(workload, ())
+    )
+    return any(server is not None and server.is_tls for server in servers)

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from istiodoctor.mesh.delivery import DeliveryQuestions
+from istiodoctor.mesh.credentials import uses_by_secret
+from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads import Workload, workloads
 from istiodoctor.model.credential import Credential, KeyState
 from istiodoctor.model.kubernetes import Pod
 
@@ -55,144 +58,136 @@ class Disconnection:
     """The lines since then, oldest first."""
 
 
-class ProxyLogQuestions(DeliveryQuestions):
-    """Logs of gateways and of istiod, by gateway workload."""
+@question
+def _pods(mesh: Mesh) -> Mapping[PodKey, tuple[Workload, Pod]]:
+    return {
+        (pod.namespace, pod.name): (workload, pod)
+        for workload in workloads(mesh)
+        for pod in workload.pods
+    }
 
-    @question(rests_on=[DeliveryQuestions.workloads])
-    def _pods(self) -> Mapping[PodKey, tuple[Workload, Pod]]:
-        return {
-            (pod.namespace, pod.name): (workload, pod)
-            for workload in self.workloads()
-            for pod in workload.pods
-        }
 
-    @question(rests_on=[_pods])
-    def workload_of(self, fact: LogFact) -> Workload | None:
-        """Return the workload of the proxy that a line is about; None when its pod is gone."""
-        found = self._pods().get(_pod_of(fact))
-        return found[0] if found else None
+@question
+def workload_of(mesh: Mesh, fact: LogFact) -> Workload | None:
+    """Return the workload of the proxy that a line is about; None when its pod is gone."""
+    found = _pods(mesh).get(_pod_of(fact))
+    return found[0] if found else None
 
-    @question(rests_on=[DeliveryQuestions.uses_by_secret])
-    def _credentials_by_workload(self) -> Mapping[Workload, tuple[Credential, ...]]:
-        found: dict[Workload, list[Credential]] = defaultdict(list)
-        for uses in self.uses_by_secret().values():
-            credential = uses[0].credential
-            for workload in dict.fromkeys(use.workload for use in uses) if credential else ():
-                found[workload] += [credential] if credential else []
-        return {workload: tuple(each) for workload, each in found.items()}
 
-    @question(rests_on=[_credentials_by_workload])
-    def credentials_of(self, workload: Workload) -> tuple[Credential, ...]:
-        """Return the server certificates of a gateway that were read."""
-        return self._credentials_by_workload().get(workload, ())
+@question
+def _credentials_by_workload(mesh: Mesh) -> Mapping[Workload, tuple[Credential, ...]]:
+    found: dict[Workload, list[Credential]] = defaultdict(list)
+    for uses in uses_by_secret(mesh).values():
+        credential = uses[0].credential
+        for workload in dict.fromkeys(use.workload for use in uses) if credential else ():
+            found[workload] += [credential] if credential else []
+    return {workload: tuple(each) for workload, each in found.items()}
 
-    @question(rests_on=[credentials_of])
-    def refused_credentials(self, workload: Workload) -> tuple[tuple[Credential, str], ...]:
-        """Return the Secrets of a gateway that Envoy cannot take, each with the reason."""
-        return tuple(
-            (credential, reason)
-            for credential in self.credentials_of(workload)
-            if (reason := why_refused(credential))
-        )
 
-    @question(
-        logs={Meaning.SECRET_REJECTED, Meaning.SECRET_CHANGED},
-        rests_on=[
-            DeliveryQuestions.log_facts,
-            DeliveryQuestions.servers_by_workload,
-            _pods,
-            refused_credentials,
-        ],
+@question
+def credentials_of(mesh: Mesh, workload: Workload) -> tuple[Credential, ...]:
+    """Return the server certificates of a gateway that were read."""
+    return _credentials_by_workload(mesh).get(workload, ())
+
+
+@question
+def refused_credentials(mesh: Mesh, workload: Workload) -> tuple[tuple[Credential, str], ...]:
+    """Return the Secrets of a gateway that Envoy cannot take, each with the reason."""
+    return tuple(
+        (credential, reason)
+        for credential in credentials_of(mesh, workload)
+        if (reason := why_refused(credential))
     )
-    def secret_rejections(self) -> tuple[Rejection, ...]:
-        """Return the Secrets that Envoy refused, by gateway workload.
 
-        Without those that have been changed since and are all well now.
-        """
-        rejections = (
-            Rejection(
-                workload=workload,
-                facts=tuple(fact for fact, _ in found),
-                refused=self.refused_credentials(workload),
-                at_start=any(_is_at_start(fact, pod) for fact, pod in found),
-            )
-            for workload, found in self._by_workload(Meaning.SECRET_REJECTED).items()
+
+@question(logs={Meaning.SECRET_REJECTED, Meaning.SECRET_CHANGED})
+def secret_rejections(mesh: Mesh) -> tuple[Rejection, ...]:
+    """Return the Secrets that Envoy refused, by gateway workload.
+
+    Without those that have been changed since and are all well now.
+    """
+    rejections = (
+        Rejection(
+            workload=workload,
+            facts=tuple(fact for fact, _ in found),
+            refused=refused_credentials(mesh, workload),
+            at_start=any(_is_at_start(fact, pod) for fact, pod in found),
         )
-        return tuple(each for each in rejections if not self._is_repaired(each))
-
-    def _is_repaired(self, rejection: Rejection) -> bool:
-        last = rejection.last.line.at
-        if rejection.refused or last is None:
-            return False
-        mine = self.credentials_of(rejection.workload)
-        keys = {(each.namespace, each.name) for each in mine}
-        made = (each.creation_timestamp for each in mine)
-        changed = (
-            fact.line.at
-            for fact in self.log_facts(Meaning.SECRET_CHANGED)
-            if any((fact.namespace, name) in keys for name in fact.credentials)
-        )
-        return any(each is not None and each > last for each in (*made, *changed))
-
-    @question(
-        logs={Meaning.LISTENER_REJECTED},
-        rests_on=[DeliveryQuestions.log_facts, DeliveryQuestions.servers_by_workload, _pods],
+        for workload, found in _by_workload(mesh, Meaning.SECRET_REJECTED).items()
     )
-    def listener_rejections(self) -> tuple[Rejection, ...]:
-        """Return the listeners that Envoy refused, by gateway workload."""
-        return tuple(
-            Rejection(
-                workload=workload,
-                facts=tuple(fact for fact, _ in found),
-                at_start=any(_is_at_start(fact, pod) for fact, pod in found),
-            )
-            for workload, found in self._by_workload(Meaning.LISTENER_REJECTED).items()
-        )
+    return tuple(each for each in rejections if not _is_repaired(mesh, each))
 
-    def _by_workload(self, meaning: Meaning) -> Mapping[Workload, list[tuple[LogFact, Pod]]]:
-        gateways = self.servers_by_workload()
-        found: dict[Workload, list[tuple[LogFact, Pod]]] = defaultdict(list)
-        for fact in self.log_facts(meaning):
-            known = self._pods().get(_pod_of(fact))
-            if known and known[0] in gateways:
-                found[known[0]].append((fact, known[1]))
-        return found
 
-    @question(
-        logs=CONNECTED | LOST,
-        rests_on=[DeliveryQuestions.log_facts, DeliveryQuestions.servers_by_workload, _pods],
+def _is_repaired(mesh: Mesh, rejection: Rejection) -> bool:
+    last = rejection.last.line.at
+    if rejection.refused or last is None:
+        return False
+    mine = credentials_of(mesh, rejection.workload)
+    keys = {(each.namespace, each.name) for each in mine}
+    made = (each.creation_timestamp for each in mine)
+    changed = (
+        fact.line.at
+        for fact in log_facts(mesh, Meaning.SECRET_CHANGED)
+        if any((fact.namespace, name) in keys for name in fact.credentials)
     )
-    def disconnections(self) -> tuple[Disconnection, ...]:
-        """Return the gateway pods that have lost istiod for longer than RECONNECTING."""
-        connected: dict[PodKey, datetime] = {}
-        for fact in self.log_facts(*sorted(CONNECTED)):
-            if fact.line.at:
-                key = _pod_of(fact)
-                connected[key] = max(fact.line.at, connected.get(key, fact.line.at))
-        lost: dict[PodKey, list[LogFact]] = defaultdict(list)
-        for fact in self._losses():
-            key, at = _pod_of(fact), fact.line.at
-            if at and (key not in connected or at > connected[key]):
-                lost[key].append(fact)
-        return tuple(self._disconnected(lost))
+    return any(each is not None and each > last for each in (*made, *changed))
 
-    def _losses(self) -> Iterator[LogFact]:
-        for fact in self.log_facts(*sorted(LOST)):
-            if fact.code != ORDINARY_CLOSE and fact.xds != "StreamSecrets":
-                yield fact
 
-    def _disconnected(self, lost: Mapping[PodKey, list[LogFact]]) -> Iterator[Disconnection]:
-        gateways = self.servers_by_workload()
-        for key, facts in lost.items():
-            ordered = sorted(facts, key=lambda each: each.line.at or self._snapshot.taken_at)
-            since = ordered[0].line.at
-            found = self._pods().get(key)
-            if not found or found[0] not in gateways or not since:
-                continue
-            if self._snapshot.taken_at - since >= RECONNECTING:
-                yield Disconnection(
-                    workload=found[0], pod=found[1], since=since, facts=tuple(ordered)
-                )
+@question(logs={Meaning.LISTENER_REJECTED})
+def listener_rejections(mesh: Mesh) -> tuple[Rejection, ...]:
+    """Return the listeners that Envoy refused, by gateway workload."""
+    return tuple(
+        Rejection(
+            workload=workload,
+            facts=tuple(fact for fact, _ in found),
+            at_start=any(_is_at_start(fact, pod) for fact, pod in found),
+        )
+        for workload, found in _by_workload(mesh, Meaning.LISTENER_REJECTED).items()
+    )
+
+
+def _by_workload(mesh: Mesh, meaning: Meaning) -> Mapping[Workload, list[tuple[LogFact, Pod]]]:
+    gateways = servers_by_workload(mesh)
+    found: dict[Workload, list[tuple[LogFact, Pod]]] = defaultdict(list)
+    for fact in log_facts(mesh, meaning):
+        known = _pods(mesh).get(_pod_of(fact))
+        if known and known[0] in gateways:
+            found[known[0]].append((fact, known[1]))
+    return found
+
+
+@question(logs=CONNECTED | LOST)
+def disconnections(mesh: Mesh) -> tuple[Disconnection, ...]:
+    """Return the gateway pods that have lost istiod for longer than RECONNECTING."""
+    connected: dict[PodKey, datetime] = {}
+    for fact in log_facts(mesh, *sorted(CONNECTED)):
+        if fact.line.at:
+            key = _pod_of(fact)
+            connected[key] = max(fact.line.at, connected.get(key, fact.line.at))
+    lost: dict[PodKey, list[LogFact]] = defaultdict(list)
+    for fact in _losses(mesh):
+        key, at = _pod_of(fact), fact.line.at
+        if at and (key not in connected or at > connected[key]):
+            lost[key].append(fact)
+    return tuple(_disconnected(mesh, lost))
+
+
+def _losses(mesh: Mesh) -> Iterator[LogFact]:
+    for fact in log_facts(mesh, *sorted(LOST)):
+        if fact.code != ORDINARY_CLOSE and fact.xds != "StreamSecrets":
+            yield fact
+
+
+def _disconnected(mesh: Mesh, lost: Mapping[PodKey, list[LogFact]]) -> Iterator[Disconnection]:
+    gateways = servers_by_workload(mesh)
+    for key, facts in lost.items():
+        ordered = sorted(facts, key=lambda each: each.line.at or mesh.snapshot.taken_at)
+        since = ordered[0].line.at
+        found = _pods(mesh).get(key)
+        if not found or found[0] not in gateways or not since:
+            continue
+        if mesh.snapshot.taken_at - since >= RECONNECTING:
+            yield Disconnection(workload=found[0], pod=found[1], since=since, facts=tuple(ordered))
 
 
 def why_refused(credential: Credential) -> str:

@@ -3,20 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from istiodoctor.mesh.challenges import ChallengeQuestions
-from istiodoctor.mesh.exposure import Exposure
+from istiodoctor.mesh.exposure import Exposure, exposure
 from istiodoctor.mesh.hosts import PROBE_LABEL
-from istiodoctor.mesh.issuance import ONGOING
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.issuance import ONGOING, challenges
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import ACME_PREFIX, HTTP_PORT
-from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.targets.doorways import (
-    Doorway,
-    DoorwayQuestions,
-    named_doors,
-    port_doors,
-)
+from istiodoctor.mesh.redirects import ACME_PREFIX, HTTP_PORT, plain_hosts_for, tls_hosts_meeting
+from istiodoctor.mesh.stalls import HTTP01, blocked_challenges
+from istiodoctor.mesh.targets.doorways import Doorway, named_doors, port_doors
 from istiodoctor.mesh.targets.requests import Ranked
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpTarget, PortDoor, Via
@@ -46,51 +41,51 @@ class AskedChallenge:
         return f"{self.token}." if self.token else ""
 
 
-class AcmeTargetQuestions(DoorwayQuestions, ChallengeQuestions):
-    """Requests for challenges."""
+@question
+def asked_challenges(mesh: Mesh) -> tuple[AskedChallenge, ...]:
+    """Return what issuers ask for, those that wait first, bounded.
 
-    @question(rests_on=[ChallengeQuestions.challenges, ChallengeQuestions.blocked_challenges])
-    def asked_challenges(self) -> tuple[AskedChallenge, ...]:
-        """Return what issuers ask for, those that wait first, bounded.
+    For a challenge that is only to come, whether its path is redirected is the question.
+    """
+    waiting = (
+        AskedChallenge(host=each.spec.dns_name.lower(), token=each.spec.token)
+        for each in challenges(mesh)
+        if each.spec.type == HTTP01
+        and each.status.state in ONGOING
+        and _is_token(each.spec.token)
+        and each.spec.dns_name
+    )
+    to_come = (
+        AskedChallenge(host=each.host, token="")
+        for each in blocked_challenges(mesh)
+        if each.challenge is None and "*" not in each.host
+    )
+    return tuple(dict.fromkeys((*waiting, *to_come)))[:MOST_CHALLENGES]
 
-        For a challenge that is only to come, whether its path is redirected is the question.
-        """
-        waiting = (
-            AskedChallenge(host=each.spec.dns_name.lower(), token=each.spec.token)
-            for each in self.challenges()
-            if each.spec.type == HTTP01
-            and each.status.state in ONGOING
-            and _is_token(each.spec.token)
-            and each.spec.dns_name
+
+def challenge_targets(
+    mesh: Mesh, workload: Workload, listeners: list[Listener], ways: tuple[Doorway, ...]
+) -> Iterator[Ranked]:
+    """Yield the requests for ACME challenges at a gateway."""
+    for asked in asked_challenges(mesh):
+        if not _is_for(mesh, workload, asked.host):
+            continue
+        target = HttpTarget(
+            url=asked.url, doors=(), host=asked.host, answer_begins=asked.answer_begins
         )
-        to_come = (
-            AskedChallenge(host=each.host, token="")
-            for each in self.blocked_challenges()
-            if each.challenge is None and "*" not in each.host
-        )
-        return tuple(dict.fromkeys((*waiting, *to_come)))[:MOST_CHALLENGES]
+        for way in ways:
+            if way.via is Via.SERVICE_ADDRESS and asked.token:
+                yield FROM_OUTSIDE, replace(target, doors=_with_port_80(way, listeners))
+            elif way.rank == AT_POD:
+                doors = port_doors(way, listeners)
+                if any((each.scheme, each.port) == ("http", HTTP_PORT) for each in doors):
+                    yield AT_POD, replace(target, doors=doors)
+        if asked.token and exposure(mesh, workload) is Exposure.OUTSIDE:
+            yield FROM_OUTSIDE, replace(target, doors=named_doors(workload, asked.host))
 
-    def _challenge_targets(
-        self, workload: Workload, listeners: list[Listener], ways: tuple[Doorway, ...]
-    ) -> Iterator[Ranked]:
-        for asked in self.asked_challenges():
-            if not self._is_for(workload, asked.host):
-                continue
-            target = HttpTarget(
-                url=asked.url, doors=(), host=asked.host, answer_begins=asked.answer_begins
-            )
-            for way in ways:
-                if way.via is Via.SERVICE_ADDRESS and asked.token:
-                    yield FROM_OUTSIDE, replace(target, doors=_with_port_80(way, listeners))
-                elif way.rank == AT_POD:
-                    doors = port_doors(way, listeners)
-                    if any((each.scheme, each.port) == ("http", HTTP_PORT) for each in doors):
-                        yield AT_POD, replace(target, doors=doors)
-            if asked.token and self.exposure(workload) is Exposure.OUTSIDE:
-                yield FROM_OUTSIDE, replace(target, doors=named_doors(workload, asked.host))
 
-    def _is_for(self, workload: Workload, host: str) -> bool:
-        return bool(self.plain_hosts_for(workload, host) or self.tls_hosts_meeting(workload, host))
+def _is_for(mesh: Mesh, workload: Workload, host: str) -> bool:
+    return bool(plain_hosts_for(mesh, workload, host) or tls_hosts_meeting(mesh, workload, host))
 
 
 def _with_port_80(way: Doorway, listeners: list[Listener]) -> tuple[PortDoor, ...]:

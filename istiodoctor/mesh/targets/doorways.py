@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.coverage import CoverageQuestions
-from istiodoctor.mesh.exposure import Exposure, ExposureQuestions, PortRoute
+from istiodoctor.mesh.coverage import expected_hosts
+from istiodoctor.mesh.exposure import Exposure, PortRoute, exposure, port_routes
 from istiodoctor.mesh.hosts import ANY, concrete, covers
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.listeners import server_for
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kubernetes import Pod, Service
@@ -40,59 +43,61 @@ class Doorway:
                 yield named, door
 
 
-class DoorwayQuestions(ExposureQuestions, CoverageQuestions):
-    """Ways to the listeners of gateways, and the names to ask for there."""
+def doorways(mesh: Mesh, workload: Workload, listeners: list[Listener]) -> tuple[Doorway, ...]:
+    """Return every way to a gateway but by its names, pods first."""
+    return (*_pod_ways(mesh, workload, listeners), *address_ways(mesh, workload))
 
-    def _doorways(self, workload: Workload, listeners: list[Listener]) -> tuple[Doorway, ...]:
-        """Return every way to a gateway but by its names, pods first."""
-        return (*self._pod_ways(workload, listeners), *self._address_ways(workload))
 
-    def _pod_ways(self, workload: Workload, listeners: list[Listener]) -> Iterator[Doorway]:
-        routes = self.port_routes(workload)
-        ready = [pod for pod in workload.pods if _answers(pod)]
-        for number, pod in enumerate(ready):
-            ports = []
-            for listener in listeners:
-                named = [each.port.port for each in routes if each.target == listener.port]
-                door = Door(
-                    via=Via.PORT_FORWARD, port=listener.port, gateway=workload.owner, pod=pod.ref
-                )
-                left_out = (each.server for each in listener.dropped)
-                own = [server.port for server in (*listener.servers, *left_out)]
-                ports += [(port, listener.port, door) for port in dict.fromkeys((*named, *own))]
-            yield Doorway(rank=0 if number == 0 else 3, via=Via.PORT_FORWARD, ports=tuple(ports))
+def _pod_ways(mesh: Mesh, workload: Workload, listeners: list[Listener]) -> Iterator[Doorway]:
+    routes = port_routes(mesh, workload)
+    ready = [pod for pod in workload.pods if _answers(pod)]
+    for number, pod in enumerate(ready):
+        ports = []
+        for listener in listeners:
+            named = [each.port.port for each in routes if each.target == listener.port]
+            door = Door(
+                via=Via.PORT_FORWARD, port=listener.port, gateway=workload.owner, pod=pod.ref
+            )
+            left_out = (each.server for each in listener.dropped)
+            own = [server.port for server in (*listener.servers, *left_out)]
+            ports += [(port, listener.port, door) for port in dict.fromkeys((*named, *own))]
+        yield Doorway(rank=0 if number == 0 else 3, via=Via.PORT_FORWARD, ports=tuple(ports))
 
-    def _address_ways(self, workload: Workload) -> Iterator[Doorway]:
-        routes = self.port_routes(workload)
-        for service in self.services_of(workload):
-            own = [each for each in routes if each.service.ref == service.ref and each.target]
-            for address in addresses_of(service):
-                yield _doorway(1, Via.SERVICE_ADDRESS, address, own, workload)
-            nodes = dict.fromkeys(pod.status.host_ip for pod in workload.pods if _answers(pod))
-            if service.spec.type == "NodePort":
-                for address in list(filter(None, nodes))[:1]:
-                    yield _doorway(2, Via.NODE_PORT, address, own, workload)
 
-    def _is_public(self, workload: Workload, listener: Listener, port: int) -> bool:
-        """Whether clients reach a listener from outside under this port of a Service."""
-        return self.exposure(workload) is Exposure.OUTSIDE and any(
-            each.port.port == port and each.target == listener.port
-            for each in self.port_routes(workload)
-        )
+def address_ways(mesh: Mesh, workload: Workload) -> Iterator[Doorway]:
+    """Yield the ways to a gateway by addresses: of Services and of nodes."""
+    routes = port_routes(mesh, workload)
+    for service in services_of(mesh, workload):
+        own = [each for each in routes if each.service.ref == service.ref and each.target]
+        for address in addresses_of(service):
+            yield _doorway(1, Via.SERVICE_ADDRESS, address, own, workload)
+        nodes = dict.fromkeys(pod.status.host_ip for pod in workload.pods if _answers(pod))
+        if service.spec.type == "NodePort":
+            for address in list(filter(None, nodes))[:1]:
+                yield _doorway(2, Via.NODE_PORT, address, own, workload)
 
-    def _names(
-        self, server: Server, listener: Listener, outside: frozenset[str]
-    ) -> Iterator[tuple[str, str]]:
-        """Yield the hosts of a server, and the names to ask for: a stand-in under a wildcard."""
-        counts: dict[str, int] = {}
-        for host in dict.fromkeys(self._expected_hosts(server)):
-            written = next((each for each in server.names if covers(each, host)), host)
-            counts[written] = counts.get(written, 0) + 1
-            if host in outside or host in EVERY_NAME or counts[written] > MOST_ROUTED_HOSTS:
-                continue
-            name = concrete(host)
-            if self.server_for(listener, name) is server:
-                yield host, name
+
+def is_public(mesh: Mesh, workload: Workload, listener: Listener, port: int) -> bool:
+    """Whether clients reach a listener from outside under this port of a Service."""
+    return exposure(mesh, workload) is Exposure.OUTSIDE and any(
+        each.port.port == port and each.target == listener.port
+        for each in port_routes(mesh, workload)
+    )
+
+
+def names_to_ask(
+    mesh: Mesh, server: Server, listener: Listener, outside: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the hosts of a server, and the names to ask for: a stand-in under a wildcard."""
+    counts: dict[str, int] = {}
+    for host in dict.fromkeys(expected_hosts(mesh, server)):
+        written = next((each for each in server.names if covers(each, host)), host)
+        counts[written] = counts.get(written, 0) + 1
+        if host in outside or host in EVERY_NAME or counts[written] > MOST_ROUTED_HOSTS:
+            continue
+        name = concrete(host)
+        if server_for(mesh, listener, name) is server:
+            yield host, name
 
 
 def is_for_clients(server: Server) -> bool:

@@ -3,22 +3,30 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from istiodoctor.mesh.configuration.listener import HttpOptions
+from istiodoctor.mesh.configuration.mesh_options import http_options
+from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
+from istiodoctor.mesh.configuration.route import PathComparison, Route
+from istiodoctor.mesh.configuration.route_match import takes
+from istiodoctor.mesh.configuration.virtual_host_match import matched_host
+from istiodoctor.mesh.configuration.virtual_hosts import domain_index, virtual_host
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.redirects import HTTP_PORT
+from istiodoctor.mesh.listeners import listeners_of
+from istiodoctor.mesh.merging import Listener, route_name
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.redirects import HTTP_PORT, plain_hosts_for, tls_hosts_meeting
 from istiodoctor.mesh.targets.doorways import (
     Doorway,
-    DoorwayQuestions,
     is_for_clients,
+    is_public,
     named_doors,
+    names_to_ask,
     port_doors,
     url_of,
 )
-from istiodoctor.mesh.trace.matching import Arrival
 from istiodoctor.mesh.trace.requests import MOST_URL, Request, requested
-from istiodoctor.mesh.trace.virtualhosts import Route, VirtualHostQuestions
-from istiodoctor.mesh.wire.certificates import WireQuestions
+from istiodoctor.mesh.wire.certificates import servers_by_id
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpTarget, TlsTarget
 
@@ -30,77 +38,76 @@ BY_NAME = 5
 """The rank of what names resolve to: behind the gateway's own addresses."""
 
 
-class InquiryQuestions(DoorwayQuestions, WireQuestions, VirtualHostQuestions):
-    """Requests to gateways, as clients and proxies before them would send them."""
+def http_targets(
+    mesh: Mesh,
+    listener: Listener,
+    listeners: list[Listener],
+    ways: tuple[Doorway, ...],
+    outside: frozenset[str],
+) -> Iterator[Ranked]:
+    """Yield the requests that are worth a look at a listener."""
+    is_tls = listener.is_tls
+    scheme = "https" if is_tls else "http"
+    near = [(way, port_doors(way, listeners)) for way in ways if way.rank <= 2]
+    bare = [(way, port_doors(way, [listener])) for way in ways if _is_open(way)]
+    is_told = False
+    for server in listener.servers:
+        if not (server.routes_http and is_for_clients(server)):
+            continue
+        for host, name in names_to_ask(mesh, server, listener, outside):
+            for way, doors in near:
+                for port, _ in list(way.doors_to(listener))[:1]:
+                    url = url_of(scheme, name, port)
+                    target = HttpTarget(url=url, doors=doors, host=host, server=server.id)
+                    yield way.rank, target
+                    if server.https_redirect and way.rank == 0 and not is_told:
+                        is_told = True  # all servers of a listener trust the same proxies
+                        yield from _told(target)
+            asked = HttpTarget(url=f"{scheme}://{name}/", doors=(), host=host, server=server.id)
+            yield from _by_name(mesh, listener, asked, name, is_tls=is_tls)
+            if is_tls and not _is_served(mesh, listener.workload, name, is_tls=False):
+                url = url_of("http", name, HTTP_PORT)
+                yield from ((2, replace(asked, url=url, doors=doors)) for _, doors in bare)
 
-    def _http_targets(
-        self,
-        listener: Listener,
-        listeners: list[Listener],
-        ways: tuple[Doorway, ...],
-        outside: frozenset[str],
-    ) -> Iterator[Ranked]:
-        is_tls = listener.is_tls
-        scheme = "https" if is_tls else "http"
-        near = [(way, port_doors(way, listeners)) for way in ways if way.rank <= 2]
-        bare = [(way, port_doors(way, [listener])) for way in ways if _is_open(way)]
-        is_told = False
-        for server in listener.servers:
-            if not (server.routes_http and is_for_clients(server)):
-                continue
-            for host, name in self._names(server, listener, outside):
-                for way, doors in near:
-                    for port, _ in list(way.doors_to(listener))[:1]:
-                        url = url_of(scheme, name, port)
-                        target = HttpTarget(url=url, doors=doors, host=host, server=server.id)
-                        yield way.rank, target
-                        if server.https_redirect and way.rank == 0 and not is_told:
-                            is_told = True  # all servers of a listener trust the same proxies
-                            yield from _told(target)
-                asked = HttpTarget(
-                    url=f"{scheme}://{name}/", doors=(), host=host, server=server.id
-                )
-                yield from self._by_name(listener, asked, name, is_tls=is_tls)
-                if is_tls and not self._is_served(listener.workload, name, is_tls=False):
-                    url = url_of("http", name, HTTP_PORT)
-                    yield from ((2, replace(asked, url=url, doors=doors)) for _, doors in bare)
 
-    def _by_name(
-        self, listener: Listener, asked: HttpTarget, name: str, *, is_tls: bool
-    ) -> Iterator[Ranked]:
-        """Yield what a client asks for who knows nothing but the name."""
-        workload = listener.workload
-        port = HTTPS_PORT if is_tls else HTTP_PORT
-        if is_wildcard(asked.host) or not self._is_public(workload, listener, port):
-            return
-        target = replace(asked, doors=named_doors(workload, name))
-        yield BY_NAME, target
-        if not self._is_served(workload, name, is_tls=not is_tls):
-            # What stands before a gateway may answer, or end TLS, where the gateway does not.
-            yield BY_NAME, replace(target, url=f"{'http' if is_tls else 'https'}://{name}/")
+def _by_name(
+    mesh: Mesh, listener: Listener, asked: HttpTarget, name: str, *, is_tls: bool
+) -> Iterator[Ranked]:
+    """Yield what a client asks for who knows nothing but the name."""
+    workload = listener.workload
+    port = HTTPS_PORT if is_tls else HTTP_PORT
+    if is_wildcard(asked.host) or not is_public(mesh, workload, listener, port):
+        return
+    target = replace(asked, doors=named_doors(workload, name))
+    yield BY_NAME, target
+    if not _is_served(mesh, workload, name, is_tls=not is_tls):
+        # What stands before a gateway may answer, or end TLS, where the gateway does not.
+        yield BY_NAME, replace(target, url=f"{'http' if is_tls else 'https'}://{name}/")
 
-    def _is_served(self, workload: Workload, name: str, *, is_tls: bool) -> bool:
-        if is_tls:
-            return bool(self.tls_hosts_meeting(workload, name))
-        return bool(self.plain_hosts_for(workload, name))
 
-    def _on_a_route(self, target: HttpTarget) -> HttpTarget:
-        """Return a request for a path that a route of its host takes, where `/` is taken by none.
+def _is_served(mesh: Mesh, workload: Workload, name: str, *, is_tls: bool) -> bool:
+    if is_tls:
+        return bool(tls_hosts_meeting(mesh, workload, name))
+    return bool(plain_hosts_for(mesh, workload, name))
 
-        Asked of few: on a plain listener every server may add to a host's routes.
-        """
-        server = self.servers_by_id().get(target.server)
-        request = requested(target.url)  # a Gateway may name hosts that no URL has
-        if server is None or request is None or request.path != "/":
-            return target
-        for listener in self.listeners_of(server):
-            found = self.virtual_host(
-                listener, server if listener.is_tls else None, request.virtual_host
-            )
-            if found and not found.redirects:
-                path = _path_taken(found.routes, request, listener.workload)
-                return replace(target, url=target.url.removesuffix("/") + path)
+
+def on_a_route(mesh: Mesh, target: HttpTarget) -> HttpTarget:
+    """Return a request for a path that a route of its host takes, where `/` is taken by none.
+
+    Asked of few: on a plain listener every server may add to a host's routes.
+    """
+    server = servers_by_id(mesh).get(target.server)
+    request = requested(target.url)  # a Gateway may name hosts that no URL has
+    if server is None or request is None or request.path != "/":
         return target
+    for listener in listeners_of(mesh, server):
+        workload, name = listener.workload, route_name(server, listener.port)
+        domain = domain_index(mesh, workload, name).find(matched_host(request.authority))
+        found = virtual_host(mesh, workload, name, domain) if domain else None
+        if found and not found.require_tls:
+            path = _path_taken(found.routes, request, http_options(mesh, workload))
+            return replace(target, url=target.url.removesuffix("/") + path)
+    return target
 
 
 def _is_open(way: Doorway) -> bool:
@@ -108,24 +115,22 @@ def _is_open(way: Doorway) -> bool:
     return way.rank == 1 and any(named == HTTP_PORT for named, *_ in way.ports)
 
 
-def _path_taken(routes: tuple[Route, ...], request: Request, workload: Workload) -> str:
+def _path_taken(routes: tuple[Route, ...], request: Request, options: HttpOptions) -> str:
     """Return `/` where a route takes it, else the first path that one does."""
     paths = ("/", *filter(None, map(_literal, routes[:MOST_PATHS])))
     for path in dict.fromkeys(paths):
-        asked = Arrival(request=replace(request, path=path), scheme=request.scheme)
-        if any(route.takes(asked, workload) for route in routes):
+        asked = received(replace(request, path=path), options, is_tls=request.scheme == "https")
+        if isinstance(asked, ReceivedRequest) and any(
+            takes(route.match, asked) for route in routes
+        ):
             return path
     return "/"
 
 
 def _literal(route: Route) -> str:
     """Return the path, or its beginning, that a route is for; empty where there is no such."""
-    if route.bound is None:
-        path = route.api_match.path
-        written = path.value if path.type in ("Exact", "PathPrefix") else ""
-    else:
-        uri = route.match.uri
-        written = (uri.exact or uri.prefix or "") if uri else ""
+    match = route.match
+    written = "" if match.comparison is PathComparison.REGEX else match.path
     is_path = written.startswith("/") and written.isascii() and written.isprintable()
     plain = is_path and len(written) < MOST_URL and not set(written) & set(" ?#")
     return written if plain else ""

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import concrete
-from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.targets.doorways import Doorway, DoorwayQuestions, port_doors, url_of
+from istiodoctor.mesh.listeners import server_for
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.targets.doorways import Doorway, port_doors, url_of
 from istiodoctor.mesh.targets.requests import Ranked
-from istiodoctor.mesh.wire.reused import ReusedQuestions
-from istiodoctor.mesh.wire.unserved import UnservedQuestions, WhyUnserved
+from istiodoctor.mesh.wire.reused import reuse_pairs
+from istiodoctor.mesh.wire.unserved import WhyUnserved, unserved_names
 from istiodoctor.model.observation import HttpTarget, TlsTarget, Via
 
 MOST_DISPLACED = 3
@@ -17,46 +19,40 @@ BESIDE, LAST = 2, 4
 """Ranks: behind what clients do."""
 
 
-class StrangerTargetQuestions(DoorwayQuestions, UnservedQuestions, ReusedQuestions):
-    """Targets beside those that servers answer for."""
+def strange_targets(mesh: Mesh, listener: Listener, ways: tuple[Doorway, ...]) -> Iterator[Ranked]:
+    """Yield handshakes for names whose own server does not answer here."""
+    for unserved in unserved_names(mesh).get(listener, ()):
+        for way in ways if unserved.why is WhyUnserved.PLAIN else ways[:1]:
+            is_at_pod = way.via is Via.PORT_FORWARD
+            for named, door in way.doors_to(listener) if way.rank <= BESIDE else ():
+                if is_at_pod or named == HTTPS_PORT:
+                    yield BESIDE, TlsTarget(door=door, host=unserved.name, sni=unserved.asked)
+    lost = (host for each in listener.dropped if each.server.is_tls for host in each.server.names)
+    for host in list(dict.fromkeys(lost))[:MOST_DISPLACED]:
+        name = concrete(host)
+        other = server_for(mesh, listener, name)
+        for way in ways[:1] if other and other.is_tls and host not in other.names else ():
+            for _, door in way.doors_to(listener):
+                yield (
+                    BESIDE,
+                    TlsTarget(door=door, host=host, sni=name, server=other.id if other else ""),
+                )
 
-    def _strange_targets(self, listener: Listener, ways: tuple[Doorway, ...]) -> Iterator[Ranked]:
-        """Yield handshakes for names whose own server does not answer here."""
-        for unserved in self.unserved_names().get(listener, ()):
-            for way in ways if unserved.why is WhyUnserved.PLAIN else ways[:1]:
-                is_at_pod = way.via is Via.PORT_FORWARD
-                for named, door in way.doors_to(listener) if way.rank <= BESIDE else ():
-                    if is_at_pod or named == HTTPS_PORT:
-                        yield BESIDE, TlsTarget(door=door, host=unserved.name, sni=unserved.asked)
-        lost = (
-            host for each in listener.dropped if each.server.is_tls for host in each.server.names
-        )
-        for host in list(dict.fromkeys(lost))[:MOST_DISPLACED]:
-            name = concrete(host)
-            other = self.server_for(listener, name)
-            for way in ways[:1] if other and other.is_tls and host not in other.names else ():
-                for _, door in way.doors_to(listener):
-                    yield (
-                        BESIDE,
-                        TlsTarget(
-                            door=door, host=host, sni=name, server=other.id if other else ""
-                        ),
-                    )
 
-    def _reuse_targets(
-        self, listener: Listener, listeners: list[Listener], ways: tuple[Doorway, ...]
-    ) -> Iterator[Ranked]:
-        """Yield requests for a host on a connection that was made for another one."""
-        for pair in self.reuse_pairs().get(listener, ()):
-            for way in ways[:1]:
-                for port, _ in list(way.doors_to(listener))[:1]:
-                    yield (
-                        LAST,
-                        HttpTarget(
-                            url=url_of("https", pair.asked, port),
-                            doors=port_doors(way, listeners),
-                            host=pair.stray.host,
-                            sni=pair.connected,
-                            follows_redirects=False,
-                        ),
-                    )
+def reuse_targets(
+    mesh: Mesh, listener: Listener, listeners: list[Listener], ways: tuple[Doorway, ...]
+) -> Iterator[Ranked]:
+    """Yield requests for a host on a connection that was made for another one."""
+    for pair in reuse_pairs(mesh).get(listener, ()):
+        for way in ways[:1]:
+            for port, _ in list(way.doors_to(listener))[:1]:
+                yield (
+                    LAST,
+                    HttpTarget(
+                        url=url_of("https", pair.asked, port),
+                        doors=port_doors(way, listeners),
+                        host=pair.stray.host,
+                        sni=pair.connected,
+                        follows_redirects=False,
+                    ),
+                )

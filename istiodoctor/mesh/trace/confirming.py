@@ -6,11 +6,21 @@ Where the wire is plain, the way ends as the wire says.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.mesh.trace.answers import DARK, STOPPED, AnswerKind, Ending
-from istiodoctor.mesh.trace.entries import addresses_of
-from istiodoctor.mesh.trace.journeys import Way
-from istiodoctor.mesh.trace.looking import Looks, Observation, Target
+from istiodoctor.mesh.trace.entries import addresses_of, serving_workloads
+from istiodoctor.mesh.trace.journeys import Way, past_certificates, ways
+from istiodoctor.mesh.trace.looking import (
+    Looks,
+    Observation,
+    Target,
+    looks,
+    observed,
+    server_meant,
+    was_probed,
+    why_missed,
+)
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.seen_addresses import dns_hop
 from istiodoctor.mesh.trace.seen_answers import closed, differ, ending_of, judged, unanswered
@@ -40,16 +50,16 @@ def confirming_targets(mesh: Mesh, request: Request) -> ProbeTargets:
 
     What is seen may lead on: asked again, this returns more, until nothing new is seen.
     """
-    looks = [
-        (way.request.host, mesh.looks(way))
+    planned = [
+        (way.request.host, looks(mesh, way))
         for each in _followed(mesh, request)
-        for way in mesh.ways(each)
+        for way in ways(mesh, each)
     ]
-    every = dict.fromkeys(target for _, each in looks for target in each.every)
+    every = dict.fromkeys(target for _, each in planned for target in each.every)
     return ProbeTargets(
         tls=tuple(each for each in every if isinstance(each, TlsTarget)),
         http=tuple(each for each in every if isinstance(each, HttpTarget)),
-        hosts=tuple(dict.fromkeys(host for host, each in looks if each.every)),
+        hosts=tuple(dict.fromkeys(host for host, each in planned if each.every)),
     )
 
 
@@ -58,7 +68,7 @@ def _followed(mesh: Mesh, request: Request) -> tuple[Request, ...]:
     found = {request.url: request}
     waiting = [request]
     while waiting and len(found) < MOST_REQUESTS:
-        for way in mesh.ways(waiting.pop(0)):
+        for way in ways(mesh, waiting.pop(0)):
             ending = confirmed(mesh, way).ending
             if ending.kind is not AnswerKind.REDIRECT:
                 continue
@@ -104,7 +114,7 @@ class _Course:
 def _course(mesh: Mesh, way: Way, blamed: Way) -> _Course:
     full, cut = way, None
     if any(hop.hop == "certificate" and hop.state is BROKEN for hop in way.hops):
-        full, cut = mesh.past_certificates(way), len(way.hops) - 1
+        full, cut = past_certificates(mesh, way), len(way.hops) - 1
     hops = list(full.hops)
     for index, hop in enumerate(blamed.hops):
         if hop != hops[index]:
@@ -113,21 +123,21 @@ def _course(mesh: Mesh, way: Way, blamed: Way) -> _Course:
 
 
 def _sight(mesh: Mesh, way: Way) -> Sight:
-    if not mesh.was_probed():
+    if not was_probed(mesh):
         return Sight(looks=Looks())
-    looks, seen = mesh.looks(way), mesh.observed()
-    missed = next((each for each in looks.every if each not in seen), None)
+    planned, seen = looks(mesh, way), observed(mesh)
+    missed = next((each for each in planned.every if each not in seen), None)
 
     def among(targets: tuple[Target, ...]) -> tuple[Observation, ...]:
         return tuple(seen[each] for each in targets if each in seen)
 
     return Sight(
-        looks=looks,
-        pods=among(looks.pods),
-        addresses=among(looks.addresses),
-        name=among(looks.name),
+        looks=planned,
+        pods=among(planned.pods),
+        addresses=among(planned.addresses),
+        name=among(planned.name),
         has_front=bool(way.entry and way.entry.front),
-        missed=mesh.why_missed(missed) if missed else "",
+        missed=why_missed(mesh, missed) if missed else "",
     )
 
 
@@ -137,7 +147,7 @@ def _name(mesh: Mesh, way: Way, sight: Sight) -> Hop | None:
     own = _own_addresses(mesh, way.workload)
     others = {
         address: other.owner
-        for other in mesh.serving_workloads(way.request)
+        for other in serving_workloads(mesh, way.request)
         if other is not way.workload
         for address in _own_addresses(mesh, other) - own
     }
@@ -146,7 +156,7 @@ def _name(mesh: Mesh, way: Way, sight: Sight) -> Hop | None:
 
 def _own_addresses(mesh: Mesh, workload: Workload) -> frozenset[str]:
     """Return where a gateway's Services say that clients find it."""
-    services = mesh.services_of(workload)
+    services = services_of(mesh, workload)
     nodes = (pod.status.host_ip for pod in workload.pods)
     is_on_nodes = any(each.spec.type in ("NodePort", "LoadBalancer") for each in services)
     own = (address for each in services for address in addresses_of(each))
@@ -159,14 +169,14 @@ def _replied(
     """Return what the answer to a request shows, or why there is none."""
     hops = course.hops
     if sight.reply:
-        server = mesh.server_meant(way)
+        server = server_meant(mesh, way)
         is_direct = server is not None and not server.routes_http
         reply = judged(hops, course.ending, sight.reply, is_direct=is_direct)
         outside = reply_of(sight.addresses)
         if outside and differ(outside, sight.reply):  # clients come by the addresses
             return reply.seen, ending_of(outside, is_direct=is_direct)
         return reply.seen, reply.ending
-    if not mesh.was_probed():
+    if not was_probed(mesh):
         return {}, course.ending
     cut_off = [each for each in requests_in(sight.pods) if each.outcome is Outcome.RESET]
     is_refused = any(each.outcome is not Outcome.HANDSHAKE for each in sight.handshakes)
@@ -188,7 +198,7 @@ def _why_silent(request: Request, sight: Sight) -> str:
 
 def _is_unseen(mesh: Mesh, way: Way, sight: Sight) -> bool:
     """Whether the end of a way should have been seen, and was not."""
-    if not mesh.was_probed() or sight.reply or sight.looks.why_not:
+    if not was_probed(mesh) or sight.reply or sight.looks.why_not:
         return False
     is_declined = bool(why_not_sent(way.request))
     if any(each.outcome in CONNECTED for each in sight.every):

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from istiodoctor.mesh.exposure import ExposureQuestions, PortRoute
-from istiodoctor.mesh.frontproxy import Front
-from istiodoctor.mesh.hosts import ANY, covers
+from istiodoctor.mesh.exposure import PortRoute, port_routes
+from istiodoctor.mesh.frontproxy import Front, fronts_for
+from istiodoctor.mesh.hosts import ANY, HostIndex
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.trace.matching import Arrival
+from istiodoctor.mesh.redirects import plain_hosts_for, tls_hosts_meeting
+from istiodoctor.mesh.serviceports import listening_ports, services_of
 from istiodoctor.mesh.trace.requests import Request, is_address
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState, service_hop
 from istiodoctor.mesh.workloads import Workload
@@ -30,130 +33,122 @@ class Entry:
     front: Front | None = None
 
 
-class EntryQuestions(ExposureQuestions):
-    """From a URL to a port of a gateway's pods."""
+@question
+def serving_workloads(mesh: Mesh, request: Request) -> tuple[Workload, ...]:
+    """Return the gateway workloads that a request may be meant for.
 
-    @question(rests_on=[ExposureQuestions.servers_by_workload])
-    def serving_workloads(self, request: Request) -> tuple[Workload, ...]:
-        """Return the gateway workloads that a request may be meant for.
+    Those with a server for its name, or for any name where no other has it; for an address
+    those whose Services have it.
+    """
+    servers = servers_by_workload(mesh)
+    if request.workload:
+        return tuple(each for each in servers if _is_named(each, request.workload))
+    if is_address(request.host):
+        addressed = [each for each in servers if _is_at(mesh, each, request.host)]
+        if addressed:
+            return tuple(addressed)
+    found = tuple(_workloads_by_host(mesh).covering(request.served_name))
+    named = {workload for host, workload in found if host != ANY}
+    serving = named or {workload for _, workload in found}
+    return tuple(each for each in servers if each in serving)
 
-        Those with a server for its name, or for any name where no other has it; for an address
-        those whose Services have it.
-        """
-        servers = self.servers_by_workload()
-        if is_address(request.host):
-            addressed = [each for each in servers if self._is_at(each, request.host)]
-            if addressed:
-                return tuple(addressed)
-        name = request.server_name or request.virtual_host
-        named: list[Workload] = []
-        open_to_all: list[Workload] = []
-        for workload, each in servers.items():
-            names = {host for server in each for host in server.names}
-            if any(host != ANY and covers(host, name) for host in names):
-                named.append(workload)
-            elif ANY in names:
-                open_to_all.append(workload)
-        return tuple(named or open_to_all)
 
-    def _is_at(self, workload: Workload, address: str) -> bool:
-        return any(address in addresses_of(each) for each in self.services_of(workload))
-
-    @question(
-        Kind.SERVICE,
-        rests_on=[
-            ExposureQuestions.port_routes,
-            ExposureQuestions.fronts_for,
-            ExposureQuestions.plain_hosts_for,
-            ExposureQuestions.tls_hosts_meeting,
-            ExposureQuestions.listening_ports,
-        ],
+@question
+def _workloads_by_host(mesh: Mesh) -> HostIndex[tuple[str, Workload]]:
+    return HostIndex(
+        (host, (host, workload))
+        for workload, servers in servers_by_workload(mesh).items()
+        for host in dict.fromkeys(host for server in servers for host in server.names)
     )
-    def entries(self, request: Request, workload: Workload) -> tuple[Entry, ...]:
-        """Return the ways to the pods: one for each port in the pod that they lead to."""
-        name = request.server_name or request.virtual_host
-        direct = tuple(self._direct(request, workload))
-        front = self._front(request, workload, name, direct)
-        if front is None:
-            return direct
-        if request.scheme == "http":
-            hop = _front_hop(front, "redirects to https://")
-            return (Entry(hops=(hop,), target=None, is_tls=False, front=front),)
-        return (self._behind(front, workload, name, direct),)
 
-    def _direct(self, request: Request, workload: Workload) -> Iterator[Entry]:
-        is_tls = request.scheme == "https"
-        routes = self.port_routes(workload)
-        if not routes:
-            yield self._without_service(request.port, workload, is_tls=is_tls)
-            return
-        leading = [each for each in routes if _leads(each, request.port)]
-        if not leading:
-            yield Entry(hops=(_closed(routes, request.port),), target=None, is_tls=is_tls)
-        by_target: dict[int | None, list[PortRoute]] = {}
-        for route in sorted(leading, key=_outermost_first):
-            by_target.setdefault(route.target, []).append(route)
-        for target, each in by_target.items():
-            yield Entry(hops=(_entry_hop(each, request.port),), target=target, is_tls=is_tls)
 
-    def _without_service(self, port: int, workload: Workload, *, is_tls: bool) -> Entry:
-        """Return the way to pods that no known Service leads to, if there is one."""
-        ports = [each for one in workload.spec.containers for each in one.ports]
-        bound = [each for each in ports if each.host_port == port]
-        if workload.spec.host_network or bound:
-            target = bound[0].container_port if bound else port
-            hop = _without(OK, f"port {port} of the node leads to the pods")
-            return Entry(hops=(hop,), target=target, is_tls=is_tls)
-        if workload.is_known and self._is_complete(Kind.SERVICE, workload.namespace):
-            hop = _without(BROKEN, "no Service selects the pods")
-            return Entry(hops=(hop,), target=None, is_tls=is_tls)
-        hop = _without(UNKNOWN, "what leads to the pods is not known")
-        return Entry(hops=(hop,), target=self.listening_ports(workload, port)[0], is_tls=is_tls)
+def _is_named(workload: Workload, name: str) -> bool:
+    return f"{workload.owner.namespace}/{workload.owner.name}" == name
 
-    def _front(
-        self, request: Request, workload: Workload, name: str, direct: tuple[Entry, ...]
-    ) -> Front | None:
-        """Return what answers, or ends TLS, before a request reaches the gateway."""
-        targets = {each.target for each in direct}
-        fronts = self.fronts_for(workload, name) if name else ()
-        if request.scheme == "http":
-            return next((each for each in fronts if each.redirects_to_https), None)
-        return next(
-            (
-                each
-                for each in fronts
-                if each.terminates_tls
-                # The annotated load balancer of a Service ends TLS at some of its ports only.
-                and (not is_of_service(each) or each.plain_port in targets)
-            ),
-            None,
-        )
 
-    def _behind(
-        self, front: Front, workload: Workload, name: str, direct: tuple[Entry, ...]
-    ) -> Entry:
-        """Return the way through something that ends TLS and goes on in plain HTTP."""
-        target, hop = front.plain_port, _front_hop(front, "ends TLS, and goes on in plain HTTP")
-        if target is None:
-            plain = self.plain_hosts_for(workload, name)
-            target = plain[0].listener.port if plain else direct[0].target if direct else None
-            if self.tls_hosts_meeting(workload, name):
-                text = f"{hop.text}; that it speaks no TLS to the gateway is taken for granted"
-                hop = replace(hop, state=UNKNOWN, text=text)
-        inner = next((each for each in self.port_routes(workload) if each.target == target), None)
-        service = (service_hop(inner.service, _leading(inner)),) if inner else ()
-        return Entry(hops=(hop, *service), target=target, is_tls=False, front=front)
+def _is_at(mesh: Mesh, workload: Workload, address: str) -> bool:
+    return any(address in addresses_of(each) for each in services_of(mesh, workload))
 
-    @question(rests_on=[ExposureQuestions.trusted_proxies])
-    def arrival(self, request: Request, entry: Entry, workload: Workload) -> Arrival:
-        """Return a request as Envoy has it, with the scheme that it takes it to have."""
-        trusted = self.trusted_proxies(workload)
-        front = entry.front.sends_x_forwarded_proto if entry.front else ""
-        told = front or request.header(FORWARDED_PROTO) or ""
-        scheme: str | None = "https" if entry.is_tls else "http"
-        if told in ("http", "https") and told != scheme and trusted != 0:
-            scheme = told if trusted else None
-        return Arrival(request=request, scheme=scheme)
+
+@question(Kind.SERVICE)
+def entries(mesh: Mesh, request: Request, workload: Workload) -> tuple[Entry, ...]:
+    """Return the ways to the pods: one for each port in the pod that they lead to."""
+    name = request.served_name
+    direct = tuple(_direct(mesh, request, workload))
+    front = _front(mesh, request, workload, name, direct)
+    if front is None:
+        return direct
+    if request.scheme == "http":
+        hop = _front_hop(front, "redirects to https://")
+        return (Entry(hops=(hop,), target=None, is_tls=False, front=front),)
+    return (_behind(mesh, front, workload, name, direct),)
+
+
+def _direct(mesh: Mesh, request: Request, workload: Workload) -> Iterator[Entry]:
+    is_tls = request.scheme == "https"
+    routes = port_routes(mesh, workload)
+    if not routes:
+        yield _without_service(mesh, request.port, workload, is_tls=is_tls)
+        return
+    leading = [each for each in routes if _leads(each, request.port)]
+    if not leading:
+        yield Entry(hops=(_closed(routes, request.port),), target=None, is_tls=is_tls)
+    by_target: dict[int | None, list[PortRoute]] = {}
+    for route in sorted(leading, key=_outermost_first):
+        by_target.setdefault(route.target, []).append(route)
+    for target, each in by_target.items():
+        yield Entry(hops=(_entry_hop(each, request.port),), target=target, is_tls=is_tls)
+
+
+def _without_service(mesh: Mesh, port: int, workload: Workload, *, is_tls: bool) -> Entry:
+    """Return the way to pods that no known Service leads to, if there is one."""
+    ports = [each for one in workload.spec.containers for each in one.ports]
+    bound = [each for each in ports if each.host_port == port]
+    if workload.spec.host_network or bound:
+        target = bound[0].container_port if bound else port
+        hop = _without(OK, f"port {port} of the node leads to the pods")
+        return Entry(hops=(hop,), target=target, is_tls=is_tls)
+    if workload.is_known and mesh.is_complete(Kind.SERVICE, workload.namespace):
+        hop = _without(BROKEN, "no Service selects the pods")
+        return Entry(hops=(hop,), target=None, is_tls=is_tls)
+    hop = _without(UNKNOWN, "what leads to the pods is not known")
+    return Entry(hops=(hop,), target=listening_ports(mesh, workload, port)[0], is_tls=is_tls)
+
+
+def _front(
+    mesh: Mesh, request: Request, workload: Workload, name: str, direct: tuple[Entry, ...]
+) -> Front | None:
+    """Return what answers, or ends TLS, before a request reaches the gateway."""
+    targets = {each.target for each in direct}
+    fronts = fronts_for(mesh, workload, name) if name else ()
+    if request.scheme == "http":
+        return next((each for each in fronts if each.redirects_to_https), None)
+    return next(
+        (
+            each
+            for each in fronts
+            if each.terminates_tls
+            # The annotated load balancer of a Service ends TLS at some of its ports only.
+            and (not is_of_service(each) or each.plain_port in targets)
+        ),
+        None,
+    )
+
+
+def _behind(
+    mesh: Mesh, front: Front, workload: Workload, name: str, direct: tuple[Entry, ...]
+) -> Entry:
+    """Return the way through something that ends TLS and goes on in plain HTTP."""
+    target, hop = front.plain_port, _front_hop(front, "ends TLS, and goes on in plain HTTP")
+    if target is None:
+        plain = plain_hosts_for(mesh, workload, name)
+        target = plain[0].listener.port if plain else direct[0].target if direct else None
+        if tls_hosts_meeting(mesh, workload, name):
+            text = f"{hop.text}; that it speaks no TLS to the gateway is taken for granted"
+            hop = replace(hop, state=UNKNOWN, text=text)
+    inner = next((each for each in port_routes(mesh, workload) if each.target == target), None)
+    service = (service_hop(inner.service, _leading(inner)),) if inner else ()
+    return Entry(hops=(hop, *service), target=target, is_tls=False, front=front)
 
 
 def _leads(route: PortRoute, port: int) -> bool:

@@ -4,40 +4,30 @@ Source: `Request routing` in Istio's documentation, and the modules that answer 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.listeners import Dropped, Listener
+from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.mesh.trace.answers import (
-    DARK,
     STOPPED,
     AnswerKind,
-    AnswerQuestions,
     Ending,
     Walk,
+    ends_at,
+    gateways_are_known,
     walked,
 )
-from istiodoctor.mesh.trace.entries import Entry, EntryQuestions
-from istiodoctor.mesh.trace.passages import Passage
+from istiodoctor.mesh.trace.connection_hops import connection_walk
+from istiodoctor.mesh.trace.entries import Entry, entries, serving_workloads
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.redirection import to_https
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.way import (
-    BROKEN,
-    OK,
-    UNKNOWN,
-    Hop,
-    certificate_hop,
-    listener_hop,
-    server_hop,
-    workload_hop,
-)
+from istiodoctor.mesh.trace.requests import Request, is_address
+from istiodoctor.mesh.trace.way import BROKEN, Hop, workload_hop
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import TlsMode
-from istiodoctor.model.kind import Kind
 
-UNBOUND = ("", "0.0.0.0", "::")  # what servers are written with, nothing is opened
+UNANSWERED = frozenset({AnswerOutcome.REFUSED, AnswerOutcome.RESET, AnswerOutcome.NOT_FOUND})
+"""What a gateway says that has nothing for a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,195 +45,81 @@ class Way:
     """Its end was to be looked at on the wire, and nothing could be learned of it."""
 
 
-class JourneyQuestions(EntryQuestions, AnswerQuestions):
-    """Requests from URL to backend."""
+@question
+def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
+    """Return the way of a request: one for each gateway, and port of its pods, it may reach.
 
-    @question(
-        Kind.ISTIO_GATEWAY,
-        Kind.GATEWAY,
-        rests_on=[
-            EntryQuestions.serving_workloads,
-            EntryQuestions.entries,
-            EntryQuestions.arrival,
-            EntryQuestions.listeners,
-            EntryQuestions.server_for,
-            EntryQuestions.credential_uses,
-            AnswerQuestions.virtual_host,
-            AnswerQuestions.backend_hops,
-            AnswerQuestions.passage,
-            AnswerQuestions.tcp_passage,
-            AnswerQuestions.routes_are_known,
-            AnswerQuestions.tls_routes_are_known,
-        ],
-    )
-    def ways(self, request: Request) -> tuple[Way, ...]:
-        """Return the way of a request: one for each gateway, and port of its pods, it may reach.
+    A redirect ends it: what follows is another request. Hops after a broken one are not there.
+    Which gateway a client reaches is for DNS to say: those that name the host are all shown, of
+    the others those that answer.
+    """
+    serving = serving_workloads(mesh, request)
+    found = [way for each in serving for way in _ways_through(mesh, request, each)]
+    if not (request.workload or is_address(request.host)):
+        others = (each for each in servers_by_workload(mesh) if each not in serving)
+        found += [
+            way
+            for each in others
+            for way in _ways_through(mesh, request, each)
+            if _is_answered(way)
+        ]
+    return tuple(found) or (_way(request, None, None, _nowhere(mesh, request)),)
 
-        A redirect ends it: what follows is another request. Hops after a broken one are not there.
-        """
-        found = tuple(
-            _way(request, workload, entry, self._walk(request, workload, entry))
-            for workload in self.serving_workloads(request)
-            for entry in self.entries(request, workload)
+
+def _ways_through(mesh: Mesh, request: Request, workload: Workload) -> Iterator[Way]:
+    for entry in entries(mesh, request, workload):
+        yield _way(request, workload, entry, _walk(mesh, request, workload, entry))
+
+
+def _is_answered(way: Way) -> bool:
+    """Whether a gateway has anything for a request."""
+    match way.ending.kind:
+        case AnswerKind.UNKNOWN:
+            return False
+        case AnswerKind.NONE:
+            outcome = way.hops[-1].outcome
+            return outcome is not None and outcome not in UNANSWERED
+        case _:
+            return True
+
+
+def _nowhere(mesh: Mesh, request: Request) -> Walk:
+    text = f"no gateway has a server for {request.served_name}"
+    if request.workload:
+        text = f"no gateway's pods are {request.workload}"
+    known = gateways_are_known(mesh)
+    return (yield from ends_at("filter-chain", text, known=known, read="Gateways"))
+
+
+def past_certificates(mesh: Mesh, way: Way) -> Way:
+    """Return a way as it is where certificates are served that the objects do not have."""
+    workload, entry = way.workload, way.entry
+    if workload is None or entry is None:
+        return way
+    walk = _walk(mesh, way.request, workload, entry, is_served=True)
+    return _way(way.request, workload, entry, walk)
+
+
+def _walk(
+    mesh: Mesh, request: Request, workload: Workload, entry: Entry, *, is_served: bool = False
+) -> Walk:
+    yield from entry.hops
+    if any(each.state is BROKEN for each in entry.hops):
+        return STOPPED
+    if entry.target is None:
+        sent = to_https(request)
+        return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
+    pods = workload_hop(workload)
+    yield pods
+    if pods.state is BROKEN:
+        return STOPPED
+    return (
+        yield from connection_walk(
+            mesh, request, workload, entry, entry.target, is_served=is_served
         )
-        return found or (_way(request, None, None, self._nowhere(request)),)
-
-    def _gateways_are_known(self) -> bool:
-        return self._is_complete(Kind.ISTIO_GATEWAY) and self._is_complete(Kind.GATEWAY)
-
-    def _nowhere(self, request: Request) -> Walk:
-        name = request.server_name or request.virtual_host
-        return (yield from self._missing("server", f"no gateway has a server for {name}"))
-
-    def _missing(self, hop: str, text: str) -> Walk:
-        """End where something is not there: unknown where a Gateway may exist unseen."""
-        if self._gateways_are_known():
-            yield Hop(hop=hop, ref=None, state=BROKEN, text=text)
-            return STOPPED
-        yield Hop(hop=hop, ref=None, state=UNKNOWN, text=f"as far as Gateways were read, {text}")
-        return DARK
-
-    def past_certificates(self, way: Way) -> Way:
-        """Return a way as it is where certificates are served that the objects do not have."""
-        workload, entry = way.workload, way.entry
-        if workload is None or entry is None:
-            return way
-        walk = self._walk(way.request, workload, entry, is_served=True)
-        return _way(way.request, workload, entry, walk)
-
-    def _walk(
-        self, request: Request, workload: Workload, entry: Entry, *, is_served: bool = False
-    ) -> Walk:
-        yield from entry.hops
-        if any(each.state is BROKEN for each in entry.hops):
-            return STOPPED
-        if entry.target is None:
-            sent = to_https(request)
-            return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
-        pods = workload_hop(workload)
-        yield pods
-        if pods.state is BROKEN:
-            return STOPPED
-        listener = self._listener(workload, entry.target)
-        if listener is None:
-            return (yield from self._missing("listener", self._silence(workload, entry.target)))
-        fault = _misunderstanding(listener, is_tls=entry.is_tls)
-        if fault:
-            yield Hop(hop="listener", ref=listener.servers[0].gateway, state=BROKEN, text=fault)
-            return STOPPED
-        yield listener_hop(listener.port)
-        arrival = self.arrival(request, entry, workload)
-        if listener.servers[0].is_plain_http:
-            return (yield from self._http(listener, None, arrival))
-        if not listener.is_tls:
-            return (yield from self._opened(listener.servers[0], workload))
-        server = self.server_for(listener, request.server_name)
-        if server is None:
-            return (yield from self._missing("server", _unserved(listener, request)))
-        yield server_hop(server, _greeting(server, request))
-        if server.is_passthrough:
-            return (yield from self._passed(server, request, workload))
-        certificates = tuple(self._served_certificates(server, workload))
-        yield from certificates
-        if not is_served and any(each.state is BROKEN for each in certificates):
-            return STOPPED
-        if server.routes_http:
-            return (yield from self._http(listener, server, arrival))
-        return (yield from self._opened(server, workload))
-
-    def _listener(self, workload: Workload, port: int) -> Listener | None:
-        found = [
-            each
-            for each in self.listeners()
-            if each.workload is workload and each.port == port and each.servers
-        ]
-        return min(found, key=lambda each: each.bind not in UNBOUND, default=None)
-
-    def _silence(self, workload: Workload, port: int) -> str:
-        """Say why nothing listens on a port."""
-        own = [each for each in self.listeners() if each.workload is workload]
-        dropped = [each for one in own if one.port == port for each in one.dropped]
-        if dropped:
-            return f"istiod leaves out {dropped[0].server}: {_reason(dropped[0])}"
-        ports = ", ".join(str(each) for each in sorted({one.port for one in own if one.servers}))
-        return f"Envoy does not listen on port {port}, only on {ports or 'none'}"
-
-    def _served_certificates(self, server: Server, workload: Workload) -> Iterator[Hop]:
-        uses = [
-            each
-            for each in self.credential_uses()
-            if each.server is server and each.workload is workload
-        ]
-        asks = server.mode in WITH_CLIENT_AUTHORITY
-        client = "; it asks clients for a certificate" if asks else ""
-        for use in uses:
-            hop = certificate_hop(use)
-            leaf = use.credential.leaf if use.credential else None
-            until = f", valid until {leaf.not_after:%Y-%m-%d}" if leaf else ""
-            yield replace(hop, text=f"{hop.text}{until if hop.state is OK else ''}{client}")
-        if not uses:
-            own = server.mode is TlsMode.ISTIO_MUTUAL
-            text = "Istio's own" if own else "it does not come from a Secret"
-            yield Hop(hop="certificate", ref=None, state=OK, text=f"{text}{client}")
-
-    def _passed(self, server: Server, request: Request, workload: Workload) -> Walk:
-        """Walk on where TLS goes through to the backend, routed by SNI."""
-        if server.mode is TlsMode.AUTO_PASSTHROUGH:
-            text = "AUTO_PASSTHROUGH: the SNI names a Service of the mesh"
-            yield Hop(hop="route", ref=None, state=UNKNOWN, text=text)
-            return DARK
-        name = request.server_name
-        found = self.passage(server, name, workload)
-        if found is None:
-            text = f"no tls rule takes the SNI {name or '(none)'}: the connection is reset"
-            known = self.routes_are_known() and self.tls_routes_are_known()
-            yield self._absent("route", text)
-            return STOPPED if known else DARK
-        return (yield from self._taken(found, server, workload))
-
-    def _opened(self, server: Server, workload: Workload) -> Walk:
-        """Walk on where Envoy hands on bytes."""
-        found = self.tcp_passage(server, workload)
-        if found is None:
-            yield self._absent("route", "no tcp rule is bound: the connection is closed")
-            return STOPPED if self.routes_are_known() else DARK
-        return (yield from self._taken(found, server, workload))
-
-    def _taken(self, passage: Passage, server: Server, workload: Workload) -> Walk:
-        yield Hop(hop="route", ref=passage.place.ref, state=OK, text=passage.place.field)
-        return (yield from self._delivered(passage.targets, server.port, workload))
+    )
 
 
 def _way(request: Request, workload: Workload | None, entry: Entry | None, walk: Walk) -> Way:
     hops, ending = walked(walk)
     return Way(request=request, workload=workload, hops=hops, ending=ending, entry=entry)
-
-
-def _misunderstanding(listener: Listener, *, is_tls: bool) -> str:
-    """Say why client and listener do not speak the same; empty where they do."""
-    if is_tls and listener.servers[0].is_plain_http:
-        return f"port {listener.port} speaks plain HTTP: the TLS handshake fails"
-    if listener.is_tls and not is_tls:
-        return f"port {listener.port} speaks TLS: a plain request is refused"
-    return ""
-
-
-def _unserved(listener: Listener, request: Request) -> str:
-    name = request.server_name
-    if not name:
-        return "no server takes any host, and a client sends no SNI for an address: it is reset"
-    for dropped in listener.dropped:
-        if any(covers(host, name) for host in dropped.server.names):
-            return f"istiod leaves out {dropped.server}: {_reason(dropped)}"
-    return f"no server has the SNI {name}: the connection is reset"
-
-
-def _reason(dropped: Dropped) -> str:
-    by = f", in favour of {dropped.winner}" if dropped.winner else ""
-    return f"{str(dropped.reason).replace('-', ' ')}{by}"
-
-
-def _greeting(server: Server, request: Request) -> str:
-    if request.server_name:
-        return f"{server} by the SNI {request.server_name}"
-    return f"{server}, which takes any host: a client sends no SNI for an address"

@@ -6,18 +6,16 @@ Only GET and HEAD, only hosts that the mesh serves, no header but a client's own
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from istiodoctor.mesh.exposure import Exposure
+from istiodoctor.mesh.configuration.chain_index import chain_index
+from istiodoctor.mesh.configuration.virtual_hosts import domain_index, domains
+from istiodoctor.mesh.exposure import Exposure, exposure
 from istiodoctor.mesh.hosts import covers
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.targets.doorways import (
-    URL_PORTS,
-    DoorwayQuestions,
-    door_by_name,
-    is_for_clients,
-)
+from istiodoctor.mesh.targets.doorways import URL_PORTS, address_ways, door_by_name, is_for_clients
 from istiodoctor.mesh.trace.entries import is_of_service
-from istiodoctor.mesh.trace.journeys import JourneyQuestions, Way
+from istiodoctor.mesh.trace.journeys import Way
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.sending import can_be_sent, has_secrets, why_not_sent
 from istiodoctor.mesh.workloads import pod_is_ready
@@ -59,119 +57,128 @@ class Looks:
         return (*self.pods, *self.addresses, *self.name)
 
 
-class LookingQuestions(DoorwayQuestions, JourneyQuestions):
-    """What to look at for one request."""
+@question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
+def was_probed(mesh: Mesh) -> bool:
+    """Whether the wire was to be looked at."""
+    return not mesh.snapshot.requested.isdisjoint({Kind.TLS_PROBE, Kind.HTTP_PROBE})
 
-    @question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
-    def was_probed(self) -> bool:
-        """Whether the wire was to be looked at."""
-        return not self._snapshot.requested.isdisjoint({Kind.TLS_PROBE, Kind.HTTP_PROBE})
 
-    @question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
-    def observed(self) -> Mapping[Target, Observation]:
-        """Return everything that was seen on the wire, by what was looked at."""
-        seen: tuple[Observation, ...] = (
-            *self._snapshot.tls_observations,
-            *self._snapshot.http_observations,
-        )
-        return {each.target: each for each in seen}
+@question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
+def observed(mesh: Mesh) -> Mapping[Target, Observation]:
+    """Return everything that was seen on the wire, by what was looked at."""
+    seen: tuple[Observation, ...] = (
+        *mesh.snapshot.tls_observations,
+        *mesh.snapshot.http_observations,
+    )
+    return {each.target: each for each in seen}
 
-    def why_missed(self, target: Target) -> str:
-        """Say why something that was to be looked at was not."""
-        where = target.door.where
-        for each in self._snapshot.unread_of((Kind.TLS_PROBE, Kind.HTTP_PROBE)):
-            if each.covers(where.namespace, where.name) and each.message:
-                return each.message
-        return "the time for probes was over"
 
-    def looks(self, way: Way) -> Looks:
-        """Return where a way can be looked at."""
-        server = self.server_meant(way)
-        why_not = self._why_not(way, server)
-        if why_not or way.workload is None or way.entry is None:
-            return Looks(why_not=why_not)
-        target = server.id if server else ""
-        pods = tuple(self._pod_doors(way))
-        addresses = tuple(self._address_doors(way))
-        names = tuple(self._name_doors(way))
-        # What answers before a gateway has a certificate of its own.
-        outside = "" if way.entry.front else target
-        return Looks(
-            pods=tuple(_at_pods(way, pods, target)),
-            addresses=tuple(_as_clients(way.request, addresses, outside)),
-            name=tuple(self._at_name(way.request, names, outside)),
-        )
+def why_missed(mesh: Mesh, target: Target) -> str:
+    """Say why something that was to be looked at was not."""
+    where = target.door.where
+    for each in mesh.snapshot.unread_of((Kind.TLS_PROBE, Kind.HTTP_PROBE)):
+        if each.covers(where.namespace, where.name) and each.message:
+            return each.message
+    return "the time for probes was over"
 
-    def server_meant(self, way: Way) -> Server | None:
-        """Return the server that a request should reach."""
-        entry, workload = way.entry, way.workload
-        if entry is None or workload is None or entry.target is None:
-            return None
-        listener = self._listener(workload, entry.target)
-        if listener is None:
-            return None
-        name = way.request.server_name if listener.is_tls else way.request.virtual_host
-        return self.server_for(listener, name)
 
-    def _why_not(self, way: Way, server: Server | None) -> str:
-        host = way.request.server_name or way.request.virtual_host
-        if way.workload is None:
-            return "nothing serves it here, and only hosts of the mesh are looked at"
-        if any(covers(name, host) for name in self._outside()):
-            return "a ServiceEntry says that the host is outside the mesh"
-        if server is not None and not is_for_clients(server):
-            return "the server is for proxies of the mesh, not for clients"
-        return ""
+def looks(mesh: Mesh, way: Way) -> Looks:
+    """Return where a way can be looked at."""
+    server = server_meant(mesh, way)
+    why_not = _why_not(mesh, way, server)
+    if why_not or way.workload is None or way.entry is None:
+        return Looks(why_not=why_not)
+    target = server.id if server else ""
+    pods = tuple(_pod_doors(mesh, way))
+    addresses = tuple(_address_doors(mesh, way))
+    names = tuple(_name_doors(mesh, way))
+    # What answers before a gateway has a certificate of its own.
+    outside = "" if way.entry.front else target
+    return Looks(
+        pods=tuple(_at_pods(way, pods, target)),
+        addresses=tuple(_as_clients(way.request, addresses, outside)),
+        name=tuple(_at_name(mesh, way.request, names, outside)),
+    )
 
-    @question(Kind.SERVICE_ENTRY)
-    def _outside(self) -> frozenset[str]:
-        return frozenset(
-            host
-            for each in self._all(ServiceEntry)
-            if each.spec.location != "MESH_INTERNAL"
-            for host in each.spec.hosts
-        )
 
-    def _pod_doors(self, way: Way) -> Iterator[Door]:
-        entry, workload = way.entry, way.workload
-        if entry is None or workload is None or entry.target is None:
-            return
-        ready = [each for each in workload.pods if pod_is_ready(each)]
-        for pod in ready[:MOST_PODS]:
-            yield Door(
-                via=Via.PORT_FORWARD, port=entry.target, gateway=workload.owner, pod=pod.ref
-            )
+def server_meant(mesh: Mesh, way: Way) -> Server | None:
+    """Return the server that a request should reach."""
+    entry, workload = way.entry, way.workload
+    if entry is None or workload is None or entry.target is None:
+        return None
+    name = way.request.server_name if entry.is_tls else ""
+    chain = chain_index(mesh, workload, entry.target).find(name, is_tls=entry.is_tls)
+    if chain is None or chain.http is None or chain.tls:
+        return chain.server if chain else None
+    routes = chain.http.route_configuration
+    domain = domain_index(mesh, workload, routes).find(way.request.virtual_host)
+    return domains(mesh, workload, routes)[domain].servers[0] if domain else None
 
-    def _address_doors(self, way: Way) -> Iterator[Door]:
-        entry, workload = way.entry, way.workload
-        if entry is None or workload is None or (entry.front and not is_of_service(entry.front)):
-            return
-        found = [
-            door
-            for place in self._address_ways(workload)
-            for named, target, door in place.ports
-            if target == entry.target and (named == way.request.port or door.via is Via.NODE_PORT)
-        ]
-        yield from list(dict.fromkeys(found))[:MOST_ADDRESSES]
 
-    def _name_doors(self, way: Way) -> Iterator[Door]:
-        entry, workload, name = way.entry, way.workload, way.request.server_name
-        if entry is None or workload is None or not name or covers(OF_CLUSTERS, name):
-            return
-        if entry.front or self.exposure(workload) is not Exposure.INSIDE:
-            yield door_by_name(workload, name, way.request.port)
+def _why_not(mesh: Mesh, way: Way, server: Server | None) -> str:
+    host = way.request.served_name
+    if way.workload is None:
+        return "nothing serves it here, and only hosts of the mesh are looked at"
+    if any(covers(name, host) for name in _outside(mesh)):
+        return "a ServiceEntry says that the host is outside the mesh"
+    if server is not None and not is_for_clients(server):
+        return "the server is for proxies of the mesh, not for clients"
+    return ""
 
-    def _at_name(self, request: Request, doors: tuple[Door, ...], server: str) -> Iterator[Target]:
-        """Yield what to ask where DNS points: typed headers go to nobody without a good name."""
-        for target in _as_clients(request, doors, server):
-            if isinstance(target, TlsTarget):
-                yield target
-                handshake = self.observed().get(target)
-                is_verified = isinstance(handshake, TlsObservation) and handshake.verified
-                if has_secrets(request) and not is_verified:
-                    return
-            elif request.scheme == "https" or not has_secrets(request):
-                yield target
+
+@question(Kind.SERVICE_ENTRY)
+def _outside(mesh: Mesh) -> frozenset[str]:
+    return frozenset(
+        host
+        for each in mesh.all(ServiceEntry)
+        if each.spec.location != "MESH_INTERNAL"
+        for host in each.spec.hosts
+    )
+
+
+def _pod_doors(mesh: Mesh, way: Way) -> Iterator[Door]:
+    entry, workload = way.entry, way.workload
+    if entry is None or workload is None or entry.target is None:
+        return
+    ready = [each for each in workload.pods if pod_is_ready(each)]
+    for pod in ready[:MOST_PODS]:
+        yield Door(via=Via.PORT_FORWARD, port=entry.target, gateway=workload.owner, pod=pod.ref)
+
+
+def _address_doors(mesh: Mesh, way: Way) -> Iterator[Door]:
+    entry, workload = way.entry, way.workload
+    if entry is None or workload is None or (entry.front and not is_of_service(entry.front)):
+        return
+    found = [
+        door
+        for place in address_ways(mesh, workload)
+        for named, target, door in place.ports
+        if target == entry.target and (named == way.request.port or door.via is Via.NODE_PORT)
+    ]
+    yield from list(dict.fromkeys(found))[:MOST_ADDRESSES]
+
+
+def _name_doors(mesh: Mesh, way: Way) -> Iterator[Door]:
+    entry, workload, name = way.entry, way.workload, way.request.server_name
+    if entry is None or workload is None or not name or covers(OF_CLUSTERS, name):
+        return
+    if entry.front or exposure(mesh, workload) is not Exposure.INSIDE:
+        yield door_by_name(workload, name, way.request.port)
+
+
+def _at_name(
+    mesh: Mesh, request: Request, doors: tuple[Door, ...], server: str
+) -> Iterator[Target]:
+    """Yield what to ask where DNS points: typed headers go to nobody without a good name."""
+    for target in _as_clients(request, doors, server):
+        if isinstance(target, TlsTarget):
+            yield target
+            handshake = observed(mesh).get(target)
+            is_verified = isinstance(handshake, TlsObservation) and handshake.verified
+            if has_secrets(request) and not is_verified:
+                return
+        elif request.scheme == "https" or not has_secrets(request):
+            yield target
 
 
 def _at_pods(way: Way, doors: tuple[Door, ...], server: str) -> Iterator[Target]:
@@ -208,14 +215,18 @@ def _asked(
 ) -> Iterator[Target]:
     if why_not_sent(request):
         return
+    asked = request.by_name
+    is_plain = asked.authority == request.authority
+    host = () if is_plain else (("host", request.authority),)
     for door in doors:
         yield HttpTarget(
-            url=request.url,
+            url=asked.url,
             doors=(PortDoor(scheme=request.scheme, port=request.port, door=door),),
             host=request.virtual_host,
             server=server,
             forwarded_proto=proto,
             method=request.method,
-            headers=tuple(each for each in request.headers if can_be_sent(*each)),
+            headers=(*host, *(each for each in request.headers if can_be_sent(*each))),
             follows_redirects=False,
+            sni=request.sni or "",
         )

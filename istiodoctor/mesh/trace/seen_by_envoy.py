@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.mesh.envoy.listeners import EnvoyListenerQuestions
+from istiodoctor.mesh.envoy.listeners import absent_servers
 from istiodoctor.mesh.envoy.secrets import HeldSecret, PodSecret
+from istiodoctor.mesh.envoy.state import envoys_by_workload, held_secrets
 from istiodoctor.mesh.hosts import covers
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.trace.sightings import Seen, agreed, denied, listing
 from istiodoctor.mesh.trace.way import BROKEN, WARNING, Hop
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.envoy import EnvoyListener, EnvoyState
 
 
-def listener_by_envoy(mesh: EnvoyListenerQuestions, workload: Workload, port: int) -> Seen | None:
+def listener_by_envoy(mesh: Mesh, workload: Workload, port: int) -> Seen | None:
     """Return whether Envoys have a port open."""
     asked = _with_listeners(mesh, workload)
     closed = [each for each in asked if not any(_is_open(one, port) for one in each.listeners)]
@@ -21,16 +23,14 @@ def listener_by_envoy(mesh: EnvoyListenerQuestions, workload: Workload, port: in
         return agreed(f"{_envoys(asked)} has it open")
     is_under_way = any(
         each.is_settling
-        for each in mesh.absent_servers()
+        for each in absent_servers(mesh)
         if each.workload is workload and each.listener.port == port
     )
     state = BROKEN if len(closed) == len(asked) and not is_under_way else WARNING
     return denied(f"{_envoys(closed)} has no such port open", state)
 
 
-def server_by_envoy(
-    mesh: EnvoyListenerQuestions, workload: Workload, port: int, name: str
-) -> Seen | None:
+def server_by_envoy(mesh: Mesh, workload: Workload, port: int, name: str) -> Seen | None:
     """Return whether Envoys have a filter chain for a name; of another word there is none."""
     asked = _with_listeners(mesh, workload)
     taking = [
@@ -43,19 +43,17 @@ def server_by_envoy(
     return agreed(f"{_envoys(taking)} has a filter chain for {name}")
 
 
-def _with_listeners(mesh: EnvoyListenerQuestions, workload: Workload) -> list[EnvoyState]:
-    states = mesh.envoys_by_workload().get(workload, ())
+def _with_listeners(mesh: Mesh, workload: Workload) -> list[EnvoyState]:
+    states = envoys_by_workload(mesh).get(workload, ())
     return [each for each in states if any(one.is_open and one.port for one in each.listeners)]
 
 
-def certificate_by_envoy(
-    mesh: EnvoyListenerQuestions, hop: Hop, workload: Workload
-) -> Seen | None:
+def certificate_by_envoy(mesh: Mesh, hop: Hop, workload: Workload) -> Seen | None:
     """Return which certificate Envoys hold under the name of a Secret."""
     held = next(
         (
             each
-            for each in mesh.held_secrets()
+            for each in held_secrets(mesh)
             if each.workload is workload and each.secret == hop.ref
         ),
         None,

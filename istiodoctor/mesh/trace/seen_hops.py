@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials import credential
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.looking import was_probed
 from istiodoctor.mesh.trace.seen_addresses import front_seen, service_seen
 from istiodoctor.mesh.trace.seen_by_envoy import (
     certificate_by_envoy,
@@ -35,7 +37,7 @@ class Meeting:
         """Return what was seen, by the index of the hop."""
         found: dict[int, Seen] = {}
         for index, hop in enumerate(self.hops):
-            wire = self._on_wire(hop) if self.mesh.was_probed() else None
+            wire = self._on_wire(hop) if was_probed(self.mesh) else None
             if wire is None or wire.confirmation is Confirmation.NOT_LOOKED_AT:
                 wire = self._by_envoys(hop) or wire
             if wire is not None:
@@ -89,7 +91,7 @@ class Meeting:
         return False
 
     def _stored(self, hop: Hop) -> CertificateFacts | None:
-        found = self.mesh.credential(hop.ref.namespace, hop.ref.name) if hop.ref else None
+        found = credential(self.mesh, hop.ref.namespace, hop.ref.name) if hop.ref else None
         return found.leaf if found else None
 
     def _others(self, hop: Hop) -> tuple[CertificateFacts, ...]:

@@ -26,6 +26,8 @@ def why_not_sent(request: Request) -> str:
     """Say why a request is never sent; empty for one that is."""
     if request.method not in HARMLESS:
         return f"{request.method} may change something, so no request is sent"
+    if request.sni == "":
+        return "a request without SNI is never sent"
     target = request.path + request.query
     if not (target.isascii() and target.isprintable() and request.url.isascii()):
         return "the URL cannot be sent as it is written: encode it with percent signs"

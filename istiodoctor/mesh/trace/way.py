@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.attachments import AttachmentQuestions
+from istiodoctor.mesh.attachments import attachments_of
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
-from istiodoctor.mesh.redirects import RedirectKind
+from istiodoctor.mesh.listeners import listeners_of, workloads_of
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.redirects import RedirectKind, plain_hosts_for
+from istiodoctor.mesh.routing import bindings, routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.serviceports import services_of
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster, ServedCertificate
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
@@ -35,7 +40,7 @@ class Hop:
     """One station on a host's way through the mesh."""
 
     hop: str
-    """`dns`, `front`, `service`, `workload`, `listener`, `server`, `certificate`,
+    """`dns`, `front`, `service`, `workload`, `listener`, `filter-chain`, `server`, `certificate`,
     `virtual-host`, `redirect`, `route`, `backend` or `endpoints`; `dns` on the wire only."""
     ref: Ref | None
     state: HopState
@@ -47,6 +52,12 @@ class Hop:
     seen: str = ""
     """What Envoy and the wire show, or why they were not looked at; hostile. May be empty where a
     later hop shows that this one was passed."""
+    cluster: RouteCluster | None = None
+    """The cluster that a backend is to Envoy."""
+    certificate: ServedCertificate | None = None
+    """What a client is shown, of a certificate."""
+    outcome: AnswerOutcome | None = None
+    """What a client gets where the way ends here, if that does not follow from the hop's name."""
 
 
 OK, BROKEN, WARNING, UNKNOWN = HopState.OK, HopState.BROKEN, HopState.WARNING, HopState.UNKNOWN
@@ -114,18 +125,26 @@ def certificate_hop(use: CredentialUse) -> Hop:
     if use.state is CredentialState.FOUND and use.permission.allowed is False:
         state, text = BROKEN, f"the ServiceAccount of the pods may not read {use.reference.text}"
     return Hop(
-        hop="certificate", ref=use.secret if use.namespace else None, state=state, text=text
+        hop="certificate",
+        ref=use.secret if use.namespace else None,
+        state=state,
+        text=text,
+        certificate=_served(use) if state is OK else None,
     )
 
 
-def way_of_host(
-    mesh: AttachmentQuestions, host: str, server: Server, use: CredentialUse | None
-) -> Iterator[Hop]:
+def _served(use: CredentialUse) -> ServedCertificate | None:
+    if use.state is not CredentialState.FOUND:
+        return None
+    return ServedCertificate(namespace=use.secret.namespace, name=use.secret.name)
+
+
+def way_of_host(mesh: Mesh, host: str, server: Server, use: CredentialUse | None) -> Iterator[Hop]:
     """Yield the way to a host of a TLS server, whatever the request: the host may be a wildcard.
 
-    `JourneyQuestions.ways` is the same for one request, rule by rule.
+    `ways` (in `journeys`) is the same for one request, rule by rule.
     """
-    workload = next(iter(mesh.workloads_of(server)), None)
+    workload = next(iter(workloads_of(mesh, server)), None)
     if workload is None:
         yield Hop(hop="workload", ref=None, state=BROKEN, text="no pods are selected")
         return
@@ -133,7 +152,7 @@ def way_of_host(
     if service:
         yield service_hop(service, f"{service.spec.type} port {server.port}")
     yield workload_hop(workload)
-    listeners = mesh.listeners_of(server)
+    listeners = listeners_of(mesh, server)
     if not listeners:
         yield Hop(hop="listener", ref=None, state=BROKEN, text="istiod leaves this server out")
         return
@@ -145,35 +164,35 @@ def way_of_host(
     yield from _route_hops(mesh, host, server)
 
 
-def _service_of(mesh: AttachmentQuestions, server: Server, workload: Workload) -> Service | None:
+def _service_of(mesh: Mesh, server: Server, workload: Workload) -> Service | None:
     """Return the Service that leads to a server's port."""
     return next(
         (
             each
-            for each in mesh.services_of(workload)
+            for each in services_of(mesh, workload)
             if any(port.port == server.port for port in each.spec.ports)
         ),
         None,
     )
 
 
-def _redirect_hop(mesh: AttachmentQuestions, host: str, workload: Workload) -> Hop:
-    plain = next(iter(mesh.plain_hosts_for(workload, host)), None)
+def _redirect_hop(mesh: Mesh, host: str, workload: Workload) -> Hop:
+    plain = next(iter(plain_hosts_for(mesh, workload, host)), None)
     if plain is None:
         return Hop(hop="redirect", ref=None, state=OK, text="not served over plain HTTP")
     return Hop(hop="redirect", ref=plain.place.ref, state=OK, text=_REDIRECT_TEXT[plain.redirect])
 
 
-def _route_hops(mesh: AttachmentQuestions, host: str, server: Server) -> Iterator[Hop]:
+def _route_hops(mesh: Mesh, host: str, server: Server) -> Iterator[Hop]:
     if server.api is GatewayApi.GATEWAY_API:
-        attached = mesh.attachments_of(server)
+        attached = attachments_of(mesh, server)
         for attachment in attached[:1]:
             yield Hop(hop="route", ref=attachment.route.ref, state=OK, text="attached")
         if not attached:
             yield Hop(hop="route", ref=None, state=WARNING, text="no route is attached")
         return
-    bindings = [each for each in mesh.bindings().get(server, ()) if each.hosts]
-    routes = mesh.routes_for(server, host) or tuple(b.virtual_service for b in bindings)
+    bound = [each for each in bindings(mesh).get(server, ()) if each.hosts]
+    routes = routes_for(mesh, server, host) or tuple(b.virtual_service for b in bound)
     for route in routes[:1]:
         yield Hop(hop="route", ref=route.ref, state=OK, text=f"{len(routes)} bound")
     if not routes:

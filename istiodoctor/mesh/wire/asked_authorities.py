@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse
+from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.delivery import SETTLING_TIME
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.doors import DoorQuestions
+from istiodoctor.mesh.wire.certificates import handshakes
 from istiodoctor.model.observation import TlsObservation
 
 
@@ -24,47 +25,46 @@ class OtherAuthority:
     seen: tuple[TlsObservation, ...]
 
 
-class AskedAuthorityQuestions(DoorQuestions):
-    """Requests for the certificates of clients."""
+@question
+def _authorities_by_server(mesh: Mesh) -> Mapping[Server, tuple[AuthorityUse, ...]]:
+    found: dict[Server, list[AuthorityUse]] = defaultdict(list)
+    for use in authority_uses(mesh):
+        found[use.server].append(use)
+    return {server: tuple(uses) for server, uses in found.items()}
 
-    @question(rests_on=[DoorQuestions.authority_uses])
-    def _authorities_by_server(self) -> Mapping[Server, tuple[AuthorityUse, ...]]:
-        found: dict[Server, list[AuthorityUse]] = defaultdict(list)
-        for use in self.authority_uses():
-            found[use.server].append(use)
-        return {server: tuple(uses) for server, uses in found.items()}
 
-    @question(rests_on=[DoorQuestions.handshakes, _authorities_by_server])
-    def other_authorities(self) -> tuple[OtherAuthority, ...]:
-        """Return the servers whose pods ask for certificates of other authorities than stored.
+@question
+def other_authorities(mesh: Mesh) -> tuple[OtherAuthority, ...]:
+    """Return the servers whose pods ask for certificates of other authorities than stored.
 
-        Authorities are told by their names: one made anew under the same name is not seen.
-        """
-        return tuple(
-            other
-            for server, seen in self.handshakes().items()
-            for use in self._authorities_by_server().get(server, ())
-            if (other := self._other(use, seen))
-        )
+    Authorities are told by their names: one made anew under the same name is not seen.
+    """
+    return tuple(
+        other
+        for server, seen in handshakes(mesh).items()
+        for use in _authorities_by_server(mesh).get(server, ())
+        if (other := _other(mesh, use, seen))
+    )
 
-    def _other(self, use: AuthorityUse, seen: tuple[TlsObservation, ...]) -> OtherAuthority | None:
-        source = use.source
-        if source is None or use.state is not AuthorityState.FOUND:
-            return None
-        stored = frozenset(each.subject for each in source.authorities.certificates)
-        written = [each for each in (source.creation_timestamp, source.updated_at) if each]
-        is_new = bool(written) and self._snapshot.taken_at - max(written) < SETTLING_TIME
-        if not stored or source.authorities.is_malformed or is_new:
-            return None
-        other = tuple(
-            each
-            for each in seen
-            if each.target.door.pod and each.target.door.gateway == use.workload.owner
-            if each.acceptable_authorities and stored != frozenset(each.acceptable_authorities)
-        )
-        if not other:
-            return None
-        asked = dict.fromkeys(name for each in other for name in each.acceptable_authorities)
-        return OtherAuthority(
-            use=use, stored=tuple(sorted(stored)), asked=tuple(asked), seen=other
-        )
+
+def _other(
+    mesh: Mesh, use: AuthorityUse, seen: tuple[TlsObservation, ...]
+) -> OtherAuthority | None:
+    source = use.source
+    if source is None or use.state is not AuthorityState.FOUND:
+        return None
+    stored = frozenset(each.subject for each in source.authorities.certificates)
+    written = [each for each in (source.creation_timestamp, source.updated_at) if each]
+    is_new = bool(written) and mesh.snapshot.taken_at - max(written) < SETTLING_TIME
+    if not stored or source.authorities.is_malformed or is_new:
+        return None
+    other = tuple(
+        each
+        for each in seen
+        if each.target.door.pod and each.target.door.gateway == use.workload.owner
+        if each.acceptable_authorities and stored != frozenset(each.acceptable_authorities)
+    )
+    if not other:
+        return None
+    asked = dict.fromkeys(name for each in other for name in each.acceptable_authorities)
+    return OtherAuthority(use=use, stored=tuple(sorted(stored)), asked=tuple(asked), seen=other)

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from istiodoctor.mesh.listeners import Listener
+from istiodoctor.mesh.configuration.listener import HttpConnectionManager
+from istiodoctor.mesh.configuration.mesh_options import http_options
+from istiodoctor.mesh.controlplanes import mesh_config
+from istiodoctor.mesh.listeners import listeners_of
+from istiodoctor.mesh.merging import Listener, route_name
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.trace.answers import AnswerKind, AnswerQuestions, Ending, walked
-from istiodoctor.mesh.trace.matching import Arrival
-from istiodoctor.mesh.trace.requests import requested
+from istiodoctor.mesh.trace.answers import AnswerKind, Ending, walked
+from istiodoctor.mesh.trace.http_hops import http_walk
+from istiodoctor.mesh.trace.requests import Request, requested
 from istiodoctor.mesh.trace.way import BROKEN, Hop
-from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own, leads_to
+from istiodoctor.mesh.wire.replies import is_own, leads_to, requests
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import IstioGateway, VirtualService
 from istiodoctor.model.kind import Kind
@@ -74,99 +79,97 @@ class _Held:
         return self.step.status == NOT_FOUND and is_own(self.step) and not self.step.body
 
 
-class PromiseQuestions(ReplyQuestions, AnswerQuestions):
-    """Answers beside expectations."""
+@question
+def hides_backends(mesh: Mesh, workload: Workload) -> bool:
+    """Whether answers do not tell that an application gave them (`envoyDebugHeaders`)."""
+    text = workload.annotations.get("proxy.istio.io/config")
+    own = decode_proxy_config(text) if text else None
+    config = mesh_config(mesh, workload)
+    return any(map(_hides, (own, config.default_config if config else None)))
 
-    @question(rests_on=[ReplyQuestions.proxy_config])
-    def hides_backends(self, workload: Workload) -> bool:
-        """Whether answers do not tell that an application gave them (`envoyDebugHeaders`)."""
-        text = workload.annotations.get("proxy.istio.io/config")
-        own = decode_proxy_config(text) if text else None
-        mesh = self.mesh_config(workload)
-        return any(map(_hides, (own, mesh.default_config if mesh else None)))
 
-    @question(
-        rests_on=[
-            ReplyQuestions.requests,
-            ReplyQuestions.listeners_of,
-            AnswerQuestions.virtual_host,
-            AnswerQuestions.backend_hops,
-            AnswerQuestions.routes_are_known,
-            hides_backends,
-        ]
+@question
+def _held_requests(mesh: Mesh) -> tuple[_Held, ...]:
+    """Return the requests at gateways that claim nothing, with what the objects promise."""
+    return tuple(
+        held
+        for server, seen in requests(mesh)
+        if not seen.target.forwarded_proto and seen.steps[0].status
+        if (held := _held(mesh, server, seen)) and not hides_backends(mesh, held.listener.workload)
     )
-    def _held_requests(self) -> tuple[_Held, ...]:
-        """Return the requests at gateways that claim nothing, with what the objects promise."""
-        return tuple(
-            held
-            for server, seen in self.requests()
-            if not seen.target.forwarded_proto and seen.steps[0].status
-            if (held := self._held(server, seen))
-            and not self.hides_backends(held.listener.workload)
-        )
 
-    def _held(self, server: Server, seen: HttpObservation) -> _Held | None:
-        door = seen.steps[0].door
-        request = requested(seen.target.url)
-        if door is None or request is None or door.via is Via.DNS:
-            return None
-        for listener in self.listeners_of(server):
-            is_there = listener.port == door.port or door.pod is None
-            speaks = (request.scheme == "https") is listener.is_tls
-            if listener.workload.owner == door.gateway and is_there and speaks:
-                arrival = Arrival(request=request, scheme=request.scheme)
-                hops, ending = self._promised(listener, server, arrival)
-                return _Held(
-                    server=server, listener=listener, observation=seen, hops=hops, ending=ending
-                )
+
+def _held(mesh: Mesh, server: Server, seen: HttpObservation) -> _Held | None:
+    door = seen.steps[0].door
+    request = requested(seen.target.url)
+    if door is None or request is None or door.via is Via.DNS:
         return None
+    for listener in listeners_of(mesh, server):
+        is_there = listener.port == door.port or door.pod is None
+        speaks = (request.scheme == "https") is listener.is_tls
+        if listener.workload.owner == door.gateway and is_there and speaks:
+            hops, ending = _promised(mesh, listener, server, request)
+            return _Held(
+                server=server, listener=listener, observation=seen, hops=hops, ending=ending
+            )
+    return None
 
-    def _promised(
-        self, listener: Listener, server: Server, arrival: Arrival
-    ) -> tuple[tuple[Hop, ...], Ending]:
-        return walked(self._http(listener, server if listener.is_tls else None, arrival))
 
-    @question(rests_on=[_held_requests])
-    def unknown_hosts(self) -> Mapping[Server, Mapping[str, tuple[HttpStep, ...]]]:
-        """Return the hosts that Envoy has no route for, as the objects have it too."""
-        found: dict[Server, dict[str, list[HttpStep]]] = defaultdict(lambda: defaultdict(list))
-        for held in self._held_requests():
-            if held.is_not_found and _is_unrouted(held.hops):
-                found[held.server][held.observation.target.host].append(held.step)
-        return {
-            server: {host: tuple(steps) for host, steps in hosts.items()}
-            for server, hosts in found.items()
-        }
+def _promised(
+    mesh: Mesh, listener: Listener, server: Server, request: Request
+) -> tuple[tuple[Hop, ...], Ending]:
+    manager = HttpConnectionManager(
+        route_configuration=route_name(server, listener.port),
+        options=http_options(mesh, listener.workload),
+    )
+    is_tls = request.scheme == "https"
+    return walked(http_walk(mesh, request, listener.workload, manager, is_tls=is_tls))
 
-    @question(Kind.ISTIO_GATEWAY, Kind.VIRTUAL_SERVICE, rests_on=[_held_requests])
-    def breaches(self) -> Mapping[Workload, tuple[Breach, ...]]:
-        """Return what pods answer otherwise than the objects have it, but for the newest ones."""
-        found: dict[Workload, list[Breach]] = defaultdict(list)
-        for breach in self._breaches():
-            if not self._is_new(breach.server.gateway) and not self._is_new(breach.decided_by):
-                found[breach.workload].append(breach)
-        return {workload: tuple(each) for workload, each in found.items()}
 
-    def _breaches(self) -> Iterator[Breach]:
-        for held in self._held_requests():
-            kind = _breach(held) if held.is_at_pod else None
-            if kind:
-                yield Breach(
-                    kind=kind,
-                    server=held.server,
-                    workload=held.listener.workload,
-                    host=held.observation.target.host,
-                    step=held.step,
-                    decided_by=_deciding(held.hops),
-                )
+@question
+def unknown_hosts(mesh: Mesh) -> Mapping[Server, Mapping[str, tuple[HttpStep, ...]]]:
+    """Return the hosts that Envoy has no route for, as the objects have it too."""
+    found: dict[Server, dict[str, list[HttpStep]]] = defaultdict(lambda: defaultdict(list))
+    for held in _held_requests(mesh):
+        if held.is_not_found and _is_unrouted(held.hops):
+            found[held.server][held.observation.target.host].append(held.step)
+    return {
+        server: {host: tuple(steps) for host, steps in hosts.items()}
+        for server, hosts in found.items()
+    }
 
-    def _is_new(self, ref: Ref | None) -> bool:
-        if ref is None:
-            return False
-        kinds = (IstioGateway, VirtualService)
-        found = (self._get(kind, ref.namespace, ref.name) for kind in kinds if _is(ref, kind))
-        made = (each.metadata.creation_timestamp for each in found if each)
-        return any(each and self._snapshot.taken_at - each < JUST_MADE for each in made)
+
+@question(Kind.ISTIO_GATEWAY, Kind.VIRTUAL_SERVICE)
+def breaches(mesh: Mesh) -> Mapping[Workload, tuple[Breach, ...]]:
+    """Return what pods answer otherwise than the objects have it, but for the newest ones."""
+    found: dict[Workload, list[Breach]] = defaultdict(list)
+    for breach in _breaches(mesh):
+        if not _is_new(mesh, breach.server.gateway) and not _is_new(mesh, breach.decided_by):
+            found[breach.workload].append(breach)
+    return {workload: tuple(each) for workload, each in found.items()}
+
+
+def _breaches(mesh: Mesh) -> Iterator[Breach]:
+    for held in _held_requests(mesh):
+        kind = _breach(held) if held.is_at_pod else None
+        if kind:
+            yield Breach(
+                kind=kind,
+                server=held.server,
+                workload=held.listener.workload,
+                host=held.observation.target.host,
+                step=held.step,
+                decided_by=_deciding(held.hops),
+            )
+
+
+def _is_new(mesh: Mesh, ref: Ref | None) -> bool:
+    if ref is None:
+        return False
+    kinds = (IstioGateway, VirtualService)
+    found = (mesh.get(kind, ref.namespace, ref.name) for kind in kinds if _is(ref, kind))
+    made = (each.metadata.creation_timestamp for each in found if each)
+    return any(each and mesh.snapshot.taken_at - each < JUST_MADE for each in made)
 
 
 def _breach(held: _Held) -> BreachKind | None:

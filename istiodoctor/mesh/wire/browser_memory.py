@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.exposure import Exposure
-from istiodoctor.mesh.hops import HopQuestions
+from istiodoctor.mesh.exposure import Exposure, exposure, tls_meets_somewhere
+from istiodoctor.mesh.hops import is_decrypted_before
 from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind, plain_hosts
+from istiodoctor.mesh.routing import routes_for
 from istiodoctor.mesh.trace.requests import requested
-from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions
+from istiodoctor.mesh.wire.replies import Loop, loops, requests
 from istiodoctor.model.observation import HttpStep
 
 PERMANENT = frozenset({301, 308})
@@ -36,60 +38,50 @@ class ForcedHost:
     """The host that said it."""
 
 
-class MemoryQuestions(ReplyQuestions, HopQuestions):
-    """Answers with a long life."""
-
-    @question(rests_on=[ReplyQuestions.loops])
-    def remembered_loops(self) -> tuple[Remembered, ...]:
-        """Return the loops with redirects that browsers keep for good."""
-        return tuple(
-            Remembered(loop=loop, steps=kept)
-            for loop in self.loops()
-            if (kept := tuple(filter(_is_kept, loop.observation.steps)))
-        )
-
-    @question(rests_on=[ReplyQuestions.requests])
-    def _strict_parents(self) -> HostIndex[tuple[HttpStep, str]]:
-        """Return, under the wildcard of what is below them, the hosts that bind all below."""
-        return HostIndex(
-            (f"*.{host}", (step, host))
-            for _, seen in self.requests()
-            for step in seen.steps
-            if step.url.startswith("https:") and binds_below(step.strict_transport_security)
-            for host in _hosts(step.url)
-        )
-
-    @question(
-        rests_on=[
-            _strict_parents,
-            HopQuestions.plain_hosts,
-            HopQuestions.exposure,
-            HopQuestions.routes_for,
-            HopQuestions.tls_meets_somewhere,
-            HopQuestions.fronts,
-            HopQuestions.fronts_for,
-        ]
+@question
+def remembered_loops(mesh: Mesh) -> tuple[Remembered, ...]:
+    """Return the loops with redirects that browsers keep for good."""
+    return tuple(
+        Remembered(loop=loop, steps=kept)
+        for loop in loops(mesh)
+        if (kept := tuple(filter(_is_kept, loop.observation.steps)))
     )
-    def forced_hosts(self) -> tuple[ForcedHost, ...]:
-        """Return the plain hosts that browsers ask for by https:// alone, once they were above.
 
-        Not where anything speaks TLS for them.
-        """
-        strict = self._strict_parents()
-        return tuple(
-            ForcedHost(plain=plain, step=found[0], above=found[1])
-            for plain in self.plain_hosts()
-            if (found := next(strict.covering(plain.host), None)) and self._is_plain_alone(plain)
-        )
 
-    def _is_plain_alone(self, plain: PlainHost) -> bool:
-        return (
-            plain.redirect is RedirectKind.NONE
-            and self.exposure(plain.workload) is not Exposure.INSIDE
-            and bool(self.routes_for(plain.server, plain.host))
-            and not self._is_decrypted_before(plain)
-            and not self.tls_meets_somewhere(plain.host)
-        )
+@question
+def _strict_parents(mesh: Mesh) -> HostIndex[tuple[HttpStep, str]]:
+    """Return, under the wildcard of what is below them, the hosts that bind all below."""
+    return HostIndex(
+        (f"*.{host}", (step, host))
+        for _, seen in requests(mesh)
+        for step in seen.steps
+        if step.url.startswith("https:") and binds_below(step.strict_transport_security)
+        for host in _hosts(step.url)
+    )
+
+
+@question
+def forced_hosts(mesh: Mesh) -> tuple[ForcedHost, ...]:
+    """Return the plain hosts that browsers ask for by https:// alone, once they were above.
+
+    Not where anything speaks TLS for them.
+    """
+    strict = _strict_parents(mesh)
+    return tuple(
+        ForcedHost(plain=plain, step=found[0], above=found[1])
+        for plain in plain_hosts(mesh)
+        if (found := next(strict.covering(plain.host), None)) and _is_plain_alone(mesh, plain)
+    )
+
+
+def _is_plain_alone(mesh: Mesh, plain: PlainHost) -> bool:
+    return (
+        plain.redirect is RedirectKind.NONE
+        and exposure(mesh, plain.workload) is not Exposure.INSIDE
+        and bool(routes_for(mesh, plain.server, plain.host))
+        and not is_decrypted_before(mesh, plain)
+        and not tls_meets_somewhere(mesh, plain.host)
+    )
 
 
 def binds_below(header: str) -> bool:

@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from istiodoctor.mesh.coverage import served_certificates, uses_of_server
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
-from istiodoctor.mesh.exposure import ExposureQuestions
 from istiodoctor.mesh.hosts import certificate_covers, covers, is_wildcard
+from istiodoctor.mesh.listeners import live_servers
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.privateaddresses import is_private
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.trust import Knowledge, TrustQuestions
+from istiodoctor.mesh.trust import Knowledge, intermediate
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import (
@@ -71,115 +73,118 @@ class SeenCertificate:
         return self.is_from_before and all(is_private(door.address) for door in self.doors)
 
 
-class WireQuestions(ExposureQuestions, TrustQuestions):
-    """Handshakes by server, and the certificates in them."""
+@question
+def servers_by_id(mesh: Mesh) -> Mapping[str, Server]:
+    """Return the live servers by their identities."""
+    return {server.id: server for server in live_servers(mesh)}
 
-    @question(rests_on=[TrustQuestions.live_servers])
-    def servers_by_id(self) -> Mapping[str, Server]:
-        """Return the live servers by their identities."""
-        return {server.id: server for server in self.live_servers()}
 
-    @question(Kind.TLS_PROBE, rests_on=[servers_by_id])
-    def handshakes(self) -> Mapping[Server, tuple[TlsObservation, ...]]:
-        """Return the handshakes that were made to reach each server."""
-        found: dict[Server, list[TlsObservation]] = defaultdict(list)
-        for seen in self._snapshot.tls_observations:
-            server = self.servers_by_id().get(seen.target.server)
-            if server is not None:
-                found[server].append(seen)
-        return {server: tuple(each) for server, each in found.items()}
+@question(Kind.TLS_PROBE)
+def handshakes(mesh: Mesh) -> Mapping[Server, tuple[TlsObservation, ...]]:
+    """Return the handshakes that were made to reach each server."""
+    found: dict[Server, list[TlsObservation]] = defaultdict(list)
+    for seen in mesh.snapshot.tls_observations:
+        server = servers_by_id(mesh).get(seen.target.server)
+        if server is not None:
+            found[server].append(seen)
+    return {server: tuple(each) for server, each in found.items()}
 
-    @question(rests_on=[handshakes, TrustQuestions.uses_of_server])
-    def seen_certificates(self) -> tuple[SeenCertificate, ...]:
-        """Return the certificates that servers presented to clients who sent a name."""
-        return tuple(each for server in self.handshakes() for each in self._presented(server))
 
-    def _presented(self, server: Server) -> Iterator[SeenCertificate]:
-        groups: dict[str, list[TlsObservation]] = defaultdict(list)
-        for seen in self.handshakes()[server]:
-            if seen.leaf and seen.target.sni and seen.target.door.via in TO_THE_GATEWAY:
-                groups[seen.leaf.fingerprint_sha256].append(seen)
-        for group in groups.values():
-            leaf, gateways = group[0].leaf, {each.target.door.gateway for each in group}
-            if leaf is not None:
-                uses = self.uses_of_server(server)
-                yield SeenCertificate(
-                    server=server,
-                    leaf=leaf,
-                    handshakes=tuple(group),
-                    uses=tuple(each for each in uses if each.workload.owner in gateways),
-                )
+@question
+def seen_certificates(mesh: Mesh) -> tuple[SeenCertificate, ...]:
+    """Return the certificates that servers presented to clients who sent a name."""
+    return tuple(each for server in handshakes(mesh) for each in _presented(mesh, server))
 
-    @question(rests_on=[seen_certificates])
-    def mismatched_certificates(self) -> tuple[tuple[SeenCertificate, tuple[str, ...]], ...]:
-        """Return the certificates that do not name all the hosts they were shown for."""
-        found = (
-            (seen, tuple(dict.fromkeys(_not_covered(seen)))) for seen in self.seen_certificates()
-        )
-        return tuple((seen, hosts) for seen, hosts in found if hosts)
 
-    @question(rests_on=[seen_certificates, TrustQuestions.missing_intermediates])
-    def incomplete_chains(self) -> tuple[tuple[SeenCertificate, Knowledge], ...]:
-        """Return the certificates that came without the intermediate that issued them."""
-        return tuple(
-            (seen, knowledge)
-            for seen in self.seen_certificates()
-            if any(map(_lacks_issuer, seen.handshakes)) and (knowledge := self._knowledge_of(seen))
-        )
+def _presented(mesh: Mesh, server: Server) -> Iterator[SeenCertificate]:
+    groups: dict[str, list[TlsObservation]] = defaultdict(list)
+    for seen in handshakes(mesh)[server]:
+        if seen.leaf and seen.target.sni and seen.target.door.via in TO_THE_GATEWAY:
+            groups[seen.leaf.fingerprint_sha256].append(seen)
+    for group in groups.values():
+        leaf, gateways = group[0].leaf, {each.target.door.gateway for each in group}
+        if leaf is not None:
+            uses = uses_of_server(mesh, server)
+            yield SeenCertificate(
+                server=server,
+                leaf=leaf,
+                handshakes=tuple(group),
+                uses=tuple(each for each in uses if each.workload.owner in gateways),
+            )
 
-    @question(rests_on=[seen_certificates, incomplete_chains])
-    def untrusted_on_wire(self) -> tuple[SeenCertificate, ...]:
-        """Return the certificates whose chain as served leads to no root that clients trust.
 
-        Where only an intermediate is wanting, that is the fault, and they are left out.
-        """
-        incomplete = {each for each, _ in self.incomplete_chains()}
-        return tuple(
-            seen
-            for seen in self.seen_certificates()
-            if seen not in incomplete and self._is_untrusted(seen)
-        )
+@question
+def mismatched_certificates(mesh: Mesh) -> tuple[tuple[SeenCertificate, tuple[str, ...]], ...]:
+    """Return the certificates that do not name all the hosts they were shown for."""
+    found = ((seen, tuple(dict.fromkeys(_not_covered(seen)))) for seen in seen_certificates(mesh))
+    return tuple((seen, hosts) for seen, hosts in found if hosts)
 
-    def _is_untrusted(self, seen: SeenCertificate) -> bool:
-        judged = [each.chain_is_trusted for each in seen.handshakes]
-        served = {facts.fingerprint_sha256 for each in seen.handshakes for facts in each.chain}
-        is_refused = False in judged and True not in judged
-        return is_refused and served.isdisjoint(self.facts.trust_anchors)
 
-    def _knowledge_of(self, seen: SeenCertificate) -> Knowledge | None:
-        authorities = tuple(
-            facts for each in seen.stored for facts in each.authorities.certificates
-        )
-        return self.intermediate(seen.leaf, authorities)
+@question
+def incomplete_chains(mesh: Mesh) -> tuple[tuple[SeenCertificate, Knowledge], ...]:
+    """Return the certificates that came without the intermediate that issued them."""
+    return tuple(
+        (seen, knowledge)
+        for seen in seen_certificates(mesh)
+        if any(map(_lacks_issuer, seen.handshakes)) and (knowledge := _knowledge_of(mesh, seen))
+    )
 
-    @question(rests_on=[seen_certificates, TrustQuestions.served_certificates])
-    def unexpected_certificates(self) -> tuple[tuple[SeenCertificate, Credential | None], ...]:
-        """Return the certificates that pods present in place of the stored ones.
 
-        With the Secret that they are from, where another one holds them.
-        """
-        by_fingerprint = {
-            each.leaf.fingerprint_sha256: each.credential for each in self.served_certificates()
-        }
-        return tuple(
-            (seen, by_fingerprint.get(seen.leaf.fingerprint_sha256))
-            for seen in self.seen_certificates()
-            if self._is_unexpected(seen)
-        )
+@question
+def untrusted_on_wire(mesh: Mesh) -> tuple[SeenCertificate, ...]:
+    """Return the certificates whose chain as served leads to no root that clients trust.
 
-    def _is_unexpected(self, seen: SeenCertificate) -> bool:
-        if not any(door.via is Via.PORT_FORWARD for door in seen.doors) or not seen.uses:
-            return False
-        if any(each.state is not CredentialState.FOUND for each in seen.uses):
-            return False
-        pairs = [each.pair for each in seen.stored]
-        stored = [facts for pair in pairs if pair for facts in pair.chain.certificates]
-        newest = max((each.not_before for each in stored), default=None)
-        if newest is None or len(pairs) < len({each.key for each in seen.uses}) or None in pairs:
-            return False
-        known = {each.fingerprint_sha256 for each in stored}
-        is_fresh = self._snapshot.taken_at - newest < JUST_ISSUED
-        return seen.leaf.fingerprint_sha256 not in known and not is_fresh
+    Where only an intermediate is wanting, that is the fault, and they are left out.
+    """
+    incomplete = {each for each, _ in incomplete_chains(mesh)}
+    return tuple(
+        seen
+        for seen in seen_certificates(mesh)
+        if seen not in incomplete and _is_untrusted(mesh, seen)
+    )
+
+
+def _is_untrusted(mesh: Mesh, seen: SeenCertificate) -> bool:
+    judged = [each.chain_is_trusted for each in seen.handshakes]
+    served = {facts.fingerprint_sha256 for each in seen.handshakes for facts in each.chain}
+    is_refused = False in judged and True not in judged
+    return is_refused and served.isdisjoint(mesh.facts.trust_anchors)
+
+
+def _knowledge_of(mesh: Mesh, seen: SeenCertificate) -> Knowledge | None:
+    authorities = tuple(facts for each in seen.stored for facts in each.authorities.certificates)
+    return intermediate(mesh, seen.leaf, authorities)
+
+
+@question
+def unexpected_certificates(mesh: Mesh) -> tuple[tuple[SeenCertificate, Credential | None], ...]:
+    """Return the certificates that pods present in place of the stored ones.
+
+    With the Secret that they are from, where another one holds them.
+    """
+    by_fingerprint = {
+        each.leaf.fingerprint_sha256: each.credential for each in served_certificates(mesh)
+    }
+    return tuple(
+        (seen, by_fingerprint.get(seen.leaf.fingerprint_sha256))
+        for seen in seen_certificates(mesh)
+        if _is_unexpected(mesh, seen)
+    )
+
+
+def _is_unexpected(mesh: Mesh, seen: SeenCertificate) -> bool:
+    if not any(door.via is Via.PORT_FORWARD for door in seen.doors) or not seen.uses:
+        return False
+    if any(each.state is not CredentialState.FOUND for each in seen.uses):
+        return False
+    pairs = [each.pair for each in seen.stored]
+    stored = [facts for pair in pairs if pair for facts in pair.chain.certificates]
+    newest = max((each.not_before for each in stored), default=None)
+    if newest is None or len(pairs) < len({each.key for each in seen.uses}) or None in pairs:
+        return False
+    known = {each.fingerprint_sha256 for each in stored}
+    is_fresh = mesh.snapshot.taken_at - newest < JUST_ISSUED
+    return seen.leaf.fingerprint_sha256 not in known and not is_fresh
 
 
 def _not_covered(seen: SeenCertificate) -> Iterator[str]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from istiodoctor.mesh.challenges import ChallengeQuestions
+from istiodoctor.mesh.challenges import stuck_challenges
 from istiodoctor.mesh.issuance import Issuance
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import ACME_PREFIX
 from istiodoctor.mesh.stalls import HTTP01, GatewayCertificate
@@ -59,39 +60,36 @@ class UnansweredChallenge:
     """On the outermost way that was tried."""
 
 
-class ChallengeReplyQuestions(ChallengeQuestions):
-    """Challenges on the wire."""
+@question(Kind.HTTP_PROBE)
+def challenge_replies(mesh: Mesh) -> Mapping[str, tuple[ChallengeReply, ...]]:
+    """Return the answers by host. Of a challenge that is only to come, only redirects tell."""
+    found: dict[str, list[ChallengeReply]] = defaultdict(list)
+    for seen in mesh.snapshot.http_observations:
+        door = seen.steps[0].door
+        if door and _is_for_challenge(seen) and (kind := _kind(seen)):
+            reply = ChallengeReply(kind=kind, observation=seen, via=door.via)
+            found[seen.target.host].append(reply)
+    return {host: tuple(replies) for host, replies in found.items()}
 
-    @question(Kind.HTTP_PROBE)
-    def challenge_replies(self) -> Mapping[str, tuple[ChallengeReply, ...]]:
-        """Return the answers by host. Of a challenge that is only to come, only redirects tell."""
-        found: dict[str, list[ChallengeReply]] = defaultdict(list)
-        for seen in self._snapshot.http_observations:
-            door = seen.steps[0].door
-            if door and _is_for_challenge(seen) and (kind := _kind(seen)):
-                reply = ChallengeReply(kind=kind, observation=seen, via=door.via)
-                found[seen.target.host].append(reply)
-        return {host: tuple(replies) for host, replies in found.items()}
 
-    @question(rests_on=[challenge_replies, ChallengeQuestions.stuck_challenges])
-    def unanswered_challenges(self) -> tuple[UnansweredChallenge, ...]:
-        """Return the Challenges whose right answer did not come on the issuer's way."""
-        return tuple(
-            UnansweredChallenge(
-                owner=owner, issuance=issuance, challenge=challenge, replies=replies
-            )
-            for owner, issuance, challenge in self.stuck_challenges()
-            if challenge.spec.type == HTTP01
-            if (replies := outermost(self._replies_to(challenge)))
-            and all(each.kind is not ChallengeReplyKind.RIGHT for each in replies)
-        )
+@question
+def unanswered_challenges(mesh: Mesh) -> tuple[UnansweredChallenge, ...]:
+    """Return the Challenges whose right answer did not come on the issuer's way."""
+    return tuple(
+        UnansweredChallenge(owner=owner, issuance=issuance, challenge=challenge, replies=replies)
+        for owner, issuance, challenge in stuck_challenges(mesh)
+        if challenge.spec.type == HTTP01
+        if (replies := outermost(_replies_to(mesh, challenge)))
+        and all(each.kind is not ChallengeReplyKind.RIGHT for each in replies)
+    )
 
-    def _replies_to(self, challenge: Challenge) -> tuple[ChallengeReply, ...]:
-        token = challenge.spec.token
-        every = self.challenge_replies().get(challenge.spec.dns_name.lower(), ())
-        return tuple(
-            each for each in every if token and each.observation.target.url.endswith(f"/{token}")
-        )
+
+def _replies_to(mesh: Mesh, challenge: Challenge) -> tuple[ChallengeReply, ...]:
+    token = challenge.spec.token
+    every = challenge_replies(mesh).get(challenge.spec.dns_name.lower(), ())
+    return tuple(
+        each for each in every if token and each.observation.target.url.endswith(f"/{token}")
+    )
 
 
 def outermost(replies: Iterable[ChallengeReply]) -> tuple[ChallengeReply, ...]:

@@ -4,11 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.exposure import HTTPS_PORT
+from istiodoctor.mesh.exposure import HTTPS_PORT, port_routes
+from istiodoctor.mesh.frontproxy import fronts_for
+from istiodoctor.mesh.listeners import workloads_of
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.privateaddresses import is_private
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.certificates import TO_THE_GATEWAY, WireQuestions
+from istiodoctor.mesh.wire.certificates import TO_THE_GATEWAY, handshakes
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.observation import Door, Outcome, TlsObservation, Via
 
@@ -68,130 +71,117 @@ class Unforwarded:
     """What the node port itself showed, where it answered."""
 
 
-class DoorQuestions(WireQuestions):
-    """Handshakes that did not come about."""
-
-    @question(rests_on=[WireQuestions.handshakes])
-    def refused_handshakes(self) -> tuple[RefusedHandshake, ...]:
-        """Return the hosts that pods refuse TLS for, with no client certificate in question."""
-        return tuple(
-            refused
-            for server, seen in self.handshakes().items()
-            for host, group in _by_host(seen).items()
-            if (refused := _refused(server, host, group))
-        )
-
-    @question(rests_on=[WireQuestions.handshakes])
-    def client_certificates_required(
-        self,
-    ) -> tuple[tuple[Server, tuple[TlsObservation, ...]], ...]:
-        """Return the servers that turned a client away for having no certificate."""
-        found = (
-            (server, tuple(filter(_is_turned_away, seen)))
-            for server, seen in self.handshakes().items()
-        )
-        return tuple((server, seen) for server, seen in found if seen)
-
-    @question(
-        rests_on=[
-            WireQuestions.handshakes,
-            WireQuestions.fronts_for,
-            WireQuestions.workloads_of,
-        ]
+@question
+def refused_handshakes(mesh: Mesh) -> tuple[RefusedHandshake, ...]:
+    """Return the hosts that pods refuse TLS for, with no client certificate in question."""
+    return tuple(
+        refused
+        for server, seen in handshakes(mesh).items()
+        for host, group in _by_host(seen).items()
+        if (refused := _refused(server, host, group))
     )
-    def foreign_names(self) -> tuple[Foreign, ...]:
-        """Return the names that resolve to an address that is not the gateway's.
 
-        Silent where something is known to stand before it, where the other side has the same
-        certificate, and where it has one that clients accept.
-        """
-        return tuple(
-            foreign
-            for server, seen in self.handshakes().items()
-            for each in seen
-            if each.target.door.via is Via.DNS and (foreign := self._foreign(server, each, seen))
-        )
 
-    def _foreign(
-        self, server: Server, seen: TlsObservation, beside: tuple[TlsObservation, ...]
-    ) -> Foreign | None:
-        addressed = [each for each in beside if each.target.door.via is Via.SERVICE_ADDRESS]
-        own = {address for each in addressed for address in each.addresses}
-        own |= {each.target.door.address for each in addressed}
-        fronts = any(
-            self.fronts_for(workload, seen.target.host) for workload in self.workloads_of(server)
-        )
-        if not own or not seen.addresses or own & set(seen.addresses) or fronts or seen.verified:
-            return None
-        leaves = {each.leaf.fingerprint_sha256 for each in beside if each.leaf and each != seen}
-        if seen.leaf and seen.leaf.fingerprint_sha256 in leaves:
-            return None
-        return Foreign(
-            server=server, host=seen.target.host, observation=seen, own=tuple(sorted(own))
-        )
-
-    @question(
-        rests_on=[
-            WireQuestions.handshakes,
-            WireQuestions.fronts_for,
-            WireQuestions.workloads_of,
-            WireQuestions.port_routes,
-        ]
+@question
+def client_certificates_required(
+    mesh: Mesh,
+) -> tuple[tuple[Server, tuple[TlsObservation, ...]], ...]:
+    """Return the servers that turned a client away for having no certificate."""
+    found = (
+        (server, tuple(filter(_is_turned_away, seen))) for server, seen in handshakes(mesh).items()
     )
-    def unforwarded_names(self) -> tuple[Unforwarded, ...]:
-        """Return the names that are silent on port 443, though what is behind node ports is not.
+    return tuple((server, seen) for server, seen in found if seen)
 
-        Not where something is known to stand before the gateway.
-        """
-        return tuple(
-            found
-            for server, seen in self.handshakes().items()
-            for each in seen
-            if each.target.door.via is Via.DNS and each.outcome in SILENT and each.addresses
-            if any(other.leaf for other in seen if other.target.door.via in TO_THE_GATEWAY)
-            if (found := self._unforwarded(server, each, seen))
-        )
 
-    def _unforwarded(
-        self, server: Server, silent: TlsObservation, beside: tuple[TlsObservation, ...]
-    ) -> Unforwarded | None:
-        host = silent.target.host
-        for workload in self.workloads_of(server):
-            if workload.owner != silent.target.door.gateway or self.fronts_for(workload, host):
-                continue
-            for route in self.port_routes(workload):
-                is_https = route.port.port == HTTPS_PORT and route.port.node_port > 0
-                if is_https and route.service.spec.type == "NodePort":
-                    return Unforwarded(
-                        server=server,
-                        host=host,
-                        observation=silent,
-                        service=route.service,
-                        node_port=route.port.node_port,
-                        at_node=tuple(
-                            each
-                            for each in beside
-                            if each.target.door.via is Via.NODE_PORT and each.leaf
-                        ),
-                    )
+@question
+def foreign_names(mesh: Mesh) -> tuple[Foreign, ...]:
+    """Return the names that resolve to an address that is not the gateway's.
+
+    Silent where something is known to stand before it, where the other side has the same
+    certificate, and where it has one that clients accept.
+    """
+    return tuple(
+        foreign
+        for server, seen in handshakes(mesh).items()
+        for each in seen
+        if each.target.door.via is Via.DNS and (foreign := _foreign(mesh, server, each, seen))
+    )
+
+
+def _foreign(
+    mesh: Mesh, server: Server, seen: TlsObservation, beside: tuple[TlsObservation, ...]
+) -> Foreign | None:
+    addressed = [each for each in beside if each.target.door.via is Via.SERVICE_ADDRESS]
+    own = {address for each in addressed for address in each.addresses}
+    own |= {each.target.door.address for each in addressed}
+    fronts = any(
+        fronts_for(mesh, workload, seen.target.host) for workload in workloads_of(mesh, server)
+    )
+    if not own or not seen.addresses or own & set(seen.addresses) or fronts or seen.verified:
         return None
+    leaves = {each.leaf.fingerprint_sha256 for each in beside if each.leaf and each != seen}
+    if seen.leaf and seen.leaf.fingerprint_sha256 in leaves:
+        return None
+    return Foreign(server=server, host=seen.target.host, observation=seen, own=tuple(sorted(own)))
 
-    @question(rests_on=[WireQuestions.handshakes])
-    def unreached_addresses(self) -> tuple[Unreached, ...]:
-        """Return the addresses that stay silent for gateways whose pods answer."""
-        found: dict[Door, list[TlsObservation]] = defaultdict(list)
-        servers: dict[Door, Server] = {}
-        for server, seen in self.handshakes().items():
-            if any(_is_at_pod(each) and each.leaf for each in seen):
-                for each in seen:
-                    if each.target.door.via in (Via.SERVICE_ADDRESS, Via.NODE_PORT):
-                        found[each.target.door].append(each)
-                        servers.setdefault(each.target.door, server)
-        return tuple(
-            Unreached(server=servers[door], door=door, observations=tuple(each))
-            for door, each in found.items()
-            if all(seen.outcome in SILENT for seen in each)
-        )
+
+@question
+def unforwarded_names(mesh: Mesh) -> tuple[Unforwarded, ...]:
+    """Return the names that are silent on port 443, though what is behind node ports is not.
+
+    Not where something is known to stand before the gateway.
+    """
+    return tuple(
+        found
+        for server, seen in handshakes(mesh).items()
+        for each in seen
+        if each.target.door.via is Via.DNS and each.outcome in SILENT and each.addresses
+        if any(other.leaf for other in seen if other.target.door.via in TO_THE_GATEWAY)
+        if (found := _unforwarded(mesh, server, each, seen))
+    )
+
+
+def _unforwarded(
+    mesh: Mesh, server: Server, silent: TlsObservation, beside: tuple[TlsObservation, ...]
+) -> Unforwarded | None:
+    host = silent.target.host
+    for workload in workloads_of(mesh, server):
+        if workload.owner != silent.target.door.gateway or fronts_for(mesh, workload, host):
+            continue
+        for route in port_routes(mesh, workload):
+            is_https = route.port.port == HTTPS_PORT and route.port.node_port > 0
+            if is_https and route.service.spec.type == "NodePort":
+                return Unforwarded(
+                    server=server,
+                    host=host,
+                    observation=silent,
+                    service=route.service,
+                    node_port=route.port.node_port,
+                    at_node=tuple(
+                        each
+                        for each in beside
+                        if each.target.door.via is Via.NODE_PORT and each.leaf
+                    ),
+                )
+    return None
+
+
+@question
+def unreached_addresses(mesh: Mesh) -> tuple[Unreached, ...]:
+    """Return the addresses that stay silent for gateways whose pods answer."""
+    found: dict[Door, list[TlsObservation]] = defaultdict(list)
+    servers: dict[Door, Server] = {}
+    for server, seen in handshakes(mesh).items():
+        if any(_is_at_pod(each) and each.leaf for each in seen):
+            for each in seen:
+                if each.target.door.via in (Via.SERVICE_ADDRESS, Via.NODE_PORT):
+                    found[each.target.door].append(each)
+                    servers.setdefault(each.target.door, server)
+    return tuple(
+        Unreached(server=servers[door], door=door, observations=tuple(each))
+        for door, each in found.items()
+        if all(seen.outcome in SILENT for seen in each)
+    )
 
 
 def _by_host(seen: Iterable[TlsObservation]) -> Mapping[str, list[TlsObservation]]:

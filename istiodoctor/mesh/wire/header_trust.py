@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.controlplanes import trusted_proxies
+from istiodoctor.mesh.listeners import workloads_of
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind, plain_hosts_for
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.requests import requested
-from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own, leads_to
+from istiodoctor.mesh.wire.certificates import servers_by_id
+from istiodoctor.mesh.wire.replies import is_own, leads_to, requests
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpObservation, HttpStep, Via
 
@@ -23,48 +27,48 @@ class HeaderTrust:
     """What was told https, and what was not."""
 
 
-class HeaderTrustQuestions(ReplyQuestions):
-    """X-Forwarded-Proto on the wire."""
+@question
+def header_trust(mesh: Mesh) -> Mapping[Workload, HeaderTrust]:
+    """Return, for the gateways whose redirects were put to the test, how they took it."""
+    told: dict[str, dict[str, tuple[PlainHost, HttpStep]]] = {}
+    for _, seen in requests(mesh):
+        proto = seen.target.forwarded_proto
+        if proto and (plain := _redirecting(mesh, seen)):
+            told.setdefault(_key(seen), {})[proto] = (plain, seen.steps[0])
+    found: dict[Workload, HeaderTrust] = {}
+    for each in told.values():
+        if "https" in each and "http" in each and (trust := _trust(each)):
+            found.setdefault(trust.plain.workload, trust)
+    return found
 
-    @question(rests_on=[ReplyQuestions.requests, ReplyQuestions.plain_hosts_for])
-    def header_trust(self) -> Mapping[Workload, HeaderTrust]:
-        """Return, for the gateways whose redirects were put to the test, how they took it."""
-        told: dict[str, dict[str, tuple[PlainHost, HttpStep]]] = {}
-        for _, seen in self.requests():
-            proto = seen.target.forwarded_proto
-            if proto and (plain := self._redirecting(seen)):
-                told.setdefault(_key(seen), {})[proto] = (plain, seen.steps[0])
-        found: dict[Workload, HeaderTrust] = {}
-        for each in told.values():
-            if "https" in each and "http" in each and (trust := _trust(each)):
-                found.setdefault(trust.plain.workload, trust)
-        return found
 
-    def _redirecting(self, seen: HttpObservation) -> PlainHost | None:
-        """Return the host that a request at a pod was sent to, if its server redirects."""
-        first = seen.steps[0]
-        if first.door is None or first.door.via is not Via.PORT_FORWARD:
-            return None
-        plain = self._plain_host_at(self.servers_by_id()[seen.target.server], first)
-        return plain if plain and plain.redirect is RedirectKind.SERVER else None
-
-    def _plain_host_at(self, server: Server, step: HttpStep) -> PlainHost | None:
-        """Return the plain server that a step's host would reach in plain HTTP, where it went."""
-        request = requested(step.url)
-        for workload in self.workloads_of(server):
-            if request and step.door and workload.owner == step.door.gateway:
-                return next(iter(self.plain_hosts_for(workload, request.host)), None)
+def _redirecting(mesh: Mesh, seen: HttpObservation) -> PlainHost | None:
+    """Return the host that a request at a pod was sent to, if its server redirects."""
+    first = seen.steps[0]
+    if first.door is None or first.door.via is not Via.PORT_FORWARD:
         return None
+    plain = plain_host_at(mesh, servers_by_id(mesh)[seen.target.server], first)
+    return plain if plain and plain.redirect is RedirectKind.SERVER else None
 
-    @question(rests_on=[header_trust, ReplyQuestions.trusted_proxies])
-    def disregarded_topologies(self) -> tuple[tuple[HeaderTrust, int], ...]:
-        """Return where a gateway does other than its configuration says, with what that says."""
-        return tuple(
-            (trust, configured)
-            for workload, trust in self.header_trust().items()
-            for configured in (self.trusted_proxies(workload),)
-            if configured is not None and bool(configured) is not trust.trusts
-        )
+
+def plain_host_at(mesh: Mesh, server: Server, step: HttpStep) -> PlainHost | None:
+    """Return the plain server that a step's host would reach in plain HTTP, where it went."""
+    request = requested(step.url)
+    for workload in workloads_of(mesh, server):
+        if request and step.door and workload.owner == step.door.gateway:
+            return next(iter(plain_hosts_for(mesh, workload, request.host)), None)
+    return None
+
+
+@question
+def disregarded_topologies(mesh: Mesh) -> tuple[tuple[HeaderTrust, int], ...]:
+    """Return where a gateway does other than its configuration says, with what that says."""
+    return tuple(
+        (trust, configured)
+        for workload, trust in header_trust(mesh).items()
+        for configured in (trusted_proxies(mesh, workload),)
+        if configured is not None and bool(configured) is not trust.trusts
+    )
 
 
 def _trust(told: Mapping[str, tuple[PlainHost, HttpStep]]) -> HeaderTrust | None:

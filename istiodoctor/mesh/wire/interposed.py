@@ -4,9 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.listeners import listeners_of
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
-from istiodoctor.mesh.wire.replies import ReplyQuestions
+from istiodoctor.mesh.wire.certificates import handshakes
+from istiodoctor.mesh.wire.replies import requests
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Door, HttpStep, Outcome, TlsObservation, Via
 from istiodoctor.model.ref import Ref
@@ -59,118 +62,113 @@ class RefusingAddress:
         return frozenset(each.target.host for each in self.refused)
 
 
-class InterposedQuestions(ReplyQuestions):
-    """Handshakes at addresses beside those at pods."""
+@question
+def refusing_addresses(mesh: Mesh) -> tuple[RefusingAddress, ...]:
+    """Return the addresses that refuse TLS for hosts which every pod agrees to it for."""
+    found: dict[tuple[Server, Door], list[TlsObservation]] = defaultdict(list)
+    for server, group in handshakes(mesh).items():
+        agreed: set[str] = set()
+        refused: set[str] = set()
+        for seen in group:
+            if seen.target.door.pod and seen.target.sni:
+                (agreed if seen.leaf else refused).add(seen.target.host)
+        for seen in group:
+            is_served = seen.target.host in agreed - refused
+            if is_served and seen.target.door.via in OWN_ADDRESSES and _is_refused(seen):
+                found[server, seen.target.door].append(seen)
+    return tuple(
+        RefusingAddress(server=server, door=door, refused=tuple(seen))
+        for (server, door), seen in found.items()
+    )
 
-    @question(rests_on=[ReplyQuestions.handshakes])
-    def refusing_addresses(self) -> tuple[RefusingAddress, ...]:
-        """Return the addresses that refuse TLS for hosts which every pod agrees to it for."""
-        found: dict[tuple[Server, Door], list[TlsObservation]] = defaultdict(list)
-        for server, handshakes in self.handshakes().items():
-            agreed: set[str] = set()
-            refused: set[str] = set()
-            for seen in handshakes:
-                if seen.target.door.pod and seen.target.sni:
-                    (agreed if seen.leaf else refused).add(seen.target.host)
-            for seen in handshakes:
-                is_served = seen.target.host in agreed - refused
-                if is_served and seen.target.door.via in OWN_ADDRESSES and _is_refused(seen):
-                    found[server, seen.target.door].append(seen)
-        return tuple(
-            RefusingAddress(server=server, door=door, refused=tuple(seen))
-            for (server, door), seen in found.items()
-        )
 
-    @question(rests_on=[ReplyQuestions.handshakes, ReplyQuestions.requests])
-    def unasked_clients(self) -> tuple[UnaskedClients, ...]:
-        """Return the servers for client certificates that are asked for at pods alone.
+@question
+def unasked_clients(mesh: Mesh) -> tuple[UnaskedClients, ...]:
+    """Return the servers for client certificates that are asked for at pods alone.
 
-        Not where applications answer all the same: what ends TLS there has a certificate of its
-        own to show to the gateway. A name may lead to such a proxy, so names are left out.
-        """
-        answered = {
-            (server, step.door)
-            for server, request in self.requests()
-            for step in request.steps[:1]
-            if step.from_upstream and step.url.startswith("https:")
-        }
-        return tuple(
-            UnaskedClients(server=server, at_pods=asking, unasked=unasked)
-            for server, seen in self.handshakes().items()
-            if server.mode in WITH_CLIENT_AUTHORITY
-            if (asking := tuple(e for e in seen if e.target.door.pod and _asks(e)))
-            if (
-                unasked := tuple(
-                    each
-                    for each in seen
-                    if _is_before(each) and _is_content(each)
-                    if (server, each.target.door) not in answered
-                )
+    Not where applications answer all the same: what ends TLS there has a certificate of its
+    own to show to the gateway. A name may lead to such a proxy, so names are left out.
+    """
+    answered = {
+        (server, step.door)
+        for server, request in requests(mesh)
+        for step in request.steps[:1]
+        if step.from_upstream and step.url.startswith("https:")
+    }
+    return tuple(
+        UnaskedClients(server=server, at_pods=asking, unasked=unasked)
+        for server, seen in handshakes(mesh).items()
+        if server.mode in WITH_CLIENT_AUTHORITY
+        if (asking := tuple(e for e in seen if e.target.door.pod and _asks(e)))
+        if (
+            unasked := tuple(
+                each
+                for each in seen
+                if _is_before(each) and _is_content(each)
+                if (server, each.target.door) not in answered
             )
         )
-
-    @question(Kind.TLS_PROBE)
-    def nameless_refusals(self) -> Mapping[tuple[Ref, int], tuple[TlsObservation, ...]]:
-        """Return the refusals of clients without a name, by gateway and port of its pods.
-
-        Only where a client with a name was served on the same port: else it is not the name.
-        """
-        refused: dict[tuple[Ref, int], list[TlsObservation]] = defaultdict(list)
-        served: set[tuple[Ref, int]] = set()
-        for seen in self._snapshot.tls_observations:
-            door, place = seen.target.door, (seen.target.door.gateway, seen.target.door.port)
-            if door.pod and seen.target.sni and seen.leaf:
-                served.add(place)
-            elif door.pod and not seen.target.sni and seen.outcome in REFUSED and not seen.leaf:
-                refused[place].append(seen)
-        return {place: tuple(seen) for place, seen in refused.items() if place in served}
-
-    @question(
-        rests_on=[
-            ReplyQuestions.handshakes,
-            ReplyQuestions.requests,
-            ReplyQuestions.listeners_of,
-            nameless_refusals,
-        ]
     )
-    def mute_proxies(self) -> tuple[MuteProxy, ...]:
-        """Return what ends TLS before a gateway that refuses clients without a name.
 
-        It has a certificate or a name of its own, and answers that nothing came from behind it,
-        while the pods serve the same host to who names it.
-        """
-        if not self.nameless_refusals():
-            return ()
-        failing: dict[tuple[Server, Door], list[HttpStep]] = defaultdict(list)
-        for server, request in self.requests():
-            step = request.steps[0]
-            if step.door and step.url.startswith("https:") and _is_unanswered(step):
-                failing[server, step.door].append(step)
-        return tuple(
-            mute
-            for (server, door), steps in failing.items()
-            if (mute := self._mute(server, door, steps))
-        )
 
-    def _mute(self, server: Server, door: Door, steps: list[HttpStep]) -> MuteProxy | None:
-        seen = self.handshakes().get(server, ())
-        own = {each.leaf.fingerprint_sha256 for each in seen if each.target.door.pod and each.leaf}
-        is_named = any(step.server for step in steps)
-        other = tuple(
-            each
-            for each in seen
-            if each.target.door == door and _is_before(each)
-            if each.leaf and (is_named or each.leaf.fingerprint_sha256 not in own)
-        )
-        refused = tuple(self._nameless_at(server, door.gateway))
-        if not (own and other and refused):
-            return None
-        return MuteProxy(server=server, door=door, seen=(*other, *refused), steps=tuple(steps))
+@question(Kind.TLS_PROBE)
+def nameless_refusals(mesh: Mesh) -> Mapping[tuple[Ref, int], tuple[TlsObservation, ...]]:
+    """Return the refusals of clients without a name, by gateway and port of its pods.
 
-    def _nameless_at(self, server: Server, gateway: Ref) -> Iterator[TlsObservation]:
-        for listener in self.listeners_of(server):
-            if listener.workload.owner == gateway:
-                yield from self.nameless_refusals().get((gateway, listener.port), ())
+    Only where a client with a name was served on the same port: else it is not the name.
+    """
+    refused: dict[tuple[Ref, int], list[TlsObservation]] = defaultdict(list)
+    served: set[tuple[Ref, int]] = set()
+    for seen in mesh.snapshot.tls_observations:
+        door, place = seen.target.door, (seen.target.door.gateway, seen.target.door.port)
+        if door.pod and seen.target.sni and seen.leaf:
+            served.add(place)
+        elif door.pod and not seen.target.sni and seen.outcome in REFUSED and not seen.leaf:
+            refused[place].append(seen)
+    return {place: tuple(seen) for place, seen in refused.items() if place in served}
+
+
+@question
+def mute_proxies(mesh: Mesh) -> tuple[MuteProxy, ...]:
+    """Return what ends TLS before a gateway that refuses clients without a name.
+
+    It has a certificate or a name of its own, and answers that nothing came from behind it,
+    while the pods serve the same host to who names it.
+    """
+    if not nameless_refusals(mesh):
+        return ()
+    failing: dict[tuple[Server, Door], list[HttpStep]] = defaultdict(list)
+    for server, request in requests(mesh):
+        step = request.steps[0]
+        if step.door and step.url.startswith("https:") and _is_unanswered(step):
+            failing[server, step.door].append(step)
+    return tuple(
+        mute
+        for (server, door), steps in failing.items()
+        if (mute := _mute(mesh, server, door, steps))
+    )
+
+
+def _mute(mesh: Mesh, server: Server, door: Door, steps: list[HttpStep]) -> MuteProxy | None:
+    seen = handshakes(mesh).get(server, ())
+    own = {each.leaf.fingerprint_sha256 for each in seen if each.target.door.pod and each.leaf}
+    is_named = any(step.server for step in steps)
+    other = tuple(
+        each
+        for each in seen
+        if each.target.door == door and _is_before(each)
+        if each.leaf and (is_named or each.leaf.fingerprint_sha256 not in own)
+    )
+    refused = tuple(_nameless_at(mesh, server, door.gateway))
+    if not (own and other and refused):
+        return None
+    return MuteProxy(server=server, door=door, seen=(*other, *refused), steps=tuple(steps))
+
+
+def _nameless_at(mesh: Mesh, server: Server, gateway: Ref) -> Iterator[TlsObservation]:
+    for listener in listeners_of(mesh, server):
+        if listener.workload.owner == gateway:
+            yield from nameless_refusals(mesh).get((gateway, listener.port), ())
 
 
 def _asks(seen: TlsObservation) -> bool:

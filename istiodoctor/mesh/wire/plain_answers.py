@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind, plain_hosts
 from istiodoctor.mesh.trace.requests import DEFAULT_PORTS, Request, requested
-from istiodoctor.mesh.wire.replies import ReplyQuestions, is_own, leads_to
+from istiodoctor.mesh.wire.replies import is_own, leads_to, requests
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, Via
 
@@ -40,54 +41,55 @@ class PlainAnswer:
     step: HttpStep
 
 
-class PlainAnswerQuestions(ReplyQuestions):
-    """Answers to http:// by name."""
+@question
+def _plain_answers_by_name(mesh: Mesh) -> HostIndex[PlainAnswer]:
+    return HostIndex(
+        (request.host, PlainAnswer(kind=kind, step=seen.steps[0]))
+        for _, seen in requests(mesh)
+        if not seen.target.forwarded_proto
+        if (request := _plain(seen.target.url)) and (kind := _kind(seen))
+    )
 
-    @question(rests_on=[ReplyQuestions.requests])
-    def _plain_answers_by_name(self) -> HostIndex[PlainAnswer]:
-        return HostIndex(
-            (request.host, PlainAnswer(kind=kind, step=seen.steps[0]))
-            for _, seen in self.requests()
-            if not seen.target.forwarded_proto
-            if (request := _plain(seen.target.url)) and (kind := _kind(seen))
-        )
 
-    @question(rests_on=[_plain_answers_by_name])
-    def plain_answers_seen(self, workload: Workload, host: str) -> tuple[PlainAnswer, ...]:
-        """Return the answers to http:// on port 80 for the names of a host of a gateway."""
-        return tuple(
-            each
-            for each in self._plain_answers_by_name().meeting(host)
-            if each.step.door and each.step.door.gateway == workload.owner
-        )
+@question
+def plain_answers_seen(mesh: Mesh, workload: Workload, host: str) -> tuple[PlainAnswer, ...]:
+    """Return the answers to http:// on port 80 for the names of a host of a gateway."""
+    return tuple(
+        each
+        for each in _plain_answers_by_name(mesh).meeting(host)
+        if each.step.door and each.step.door.gateway == workload.owner
+    )
 
-    @question(rests_on=[ReplyQuestions.plain_hosts, plain_answers_seen])
-    def lost_redirects(self) -> tuple[tuple[PlainHost, tuple[HttpStep, ...]], ...]:
-        """Return the redirects that pods make and clients outside never see: they get a page."""
-        found = []
-        for plain in self.plain_hosts():
-            if plain.redirect is RedirectKind.NONE:
-                continue
-            answers = self.plain_answers_seen(plain.workload, plain.host)
-            pages = from_outside(answers, PlainKind.CONTENT)
-            at_pods = [each for each in answers if each.step.door and each.step.door.pod]
-            if pages and at_pods and all(each.kind is PlainKind.REDIRECT for each in at_pods):
-                found.append((plain, (*pages, at_pods[0].step)))
-        return tuple(found)
 
-    @question(rests_on=[ReplyQuestions.requests])
-    def _answered_by_https(self) -> HostIndex[HttpStep]:
-        return HostIndex(
-            (seen.target.host, step)
-            for _, seen in self.requests()
-            for step in seen.steps
-            if step.status and step.url.startswith("https:")
-        )
+@question
+def lost_redirects(mesh: Mesh) -> tuple[tuple[PlainHost, tuple[HttpStep, ...]], ...]:
+    """Return the redirects that pods make and clients outside never see: they get a page."""
+    found = []
+    for plain in plain_hosts(mesh):
+        if plain.redirect is RedirectKind.NONE:
+            continue
+        answers = plain_answers_seen(mesh, plain.workload, plain.host)
+        pages = from_outside(answers, PlainKind.CONTENT)
+        at_pods = [each for each in answers if each.step.door and each.step.door.pod]
+        if pages and at_pods and all(each.kind is PlainKind.REDIRECT for each in at_pods):
+            found.append((plain, (*pages, at_pods[0].step)))
+    return tuple(found)
 
-    @question(rests_on=[_answered_by_https])
-    def is_answered_by_https(self, host: str) -> bool:
-        """Whether an https:// URL of a host was seen to be answered, with whatever."""
-        return next(self._answered_by_https().meeting(host), None) is not None
+
+@question
+def _answered_by_https(mesh: Mesh) -> HostIndex[HttpStep]:
+    return HostIndex(
+        (seen.target.host, step)
+        for _, seen in requests(mesh)
+        for step in seen.steps
+        if step.status and step.url.startswith("https:")
+    )
+
+
+@question
+def is_answered_by_https(mesh: Mesh, host: str) -> bool:
+    """Whether an https:// URL of a host was seen to be answered, with whatever."""
+    return next(_answered_by_https(mesh).meeting(host), None) is not None
 
 
 def from_outside(answers: Iterable[PlainAnswer], kind: PlainKind) -> tuple[HttpStep, ...]:

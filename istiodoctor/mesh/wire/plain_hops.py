@@ -3,91 +3,75 @@
 from collections.abc import Mapping
 
 from istiodoctor.mesh import hops
+from istiodoctor.mesh.controlplanes import trusted_proxies
 from istiodoctor.mesh.frontproxy import Front
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.wire.header_trust import HeaderTrustQuestions
-from istiodoctor.mesh.wire.replies import Loop, ReplyQuestions, goes_round, is_own
+from istiodoctor.mesh.wire.header_trust import header_trust, plain_host_at
+from istiodoctor.mesh.wire.replies import Loop, goes_round, is_own, loops, requests
 from istiodoctor.model.observation import HttpObservation, HttpStep
 
 
-class CircleQuestions(HeaderTrustQuestions):
-    """Where circles begin."""
+@question
+def _loops_before_gateway(mesh: Mesh) -> Mapping[Loop, PlainHost]:
+    """Return the loops that only show from outside, with the plain server that redirects.
 
-    @question(
-        rests_on=[
-            ReplyQuestions.requests,
-            ReplyQuestions.loops,
-            ReplyQuestions.workloads_of,
-            ReplyQuestions.plain_hosts_for,
-        ]
-    )
-    def _loops_before_gateway(self) -> Mapping[Loop, PlainHost]:
-        """Return the loops that only show from outside, with the plain server that redirects.
+    What comes by https:// gets its answer: so it reaches that server in plain HTTP, unless
+    what stands before the gateway makes the circle by itself.
+    """
+    well = {seen.target.host for _, seen in requests(mesh) if _is_well(seen)}
+    ill = {loop.observation.target.host for loop in loops(mesh) if _is_at_pod(loop.step)}
+    return {
+        loop: plain
+        for loop in loops(mesh)
+        if loop.observation.target.host in well - ill
+        and loop.step.url.startswith("https:")
+        and not loop.step.from_upstream
+        if (plain := _redirecting_plainly(mesh, loop))
+    }
 
-        What comes by https:// gets its answer: so it reaches that server in plain HTTP, unless
-        what stands before the gateway makes the circle by itself.
-        """
-        well = {seen.target.host for _, seen in self.requests() if _is_well(seen)}
-        ill = {loop.observation.target.host for loop in self.loops() if _is_at_pod(loop.step)}
-        return {
-            loop: plain
-            for loop in self.loops()
-            if loop.observation.target.host in well - ill
-            and loop.step.url.startswith("https:")
-            and not loop.step.from_upstream
-            if (plain := self._redirecting_plainly(loop))
-        }
 
-    @question(
-        rests_on=[
-            _loops_before_gateway,
-            HeaderTrustQuestions.header_trust,
-            ReplyQuestions.trusted_proxies,
-        ]
-    )
-    def seen_plain_hops(self) -> tuple[hops.Loop, ...]:
-        """Return the loops of gateways that redirect whatever X-Forwarded-Proto says."""
-        return tuple(
-            hops.Loop(
-                plain=plain,
-                front=_front(loop, plain),
-                trusted_proxies=self.trusted_proxies(plain.workload),
-                is_certain=is_own(loop.step),
-                seen=loop.step,
-            )
-            for loop, plain in self._loops_before_gateway().items()
-            if plain.redirect is RedirectKind.ROUTE or not self._goes_by_header(plain)
+@question
+def seen_plain_hops(mesh: Mesh) -> tuple[hops.Loop, ...]:
+    """Return the loops of gateways that redirect whatever X-Forwarded-Proto says."""
+    return tuple(
+        hops.Loop(
+            plain=plain,
+            front=_front(loop, plain),
+            trusted_proxies=trusted_proxies(mesh, plain.workload),
+            is_certain=is_own(loop.step),
+            seen=loop.step,
         )
-
-    @question(
-        rests_on=[
-            _loops_before_gateway,
-            HeaderTrustQuestions.header_trust,
-            ReplyQuestions.trusted_proxies,
-        ]
+        for loop, plain in _loops_before_gateway(mesh).items()
+        if plain.redirect is RedirectKind.ROUTE or not _goes_by_header(mesh, plain)
     )
-    def seen_untold_https(self) -> tuple[hops.UntoldHttps, ...]:
-        """Return the loops of gateways that would let pass what they are told came by https."""
-        return tuple(
-            hops.UntoldHttps(
-                plain=plain,
-                front=_front(loop, plain),
-                trusted_proxies=self.trusted_proxies(plain.workload),
-                seen=loop.step,
-            )
-            for loop, plain in self._loops_before_gateway().items()
-            if plain.redirect is RedirectKind.SERVER and self._goes_by_header(plain)
+
+
+@question
+def seen_untold_https(mesh: Mesh) -> tuple[hops.UntoldHttps, ...]:
+    """Return the loops of gateways that would let pass what they are told came by https."""
+    return tuple(
+        hops.UntoldHttps(
+            plain=plain,
+            front=_front(loop, plain),
+            trusted_proxies=trusted_proxies(mesh, plain.workload),
+            seen=loop.step,
         )
+        for loop, plain in _loops_before_gateway(mesh).items()
+        if plain.redirect is RedirectKind.SERVER and _goes_by_header(mesh, plain)
+    )
 
-    def _goes_by_header(self, plain: PlainHost) -> bool:
-        """Whether a gateway believes X-Forwarded-Proto: as seen, else as configured."""
-        seen = self.header_trust().get(plain.workload)
-        return seen.trusts if seen else bool(self.trusted_proxies(plain.workload))
 
-    def _redirecting_plainly(self, loop: Loop) -> PlainHost | None:
-        plain = self._plain_host_at(loop.server, loop.step)
-        return plain if plain and plain.redirect is not RedirectKind.NONE else None
+def _goes_by_header(mesh: Mesh, plain: PlainHost) -> bool:
+    """Whether a gateway believes X-Forwarded-Proto: as seen, else as configured."""
+    seen = header_trust(mesh).get(plain.workload)
+    return seen.trusts if seen else bool(trusted_proxies(mesh, plain.workload))
+
+
+def _redirecting_plainly(mesh: Mesh, loop: Loop) -> PlainHost | None:
+    plain = plain_host_at(mesh, loop.server, loop.step)
+    return plain if plain and plain.redirect is not RedirectKind.NONE else None
 
 
 def _is_well(seen: HttpObservation) -> bool:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urljoin, urlsplit
 
+from istiodoctor.mesh.listeners import listeners, server_for, workloads_of
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.doors import DoorQuestions
+from istiodoctor.mesh.wire.certificates import servers_by_id
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, Via
 
@@ -53,111 +55,109 @@ class Downgrade:
     """The redirect."""
 
 
-class ReplyQuestions(DoorQuestions):
-    """Requests by server."""
-
-    @question(Kind.HTTP_PROBE, rests_on=[DoorQuestions.servers_by_id])
-    def requests(self) -> tuple[tuple[Server, HttpObservation], ...]:
-        """Return the requests that were made, with the server that each should reach."""
-        servers = self.servers_by_id()
-        return tuple(
-            (servers[seen.target.server], seen)
-            for seen in self._snapshot.http_observations
-            if seen.target.server in servers and not seen.target.sni
-        )
-
-    @question(
-        rests_on=[
-            DoorQuestions.listeners,
-            DoorQuestions.server_for,
-            DoorQuestions.workloads_of,
-        ]
+@question(Kind.HTTP_PROBE)
+def requests(mesh: Mesh) -> tuple[tuple[Server, HttpObservation], ...]:
+    """Return the requests that were made, with the server that each should reach."""
+    servers = servers_by_id(mesh)
+    return tuple(
+        (servers[seen.target.server], seen)
+        for seen in mesh.snapshot.http_observations
+        if seen.target.server in servers and not seen.target.sni
     )
-    def answering_server(self, server: Server, step: HttpStep) -> Server:
-        """Return the server that a step was to reach: after a redirect, it may be another one."""
-        is_tls = step.url.startswith("https:")
-        host = urlsplit(step.url).hostname or ""
-        if server.is_tls is is_tls:
-            return server
-        own = {
-            each
-            for each in self.workloads_of(server)
-            if step.door is None or each.owner == step.door.gateway
-        }
-        for listener in self.listeners():
-            if listener.workload in own and listener.is_tls is is_tls:
-                found = self.server_for(listener, host)
-                if found is not None:
-                    return found
+
+
+@question
+def answering_server(mesh: Mesh, server: Server, step: HttpStep) -> Server:
+    """Return the server that a step was to reach: after a redirect, it may be another one."""
+    is_tls = step.url.startswith("https:")
+    host = urlsplit(step.url).hostname or ""
+    if server.is_tls is is_tls:
         return server
+    own = {
+        each
+        for each in workloads_of(mesh, server)
+        if step.door is None or each.owner == step.door.gateway
+    }
+    for listener in listeners(mesh):
+        if listener.workload in own and listener.is_tls is is_tls:
+            found = server_for(mesh, listener, host)
+            if found is not None:
+                return found
+    return server
 
-    @question(rests_on=[requests, answering_server])
-    def loops(self) -> tuple[Loop, ...]:
-        """Return the redirects that lead back to themselves, told as no proxy would tell them."""
-        return tuple(
-            Loop(server=self.answering_server(server, step), observation=seen, step=step)
-            for server, seen in self.requests()
-            if goes_round(seen) and not seen.target.forwarded_proto
-            for step in (_to_blame(seen),)
-        )
 
-    @question(rests_on=[requests])
-    def downgrades(self) -> tuple[Downgrade, ...]:
-        """Return the requests over https:// that applications send back to http://."""
-        return tuple(
-            Downgrade(server=server, observation=seen, step=step)
-            for server, seen in self.requests()
-            for step in seen.steps
-            if forgets_https(step) and not seen.target.forwarded_proto
-        )
+@question
+def loops(mesh: Mesh) -> tuple[Loop, ...]:
+    """Return the redirects that lead back to themselves, told as no proxy would tell them."""
+    return tuple(
+        Loop(server=answering_server(mesh, server, step), observation=seen, step=step)
+        for server, seen in requests(mesh)
+        if goes_round(seen) and not seen.target.forwarded_proto
+        for step in (_to_blame(seen),)
+    )
 
-    @question(rests_on=[requests])
-    def refused_as_obsolete(self) -> Mapping[Server, tuple[HttpStep, ...]]:
-        """Return the HTTP/1.1 requests that something turned into HTTP/1.0 before the gateway.
 
-        Envoy answers 426 to that; never where the pods themselves do.
-        """
-        found: dict[Server, dict[HttpStep, None]] = defaultdict(dict)
-        pods: set[Server] = set()
-        for server, seen in self.requests():
-            step = seen.last
-            if step.status == UPGRADE_REQUIRED and not step.from_upstream and step.door:
-                found[server][step] = None
-                if step.door.pod:
-                    pods.add(server)
-        return {server: tuple(each) for server, each in found.items() if server not in pods}
+@question
+def downgrades(mesh: Mesh) -> tuple[Downgrade, ...]:
+    """Return the requests over https:// that applications send back to http://."""
+    return tuple(
+        Downgrade(server=server, observation=seen, step=step)
+        for server, seen in requests(mesh)
+        for step in seen.steps
+        if forgets_https(step) and not seen.target.forwarded_proto
+    )
 
-    @question(rests_on=[requests, answering_server])
-    def error_answers(self) -> Mapping[Server, tuple[HttpStep, ...]]:
-        """Return the requests that ended in an error which no application made, by server.
 
-        A 404 is none of them: not every path of a host leads somewhere.
-        """
-        found: dict[Server, dict[HttpStep, None]] = defaultdict(dict)
-        for server, seen in self.requests():
-            if seen.outcome is Outcome.ANSWERED and _is_error(seen.last) and _is_reached(seen):
-                found[self.answering_server(server, seen.last)][seen.last] = None
-        return {server: tuple(steps) for server, steps in found.items()}
+@question
+def refused_as_obsolete(mesh: Mesh) -> Mapping[Server, tuple[HttpStep, ...]]:
+    """Return the HTTP/1.1 requests that something turned into HTTP/1.0 before the gateway.
 
-    @question(rests_on=[requests])
-    def kept_node_ports(self) -> tuple[tuple[Server, HttpStep], ...]:
-        """Return the redirects to https:// that keep the node port of plain HTTP."""
-        return tuple(
-            (server, step)
-            for server, seen in self.requests()
-            for step in seen.steps
-            if step.door and step.door.via is Via.NODE_PORT and _keeps_port(step)
-        )
+    Envoy answers 426 to that; never where the pods themselves do.
+    """
+    found: dict[Server, dict[HttpStep, None]] = defaultdict(dict)
+    pods: set[Server] = set()
+    for server, seen in requests(mesh):
+        step = seen.last
+        if step.status == UPGRADE_REQUIRED and not step.from_upstream and step.door:
+            found[server][step] = None
+            if step.door.pod:
+                pods.add(server)
+    return {server: tuple(each) for server, each in found.items() if server not in pods}
 
-    @question(rests_on=[requests])
-    def differing_clocks(self) -> Mapping[Server, tuple[tuple[HttpStep, timedelta], ...]]:
-        """Return the answers of gateways whose clock differs from that of this machine."""
-        found: dict[Server, list[tuple[HttpStep, timedelta]]] = defaultdict(list)
-        for server, seen in self.requests():
-            for step in seen.steps if _is_reached(seen) else ():
-                if step.date and step.at and abs(step.date - step.at) > CLOCKS_DIFFER:
-                    found[server].append((step, step.date - step.at))
-        return {server: tuple(each) for server, each in found.items()}
+
+@question
+def error_answers(mesh: Mesh) -> Mapping[Server, tuple[HttpStep, ...]]:
+    """Return the requests that ended in an error which no application made, by server.
+
+    A 404 is none of them: not every path of a host leads somewhere.
+    """
+    found: dict[Server, dict[HttpStep, None]] = defaultdict(dict)
+    for server, seen in requests(mesh):
+        if seen.outcome is Outcome.ANSWERED and _is_error(seen.last) and _is_reached(seen):
+            found[answering_server(mesh, server, seen.last)][seen.last] = None
+    return {server: tuple(steps) for server, steps in found.items()}
+
+
+@question
+def kept_node_ports(mesh: Mesh) -> tuple[tuple[Server, HttpStep], ...]:
+    """Return the redirects to https:// that keep the node port of plain HTTP."""
+    return tuple(
+        (server, step)
+        for server, seen in requests(mesh)
+        for step in seen.steps
+        if step.door and step.door.via is Via.NODE_PORT and _keeps_port(step)
+    )
+
+
+@question
+def differing_clocks(mesh: Mesh) -> Mapping[Server, tuple[tuple[HttpStep, timedelta], ...]]:
+    """Return the answers of gateways whose clock differs from that of this machine."""
+    found: dict[Server, list[tuple[HttpStep, timedelta]]] = defaultdict(list)
+    for server, seen in requests(mesh):
+        for step in seen.steps if _is_reached(seen) else ():
+            if step.date and step.at and abs(step.date - step.at) > CLOCKS_DIFFER:
+                found[server].append((step, step.date - step.at))
+    return {server: tuple(each) for server, each in found.items()}
 
 
 def is_own(step: HttpStep) -> bool:

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.credentials import CredentialUse, credential, uses_by_secret
 from istiodoctor.mesh.envoy.secrets import PodSecret
-from istiodoctor.mesh.envoy.state import EnvoyQuestions
+from istiodoctor.mesh.envoy.state import held_secrets
 from istiodoctor.mesh.hosts import ANY, HostIndex, meet
+from istiodoctor.mesh.listeners import workloads_of
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.replies import ReplyQuestions, goes_round, is_own
-from istiodoctor.mesh.wire.unserved import UnservedHandshakes, UnservedQuestions
+from istiodoctor.mesh.wire.certificates import handshakes, servers_by_id
+from istiodoctor.mesh.wire.replies import goes_round, is_own, requests
+from istiodoctor.mesh.wire.unserved import UnservedHandshakes, unserved_handshakes
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, TlsObservation, Via
 from istiodoctor.model.ref import Ref
@@ -71,128 +74,137 @@ class Testimony:
         return bool(self.denying) and not self.agreeing and not self.unheard
 
 
-class TestimonyQuestions(ReplyQuestions, UnservedQuestions, EnvoyQuestions):
-    """What Envoys and the wire say of a finding."""
+def testimony(mesh: Mesh, claim: Claim, subject: Subject) -> Testimony:
+    """Return what was seen for and against a claim; empty where nobody looked."""
+    snapshot = mesh.snapshot
+    if not (snapshot.tls_observations or snapshot.http_observations or snapshot.envoys):
+        return Testimony()
+    match claim:
+        case Claim.NO_HANDSHAKE:
+            return _of_pods(mesh, subject, _is_without_tls, _is_with_tls)
+        case Claim.STORED_CERTIFICATE:
+            stored = _stored_serials(mesh, subject)
+            return _of_pods(
+                mesh,
+                subject,
+                lambda seen: _shows(seen) and not stored.isdisjoint(_shows(seen)),
+                lambda seen: bool(stored) and stored.isdisjoint(_shows(seen)),
+            )
+        case Claim.UNSERVED:
+            asked = tuple(_unserved_about(mesh, subject))
+            return Testimony(
+                agreeing=tuple(e for each in asked for e in (*each.refused, *each.plain)),
+                denying=tuple(e for each in asked for e in each.agreed),
+            )
+        case Claim.NOT_FOUND:
+            steps = [each.last for each in _requests_about(mesh, subject)]
+            return _told(steps, _is_unknown_host, _is_known_host)
+        case Claim.REDIRECT_LOOP:
+            requests = tuple(_requests_about(mesh, subject))
+            looping = [each.last for each in requests if _is_loop(each)]
+            clients = [each.last for each in requests if _is_by_name(each)]
+            return Testimony(
+                agreeing=tuple(looping),
+                denying=tuple(each for each in clients if _is_arrived(each)),
+            )
 
-    def testimony(self, claim: Claim, subject: Subject) -> Testimony:
-        """Return what was seen for and against a claim; empty where nobody looked."""
-        snapshot = self._snapshot
-        if not (snapshot.tls_observations or snapshot.http_observations or snapshot.envoys):
-            return Testimony()
-        match claim:
-            case Claim.NO_HANDSHAKE:
-                return self._of_pods(subject, _is_without_tls, _is_with_tls)
-            case Claim.STORED_CERTIFICATE:
-                stored = self._stored_serials(subject)
-                return self._of_pods(
-                    subject,
-                    lambda seen: _shows(seen) and not stored.isdisjoint(_shows(seen)),
-                    lambda seen: bool(stored) and stored.isdisjoint(_shows(seen)),
-                )
-            case Claim.UNSERVED:
-                asked = tuple(self._unserved_about(subject))
-                return Testimony(
-                    agreeing=tuple(e for each in asked for e in (*each.refused, *each.plain)),
-                    denying=tuple(e for each in asked for e in each.agreed),
-                )
-            case Claim.NOT_FOUND:
-                steps = [each.last for each in self._requests_about(subject)]
-                return _told(steps, _is_unknown_host, _is_known_host)
-            case Claim.REDIRECT_LOOP:
-                requests = tuple(self._requests_about(subject))
-                looping = [each.last for each in requests if _is_loop(each)]
-                clients = [each.last for each in requests if _is_by_name(each)]
-                return Testimony(
-                    agreeing=tuple(looping),
-                    denying=tuple(each for each in clients if _is_arrived(each)),
-                )
 
-    def _of_pods(
-        self,
-        subject: Subject,
-        agrees: Callable[[TlsObservation | PodSecret], object],
-        denies: Callable[[TlsObservation | PodSecret], object],
-    ) -> Testimony:
-        """Sort what pods show: on the wire first, and what their Envoys hold."""
-        workloads = self._workloads_about(subject)
-        seen: list[TlsObservation | PodSecret]
-        seen = [*self._handshakes_about(subject, workloads), *self._held_about(subject)]
-        agreeing = tuple(each for each in seen if agrees(each))
-        denying = tuple(each for each in seen if denies(each))
-        heard = {_pod_of(each) for each in (*agreeing, *denying)}
-        ready = {pod.ref for each in workloads for pod in each.pods if pod_is_ready(pod)}
-        return Testimony(agreeing=agreeing, denying=denying, unheard=frozenset(ready - heard))
+def _of_pods(
+    mesh: Mesh,
+    subject: Subject,
+    agrees: Callable[[TlsObservation | PodSecret], object],
+    denies: Callable[[TlsObservation | PodSecret], object],
+) -> Testimony:
+    """Sort what pods show: on the wire first, and what their Envoys hold."""
+    workloads = _workloads_about(mesh, subject)
+    seen: list[TlsObservation | PodSecret]
+    seen = [*_handshakes_about(mesh, subject, workloads), *_held_about(mesh, subject)]
+    agreeing = tuple(each for each in seen if agrees(each))
+    denying = tuple(each for each in seen if denies(each))
+    heard = {_pod_of(each) for each in (*agreeing, *denying)}
+    ready = {pod.ref for each in workloads for pod in each.pods if pod_is_ready(pod)}
+    return Testimony(agreeing=agreeing, denying=denying, unheard=frozenset(ready - heard))
 
-    def _uses_about(self, subject: Subject) -> Iterator[CredentialUse]:
-        for key in sorted(subject.credentials):
-            yield from self.uses_by_secret().get(key, ())
 
-    def _servers_about(self, subject: Subject) -> tuple[Server, ...]:
-        if not subject.servers:
-            return tuple(dict.fromkeys(each.server for each in self._uses_about(subject)))
-        found = (self.servers_by_id().get(each) for each in sorted(subject.servers))
-        return tuple(each for each in found if each)
+def _uses_about(mesh: Mesh, subject: Subject) -> Iterator[CredentialUse]:
+    for key in sorted(subject.credentials):
+        yield from uses_by_secret(mesh).get(key, ())
 
-    def _workloads_about(self, subject: Subject) -> tuple[Workload, ...]:
-        if subject.credentials:
-            return tuple(dict.fromkeys(each.workload for each in self._uses_about(subject)))
-        found = (
-            each for server in self._servers_about(subject) for each in self.workloads_of(server)
-        )
-        return tuple(dict.fromkeys(found))
 
-    def _handshakes_about(
-        self, subject: Subject, workloads: Iterable[Workload]
-    ) -> Iterator[TlsObservation]:
-        owners = {each.owner for each in workloads}
-        for server in self._servers_about(subject):
-            for each in self.handshakes().get(server, ()):
-                target = each.target
-                is_at_pod = target.door.pod is not None and target.door.gateway in owners
-                if is_at_pod and target.sni and _is_about(target.host, subject.hosts):
-                    yield each
+def _servers_about(mesh: Mesh, subject: Subject) -> tuple[Server, ...]:
+    if not subject.servers:
+        return tuple(dict.fromkeys(each.server for each in _uses_about(mesh, subject)))
+    found = (servers_by_id(mesh).get(each) for each in sorted(subject.servers))
+    return tuple(each for each in found if each)
 
-    @question(rests_on=[EnvoyQuestions.held_secrets])
-    def _held_by_key(self) -> Mapping[tuple[str, str], tuple[PodSecret, ...]]:
-        found: dict[tuple[str, str], list[PodSecret]] = defaultdict(list)
-        for held in self.held_secrets():
-            found[held.key] += held.pods
-        return {key: tuple(pods) for key, pods in found.items()}
 
-    def _held_about(self, subject: Subject) -> Iterator[PodSecret]:
-        for key in sorted(subject.credentials):
-            yield from self._held_by_key().get(key, ())
+def _workloads_about(mesh: Mesh, subject: Subject) -> tuple[Workload, ...]:
+    if subject.credentials:
+        return tuple(dict.fromkeys(each.workload for each in _uses_about(mesh, subject)))
+    found = (
+        each for server in _servers_about(mesh, subject) for each in workloads_of(mesh, server)
+    )
+    return tuple(dict.fromkeys(found))
 
-    def _unserved_about(self, subject: Subject) -> Iterator[UnservedHandshakes]:
-        for asked in self.unserved_handshakes():
-            unserved = asked.unserved
-            is_own = not subject.servers or unserved.server.id in subject.servers
-            if is_own and _is_about(unserved.name, subject.hosts):
-                yield asked
 
-    @question(rests_on=[ReplyQuestions.requests])
-    def _untold_requests(self) -> HostIndex[tuple[int, Server, HttpObservation]]:
-        """Return the requests that claim no X-Forwarded-Proto, in their order, by host."""
-        return HostIndex(
-            (seen.target.host, (number, server, seen))
-            for number, (server, seen) in enumerate(self.requests())
-            if not seen.target.forwarded_proto
-        )
+def _handshakes_about(
+    mesh: Mesh, subject: Subject, workloads: Iterable[Workload]
+) -> Iterator[TlsObservation]:
+    owners = {each.owner for each in workloads}
+    for server in _servers_about(mesh, subject):
+        for each in handshakes(mesh).get(server, ()):
+            target = each.target
+            is_at_pod = target.door.pod is not None and target.door.gateway in owners
+            if is_at_pod and target.sni and _is_about(target.host, subject.hosts):
+                yield each
 
-    def _requests_about(self, subject: Subject) -> Iterator[HttpObservation]:
-        index = self._untold_requests()
-        found = {
-            number: seen
-            for host in subject.hosts or (ANY,)
-            for number, server, seen in index.meeting(host)
-            if not subject.servers or server.id in subject.servers
-        }
-        for number in sorted(found):
-            yield found[number]
 
-    def _stored_serials(self, subject: Subject) -> frozenset[str]:
-        found = (self.credential(*each) for each in subject.credentials)
-        return frozenset(each.leaf.serial for each in found if each and each.leaf)
+@question
+def _held_by_key(mesh: Mesh) -> Mapping[tuple[str, str], tuple[PodSecret, ...]]:
+    found: dict[tuple[str, str], list[PodSecret]] = defaultdict(list)
+    for held in held_secrets(mesh):
+        found[held.key] += held.pods
+    return {key: tuple(pods) for key, pods in found.items()}
+
+
+def _held_about(mesh: Mesh, subject: Subject) -> Iterator[PodSecret]:
+    for key in sorted(subject.credentials):
+        yield from _held_by_key(mesh).get(key, ())
+
+
+def _unserved_about(mesh: Mesh, subject: Subject) -> Iterator[UnservedHandshakes]:
+    for asked in unserved_handshakes(mesh):
+        unserved = asked.unserved
+        is_own = not subject.servers or unserved.server.id in subject.servers
+        if is_own and _is_about(unserved.name, subject.hosts):
+            yield asked
+
+
+@question
+def _untold_requests(mesh: Mesh) -> HostIndex[tuple[int, Server, HttpObservation]]:
+    """Return the requests that claim no X-Forwarded-Proto, in their order, by host."""
+    return HostIndex(
+        (seen.target.host, (number, server, seen))
+        for number, (server, seen) in enumerate(requests(mesh))
+        if not seen.target.forwarded_proto
+    )
+
+
+def _requests_about(mesh: Mesh, subject: Subject) -> Iterator[HttpObservation]:
+    index = _untold_requests(mesh)
+    found = {
+        number: seen
+        for host in subject.hosts or (ANY,)
+        for number, server, seen in index.meeting(host)
+        if not subject.servers or server.id in subject.servers
+    }
+    for number in sorted(found):
+        yield found[number]
+
+
+def _stored_serials(mesh: Mesh, subject: Subject) -> frozenset[str]:
+    found = (credential(mesh, *each) for each in subject.credentials)
+    return frozenset(each.leaf.serial for each in found if each and each.leaf)
 
 
 def _is_about(host: str, hosts: frozenset[str]) -> bool:

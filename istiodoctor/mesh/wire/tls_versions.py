@@ -4,9 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.doors import DoorQuestions
+from istiodoctor.mesh.wire.certificates import handshakes
 from istiodoctor.model.observation import TlsObservation
 
 NEWEST, OLDER = "TLSv1.3", "TLSv1.2"
@@ -41,22 +42,19 @@ class VersionMismatch:
     seen: tuple[TlsObservation, ...]
 
 
-class TlsVersionQuestions(DoorQuestions):
-    """Versions as agreed on."""
-
-    @question(rests_on=[DoorQuestions.handshakes])
-    def version_mismatches(self) -> tuple[VersionMismatch, ...]:
-        """Return the servers whose pods speak other versions of TLS than the Gateway permits."""
-        found: dict[tuple[Server, VersionFault], list[TlsObservation]] = defaultdict(list)
-        for server, handshakes in self.handshakes().items():
-            for seen in handshakes if server.terminates_tls else ():
-                fault = _fault(server, seen) if seen.target.door.pod and seen.versions else None
-                if fault:
-                    found[server, fault].append(seen)
-        return tuple(
-            VersionMismatch(server=server, fault=fault, seen=tuple(seen))
-            for (server, fault), seen in found.items()
-        )
+@question
+def version_mismatches(mesh: Mesh) -> tuple[VersionMismatch, ...]:
+    """Return the servers whose pods speak other versions of TLS than the Gateway permits."""
+    found: dict[tuple[Server, VersionFault], list[TlsObservation]] = defaultdict(list)
+    for server, group in handshakes(mesh).items():
+        for seen in group if server.terminates_tls else ():
+            fault = _fault(server, seen) if seen.target.door.pod and seen.versions else None
+            if fault:
+                found[server, fault].append(seen)
+    return tuple(
+        VersionMismatch(server=server, fault=fault, seen=tuple(seen))
+        for (server, fault), seen in found.items()
+    )
 
 
 def _fault(server: Server, seen: TlsObservation) -> VersionFault | None:

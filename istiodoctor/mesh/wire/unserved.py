@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.coverage import CoverageQuestions
-from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, ExposureQuestions
+from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure, port_routes, without_front
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import Listener
-from istiodoctor.mesh.misrouting import MisroutingQuestions
+from istiodoctor.mesh.listeners import listeners, listeners_of, server_for
+from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.misrouting import unserved_hosts
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.reuse import ReuseQuestions
+from istiodoctor.mesh.reuse import forgotten_twins
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import Outcome, TlsObservation
@@ -69,85 +70,74 @@ class UnservedHandshakes:
     """Those that showed a certificate all the same."""
 
 
-class UnservedQuestions(ExposureQuestions, CoverageQuestions, ReuseQuestions, MisroutingQuestions):
-    """Handshakes that should not come about."""
+@question
+def unserved_names(mesh: Mesh) -> Mapping[Listener, tuple[UnservedName, ...]]:
+    """Return the names that no TLS server answers for, a few for each reason."""
+    found: dict[Listener, dict[str, UnservedName]] = defaultdict(dict)
+    counts: dict[tuple[Listener, WhyUnserved], int] = defaultdict(int)
+    for each in _unserved_names(mesh):
+        known, kind = found[each.listener], (each.listener, each.why)
+        if each.name in known or counts[kind] == MOST_NAMES or each.name == ANY:
+            continue
+        answering = server_for(mesh, each.listener, each.asked)
+        if answering is None or not answering.is_tls:
+            known[each.name] = each
+            counts[kind] += 1
+    return {listener: tuple(each.values()) for listener, each in found.items() if each}
 
-    @question(
-        rests_on=[
-            ExposureQuestions.listeners,
-            ExposureQuestions.listeners_of,
-            ExposureQuestions.server_for,
-            ExposureQuestions.exposure,
-            ExposureQuestions.fronts_for,
-            ExposureQuestions.port_routes,
-            MisroutingQuestions.unserved_hosts,
-            ReuseQuestions.forgotten_twins,
-        ]
-    )
-    def unserved_names(self) -> Mapping[Listener, tuple[UnservedName, ...]]:
-        """Return the names that no TLS server answers for, a few for each reason."""
-        found: dict[Listener, dict[str, UnservedName]] = defaultdict(dict)
-        counts: dict[tuple[Listener, WhyUnserved], int] = defaultdict(int)
-        for each in self._unserved_names():
-            known, kind = found[each.listener], (each.listener, each.why)
-            if each.name in known or counts[kind] == MOST_NAMES or each.name == ANY:
-                continue
-            answering = self.server_for(each.listener, each.asked)
-            if answering is None or not answering.is_tls:
-                known[each.name] = each
-                counts[kind] += 1
-        return {listener: tuple(each.values()) for listener, each in found.items() if each}
 
-    def _unserved_names(self) -> Iterator[UnservedName]:
-        for listener in self.listeners():
-            for dropped in listener.dropped if listener.workload.is_known else ():
-                server = dropped.server
-                if server.is_tls or server.protocol in WITH_TLS:
-                    for name in server.names:
-                        yield _unserved(listener, name, WhyUnserved.LEFT_OUT, server)
-        for listener, server, name in self._plain_names():
-            yield _unserved(listener, name, WhyUnserved.PLAIN, server)
-        for lost in self.unserved_hosts():
-            place = lost.virtual_service.at(f"/spec/hosts/{lost.index}")
-            for server in lost.servers:
-                for listener in self.listeners_of(server) if server.is_tls else ():
-                    yield _unserved(listener, lost.host, WhyUnserved.ROUTE, server, place)
-        for twin in self.forgotten_twins():
-            for listener in self.listeners_of(twin.server):
-                place = Place(twin.credential.ref)
-                yield _unserved(listener, twin.name, WhyUnserved.TWIN, twin.server, place)
+def _unserved_names(mesh: Mesh) -> Iterator[UnservedName]:
+    for listener in listeners(mesh):
+        for dropped in listener.dropped if listener.workload.is_known else ():
+            server = dropped.server
+            if server.is_tls or server.protocol in WITH_TLS:
+                for name in server.names:
+                    yield _unserved(listener, name, WhyUnserved.LEFT_OUT, server)
+    for listener, server, name in _plain_names(mesh):
+        yield _unserved(listener, name, WhyUnserved.PLAIN, server)
+    for lost in unserved_hosts(mesh):
+        place = lost.virtual_service.at(f"/spec/hosts/{lost.index}")
+        for server in lost.servers:
+            for listener in listeners_of(mesh, server) if server.is_tls else ():
+                yield _unserved(listener, lost.host, WhyUnserved.ROUTE, server, place)
+    for twin in forgotten_twins(mesh):
+        for listener in listeners_of(mesh, twin.server):
+            place = Place(twin.credential.ref)
+            yield _unserved(listener, twin.name, WhyUnserved.TWIN, twin.server, place)
 
-    def _plain_names(self) -> Iterator[tuple[Listener, Server, str]]:
-        """Yield what plain servers have that clients, with nothing before, reach on port 443."""
-        for listener in self.listeners():
-            if listener.is_tls or self.exposure(listener.workload) is Exposure.INSIDE:
-                continue
-            is_led_to = any(
-                each.port.port == HTTPS_PORT and each.target == listener.port
-                for each in self.port_routes(listener.workload)
-            )
-            for server in listener.servers:
-                if server.is_plain_http and (is_led_to or server.port == HTTPS_PORT):
-                    for name in self._without_front(server, listener):
-                        yield listener, server, name
 
-    @question(Kind.TLS_PROBE, rests_on=[unserved_names])
-    def unserved_handshakes(self) -> tuple[UnservedHandshakes, ...]:
-        """Return what came of asking for names that no TLS server answers for."""
-        if not self._snapshot.tls_observations:  # which names those are is a join over all hosts
-            return ()
-        names: dict[Key, UnservedName] = {}
-        for listener, found in self.unserved_names().items():
-            for each in found:
-                names.setdefault((listener.workload.owner, listener.port, each.name), each)
-                names.setdefault((listener.workload.owner, 0, each.name), each)
-        groups: dict[UnservedName, list[TlsObservation]] = defaultdict(list)
-        for seen in self._snapshot.tls_observations:
-            door, host = seen.target.door, seen.target.host
-            key = (door.gateway, door.port if door.pod else 0, host)
-            if host and not seen.target.server and key in names:
-                groups[names[key]].append(seen)
-        return tuple(_sorted(unserved, seen) for unserved, seen in groups.items())
+def _plain_names(mesh: Mesh) -> Iterator[tuple[Listener, Server, str]]:
+    """Yield what plain servers have that clients, with nothing before, reach on port 443."""
+    for listener in listeners(mesh):
+        if listener.is_tls or exposure(mesh, listener.workload) is Exposure.INSIDE:
+            continue
+        is_led_to = any(
+            each.port.port == HTTPS_PORT and each.target == listener.port
+            for each in port_routes(mesh, listener.workload)
+        )
+        for server in listener.servers:
+            if server.is_plain_http and (is_led_to or server.port == HTTPS_PORT):
+                for name in without_front(mesh, server, listener):
+                    yield listener, server, name
+
+
+@question(Kind.TLS_PROBE)
+def unserved_handshakes(mesh: Mesh) -> tuple[UnservedHandshakes, ...]:
+    """Return what came of asking for names that no TLS server answers for."""
+    if not mesh.snapshot.tls_observations:  # which names those are is a join over all hosts
+        return ()
+    names: dict[Key, UnservedName] = {}
+    for listener, found in unserved_names(mesh).items():
+        for each in found:
+            names.setdefault((listener.workload.owner, listener.port, each.name), each)
+            names.setdefault((listener.workload.owner, 0, each.name), each)
+    groups: dict[UnservedName, list[TlsObservation]] = defaultdict(list)
+    for seen in mesh.snapshot.tls_observations:
+        door, host = seen.target.door, seen.target.host
+        key = (door.gateway, door.port if door.pod else 0, host)
+        if host and not seen.target.server and key in names:
+            groups[names[key]].append(seen)
+    return tuple(_sorted(unserved, seen) for unserved, seen in groups.items())
 
 
 def _unserved(

@@ -24,7 +24,7 @@ def write_fixes(page: Page, diagnosis: Diagnosis) -> None:
         _write_fix(page, fix, "or" if number else "fix")
     if len(diagnosis.fixes) > _FIXES:
         rest = len(diagnosis.fixes) - _FIXES
-        page.field("", f"+{rest:,} more: istiodoctor fix {visible(diagnosis.code, _TITLE)}")
+        page.field("", f"+{rest:,} more: --output json has them all")
 
 
 def _write_fix(page: Page, proven: ProvenFix, label: str) -> None:

@@ -58,10 +58,15 @@ def render(trace: Trace, *, width: int, color: bool, unicode: bool = True) -> st
         page.blank()
         page.paragraph(visible(trace.error.message, _TEXT), lead=("  ",))
         return str(page)
+    write_way(page, trace)
+    return str(page)
+
+
+def write_way(page: Page, trace: Trace) -> None:
+    """Write every leg of a trace as a tree, and where it stops."""
     for leg in trace.legs:
         _write_leg(page, leg, trace.legs)
     _write_end(page, trace)
-    return str(page)
 
 
 def _write_leg(page: Page, leg: TraceLeg, legs: tuple[TraceLeg, ...]) -> None:

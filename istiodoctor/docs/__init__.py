@@ -1,17 +1,12 @@
-"""Write the generated documentation: one page a check, the list of all, the coverage.
-
-`python -m istiodoctor.docs` writes it; with `--check` it says which pages are stale and fails.
-"""
+"""The pages of documentation that are generated: one a check, the list of all, the coverage."""
 
 import re
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from istiodoctor.check import Check
-from istiodoctor.registry import discover
 
 ROOT = Path("docs")
 _FENCE = re.compile(r"^```(yaml|log|envoy|tls|http) (bad|good).*$", re.MULTILINE)
@@ -49,7 +44,7 @@ def _fence(found: re.Match[str]) -> str:
     return f"{caption}\n\n```{language}"
 
 
-def index(checks: Iterable[Check]) -> str:
+def contents(checks: Iterable[Check]) -> str:
     """Return the table of all checks, in Markdown."""
     rows = "".join(
         f"| [{check.code}]({check.code}.md) | {check.name} | {check.severity} | {check.title} |\n"
@@ -94,52 +89,3 @@ def coverage(checks: Iterable[Check], modes: Iterable[_Mode]) -> str:
     return (
         f"# Coverage\n\n{found} of {len(rows)} failure modes are found.\n\n{head}{''.join(rows)}"
     )
-
-
-def pages(checks: tuple[Check, ...], root: Path) -> Mapping[Path, str]:
-    """Return every generated file with its text."""
-    folder = ROOT / "checks"
-    return {
-        ROOT / "coverage.md": coverage(checks, catalogue(root)),
-        folder / "README.md": index(checks),
-        **{folder / f"{check.code}.md": page(check) for check in checks},
-    }
-
-
-def stale(checks: tuple[Check, ...], root: Path) -> tuple[str, ...]:
-    """Return the files below a folder that are not as they would be written."""
-    wanted = pages(checks, root)
-    old = {path.relative_to(root) for path in (root / ROOT / "checks").glob("*.md")}
-    changed = {
-        path
-        for path, text in wanted.items()
-        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
-    }
-    return tuple(sorted(str(path) for path in changed | (old - wanted.keys())))
-
-
-def write(checks: tuple[Check, ...], root: Path) -> None:
-    """Write every page, and remove those of checks that are gone."""
-    wanted = pages(checks, root)
-    (root / ROOT / "checks").mkdir(parents=True, exist_ok=True)
-    for path in (root / ROOT / "checks").glob("*.md"):
-        if path.relative_to(root) not in wanted:
-            path.unlink()
-    for path, text in wanted.items():
-        (root / path).write_text(text, encoding="utf-8")
-
-
-def main() -> int:
-    """Write or check the documentation of the built-in checks, below the working directory."""
-    built_in = tuple(each for each in discover().checks if each.origin.startswith("istiodoctor "))
-    if "--check" not in sys.argv[1:]:
-        write(built_in, Path.cwd())
-        return 0
-    wrong = stale(built_in, Path.cwd())
-    for path in wrong:
-        print(f"stale: {path}; run 'make docs'", file=sys.stderr)
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

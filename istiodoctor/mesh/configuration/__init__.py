@@ -1,0 +1,1 @@
+"""What istiod would send to a gateway workload, in Envoy's words."""

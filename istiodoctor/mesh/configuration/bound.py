@@ -1,0 +1,127 @@
+"""Which VirtualServices apply to a Gateway as seen from a gateway workload, in istiod's order.
+
+Source: pilot/pkg/model/push_context.go:1138-1163 (`VirtualServicesForGateway`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from istiodoctor.mesh.configuration.held import HeldVirtualService, Semantics
+from istiodoctor.mesh.configuration.names import (
+    common_hosts,
+    hosts_for_namespace,
+    is_subset,
+)
+from istiodoctor.mesh.configuration.virtual_services import (
+    held_virtual_service,
+    virtual_services_by_gateway_name,
+)
+from istiodoctor.mesh.hosts import parents
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import Server
+
+FEW = 64
+"""Pairs of hosts that are compared one by one: an index costs more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoundVirtualServices:
+    """The VirtualServices of one Gateway in istiod's order, and an index of their hosts."""
+
+    services: tuple[HeldVirtualService, ...]
+    by_host: Mapping[str, tuple[int, ...]]
+    """Positions by host."""
+    below: Mapping[str, tuple[int, ...]]
+    """Positions by every wildcard above a host."""
+
+    def meeting(self, server: Server) -> Iterator[tuple[HeldVirtualService, tuple[str, ...]]]:
+        """Yield those that have hosts in common with a server, and the narrower hosts."""
+        for position in self._candidates(server):
+            service = self.services[position]
+            hosts = hosts_for_namespace(server.host_texts, service.namespace)
+            common = common_hosts(hosts, service.hosts)
+            if common:
+                yield service, common
+
+    def _candidates(self, server: Server) -> Sequence[int]:
+        if len(self.services) * len(server.host_texts) <= FEW:
+            return range(len(self.services))
+        found: set[int] = set()
+        for text in server.host_texts:
+            host = text.rpartition("/")[2]
+            found.update(self.by_host.get(host, ()))
+            for wildcard in parents(host):
+                found.update(self.by_host.get(wildcard, ()))
+            if host.startswith("*"):
+                found.update(self.below.get(host, ()))
+        return sorted(found)
+
+
+@question
+def bound_virtual_services(mesh: Mesh, namespace: str, gateway_name: str) -> BoundVirtualServices:
+    """Return the VirtualServices of a Gateway that pods in a namespace get.
+
+    First those that only this namespace sees, then those exported to it by name, then public ones;
+    by age within each. Among the public ones, routes of the Gateway API of the pods' own namespace
+    come first.
+    """
+    services = tuple(_ordered(_held(mesh, gateway_name), namespace))
+    by_host: dict[str, list[int]] = {}
+    below: dict[str, list[int]] = {}
+    for position, service in enumerate(services):
+        for host in service.hosts:
+            by_host.setdefault(host, []).append(position)
+            for wildcard in parents(host):
+                below.setdefault(wildcard, []).append(position)
+    return BoundVirtualServices(
+        services=services,
+        by_host={host: tuple(found) for host, found in by_host.items()},
+        below={host: tuple(found) for host, found in below.items()},
+    )
+
+
+def _held(mesh: Mesh, gateway_name: str) -> list[HeldVirtualService]:
+    written = virtual_services_by_gateway_name(mesh).get(gateway_name, ())
+    return [held_virtual_service(mesh, each) for each in written]
+
+
+def _ordered(services: list[HeldVirtualService], namespace: str) -> Iterator[HeldVirtualService]:
+    ranked = [
+        (rank, service)
+        for service in services
+        if (rank := _visibility(service, namespace)) is not None
+    ]
+    yield from (service for _, service in sorted(ranked, key=lambda each: each[0]))
+
+
+def _visibility(service: HeldVirtualService, namespace: str) -> int | None:
+    """Rank a VirtualService by who sees it; None where the namespace does not."""
+    export_to = service.export_to or ("*",)
+    if "*" in export_to:
+        own = service.semantics is Semantics.GATEWAY and service.namespace == namespace
+        return 2 if own else 3
+    if "~" in export_to:
+        return None
+    seen_by = {service.namespace if each == "." else each for each in export_to}
+    if namespace not in seen_by:
+        return None
+    return 0 if service.namespace == namespace else 1
+
+
+def matching_hosts(server: Server, service: HeldVirtualService) -> bool:
+    """Whether a server and a VirtualService meet for tcp and tls rules.
+
+    Source: `pickMatchingGatewayHosts` (core/gateway.go:1141-1170).
+    """
+    hosts = [
+        name if separator else text
+        for text in server.host_texts
+        for where, separator, name in (text.partition("/"),)
+        if not separator or where == service.namespace
+    ]
+    return any(
+        is_subset(mine, other) or is_subset(other, mine)
+        for mine in hosts
+        for other in service.hosts
+    )

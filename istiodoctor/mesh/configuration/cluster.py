@@ -1,0 +1,93 @@
+"""Clusters in Envoy's words: where a route's requests can go."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.model.istio import ClientTls
+from istiodoctor.model.ref import Place, Ref
+
+
+class ClusterState(StrEnum):
+    """Whether requests to a cluster can reach an endpoint."""
+
+    OK = "ok"
+    NO_CLUSTER = "no-cluster"
+    NO_ENDPOINT = "no-endpoint"
+    UNKNOWN = "unknown"
+
+
+LONGEST_PORT = 5
+"""Digits."""
+SEPARATOR = "|"
+SNI_SEPARATOR = "_."
+OUTBOUND = "outbound"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterName:
+    """The parts of `outbound|80|v1|web.shop.svc.cluster.local`."""
+
+    port: int
+    subset: str
+    host: str
+    is_by_sni: bool = False
+    """`outbound_.80_.v1_.web…`: what an AUTO_PASSTHROUGH server leads to."""
+
+    @classmethod
+    def parsed(cls, name: str) -> "ClusterName | None":
+        """Return the parts of a cluster's name; None for one that istiod did not make.
+
+        `ParseSubsetKey`, pilot/pkg/model/service.go:1911.
+        """
+        is_by_sni = name.startswith(OUTBOUND + SNI_SEPARATOR)
+        separator = SNI_SEPARATOR if is_by_sni else SEPARATOR
+        parts = name.split(separator, 3)
+        if len(parts) != 4 or parts[0] != OUTBOUND or separator in parts[3]:
+            return None
+        port = parts[1]
+        if not (port.isascii() and port.isdecimal()) or len(port) > LONGEST_PORT:
+            return None
+        return cls(port=int(port), subset=parts[2], host=parts[3], is_by_sni=is_by_sni)
+
+    def __str__(self) -> str:
+        """As istiod writes it (`BuildSubsetKey`, pilot/pkg/model/service.go:1860)."""
+        separator = SNI_SEPARATOR if self.is_by_sni else SEPARATOR
+        return separator.join((OUTBOUND, str(self.port), self.subset, self.host))
+
+
+class UpstreamTlsMode(StrEnum):
+    """`ClientTLSSettings.TLSmode`."""
+
+    DISABLE = "DISABLE"
+    SIMPLE = "SIMPLE"
+    MUTUAL = "MUTUAL"
+    ISTIO_MUTUAL = "ISTIO_MUTUAL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamTls:
+    """How Envoy speaks TLS to the endpoints, as a DestinationRule says it."""
+
+    mode: UpstreamTlsMode
+    settings: ClientTls
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cluster:
+    """One cluster as a gateway workload would get it."""
+
+    name: str
+    state: ClusterState
+    reason: str = ""
+    """Why requests reach nothing, or why that is not known: one clause without a full stop."""
+    service: Ref | None = None
+    """The Service or ServiceEntry it is made for; of a cluster that does not exist the one that
+    the name asks for, if that can be told."""
+    endpoints: int | None = None
+    """How many endpoints take traffic; None where they are resolved elsewhere or not known."""
+    made_by: Ref | None = None
+    """The DestinationRule of its subset or TLS settings."""
+    tls: UpstreamTls | None = None
+    """None where no DestinationRule says anything: plain text, or mTLS to endpoints that have a
+    sidecar."""

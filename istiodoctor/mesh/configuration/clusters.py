@@ -1,0 +1,241 @@
+"""Whether a cluster is sent to a gateway workload, and whether its endpoints take requests.
+
+Source: `buildOutboundClusters` (pilot/pkg/networking/core/cluster.go:471),
+`applyDestinationRule` (pilot/pkg/networking/core/cluster_builder.go:350).
+"""
+
+from dataclasses import dataclass, replace
+
+from istiodoctor.mesh.configuration.cluster import (
+    Cluster,
+    ClusterName,
+    ClusterState,
+    UpstreamTls,
+    UpstreamTlsMode,
+)
+from istiodoctor.mesh.configuration.cluster_patches import cluster_patches
+from istiodoctor.mesh.configuration.consolidated_rules import ConsolidatedRule, PlacedSubset
+from istiodoctor.mesh.configuration.endpoint_states import (
+    Wanted,
+    endpoint_state,
+    has_dns_endpoint,
+)
+from istiodoctor.mesh.configuration.missing_services import asked_service, why_missing
+from istiodoctor.mesh.configuration.missing_subsets import missing_subset, unread_rules
+from istiodoctor.mesh.configuration.referenced_hosts import (
+    hosts_in_virtual_services,
+    is_named_by_alias_only,
+    virtual_services_are_known,
+)
+from istiodoctor.mesh.configuration.registry_service import (
+    Protocol,
+    Registry,
+    RegistryPort,
+    RegistryService,
+    Resolution,
+)
+from istiodoctor.mesh.configuration.rules_in_force import rule_in_force, rules_for, rules_of_host
+from istiodoctor.mesh.configuration.scope import FILTER_VARIABLE, Scope, scope_of
+from istiodoctor.mesh.configuration.service_endpoints import Backends, backends_of
+from istiodoctor.mesh.configuration.service_registry import (
+    UNKNOWN_SERVICE,
+    scope_service,
+    service_entries_are_known,
+    services_of_hostname,
+    unread_service,
+)
+from istiodoctor.mesh.configuration.traffic_policies import (
+    goes_to_original_destination,
+    upstream_tls,
+)
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.ref import Ref
+
+BLACK_HOLE = "BlackHoleCluster"
+BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
+FORWARDED_BY_NAME = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
+"""What a wildcard host with resolution DYNAMIC_DNS may speak (cluster.go:488)."""
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A cluster that is asked for, of a service that the workload sees."""
+
+    workload: Workload
+    scope: Scope
+    name: ClusterName
+    service: RegistryService
+    port: RegistryPort
+
+    def answered(self, state: ClusterState, reason: str = "") -> Cluster:
+        """Return the cluster in a state."""
+        return Cluster(name=str(self.name), state=state, reason=reason, service=self.service.ref)
+
+
+@question(
+    evidence=[
+        rules_for,
+        backends_of,
+        cluster_patches,
+        unread_rules,
+        rules_of_host,
+        service_entries_are_known,
+        hosts_in_virtual_services,
+        virtual_services_are_known,
+    ]
+)
+def cluster(mesh: Mesh, workload: Workload, name: str) -> Cluster:
+    """Return the cluster of a name as a gateway workload would get it."""
+    found = _made(mesh, workload, name)
+    if found.state is ClusterState.UNKNOWN:
+        return found
+    exists = found.state is not ClusterState.NO_CLUSTER
+    for patch in cluster_patches(mesh, workload):
+        if patch.touches(name, exists=exists):
+            verb = "removes" if exists else "adds"
+            return _unknown(name, f"{patch.made_by} {verb} clusters")
+    return found
+
+
+def _made(mesh: Mesh, workload: Workload, name: str) -> Cluster:
+    """Return the cluster that istiod makes, before EnvoyFilters change it."""
+    if name == BLACK_HOLE:
+        reason = "nothing is behind the cluster BlackHoleCluster"
+        return Cluster(name=name, state=ClusterState.NO_ENDPOINT, reason=reason, endpoints=0)
+    if name == UNKNOWN_SERVICE:
+        return _none(name, "the backend that the route refers to is none that istiod accepts")
+    parts = ClusterName.parsed(name)
+    if parts is None:
+        return _none(name, f"istiod makes no cluster {name} for a gateway")
+    scope = scope_of(mesh, workload)
+    service = scope_service(mesh, scope, parts.host)
+    if service is None:
+        return _without_service(mesh, workload, scope, parts)
+    port = service.port(parts.port)
+    if port is None:
+        return _without_port(mesh, service, parts)
+    return _of_service(
+        mesh,
+        Request(workload=workload, scope=scope, name=parts, service=service, port=port),
+    )
+
+
+def _none(name: str, reason: str, service: Ref | None = None) -> Cluster:
+    return Cluster(name=name, state=ClusterState.NO_CLUSTER, reason=reason, service=service)
+
+
+def _unknown(name: str, reason: str, service: Ref | None = None) -> Cluster:
+    """Return a cluster that may be there or not; with a service, one whose endpoints may be."""
+    return Cluster(name=name, state=ClusterState.UNKNOWN, reason=reason, service=service)
+
+
+def _without_service(mesh: Mesh, workload: Workload, scope: Scope, parts: ClusterName) -> Cluster:
+    """Say why there is no service, where that is certain."""
+    reason, name = why_missing(mesh, scope, parts.host), str(parts)
+    unread = unread_service(mesh, workload, parts.host)
+    known = services_of_hostname(mesh, scope, parts.host)
+    if not unread and known and not scope.namespace_is_known:
+        unread = "the namespace that the gateway runs in is not known"
+    if not unread and scope.unread and any(each.export_to is None for each in known):
+        unread = scope.unread
+    if unread:
+        return _unknown(name, f"{reason}, and {unread}" if known else unread)
+    return _none(name, reason, known[0].ref if known else asked_service(scope, parts.host))
+
+
+def _without_port(mesh: Mesh, service: RegistryService, parts: ClusterName) -> Cluster:
+    if any(each.number == parts.port for each in service.ports):
+        return _none(str(parts), f"port {parts.port} of {service.ref} is of UDP", service.ref)
+    ports = [str(each.number) for each in service.clustered_ports]
+    named = ", ".join(ports[:MOST_NAMED]) + (", …" if len(ports) > MOST_NAMED else "")
+    reason = f"{service.ref} has no port {parts.port}{f', only {named}' if ports else ''}"
+    if service.registry is Registry.SERVICE_ENTRY and not service_entries_are_known(mesh):
+        return _unknown(str(parts), f"{reason}, and not every ServiceEntry was read")
+    return _none(str(parts), reason, service.ref)
+
+
+def _of_service(mesh: Mesh, asked: Request) -> Cluster:
+    """Return the cluster of a port that a service has."""
+    service, parts = asked.service, asked.name
+    left_out = _why_left_out(mesh, asked)
+    if left_out:
+        return _none(str(parts), left_out, service.ref)
+    if asked.scope.limits_service_entries and service.registry is Registry.SERVICE_ENTRY:
+        return _unknown(str(parts), "serviceEntryVisibility may hide it")
+    if service.resolution is Resolution.DYNAMIC_DNS and service.hostname.startswith("*"):
+        return asked.answered(ClusterState.OK)
+    rule = rule_in_force(mesh, asked.workload, service)
+    subset = rule.subset(parts.subset) if rule else None
+    if parts.subset and subset is None:
+        reason = missing_subset(mesh, asked.scope, service, rule, parts.subset)
+        unread = unread_rules(mesh, asked.scope, service, rule.namespace if rule else None)
+        return _unknown(str(parts), unread) if unread else _none(str(parts), reason, service.ref)
+    tls = upstream_tls(rule, subset, parts.port)
+    made_by = subset.place.ref if subset else tls.place.ref if tls else None
+    return replace(_with_endpoints(mesh, asked, rule, subset, tls), tls=tls, made_by=made_by)
+
+
+def _why_left_out(mesh: Mesh, asked: Request) -> str:
+    """Return why istiod makes no clusters of a service, or none of its port."""
+    service, port = asked.service, asked.port
+    if service.resolution is Resolution.ALIAS:
+        return (
+            f"{service.ref} is another name for {service.external_name} and has no cluster of its"
+            " own"
+        )
+    if asked.name.is_by_sni:
+        return f"{service.ref} is outside of the mesh" if service.is_external else ""
+    if service.resolution is Resolution.DYNAMIC_DNS and service.hostname.startswith("*"):
+        if asked.name.subset:
+            return f"{service.ref} has resolution DYNAMIC_DNS and so no subsets"
+        if port.protocol not in FORWARDED_BY_NAME:
+            return f"port {port.number} of {service.ref} speaks {port.protocol.value}"
+    if asked.scope.filters_clusters and is_named_by_alias_only(mesh, asked.scope, service):
+        return (
+            f"{FILTER_VARIABLE} leaves out {service.hostname}, which no route names by that name"
+        )
+    return ""
+
+
+def _with_endpoints(
+    mesh: Mesh,
+    asked: Request,
+    rule: ConsolidatedRule | None,
+    subset: PlacedSubset | None,
+    tls: UpstreamTls | None,
+) -> Cluster:
+    """Return a cluster that istiod makes, with what becomes of requests to it."""
+    service = asked.service
+    if goes_to_original_destination(rule, subset, asked.name.port):
+        reason = "it leads to the address that was asked for, and a gateway knows none"
+        return asked.answered(ClusterState.NO_ENDPOINT, f"{service.ref}: {reason}")
+    backends = backends_of(mesh, service)
+    wanted = Wanted(
+        port=asked.port,
+        labels=subset.subset.labels if subset else {},
+        nodes=frozenset(pod.spec.node_name for pod in asked.workload.pods),
+        needs_sidecar=asked.name.is_by_sni,
+    )
+    if asked.name.is_by_sni and tls and tls.mode is not UpstreamTlsMode.ISTIO_MUTUAL:
+        reason = f"{tls.place.ref} has TLS mode {tls.mode} where only ISTIO_MUTUAL is passed on"
+        return asked.answered(ClusterState.NO_ENDPOINT, reason)
+    if service.resolution in BY_DNS:
+        return _by_dns(asked, backends, wanted)
+    found = endpoint_state(service, backends, wanted)
+    return replace(asked.answered(found.state, found.reason), endpoints=found.ready)
+
+
+def _by_dns(asked: Request, backends: Backends, wanted: Wanted) -> Cluster:
+    """Return a cluster with names that Envoy resolves: without one istiod makes none."""
+    found = has_dns_endpoint(backends, wanted)
+    if found:
+        return asked.answered(ClusterState.OK)
+    if found is None or backends.unread:
+        reason = backends.unread or f"which endpoints of {asked.service.ref} it has is not known"
+        return _unknown(str(asked.name), reason)
+    what = " with the labels of the subset" if wanted.labels else ""
+    reason = f"{asked.service.ref} is resolved by DNS and has no endpoint{what}"
+    return _none(str(asked.name), reason, asked.service.ref)

@@ -1,0 +1,157 @@
+"""Whether the endpoints of a service take the requests to one of its clusters.
+
+Source: `BuildClusterLoadAssignment`, `filterIstioEndpoint`
+(pilot/pkg/xds/endpoints/endpoint_builder.go:405, 565).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from istiodoctor.mesh.configuration.backends import Backend, Health
+from istiodoctor.mesh.configuration.cluster import ClusterState
+from istiodoctor.mesh.configuration.registry_service import (
+    RegistryPort,
+    RegistryService,
+    Resolution,
+)
+from istiodoctor.mesh.configuration.service_endpoints import Backends
+from istiodoctor.model.istio import ServiceEntry
+from istiodoctor.model.kubernetes import Service
+
+TLS_MODE_LABEL = "security.istio.io/tlsMode"
+WAYPOINT_LABEL = "istio.io/ingress-use-waypoint"
+MOST_NAMED = 5
+"""How many names a reason lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """What becomes of requests to a cluster, by its endpoints."""
+
+    state: ClusterState
+    reason: str = ""
+    ready: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which endpoints of a service a cluster has."""
+
+    port: RegistryPort
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the subset."""
+    nodes: frozenset[str] = frozenset()
+    """Where the pods of the gateway run."""
+    needs_sidecar: bool = False
+    """Only endpoints that speak mTLS (`EndpointsWithMTLSFilter`, ep_filters.go)."""
+
+    def takes(self, backend: Backend) -> bool | None:
+        """Whether an endpoint is one of the cluster's; None where that cannot be told."""
+        if not self.needs_sidecar:
+            return backend.has(self.labels)
+        return backend.has({**self.labels, TLS_MODE_LABEL: "istio"})
+
+
+def endpoint_state(service: RegistryService, backends: Backends, wanted: Wanted) -> EndpointState:
+    """Return whether a cluster has endpoints, of a service that istiod sends the addresses of."""
+    if service.source.metadata.labels.get(WAYPOINT_LABEL, "").lower() == "true":
+        reason = f"{service.ref} may be reached through its waypoint"
+        return EndpointState(state=ClusterState.UNKNOWN, reason=reason)
+    on_port = [
+        each for each in backends.items if each.port_name == wanted.port.name and each.is_usable
+    ]
+    ready = [each for each in on_port if each.health is Health.READY]
+    taken = [each for each in ready if wanted.takes(each)]
+    if taken:
+        return _on_nodes(service, taken, wanted)
+    if any(wanted.takes(each) is None for each in ready):
+        reason = f"which endpoints of {service.ref} its subset takes is not known"
+        return EndpointState(state=ClusterState.UNKNOWN, reason=reason)
+    if backends.unread:
+        return EndpointState(state=ClusterState.UNKNOWN, reason=backends.unread)
+    reason = f"{service.ref} {_why_none(service, backends, on_port, wanted)}"
+    return EndpointState(state=ClusterState.NO_ENDPOINT, reason=reason, ready=0)
+
+
+def has_dns_endpoint(backends: Backends, wanted: Wanted) -> bool | None:
+    """Whether a cluster that is resolved by DNS has a name to resolve; None when not known.
+
+    Endpoints count by the number of the port here (`CopyEndpoints`, endpointshards.go:95).
+    """
+    found = {
+        wanted.takes(each)
+        for each in backends.items
+        if each.number == wanted.port.number
+        or (each.number is None and each.port_name == wanted.port.name)
+    }
+    return True if True in found else None if None in found else False
+
+
+def _on_nodes(service: RegistryService, taken: list[Backend], wanted: Wanted) -> EndpointState:
+    """Leave out endpoints of other nodes where the Service says so (endpoint_builder.go:567)."""
+    source = service.source
+    if not isinstance(source, Service) or source.spec.internal_traffic_policy != "Local":
+        return EndpointState(state=ClusterState.OK, ready=len(taken))
+    near = [each for each in taken if each.node in wanted.nodes]
+    covered = wanted.nodes & {each.node for each in near}
+    if covered and covered == wanted.nodes:
+        return EndpointState(state=ClusterState.OK, ready=len(near))
+    is_known = bool(wanted.nodes) and all(each.labels is not None for each in taken)
+    if is_known and not covered:
+        reason = (
+            f"{service.ref} has internalTrafficPolicy Local and no ready endpoint on the nodes of"
+            " the gateway's pods"
+        )
+        return EndpointState(state=ClusterState.NO_ENDPOINT, reason=reason, ready=0)
+    reason = (
+        f"{service.ref} has internalTrafficPolicy Local, and not every pod of the gateway is known"
+        " to have an endpoint on its node"
+    )
+    return EndpointState(state=ClusterState.UNKNOWN, reason=reason)
+
+
+def _why_none(
+    service: RegistryService, backends: Backends, on_port: list[Backend], wanted: Wanted
+) -> str:
+    if service.resolution is Resolution.PASSTHROUGH and isinstance(service.source, ServiceEntry):
+        return "has resolution NONE: it gives a gateway no address to send requests to"
+    ready = sum(each.health is Health.READY for each in on_port)
+    if ready and wanted.labels:
+        return f"has no ready endpoint with the labels {_labels(wanted.labels)} of the subset"
+    if ready:
+        return "has no endpoint with a sidecar"
+    if on_port:
+        return f"has no ready endpoint: {_conditions(on_port)}"
+    if any(each.is_usable for each in backends.items):
+        return _no_such_port(service, wanted.port)
+    return "has no endpoints"
+
+
+def _no_such_port(service: RegistryService, port: RegistryPort) -> str:
+    """Say that the endpoints have other ports, and why where the Service tells it."""
+    named = f'named "{port.name}"' if port.name else "without a name"
+    target = next(
+        (
+            each.target_port
+            for each in getattr(service.source.spec, "ports", ())
+            if each.name == port.name
+        ),
+        None,
+    )
+    why = f': no pod has a container port named "{target}"' if isinstance(target, str) else ""
+    return f"has no endpoint for its port {port.number}: none has a port {named}{why}"
+
+
+def _conditions(backends: Iterable[Backend]) -> str:
+    """Say `2 are not ready, 1 is terminating`."""
+    found = Counter(each.health for each in backends)
+    return ", ".join(
+        f"{number} {'is' if number == 1 else 'are'} {health.value}"
+        for health, number in sorted(found.items(), key=lambda each: -each[1])
+    )
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    written = [f"{key}={value}" for key, value in sorted(labels.items())]
+    return ",".join(written[:MOST_NAMED]) + (",…" if len(written) > MOST_NAMED else "")

@@ -1,0 +1,47 @@
+"""What the objects ask for and istiod does not make."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.ref import Place, Ref
+
+
+class Omission(StrEnum):
+    """Why istiod leaves a part out."""
+
+    DUPLICATE_HOSTS = "duplicate-hosts"
+    """Another TLS server of the port has one of its hosts (model/gateway.go:563)."""
+    CONFLICTING_PROTOCOL = "conflicting-protocol"
+    DUPLICATE_PORT_NAME = "duplicate-port-name"
+    """Two HTTPS servers with one port name in one Gateway."""
+    PRIVILEGED_PORT = "privileged-port"
+    MISSING_TLS = "missing-tls"
+    NO_SERVICE_PORT = "no-service-port"
+    """A listener of the Gateway API whose port no Service of its Gateway has."""
+    NO_FILTER_CHAIN = "no-filter-chain"
+    """A server that no route makes a filter chain for."""
+    DUPLICATE_SNI = "duplicate-sni"
+    """A tls match with a name that another one of the port has (core/gateway.go:971)."""
+    NO_ROUTES_ON_PORT = "no-routes-on-port"
+    """A VirtualService none of whose http rules applies on a port (core/gateway.go:491)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LeftOut:
+    """One part that is not made, and why."""
+
+    place: Place
+    """What asks for it."""
+    omission: Omission
+    port: int = 0
+    """In the pod; 0 where it is none of a port."""
+    server: Server | None = None
+    by: Server | None = None
+    """The older server that stands in its way."""
+    winner: Ref | None = None
+    """The object that stands in its way, where it is no server."""
+    hosts: tuple[str, ...] = ()
+    """The host texts that both have, or those that lose their answer."""
+    age_is_known: bool = True
+    """Whether creation times decide; without them the order of files does not."""

@@ -1,0 +1,127 @@
+"""Listeners in Envoy's words: filter chains, what they match, what they end in.
+
+Source: Envoy's `config.listener.v3`, `HttpConnectionManager`, as far as istiod fills them.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from istiodoctor.mesh.configuration.route import ClusterWeight
+from istiodoctor.mesh.references import CredentialReference
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.ref import Place
+
+WILDCARD_ADDRESSES = frozenset({"", "0.0.0.0", "::"})
+"""What `bind` names every address of the pod by."""
+
+
+class ClientCertificate(StrEnum):
+    """What a handshake asks of the client."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownstreamTls:
+    """`DownstreamTlsContext`: how Envoy ends TLS."""
+
+    credentials: tuple[CredentialReference, ...] = ()
+    """What SDS is asked for; empty for the workload's own certificate and for files."""
+    is_workload_certificate: bool = False
+    """ISTIO_MUTUAL: the workload's own certificate."""
+    client_certificate: ClientCertificate = ClientCertificate.NONE
+    minimum_version: str = ""
+    maximum_version: str = ""
+    protocols: tuple[str, ...] = ()
+    """ALPN, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """What a HTTP connection manager makes of a request before it routes it."""
+
+    normalizes_path: bool = True
+    merges_slashes: bool = False
+    unescapes_slashes: bool = False
+    rejects_escaped_slashes: bool = False
+    redirects_escaped_slashes: bool = False
+    """A path with them is redirected to what it says without them, 307."""
+    rejects_underscores: bool = False
+    """A request with an underscore in the name of a header is 400."""
+    drops_underscores: bool = False
+    """Such a header is dropped."""
+    accepts_http10: bool = False
+    trusted_hops: int | None = 0
+    """`xff_num_trusted_hops`; with 0 Envoy replaces X-Forwarded-Proto. None when not read."""
+    upgrades: tuple[str, ...] = ("websocket",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConnectionManager:
+    """A filter chain that speaks HTTP."""
+
+    route_configuration: str
+    """The name under which RDS is asked."""
+    options: HttpOptions = HttpOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FilterChain:
+    """One filter chain: what it takes, how it ends TLS, where it leads."""
+
+    server_names: tuple[str, ...] = ()
+    """SNI; empty for a chain that takes every connection."""
+    application_protocols: tuple[str, ...] = ()
+    """ALPN that a client must offer; only chains of AUTO_PASSTHROUGH ask for it."""
+    transport_protocol: str = ""
+    """`tls` or `raw_buffer`; empty for both, as istiod leaves it for gateways."""
+    tls: DownstreamTls | None = None
+    """None for plain connections, and for TLS that is passed on unread."""
+    http: HttpConnectionManager | None = None
+    clusters: tuple[ClusterWeight, ...] = ()
+    """Where a TCP proxy leads; empty with `http`."""
+    server: Server | None = None
+    """The server or listener it was made for; None in what Envoy holds."""
+    made_by: Place | None = None
+    """The rule of a VirtualService or TLSRoute behind a TCP proxy, else the server."""
+    passes_tls: bool = False
+    """TLS is passed on unread: a PASSTHROUGH server."""
+    unknown_because: str = ""
+
+    @property
+    def takes_everything(self) -> bool:
+        """Whether it matches every connection."""
+        return not (self.server_names or self.application_protocols or self.transport_protocol)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why Envoy refuses a listener or a route configuration."""
+
+    text: str
+    """One sentence: what Envoy finds wrong."""
+    made_by: tuple[Place, ...]
+    """The objects and fields that collide, the later one first."""
+    names: tuple[str, ...] = ()
+    """The server names or domains concerned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Listener:
+    """One address and port on which a workload's Envoy listens."""
+
+    port: int
+    """In the pod, not the Service's."""
+    bind: str = ""
+    filter_chains: tuple[FilterChain, ...] = ()
+    refused: Refusal | None = None
+    """Set where Envoy would not accept it: the port stays closed, or as it was before."""
+    servers: tuple[Server, ...] = field(default=())
+    """The servers that were merged into it, whether or not a chain was made of each."""
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether it listens on the pod's own address."""
+        return self.bind in WILDCARD_ADDRESSES

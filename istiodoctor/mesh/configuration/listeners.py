@@ -1,0 +1,98 @@
+"""The listeners of a gateway workload, and which one a connection to a pod's port meets.
+
+Source: `buildGatewayListeners` (pilot/pkg/networking/core/gateway.go:121-260).
+"""
+
+from collections.abc import Mapping
+
+from istiodoctor.mesh.configuration.filter_chains import filter_chains, omitted_chains
+from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
+from istiodoctor.mesh.configuration.listener import WILDCARD_ADDRESSES, Listener
+from istiodoctor.mesh.configuration.refusals import refusal_of_listener
+from istiodoctor.mesh.listeners import merged_gateway
+from istiodoctor.mesh.merging import Dropped
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads import Workload
+
+EVERY_ADDRESS = "0.0.0.0"
+"""What istiod binds to where a server does not say (gateway.go:143)."""
+
+
+@question
+def listeners_by_port(mesh: Mesh, workload: Workload) -> Mapping[int, tuple[Listener, ...]]:
+    """Return the listeners of a workload by port: one for each address that is bound.
+
+    Servers that bind nothing and those that bind 0.0.0.0 are one listener (gateway.go:175). A port
+    on which no server makes a filter chain has none.
+    """
+    found: dict[int, tuple[Listener, ...]] = {}
+    for port in dict.fromkeys(each.port for each in merged_gateway(mesh, workload).listeners):
+        listeners = listeners_on(mesh, workload, port)
+        if listeners:
+            found[port] = listeners
+    return found
+
+
+@question
+def listeners_on(mesh: Mesh, workload: Workload, port: int) -> tuple[Listener, ...]:
+    """Return the listeners of one port."""
+    by_address: dict[str, list[int]] = {}
+    merged = [each for each in merged_gateway(mesh, workload).listeners if each.port == port]
+    for index, each in enumerate(merged):
+        by_address.setdefault(each.bind or EVERY_ADDRESS, []).append(index)
+    found = []
+    for address, indexes in by_address.items():
+        parts = [merged[index] for index in indexes]
+        chains = tuple(chain for each in parts for chain in filter_chains(mesh, each))
+        if chains:
+            found.append(
+                Listener(
+                    port=port,
+                    bind=address,
+                    filter_chains=chains,
+                    refused=refusal_of_listener(chains),
+                    servers=tuple(server for each in parts for server in each.servers),
+                )
+            )
+    return tuple(found)
+
+
+@question
+def listener_at(mesh: Mesh, workload: Workload, port: int) -> Listener | None:
+    """Return the listener that a connection to the pods' own address meets.
+
+    One that binds that address goes before one that binds every address; one that binds another
+    is not reached.
+    """
+    addresses = {pod.status.pod_ip for pod in workload.pods}
+    found = listeners_on(mesh, workload, port)
+    own = [each for each in found if each.bind in addresses]
+    every = [each for each in found if each.bind in WILDCARD_ADDRESSES]
+    return next(iter((*own, *every)), None)
+
+
+@question
+def left_out_on(mesh: Mesh, workload: Workload, port: int) -> tuple[LeftOut, ...]:
+    """Return what the servers of a port ask for and istiod does not make."""
+    return tuple(
+        each
+        for listener in merged_gateway(mesh, workload).listeners
+        if listener.port == port
+        for each in (
+            *(_left_out(dropped) for dropped in listener.dropped),
+            *omitted_chains(mesh, listener),
+        )
+    )
+
+
+def _left_out(dropped: Dropped) -> LeftOut:
+    return LeftOut(
+        place=dropped.server.place,
+        omission=Omission(dropped.reason.value),
+        port=dropped.port,
+        server=dropped.server,
+        by=dropped.winner,
+        hosts=dropped.hosts,
+        age_is_known=dropped.age_is_known,
+    )

@@ -1,0 +1,103 @@
+"""Why no service of a hostname is there for a gateway workload, in an operator's words."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from istiodoctor.mesh.configuration.registry_service import EVERY_NAMESPACE, RegistryService
+from istiodoctor.mesh.configuration.scope import Scope
+from istiodoctor.mesh.configuration.service_registry import (
+    exports,
+    kubernetes_name,
+    service_entries_by_host,
+    services_of_hostname,
+)
+from istiodoctor.mesh.hosts import parents
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.ref import Ref
+
+MOST_NAMED = 3
+
+
+@question(Kind.SERVICE, evidence=[service_entries_by_host])
+def why_missing(mesh: Mesh, scope: Scope, hostname: str) -> str:
+    """Return why istiod has no service of a hostname for a namespace: one clause."""
+    found = services_of_hostname(mesh, scope, hostname)
+    if found:
+        return " and ".join(_not_exported(each, scope) for each in found[:MOST_NAMED])
+    name = kubernetes_name(hostname, scope.domain_suffix)
+    if name:
+        return _missing_service(mesh, scope, name[0], name[1])
+    aliases = external_names(mesh).get(hostname, ())
+    if aliases:
+        return f"{aliases[0]} stands for {hostname}, which is no host of a ServiceEntry"
+    return _missing_host(mesh, scope, hostname)
+
+
+def asked_service(scope: Scope, hostname: str) -> Ref | None:
+    """Return the Service that a hostname asks for, whether or not it exists."""
+    name = kubernetes_name(hostname, scope.domain_suffix)
+    return Ref(CORE, "Service", name[1], name[0]) if name else None
+
+
+@question(Kind.SERVICE)
+def _namespaces_by_name(mesh: Mesh) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for each in mesh.all(Service):
+        found[each.name].append(each.namespace)
+    return {name: tuple(namespaces) for name, namespaces in found.items()}
+
+
+@question(Kind.SERVICE)
+def external_names(mesh: Mesh) -> Mapping[str, tuple[Ref, ...]]:
+    """Return the ExternalName Services by the host that they stand for."""
+    found: dict[str, list[Ref]] = defaultdict(list)
+    for each in mesh.all(Service):
+        if each.spec.type == "ExternalName" and each.spec.external_name:
+            found[each.spec.external_name].append(each.ref)
+    return {host: tuple(refs) for host, refs in found.items()}
+
+
+def _not_exported(service: RegistryService, scope: Scope) -> str:
+    if not scope.namespace_is_known:
+        return f"{service.ref} may not be exported to the gateway's namespace"
+    audience = exports(service, scope) - {EVERY_NAMESPACE}
+    to = ", ".join(sorted(audience)[:MOST_NAMED])
+    return f'{service.ref} is not exported to {scope.namespace} (exportTo "{to}")'
+
+
+def _missing_service(mesh: Mesh, scope: Scope, name: str, namespace: str) -> str:
+    wanted = f"Service {namespace}/{name}"
+    if namespace in scope.hidden_namespaces and mesh.get(Service, namespace, name):
+        return f"{wanted} is in a namespace that no discoverySelector of the mesh selects"
+    if mesh.get(Service, namespace.lower(), name.lower()):
+        return f"{wanted} does not exist: names are compared with their case"
+    others = _namespaces_by_name(mesh).get(name, ())
+    if others:
+        named = " and ".join(f"{each}/{name}" for each in others[:MOST_NAMED])
+        return f"{wanted} does not exist, only {named}"
+    return f"{wanted} does not exist"
+
+
+def _missing_host(mesh: Mesh, scope: Scope, hostname: str) -> str:
+    for each in _meant(mesh, hostname):
+        suffix = scope.domain_suffix
+        full = f"{each.name}.{each.namespace}.svc.{suffix}"
+        return f"{hostname} is no full name: that of {each.ref} is {full}"
+    by_host = service_entries_by_host(mesh)
+    for wildcard in parents(hostname):
+        if wildcard != hostname and wildcard in by_host:
+            entry = by_host[wildcard][0].ref
+            return f"{entry} makes a cluster of its host {wildcard} and of no name below it"
+    return f"no Service or ServiceEntry has the host {hostname}"
+
+
+def _meant(mesh: Mesh, hostname: str) -> Iterator[Service]:
+    """Yield the Service that `name.namespace` or `name.namespace.svc` means elsewhere."""
+    parts = hostname.lower().split(".")
+    if len(parts) >= 2 and (len(parts) == 2 or parts[2] == "svc"):
+        service = mesh.get(Service, parts[1], parts[0])
+        if service:
+            yield service

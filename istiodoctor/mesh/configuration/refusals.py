@@ -1,0 +1,2 @@
+"""STUB, to be replaced."""
+def refusal_of_listener(chains): return None

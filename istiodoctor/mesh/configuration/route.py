@@ -1,0 +1,212 @@
+"""Route configurations in Envoy's words: virtual hosts, routes, what they match and do.
+
+Source: Envoy's `config.route.v3` (route_components.proto), as far as istiod fills it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.model.ref import Place, Ref
+
+FOUND = 302
+MOVED_PERMANENTLY = 301
+SERVICE_UNAVAILABLE = 503
+
+
+class Comparison(StrEnum):
+    """How a string is compared with a pattern (`type.matcher.v3.StringMatcher`)."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    CONTAINS = "contains"
+    REGEX = "regex"
+    """RE2; the whole string must match."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StringMatcher:
+    """A pattern for one string."""
+
+    comparison: Comparison
+    value: str
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderMatcher:
+    """A condition on one header; `:method`, `:authority` and `:scheme` are headers too."""
+
+    name: str
+    matcher: StringMatcher | None = None
+    """None: the header must be present."""
+    invert: bool = False
+    treats_missing_as_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryParameterMatcher:
+    """A condition on one query parameter."""
+
+    name: str
+    matcher: StringMatcher | None = None
+    """None: the parameter must be present."""
+
+
+class PathComparison(StrEnum):
+    """How a route compares the path, its query cut off."""
+
+    PREFIX = "prefix"
+    EXACT = "path"
+    SEPARATED_PREFIX = "path_separated_prefix"
+    """The prefix itself, or the prefix and a `/`."""
+    REGEX = "safe_regex"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteMatch:
+    """What a route takes: every condition must hold."""
+
+    comparison: PathComparison = PathComparison.PREFIX
+    path: str = "/"
+    case_sensitive: bool = True
+    headers: tuple[HeaderMatcher, ...] = ()
+    query_parameters: tuple[QueryParameterMatcher, ...] = ()
+    metadata: tuple[str, ...] = ()
+    """Claims of a JWT that are asked for (`@request.auth.claims…`): what a token holds is not
+    known here."""
+
+    @property
+    def is_catch_all(self) -> bool:
+        """Whether istiod moves it behind the others (`IsCatchAllRoute`, route.go:1630)."""
+        everything = {
+            PathComparison.PREFIX: "/",
+            PathComparison.SEPARATED_PREFIX: "/",
+            PathComparison.REGEX: ".*",
+        }
+        return everything.get(self.comparison) == self.path and not (
+            self.headers or self.query_parameters or self.metadata
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegexRewrite:
+    """A path rewritten by a regular expression."""
+
+    pattern: str
+    substitution: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """`RedirectAction`: the client is sent elsewhere."""
+
+    host: str = ""
+    port: int = 0
+    scheme: str = ""
+    path: str = ""
+    """`path_redirect`: the new path, with a query of its own or none."""
+    prefix_rewrite: str = ""
+    regex_rewrite: RegexRewrite | None = None
+    status: int = MOVED_PERMANENTLY
+    strips_query: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectResponse:
+    """`DirectResponseAction`: Envoy answers by itself."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterWeight:
+    """One cluster that a route or a TCP proxy leads to."""
+
+    name: str
+    """`outbound|80||web.shop.svc.cluster.local`."""
+    weight: int = 1
+    made_by: Place | None = None
+    """The destination or backendRef."""
+    namespace: str = ""
+    """Of the object it is written in: whose Service of a name is preferred."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """`RouteAction`: the request goes to one of the clusters, by their weights."""
+
+    clusters: tuple[ClusterWeight, ...]
+    missing_cluster_status: int = SERVICE_UNAVAILABLE
+    """The answer where the cluster does not exist; 500 for routes of the Gateway API."""
+    prefix_rewrite: str = ""
+    regex_rewrite: RegexRewrite | None = None
+    host_rewrite: str = ""
+    mirrors: tuple[ClusterWeight, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """The fault filter's settings on a route, as far as they decide an answer."""
+
+    abort_status: int = 0
+    """0: no abort with a HTTP status."""
+    grpc_status: int | None = None
+    abort_percentage: float = 0.0
+    """Of requests; an abort without a percentage happens to none."""
+    delay_percentage: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
+    """The CORS filter's settings on a route, as far as they decide an answer."""
+
+    allow_origins: tuple[StringMatcher, ...] = ()
+    forwards_other_preflights: bool = True
+
+
+Action = Redirect | DirectResponse | Forward
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Route:
+    """One route of a virtual host."""
+
+    name: str = ""
+    match: RouteMatch
+    action: Action | None
+    """None where istiod makes none (a redirect code that Envoy does not have): Envoy refuses."""
+    made_by: Place
+    """The rule."""
+    owner: Ref
+    """The VirtualService, HTTPRoute or Ingress in force: the root one of a delegation."""
+    fault: Fault | None = None
+    cors: Cors | None = None
+    unknown_because: str = ""
+    """What was not read or is not modelled, and could change this route; empty where nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VirtualHost:
+    """What Envoy knows under some domains."""
+
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[Route, ...]
+    """In the order in which Envoy asks them."""
+    require_tls: bool = False
+    """Every request that did not come by HTTPS is redirected to it, 301."""
+    redirected_by: Place | None = None
+    """The `httpsRedirect` behind `require_tls`."""
+    owners: tuple[Ref, ...] = ()
+    """The objects that it has routes of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RouteConfiguration:
+    """`RouteConfiguration`: the virtual hosts that one HTTP connection manager chooses from."""
+
+    name: str
+    virtual_hosts: tuple[VirtualHost, ...]
+    ignores_port: bool = True
+    """The port of a Host header is cut off before domains are compared."""

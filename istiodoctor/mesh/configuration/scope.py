@@ -1,0 +1,143 @@
+"""What istiod's choice of services and rules for a gateway workload depends on.
+
+Workloads of one namespace and one control plane have equal scopes, and so share every answer
+that is asked for by scope.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from istiodoctor.mesh.controlplanes import (
+    ControlPlane,
+    control_plane_of,
+    mesh_config,
+    mesh_config_unknown_because,
+)
+from istiodoctor.mesh.grants import selects
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import LabelSelector, Namespace
+from istiodoctor.model.meshconfig import EVERYWHERE, MeshConfig
+
+CLUSTER_DOMAIN = "cluster.local"
+DOMAIN_FLAG = "--domain"
+ALIAS_VARIABLE = "ENABLE_EXTERNAL_NAME_ALIAS"
+FILTER_VARIABLE = "PILOT_FILTER_GATEWAY_CLUSTER_CONFIG"
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """A namespace as one istiod sees it, and that istiod's settings."""
+
+    namespace: str
+    """Of the workload: from where things must be visible."""
+    namespace_is_known: bool = True
+    domain_suffix: str = CLUSTER_DOMAIN
+    root_namespace: str = "istio-system"
+    service_export_to: frozenset[str] = EVERYWHERE
+    destination_rule_export_to: frozenset[str] = EVERYWHERE
+    hidden_namespaces: frozenset[str] = frozenset()
+    """Namespaces that no discoverySelector of the mesh selects."""
+    has_external_name_aliases: bool = True
+    filters_clusters: bool = False
+    """Whether a gateway gets clusters only of hosts that its routes name."""
+    limits_service_entries: bool = False
+    """Whether `serviceEntryVisibility` may narrow what ServiceEntries are exported to."""
+    unread: str = ""
+    """Why the mesh configuration or the namespaces it selects are not known; the defaults stand in
+    for it then."""
+
+
+@question(Kind.NAMESPACE)
+def _namespaces(mesh: Mesh) -> tuple[Namespace, ...]:
+    return mesh.all(Namespace)
+
+
+@question(Kind.NAMESPACE)
+def _namespaces_are_known(mesh: Mesh) -> bool:
+    return mesh.is_complete(Kind.NAMESPACE)
+
+
+@question(
+    evidence=[
+        control_plane_of,
+        mesh_config,
+        mesh_config_unknown_because,
+        _namespaces,
+        _namespaces_are_known,
+    ]
+)
+def scope_of(mesh: Mesh, workload: Workload) -> Scope:
+    """Return what istiod's choice of services for a workload depends on."""
+    plane = control_plane_of(mesh, workload)
+    config = mesh_config(mesh, workload) or MeshConfig()
+    unread = mesh_config_unknown_because(mesh, workload)
+    if not unread and config.discovery_selectors and not _namespaces_are_known(mesh):
+        unread = "not every Namespace was read, and the mesh has discoverySelectors"
+    return Scope(
+        namespace=workload.namespace,
+        namespace_is_known=workload.is_known,
+        domain_suffix=domain_suffix(plane),
+        root_namespace=config.configuration_namespace,
+        service_export_to=config.service_exports,
+        destination_rule_export_to=config.destination_rule_exports,
+        hidden_namespaces=_hidden_namespaces(mesh, config.discovery_selectors),
+        has_external_name_aliases=has_external_name_aliases(plane),
+        filters_clusters=_variable(plane, FILTER_VARIABLE) is True,
+        limits_service_entries=config.service_entry_visibility.apply_to_sidecars,
+        unread=unread,
+    )
+
+
+def domain_suffix(plane: ControlPlane | None) -> str:
+    """Return the domain of Services' full names: istiod's `--domain` (pilot-discovery cmd.go:151).
+
+    The mesh's trust domain is another thing.
+    """
+    for container in plane.workload.spec.containers if plane else ():
+        for index, argument in enumerate(container.args):
+            name, separator, value = argument.partition("=")
+            if name == DOMAIN_FLAG:
+                following = container.args[index + 1 : index + 2]
+                return (value if separator else "".join(following)) or CLUSTER_DOMAIN
+    return CLUSTER_DOMAIN
+
+
+def has_external_name_aliases(plane: ControlPlane | None) -> bool:
+    """Whether an ExternalName Service is another name for a host, as since Istio 1.21.
+
+    Before, and with `ENABLE_EXTERNAL_NAME_ALIAS=false` as long as that was read, it is a service
+    that is resolved by DNS.
+    """
+    if plane is None or plane.version is None:
+        return True
+    minor = plane.version.minor
+    asked = _variable(plane, ALIAS_VARIABLE)
+    return minor >= 24 or (minor >= 21 if asked is None else asked)
+
+
+def _hidden_namespaces(mesh: Mesh, selectors: tuple[LabelSelector, ...]) -> frozenset[str]:
+    """Return the namespaces that selectors leave out (pkg/kube/namespace/filter.go:147)."""
+    return frozenset(_unselected(_namespaces(mesh), selectors) if selectors else ())
+
+
+def _unselected(
+    namespaces: tuple[Namespace, ...], selectors: tuple[LabelSelector, ...]
+) -> Iterator[str]:
+    for each in namespaces:
+        # The API server gives every namespace this label; manifests do not show it.
+        labels = {NAME_LABEL: each.name, **each.metadata.labels}
+        if not any(selects(selector, labels) for selector in selectors):
+            yield each.name
+
+
+def _variable(plane: ControlPlane | None, name: str) -> bool | None:
+    """Return a variable of istiod's environment, as Go reads a boolean; None where it is unset."""
+    values = [each.environment(name) for each in plane.workload.spec.containers] if plane else []
+    text = next((each for each in values if each), "")
+    if text in ("1", "t", "T", "TRUE", "true", "True"):
+        return True
+    return False if text in ("0", "f", "F", "FALSE", "false", "False") else None

@@ -1,0 +1,88 @@
+"""The traffic policy that a cluster is made with: of the rule, its port, its subset.
+
+Source: `GetPortLevelTrafficPolicy`, `MergeSubsetTrafficPolicy`
+(pilot/pkg/networking/util/util.go:865, 893).
+"""
+
+from dataclasses import dataclass
+
+from istiodoctor.mesh.configuration.cluster import UpstreamTls, UpstreamTlsMode
+from istiodoctor.mesh.configuration.consolidated_rules import ConsolidatedRule, PlacedSubset
+from istiodoctor.model.istio import ClientTls, TrafficPolicy
+from istiodoctor.model.ref import Place
+
+PASSTHROUGH = "PASSTHROUGH"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What of a traffic policy counts for one port."""
+
+    tls: ClientTls | None = None
+    place: Place
+    """Of `tls`."""
+    load_balancer: str = ""
+    is_of_port: bool = False
+    """Taken from `portLevelSettings`: what they leave out has its default then."""
+
+
+def applied(policy: TrafficPolicy, place: Place, port: int) -> Applied:
+    """Return what of a policy counts for a port: its own settings alone, where it has any."""
+    for index, each in enumerate(policy.port_level_settings):
+        if each.port.number == port:
+            return Applied(
+                tls=each.tls,
+                place=Place(place.ref, f"{place.path}/portLevelSettings/{index}/tls"),
+                load_balancer=each.load_balancer.simple if each.load_balancer else "",
+                is_of_port=True,
+            )
+    return Applied(
+        tls=policy.tls,
+        place=Place(place.ref, f"{place.path}/tls"),
+        load_balancer=policy.load_balancer.simple if policy.load_balancer else "",
+    )
+
+
+def goes_to_original_destination(
+    rule: ConsolidatedRule | None, subset: PlacedSubset | None, port: int
+) -> bool:
+    """Whether a cluster has the address that the client asked for (ORIGINAL_DST).
+
+    `buildSubsetCluster` (core/cluster_builder.go:306), `applyLoadBalancer`
+    (core/cluster_traffic_policy.go:363).
+    """
+    found = [each.load_balancer for each in _layers(rule, subset, port)]
+    own = subset.subset.traffic_policy if subset else None
+    if own and own.load_balancer:
+        found.append(own.load_balancer.simple)
+    return PASSTHROUGH in found
+
+
+def upstream_tls(
+    rule: ConsolidatedRule | None, subset: PlacedSubset | None, port: int
+) -> UpstreamTls | None:
+    """Return how a rule says that TLS is spoken to the endpoints of a cluster."""
+    found: Applied | None = None
+    for each in _layers(rule, subset, port):
+        if each.tls is not None or each.is_of_port:
+            found = each
+    if found is None or found.tls is None:
+        return None
+    try:
+        mode = UpstreamTlsMode(found.tls.mode or UpstreamTlsMode.DISABLE)
+    except ValueError:
+        return None
+    return UpstreamTls(mode=mode, settings=found.tls, place=found.place)
+
+
+def _layers(
+    rule: ConsolidatedRule | None, subset: PlacedSubset | None, port: int
+) -> tuple[Applied, ...]:
+    """Return the policies that count, the rule's before its subset's."""
+    found = []
+    if rule and rule.policy:
+        found.append(applied(rule.policy.policy, rule.policy.place, port))
+    if subset and subset.subset.traffic_policy:
+        place = Place(subset.place.ref, f"{subset.place.path}/trafficPolicy")
+        found.append(applied(subset.subset.traffic_policy, place, port))
+    return tuple(found)

@@ -1,0 +1,224 @@
+"""Rules of a VirtualService as Envoy's routes.
+
+Source: istiod's pilot/pkg/networking/core/route/route.go (`BuildHTTPRoutesForVirtualService`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
+from istiodoctor.mesh.configuration.match_translation import route_match, string_matcher
+from istiodoctor.mesh.configuration.route import (
+    Action,
+    ClusterWeight,
+    Comparison,
+    Cors,
+    DirectResponse,
+    Fault,
+    Forward,
+    Redirect,
+    RegexRewrite,
+    Route,
+    StringMatcher,
+)
+from istiodoctor.mesh.configuration.virtual_services import destination_place
+from istiodoctor.model.istio import (
+    CorsPolicy,
+    Destination,
+    HttpFault,
+    HttpMatch,
+    HttpRedirect,
+    HttpRule,
+)
+
+REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
+MISSING_CLUSTER = 500
+"""The status of a route of the Gateway API whose cluster is not there."""
+FROM_REQUEST_PORT = "FROM_REQUEST_PORT"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+UNSUPPORTED_GRPC_STATUS = 2
+
+ClusterNames = Callable[[Destination], str]
+"""The cluster that a destination leads to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteContext:
+    """For which server the routes of a VirtualService are made."""
+
+    gateway_name: str
+    port: int
+    """The number of the server, not of the pod."""
+    is_tls: bool
+    """Whether the server has a `tls` block, be it for `httpsRedirect` only (gateway.go:477)."""
+    proxy_namespace: str
+    proxy_labels: Mapping[str, str]
+
+
+def has_routes(source: HeldVirtualService, context: RouteContext) -> bool:
+    """Whether istiod makes any route of a VirtualService for a server."""
+    return any(
+        not held.rule.match or any(_applies(match, context) for match in held.rule.match)
+        for held in source.http
+    )
+
+
+def routes_of(
+    source: HeldVirtualService, context: RouteContext, cluster_of: ClusterNames
+) -> tuple[Route, ...]:
+    """Return the routes that istiod makes: none after one that takes everything."""
+    return tuple(_routes(source, context, cluster_of))
+
+
+def _routes(
+    source: HeldVirtualService, context: RouteContext, cluster_of: ClusterNames
+) -> Iterator[Route]:
+    for held in source.http:
+        if not held.rule.match:
+            yield _route(source, held, None, context, cluster_of)
+            return
+        for match in held.rule.match:
+            if _applies(match, context):
+                route = _route(source, held, match, context, cluster_of)
+                yield route
+                if route.match.is_catch_all:
+                    return
+
+
+def _applies(match: HttpMatch, context: RouteContext) -> bool:
+    """Whether a match is for this server (`TranslateRoute`, `sourceMatchHTTP`, route.go:472)."""
+    if match.port not in (0, context.port):
+        return False
+    if match.gateways:
+        return context.gateway_name in match.gateways
+    labels = match.source_labels
+    if labels and not labels.items() <= context.proxy_labels.items():
+        return False
+    return match.source_namespace in ("", context.proxy_namespace)
+
+
+def _route(
+    source: HeldVirtualService,
+    held: HeldHttpRule,
+    match: HttpMatch | None,
+    context: RouteContext,
+    cluster_of: ClusterNames,
+) -> Route:
+    rule = held.rule
+    name = f"{rule.name}.{match.name}" if match and match.name else rule.name
+    return Route(
+        name=name,
+        match=route_match(match, source.semantics),
+        action=_action(source, held, context, cluster_of),
+        made_by=held.place,
+        owner=held.owner or source.made_by,
+        fault=_fault(rule.fault) if rule.fault else None,
+        cors=_cors(rule.cors_policy) if rule.cors_policy else None,
+        unknown_because=source.unknown_because,
+    )
+
+
+def _action(
+    source: HeldVirtualService,
+    held: HeldHttpRule,
+    context: RouteContext,
+    cluster_of: ClusterNames,
+) -> Action | None:
+    rule = held.rule
+    if rule.redirect:
+        return _redirect(rule.redirect, context)
+    if rule.direct_response:
+        return DirectResponse(status=rule.direct_response.status)
+    return _forward(source, held, cluster_of)
+
+
+def _redirect(written: HttpRedirect, context: RouteContext) -> Redirect | None:
+    """Return where a rule redirects to; None for a code that Envoy has not (route.go:779)."""
+    status = written.redirect_code or 301
+    if status not in REDIRECT_CODES:
+        return None
+    port = written.port or (context.port if written.derive_port == FROM_REQUEST_PORT else 0)
+    scheme = written.scheme or ("https" if context.is_tls else "http")
+    return Redirect(
+        host=written.authority,
+        port=0 if DEFAULT_PORTS.get(scheme) == port else port,
+        scheme=written.scheme,
+        path="" if written.prefix_rewrite else written.uri,
+        prefix_rewrite=written.prefix_rewrite,
+        status=status,
+    )
+
+
+def _forward(source: HeldVirtualService, held: HeldHttpRule, cluster_of: ClusterNames) -> Forward:
+    """Return where a rule sends requests; weights of 0 count for nothing (route.go:684)."""
+    rule = held.rule
+    only = len(rule.route) == 1
+    is_gateway_api = source.semantics is Semantics.GATEWAY
+    return Forward(
+        clusters=tuple(
+            ClusterWeight(
+                name=cluster_of(each.destination),
+                weight=1 if only else each.weight,
+                made_by=destination_place(held, index),
+                namespace=source.namespace,
+            )
+            for index, each in enumerate(rule.route)
+            if only or each.weight
+        ),
+        missing_cluster_status=MISSING_CLUSTER if is_gateway_api else 503,
+        **_rewrites(rule, removes_prefix=is_gateway_api),
+        mirrors=tuple(
+            ClusterWeight(name=cluster_of(each), namespace=source.namespace)
+            for each in (rule.mirror, *(mirror.destination for mirror in rule.mirrors))
+            if each is not None
+        ),
+    )
+
+
+def _rewrites(rule: HttpRule, *, removes_prefix: bool) -> dict[str, object]:
+    written = rule.rewrite
+    if written is None:
+        return {}
+    if written.uri_regex_rewrite:
+        regex = written.uri_regex_rewrite
+        return {
+            "regex_rewrite": RegexRewrite(pattern=regex.match, substitution=regex.rewrite),
+            "host_rewrite": written.authority,
+        }
+    if removes_prefix and written.uri == "/":
+        return {"host_rewrite": written.authority}
+    return {"prefix_rewrite": written.uri, "host_rewrite": written.authority}
+
+
+def _fault(written: HttpFault) -> Fault:
+    """Return a rule's fault; an abort without percentage happens to none (route.go:1405)."""
+    abort, delay = written.abort, written.delay
+    return Fault(
+        abort_status=abort.http_status if abort else 0,
+        grpc_status=UNSUPPORTED_GRPC_STATUS if abort and abort.grpc_status else None,
+        abort_percentage=abort.percentage.value if abort and abort.percentage else 0.0,
+        delay_percentage=0.0
+        if delay is None
+        else delay.percentage.value
+        if delay.percentage
+        else float(delay.percent),
+    )
+
+
+def _cors(written: CorsPolicy) -> Cors:
+    """Return a rule's CORS policy, as far as it decides which preflights Envoy answers."""
+    if written.allow_origins is not None:
+        origins = tuple(
+            each for match in written.allow_origins if (each := string_matcher(match)) is not None
+        )
+    else:
+        origins = tuple(
+            StringMatcher(comparison=Comparison.EXACT, value=each)
+            if each != "*"
+            else StringMatcher(comparison=Comparison.REGEX, value=".*")
+            for each in written.allow_origin or ()
+        )
+    return Cors(
+        allow_origins=origins,
+        forwards_other_preflights=written.unmatched_preflights != "IGNORE",
+    )

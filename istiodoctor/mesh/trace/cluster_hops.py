@@ -1,0 +1,120 @@
+"""The clusters that a route or a filter chain leads to, as hops: Service, port, endpoints."""
+
+from collections.abc import Iterator
+
+from istiodoctor.mesh.configuration.cluster import Cluster, ClusterName, ClusterState
+from istiodoctor.mesh.configuration.clusters import cluster
+from istiodoctor.mesh.configuration.route import ClusterWeight
+from istiodoctor.mesh.destinations import service
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.trace.answers import ANSWERED, AnswerKind, Ending, Walk
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster
+from istiodoctor.mesh.trace.outcomes import ClusterState as TracedState
+from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop
+from istiodoctor.mesh.workloads import Workload
+
+NO_ENDPOINT_STATUS = 503
+"""Envoy's answer where a cluster has no endpoint that takes traffic."""
+
+
+def cluster_walk(
+    mesh: Mesh,
+    workload: Workload,
+    clusters: tuple[ClusterWeight, ...],
+    *,
+    missing_status: int,
+) -> Walk:
+    """Walk to every cluster that gets requests; one that is broken breaks the way.
+
+    `missing_status` is the answer where a cluster does not exist; 0 for connections.
+    """
+    ending = ANSWERED
+    total = sum(each.weight for each in clusters)
+    for each in clusters:
+        share = f"{100 * each.weight / total:.3g}% of requests: " if len(clusters) > 1 else ""
+        found = cluster(mesh, workload, each.name)
+        yield from cluster_hops(mesh, each, found, share, missing_status)
+        if ending is ANSWERED and found.state in _STATUS:
+            status = missing_status if found.state is ClusterState.NO_CLUSTER else 0
+            ending = Ending(
+                kind=AnswerKind.NONE,
+                status=(status or NO_ENDPOINT_STATUS) if missing_status else 0,
+            )
+    return ending
+
+
+_STATUS = frozenset({ClusterState.NO_CLUSTER, ClusterState.NO_ENDPOINT})
+
+
+def cluster_hops(
+    mesh: Mesh, weight: ClusterWeight, found: Cluster, share: str, missing_status: int
+) -> Iterator[Hop]:
+    """Yield the hops of one cluster; the last one is broken where nothing is reached."""
+    routed = RouteCluster(
+        name=weight.name, weight=weight.weight, state=TracedState(found.state.value)
+    )
+    status = f": {missing_status}" if missing_status else ""
+    if found.state is ClusterState.NO_CLUSTER:
+        yield Hop(
+            hop="backend",
+            ref=found.service,
+            state=BROKEN,
+            text=f"{share}{found.reason}{status}",
+            cluster=routed,
+            outcome=AnswerOutcome.NO_CLUSTER,
+        )
+        return
+    text, is_unknown = _port(weight.name, found), found.state is ClusterState.UNKNOWN
+    if is_unknown and found.endpoints is None and found.service is None:
+        yield Hop(
+            hop="backend",
+            ref=None,
+            state=UNKNOWN,
+            text=f"{share}{found.reason}",
+            cluster=routed,
+        )
+        return
+    yield Hop(hop="backend", ref=found.service, state=OK, text=f"{share}{text}", cluster=routed)
+    yield _endpoints(mesh, weight.name, found)
+
+
+def _port(name: str, found: Cluster) -> str:
+    parts = ClusterName.parsed(name)
+    if parts is None:
+        return name
+    if found.service and found.service.kind == "ServiceEntry":
+        return f"{parts.host}, as a ServiceEntry has it, port {parts.port}"
+    return f"port {parts.port} subset {parts.subset}" if parts.subset else f"port {parts.port}"
+
+
+def _endpoints(mesh: Mesh, name: str, found: Cluster) -> Hop:
+    if found.state is ClusterState.UNKNOWN:
+        text = found.reason or "the endpoints are not known"
+        return Hop(hop="endpoints", ref=found.service, state=UNKNOWN, text=text)
+    if found.state is ClusterState.NO_ENDPOINT:
+        return Hop(
+            hop="endpoints",
+            ref=found.service,
+            state=BROKEN,
+            text=f"{found.reason or 'no endpoint is ready'}: {NO_ENDPOINT_STATUS}",
+            outcome=AnswerOutcome.NO_ENDPOINT,
+        )
+    if found.endpoints is None:
+        text = found.reason or "found by name, outside what is looked at"
+        return Hop(hop="endpoints", ref=found.service, state=OK, text=text)
+    target = _target(mesh, name, found)
+    return Hop(
+        hop="endpoints", ref=found.service, state=OK, text=f"{found.endpoints} ready{target}"
+    )
+
+
+def _target(mesh: Mesh, name: str, found: Cluster) -> str:
+    """Say on which port of the pods a Service's endpoints listen."""
+    parts = ClusterName.parsed(name)
+    if parts is None or found.service is None or found.service.kind != "Service":
+        return ""
+    owner = service(mesh, found.service.namespace, found.service.name)
+    for each in owner.spec.ports if owner else ():
+        if each.port == parts.port:
+            return f" on port {each.target_port or each.port}"
+    return ""

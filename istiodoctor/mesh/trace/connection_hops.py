@@ -1,0 +1,210 @@
+"""What Envoy does with a connection to a gateway pod's port: listener, filter chain, TLS.
+
+Envoy's own matching over the listeners that istiod would send.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from istiodoctor.mesh.configuration.chain_index import chain_index
+from istiodoctor.mesh.configuration.filter_chain_match import (
+    ConnectionOutcome,
+    connection_outcome,
+)
+from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
+from istiodoctor.mesh.configuration.listener import FilterChain, Listener
+from istiodoctor.mesh.configuration.listeners import (
+    left_out_on,
+    listener_at,
+    listeners_by_port,
+)
+from istiodoctor.mesh.credentials import uses_on
+from istiodoctor.mesh.hosts import covers
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.mesh.trace.answers import (
+    STOPPED,
+    Walk,
+    connection_routes_are_known,
+    ends_at,
+    ends_unknown,
+    gateways_are_known,
+)
+from istiodoctor.mesh.trace.cluster_hops import cluster_walk
+from istiodoctor.mesh.trace.entries import Entry
+from istiodoctor.mesh.trace.http_hops import http_walk
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome, ServedCertificate
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.way import (
+    BROKEN,
+    OK,
+    Hop,
+    certificate_hop,
+    listener_hop,
+)
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.istio import TlsMode
+
+OFFERED_PROTOCOLS = ("h2", "http/1.1")
+"""The ALPN of browsers and curl."""
+
+
+def connection_walk(
+    mesh: Mesh,
+    request: Request,
+    workload: Workload,
+    entry: Entry,
+    port: int,
+    *,
+    is_served: bool = False,
+) -> Walk:
+    """Walk from a port of the pods on.
+
+    `is_served` says that certificates are served which the objects do not have.
+    """
+    listener = listener_at(mesh, workload, port)
+    if listener is None:
+        return (yield from _silence(mesh, workload, port))
+    if listener.refused:
+        ref = listener.refused.made_by[0].ref if listener.refused.made_by else None
+        text = f"Envoy refuses what istiod sends for port {port}: {listener.refused.text}"
+        yield Hop(
+            hop="listener",
+            ref=ref,
+            state=BROKEN,
+            text=text,
+            outcome=AnswerOutcome.REFUSED,
+        )
+        return STOPPED
+    yield listener_hop(port)
+    name = request.server_name if entry.is_tls else ""
+    chain = chain_index(mesh, workload, port).find(
+        name, is_tls=entry.is_tls, protocols=OFFERED_PROTOCOLS
+    )
+    outcome = connection_outcome(chain, is_tls=entry.is_tls)
+    if chain is None or outcome not in _TAKEN:
+        return (yield from _unserved(mesh, workload, listener, chain, request, entry))
+    yield _chain_hop(chain, request, entry)
+    if chain.unknown_because:
+        return (yield from ends_unknown("filter-chain", chain.unknown_because))
+    if chain.tls and chain.server:
+        certificates = tuple(_certificates(mesh, chain.server, workload))
+        yield from certificates
+        if not is_served and any(each.state is BROKEN for each in certificates):
+            return STOPPED
+    if chain.http:
+        front = entry.front.sends_x_forwarded_proto if entry.front else ""
+        return (
+            yield from http_walk(
+                mesh, request, workload, chain.http, is_tls=entry.is_tls, told=front
+            )
+        )
+    return (yield from _passed_on(mesh, workload, chain))
+
+
+_TAKEN = frozenset({ConnectionOutcome.HTTP, ConnectionOutcome.PASSED_ON})
+
+
+def _passed_on(mesh: Mesh, workload: Workload, chain: FilterChain) -> Walk:
+    """Walk on where Envoy hands on bytes."""
+    if chain.made_by:
+        yield Hop(hop="route", ref=chain.made_by.ref, state=OK, text=chain.made_by.field)
+    return (yield from cluster_walk(mesh, workload, chain.clusters, missing_status=0))
+
+
+def _silence(mesh: Mesh, workload: Workload, port: int) -> Walk:
+    """End at a port on which nothing listens, and say why."""
+    left_out = left_out_on(mesh, workload, port)
+    known = gateways_are_known(mesh)
+    if left_out:
+        first = left_out[0]
+        text = _reason(first)
+        if first.omission is Omission.NO_FILTER_CHAIN:
+            known = known and connection_routes_are_known(mesh)
+    else:
+        ports = ", ".join(map(str, sorted(listeners_by_port(mesh, workload))))
+        text = f"Envoy does not listen on port {port}, only on {ports or 'none'}"
+    return (
+        yield from ends_at(
+            "listener", text, known=known, outcome=AnswerOutcome.REFUSED, read="Gateways"
+        )
+    )
+
+
+def _unserved(
+    mesh: Mesh,
+    workload: Workload,
+    listener: Listener,
+    chain: FilterChain | None,
+    request: Request,
+    entry: Entry,
+) -> Walk:
+    """End where no filter chain speaks with the client."""
+    port, known = listener.port, gateways_are_known(mesh)
+    if chain and entry.is_tls:
+        text = f"port {port} speaks plain HTTP: the TLS handshake fails"
+        ref = chain.made_by.ref if chain.made_by else None
+        return (yield from ends_at("filter-chain", text, known=True, ref=ref, outcome=_RESET))
+    if not entry.is_tls:
+        text = f"port {port} speaks TLS: a plain request is refused"
+        server = listener.servers[0] if listener.servers else None
+        ref = server.gateway if server else None
+        return (yield from ends_at("filter-chain", text, known=known, ref=ref, outcome=_RESET))
+    text, is_routed = _no_name(left_out_on(mesh, workload, port), request)
+    if is_routed:
+        known = known and connection_routes_are_known(mesh)
+    read = "routes" if is_routed else "Gateways"
+    return (yield from ends_at("filter-chain", text, known=known, outcome=_RESET, read=read))
+
+
+_RESET = AnswerOutcome.RESET
+
+
+def _no_name(left_out: tuple[LeftOut, ...], request: Request) -> tuple[str, bool]:
+    """Say why no chain has an SNI, and whether a route is missing for it."""
+    name = request.server_name
+    if not name:
+        return f"no server takes any host, and {request.why_no_server_name}: it is reset", False
+    for each in left_out:
+        names = each.server.names if each.server else ()
+        if any(covers(host, name) for host in names):
+            return _reason(each), each.omission is Omission.NO_FILTER_CHAIN
+    return f"no server has the SNI {name}: the connection is reset", False
+
+
+def _reason(left_out: LeftOut) -> str:
+    if left_out.omission is Omission.NO_FILTER_CHAIN:
+        rule = "tls" if left_out.server and left_out.server.passes_tls else "tcp"
+        return f"no {rule} rule leads on from {left_out.server}: istiod makes no filter chain"
+    if left_out.omission is Omission.DUPLICATE_SNI:
+        names = ", ".join(left_out.hosts)
+        return f"istiod skips {left_out.place}: {left_out.winner} has the SNI {names} already"
+    by = f", in favour of {left_out.by}" if left_out.by else ""
+    reason = left_out.omission.value.replace("-", " ")
+    return f"istiod leaves out {left_out.server}: {reason}{by}"
+
+
+def _chain_hop(chain: FilterChain, request: Request, entry: Entry) -> Hop:
+    server = chain.server
+    text = str(server) if server else ", ".join(chain.server_names) or "every connection"
+    if entry.is_tls and chain.server_names:
+        text = f"{text} by the SNI {request.server_name}"
+    elif entry.is_tls and not request.server_name:
+        text = f"{text}, which takes any host: {request.why_no_server_name}"
+    return Hop(hop="filter-chain", ref=server.gateway if server else None, state=OK, text=text)
+
+
+def _certificates(mesh: Mesh, server: Server, workload: Workload) -> Iterator[Hop]:
+    uses = uses_on(mesh, server, workload)
+    asks = server.mode in WITH_CLIENT_AUTHORITY
+    client = "; it asks clients for a certificate" if asks else ""
+    for use in uses:
+        hop = certificate_hop(use)
+        leaf = use.credential.leaf if use.credential else None
+        until = f", valid until {leaf.not_after:%Y-%m-%d}" if leaf else ""
+        yield replace(hop, text=f"{hop.text}{until if hop.state is OK else ''}{client}")
+    if not uses:
+        own = server.mode is TlsMode.ISTIO_MUTUAL
+        text = "Istio's own" if own else "it does not come from a Secret"
+        mine = ServedCertificate(namespace=workload.namespace) if own else None
+        yield Hop(hop="certificate", ref=None, state=OK, text=f"{text}{client}", certificate=mine)
