@@ -14,10 +14,9 @@ def main() -> int:
     """Record each kind that is asked for, and say what was left out."""
     options = _parser().parse_args()
     programs = tools.chosen(options)
-    istio = tools.istio_version(options.mod)
-    for kind in options.kinds or (*sets.SEEDS, sets.RULES):
-        scenarios, left_out = recorded(sets.recorded(kind), programs)
-        name = kind + options.suffix
+    istio = tools.istio_version("older.mod" if options.older else "go.mod")
+    for name in options.names or sets.names(older=options.older):
+        scenarios, left_out = recorded(sets.recorded(name), programs)
         path = options.out / f"{name}.json.xz"
         truth.save(
             path,
@@ -39,10 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.conformance.recording", description=__doc__
     )
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help="all when none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all when none is named")
+    parser.add_argument(
+        "--older", action="store_true", help="with the oldest istiod that there is a module of"
+    )
     parser.add_argument("--out", type=Path, default=truth.RECORDED, metavar="DIR")
-    parser.add_argument("--suffix", default="", help="what is put behind the name of each kind")
-    parser.add_argument("--mod", default="go.mod", help="what the binary was built by: its name")
     tools.add_options(parser)
     return parser
 

