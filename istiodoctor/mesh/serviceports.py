@@ -51,18 +51,12 @@ def listening_ports(mesh: Mesh, workload: Workload, port: int) -> tuple[int, ...
 
 def target_port(port: ServicePort, workload: Workload) -> int:
     """Return the number of a Service port's target, following a named container port."""
-    match port.target_port:
-        case None:
-            return port.port
-        case int(number):
-            return number
-        case str(name) if name.isdigit():
-            return int(name)
-        case str(name):
-            named = (
-                declared.container_port
-                for container in (*workload.spec.containers, *workload.spec.init_containers)
-                for declared in container.ports
-                if declared.name == name
-            )
-            return next(named, port.port)
+    if port.target_number is not None:
+        return port.target_number
+    named = (
+        declared.container_port
+        for container in (*workload.spec.containers, *workload.spec.init_containers)
+        for declared in container.ports
+        if declared.name == port.target_port
+    )
+    return next(named, port.port)

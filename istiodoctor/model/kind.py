@@ -95,6 +95,7 @@ class Kind(Enum):
     X_LISTENER_SET = Api(GATEWAY_API_EXPERIMENTAL, "XListenerSet", "xlistenersets", ("v1alpha1",))
     POD_LOG = Api(CORE, "PodLog", "pods/log", ("v1",))
     ENVOY = Api(CORE, "EnvoyAdmin", "pods/portforward", ("v1",))
+    ENVOY_CONFIGURATION = Api(CORE, "EnvoyConfiguration", "pods/portforward", ("v1",))
     TLS_PROBE = Api("", "TlsProbe", "", ())
     HTTP_PROBE = Api("", "HttpProbe", "", ())
 
@@ -128,6 +129,8 @@ class Kind(Enum):
                 return "TLS probes"
             case Kind.HTTP_PROBE:
                 return "HTTP probes"
+            case Kind.ENVOY_CONFIGURATION:
+                return "the configuration of Envoys"
             case _:
                 return f"{self.resource}.{self.group}" if self.group else self.resource
 
@@ -139,13 +142,17 @@ TARGETED = frozenset(
         Kind.EVENT,
         Kind.POD_LOG,
         Kind.ENVOY,
+        Kind.ENVOY_CONFIGURATION,
         Kind.TLS_PROBE,
         Kind.HTTP_PROBE,
     }
 )
 """Kinds read by name or by pod once the objects are known, never listed over the cluster."""
 
-OPTIONAL_READS = frozenset({Kind.POD_LOG, Kind.ENVOY, Kind.TLS_PROBE, Kind.HTTP_PROBE})
+OF_ENVOY = frozenset({Kind.ENVOY, Kind.ENVOY_CONFIGURATION})
+"""What the Envoys of gateways are asked for."""
+
+OPTIONAL_READS = frozenset({Kind.POD_LOG, *OF_ENVOY, Kind.TLS_PROBE, Kind.HTTP_PROBE})
 """Observations that a user may decline; a check that needs one is then not requested."""
 
 _BY_API = {(kind.group, kind.value.kind): kind for kind in Kind if kind.resource}
