@@ -42,7 +42,7 @@ from istiodoctor.model.gatewayapi import (
     XListenerSet,
 )
 from istiodoctor.model.kind import GATEWAY_API, Kind
-from istiodoctor.model.ref import Ref
+from istiodoctor.model.ref import Place, Ref
 
 CONTROLLER = "istio.io/gateway-controller"
 BUILT_IN_CLASSES = frozenset({"istio"})
@@ -164,11 +164,17 @@ def _servers_of(mesh: Mesh, gateway: Gateway) -> Iterator[Server]:
             if is_known
             else f"the labels of the namespace {each.namespace} were not read",
         )
+        last = {listener.name: index for index, listener in enumerate(each.spec.listeners)}
         for index, listener in enumerate(each.spec.listeners):
-            yield _server(mesh, source, index, listener)
+            stands = last[listener.name]
+            replaced = None if stands == index else each.at(f"/spec/listeners/{stands}")
+            yield _server(mesh, source, index, listener, replaced)
 
 
-def _server(mesh: Mesh, found: _Source, index: int, listener: Listener) -> Server:
+def _server(
+    mesh: Mesh, found: _Source, index: int, listener: Listener, replaced: Place | None
+) -> Server:
+    """Return a listener as a server; `replaced` is a later one that has its name."""
     source, path = found.source, f"/spec/listeners/{index}"
     validation = client_validation(found.gateway, listener)
     mode = tls_mode(listener, source, validation[0])
@@ -196,7 +202,8 @@ def _server(mesh: Mesh, found: _Source, index: int, listener: Listener) -> Serve
         api=GatewayApi.GATEWAY_API,
         allowed_routes=allowed,
         route_kinds=route_kinds(listener),
-        faulty=found.conflicts.get((source.namespace, source.name, listener.name))
+        faulty=_name_fault(listener, replaced)
+        or found.conflicts.get((source.namespace, source.name, listener.name))
         or protocol_fault(listener, source)
         or _address_fault(found.gateway)
         or tls_fault(listener, mode, credentials),
@@ -277,6 +284,13 @@ def service_names(gateway: Gateway) -> tuple[str, ...]:
         if "." not in each or each[each.index(".") :].startswith(own)
     )
     return tuple(dict.fromkeys(found))
+
+
+def _name_fault(listener: Listener, replaced: Place | None) -> FaultyListener | None:
+    if replaced is None:
+        return None
+    text = f"{replaced} is called {listener.name} too"
+    return FaultyListener(fault=ListenerFault.DUPLICATE_NAME, text=text, winner=replaced)
 
 
 def _address_fault(gateway: Gateway) -> FaultyListener | None:
