@@ -57,12 +57,9 @@ def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
     found = [way for each in serving for way in _ways_through(mesh, request, each)]
     if not (request.workload or is_address(request.host)):
         others = (each for each in servers_by_workload(mesh) if each not in serving)
-        found += [
-            way
-            for each in others
-            for way in _ways_through(mesh, request, each)
-            if _is_answered(way)
-        ]
+        for each in others:
+            beside = list(_ways_through(mesh, request, each))
+            found += beside if any(map(_is_answered, beside)) else ()
     return tuple(found) or (_way(request, None, None, _nowhere(mesh, request)),)
 
 
