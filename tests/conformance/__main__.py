@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conformance import folders, product, truth
+from tests.conformance import folders, product, sets, truth
 from tests.conformance.comparing import Comparison, compared, share, through
+from tests.conformance.recording import envoy, tools
+from tests.conformance.recording.recorder import recorded
 from tests.conformance.truth import Json, Recording
 
 EXAMPLES = 3
@@ -31,6 +33,9 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
+    parser.add_argument("--seed", type=int, metavar="FIRST", help="ask fresh seeds, from this on")
+    parser.add_argument("--count", type=int, default=20, help="how many seeds of each kind")
+    tools.add_options(parser)
     parser.add_argument(
         "truth", nargs="*", help="kinds that are recorded, files of them, or folders of truth"
     )
@@ -44,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _recordings(options: argparse.Namespace) -> Iterator[Recording]:
+    if options.seed is not None:
+        yield from _fresh(options)
+        return
     for name in options.truth or truth.kinds():
         path = Path(name)
         if path.is_dir():
@@ -52,6 +60,18 @@ def _recordings(options: argparse.Namespace) -> Iterator[Recording]:
             yield truth.loaded(path)
         else:
             yield truth.recording(name)
+
+
+def _fresh(options: argparse.Namespace) -> Iterator[Recording]:
+    programs = tools.chosen(options)
+    for kind in options.truth or sets.SEEDS:
+        scenarios, _ = recorded(sets.random(kind, options.seed, options.count), programs)
+        yield Recording(
+            kind=kind,
+            istio=tools.istio_version("go.mod"),
+            envoy=envoy.version(programs.envoy),
+            scenarios=scenarios,
+        )
 
 
 def _compared(recording: Recording, options: argparse.Namespace) -> Iterator[Comparison]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.conformance.product import asked
-from tests.conformance.said import DEAD, Said, said
+from tests.conformance.said import Said, said
 from tests.conformance.truth import Json, Scenario
 
 NOTHING = ("refused", "reset", "not-found")
@@ -83,43 +83,18 @@ def _service(leg: Json) -> str | None:
 
 def different(product: Said, truth: Json) -> str | None:
     """Return in what an answer differs from the true one."""
+    kind = truth["kind"]
     if product.kind == "unknown":
-        return f"unknown at {product.hop} != {truth['kind']}"
-    if not product.has_fields and (excuse := _excused(product, truth)) is not None:
-        return excuse or None
-    kind = truth["kind"] if product.has_fields else _coarse(truth["kind"])
+        return f"unknown at {product.hop} != {kind}"
     if product.kind != kind:
-        return f"{product.kind} != {truth['kind']}"
+        return f"{product.kind} != {kind}"
     if kind in ("redirect", "direct", "error") and product.status != truth["status"]:
         return f"status of {kind}"
     if kind == "redirect" and product.location != truth["location"]:
         return "location of redirect"
     if truth["clusters"] and (found := _different_clusters(product, truth)):
         return found
-    return _different_certificate(product, truth)
-
-
-def _coarse(kind: str) -> str:
-    return "dead-backend" if kind in DEAD else kind
-
-
-def _excused(product: Said, truth: Json) -> str | None:
-    """Say what texts cannot tell: nothing ("") where it is no difference, None to look on."""
-    is_refused_by_client = product.hop == "certificate" and (
-        " found" in product.text and "but:" in product.text
-    )
-    if is_refused_by_client and truth["certificate"]:
-        return ""  # the client of the recording refuses no certificate
-    if truth["kind"] == "direct" and truth["status"] == 500 and product.kind == "dead-backend":
-        return "" if "500" in product.text else "status of a route without backend"
-    return None
-
-
-def _different_certificate(product: Said, truth: Json) -> str | None:
-    if product.has_fields:
-        return "certificate" if product.certificate != truth["certificate"] else None
-    both = product.certificate and truth["certificate"]
-    return "certificate" if both and product.certificate != truth["certificate"] else None
+    return "certificate" if product.certificate != truth["certificate"] else None
 
 
 def true_clusters(truth: Json) -> dict[str, str]:
@@ -133,34 +108,11 @@ def true_clusters(truth: Json) -> dict[str, str]:
 
 
 def _different_clusters(product: Said, truth: Json) -> str | None:
-    real = true_clusters(truth)
-    shown = dict(product.clusters)
-    if not product.has_fields:
-        _name(shown, real)
+    real, shown = true_clusters(truth), product.clusters
     if set(shown) != set(real):
         return "which backends"
     wrong = next((name for name in shown if shown[name] != real[name]), None)
     return f"backend {shown[wrong]} != {real[wrong]}" if wrong else None
-
-
-def _name(shown: dict[str, str], real: dict[str, str]) -> None:
-    """Give what a text shows in part its cluster's name, where that is clear."""
-    for name in list(shown):
-        if name.startswith("SE:"):
-            host = [each for each in real if each.endswith("|" + name[3:])]
-        else:
-            host = [each for each in real if each not in shown] if name.startswith("?") else []
-            host = host if len(host) == 1 else []
-        if host:
-            shown[host[0]] = shown.pop(name)
-    unnamed = [name for name in shown if name not in real]
-    rest = [name for name in real if name not in shown]
-    is_partial = unnamed and all(name.startswith("?") for name in unnamed)
-    if is_partial and all(real[name] == "no-cluster" for name in rest):
-        for name in unnamed:
-            del shown[name]
-        for name in rest:
-            del real[name]
 
 
 def share(comparisons: Iterable[Comparison]) -> str:

@@ -12,11 +12,12 @@ from istiodoctor.cli.selection import registry
 from istiodoctor.config import Config
 from istiodoctor.diagnosis import Judgement
 from istiodoctor.diagnosis.scope import Scope
-from istiodoctor.diagnosis.tracing import trace
+from istiodoctor.diagnosis.tracing import traces as follow
 from istiodoctor.engine import collect, wanted_kinds
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.trace.journeys import ways
 from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.renderers.trace_json import render_trace
+from istiodoctor.renderers.trace_json import render_traces
 from istiodoctor.sources.files import open_files
 from tests.conformance import certificates
 from tests.conformance.truth import Json, Scenario
@@ -28,7 +29,8 @@ Asked = str
 
 def asked(entry: Json) -> Asked:
     """Return the request of an entry of the truth, to find its trace by."""
-    return json.dumps({key: entry[key] for key in ("url", "method", "headers")})
+    fields = ("url", "method", "headers", "serverName")
+    return json.dumps({name: entry[name] for name in fields if name in entry})
 
 
 def requests(scenario: Scenario) -> list[Asked]:
@@ -45,20 +47,44 @@ def traces(scenario: Scenario, keep: Path | None = None) -> dict[Asked, Json]:
 
 
 def _traces(scenario: Scenario, folder: Path) -> dict[Asked, Json]:
-    folder.mkdir(parents=True, exist_ok=True)
+    _write(scenario, folder)
+    every = requests(scenario)
+    sent: dict[Asked, Request] = {}
+    refused: dict[Asked, Json] = {}
+    for each in every:
+        try:
+            sent[each] = _request(json.loads(each))
+        except ValueError as error:
+            refused[each] = {"error": {"message": str(error)}, "legs": []}
+    found = json.loads(render_traces(follow(_judgement(folder / "objects"), sent.items())))
+    return refused | {each["id"]: each for each in found["traces"]}
+
+
+def _write(scenario: Scenario, folder: Path) -> None:
+    """Write objects and requests as `trace --requests requests.jsonl -f objects` takes them."""
+    (folder / "objects").mkdir(parents=True, exist_ok=True)
     items = certificates.filled(scenario.objects)
-    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-    (folder / "objects.json").write_text(objects, encoding="utf-8")
-    judgement = _judgement(folder)
-    return {each: _trace(judgement, json.loads(each)) for each in requests(scenario)}
+    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1)
+    (folder / "objects" / "objects.json").write_text(objects, encoding="utf-8")
+    lines = "".join(each + "\n" for each in requests(scenario))
+    (folder / "requests.jsonl").write_text(lines, encoding="utf-8")
 
 
-def _judgement(folder: Path) -> Judgement:
+def _request(asked: Json) -> Request:
+    return Request.of_url(
+        asked["url"],
+        method=asked["method"],
+        headers=asked["headers"].items(),
+        server_name=asked.get("serverName"),
+    )
+
+
+def _judgement(objects: Path) -> Judgement:
     # No check runs: a trace is made from the objects, checks only name the problem behind a stop.
     now = datetime.now(UTC)
-    source = open_files((str(folder),), whole_cluster=True, stdin=None, since=HOUR, now=now)
+    source = open_files((str(objects),), whole_cluster=True, stdin=None, since=HOUR, now=now)
     checks = _checks()
-    found = collect(source, checks, wanted_kinds(checks, frozenset()), Facts())
+    found = collect(source, checks, wanted_kinds(checks, frozenset()) | ways.reads, Facts())
     return Judgement(
         snapshot=found.snapshot,
         mesh=found.mesh,
@@ -73,16 +99,3 @@ def _judgement(folder: Path) -> Judgement:
 @cache
 def _checks() -> tuple[Check, ...]:
     return registry().checks
-
-
-def _trace(judgement: Judgement, request: Json) -> Json:
-    try:
-        sent = Request.of_url(
-            request["url"],
-            method=request["method"],
-            headers=tuple(request["headers"].items()),
-        )
-    except ValueError as error:
-        return {"error": {"message": str(error)}, "legs": []}
-    document: Json = json.loads(render_trace(trace(judgement, sent)))
-    return document

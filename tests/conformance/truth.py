@@ -26,6 +26,8 @@ class Scenario:
     """What a scenario that was made by hand shows."""
     source: list[str] = field(default_factory=list)
     """Where Istio's source says so."""
+    panic: str = ""
+    """What istiod said as it broke: no request has an answer then."""
     refused: dict[str, str] = field(default_factory=dict)
     """Listeners that Envoy refuses, and in what words: `GATEWAY INDEX|PORT`."""
 
@@ -72,6 +74,7 @@ def _lines(what: Recording) -> Iterator[Json]:
             "rule": each.rule,
             "source": each.source,
             "refused": each.refused,
+            "panic": each.panic,
             "requests": each.requests,
             "objects": each.objects,
         }

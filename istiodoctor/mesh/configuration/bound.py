@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.held import HeldVirtualService, Semantics
+from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway
+from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
 from istiodoctor.mesh.configuration.names import (
     common_hosts,
     hosts_for_namespace,
@@ -58,7 +60,7 @@ class BoundVirtualServices:
         return sorted(found)
 
 
-@question
+@question(evidence=[held_routes_of_gateway, held_ingresses_by_gateway])
 def bound_virtual_services(mesh: Mesh, namespace: str, gateway_name: str) -> BoundVirtualServices:
     """Return the VirtualServices of a Gateway that pods in a namespace get.
 
@@ -83,7 +85,12 @@ def bound_virtual_services(mesh: Mesh, namespace: str, gateway_name: str) -> Bou
 
 def _held(mesh: Mesh, gateway_name: str) -> list[HeldVirtualService]:
     written = virtual_services_by_gateway_name(mesh).get(gateway_name, ())
-    return [held_virtual_service(mesh, each) for each in written]
+    held = [held_virtual_service(mesh, each) for each in written]
+    made = (
+        *held_routes_of_gateway(mesh, gateway_name),
+        *held_ingresses_by_gateway(mesh).get(gateway_name, ()),
+    )
+    return sorted((*held, *made), key=lambda each: each.age_order) if made else held
 
 
 def _ordered(services: list[HeldVirtualService], namespace: str) -> Iterator[HeldVirtualService]:

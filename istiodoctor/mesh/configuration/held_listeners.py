@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.mesh.configuration.held_routes import held_clusters
+from istiodoctor.mesh.configuration.dumped_routes import held_clusters
 from istiodoctor.mesh.configuration.listener import (
     ClientCertificate,
     DownstreamTls,

@@ -1,190 +1,205 @@
-"""Route configurations that an Envoy holds, in the words of those that istiod would send."""
+"""Routes of the Gateway API as the VirtualServices that istiod makes of them.
 
-from collections.abc import Iterator
+Source: pilot/pkg/config/kube/gateway/route_collections.go, controller.go:363-385. What services of
+the mesh as parents get (`mesh`) is left out: no gateway has it.
+"""
 
-from istiodoctor.mesh.configuration.held_matches import (
-    held_match,
-    held_string_matcher,
-    share,
-    unknown_conditions,
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from istiodoctor.mesh.attachments import Attachment, ListenerBinding, Route, attachments
+from istiodoctor.mesh.configuration.api_backends import Surroundings
+from istiodoctor.mesh.configuration.api_layer4 import (
+    ConvertedLayer4,
+    constrained,
+    tcp_rules,
+    tls_rules,
 )
-from istiodoctor.mesh.configuration.made_by import noted_namespace, route_place
-from istiodoctor.mesh.configuration.route import (
-    Action,
-    ClusterWeight,
-    Cors,
-    DirectResponse,
-    Fault,
-    Forward,
-    Redirect,
-    RegexRewrite,
-    Route,
-    RouteConfiguration,
-    VirtualHost,
-)
-from istiodoctor.model import envoy_routes as envoy
-from istiodoctor.model.ref import Place, Ref
+from istiodoctor.mesh.configuration.api_matches import in_order
+from istiodoctor.mesh.configuration.api_rules import ConvertedRoute, grpc_rules, http_rules
+from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
+from istiodoctor.mesh.gatewayapi import GENERATED
+from istiodoctor.mesh.grants import is_granted
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.route_parents import ANY
+from istiodoctor.model.gatewayapi import HttpRoute, TcpRoute, TlsRoute
+from istiodoctor.model.grpcroute import GrpcRoute
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.ref import Ref
 
-REDIRECTS = {
-    "MOVED_PERMANENTLY": 301,
-    "FOUND": 302,
-    "SEE_OTHER": 303,
-    "TEMPORARY_REDIRECT": 307,
-    "PERMANENT_REDIRECT": 308,
-}
-MISSING_CLUSTER = {"SERVICE_UNAVAILABLE": 503, "NOT_FOUND": 404, "INTERNAL_SERVER_ERROR": 500}
-"""Statuses by Envoy's names (`RedirectResponseCode`, `ClusterNotFoundResponseCode`)."""
-DEFAULT_SCHEME = "https"
+UNREAD_LABELS = "the labels of its namespace were not read"
 
 
-def held_routes(found: envoy.RouteConfiguration, pod: Ref) -> RouteConfiguration:
-    """Return a route configuration as the Envoy of a pod has it."""
-    others = _filters(found.typed_per_filter_config)
-    return RouteConfiguration(
-        name=found.name,
-        virtual_hosts=tuple(_virtual_host(each, pod, others) for each in found.virtual_hosts),
-        ignores_port=found.ignore_port_in_host_matching,
-        unknown_because="it asks for virtual hosts one by one" if found.vhds else "",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundRoute:
+    """One hostname of a route on one listener: a VirtualService before those alike are merged."""
+
+    route: Route
+    name: str
+    """istiod's, by which it orders routes of one age and namespace."""
+    hostname: str
+    binding: ListenerBinding
+
+    @property
+    def order(self) -> tuple[str, str, str]:
+        """The order of routes of one listener and hostname (conversion.go:84)."""
+        return (self.route.age_order[0], self.route.namespace, self.name)
+
+
+@question
+def held_routes_of_gateway(mesh: Mesh, gateway_name: str) -> tuple[HeldVirtualService, ...]:
+    """Return the VirtualServices that istiod makes of routes on one listener, oldest first.
+
+    `gateway_name` is `Server.gateway_name`. HTTPRoutes and GRPCRoutes of one hostname are one
+    VirtualService there.
+    """
+    by_hostname: dict[str, list[BoundRoute]] = defaultdict(list)
+    held = []
+    for each in _bound_routes(mesh).get(gateway_name, ()):
+        if isinstance(each.route, HttpRoute | GrpcRoute):
+            by_hostname[each.hostname].append(each)
+        else:
+            held.append(_held_layer4(mesh, each))
+    held += [_merged(mesh, gateway_name, found) for found in by_hostname.values()]
+    return tuple(sorted(held, key=lambda each: each.age_order))
+
+
+@question
+def held_routes_by_gateway(mesh: Mesh) -> Mapping[str, tuple[HeldVirtualService, ...]]:
+    """Return the VirtualServices that istiod makes of routes, by the listener they are for."""
+    return {name: held_routes_of_gateway(mesh, name) for name in _bound_routes(mesh)}
+
+
+@question
+def converted_http_route(mesh: Mesh, route: HttpRoute | GrpcRoute) -> ConvertedRoute:
+    """Return what istiod makes of the rules of an HTTPRoute or GRPCRoute."""
+    around = _surroundings(mesh, route.ref)
+    if isinstance(route, GrpcRoute):
+        return grpc_rules(route, around)
+    return http_rules(route, around)
+
+
+@question
+def converted_layer4_route(mesh: Mesh, route: TlsRoute | TcpRoute) -> ConvertedLayer4:
+    """Return what istiod makes of the rules of a TLSRoute or TCPRoute."""
+    around = _surroundings(mesh, route.ref)
+    return tls_rules(route, around) if isinstance(route, TlsRoute) else tcp_rules(route, around)
+
+
+def _surroundings(mesh: Mesh, origin: Ref) -> Surroundings:
+    return Surroundings(
+        is_granted=lambda target: is_granted(mesh, origin, target),
+        service_exists=lambda namespace, name: _service_exists(mesh, namespace, name),
     )
 
 
-def _virtual_host(found: envoy.VirtualHost, pod: Ref, others: str) -> VirtualHost:
-    settings = found.typed_per_filter_config
-    others = others or _filters(settings)
-    routes = tuple(_route(each, settings, pod, others) for each in found.routes)
-    return VirtualHost(
-        name=found.name,
-        domains=tuple(each.lower() for each in found.domains),
-        routes=routes,
-        require_tls=str(found.require_tls) != "NONE",
-        owners=tuple(dict.fromkeys(each.owner for each in routes)),
-        unknown_because="its routes are in a matcher, which is not modelled"
-        if found.matcher
-        else "",
-    )
+@question(Kind.SERVICE)
+def _service_exists(mesh: Mesh, namespace: str, name: str) -> bool | None:
+    if mesh.get(Service, namespace, name):
+        return True
+    return False if mesh.is_complete(Kind.SERVICE, namespace, name) else None
 
 
-def _route(found: envoy.Route, inherited: envoy.FilterSettings, pod: Ref, others: str) -> Route:
-    config = found.metadata.filter_metadata.istio.config
-    place = route_place(config, found.name) or Place(pod)
-    settings = found.typed_per_filter_config
-    fault, cors = settings.fault or inherited.fault, settings.cors or inherited.cors
-    return Route(
-        name=found.name,
-        match=held_match(found.match),
-        action=_action(found, noted_namespace(config)),
-        made_by=place,
-        owner=place.ref,
-        fault=_fault(fault) if fault else None,
-        cors=_cors(cors) if cors else None,
-        unknown_because=others or "; ".join(_unknown(found)),
-    )
+@question
+def _bound_routes(mesh: Mesh) -> Mapping[str, tuple[BoundRoute, ...]]:
+    """Return each hostname of each route on each listener that takes it, by the listener."""
+    by_route: dict[Route, list[Attachment]] = defaultdict(list)
+    for attachment in attachments(mesh):
+        if attachment.bindings:
+            by_route[attachment.route].append(attachment)
+    found: dict[str, list[BoundRoute]] = defaultdict(list)
+    for route, attached in by_route.items():
+        for each in _bound(route, attached):
+            found[each.binding.server.gateway_name].append(each)
+    return {name: tuple(routes) for name, routes in found.items()}
 
 
-def _unknown(found: envoy.Route) -> Iterator[str]:
-    """Yield what is not modelled of a route."""
-    for condition in unknown_conditions(found.match):
-        yield f"it asks for {condition}"
-    action = found.route
-    if action and (
-        action.cluster_header
-        or action.cluster_specifier_plugin
-        or action.inline_cluster_specifier_plugin
-        or any(each.cluster_header for each in _weighted(action))
-    ):
-        yield "its cluster follows from the request"
-    if not (found.route or found.redirect or found.direct_response):
-        yield "what it does is not modelled"
-    others = _filters(found.typed_per_filter_config)
-    if others:
-        yield others
+def _bound(route: Route, attached: Sequence[Attachment]) -> Iterator[BoundRoute]:
+    """Yield the hostnames of a route by listener, numbered as istiod does.
 
-
-def _filters(settings: envoy.FilterSettings) -> str:
-    """Say which filters have settings of their own that could change an answer."""
-    names = {
-        "external authorization": settings.external,
-        "rate limits": settings.limit,
-        "Lua": settings.lua,
+    A listener that two parentRefs name gets a route once: the second time changes no answer.
+    """
+    pairs = {
+        (binding.server.gateway_name, hostname): binding
+        for attachment in attached
+        for binding in attachment.bindings
+        for hostname in binding.hostnames
     }
-    found = ", ".join(name for name, each in names.items() if each)
-    return f"it has settings of its own for {found}" if found else ""
+    infix = {TlsRoute: "tls~", TcpRoute: "tcp~"}.get(type(route), "")
+    in_turn = sorted(pairs.items(), key=lambda each: each[0][0])
+    for number, ((_, hostname), binding) in enumerate(in_turn):
+        yield BoundRoute(
+            route=route,
+            name=f"{route.name}~{infix}{number}~{GENERATED}",
+            hostname=hostname,
+            binding=binding,
+        )
 
 
-def _action(found: envoy.Route, namespace: str) -> Action | None:
-    if found.redirect:
-        return _redirect(found.redirect)
-    if found.direct_response:
-        return DirectResponse(status=found.direct_response.status)
-    return _forward(found.route, namespace) if found.route else None
+def _merged(mesh: Mesh, gateway_name: str, found: Sequence[BoundRoute]) -> HeldVirtualService:
+    """Return the VirtualService of one hostname on one listener (`mergeHTTPRoutes`).
 
-
-def _redirect(found: envoy.RedirectAction) -> Redirect:
-    return Redirect(
-        host=found.host_redirect,
-        port=found.port_redirect,
-        scheme=found.scheme_redirect or (DEFAULT_SCHEME if found.https_redirect else ""),
-        path=found.path_redirect,
-        prefix_rewrite=found.prefix_rewrite,
-        regex_rewrite=_regex(found.regex_rewrite),
-        status=REDIRECTS.get(str(found.response_code), 301),
-        strips_query=found.strip_query,
+    It has the namespace and the age of its oldest route; all rules are put in one order.
+    """
+    bound = sorted(found, key=lambda each: each.order)
+    first = bound[0].route
+    name = f"{gateway_name}/{bound[0].hostname}".replace("/", "~")
+    rules = [rule for each in bound for rule in _rules(mesh, each)]
+    return HeldVirtualService(
+        namespace=first.namespace,
+        name=name,
+        hosts=(bound[0].hostname,),
+        gateways=(gateway_name,),
+        http=in_order(rules) if len(bound) > 1 else tuple(rules),
+        age_order=(first.age_order[0], name, first.namespace),
+        semantics=Semantics.GATEWAY,
+        made_by=first.ref,
+        unknown_because=UNREAD_LABELS if not any(e.binding.is_known for e in bound) else "",
     )
 
 
-def _forward(found: envoy.RouteAction, namespace: str) -> Forward:
-    """Return where requests go."""
-    return Forward(
-        clusters=held_clusters(found.cluster or "", found.weighted_clusters, namespace),
-        missing_cluster_status=MISSING_CLUSTER.get(
-            str(found.cluster_not_found_response_code), 503
-        ),
-        prefix_rewrite=found.prefix_rewrite,
-        regex_rewrite=_regex(found.regex_rewrite),
-        host_rewrite=found.host_rewrite_literal,
-        mirrors=tuple(
-            ClusterWeight(name=each.cluster, namespace=namespace)
-            for each in found.request_mirror_policies
-        ),
+def _rules(mesh: Mesh, bound: BoundRoute) -> tuple[HeldHttpRule, ...]:
+    if not isinstance(bound.route, HttpRoute | GrpcRoute):
+        return ()
+    rules = converted_http_route(mesh, bound.route).rules
+    if bound.binding.is_known:
+        return rules
+    unknown = bound.binding.server.unknown_because or UNREAD_LABELS
+    return tuple(replace(each, unknown_because=each.unknown_because or unknown) for each in rules)
+
+
+def _held_layer4(mesh: Mesh, bound: BoundRoute) -> HeldVirtualService:
+    """Return the VirtualService of a TLSRoute or TCPRoute on one listener.
+
+    The names of a TLSRoute are those that the listener has too (route_collections.go:525).
+    """
+    route, server = bound.route, bound.binding.server
+    assert isinstance(route, TlsRoute | TcpRoute)
+    converted = converted_layer4_route(mesh, route)
+    tls = constrained(converted.tls, server.hostname) if server.hostname else converted.tls
+    return HeldVirtualService(
+        namespace=route.namespace,
+        name=bound.name,
+        hosts=(bound.hostname if isinstance(route, TlsRoute) else ANY,),
+        gateways=(server.gateway_name,),
+        tls=tls,
+        tcp=converted.tcp,
+        age_order=(route.age_order[0], bound.name, route.namespace),
+        semantics=Semantics.GATEWAY,
+        is_tls_route=isinstance(route, TlsRoute),
+        made_by=route.ref,
+        unknown_because="" if bound.binding.is_known else server.unknown_because or UNREAD_LABELS,
     )
 
 
-def held_clusters(
-    only: str, weighted: envoy.WeightedClusters | None, namespace: str = ""
-) -> tuple[ClusterWeight, ...]:
-    """Return the clusters that a route or a TCP proxy leads to; one of weight 0 gets nothing."""
-    if weighted is None:
-        return (ClusterWeight(name=only, namespace=namespace),) if only else ()
-    return tuple(
-        ClusterWeight(name=each.name, weight=each.weight, namespace=namespace)
-        for each in weighted.clusters
-        if each.weight
-    )
+ROUTE_KINDS = (Kind.HTTP_ROUTE, Kind.GRPC_ROUTE, Kind.TLS_ROUTE, Kind.TCP_ROUTE)
 
 
-def _weighted(found: envoy.RouteAction) -> tuple[envoy.WeightedCluster, ...]:
-    return found.weighted_clusters.clusters if found.weighted_clusters else ()
-
-
-def _regex(found: envoy.RegexRewrite | None) -> RegexRewrite | None:
-    if found is None:
-        return None
-    return RegexRewrite(pattern=found.pattern.regex, substitution=found.substitution)
-
-
-def _fault(found: envoy.HttpFault) -> Fault:
-    abort, delay = found.abort, found.delay
-    return Fault(
-        abort_status=abort.http_status if abort else 0,
-        grpc_status=abort.grpc_status if abort else None,
-        abort_percentage=share(abort.percentage) if abort else 0.0,
-        delay_percentage=share(delay.percentage) if delay else 0.0,
-    )
-
-
-def _cors(found: envoy.CorsPolicy) -> Cors:
-    origins = map(held_string_matcher, found.allow_origin_string_match)
-    return Cors(
-        allow_origins=tuple(each for each in origins if each is not None),
-        forwards_other_preflights=found.forward_not_matching_preflights,
-    )
+@question(*ROUTE_KINDS)
+def unread_routes(mesh: Mesh) -> str:
+    """Return which kinds of routes were not read completely; empty where all were."""
+    unread = [str(kind) for kind in ROUTE_KINDS if not mesh.is_complete(kind)]
+    return f"{', '.join(unread)} were not read completely" if unread else ""

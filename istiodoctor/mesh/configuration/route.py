@@ -145,6 +145,8 @@ class Forward:
     regex_rewrite: RegexRewrite | None = None
     host_rewrite: str = ""
     mirrors: tuple[ClusterWeight, ...] = ()
+    idle: tuple[str, ...] = ()
+    """Hosts of destinations with the weight 0 beside others: they are not in the route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,6 +171,6 @@ def _full(destination: Destination, namespace: str) -> Destination:
 
 def destination_place(rule: HeldHttpRule | HeldTlsRule | HeldTcpRule, index: int) -> Place:
     """Return the field of one destination of a rule."""
-    if isinstance(rule, HeldHttpRule) and index < len(rule.destinations):
+    if index < len(rule.destinations):
         return rule.destinations[index]
     return Place(rule.place.ref, f"{rule.place.path}/route/{index}/destination")

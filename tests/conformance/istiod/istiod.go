@@ -41,7 +41,11 @@ func run(t *testing.T, scenario *Scenario) (gateways []*Configuration) {
 	server.EnsureSynced(t)
 	settle(t, server, scenario.IsDerived)
 	for _, pod := range scenario.Gateways {
-		gateways = append(gateways, configurationOf(server, pod))
+		found, err := configurationOf(server, pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gateways = append(gateways, found)
 	}
 	return gateways
 }

@@ -34,8 +34,12 @@ type Configuration struct {
 }
 
 // configurationOf collects what istiod sends to a pod.
-func configurationOf(server *xds.FakeDiscoveryServer, pod *Pod) *Configuration {
-	proxy := server.SetupProxy(pod.proxy())
+func configurationOf(server *xds.FakeDiscoveryServer, pod *Pod) (*Configuration, error) {
+	connected, err := pod.proxy(server.Env().Mesh())
+	if err != nil {
+		return nil, err
+	}
+	proxy := server.SetupProxy(connected)
 	found := &Configuration{
 		Name:      pod.Metadata.Namespace + "/" + pod.Metadata.Name,
 		Clusters:  map[string]string{},
@@ -49,7 +53,7 @@ func configurationOf(server *xds.FakeDiscoveryServer, pod *Pod) *Configuration {
 		found.Routes = found.append(found.Routes, route.Name, route)
 	}
 	found.addClusters(server, proxy)
-	return found
+	return found, nil
 }
 
 func (c *Configuration) append(to []json.RawMessage, name string, message proto.Message) []json.RawMessage {

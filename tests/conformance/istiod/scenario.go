@@ -35,9 +35,23 @@ type Scenario struct {
 // Pod is a gateway's.
 type Pod struct {
 	Metadata Metadata `json:"metadata"`
-	Status   struct {
+	Spec     struct {
+		Containers []struct {
+			Image string `json:"image"`
+		} `json:"containers"`
+	} `json:"spec"`
+	Status struct {
 		PodIP string `json:"podIP"`
 	} `json:"status"`
+}
+
+// version is the tag of the proxy's image.
+func (p *Pod) version() string {
+	if len(p.Spec.Containers) == 0 {
+		return ""
+	}
+	_, tag, _ := strings.Cut(p.Spec.Containers[0].Image, ":")
+	return tag
 }
 
 // Metadata is what is read of any object's.
@@ -58,8 +72,15 @@ func (h header) String() string {
 	return h.Kind + "/" + h.Metadata.Namespace + "/" + h.Metadata.Name
 }
 
+// configAnnotation holds ProxyConfig for one pod; its agent sends that to istiod.
+const configAnnotation = "proxy.istio.io/config"
+
 // proxy is the pod as istiod knows a proxy that has connected.
-func (p *Pod) proxy() *model.Proxy {
+func (p *Pod) proxy(defaults *meshconfig.MeshConfig) (*model.Proxy, error) {
+	settings, err := mesh.ApplyProxyConfig(p.Metadata.Annotations[configAnnotation], defaults)
+	if err != nil {
+		return nil, err
+	}
 	return &model.Proxy{
 		Type:            model.Router,
 		ID:              p.Metadata.Name + "." + p.Metadata.Namespace,
@@ -69,10 +90,11 @@ func (p *Pod) proxy() *model.Proxy {
 		Metadata: &model.NodeMetadata{
 			Labels:       p.Metadata.Labels,
 			Namespace:    p.Metadata.Namespace,
-			IstioVersion: "1.31.0",
+			IstioVersion: p.version(),
 			ClusterID:    "Kubernetes",
+			ProxyConfig:  (*model.NodeMetaProxyConfig)(settings.DefaultConfig),
 		},
-	}
+	}, nil
 }
 
 // parse reads {"objects": [...]}; an object that validation refuses is left out and named.
@@ -114,11 +136,32 @@ func (s *Scenario) add(head header, object []byte) error {
 			return err
 		}
 	}
+	object, err := served(head, object)
+	if err != nil {
+		return err
+	}
 	decoded, _, err := kubelib.IstioCodec.UniversalDeserializer().Decode(object, nil, nil)
 	if err == nil {
 		s.Objects = append(s.Objects, decoded)
 	}
 	return err
+}
+
+// served gives an object of the Gateway API in the version that this istiod watches, as the API
+// server would convert it.
+func served(head header, object []byte) ([]byte, error) {
+	for _, kind := range gatewayKinds {
+		if strings.ToLower(head.Kind)+"s" != kind.Resource {
+			continue
+		}
+		var fields map[string]any
+		if err := json.Unmarshal(object, &fields); err != nil {
+			return nil, err
+		}
+		fields["apiVersion"] = kind.GroupVersion().String()
+		return json.Marshal(fields)
+	}
+	return object, nil
 }
 
 func (s *Scenario) addConfig(object []byte) error {

@@ -44,7 +44,7 @@ def gateway_pods(objects: list[Json]) -> dict[str, Json]:
 def ways(objects: list[Json], pod: Json, port: int) -> dict[int, list[str]]:
     """Return the Services (`NS/NAME`) whose port leads to the pod, by the pod's port."""
     containers = pod["spec"]["containers"]
-    named = {each["name"]: each["containerPort"] for each in containers[0]["ports"]}
+    named = {each["name"]: each["containerPort"] for each in containers[0].get("ports", [])}
     found: dict[int, list[str]] = {}
     for service in objects:
         if service["kind"] != "Service" or not _selects(service, pod):

@@ -7,24 +7,15 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, repeat
-from pathlib import Path
 
 from tests.conformance.recording import envoy, istiod
 from tests.conformance.recording.answers import answered, gateway_pods, unusable
 from tests.conformance.recording.listeners import Gateway
+from tests.conformance.recording.tools import Tools
 from tests.conformance.truth import Json, Scenario
 
 CLIENTS = 6
 """Scenarios whose requests are sent at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """The programs that say what is true."""
-
-    istiod: Path
-    envoy: str
-    jobs: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +53,12 @@ def recorded(scenarios: Iterable[Scenario], tools: Tools) -> tuple[list[Scenario
     for scenario in asked:
         output = outputs[scenario.name]
         objects = istiod.accepted(scenario.objects, output["rejected"])
-        why = f"istiod panics: {output['panic']}" if output.get("panic") else unusable(objects)
-        if why:
+        panic = output.get("panic", "")
+        why = f"istiod panics: {panic}" if panic else unusable(objects)
+        if why and not scenario.rule:
             left_out[why] += 1
             continue
-        kept = dataclasses.replace(scenario, objects=objects)
+        kept = dataclasses.replace(scenario, objects=objects, panic=panic)
         prepared.append(Prepared(scenario=kept, gateways=output["gateways"] or []))
     found: list[Scenario] = []
     for start in range(0, len(prepared), envoy.BATCH):

@@ -36,6 +36,9 @@ def _add_to_route(kind: str, spec: Json) -> None:
             _fill(reference, group="", kind="Service", weight=1)
         if kind == "HTTPRoute":
             _add_to_http_rule(rule)
+        for match in rule.get("matches", []) if kind == "GRPCRoute" else []:
+            for condition in (match.get("method"), *match.get("headers", [])):
+                _fill(condition or {}, type="Exact")
 
 
 def _add_to_http_rule(rule: Json) -> None:

@@ -52,6 +52,8 @@ class Draft:
         """Istio Gateways: name and namespace."""
         self.listeners: list[tuple[str, str, list[Json]]] = []
         """Gateways of the Gateway API: name, namespace and listeners."""
+        self.listener_sets: list[tuple[str, str, list[Json]]] = []
+        """ListenerSets, likewise."""
         self.services: list[tuple[str, str, list[int]]] = []
         """Backends: name, namespace and ports."""
         self.pods: dict[str, str] = {

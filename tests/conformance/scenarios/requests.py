@@ -33,6 +33,33 @@ def istio_candidates(draft: Draft) -> list[Candidate]:
     return found
 
 
+def gateway_candidates(draft: Draft) -> list[Candidate]:
+    """Return what listeners are there for; what has routes counts more."""
+    found = []
+    for _, _, listeners in (*draft.listeners, *draft.listener_sets):
+        for listener in listeners:
+            scheme = "https" if listener["protocol"] in ("HTTPS", "TLS") else "http"
+            host, port = listener.get("hostname", "*"), listener["port"]
+            found.append((scheme, port, host))
+            for route in draft.of_kind("HTTPRoute", "TLSRoute", "GRPCRoute"):
+                for other in route["spec"].get("hostnames", ["*"]):
+                    if clash(other, host):
+                        found += [(scheme, port, narrower(other, host))] * 2
+    return found
+
+
+def ingress_candidates(draft: Draft) -> list[Candidate]:
+    """Return what Ingresses are there for: plain, and by TLS where one has certificates."""
+    found = []
+    for ingress in draft.of_kind("Ingress"):
+        for rule in ingress["spec"].get("rules", [{}]):
+            host = rule.get("host", "*")
+            found += [("http", 80, host)] * 2
+            if "tls" in ingress["spec"]:
+                found += [("https", 443, host)] * 2
+    return found
+
+
 def _is_tls(server: Json) -> bool:
     is_secured = "tls" in server and "httpsRedirect" not in server["tls"]
     return is_secured or server["port"]["protocol"] in ("HTTPS", "TLS")

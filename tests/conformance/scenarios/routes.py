@@ -100,9 +100,14 @@ def _add_http_route(draft: Draft) -> None:
     hosts = hostnames(draft)
     if hosts:
         spec["hostnames"] = hosts
-    count = draft.weighted([1, 2, 3], [40, 40, 20])
-    spec["rules"] = [_rule(draft, namespace) for _ in range(count)]
+    spec["rules"] = http_route_rules(draft, namespace)
     add_route(draft, "HTTPRoute", namespace, spec)
+
+
+def http_route_rules(draft: Draft, namespace: str) -> list[Json]:
+    """Return one to three rules of an HTTPRoute."""
+    count = draft.weighted([1, 2, 3], [40, 40, 20])
+    return [_rule(draft, namespace) for _ in range(count)]
 
 
 def _rule(draft: Draft, namespace: str) -> Json:
