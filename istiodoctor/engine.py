@@ -47,6 +47,8 @@ class Options:
     """Observations the user does not want: logs, Envoy."""
     probing: Probing | None = None
     """How to look at the wire; None where the user did not ask for that."""
+    kinds: frozenset[Kind] = frozenset()
+    """Kinds that are read beside those of the checks: what a trace rests on."""
     request: Request | None = None
     """The one request whose way is to be looked at, instead of everything."""
 
@@ -62,7 +64,7 @@ def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judge
     Raises SourceError when nothing can be scanned.
     """
     started = time.monotonic()
-    kinds = wanted_kinds(checks, options.declined)
+    kinds = wanted_kinds(checks, options.declined) | (options.kinds - options.declined)
     collected = collect(source, checks, kinds, options.facts)
     if options.probing is not None and kinds & PROBES:
         collected = _probed(source, collected, kinds & PROBES, options.probing, options)

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from istiodoctor.model.kind import CORE, RBAC, Kind
+from istiodoctor.model.kind import CORE, OF_ENVOY, RBAC, Kind
 
 NAME = "istiodoctor"
-NAMED_READS = frozenset({Kind.SECRET, Kind.POD_LOG, Kind.CONFIG_MAP, Kind.EVENT, Kind.ENVOY})
+NAMED_READS = frozenset({Kind.SECRET, Kind.POD_LOG, Kind.CONFIG_MAP, Kind.EVENT, *OF_ENVOY})
 """Kinds read by name in a few namespaces: a Role there is enough."""
 CLUSTER_EVENTS = "default"
 """Where Kubernetes keeps the Events of objects without a namespace: those of a ClusterIssuer."""
@@ -74,23 +74,28 @@ def namespaced_rules(
     places = {
         Kind.SECRET: gateways,
         Kind.POD_LOG: both,
-        Kind.ENVOY: gateways,
+        **dict.fromkeys(OF_ENVOY, gateways),
         Kind.CONFIG_MAP: {deployment.control_plane_namespace},
         Kind.EVENT: {*gateways, CLUSTER_EVENTS},
     }
     return {
         namespace: [
-            {"apiGroups": [CORE], "resources": [kind.resource], "verbs": _verbs(kind)}
-            for kind in sorted(kinds & NAMED_READS, key=str)
-            if namespace in places[kind]
+            {"apiGroups": [CORE], "resources": [resource], "verbs": list(verbs)}
+            for resource, verbs in dict.fromkeys(
+                (kind.resource, _verbs(kind))
+                for kind in sorted(kinds & NAMED_READS, key=lambda each: each.resource)
+                if namespace in places[kind]
+            )
         ]
         for namespace in sorted(both | {CLUSTER_EVENTS})
     }
 
 
-def _verbs(kind: Kind) -> list[str]:
+def _verbs(kind: Kind) -> tuple[str, ...]:
     """Return what is done: a port-forward is `create` too, since Kubernetes 1.35."""
-    return {Kind.EVENT: ["list"], Kind.ENVOY: ["create", "get"]}.get(kind, ["get"])
+    if kind in OF_ENVOY:
+        return "create", "get"
+    return ("list",) if kind is Kind.EVENT else ("get",)
 
 
 def _cluster_wide(kinds: frozenset[Kind], deployment: Deployment) -> tuple[Manifest, ...]:

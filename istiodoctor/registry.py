@@ -56,16 +56,18 @@ def discover(*, by_index: bool = True) -> Registry:
     with one code or name the first stays, and built-ins come first: they cannot be replaced.
     """
     checks: dict[str, Check] = {}
+    names: dict[str, str] = {}
     broken: list[BrokenPlugin] = []
     for point in sorted(entry_points(group=GROUP), key=_order):
         origin = _origin(point)
         for found in _found(point, origin, by_index=by_index):
             if isinstance(found, BrokenPlugin):
                 broken.append(found)
-            elif fault := _fault(found, checks):
+            elif fault := _fault(found, checks, names):
                 broken.append(BrokenPlugin(origin=origin, module=point.value, reason=fault))
             else:
                 checks.setdefault(found.code, found)
+                names.setdefault(found.name, found.code)
     return Registry(checks=tuple(checks[code] for code in sorted(checks)), broken=tuple(broken))
 
 
@@ -113,14 +115,14 @@ def _modules(root: str, origin: str) -> Iterator[ModuleType | BrokenPlugin]:
             names += sorted(f"{name}.{each.name}" for each in pkgutil.iter_modules(paths))
 
 
-def _fault(check: Check, others: Mapping[str, Check]) -> str:
-    """Say what keeps a check from being used; empty when nothing does."""
+def _fault(check: Check, others: Mapping[str, Check], names: Mapping[str, str]) -> str:
+    """Say what keeps a check from being used beside others; empty when nothing does."""
     if fault := _misdeclared(check):
         return fault
     other = others.get(check.code)
     if other and other.source != check.source:  # the same again is one imported from elsewhere
         return f"its code {check.code} is already that of {other.name}"
-    if any(each.name == check.name and each.code != check.code for each in others.values()):
+    if names.get(check.name, check.code) != check.code:
         return f"its name {check.name} is already that of another check"
     return ""
 

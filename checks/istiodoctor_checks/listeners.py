@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from istiodoctor.finding import Evidence
-from istiodoctor.mesh.attachments import Attachment
+from istiodoctor.mesh.attachments import Attachment, hostnames_of
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.metadata import Condition
 from istiodoctor.model.ref import Place, Ref
@@ -21,7 +21,7 @@ def status_evidence(found: Condition | None, ref: Ref) -> tuple[Evidence, ...]:
 
 def hosts_of(attachment: Attachment) -> frozenset[str]:
     """Return the hosts a route is meant for: its own, else those of the listeners it wants."""
-    names = attachment.route.spec.hostnames or tuple(
+    names = hostnames_of(attachment.route) or tuple(
         name for server in attachment.candidates for name in server.names
     )
     return frozenset(names)

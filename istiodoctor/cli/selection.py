@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from istiodoctor.check import Check
 from istiodoctor.cli.exits import UsageError, complain
 from istiodoctor.config import Config
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.registry import Registry, discover
 
 
@@ -51,8 +51,8 @@ def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> No
 
 def declined(*, logs: bool, envoy: bool) -> frozenset[Kind]:
     """Return the observations that the user does not want."""
-    wanted = {Kind.POD_LOG: not logs, Kind.ENVOY: not envoy}
-    return frozenset(kind for kind, is_wanted in wanted.items() if not is_wanted)
+    without_logs = frozenset() if logs else frozenset({Kind.POD_LOG})
+    return without_logs | (frozenset() if envoy else OF_ENVOY)
 
 
 def check_config(found: Registry, config: Config) -> None:

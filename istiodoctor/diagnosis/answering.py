@@ -25,7 +25,6 @@ _BROKEN_AT = {
     "workload": AnswerOutcome.REFUSED,
     "listener": AnswerOutcome.REFUSED,
     "filter-chain": AnswerOutcome.RESET,
-    "server": AnswerOutcome.RESET,
     "certificate": AnswerOutcome.RESET,
     "virtual-host": AnswerOutcome.ERROR,
     "redirect": AnswerOutcome.ERROR,
@@ -68,12 +67,14 @@ def broken(hops: Iterable[Hop]) -> Hop:
 
 
 def _outcome(way: Way) -> AnswerOutcome:
+    if way.ending.outcome:
+        return way.ending.outcome
     if way.ending.kind is not AnswerKind.NONE:
         return _OUTCOMES[way.ending.kind]
     hop = broken(way.hops)
     if hop.outcome:
         return hop.outcome
-    if hop.hop == "server" and way.request.scheme == "http":
+    if hop.hop == "filter-chain" and way.workload is None and way.request.scheme == "http":
         return AnswerOutcome.NOT_FOUND
     return _BROKEN_AT.get(hop.hop, AnswerOutcome.UNKNOWN)
 

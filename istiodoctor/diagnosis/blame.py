@@ -19,7 +19,6 @@ EXPLAINS = {
     "workload": ("SVC", "GW", "OPS"),
     "listener": ("GW", "SVC", "HTTP"),
     "filter-chain": ("GW", "SNI", "CRED", "GWAPI"),
-    "server": ("GW", "SNI", "CRED"),
     "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI"),
     "virtual-host": ("VS", "GWAPI", "GW", "SNI"),
     "redirect": ("HTTP", "GWAPI"),
@@ -31,7 +30,7 @@ EXPLAINS = {
 first."""
 ON_THE_WIRE = ("HTTP", "SNI", "SVC", "CERT", "GW", "MTLS")
 """Families of what answers differently than the objects have it."""
-NAMED_BY = {"certificate": "server", "backend": "route", "endpoints": "route"}
+NAMED_BY = {"certificate": "filter-chain", "backend": "route", "endpoints": "route"}
 """The hop whose object names what may be missing at another."""
 BREAKS = {
     "service": ("SVC007",),
@@ -40,7 +39,7 @@ BREAKS = {
     "backend": ("DR", "SNI007"),
 }
 """Critical findings that break a hop which the objects alone let pass: codes or families."""
-BY_SERVER_NAME = frozenset({"filter-chain", "server", "certificate"})
+BY_SERVER_NAME = frozenset({"filter-chain", "certificate"})
 """Hops that the SNI decides, whatever Host says."""
 Found = tuple[Problem, Diagnosis]
 """A finding, and the problem that explains it."""

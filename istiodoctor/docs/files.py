@@ -19,9 +19,7 @@ def generated(checks: tuple[Check, ...], root: Path) -> Mapping[Path, str]:
         ROOT / "mesh.md": rooms(),
         PAGES / "README.md": contents(checks),
         **{PAGES / f"{check.code}.md": page(check) for check in checks},
-        **{
-            Path("checks") / name / index.NAME: index.written(checks) for name in _packages(checks)
-        },
+        **{Path("checks") / name / index.NAME: index_of_checks for name in _packages(checks)},
     }
 
 

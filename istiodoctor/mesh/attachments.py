@@ -1,23 +1,32 @@
-"""Gateway API routes: to which listeners they attach, and where they lead."""
+"""Gateway API routes: to which listeners they attach, and for which hostnames.
 
+Source: pilot/pkg/config/kube/gateway/conversion.go:624-845, route_collections.go:114-160.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.controlplanes import namespace_labels
-from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, listener_sets
-from istiodoctor.mesh.grants import gateway_ref, selects
+from istiodoctor.mesh.configuration.names import common_hosts
+from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, api_servers, gateway_of, listener_sets
+from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.model.gatewayapi import Gateway, HttpRoute, ParentReference, TlsRoute
+from istiodoctor.mesh.route_namespaces import takes_namespace
+from istiodoctor.mesh.route_parents import ANY, ListenersByHostname, Parent, by_hostname, parent_of
+from istiodoctor.mesh.servers import TERMINATING, Server
+from istiodoctor.model.gatewayapi import Gateway, HttpRoute, ParentReference, TcpRoute, TlsRoute
+from istiodoctor.model.grpcroute import GrpcRoute
 from istiodoctor.model.kind import GATEWAY_API, Kind
 from istiodoctor.model.ref import Place, Ref
 
 LISTENER_SET_KINDS = frozenset({"ListenerSet", "XListenerSet"})
-ROUTE_PROTOCOLS = {"HTTPRoute": frozenset({"HTTP", "HTTPS"}), "TLSRoute": frozenset({"TLS"})}
+ISOLATED_KINDS = frozenset({Kind.HTTP_ROUTE, Kind.GRPC_ROUTE})
+"""The routes for which a listener keeps its names from wider ones."""
+
+Route = HttpRoute | GrpcRoute | TlsRoute | TcpRoute
 
 
 class AttachmentState(StrEnum):
@@ -27,24 +36,41 @@ class AttachmentState(StrEnum):
     NO_PARENT = "no-parent"
     NO_LISTENER = "no-listener"
     """No listener has the named section, port or protocol."""
+    KIND_NOT_ALLOWED = "kind-not-allowed"
+    """`allowedRoutes.kinds` of every fitting listener leaves the route's kind out."""
     NOT_ALLOWED = "not-allowed"
     """`allowedRoutes` keeps the route's namespace out of every fitting listener."""
     NO_HOSTNAME = "no-hostname"
     """No hostname of the route meets the listener's."""
+    ISOLATED = "isolated"
+    """Other listeners of the Gateway have all of its hostnames, and they are narrower."""
     UNKNOWN = "unknown"
     FOREIGN = "foreign"
     """The parent is no Gateway of Istio's: nothing to judge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerBinding:
+    """A route on one listener."""
+
+    server: Server
+    hostnames: tuple[str, ...]
+    """What istiod makes VirtualServices for there."""
+    is_known: bool = True
+    """False where it hangs on labels that were not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Attachment:
     """One parentRef of a route, and the servers it got to."""
 
-    route: HttpRoute | TlsRoute
+    route: Route
     index: int
     parent_reference: ParentReference
     parent: Ref
     state: AttachmentState
+    bindings: tuple[ListenerBinding, ...] = ()
+    """The listeners that take it, those too of which that is not known for sure."""
     servers: tuple[Server, ...] = ()
     """The listeners attached to."""
     candidates: tuple[Server, ...] = ()
@@ -64,10 +90,22 @@ def http_routes(mesh: Mesh) -> tuple[HttpRoute, ...]:
     return mesh.all(HttpRoute)
 
 
+@question(Kind.GRPC_ROUTE)
+def grpc_routes(mesh: Mesh) -> tuple[GrpcRoute, ...]:
+    """Return every GRPCRoute."""
+    return mesh.all(GrpcRoute)
+
+
 @question(Kind.TLS_ROUTE)
 def tls_routes(mesh: Mesh) -> tuple[TlsRoute, ...]:
     """Return every TLSRoute."""
     return mesh.all(TlsRoute)
+
+
+@question(Kind.TCP_ROUTE)
+def tcp_routes(mesh: Mesh) -> tuple[TcpRoute, ...]:
+    """Return every TCPRoute."""
+    return mesh.all(TcpRoute)
 
 
 @question(Kind.TLS_ROUTE)
@@ -79,65 +117,57 @@ def tls_route_version(mesh: Mesh) -> str:
     return mesh.snapshot.served_versions.get(Kind.TLS_ROUTE, "")
 
 
-@question
-def _gateways_of_listener_sets(mesh: Mesh) -> Mapping[Ref, Ref]:
-    return {
-        each.ref: gateway_ref(
-            each.spec.parent_ref.namespace or each.namespace, each.spec.parent_ref.name
-        )
-        for each in listener_sets(mesh)
-    }
-
-
-@question(Kind.GATEWAY)
+@question(evidence=[grpc_routes, tcp_routes])
 def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
     """Return what becomes of every parentRef of every route."""
-    by_gateway: dict[Ref, list[Server]] = {}
-    for server in servers(mesh):
-        if server.api is GatewayApi.GATEWAY_API:
-            by_gateway.setdefault(server.gateway, []).append(server)
-    routes: tuple[HttpRoute | TlsRoute, ...] = (*http_routes(mesh), *tls_routes(mesh))
+    routes: tuple[Route, ...] = (
+        *http_routes(mesh),
+        *grpc_routes(mesh),
+        *tls_routes(mesh),
+        *tcp_routes(mesh),
+    )
     return tuple(
-        _attachment(mesh, route, index, parent, by_gateway)
+        _attachment(mesh, route, index, parent)
         for route in routes
         for index, parent in enumerate(route.spec.parent_refs)
     )
 
 
-def _attachment(
-    mesh: Mesh,
-    route: HttpRoute | TlsRoute,
-    index: int,
-    parent: ParentReference,
-    by_gateway: dict[Ref, list[Server]],
-) -> Attachment:
+def hostnames_of(route: Route) -> tuple[str, ...]:
+    """Return the hostnames of a route; `*` for one without, as every TCPRoute is."""
+    return () if isinstance(route, TcpRoute) else route.spec.hostnames
+
+
+def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -> Attachment:
     ref, state = _parent(mesh, route, parent)
-    servers = by_gateway.get(ref, [])
-    candidates = tuple(each for each in servers if _fits(each, parent, route.KIND.value.kind))
-    attached: list[Server] = []
-    hosts: dict[str, None] = {}
+    candidates = _candidates(mesh, ref, parent.section_name, parent.port, route.KIND)
+    bindings: tuple[ListenerBinding, ...] = ()
     if state is None:
-        allowed = [(each, _allows(mesh, each, route.namespace)) for each in candidates]
-        for server, permitted in allowed:
-            shared = tuple(_shared(server, route.spec.hostnames))
-            if permitted and shared:
-                attached.append(server)
-                hosts |= dict.fromkeys(shared)
-        state = _state(candidates, [permitted for _, permitted in allowed], bool(attached))
+        meeting = _meeting(route, candidates)
+        bindings = tuple(_bindings(mesh, route, _parents(mesh)[ref], meeting) if meeting else ())
+        state = _state(mesh, route, candidates, meeting, bindings)
+    certain = [each for each in bindings if each.is_known]
     return Attachment(
         route=route,
         index=index,
         parent_reference=parent,
         parent=ref,
         state=state,
-        servers=tuple(attached),
-        candidates=candidates,
-        hosts=tuple(hosts),
+        bindings=bindings,
+        servers=tuple(each.server for each in certain),
+        candidates=candidates.listeners,
+        hosts=tuple(dict.fromkeys(host for each in certain for host in _served(each))),
     )
 
 
+def _served(binding: ListenerBinding) -> Iterator[str]:
+    own = binding.server.hostname or ANY
+    shared = (meet(own, hostname) for hostname in binding.hostnames)
+    return (host for host in shared if host is not None)
+
+
 def _parent(
-    mesh: Mesh, route: HttpRoute | TlsRoute, parent: ParentReference
+    mesh: Mesh, route: Route, parent: ParentReference
 ) -> tuple[Ref, AttachmentState | None]:
     namespace = parent.namespace or route.namespace
     if parent.kind and parent.kind in LISTENER_SET_KINDS:
@@ -150,6 +180,16 @@ def _parent(
     return ref, _gateway_state(mesh, ref)
 
 
+@question
+def _gateways_of_listener_sets(mesh: Mesh) -> Mapping[Ref, Ref]:
+    return {
+        each.ref: gateway
+        for each in listener_sets(mesh)
+        if (gateway := gateway_of(each)) is not None
+    }
+
+
+@question(Kind.GATEWAY)
 def _gateway_state(mesh: Mesh, gateway: Ref) -> AttachmentState | None:
     """Return what a Gateway that is not Istio's makes of any attachment; else None."""
     if gateway in api_gateways_by_ref(mesh):
@@ -160,18 +200,110 @@ def _gateway_state(mesh: Mesh, gateway: Ref) -> AttachmentState | None:
     return AttachmentState.NO_PARENT if known else AttachmentState.UNKNOWN
 
 
-def _allows(mesh: Mesh, server: Server, namespace: str) -> bool | None:
-    allowed = server.allowed_routes
-    match allowed.policy if allowed else "Same":
-        case "All":
-            return True
-        case "Selector" if allowed and allowed.selector:
-            labels = namespace_labels(mesh, namespace)
-            return None if labels is None else selects(allowed.selector, labels)
-        case "None":
-            return False
+@question
+def _parents(mesh: Mesh) -> Mapping[Ref, Parent]:
+    """Return the listeners that routes may attach to, by the object they are written in."""
+    found: dict[Ref, list[Server]] = defaultdict(list)
+    for server in sorted(api_servers(mesh), key=lambda each: (each.age_order, each.index)):
+        found[server.gateway].append(server)
+    return {ref: parent_of(listeners) for ref, listeners in found.items()}
+
+
+@question
+def _candidates(
+    mesh: Mesh, parent: Ref, section: str, port: int, kind: Kind
+) -> ListenersByHostname:
+    """Return the listeners of a parent that have a section, a port and a fitting protocol."""
+    found = _parents(mesh).get(parent)
+    return by_hostname(
+        each
+        for each in (found.listeners if found else ())
+        if section in ("", each.section_name) and port in (0, each.port) and _serves(each, kind)
+    )
+
+
+def _serves(server: Server, kind: Kind) -> bool:
+    """Whether the protocol of a listener is that of a kind of route."""
+    match kind:
+        case Kind.HTTP_ROUTE | Kind.GRPC_ROUTE:
+            return server.protocol in ("HTTP", "HTTPS")
+        case Kind.TLS_ROUTE:
+            return server.protocol == "TLS"
         case _:
-            return server.namespace == namespace
+            ends_tls = server.protocol == "TLS" and server.mode in TERMINATING
+            return server.protocol == "TCP" or ends_tls
+
+
+def _meeting(route: Route, candidates: ListenersByHostname) -> Mapping[Server, tuple[str, ...]]:
+    """Return the listeners that have names in common with a route, and its hostnames there."""
+    found: dict[Server, list[str]] = defaultdict(list)
+    for hostname in hostnames_of(route) or (ANY,):
+        for server in candidates.meeting(hostname):
+            found[server].append(hostname)
+    in_order = sorted(found, key=lambda each: each.gateway_name) if len(found) > 1 else found
+    return {server: tuple(dict.fromkeys(found[server])) for server in in_order}
+
+
+def _bindings(
+    mesh: Mesh, route: Route, parent: Parent, meeting: Mapping[Server, tuple[str, ...]]
+) -> Iterator[ListenerBinding]:
+    for server, hostnames in meeting.items():
+        admitted = _admits(mesh, server, route)
+        if admitted is False:
+            continue
+        left = _left(route, parent, server, hostnames)
+        if left:
+            known = admitted is True and not server.unknown_because
+            yield ListenerBinding(server=server, hostnames=left, is_known=known)
+
+
+def _left(
+    route: Route, parent: Parent, server: Server, hostnames: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the hostnames for which istiod makes VirtualServices of a route on a listener.
+
+    Of a TLSRoute those that both have (route_collections.go:529); a TCPRoute takes everything.
+    """
+    if route.KIND in ISOLATED_KINDS:
+        return tuple(each for each in hostnames if parent.taken_by(server, each) is None)
+    if isinstance(route, TlsRoute) and server.hostname:
+        return common_hosts(hostnames, (server.hostname,))
+    return hostnames
+
+
+def _admits(mesh: Mesh, server: Server, route: Route) -> bool | None:
+    """Whether a listener takes a route of this kind and namespace."""
+    if route.KIND.value.kind not in server.route_kinds:
+        return False
+    allowed = server.allowed_routes
+    if allowed is None or allowed.names is None or route.namespace in allowed.names:
+        return True
+    if allowed.policy != "Selector" or allowed.selector is None:
+        return False
+    return takes_namespace(mesh, allowed.selector, route.namespace)
+
+
+def _state(
+    mesh: Mesh,
+    route: Route,
+    candidates: ListenersByHostname,
+    meeting: Mapping[Server, tuple[str, ...]],
+    bindings: tuple[ListenerBinding, ...],
+) -> AttachmentState:
+    if bindings:
+        is_known = any(each.is_known for each in bindings)
+        return AttachmentState.ATTACHED if is_known else AttachmentState.UNKNOWN
+    if not candidates.listeners:
+        return AttachmentState.NO_LISTENER
+    kind = route.KIND.value.kind
+    if not any(kind in each.route_kinds for each in candidates.listeners):
+        return AttachmentState.KIND_NOT_ALLOWED
+    met = [each for each in meeting if kind in each.route_kinds]
+    if not met:
+        return AttachmentState.NO_HOSTNAME
+    if any(_admits(mesh, each, route) for each in met):
+        return AttachmentState.ISOLATED
+    return AttachmentState.NOT_ALLOWED
 
 
 @question
@@ -187,33 +319,3 @@ def _attachments_by_server(mesh: Mesh) -> dict[Server, tuple[Attachment, ...]]:
         for server in attachment.servers:
             found.setdefault(server, []).append(attachment)
     return {server: tuple(each) for server, each in found.items()}
-
-
-def _fits(server: Server, parent: ParentReference, kind: str) -> bool:
-    return (
-        parent.section_name in ("", server.port_name)
-        and parent.port in (0, server.port)
-        and server.protocol in ROUTE_PROTOCOLS[kind]
-    )
-
-
-def _shared(server: Server, hostnames: tuple[str, ...]) -> Iterator[str]:
-    for host in server.names:
-        if not hostnames:
-            yield host
-        for hostname in hostnames:
-            common = meet(host, hostname)
-            if common is not None:
-                yield common
-
-
-def _state(
-    candidates: tuple[Server, ...], permitted: list[bool | None], attached: bool
-) -> AttachmentState:
-    if attached:
-        return AttachmentState.ATTACHED
-    if not candidates:
-        return AttachmentState.NO_LISTENER
-    if any(permitted):
-        return AttachmentState.NO_HOSTNAME
-    return AttachmentState.UNKNOWN if None in permitted else AttachmentState.NOT_ALLOWED

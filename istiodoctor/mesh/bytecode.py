@@ -26,8 +26,8 @@ _FLAGGED = frozenset(
 )
 """Instructions whose lowest bit is a flag: the index of the name begins after it."""
 _EXTENDED = dis.opmap["EXTENDED_ARG"]
-_CACHE = 0
-"""The units between instructions where the interpreter keeps what it learned."""
+_BETWEEN = frozenset({0, _EXTENDED})
+"""What stands between instructions: caches of the interpreter, and the rest of long arguments."""
 
 
 @cache
@@ -59,9 +59,8 @@ def _values(
 ) -> Iterator[object]:
     """Yield what code and the code within it name: of variables, those that have a value now."""
     yield from (cells[name] for name in code.co_freevars if name in cells)
-    for path in names(code):
-        if path[0] in globals_:
-            yield _reached(globals_[path[0]], path[1:])
+    for path in loads(code):
+        yield _reached(globals_.get(path[0]), path[1:])
     visible = {name: value for name, value in cells.items() if name not in code.co_cellvars}
     for each in code.co_consts:
         if isinstance(each, CodeType):
@@ -77,39 +76,37 @@ def _reached(value: object, attributes: tuple[str, ...]) -> object:
     return value
 
 
-def names(code: CodeType) -> tuple[tuple[str, ...], ...]:
-    """Return the globals that code loads, each with the attributes that are taken of it at once.
+def loads(code: CodeType) -> Iterator[tuple[str, ...]]:
+    """Yield the globals that code loads, each with the attributes that are taken of it at once.
 
     Reads the instructions themselves: `dis` makes an object of each and takes forty times as long.
     """
-    operations, arguments = code.co_code[::2], code.co_code[1::2]
-    found: dict[tuple[str, ...], None] = {}
+    content = code.co_code
+    operations = content[::2]
     for operation in _GLOBALS:
         at = operations.find(operation)
         while at >= 0:
-            path = [_name(code, operations, arguments, at)]
+            path = [_name(code, content, at)]
             following = _next(operations, at)
-            while following < len(operations) and operations[following] in _ATTRIBUTES:
-                path.append(_name(code, operations, arguments, following))
+            while operations[following] in _ATTRIBUTES:
+                path.append(_name(code, content, following))
                 following = _next(operations, following)
-            found[tuple(path)] = None
+            yield tuple(path)
             at = operations.find(operation, at + 1)
-    return tuple(found)
 
 
-def _name(code: CodeType, operations: bytes, arguments: bytes, at: int) -> str:
-    is_flagged = operations[at] in _FLAGGED
-    index, shift = arguments[at], 8
-    while at and operations[at - 1] == _EXTENDED:
-        at -= 1
-        index |= arguments[at] << shift
-        shift += 8
-    return code.co_names[index >> 1 if is_flagged else index]
+def _name(code: CodeType, content: bytes, at: int) -> str:
+    """Return the name that an instruction is about."""
+    index, shift, before = content[2 * at + 1], 8, at - 1
+    while before >= 0 and content[2 * before] == _EXTENDED:
+        index |= content[2 * before + 1] << shift
+        shift, before = shift + 8, before - 1
+    return code.co_names[index >> 1 if content[2 * at] in _FLAGGED else index]
 
 
 def _next(operations: bytes, at: int) -> int:
-    """Return where the next instruction is, after caches and what only extends its argument."""
+    """Return where the next instruction is: code never ends by loading something."""
     at += 1
-    while at < len(operations) and operations[at] in (_CACHE, _EXTENDED):
+    while operations[at] in _BETWEEN:
         at += 1
     return at

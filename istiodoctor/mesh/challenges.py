@@ -1,6 +1,7 @@
 """How ACME challenges reach, or do not reach, what answers them."""
 
 from istiodoctor.mesh.controlplanes import mesh_config
+from istiodoctor.mesh.ingresses import IngressSettings, serves_class
 from istiodoctor.mesh.issuance import Issuance
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -8,11 +9,8 @@ from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.mesh.stalls import GatewayCertificate, solvers_for, stuck_certificates
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.certmanager import Challenge, Http01Ingress
-from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import IngressClass
+from istiodoctor.model.meshconfig import MeshConfig
 
-ISTIO_INGRESS = "istio.io/ingress-controller"
-OFF, DEFAULT = "OFF", "DEFAULT"
 HTTP_PORT = 80
 
 
@@ -27,27 +25,18 @@ def stuck_challenges(mesh: Mesh) -> tuple[tuple[GatewayCertificate, Issuance, Ch
     )
 
 
-@question(Kind.INGRESS_CLASS)
+@question
 def serves_ingress(
     mesh: Mesh, workload: Workload, annotated_class: str, class_name: str
 ) -> bool | None:
-    """Whether istiod makes routes of an Ingress of this class; None when it cannot be told.
-
-    The annotation goes before the field; a class that does not exist counts in mode DEFAULT
-    only (pilot/pkg/config/kube/ingress).
-    """
-    config = mesh_config(mesh, workload)
-    mode = config.ingress_controller_mode if config else ""
-    if annotated_class:
-        return mode != OFF and annotated_class == (config.ingress_class if config else "istio")
-    if not class_name:
+    """Whether istiod makes routes of an Ingress of this class; None when it cannot be told."""
+    config = mesh_config(mesh, workload) or MeshConfig()
+    settings = IngressSettings(
+        mode=config.ingress_controller_mode, class_name=config.ingress_class
+    )
+    if not (annotated_class or class_name):
         return None
-    found = mesh.get(IngressClass, "", class_name)
-    if found:
-        return found.spec.controller == ISTIO_INGRESS
-    if not mesh.is_complete(Kind.INGRESS_CLASS, "", class_name):
-        return None
-    return mode == DEFAULT
+    return serves_class(mesh, settings, annotated_class or None, class_name)
 
 
 @question

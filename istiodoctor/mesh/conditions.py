@@ -29,11 +29,11 @@ def _listener_conditions(mesh: Mesh) -> Mapping[tuple[Ref, str], tuple[Condition
 @question
 def listener_condition(mesh: Mesh, server: Server, kind: str) -> Condition | None:
     """Return a condition of a listener; None when there is none, or an older spec's."""
-    found = _listener_conditions(mesh).get((server.gateway, server.port_name), ())
+    found = _listener_conditions(mesh).get((server.gateway, server.section_name), ())
     return condition(found, kind)
 
 
-@question(Kind.HTTP_ROUTE, Kind.TLS_ROUTE)
+@question(Kind.HTTP_ROUTE, Kind.GRPC_ROUTE, Kind.TLS_ROUTE, Kind.TCP_ROUTE)
 def route_condition(mesh: Mesh, attachment: Attachment, kind: str) -> Condition | None:
     """Return a condition that istiod set on a route for one parentRef; None as above."""
     route, wanted = attachment.route, attachment.parent_reference

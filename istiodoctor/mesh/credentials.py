@@ -12,6 +12,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, CredentialReference, Form, Purpose
 from istiodoctor.mesh.rights import Permission, may_read_credentials
+from istiodoctor.mesh.secret_lookup import credential as credential
+from istiodoctor.mesh.secret_lookup import secret_exists as secret_exists
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential
@@ -113,20 +115,6 @@ class AuthorityUse:
         return (self.namespace, self.dedicated_name or self.compound_name)
 
 
-@question(Kind.SECRET)
-def credential(mesh: Mesh, namespace: str, name: str) -> Credential | None:
-    """Return what was read of a Secret."""
-    return mesh.snapshot.credentials.get((namespace, name))
-
-
-@question(Kind.SECRET)
-def secret_exists(mesh: Mesh, namespace: str, name: str) -> bool | None:
-    """Whether a Secret exists; None when it cannot be told."""
-    if credential(mesh, namespace, name) or (namespace, name) in mesh.snapshot.secret_names:
-        return True
-    return False if mesh.is_complete(Kind.SECRET, namespace, name) else None
-
-
 @question(Kind.SECRET, searches=True)
 def _secret_namespaces(mesh: Mesh) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, list[str]] = defaultdict(list)
@@ -156,7 +144,7 @@ def credential_uses(mesh: Mesh) -> tuple[CredentialUse, ...]:
     return tuple(
         _use(mesh, server, listener.workload, reference)
         for listener in listeners(mesh)
-        for server in listener.servers
+        for server in listener.with_credentials
         for reference in server.credentials
         if reference.purpose is Purpose.SERVER
     )
@@ -281,7 +269,7 @@ def authority_uses(mesh: Mesh) -> tuple[AuthorityUse, ...]:
     return tuple(
         _authority_use(mesh, server, listener.workload, reference)
         for listener in listeners(mesh)
-        for server in listener.servers
+        for server in listener.with_credentials
         for reference in server.credentials
         if reference.purpose is Purpose.AUTHORITY
     )

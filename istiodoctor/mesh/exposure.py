@@ -275,8 +275,8 @@ def tls_meets_somewhere(mesh: Mesh, host: str) -> bool:
 
 def _target(port: ServicePort, workload: Workload) -> int | None:
     """Return the port in the pod; None for a name that the pod does not declare."""
-    name = port.target_port
-    if isinstance(name, str) and not name.isdigit():
+    if port.target_number is None:
+        name = port.target_port
         containers = (*workload.spec.containers, *workload.spec.init_containers)
         if not any(each.name == name for container in containers for each in container.ports):
             return None

@@ -6,18 +6,26 @@ Source: istiod's pilot/pkg/model/gateway.go.
 from collections import defaultdict
 from collections.abc import Mapping
 
+from istiodoctor.mesh.api_gateway_pods import (
+    api_gateway_ports,
+    api_gateway_workloads,
+    strict_merging,
+)
 from istiodoctor.mesh.controlplanes import control_plane_of, istiod_version
-from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, api_servers
+from istiodoctor.mesh.gatewayapi import api_servers
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.merging import Dropped, Listener, MergedGateway, merged
+from istiodoctor.mesh.ingresses import ingress_servers
+from istiodoctor.mesh.listener_faults import FaultyListener
+from istiodoctor.mesh.listener_secrets import faulty_listener
+from istiodoctor.mesh.merging import Candidate, Dropped, Listener, MergedGateway, merged
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server, istio_servers
-from istiodoctor.mesh.serviceports import listening_ports, referenced_ports
+from istiodoctor.mesh.serviceports import listening_ports
 from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload, routers, selected
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.kubernetes import PodSpec, Service
+from istiodoctor.model.kubernetes import PodSpec
 from istiodoctor.model.ref import Ref
 
 PLAIN_KEPT_OVER_TLS = ((1, 27, 4), (1, 28, 1))
@@ -30,13 +38,15 @@ def istio_gateways(mesh: Mesh) -> tuple[IstioGateway, ...]:
     return mesh.all(IstioGateway)
 
 
-@question
+@question(evidence=[ingress_servers])
 def servers(mesh: Mesh) -> tuple[Server, ...]:
-    """Return every server, oldest Gateway first."""
+    """Return every server, oldest Gateway first, before them those of Ingresses.
+
+    Those of the Gateway API that istiod makes nothing of are among them.
+    """
     istio = (server for gateway in istio_gateways(mesh) for server in istio_servers(gateway))
-    return tuple(
-        sorted((*istio, *api_servers(mesh)), key=lambda each: (each.age_order, each.index))
-    )
+    found = (*ingress_servers(mesh), *istio, *api_servers(mesh))
+    return tuple(sorted(found, key=lambda each: (each.age_order, each.index)))
 
 
 @question(Kind.ISTIO_GATEWAY)
@@ -49,33 +59,6 @@ def gateway_workloads(mesh: Mesh, gateway: Ref) -> tuple[Workload, ...]:
     return selected(mesh, selector, "") if selector else routers(mesh)
 
 
-@question(Kind.SERVICE)
-def api_gateway_workloads(mesh: Mesh, gateway: Ref) -> tuple[Workload, ...]:
-    """Return the workloads of a Gateway API Gateway, generated or of the Service it names."""
-    found = api_gateways_by_ref(mesh).get(gateway)
-    if found is None:
-        return ()
-    services = [each.value for each in found.spec.addresses if each.type == "Hostname"]
-    if not services:
-        return next(
-            (
-                made
-                for label in GATEWAY_NAME_LABELS
-                if (made := selected(mesh, frozenset({(label, found.name)}), found.namespace))
-            ),
-            (),
-        )
-    workloads: dict[Ref, Workload] = {}
-    for address in services:
-        name, _, rest = address.partition(".")
-        namespace = rest.partition(".")[0] or found.namespace
-        service = mesh.get(Service, namespace, name)
-        if service and service.spec.selector:
-            selector = frozenset(service.spec.selector.items())
-            workloads |= {each.owner: each for each in selected(mesh, selector, namespace)}
-    return tuple(workloads.values())
-
-
 @question(Kind.POD, Kind.DEPLOYMENT)
 def workloads_of(mesh: Mesh, server: Server) -> tuple[Workload, ...]:
     """Return the workloads that a server is configured on.
@@ -84,6 +67,8 @@ def workloads_of(mesh: Mesh, server: Server) -> tuple[Workload, ...]:
     """
     if server.api is GatewayApi.GATEWAY_API:
         found = api_gateway_workloads(mesh, server.parent)
+    elif server.api is GatewayApi.INGRESS:
+        found = selected(mesh, server.selector, "")
     else:
         found = gateway_workloads(mesh, server.parent)
     if found or mesh.is_complete(Kind.POD):
@@ -108,6 +93,8 @@ def _stand_in(mesh: Mesh, server: Server) -> Workload:
     if server.api is GatewayApi.GATEWAY_API:
         label = (GATEWAY_NAME_LABELS[0], server.parent.name)
         return _stand_in_for(mesh, frozenset({label}), server.parent.namespace)
+    if server.api is GatewayApi.INGRESS:
+        return _stand_in_for(mesh, server.selector, "")
     gateway = mesh.get(IstioGateway, server.parent.namespace, server.parent.name)
     selector = frozenset(gateway.spec.selector.items()) if gateway else frozenset()
     return _stand_in_for(mesh, selector, "")
@@ -123,17 +110,45 @@ def servers_by_workload(mesh: Mesh) -> Mapping[Workload, tuple[Server, ...]]:
     return {workload: tuple(servers) for workload, servers in found.items()}
 
 
-@question
+@question(evidence=[faulty_listener, strict_merging])
 def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
     """Return what istiod makes of all servers of a workload."""
     version = istiod_version(mesh, workload)
+    found = servers_by_workload(mesh).get(workload, ())
+    faults = {each: faulty_listener(mesh, each) for each in found}
+    excluded = _excluded(faults) if strict_merging(mesh, workload) else frozenset()
     return merged(
         workload,
         (
-            (server, _ports(mesh, server, workload))
-            for server in servers_by_workload(mesh).get(workload, ())
+            Candidate(
+                server=server,
+                ports=_ports(mesh, server, workload),
+                faulty=faulty,
+                is_excluded=server in excluded,
+            )
+            for server, faulty in faults.items()
         ),
         plain_wins=version is None or version.has(*PLAIN_KEPT_OVER_TLS),
+    )
+
+
+def _excluded(found: Mapping[Server, FaultyListener | None]) -> frozenset[Server]:
+    """Return the servers that strict merging leaves out.
+
+    Beside a Gateway of the Gateway API whose pods istiod made, those of other APIs count in its
+    own namespace only (`filterStrictGatewayMerging`, push_context.go:2504).
+    """
+    managed = {
+        each.config_namespace
+        for each, faulty in found.items()
+        if each.has_generated_pods and not faulty
+    }
+    return frozenset(
+        each
+        for each in found
+        if managed
+        and each.api is not GatewayApi.GATEWAY_API
+        and each.config_namespace not in managed
     )
 
 
@@ -149,11 +164,11 @@ def listeners(mesh: Mesh) -> tuple[Listener, ...]:
 
 def _ports(mesh: Mesh, server: Server, workload: Workload) -> tuple[int, ...]:
     """Return where a server listens: nowhere if its namespace is out of istiod's scope."""
-    if server.api is GatewayApi.GATEWAY_API:
-        return referenced_ports(mesh, workload, server.port)
     plane = control_plane_of(mesh, workload) if workload.is_known else None
-    if plane and plane.confines_gateways and server.namespace != workload.namespace:
+    if plane and plane.confines_gateways and server.config_namespace != workload.namespace:
         return ()
+    if server.api is GatewayApi.GATEWAY_API:
+        return api_gateway_ports(mesh, server.parent, workload, server.port)
     return listening_ports(mesh, workload, server.port)
 
 

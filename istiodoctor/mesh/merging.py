@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from istiodoctor.mesh.listener_faults import FaultyListener, ListenerFault
 from istiodoctor.mesh.servers import PLAIN_HTTP, Server
 from istiodoctor.mesh.workloads import Workload
 
 PRIVILEGED_PORTS = 1024
+CREDENTIAL_FAULTS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_AUTHORITY})
 
 
 class DropReason(StrEnum):
@@ -22,6 +24,13 @@ class DropReason(StrEnum):
     DUPLICATE_PORT_NAME = "duplicate-port-name"
     PRIVILEGED_PORT = "privileged-port"
     MISSING_TLS = "missing-tls"
+    FAULTY_LISTENER = "faulty-listener"
+    """A listener of the Gateway API that istiod refuses: `Dropped.faulty` says why."""
+    STRICT_MERGING = "strict-merging"
+    """Of another namespace than the Gateway whose pods istiod made (push_context.go:2504)."""
+
+
+REASONS = {ListenerFault.MISSING_TLS: DropReason.MISSING_TLS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +47,7 @@ class Dropped:
     """The host strings that both have."""
     age_is_known: bool = True
     """Whether creation times decide; without them the order of files does not."""
+    faulty: FaultyListener | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,6 +67,16 @@ class Listener:
         """Whether clients speak TLS here."""
         return any(server.is_tls for server in self.servers)
 
+    @property
+    def with_credentials(self) -> tuple[Server, ...]:
+        """The servers that want certificates here: those that lack them too."""
+        lacking = (
+            each.server
+            for each in self.dropped
+            if each.faulty and each.faulty.fault in CREDENTIAL_FAULTS
+        )
+        return (*self.servers, *lacking)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MergedGateway:
@@ -67,18 +87,30 @@ class MergedGateway:
     """The servers that share a route configuration, by its name."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """One server of a workload, before servers are merged."""
+
+    server: Server
+    ports: tuple[int, ...]
+    """In the pod."""
+    faulty: FaultyListener | None = None
+    is_excluded: bool = False
+    """Whether strict merging leaves it out."""
+
+
 def merged(
-    workload: Workload, servers: Iterable[tuple[Server, tuple[int, ...]]], *, plain_wins: bool
+    workload: Workload, candidates: Iterable[Candidate], *, plain_wins: bool
 ) -> MergedGateway:
-    """Merge the servers of a workload, oldest first, each with the ports that it opens.
+    """Merge the servers of a workload, oldest first.
 
     `plain_wins` is the order of protocols since PR 57707: a plain server joins a TLS port, and
     later TLS servers are skipped.
     """
     merge = _Merge(workload=workload, plain_wins=plain_wins)
-    for server, ports in servers:
-        for port in ports:
-            merge.add(server, port)
+    for each in candidates:
+        for port in each.ports:
+            merge.add(each, port)
     return merge.result()
 
 
@@ -114,9 +146,15 @@ class _Merge:
     """Host texts of servers with a `tls` block, by port."""
     routes: dict[str, list[Server]] = field(default_factory=dict)
 
-    def add(self, server: Server, port: int) -> None:
+    def add(self, candidate: Candidate, port: int) -> None:
         """Add one server on one port, or drop it."""
-        if port < PRIVILEGED_PORTS and self.workload.is_unprivileged:
+        server = candidate.server
+        if candidate.faulty:
+            reason = REASONS.get(candidate.faulty.fault, DropReason.FAULTY_LISTENER)
+            self._drop(server, port, reason, faulty=candidate.faulty)
+        elif candidate.is_excluded:
+            self._drop(server, port, DropReason.STRICT_MERGING)
+        elif port < PRIVILEGED_PORTS and self.workload.is_unprivileged:
             self._drop(server, port, DropReason.PRIVILEGED_PORT)
         elif server.protocol in ("HTTPS", "TLS") and not server.has_tls:
             self._drop(server, port, DropReason.MISSING_TLS)
@@ -199,8 +237,9 @@ class _Merge:
         reason: DropReason,
         by: Server | None = None,
         hosts: tuple[str, ...] = (),
+        faulty: FaultyListener | None = None,
     ) -> None:
-        known = by is None or (server.age_order[0] != "" and by.age_order[0] != "")
+        known = by is None or (server.age_is_known and by.age_is_known)
         same_object = by is not None and by.gateway == server.gateway
         self.dropped[port, server.bind].append(
             Dropped(
@@ -211,6 +250,7 @@ class _Merge:
                 winner=by,
                 hosts=hosts,
                 age_is_known=known or same_object,
+                faulty=faulty,
             )
         )
 

@@ -123,7 +123,7 @@ class Mesh:
         self.facts = facts or Facts()
         self.memory: dict[Asked, dict[Arguments, Any]] = {}
         """Every answer that was found."""
-        self.answers: Mapping[Asked, Mapping[Arguments, Any]] = self.memory
+        self.answers: Mapping[Asked, dict[Arguments, Any]] = self.memory
         """Where a question looks first: the memory, or nothing while there is a record, so that
         only a recorded mesh pays for it."""
         self.being_answered: dict[Asked, list[Arguments]] = {}
@@ -144,6 +144,7 @@ class Mesh:
         for asked, answers in self.memory.items():
             if asked.reads.isdisjoint(changed):
                 later.memory[asked] = dict(answers)
+                later.being_answered[asked] = []
         return later
 
     @contextmanager

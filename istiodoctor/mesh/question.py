@@ -15,6 +15,9 @@ P = ParamSpec("P")
 A = TypeVar("A")
 
 
+_UNKNOWN: Any = object()
+
+
 class OpenQuestion(Exception):
     """A question was asked while it was being answered: it would go on for ever."""
 
@@ -63,35 +66,42 @@ class Question(Generic[P, A]):
 
     def _ask(self, mesh: Mesh, *arguments: Any) -> A:
         try:
-            return mesh.answers[self][arguments]  # type: ignore[no-any-return]
+            answers = mesh.answers[self]
         except KeyError:
-            pass
-        return self._find(mesh, arguments)
+            return self._begin(mesh, arguments)
+        answer: A = answers.get(arguments, _UNKNOWN)
+        return self._find(mesh, arguments) if answer is _UNKNOWN else answer
 
     __call__ = cast("Callable[Concatenate[Question[P, A], Mesh, P], A]", _ask)
 
-    def _find(self, mesh: Mesh, arguments: Arguments) -> A:
-        """Return an answer that is not at hand, and remember it."""
+    def _begin(self, mesh: Mesh, arguments: Arguments) -> A:
+        """Answer for the first time in a mesh, or by the record."""
         remembered = mesh.memory.setdefault(self, {})
+        mesh.being_answered.setdefault(self, [])
         record = mesh.record
-        if record is not None:
-            record.asks(self, arguments)
-            if arguments in remembered:
-                answer: A = remembered[arguments]
-                return answer
-            record.asking.append(self)
-        answering = mesh.being_answered.setdefault(self, [])
+        if record is None:
+            return self._find(mesh, arguments)
+        record.asks(self, arguments)
+        if arguments in remembered:
+            answer: A = remembered[arguments]
+            return answer
+        record.asking.append(self)
         try:
-            if arguments in answering:
-                raise OpenQuestion(f"{self.name} was asked while it was being answered")
-            answering.append(arguments)
-            try:
-                answer = remembered[arguments] = self.function(mesh, *arguments)
-            finally:
-                answering.pop()
+            return self._find(mesh, arguments)
         finally:
-            if record is not None:
-                record.asking.pop()
+            record.asking.pop()
+
+    def _find(self, mesh: Mesh, arguments: Arguments) -> A:
+        """Work out an answer, and remember it."""
+        answering = mesh.being_answered[self]
+        if arguments in answering:
+            raise OpenQuestion(f"{self.name} was asked while it was being answered")
+        answering.append(arguments)
+        try:
+            answer = self.function(mesh, *arguments)
+        finally:
+            answering.pop()
+        mesh.memory[self][arguments] = answer
         return answer
 
     @cached_property

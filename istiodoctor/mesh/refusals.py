@@ -1,7 +1,7 @@
 """What the Gateway API does not permit, and redirects that lead to themselves."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import Attachment, AttachmentState, attachments, attachments_of
@@ -19,12 +19,11 @@ from istiodoctor.model.gatewayapi import (
     HttpRouteMatch,
     HttpRouteRule,
     PathMatch,
-    RequestRedirect,
-    TlsRouteRule,
 )
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.model.routefilters import ObjectReference, RequestRedirect
 
 HTTPS_PORT = 443
 NOT_PERMITTED = "RefNotPermitted"
@@ -189,11 +188,12 @@ def refused_backends(mesh: Mesh) -> tuple[RefusedBackend, ...]:
 
 def _refused_backends(mesh: Mesh, attachment: Attachment) -> Iterator[RefusedBackend]:
     route = attachment.route
-    rules: tuple[HttpRouteRule | TlsRouteRule, ...] = route.spec.rules
+    references: Sequence[tuple[ObjectReference, ...]]
+    references = [rule.backend_refs for rule in route.spec.rules]
     backends = [
         (f"/spec/rules/{i}/backendRefs/{j}", backend)
-        for i, rule in enumerate(rules)
-        for j, backend in enumerate(rule.backend_refs)
+        for i, each in enumerate(references)
+        for j, backend in enumerate(each)
     ]
     for path, backend in backends:
         if backend.kind not in (None, "Service") or not backend.namespace:

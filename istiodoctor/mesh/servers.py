@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from istiodoctor.mesh.listener_faults import FaultyListener
 from istiodoctor.mesh.references import (
     CredentialReference,
     Purpose,
@@ -22,11 +23,17 @@ WITH_CLIENT_AUTHORITY = frozenset({TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL})
 ANY_NAMESPACE = "*"
 
 
+ROUTES_OF_NONE = "~"
+"""The namespace of a host to which no route may bind."""
+
+
 class GatewayApi(StrEnum):
     """Which API a server was written in."""
 
     ISTIO = "istio"
     GATEWAY_API = "gateway-api"
+    INGRESS = "ingress"
+    """A Kubernetes Ingress that istiod serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,10 @@ class RouteNamespaces:
     policy: str
     """`Same`, `All`, `Selector` or `None`."""
     selector: LabelSelector | None = None
+    names: frozenset[str] | None = None
+    """The namespaces; None for all of them."""
+    is_complete: bool = True
+    """False where others may be selected too: their labels were not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,6 +97,20 @@ class Server:
     """The hosts as istiod compares them, their case kept: `*/` taken off, `./` written out."""
     server_name: str = ""
     """The `name` of a server of an Istio Gateway."""
+    section_name: str = ""
+    """The name of a listener of the Gateway API: istiod names the ports of all of them alike."""
+    hostname: str = ""
+    """That of a listener, its case kept; empty for one that takes every host."""
+    route_kinds: frozenset[str] = frozenset()
+    """The kinds of routes that a listener takes."""
+    faulty: FaultyListener | None = None
+    """Set where istiod makes no server of a listener, whatever its Secrets hold."""
+    selector: frozenset[tuple[str, str]] = frozenset()
+    """Of an Ingress: the labels of the pods that istiod serves it by."""
+    has_generated_pods: bool = False
+    """Whether istiod made the pods of its Gateway: it has no address of type Hostname."""
+    unknown_because: str = ""
+    """What was not read and could change it."""
     names: tuple[str, ...] = field(init=False)
     """The hosts without namespaces, in order, each once."""
 
@@ -111,6 +136,16 @@ class Server:
     def namespace(self) -> str:
         """The namespace of the object it is written in."""
         return self.gateway.namespace
+
+    @property
+    def config_namespace(self) -> str:
+        """The namespace of the Gateway that istiod makes of it."""
+        return self.gateway_name.partition("/")[0]
+
+    @property
+    def age_is_known(self) -> bool:
+        """Whether it is known when it came: istiod takes Ingresses for older than all others."""
+        return self.api is GatewayApi.INGRESS or self.age_order[0] != ""
 
     @property
     def is_plain_http(self) -> bool:
@@ -144,8 +179,11 @@ class Server:
 
     def __str__(self) -> str:
         """`Gateway shop/web server 443 (https)`."""
+        if self.api is GatewayApi.INGRESS:
+            return f"{self.gateway} port {self.port}"
         kind = "listener" if self.api is GatewayApi.GATEWAY_API else "server"
-        named = f" ({self.port_name})" if self.port_name else ""
+        name = self.section_name or self.port_name
+        named = f" ({name})" if name else ""
         return f"{self.gateway} {kind} {self.port}{named}"
 
 
@@ -220,17 +258,18 @@ def _references(server: GatewayServer, path: str) -> Iterator[CredentialReferenc
         else [(name, f"{path}/credentialNames/{i}") for i, name in enumerate(tls.credential_names)]
     )
     for text, pointer in names:
-        yield _reference(text, pointer, Purpose.SERVER)
+        yield credential_reference(text, pointer, Purpose.SERVER)
     if tls.mode not in WITH_CLIENT_AUTHORITY:
         return
     if tls.ca_cert_credential_name:
         pointer = f"{path}/caCertCredentialName"
-        yield _reference(tls.ca_cert_credential_name, pointer, Purpose.AUTHORITY)
+        yield credential_reference(tls.ca_cert_credential_name, pointer, Purpose.AUTHORITY)
     elif names:
-        yield _reference(*names[0], Purpose.AUTHORITY)
+        yield credential_reference(*names[0], Purpose.AUTHORITY)
 
 
-def _reference(text: str, path: str, purpose: Purpose) -> CredentialReference:
+def credential_reference(text: str, path: str, purpose: Purpose) -> CredentialReference:
+    """Return what a `credentialName` asks SDS for."""
     form, namespace, name = parse_credential_name(text)
     return CredentialReference(
         text=text, form=form, namespace=namespace, name=name, purpose=purpose, path=path

@@ -49,37 +49,14 @@ def listening_ports(mesh: Mesh, workload: Workload, port: int) -> tuple[int, ...
     return (port,)
 
 
-@question
-def referenced_ports(mesh: Mesh, workload: Workload, port: int) -> tuple[int, ...]:
-    """Return the ports on which Envoy listens for a listener of the Gateway API.
-
-    Its port is that of a Service: every targetPort counts, and one that no Service has is
-    not opened. Where there is no Service to be seen, it is taken to lead to itself.
-    """
-    services = services_of(mesh, workload)
-    found = {
-        target_port(each, workload): None
-        for service in services
-        for each in service.spec.ports
-        if each.port == port
-    }
-    return tuple(found) if services else (port,)
-
-
 def target_port(port: ServicePort, workload: Workload) -> int:
     """Return the number of a Service port's target, following a named container port."""
-    match port.target_port:
-        case None:
-            return port.port
-        case int(number):
-            return number
-        case str(name) if name.isdigit():
-            return int(name)
-        case str(name):
-            named = (
-                declared.container_port
-                for container in (*workload.spec.containers, *workload.spec.init_containers)
-                for declared in container.ports
-                if declared.name == name
-            )
-            return next(named, port.port)
+    if port.target_number is not None:
+        return port.target_number
+    named = (
+        declared.container_port
+        for container in (*workload.spec.containers, *workload.spec.init_containers)
+        for declared in container.ports
+        if declared.name == port.target_port
+    )
+    return next(named, port.port)

@@ -23,7 +23,7 @@ from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.routing import virtual_services
 from istiodoctor.mesh.upstreamtls import upstream_credentials
 from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload, routers
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.model.snapshot import Unread
 from istiodoctor.model.wanted import LogTarget, Wanted
 
@@ -46,19 +46,21 @@ def wanted(mesh: Mesh, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = (
     with_logs = Kind.POD_LOG in kinds and bool(log_patterns)
     missing = frozenset(_missing_names(mesh)) if with_secrets else frozenset()
     logs = list(_log_targets(mesh)) if with_logs else []
-    envoys = list(_envoy_pods(mesh)) if Kind.ENVOY in kinds else []
+    envoys = list(_envoy_pods(mesh)) if kinds & OF_ENVOY else []
+    asked = frozenset(envoys[:MOST_ENVOYS])
     return Wanted(
         secrets=frozenset(_secrets(mesh)) if with_secrets else frozenset(),
         secrets_anywhere=missing,
         fallback_namespaces=_fallback_namespaces(mesh) if missing else frozenset(),
         logs=frozenset(logs[:MOST_LOG_TARGETS]),
         log_patterns=log_patterns,
-        envoys=frozenset(envoys[:MOST_ENVOYS]),
+        envoys=asked if Kind.ENVOY in kinds else frozenset(),
+        envoy_configurations=asked if Kind.ENVOY_CONFIGURATION in kinds else frozenset(),
         events=frozenset(islice(event_targets(mesh), MOST_EVENT_TARGETS))
         if Kind.EVENT in kinds
         else frozenset(),
         again=frozenset(_config_maps(mesh)) if Kind.CONFIG_MAP in kinds else frozenset(),
-        unasked=frozenset((*_logs_beyond(logs), *_envoys_beyond(envoys))),
+        unasked=frozenset((*_logs_beyond(logs), *_envoys_beyond(envoys, kinds & OF_ENVOY))),
     )
 
 
@@ -166,7 +168,8 @@ def _logs_beyond(targets: list[LogTarget]) -> Iterator[Unread]:
         yield Unread(kind=Kind.POD_LOG, namespace=each.namespace, name=each.pod, message=words)
 
 
-def _envoys_beyond(pods: list[tuple[str, str]]) -> Iterator[Unread]:
+def _envoys_beyond(pods: list[tuple[str, str]], kinds: frozenset[Kind]) -> Iterator[Unread]:
     words = f"{len(pods)} gateway pods are more than the {MOST_ENVOYS} whose Envoy is asked"
     for namespace, name in pods[MOST_ENVOYS:]:
-        yield Unread(kind=Kind.ENVOY, namespace=namespace, name=name, message=words)
+        for kind in kinds:
+            yield Unread(kind=kind, namespace=namespace, name=name, message=words)

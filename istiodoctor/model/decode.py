@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from istiodoctor.model import certmanager, gatewayapi, istio, kubernetes
+from istiodoctor.model import certmanager, gatewayapi, grpcroute, istio, kubernetes
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.document import Document
 from istiodoctor.model.kind import Kind, kind_of
@@ -56,7 +56,9 @@ TYPES: Mapping[Kind, type[Resource]] = {
         gatewayapi.GatewayClass,
         gatewayapi.Gateway,
         gatewayapi.HttpRoute,
+        grpcroute.GrpcRoute,
         gatewayapi.TlsRoute,
+        gatewayapi.TcpRoute,
         gatewayapi.ReferenceGrant,
         gatewayapi.ListenerSet,
         gatewayapi.XListenerSet,

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from istiodoctor.model.credential import CertificateFacts, PemBundle
+from istiodoctor.model.envoy_filters import HttpConnectionManager, TcpProxy
+from istiodoctor.model.envoy_shapes import TlsContext
 from istiodoctor.model.ref import Ref
 
 
@@ -58,6 +60,20 @@ class EnvoyFilterChain:
     """The SNI it is for; empty for every one."""
     secrets: tuple[str, ...] = ()
     """The SDS names of its certificates and client CAs."""
+    transport_protocol: str = ""
+    """`tls` or `raw_buffer` where it asks for one."""
+    application_protocols: tuple[str, ...] = ()
+    """The ALPN that it asks for."""
+    other_criteria: tuple[str, ...] = ()
+    """What else it asks of a connection, by the names of Envoy's fields."""
+    is_default: bool = False
+    """It takes what no other one takes."""
+    tls: TlsContext | None = None
+    """How it ends TLS; None where it does not."""
+    http: HttpConnectionManager | None = None
+    tcp: TcpProxy | None = None
+    other_filters: tuple[str, ...] = ()
+    """The names of the filters before that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +122,8 @@ class EnvoyState:
     lifecycle: str = ""
     """`LIVE`, `DRAINING`, `PRE_INITIALIZING`, `INITIALIZING`."""
     uptime: timedelta | None = None
+    knows_listeners: bool = False
+    """Whether its listeners were read with their filter chains: then there are no others."""
     secrets: tuple[EnvoySecret, ...] = ()
     listeners: tuple[EnvoyListener, ...] = ()
     certificates: tuple[EnvoyCertificate, ...] | None = ()

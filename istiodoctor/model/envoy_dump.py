@@ -5,12 +5,9 @@ https://www.envoyproxy.io/docs/envoy/latest/operations/admin
 
 import binascii
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
-
-import msgspec
 
 from istiodoctor.model import envoy_shapes as shapes
 from istiodoctor.model.certificates import read_bundle
@@ -18,28 +15,24 @@ from istiodoctor.model.credential import PemBundle
 from istiodoctor.model.decode import Undecodable
 from istiodoctor.model.envoy import (
     EnvoyCertificate,
-    EnvoyFilterChain,
     EnvoyListener,
     EnvoySecret,
     EnvoyState,
     ListenerState,
     SecretStatus,
 )
+from istiodoctor.model.envoy_listeners import joined, listener_of, listeners_of
+from istiodoctor.model.envoy_parts import answered, config_parts, decoded
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 
-MOST_BYTES = 64 * 1024 * 1024
-"""The largest answer that is looked at."""
 NEVER_RECEIVED = "uninitialized"
-LONGEST_ERROR = 2000
+WHOLE_LISTENERS = b'.ListenersConfigDump"'
+"""What a whole dump has, whether or not there are listeners in it."""
 
-_NEXT_DOCUMENT = re.compile(rb"(?<=\n\})\s+(?=\{)")
 _UPTIME = re.compile(r"(\d{1,9})(?:\.\d+)?s")
-_TYPE = re.compile(r".*\.v\d\w*\.([\w.]+)")
 _VERSION = re.compile(r"[^/]*/([^/]+)/")
-
-S = TypeVar("S", bound=shapes.Part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +46,8 @@ class EnvoyAnswers:
     """Of `/certs`."""
     config_dumps: tuple[bytes, ...] = ()
     """Of `/config_dump`: the whole, or parts by `?resource=`, in one or several answers."""
+    knows_listeners: bool = False
+    """Whether those hold every listener there is: an answer without any does not say so."""
     listeners: bytes | None = b""
     """Of `/listeners?format=json`."""
     server_info: bytes | None = b""
@@ -65,7 +60,12 @@ def decode_envoy(pod: Ref, *, taken_at: datetime, answers: EnvoyAnswers) -> Read
 
     One answer that is of no use takes nothing from the others; without any there is no state.
     """
-    state = EnvoyState(pod=pod, taken_at=taken_at, certificates=None)
+    state = EnvoyState(
+        pod=pod,
+        taken_at=taken_at,
+        certificates=None,
+        knows_listeners=answers.knows_listeners,
+    )
     steps: tuple[tuple[Callable[[EnvoyState, bytes], EnvoyState], bytes | None], ...] = (
         (_with_certificates, answers.certs),
         *((_with_config_dump, each) for each in answers.config_dumps),
@@ -107,16 +107,16 @@ def decode_config_dump(
     """Return the Secrets and listeners in answers of `/config_dump`; raises Undecodable."""
     secrets: list[EnvoySecret] = []
     listeners: list[EnvoyListener] = []
-    for raw in _configs(answers):
-        match _type(raw):
+    for kind, raw in config_parts(*answers):
+        match kind:
             case "SecretsConfigDump":
-                secrets += _secrets(_decoded(raw, shapes.SecretsDump, "config_dump"))
+                secrets += _secrets(decoded(raw, shapes.SecretsDump, "config_dump"))
             case "SecretsConfigDump.DynamicSecret":
-                secrets.append(_secret(_decoded(raw, shapes.DynamicSecret, "config_dump")))
+                secrets.append(_secret(decoded(raw, shapes.DynamicSecret, "config_dump")))
             case "ListenersConfigDump":
-                listeners += _listeners(_decoded(raw, shapes.ListenersDump, "config_dump"))
+                listeners += listeners_of(decoded(raw, shapes.ListenersDump, "config_dump"))
             case "ListenersConfigDump.DynamicListener":
-                listeners.append(_listener(_decoded(raw, shapes.DynamicListener, "config_dump")))
+                listeners.append(listener_of(decoded(raw, shapes.DynamicListener, "config_dump")))
     return tuple(secrets), tuple(listeners)
 
 
@@ -129,13 +129,13 @@ def decode_listeners(answer: bytes) -> tuple[EnvoyListener, ...]:
             port=each.local_address.socket_address.port_value,
             states=frozenset({ListenerState.ACTIVE}),
         )
-        for each in _answer(answer, shapes.Listeners, "listeners").listener_statuses
+        for each in answered(answer, shapes.Listeners, "listeners").listener_statuses
     )
 
 
 def decode_certificates(answer: bytes) -> tuple[EnvoyCertificate, ...]:
     """Return the certificates that Envoy has loaded; raises Undecodable."""
-    groups = _answer(answer, shapes.Certificates, "certs").certificates
+    groups = answered(answer, shapes.Certificates, "certs").certificates
     return tuple(
         _certificate(each, is_authority=is_authority)
         for group in groups
@@ -152,17 +152,18 @@ def _with_config_dump(state: EnvoyState, answer: bytes) -> EnvoyState:
     secrets, listeners = decode_config_dump(answer)
     return replace(
         state,
+        knows_listeners=state.knows_listeners or bool(listeners) or WHOLE_LISTENERS in answer,
         secrets=(*state.secrets, *secrets),
-        listeners=_joined((*state.listeners, *listeners), ()),
+        listeners=joined((*state.listeners, *listeners), ()),
     )
 
 
 def _with_listeners(state: EnvoyState, answer: bytes) -> EnvoyState:
-    return replace(state, listeners=_joined(state.listeners, decode_listeners(answer)))
+    return replace(state, listeners=joined(state.listeners, decode_listeners(answer)))
 
 
 def _with_server_info(state: EnvoyState, answer: bytes) -> EnvoyState:
-    info = _answer(answer, shapes.ServerInfo, "server_info")
+    info = answered(answer, shapes.ServerInfo, "server_info")
     version, uptime = _VERSION.match(info.version), _UPTIME.fullmatch(info.uptime_all_epochs)
     return replace(
         state,
@@ -170,37 +171,6 @@ def _with_server_info(state: EnvoyState, answer: bytes) -> EnvoyState:
         lifecycle=info.state,
         uptime=timedelta(seconds=int(uptime[1])) if uptime else None,
     )
-
-
-def _configs(answers: Sequence[bytes]) -> Iterator[msgspec.Raw]:
-    for answer in answers:
-        _refuse_large(answer, "config_dump")
-        for document in _NEXT_DOCUMENT.split(answer):
-            yield from _answer(document, shapes.ConfigDump, "config_dump").configs
-
-
-def _answer(answer: bytes, of: type[S], name: str) -> S:
-    _refuse_large(answer, name)
-    return _decoded(answer, of, name) if answer.strip() else of()
-
-
-def _refuse_large(answer: bytes, name: str) -> None:
-    if len(answer) > MOST_BYTES:
-        raise Undecodable(f"{name} is larger than {MOST_BYTES // 1024 // 1024} MiB")
-
-
-def _decoded(answer: bytes | msgspec.Raw, of: type[S], name: str) -> S:
-    try:
-        return msgspec.json.decode(answer, type=of)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        words = str(error).replace("`", "") or "nested too deeply"
-        raise Undecodable(f"{name} is not what Envoy answers ({words})") from None
-
-
-def _type(raw: msgspec.Raw) -> str:
-    """Return the type of a part of a dump without its package, which has changed once."""
-    found = _TYPE.fullmatch(_decoded(raw, shapes.Typed, "config_dump").type)
-    return found[1] if found else ""
 
 
 def _secrets(dump: shapes.SecretsDump) -> Iterator[EnvoySecret]:
@@ -237,71 +207,6 @@ def _bundle(source: shapes.DataSource) -> PemBundle:
         return read_bundle(binascii.a2b_base64(source.inline_bytes))
     except (binascii.Error, ValueError):
         return PemBundle()  # what it is cannot be told: Envoy itself writes base64
-
-
-def _listeners(dump: shapes.ListenersDump) -> Iterator[EnvoyListener]:
-    for each in dump.static_listeners:
-        yield _listener(shapes.DynamicListener(name=each.listener.name, active_state=each))
-    yield from map(_listener, dump.dynamic_listeners)
-
-
-def _listener(found: shapes.DynamicListener) -> EnvoyListener:
-    error = found.error_state
-    versions: dict[ListenerState, shapes.Listener | None] = {
-        ListenerState.ACTIVE: _configured(found.active_state),
-        ListenerState.WARMING: _configured(found.warming_state),
-        ListenerState.DRAINING: _configured(found.draining_state),
-        ListenerState.FAILED: error.failed_configuration if error else None,
-    }
-    shown = next((each for each in versions.values() if each), shapes.Listener())
-    return EnvoyListener(
-        name=found.name or shown.name,
-        address=shown.address.socket_address.address,
-        port=shown.address.socket_address.port_value,
-        states=frozenset(state for state, version in versions.items() if version),
-        filter_chains=tuple(map(_filter_chain, shown.filter_chains)),
-        error=" ".join(error.details.split())[:LONGEST_ERROR] if error else "",
-        refused_at=error.last_update_attempt if error else None,
-    )
-
-
-def _configured(version: shapes.ListenerVersion | None) -> shapes.Listener | None:
-    return version.listener if version else None
-
-
-def _filter_chain(found: shapes.FilterChain) -> EnvoyFilterChain:
-    tls = found.transport_socket.typed_config.common_tls_context
-    configs = (
-        *tls.tls_certificate_sds_secret_configs,
-        tls.validation_context_sds_secret_config,
-        tls.combined_validation_context.validation_context_sds_secret_config,
-    )
-    return EnvoyFilterChain(
-        server_names=found.filter_chain_match.server_names,
-        secrets=tuple(each.name for each in configs if each and each.name),
-    )
-
-
-def _joined(
-    dynamic: Sequence[EnvoyListener], opened: Sequence[EnvoyListener]
-) -> tuple[EnvoyListener, ...]:
-    """Return the listeners of the dump, and those that only the list of open ones shows."""
-    found: dict[str, EnvoyListener] = {}
-    for each in dynamic:
-        found[each.name] = _merged(found[each.name], each) if each.name in found else each
-    for each in opened:
-        found.setdefault(each.name, each)
-    return tuple(found.values())
-
-
-def _merged(one: EnvoyListener, other: EnvoyListener) -> EnvoyListener:
-    """Return two entries about one listener as one; Envoy lists a first refusal by itself."""
-    return replace(
-        one if one.filter_chains else other,
-        states=one.states | other.states,
-        error=one.error or other.error,
-        refused_at=one.refused_at or other.refused_at,
-    )
 
 
 def _certificate(found: shapes.Certificate, *, is_authority: bool) -> EnvoyCertificate:

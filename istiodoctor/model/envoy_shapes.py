@@ -77,37 +77,75 @@ class CombinedValidation(Part, frozen=True, kw_only=True):
     validation_context_sds_secret_config: SdsConfig | None = None
 
 
+class TlsParameters(Part, frozen=True, kw_only=True):
+    """The versions of TLS that are spoken."""
+
+    tls_minimum_protocol_version: str | int = ""
+    tls_maximum_protocol_version: str | int = ""
+
+
 class CommonTls(Part, frozen=True, kw_only=True):
-    """What a TLS context asks SDS for, in its three places."""
+    """What a TLS context asks SDS for, in its three places, and what it speaks."""
 
     tls_certificate_sds_secret_configs: tuple[SdsConfig, ...] = ()
     validation_context_sds_secret_config: SdsConfig | None = None
     combined_validation_context: CombinedValidation = CombinedValidation()
+    tls_params: TlsParameters = TlsParameters()
+    alpn_protocols: tuple[str, ...] = ()
+
+    @property
+    def authorities(self) -> SdsConfig | None:
+        """The CAs of clients."""
+        combined = self.combined_validation_context.validation_context_sds_secret_config
+        return self.validation_context_sds_secret_config or combined
 
 
 class TlsContext(Part, frozen=True, kw_only=True):
     """The TLS of a filter chain."""
 
+    type: str = msgspec.field(name="@type", default="")
     common_tls_context: CommonTls = CommonTls()
+    require_client_certificate: bool = False
 
 
 class TransportSocket(Part, frozen=True, kw_only=True):
     """How a filter chain speaks on the wire."""
 
+    name: str = ""
     typed_config: TlsContext = TlsContext()
+
+
+class Present(Part, frozen=True, kw_only=True):
+    """A message of which only matters whether it is there."""
 
 
 class FilterChainMatch(Part, frozen=True, kw_only=True):
     """Which connections a filter chain is for."""
 
     server_names: tuple[str, ...] = ()
+    transport_protocol: str = ""
+    application_protocols: tuple[str, ...] = ()
+    destination_port: int | None = None
+    prefix_ranges: tuple[Present, ...] = ()
+    direct_source_prefix_ranges: tuple[Present, ...] = ()
+    source_type: str | int = ""
+    source_prefix_ranges: tuple[Present, ...] = ()
+    source_ports: tuple[int, ...] = ()
+
+
+class NetworkFilter(Part, frozen=True, kw_only=True):
+    """One filter of a chain; what it is told is read by its type."""
+
+    name: str = ""
+    typed_config: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class FilterChain(Part, frozen=True, kw_only=True):
     """One filter chain."""
 
     filter_chain_match: FilterChainMatch = FilterChainMatch()
-    transport_socket: TransportSocket = TransportSocket()
+    transport_socket: TransportSocket | None = None
+    filters: tuple[NetworkFilter, ...] = ()
 
 
 class Listener(Part, frozen=True, kw_only=True):
@@ -116,6 +154,7 @@ class Listener(Part, frozen=True, kw_only=True):
     name: str = ""
     address: Address = Address()
     filter_chains: tuple[FilterChain, ...] = ()
+    default_filter_chain: FilterChain | None = None
 
 
 class ListenerVersion(Part, frozen=True, kw_only=True):

@@ -1,13 +1,14 @@
 """Gateway API objects (API reference: gateway-api.sigs.k8s.io/reference/spec)."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import LabelSelector
 from istiodoctor.model.metadata import Condition, Fields, Resource
+from istiodoctor.model.routefilters import ObjectReference, RouteFilter
 
 
 class GatewayClassSpec(Fields, frozen=True, kw_only=True):
@@ -23,21 +24,11 @@ class GatewayClass(Resource, frozen=True, kw_only=True):
     spec: GatewayClassSpec = GatewayClassSpec()
 
 
-class ObjectReference(Fields, frozen=True, kw_only=True):
-    """A reference to a Secret, ConfigMap or backend; the namespace may differ."""
-
-    group: str | None = None
-    kind: str | None = None
-    name: str = ""
-    namespace: str = ""
-    port: int = 0
-    weight: int = 1
-
-
 class FrontendValidation(Fields, frozen=True, kw_only=True):
-    """Client certificate validation of a listener."""
+    """Client certificate validation, of a listener (an experiment) or of a port."""
 
     ca_certificate_refs: tuple[ObjectReference, ...] = ()
+    mode: str = "AllowValidOnly"
 
 
 class ListenerTls(Fields, frozen=True, kw_only=True):
@@ -47,6 +38,32 @@ class ListenerTls(Fields, frozen=True, kw_only=True):
     certificate_refs: tuple[ObjectReference, ...] = ()
     options: Mapping[str, str] = msgspec.field(default_factory=dict)
     frontend_validation: FrontendValidation | None = None
+
+
+class PortTls(Fields, frozen=True, kw_only=True):
+    """What all listeners of a port ask of clients."""
+
+    validation: FrontendValidation | None = None
+
+
+class PortTlsEntry(Fields, frozen=True, kw_only=True):
+    """`spec.tls.frontend.perPort[]`."""
+
+    port: int = 0
+    tls: PortTls = PortTls()
+
+
+class FrontendTls(Fields, frozen=True, kw_only=True):
+    """`spec.tls.frontend`: the default, and what replaces it on some ports."""
+
+    default: PortTls = PortTls()
+    per_port: tuple[PortTlsEntry, ...] = ()
+
+
+class GatewayTls(Fields, frozen=True, kw_only=True):
+    """`Gateway.spec.tls`, as far as it is about clients."""
+
+    frontend: FrontendTls | None = None
 
 
 class RouteNamespaces(Fields, frozen=True, kw_only=True):
@@ -84,7 +101,7 @@ class Listener(Fields, frozen=True, kw_only=True):
 class GatewayAddress(Fields, frozen=True, kw_only=True):
     """An address of a Gateway; of type Hostname it names an existing Service."""
 
-    type: str = ""
+    type: str = "IPAddress"
     value: str = ""
 
 
@@ -101,6 +118,7 @@ class GatewaySpec(Fields, frozen=True, kw_only=True):
     listeners: tuple[Listener, ...] = ()
     addresses: tuple[GatewayAddress, ...] = ()
     allowed_listeners: AllowedListeners | None = None
+    tls: GatewayTls | None = None
 
 
 class ListenerStatus(Fields, frozen=True, kw_only=True):
@@ -190,30 +208,19 @@ class HttpRouteMatch(Fields, frozen=True, kw_only=True):
     query_params: tuple[NamedMatch, ...] = ()
 
 
-class RequestRedirect(Fields, frozen=True, kw_only=True):
-    """The RequestRedirect filter; the default code is 302."""
+class HttpBackendReference(ObjectReference, frozen=True, kw_only=True):
+    """`rules[].backendRefs[]`, with filters of its own."""
 
-    scheme: str = ""
-    hostname: str = ""
-    port: int = 0
-    status_code: int = 302
-    path: Any = None
-
-
-class RouteFilter(Fields, frozen=True, kw_only=True):
-    """A filter of an HTTPRoute rule."""
-
-    type: str = ""
-    request_redirect: RequestRedirect | None = None
+    filters: tuple[RouteFilter, ...] = ()
 
 
 class HttpRouteRule(Fields, frozen=True, kw_only=True):
-    """`HTTPRoute.spec.rules[]`."""
+    """`HTTPRoute.spec.rules[]`; without `matches` it takes every path."""
 
     name: str = ""
-    matches: tuple[HttpRouteMatch, ...] = ()
+    matches: tuple[HttpRouteMatch, ...] = (HttpRouteMatch(),)
     filters: tuple[RouteFilter, ...] = ()
-    backend_refs: tuple[ObjectReference, ...] = ()
+    backend_refs: tuple[HttpBackendReference, ...] = ()
 
 
 class RouteParentStatus(Fields, frozen=True, kw_only=True):
@@ -231,11 +238,11 @@ class RouteStatus(Fields, frozen=True, kw_only=True):
 
 
 class HttpRouteSpec(Fields, frozen=True, kw_only=True):
-    """`HTTPRoute.spec`."""
+    """`HTTPRoute.spec`; without `rules` it has one that takes every path and has no backend."""
 
     parent_refs: tuple[ParentReference, ...] = ()
     hostnames: tuple[str, ...] = ()
-    rules: tuple[HttpRouteRule, ...] = ()
+    rules: tuple[HttpRouteRule, ...] = (HttpRouteRule(),)
 
 
 class HttpRoute(Resource, frozen=True, kw_only=True):
@@ -265,6 +272,27 @@ class TlsRoute(Resource, frozen=True, kw_only=True):
 
     KIND: ClassVar[Kind] = Kind.TLS_ROUTE
     spec: TlsRouteSpec = TlsRouteSpec()
+    status: RouteStatus = RouteStatus()
+
+
+class TcpRouteRule(Fields, frozen=True, kw_only=True):
+    """`TCPRoute.spec.rules[]`."""
+
+    backend_refs: tuple[ObjectReference, ...] = ()
+
+
+class TcpRouteSpec(Fields, frozen=True, kw_only=True):
+    """`TCPRoute.spec`."""
+
+    parent_refs: tuple[ParentReference, ...] = ()
+    rules: tuple[TcpRouteRule, ...] = ()
+
+
+class TcpRoute(Resource, frozen=True, kw_only=True):
+    """A TCPRoute."""
+
+    KIND: ClassVar[Kind] = Kind.TCP_ROUTE
+    spec: TcpRouteSpec = TcpRouteSpec()
     status: RouteStatus = RouteStatus()
 
 

@@ -121,6 +121,21 @@ class Destination(Fields, frozen=True, kw_only=True):
     port: PortSelector | None = None
 
 
+class HeaderOperations(Fields, frozen=True, kw_only=True):
+    """`Headers.HeaderOperations`."""
+
+    set: Mapping[str, str] = msgspec.field(default_factory=dict)
+    add: Mapping[str, str] = msgspec.field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+
+
+class Headers(Fields, frozen=True, kw_only=True):
+    """`Headers`: what is changed of the headers of requests and responses."""
+
+    request: HeaderOperations = HeaderOperations()
+    response: HeaderOperations = HeaderOperations()
+
+
 class RouteDestination(Fields, frozen=True, kw_only=True):
     """A weighted destination of an HTTP, TLS or TCP route."""
 

@@ -87,12 +87,15 @@ class Kind(Enum):
     )
     GATEWAY = Api(GATEWAY_API, "Gateway", "gateways", ("v1", "v1beta1"))
     HTTP_ROUTE = Api(GATEWAY_API, "HTTPRoute", "httproutes", ("v1", "v1beta1"))
+    GRPC_ROUTE = Api(GATEWAY_API, "GRPCRoute", "grpcroutes", ("v1", "v1alpha2"))
     TLS_ROUTE = Api(GATEWAY_API, "TLSRoute", "tlsroutes", ("v1", "v1alpha3", "v1alpha2"))
+    TCP_ROUTE = Api(GATEWAY_API, "TCPRoute", "tcproutes", ("v1", "v1alpha2"))
     REFERENCE_GRANT = Api(GATEWAY_API, "ReferenceGrant", "referencegrants", ("v1", "v1beta1"))
     LISTENER_SET = Api(GATEWAY_API, "ListenerSet", "listenersets", ("v1",))
     X_LISTENER_SET = Api(GATEWAY_API_EXPERIMENTAL, "XListenerSet", "xlistenersets", ("v1alpha1",))
     POD_LOG = Api(CORE, "PodLog", "pods/log", ("v1",))
     ENVOY = Api(CORE, "EnvoyAdmin", "pods/portforward", ("v1",))
+    ENVOY_CONFIGURATION = Api(CORE, "EnvoyConfiguration", "pods/portforward", ("v1",))
     TLS_PROBE = Api("", "TlsProbe", "", ())
     HTTP_PROBE = Api("", "HttpProbe", "", ())
 
@@ -126,6 +129,8 @@ class Kind(Enum):
                 return "TLS probes"
             case Kind.HTTP_PROBE:
                 return "HTTP probes"
+            case Kind.ENVOY_CONFIGURATION:
+                return "the configuration of Envoys"
             case _:
                 return f"{self.resource}.{self.group}" if self.group else self.resource
 
@@ -137,13 +142,17 @@ TARGETED = frozenset(
         Kind.EVENT,
         Kind.POD_LOG,
         Kind.ENVOY,
+        Kind.ENVOY_CONFIGURATION,
         Kind.TLS_PROBE,
         Kind.HTTP_PROBE,
     }
 )
 """Kinds read by name or by pod once the objects are known, never listed over the cluster."""
 
-OPTIONAL_READS = frozenset({Kind.POD_LOG, Kind.ENVOY, Kind.TLS_PROBE, Kind.HTTP_PROBE})
+OF_ENVOY = frozenset({Kind.ENVOY, Kind.ENVOY_CONFIGURATION})
+"""What the Envoys of gateways are asked for."""
+
+OPTIONAL_READS = frozenset({Kind.POD_LOG, *OF_ENVOY, Kind.TLS_PROBE, Kind.HTTP_PROBE})
 """Observations that a user may decline; a check that needs one is then not requested."""
 
 _BY_API = {(kind.group, kind.value.kind): kind for kind in Kind if kind.resource}

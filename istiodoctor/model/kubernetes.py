@@ -157,6 +157,10 @@ class DaemonSet(Resource, frozen=True, kw_only=True):
     spec: WorkloadSpec = WorkloadSpec()
 
 
+LONGEST_PORT = 5
+"""Digits of a port."""
+
+
 class ServicePort(Fields, frozen=True, kw_only=True):
     """One port of a Service; `targetPort` may name a container port."""
 
@@ -166,6 +170,18 @@ class ServicePort(Fields, frozen=True, kw_only=True):
     node_port: int = 0
     protocol: str = "TCP"
     app_protocol: str = ""
+
+    @property
+    def target_number(self) -> int | None:
+        """The port in the pod; None where it is a name.
+
+        A number in quotes counts as one: the API server would not let it pass as a name.
+        """
+        target = self.target_port
+        if not isinstance(target, str):
+            return self.port if target is None else target
+        is_number = target.isascii() and target.isdecimal() and len(target) <= LONGEST_PORT
+        return int(target) if is_number else None
 
 
 class ServiceSpec(Fields, frozen=True, kw_only=True):
@@ -288,6 +304,7 @@ class IngressPath(Fields, frozen=True, kw_only=True):
     """A path of an Ingress rule."""
 
     path: str = ""
+    path_type: str = ""
     backend: IngressBackend = IngressBackend()
 
 

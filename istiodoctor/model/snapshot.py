@@ -9,6 +9,7 @@ from typing import TypeVar
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.document import Document
 from istiodoctor.model.envoy import EnvoyState
+from istiodoctor.model.envoy_configuration import EnvoyConfiguration
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.metadata import Resource
@@ -84,6 +85,7 @@ class Reading:
     locations: Mapping[Ref, Location] = field(default_factory=dict)
     logs: tuple[LogLine, ...] = ()
     envoys: tuple[EnvoyState, ...] = ()
+    envoy_configurations: tuple[EnvoyConfiguration, ...] = ()
     tls_observations: tuple[TlsObservation, ...] = ()
     http_observations: tuple[HttpObservation, ...] = ()
     unread: tuple[Unread, ...] = ()
@@ -110,6 +112,8 @@ class Reading:
             found.add(Kind.POD_LOG)
         if self.envoys:
             found.add(Kind.ENVOY)
+        if self.envoy_configurations:
+            found.add(Kind.ENVOY_CONFIGURATION)
         if self.tls_observations:
             found.add(Kind.TLS_PROBE)
         if self.http_observations:
@@ -139,6 +143,7 @@ class Snapshot:
         "cluster",
         "credentials",
         "documents",
+        "envoy_configurations",
         "http_observations",
         "listed",
         "locations",
@@ -174,6 +179,7 @@ class Snapshot:
         self.locations: Mapping[Ref, Location] = {}
         self.logs: tuple[LogLine, ...] = ()
         self._envoys: Mapping[Ref, EnvoyState] = {}
+        self.envoy_configurations: Mapping[Ref, EnvoyConfiguration] = {}
         self.tls_observations: tuple[TlsObservation, ...] = ()
         self.http_observations: tuple[HttpObservation, ...] = ()
         self._unread: Mapping[Kind | None, Mapping[Unread, None]] = {}
@@ -213,6 +219,8 @@ class Snapshot:
         self.locations = {**self.locations, **reading.locations}
         self.logs += reading.logs
         self._envoys = {**self._envoys, **{each.pod: each for each in reading.envoys}}
+        configurations = {each.pod: each for each in reading.envoy_configurations}
+        self.envoy_configurations = {**self.envoy_configurations, **configurations}
         self.tls_observations += reading.tls_observations
         self.http_observations += reading.http_observations
         unread = {kind: dict(entries) for kind, entries in self._unread.items()}

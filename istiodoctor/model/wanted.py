@@ -30,6 +30,8 @@ class Wanted:
     """Regular expressions; only lines that match one are kept."""
     envoys: frozenset[tuple[str, str]] = frozenset()
     """Namespace and name of the pods whose Envoy is to be asked for its state."""
+    envoy_configurations: frozenset[tuple[str, str]] = frozenset()
+    """Those whose Envoy is to be asked for its routes, clusters and endpoints."""
     events: frozenset[tuple[str, str, str]] = frozenset()
     """Namespace of the Events, kind and name of the object they are about."""
     again: frozenset[tuple[Kind, str, str]] = frozenset()
@@ -47,6 +49,7 @@ class Wanted:
             logs=self.logs - done.logs,
             log_patterns=self.log_patterns,
             envoys=self.envoys - done.envoys,
+            envoy_configurations=self.envoy_configurations - done.envoy_configurations,
             events=self.events - done.events,
             again=self.again - done.again,
             unasked=self.unasked - done.unasked,
@@ -61,6 +64,7 @@ class Wanted:
             logs=self.logs | more.logs,
             log_patterns=more.log_patterns or self.log_patterns,
             envoys=self.envoys | more.envoys,
+            envoy_configurations=self.envoy_configurations | more.envoy_configurations,
             events=self.events | more.events,
             again=self.again | more.again,
             unasked=self.unasked | more.unasked,
@@ -73,6 +77,7 @@ class Wanted:
             or self.secrets_anywhere
             or self.logs
             or self.envoys
+            or self.envoy_configurations
             or self.events
             or self.again
             or self.unasked

@@ -33,11 +33,9 @@ def render_traces(found: Traces) -> str:
 
     Each has a line of its own: indented, they would be twice as long.
     """
-    pieces = [compact(_head(found)).removesuffix("}"), ',"traces":[\n']
-    for each in found.traces:
-        pieces += (compact({"id": each.id, **_trace(each)}), ",\n")
-    pieces[-1:] = ["\n]}\n"]
-    return "".join(pieces)
+    head = compact(_head(found)).removesuffix("}")
+    traces = ",\n".join(compact({"id": each.id, **_trace(each)}) for each in found.traces)
+    return f'{head},"traces":[\n{traces}\n]}}\n'
 
 
 def _head(found: Trace | Traces) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from istiodoctor.model.envoy import EnvoyState
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.snapshot import ClusterInfo, Reading, Unread, UnreadReason
 from istiodoctor.model.wanted import Wanted
@@ -33,6 +32,7 @@ from istiodoctor.sources.snapshot_directory import (
     recorded_reading,
 )
 from istiodoctor.sources.source import SourceError, SourceErrorKind
+from istiodoctor.sources.union import united
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,8 @@ class FilesSource:
     @property
     def offers(self) -> frozenset[Kind]:
         """Logs and Envoys, where a recorded snapshot holds some."""
-        folders = ((Kind.POD_LOG, LOG_FOLDER), (Kind.ENVOY, ENVOY_FOLDER))
-        return frozenset(kind for kind, name in folders if self._folders(name))
+        folders = ((frozenset({Kind.POD_LOG}), LOG_FOLDER), (OF_ENVOY, ENVOY_FOLDER))
+        return frozenset(kind for kinds, name in folders if self._folders(name) for kind in kinds)
 
     def describe(self) -> ClusterInfo:
         """Return the cluster that a recorded snapshot was taken of; all empty for manifests."""
@@ -74,7 +74,7 @@ class FilesSource:
         if not found.count and self.snapshot is None:
             raise SourceError(SourceErrorKind.NO_OBJECTS, self._emptiness(found))
         logs = self._logs() if Kind.POD_LOG in kinds else Reading()
-        envoys = self._envoys() if Kind.ENVOY in kinds else Reading()
+        envoys = self._envoys(kinds & OF_ENVOY) if kinds & OF_ENVOY else Reading()
         claims = self._claims(kinds, found)
         return Reading(
             resources=tuple(found.resources.values()),
@@ -84,6 +84,7 @@ class FilesSource:
             locations=found.locations,
             logs=logs.logs,
             envoys=envoys.envoys,
+            envoy_configurations=envoys.envoy_configurations,
             unread=(
                 *self.broken,
                 *found.unread,
@@ -134,16 +135,13 @@ class FilesSource:
             notes += folder.notes
         return Reading(logs=tuple(logs), unread=tuple(unread), notes=tuple(notes))
 
-    def _envoys(self) -> Reading:
-        states: list[EnvoyState] = []
-        unread: list[Unread] = []
-        notes: list[str] = []
+    def _envoys(self, kinds: frozenset[Kind]) -> Reading:
+        readings: list[Reading] = []
         for root in self._folders(ENVOY_FOLDER):
-            folder = EnvoyFolder(root, str(root), self.taken_at)
-            states += folder.states()
-            unread += folder.unread
-            notes += folder.notes
-        return Reading(envoys=tuple(states), unread=tuple(unread), notes=tuple(notes))
+            folder = EnvoyFolder(root, str(root), self.taken_at, kinds)
+            readings += folder.readings()
+            readings.append(Reading(unread=tuple(folder.unread), notes=tuple(folder.notes)))
+        return united(readings)
 
     def _folders(self, name: str) -> list[Path]:
         folders = (Path(path, name) for path in self.paths if path != STANDARD_INPUT)

@@ -22,14 +22,14 @@ spec:
 FORBIDDEN_HOST = '''
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
-from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.model.ref import Place
 
 
-@check("ACME001", severity=Severity.HIGH, needs=Mesh.servers.kinds)
+@check("ACME001", severity=Severity.HIGH)
 def host_of_another_company(mesh):
     """A Gateway serves a host of another company."""
-    for server in mesh.servers():
+    for server in servers(mesh):
         yield Finding(
             message=f"{server} serves hosts that are not ours.",
             objects=(Place(server.gateway, "/spec/servers"),),
@@ -37,12 +37,49 @@ def host_of_another_company(mesh):
             hosts=frozenset(server.names),
         )
 '''
-BREAKS_AT_RUN_TIME = FORBIDDEN_HOST.replace("for server", "raise KeyError('x')\n    for server")
+BREAKS_AT_RUN_TIME = FORBIDDEN_HOST.replace("yield", "raise KeyError('x')\n        yield")
 BREAKS_AT_IMPORT = "import a_package_that_is_not_there\n"
 LEAVES = "import sys\nsys.exit(0)\n"
 STEALS_A_CODE = FORBIDDEN_HOST.replace("ACME001", "GW006")
 STEALS_A_NAME = FORBIDDEN_HOST.replace("host_of_another_company", "tls_mode_missing")
-DECLARES_NONSENSE = FORBIDDEN_HOST.replace("Mesh.servers.kinds", '{"gateways"}')
+DECLARES_NONSENSE = FORBIDDEN_HOST.replace("Severity.HIGH", 'Severity.HIGH, evidence=["pods"]')
+DECLARES_NEEDS = FORBIDDEN_HOST.replace("Severity.HIGH", "Severity.HIGH, needs=servers.kinds")
+ASKS_NOTHING = FORBIDDEN_HOST.replace("in servers(mesh)", "in mesh.snapshot.unread")
+ASKS_BY_A_TABLE = """
+from istiodoctor.check import check
+from istiodoctor.finding import Severity
+from istiodoctor.mesh.issuance import certificates
+from istiodoctor.mesh.listeners import servers
+
+TABLE = {"certificates": certificates}
+
+
+@check("ACME001", severity=Severity.HIGH)
+def host_of_another_company(mesh):
+    \"\"\"A Gateway serves a host of another company.\"\"\"
+    return [each for each in servers(mesh) if TABLE["certificates"](mesh)]
+"""
+ASKS_BY_ITS_OWN = """
+from istiodoctor.check import check
+from istiodoctor.finding import Severity
+from istiodoctor.mesh.issuance import certificates
+from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.question import question
+
+TABLE = {"certificates": certificates}
+
+
+@question(rests_on=[certificates])
+def companies(mesh):
+    \"\"\"Return the servers, if there are certificates.\"\"\"
+    return [each for each in servers(mesh) if TABLE["certificates"](mesh)]
+
+
+@check("ACME001", severity=Severity.HIGH)
+def host_of_another_company(mesh):
+    \"\"\"A Gateway serves a host of another company.\"\"\"
+    return companies(mesh)
+"""
 IMPORTS_OURS = FORBIDDEN_HOST + (
     "from istiodoctor_checks.gateways.tls_mode_missing import tls_mode_missing\n"
 )
@@ -54,7 +91,12 @@ BROKEN = {
     "exit": (LEAVES, "SystemExit: 0"),
     "code": (STEALS_A_CODE, "its code GW006 is already that of tls-mode-missing"),
     "name": (STEALS_A_NAME, "its name tls-mode-missing is already that of another check"),
-    "needs": (DECLARES_NONSENSE, "ACME001: its needs are not all of the type Kind"),
+    "evidence": (DECLARES_NONSENSE, "ACME001: its evidence are not all of the type Question"),
+    "needs": (
+        DECLARES_NEEDS,
+        "TypeError: check() got an unexpected keyword argument 'needs'",
+    ),
+    "nothing": (ASKS_NOTHING, "ACME001: its body names no question of the mesh"),
 }
 
 
@@ -126,6 +168,29 @@ def test_a_check_that_breaks_while_it_runs_costs_the_others_nothing(run: Shell, 
     assert (broken["code"], broken["reason"]) == ("ACME001", "KeyError: 'x'")
     assert "GW006" in codes(done)
     assert done.stderr == ""
+
+
+def test_a_check_that_reads_what_does_not_follow_from_its_code_has_not_passed(
+    run: Shell, web: Path
+):
+    done = scan(run, web, install(run.folder / "site", ASKS_BY_A_TABLE))
+
+    (broken,) = [each for each in done.report["checks"] if each["outcome"] == "errored"]
+    assert (broken["code"], broken["reason"]) == (
+        "ACME001",
+        "UnknownNeed: it rests on certificates.cert-manager.io, which does not follow from the"
+        " questions that its code names: what is called through a table is declared with rests_on",
+    )
+
+
+def test_what_a_question_of_its_own_declares_is_read(run: Shell, web: Path):
+    plugins = install(run.folder / "site", ASKS_BY_ITS_OWN)
+
+    done = run("checks", "--output", "json", env={"PYTHONPATH": str(plugins)})
+    needs = {each["code"]: each["needs"] for each in json.loads(done.stdout)["checks"]}
+
+    assert "certificates.cert-manager.io" in needs["ACME001"]
+    assert outcomes(scan(run, web, plugins))["ACME001"] == "passed"
 
 
 @pytest.mark.parametrize("case", BROKEN)

@@ -23,7 +23,7 @@ def test_a_request_that_is_answered_ends_well(run: Shell, files: Path):
         ("service", "ok"),
         ("workload", "ok"),
         ("listener", "ok"),
-        ("server", "ok"),
+        ("filter-chain", "ok"),
         ("certificate", "ok"),
         ("virtual-host", "ok"),
         ("route", "ok"),

@@ -15,6 +15,7 @@ from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.diagnosis.tracing import traces as follow
 from istiodoctor.engine import collect, wanted_kinds
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.trace.journeys import ways
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.renderers.trace_json import render_traces
 from istiodoctor.sources.files import open_files
@@ -84,7 +85,7 @@ def _judgement(objects: Path) -> Judgement:
     now = datetime.now(UTC)
     source = open_files((str(objects),), whole_cluster=True, stdin=None, since=HOUR, now=now)
     checks = _checks()
-    found = collect(source, checks, wanted_kinds(checks, frozenset()), Facts())
+    found = collect(source, checks, wanted_kinds(checks, frozenset()) | ways.reads, Facts())
     return Judgement(
         snapshot=found.snapshot,
         mesh=found.mesh,

@@ -1,19 +1,25 @@
 """What became of a check: only one that looked everywhere and saw nothing has passed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from istiodoctor.check import Check
 from istiodoctor.diagnosis.report import verdict
+from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials import secrets_named
+from istiodoctor.mesh.logs.meaning import Meaning
+from istiodoctor.mesh.question import Question, question
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Pod
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import EVERYWHERE, Snapshot, Unread, UnreadReason
 from istiodoctor.report import CheckRun, HostReport, Outcome, Problem, Report, Verdict
-from tests.diagnosis.rules import everything_read, finding, gateway, judged, outline, rule
+from tests.diagnosis.rules import about, everything_read, finding, gateway, judged, outline, rule
 
 PODS_FORBIDDEN = Unread(kind=Kind.POD, namespace="shop", reason=UnreadReason.FORBIDDEN)
 UNPARSED = Unread(
@@ -191,6 +197,74 @@ def test_a_check_is_not_skipped_for_want_of_what_only_illustrates():
 
     assert [run.outcome for run in report.checks] == [Outcome.PASSED]
     assert report.verdict is Verdict.HEALTHY
+
+
+# What follows from the code of a check
+
+
+@question
+def careless(mesh: Mesh) -> int:
+    return len(mesh.all(Pod))
+
+
+def asking(code: str, *asked: Question[[], Any]) -> Check:
+    """Return a stranger's check that asks what a tuple holds, which its code does not name."""
+
+    def judge(mesh: Mesh) -> Iterator[Finding]:
+        for each in asked:
+            each(mesh)
+        return iter(())
+
+    return replace(rule(code), judge=judge, origin="acme 1.0")
+
+
+def naming(code: str, asked: Question[[], Any]) -> Check:
+    def judge(mesh: Mesh) -> Iterator[Finding]:
+        asked(mesh)
+        return iter(())
+
+    return replace(rule(code), judge=judge, origin="acme 1.0")
+
+
+def test_a_strangers_check_that_rests_on_what_nobody_could_know_is_errored():
+    report = judged(asking("X001", about(Kind.POD)))
+
+    ((_, outcome, reason),) = outcomes(report)
+    assert outcome is Outcome.ERRORED
+    assert reason.startswith("UnknownNeed: it rests on pods, which does not follow from")
+
+
+def test_it_is_so_for_log_lines_too():
+    @question(Kind.POD_LOG, logs={Meaning.SDS_PUSHED})
+    def pushes(mesh: Mesh) -> None:
+        return None
+
+    ((_, outcome, reason),) = outcomes(judged(asking("X001", pushes)))
+
+    assert outcome is Outcome.ERRORED
+    assert reason.startswith("UnknownNeed: it rests on pods/log, sds-pushed, which")
+
+
+def test_it_is_so_for_every_check_that_asks_a_question_which_reads_more_than_it_says():
+    report = judged(naming("X001", careless), naming("X002", careless))
+
+    assert [run.outcome for run in report.checks] == [Outcome.ERRORED, Outcome.ERRORED]
+
+
+def test_it_is_so_however_often_the_same_mesh_is_judged():
+    snapshot = everything_read()
+    mesh = Mesh(snapshot)
+    runs = [run_checks([naming("X001", careless)], each, snapshot) for each in (mesh, mesh)]
+    later = run_checks([naming("X001", careless)], mesh.after(snapshot, frozenset()), snapshot)
+
+    found = [run.outcome for each in (*runs, later) for run in each]
+    assert found == [Outcome.ERRORED] * 3
+
+
+def test_what_it_names_it_may_ask():
+    report = judged(naming("X001", about(Kind.POD)))
+
+    assert [run.outcome for run in report.checks] == [Outcome.PASSED]
 
 
 # The verdict

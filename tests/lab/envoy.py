@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.lab.resources import Address, Resource, address, cluster, loopback, replace
+from tests.lab.resources import TYPES, Address, Resource, address, cluster, loopback, replace
 from tests.lab.sds import FileSecrets, Secrets
 
 ENVOY = Path(sys.executable).with_name("envoy")
@@ -37,19 +37,36 @@ class Envoy:
         self.secrets: Secrets = secrets or FileSecrets(folder)
         self._clusters = (cluster("none"), *clusters, *self.secrets.clusters)
         self.listen()
+        self.send_clusters()
 
     def listen(self, *listeners: Resource) -> None:
         """Send listeners."""
         self._listeners = listeners
-        replace(self.folder / "listeners.json", listeners)
+        replace(self._file("listeners"), listeners)
+
+    def send_clusters(self, *clusters: Resource) -> None:
+        """Send clusters, beside the backends that it was given."""
+        kind = f"{TYPES}.config.cluster.v3.Cluster"
+        replace(self._file("clusters"), [{"@type": kind, **each} for each in clusters])
+
+    def send_routes(self, configuration: Resource) -> Resource:
+        """Send a route configuration, and return by what a listener asks for it."""
+        kind = f"{TYPES}.config.route.v3.RouteConfiguration"
+        name = configuration["name"]
+        path = self._file(f"routes-{name}")
+        replace(path, [{"@type": kind, **configuration}])
+        return {"route_config_name": name, "config_source": _watched(path)}
+
+    def _file(self, what: str) -> Path:
+        return self.folder / f"{what}.json"
 
     def __enter__(self) -> Self:
-        listeners = {"path": str(self.folder / "listeners.json")}
         bootstrap = {
             "node": {"id": "gateway", "cluster": "gateway"},
             "admin": {"address": address(0)},
             "dynamic_resources": {
-                "lds_config": {"path_config_source": listeners, "resource_api_version": "V3"}
+                "lds_config": _watched(self._file("listeners")),
+                "cds_config": _watched(self._file("clusters")),
             },
             "static_resources": {"clusters": self._clusters},
         }
@@ -127,3 +144,8 @@ class Envoy:
         found = self.ask("/listeners?format=json").get("listener_statuses", ())
         places = {each["name"]: each["local_address"]["socket_address"] for each in found}
         return {name: (each["address"], each["port_value"]) for name, each in places.items()}
+
+
+def _watched(path: Path) -> Resource:
+    """Return where Envoy finds what it is sent in a file."""
+    return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}

@@ -26,9 +26,13 @@ def plain_listener(
     *,
     trusted_hops: int = 0,
     also_at: Sequence[Address] = (),
+    rds: Resource | None = None,
 ) -> Resource:
-    """Return the listener of plain HTTP servers, at further addresses if any are given."""
-    chain = {"filters": [_http(hosts, trusted_hops)]}
+    """Return the listener of plain HTTP servers, at further addresses if any are given.
+
+    `rds` says where it asks for its routes, if they do not stand in it.
+    """
+    chain = {"filters": [_http(hosts, trusted_hops, rds)]}
     return _listener(envoy, PLAIN_PORT, [chain], also_at)
 
 
@@ -125,7 +129,8 @@ def _listener(
     }
 
 
-def _http(hosts: Sequence[Resource], trusted_hops: int) -> Resource:
+def _http(hosts: Sequence[Resource], trusted_hops: int, rds: Resource | None = None) -> Resource:
+    routes = {"rds": rds} if rds else {"route_config": {"name": "http", "virtual_hosts": [*hosts]}}
     router = typed("filters.http.router", "extensions.filters.http.router.v3.Router")
     return typed(
         "filters.network.http_connection_manager",
@@ -134,7 +139,7 @@ def _http(hosts: Sequence[Resource], trusted_hops: int) -> Resource:
         server_name="istio-envoy",
         use_remote_address=True,
         xff_num_trusted_hops=trusted_hops,
-        route_config={"name": "http", "virtual_hosts": list(hosts)},
+        **routes,
         http_filters=[router],
         access_log=[_access_log()],
     )

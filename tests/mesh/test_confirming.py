@@ -277,7 +277,7 @@ def test_what_is_seen_as_the_objects_have_it_confirms_every_hop():
     (way,) = looked(well, fine)
 
     assert hops(way) == dict.fromkeys(
-        ("dns", "service", "workload", "listener", "server", "certificate", "virtual-host",
+        ("dns", "service", "workload", "listener", "filter-chain", "certificate", "virtual-host",
          "route", "backend", "endpoints"),
         (OK, YES),
     )  # fmt: skip
@@ -359,9 +359,9 @@ def test_clients_get_what_an_address_answers_and_not_what_pods_do():
     ("outcome", "where", "names"),
     [
         (Outcome.REFUSED, "listener", ["service", "workload", "listener"]),
-        (Outcome.RESET, "server", ["service", "workload", "listener", "server"]),
-        (Outcome.ALERT, "server", ["service", "workload", "listener", "server"]),
-        (Outcome.NOT_TLS, "server", ["service", "workload", "listener", "server"]),
+        (Outcome.RESET, "filter-chain", ["service", "workload", "listener", "filter-chain"]),
+        (Outcome.ALERT, "filter-chain", ["service", "workload", "listener", "filter-chain"]),
+        (Outcome.NOT_TLS, "filter-chain", ["service", "workload", "listener", "filter-chain"]),
     ],
 )
 def test_a_way_ends_where_the_wire_shows_that_it_does(
@@ -479,7 +479,7 @@ def test_who_lacks_a_client_certificate_sees_the_handshake_and_no_more():
         lambda _: asking, lambda _: {"outcome": Outcome.RESET}, *objects(web, TO_SHOP, clients)
     )
 
-    assert hops(way)["server"] == hops(way)["certificate"] == (OK, YES)
+    assert hops(way)["filter-chain"] == hops(way)["certificate"] == (OK, YES)
     assert said(way, "route").startswith("the server wants a certificate of the client")
     assert (way.ending.kind, way.is_unseen) == (AnswerKind.BACKEND, False)
 

@@ -46,7 +46,8 @@ def listener_set(
     kind: str = "ListenerSet", namespace: str = "edge", name: str = "set", **spec: Any
 ) -> Manifest:
     group = "gateway.networking.x-k8s.io/v1alpha1" if kind == "XListenerSet" else GATEWAY_API
-    whole = {"parentRef": {"name": "web", "namespace": "edge"}, "listeners": [listener("own")]}
+    own = listener("own", hostname="own.example.com")
+    whole = {"parentRef": {"name": "web", "namespace": "edge"}, "listeners": [own]}
     return made(group, kind, name, namespace, spec=whole | spec)
 
 
@@ -58,7 +59,7 @@ def states(mesh: Mesh) -> list[AttachmentState]:
     ("name", "classes", "expected"),
     [
         ("istio", [], True),
-        ("istio-remote", [], True),
+        ("istio-remote", [], False),
         ("nginx", [], False),
         ("ours", [("ours", "istio.io/gateway-controller")], True),
         ("ours", [("ours", "example.com/controller")], False),
@@ -210,15 +211,17 @@ def test_generated_pods_carry_the_name_of_their_gateway_in_its_namespace(label: 
 @pytest.mark.parametrize(
     ("addresses", "expected"),
     [
-        ([{"type": "Hostname", "value": "ingress.istio-system.svc.cluster.local"}], "ingress"),
+        ([{"type": "Hostname", "value": "ingress.istio-system.svc.cluster.local"}], None),
         ([{"type": "Hostname", "value": "near"}], "near"),
+        ([{"type": "Hostname", "value": "near.edge.svc.cluster.local"}], "near"),
+        ([{"type": "Hostname", "value": "near.edge"}], None),
         ([{"type": "Hostname", "value": "gone"}], None),
         ([{"type": "IPAddress", "value": "10.0.0.1"}], "made"),
         ([{"value": "10.0.0.1"}], "made"),
         ([], "made"),
     ],
 )
-def test_an_address_of_type_hostname_names_the_service_whose_pods_serve(
+def test_an_address_of_type_hostname_names_a_service_of_its_own_namespace(
     addresses: list[Manifest], expected: str | None
 ):
     mesh = mesh_of(
@@ -264,7 +267,7 @@ def test_a_listener_set_adds_listeners_where_the_gateway_allows_it(
 ):
     mesh = mesh_of(web(**allowed), listener_set(kind, namespace))
 
-    found = [(each.port_name, each.gateway.kind, each.parent.path) for each in servers(mesh)]
+    found = [(each.section_name, each.gateway.kind, each.parent.path) for each in servers(mesh)]
     own = [("own", kind, "edge/web")] if expected else []
     assert sorted(found) == sorted([("https", "Gateway", "edge/web"), *own])
 
@@ -286,13 +289,15 @@ def test_a_route_attaches_to_a_listener_set_that_it_names():
     parents = [{"kind": "ListenerSet", "name": "set"}]
     mesh = mesh_of(web(**ALL), listener_set(), route(parentRefs=parents))
 
-    assert [[each.port_name for each in found.servers] for found in attachments(mesh)] == [["own"]]
+    assert [[each.section_name for each in found.servers] for found in attachments(mesh)] == [
+        ["own"]
+    ]
 
 
 def test_a_route_to_a_gateway_does_not_attach_to_its_listener_sets():
     mesh = mesh_of(web(**ALL), listener_set(), route())
 
-    assert [[each.port_name for each in found.servers] for found in attachments(mesh)] == [
+    assert [[each.section_name for each in found.servers] for found in attachments(mesh)] == [
         ["https"]
     ]
 
@@ -386,7 +391,7 @@ def test_a_route_attaches_to_listeners_of_its_section_port_and_protocol(
     mesh = mesh_of(gateway, route(kind, parentRefs=[{"name": "web", **parent}]))
 
     (found,) = attachments(mesh)
-    assert ([each.port_name for each in found.servers], found.state) == (
+    assert ([each.section_name for each in found.servers], found.state) == (
         expected,
         State.ATTACHED if expected else State.NO_LISTENER,
     )

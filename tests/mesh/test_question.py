@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.mesh.bytecode import names
+from istiodoctor.mesh.bytecode import loads
 from istiodoctor.mesh.logs.table import Meaning
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import OpenQuestion, Question, question, reads_of
@@ -153,7 +153,7 @@ def test_the_names_in_bytecode_are_those_that_the_disassembler_of_this_python_te
             if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")
         }
 
-        assert {path[0] for path in names(code)} == told
+        assert {path[0] for path in loads(code)} == told
 
 
 def test_a_question_with_very_many_names_is_read_as_well():

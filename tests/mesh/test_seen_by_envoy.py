@@ -67,7 +67,7 @@ def test_what_envoy_holds_confirms_listener_server_and_certificate():
 
     by = "Envoy in Pod ingress-pod"
     assert hop(found, "listener") == (HopState.OK, YES, f"{by} has it open")
-    assert hop(found, "server") == (HopState.OK, YES, f"{by} has a filter chain for {HOST}")
+    assert hop(found, "filter-chain") == (HopState.OK, YES, f"{by} has a filter chain for {HOST}")
     assert hop(found, "certificate")[:2] == (HopState.OK, YES)
     assert hop(found, "certificate")[2].startswith(f"{by} has serial ")
     assert found.ending.kind is AnswerKind.BACKEND

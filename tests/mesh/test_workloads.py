@@ -4,6 +4,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import (
     istiod_version,
     mesh_config,
+    mesh_config_unknown_because,
     namespace_exists,
     namespace_labels,
     proxy_config,
@@ -307,6 +308,41 @@ def test_the_default_mesh_configuration_does_not_stand_in_for_an_unread_one():
     assert mesh_config(mesh, router(mesh)) is None
 
 
+@pytest.mark.parametrize(
+    ("objects", "unread", "reason"),
+    [
+        ([config_map("istio", "rootNamespace: config")], [], ""),
+        ([], [], ""),
+        (
+            [],
+            [Unread(kind=Kind.CONFIG_MAP, namespace="istio-system", name="istio")],
+            "ConfigMap istio-system/istio was not read",
+        ),
+        (
+            [config_map("istio", "rootNamespace: 5")],
+            [],
+            "ConfigMap istio-system/istio does not parse:"
+            " Expected `str`, got `int` - at `$.rootNamespace`",
+        ),
+    ],
+)
+def test_a_mesh_configuration_that_is_not_known_has_a_reason(
+    objects: list[Manifest], unread: list[Unread], reason: str
+):
+    whole = snapshot_of(istiod(), pod(), *objects)
+    mesh = Mesh(whole.plus(Reading(unread=tuple(unread))))
+
+    assert mesh_config_unknown_because(mesh, router(mesh)) == reason
+
+
+def test_a_revision_without_a_mesh_configuration_does_not_take_the_default_revisions():
+    labels = INGRESS | {"istio.io/rev": "1-24"}
+    mesh = mesh_of(istiod(revision="1-24"), pod(labels=labels), config_map("istio", TRUSTING))
+
+    assert mesh_config(mesh, router(mesh)) is None
+    assert mesh_config_unknown_because(mesh, router(mesh)) == ""
+
+
 def test_a_service_selects_the_pods_of_its_own_namespace_by_all_its_labels():
     mesh = mesh_of(
         pod(labels={"app": "web", "tier": "edge"}),
@@ -337,6 +373,10 @@ NAMED = [{"name": "https", "containerPort": 9443}]
         ([service("a", "istio-system", to(80, 8080))], (443,)),
         ([service("a", "istio-system", to(443, "https"))], (9443,)),
         ([service("a", "istio-system", to(443, "8443"))], (8443,)),
+        ([service("a", "istio-system", to(443, "²"))], (443,)),
+        ([service("a", "istio-system", to(443, "٣"))], (443,)),
+        ([service("a", "istio-system", to(443, "9" * 5000))], (443,)),
+        ([service("a", "istio-system", to(443, ""))], (443,)),
         ([service("a", "istio-system", to(443, 8443), labels=OPT_OUT)], (443,)),
         (
             [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.model import envoy_dump
+from istiodoctor.model import envoy_parts
 from istiodoctor.model.envoy import (
     EnvoyCertificate,
     EnvoyFilterChain,
@@ -178,6 +178,7 @@ def test_listeners_tell_their_chains_and_what_was_refused():
             EnvoyFilterChain(
                 server_names=("shop.example.com",),
                 secrets=("kubernetes://shop-cert", "kubernetes://shop-cert-cacert"),
+                other_filters=("any",),
             ),
         ),
         error="no such filter",
@@ -315,7 +316,7 @@ def test_what_was_not_had_is_passed_on_with_what_was():
 
 
 def test_an_answer_that_is_too_large_is_not_looked_at(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(envoy_dump, "MOST_BYTES", 1024 * 1024)
+    monkeypatch.setattr(envoy_parts, "MOST_BYTES", 1024 * 1024)
 
     message = complaint(b" " * (1024 * 1024 + 1))
 

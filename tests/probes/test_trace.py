@@ -106,7 +106,7 @@ def test_a_request_that_may_change_something_is_never_sent(lab: Lab):
 
     found = valid(done.stdout)
     assert (done.status, app.asked) == (0, [])
-    assert words(done, "server") == "TLSv1.3"
+    assert words(done, "filter-chain") == "TLSv1.3"
     assert words(done, "route") == "POST may change something, so no request is sent"
     assert found["notes"] == [
         "POST may change something, so no request is sent;"
@@ -165,7 +165,7 @@ def test_what_envoy_holds_confirms_without_a_probe_too(lab: Lab):
         each["hop"] for each in found["legs"][0]["hops"] if each["confirmation"] == "confirmed"
     ]
     assert (done.status, found["probed"]) == (0, False)
-    assert confirmed == ["listener", "server", "certificate"]
+    assert confirmed == ["listener", "filter-chain", "certificate"]
     assert words(done, "certificate").startswith(
         "Envoy in Pod ingress-7c9d8f6b5d-x2x4q has serial"
     )
@@ -207,8 +207,8 @@ def test_a_host_that_nobody_serves_is_not_looked_at(run: Shell, tmp_path: Path):
                    "--kubeconfig", tmp_path / "kubeconfig")  # fmt: skip
         asked = [each.path for each in server.requests()]
 
-    assert (done.status, valid(done.stdout)["stoppedAt"]["hop"]) == (1, "server")
-    assert words(done, "server") == (
+    assert (done.status, valid(done.stdout)["stoppedAt"]["hop"]) == (1, "filter-chain")
+    assert words(done, "filter-chain") == (
         "nothing serves it here, and only hosts of the mesh are looked at"
     )
     assert not [path for path in asked if path.endswith("/portforward")]

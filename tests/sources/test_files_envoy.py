@@ -3,9 +3,11 @@
 import json
 from datetime import UTC, datetime
 
+from istiodoctor.model.envoy_configuration import Section
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread
 from tests.sources.files_support import opened, read, service, write
+from tests.support.envoy_dumps import dump, routes, routes_part, virtual_host
 
 TAKEN = datetime(2026, 5, 1, 10, tzinfo=UTC)
 WAITING = {
@@ -50,6 +52,33 @@ def test_a_dump_is_enough_and_what_is_missing_is_not_known(tmp_path):
 def test_envoys_are_offered_where_there_are_any(tmp_path):
     assert Kind.ENVOY in opened(recorded(tmp_path / "with", config_dump=DUMP)).offers
     assert Kind.ENVOY not in opened(recorded(tmp_path / "without")).offers
+
+
+def test_the_configuration_in_a_dump_is_read_beside_the_state(tmp_path):
+    configured = routes_part(routes("http.8080", virtual_host("a.test")))
+    folder = recorded(tmp_path, config_dump=dump(configured).decode())
+
+    (found,) = read(folder).envoy_configurations
+
+    assert (found.pod.path, found.taken_at) == ("istio-system/gateway-0", TAKEN)
+    assert (found.sections, set(found.routes)) == ({Section.ROUTES}, {"http.8080"})
+
+
+def test_the_configuration_is_read_without_the_state_where_that_is_not_asked_for(tmp_path):
+    folder = recorded(tmp_path, config_dump=dump(routes_part()).decode(), certs="<html>")
+
+    reading = opened(folder).collect(frozenset({Kind.SERVICE, Kind.ENVOY_CONFIGURATION}))
+
+    assert (len(reading.envoys), len(reading.envoy_configurations)) == (0, 1)
+    assert reading.unread == ()
+
+
+def test_a_configuration_that_was_not_recorded_is_unread(tmp_path):
+    reading = read(recorded(tmp_path, config_dump=DUMP))
+
+    (missing,) = [each for each in reading.unread if each.kind is Kind.ENVOY_CONFIGURATION]
+    assert missing.message == "no routes, clusters or endpoints among the answers"
+    assert missing.file == str(tmp_path / "envoy" / "istio-system" / "gateway-0")
 
 
 def test_envoys_that_nobody_asks_about_are_not_read(tmp_path):

@@ -220,7 +220,8 @@ def test_a_log_that_is_cut_short_says_so(tmp_path, monkeypatch):
 
 def test_recorded_envoy_state_is_no_manifest(tmp_path):
     _snapshot(tmp_path)
-    write(tmp_path / "envoy" / "shop" / "gateway-0" / "config_dump.json", "{}")
+    dump = '{"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump"}]}'
+    write(tmp_path / "envoy" / "shop" / "gateway-0" / "config_dump.json", dump)
 
     reading = read(tmp_path)
 

@@ -127,3 +127,67 @@ def grant(namespace: str, origin: str, **fields: Any) -> Manifest:
         "to": [fields.pop("to", {"group": "", "kind": "Secret"})],
     }
     return made(f"{group}/v1beta1", "ReferenceGrant", "grant", namespace, spec=spec)
+
+
+def web_pod(name: str, namespace: str = "app1", **fields: Any) -> Manifest:
+    """Return a pod behind a Service, ready; `ip`, `node` and `labels` are its own."""
+    spec = {"nodeName": fields.pop("node", ""), "containers": [{"name": "web"}]}
+    ready = fields.pop("ready", True)
+    status = {
+        "phase": fields.pop("phase", "Running"),
+        "podIP": fields.pop("ip", "10.0.0.1"),
+        "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+    }
+    fields.setdefault("labels", {"app": "web"})
+    return made("v1", "Pod", name, namespace, spec=spec, status=status, **fields)
+
+
+def endpoint(address: str, pod_name: str = "", namespace: str = "app1", **fields: Any) -> Manifest:
+    """Return an endpoint of an EndpointSlice; `ready` and the like are its conditions."""
+    entry: Manifest = {"addresses": [address], "conditions": fields}
+    if pod_name:
+        entry["targetRef"] = {"kind": "Pod", "namespace": namespace, "name": pod_name}
+    return entry
+
+
+def endpoint_slice(
+    service_name: str, namespace: str, *endpoints: Manifest, **ports: int
+) -> Manifest:
+    """Return the EndpointSlice of a Service with named ports."""
+    return made(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        f"{service_name}-1",
+        namespace,
+        labels={"kubernetes.io/service-name": service_name},
+        addressType="IPv4",
+        endpoints=list(endpoints),
+        ports=[{"name": name, "port": port} for name, port in ports.items()],
+    )
+
+
+def service_entry(name: str, namespace: str, *hosts: str, **fields: Any) -> Manifest:
+    """Return a ServiceEntry of port 443; what its spec has is given by name."""
+    metadata = {
+        key: fields.pop(key) for key in ("created", "labels", "annotations") if key in fields
+    }
+    spec = {
+        "hosts": list(hosts),
+        "ports": [{"number": 443, "name": "tls", "protocol": "TLS"}],
+        "resolution": "DNS",
+        **fields,
+    }
+    return made(ISTIO, "ServiceEntry", name, namespace, spec=spec, **metadata)
+
+
+def destination_rule(
+    name: str, namespace: str, host: str, *subsets: str, **fields: Any
+) -> Manifest:
+    """Return a DestinationRule whose subsets are versions; other fields are its spec's."""
+    created = {"created": fields.pop("created")} if "created" in fields else {}
+    spec = {
+        "host": host,
+        "subsets": [{"name": each, "labels": {"version": each}} for each in subsets],
+        **fields,
+    }
+    return made(ISTIO, "DestinationRule", name, namespace, spec=spec, **created)

@@ -6,12 +6,12 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.challenges import (
-    ISTIO_INGRESS,
     serves_ingress,
     solver_ingress,
     stuck_challenges,
 )
 from istiodoctor.mesh.events import events_of
+from istiodoctor.mesh.ingresses import ISTIO_INGRESS
 from istiodoctor.mesh.stalls import HTTP01
 from istiodoctor.mesh.wire.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.certmanager import Http01Ingress

@@ -122,8 +122,8 @@ def _fixes(loop: RedirectLoop) -> Iterator[Fix]:
     if loop.is_whole and plain:
         yield set_field(
             Place(place.ref, f"{place.path}/sectionName"),
-            plain[0].port_name,
-            f"Attach the redirect to the listener {plain[0].port_name} alone",
+            plain[0].section_name,
+            f"Attach the redirect to the listener {plain[0].section_name} alone",
             why="Another route must answer for the hosts on the HTTPS listener.",
         )
     else:

@@ -146,7 +146,7 @@ def _evidence(each: Unreachable) -> Iterator[Evidence]:
 def _fixes(each: Unreachable) -> Iterator[Fix]:
     for service in each.services[:1]:
         port = {
-            "name": each.server.port_name or f"tcp-{each.server.port}",
+            "name": each.server.section_name or each.server.port_name or f"tcp-{each.server.port}",
             "port": each.server.port,
             "targetPort": each.listener.port,
         }

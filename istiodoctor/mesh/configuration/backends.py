@@ -14,6 +14,8 @@ from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.kubernetes import EndpointConditions, Pod, Service
 
 UNIX_ADDRESS = "unix://"
+MOST_NAMED = 5
+"""How many labels a reason lists."""
 DRAINING_LABEL = "istio.io/draining"
 BY_DNS = frozenset({"DNS", "DNS_ROUND_ROBIN"})
 PLACE_LABELS = frozenset(
@@ -77,12 +79,13 @@ class Backend:
 def slice_health(conditions: EndpointConditions) -> Health:
     """Return the health of an endpoint by its conditions (endpointslice.go:237).
 
-    Without persistent sessions a draining endpoint is as good as a terminating one; with them it
-    takes no new requests either.
+    istiod sends none that terminates, and tells Envoy of one that is not ready, which sends it no
+    request (`HealthyPanicThreshold` 0, core/cluster_traffic_policy.go:325). With persistent
+    sessions one that drains gets no new requests either.
     """
     if conditions.ready is not False:
         return Health.READY
-    return Health.NOT_READY if conditions.terminating is False else Health.TERMINATING
+    return Health.TERMINATING if conditions.terminating else Health.NOT_READY
 
 
 def slice_backends(
@@ -151,12 +154,16 @@ def workload_backends(
         if each.is_for_dns_only or not each.labels:
             continue
         for port in service.spec.ports:
-            match port.target_port:
-                case str(name):
-                    number = each.ports.get(name, 0)
-                case target:
-                    number = each.ports.get(port.name, 0) or target or port.port
+            target = port.target_number
+            name = port.name if target is not None else str(port.target_port)
+            number = each.ports.get(name, 0) or target
             if number:
                 yield Backend(
                     address=each.address, port_name=port.name, port=number, labels=each.labels
                 )
+
+
+def written_labels(labels: Mapping[str, str]) -> str:
+    """Return labels as kubectl takes them; of many the first."""
+    written = [f"{key}={value}" for key, value in sorted(labels.items())]
+    return ",".join(written[:MOST_NAMED]) + (",…" if len(written) > MOST_NAMED else "")

@@ -3,10 +3,12 @@
 Source: pilot/pkg/model/push_context.go:1138-1163 (`VirtualServicesForGateway`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.held import HeldVirtualService, Semantics
+from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway
+from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
 from istiodoctor.mesh.configuration.names import (
     common_hosts,
     hosts_for_namespace,
@@ -16,10 +18,13 @@ from istiodoctor.mesh.configuration.virtual_services import (
     held_virtual_service,
     virtual_services_by_gateway_name,
 )
+from istiodoctor.mesh.controlplanes import mesh_config
 from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.meshconfig import MeshConfig
 
 FEW = 64
 """Pairs of hosts that are compared one by one: an index costs more."""
@@ -58,15 +63,25 @@ class BoundVirtualServices:
         return sorted(found)
 
 
-@question
-def bound_virtual_services(mesh: Mesh, namespace: str, gateway_name: str) -> BoundVirtualServices:
-    """Return the VirtualServices of a Gateway that pods in a namespace get.
+def virtual_services_for_gateway(
+    mesh: Mesh, workload: Workload, gateway_name: str
+) -> BoundVirtualServices:
+    """Return the VirtualServices of a Gateway that the pods of a workload get."""
+    config = mesh_config(mesh, workload) or MeshConfig()
+    return _seen_from(mesh, workload.namespace, config.virtual_service_exports, gateway_name)
+
+
+@question(evidence=[held_routes_of_gateway, held_ingresses_by_gateway])
+def _seen_from(
+    mesh: Mesh, namespace: str, exports: frozenset[str], gateway_name: str
+) -> BoundVirtualServices:
+    """Return the VirtualServices of a Gateway that a namespace sees.
 
     First those that only this namespace sees, then those exported to it by name, then public ones;
     by age within each. Among the public ones, routes of the Gateway API of the pods' own namespace
     come first.
     """
-    services = tuple(_ordered(_held(mesh, gateway_name), namespace))
+    services = tuple(_ordered(_held(mesh, gateway_name, exports), namespace, exports))
     by_host: dict[str, list[int]] = {}
     below: dict[str, list[int]] = {}
     for position, service in enumerate(services):
@@ -81,23 +96,35 @@ def bound_virtual_services(mesh: Mesh, namespace: str, gateway_name: str) -> Bou
     )
 
 
-def _held(mesh: Mesh, gateway_name: str) -> list[HeldVirtualService]:
+def _held(mesh: Mesh, gateway_name: str, exports: frozenset[str]) -> list[HeldVirtualService]:
     written = virtual_services_by_gateway_name(mesh).get(gateway_name, ())
-    return [held_virtual_service(mesh, each) for each in written]
+    held = [held_virtual_service(mesh, each, exports) for each in written]
+    made = (
+        *held_routes_of_gateway(mesh, gateway_name),
+        *held_ingresses_by_gateway(mesh).get(gateway_name, ()),
+    )
+    return sorted((*held, *made), key=lambda each: each.age_order) if made else held
 
 
-def _ordered(services: list[HeldVirtualService], namespace: str) -> Iterator[HeldVirtualService]:
+def _ordered(
+    services: Iterable[HeldVirtualService], namespace: str, exports: frozenset[str]
+) -> Iterator[HeldVirtualService]:
     ranked = [
         (rank, service)
         for service in services
-        if (rank := _visibility(service, namespace)) is not None
+        if (rank := _visibility(service, namespace, exports)) is not None
     ]
     yield from (service for _, service in sorted(ranked, key=lambda each: each[0]))
 
 
-def _visibility(service: HeldVirtualService, namespace: str) -> int | None:
-    """Rank a VirtualService by who sees it; None where the namespace does not."""
-    export_to = service.export_to or ("*",)
+def _visibility(
+    service: HeldVirtualService, namespace: str, exports: frozenset[str]
+) -> int | None:
+    """Rank a VirtualService by who sees it; None where the namespace does not.
+
+    `exports` is the mesh's default (`defaultVirtualServiceExportTo`).
+    """
+    export_to = service.export_to or exports
     if "*" in export_to:
         own = service.semantics is Semantics.GATEWAY and service.namespace == namespace
         return 2 if own else 3

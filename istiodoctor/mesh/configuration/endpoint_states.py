@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from istiodoctor.mesh.configuration.backends import Backend, Health
+from istiodoctor.mesh.configuration.backends import Backend, Health, written_labels
 from istiodoctor.mesh.configuration.cluster import ClusterState
 from istiodoctor.mesh.configuration.registry_service import (
     RegistryPort,
@@ -21,8 +21,6 @@ from istiodoctor.model.kubernetes import Service
 
 TLS_MODE_LABEL = "security.istio.io/tlsMode"
 WAYPOINT_LABEL = "istio.io/ingress-use-waypoint"
-MOST_NAMED = 5
-"""How many names a reason lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +95,8 @@ def _on_nodes(service: RegistryService, taken: list[Backend], wanted: Wanted) ->
     covered = wanted.nodes & {each.node for each in near}
     if covered and covered == wanted.nodes:
         return EndpointState(state=ClusterState.OK, ready=len(near))
-    is_known = bool(wanted.nodes) and all(each.labels is not None for each in taken)
-    if is_known and not covered:
+    is_known = all(wanted.nodes) and all(each.labels is not None for each in taken)
+    if wanted.nodes and is_known and not covered:
         reason = (
             f"{service.ref} has internalTrafficPolicy Local and no ready endpoint on the nodes of"
             " the gateway's pods"
@@ -118,29 +116,25 @@ def _why_none(
         return "has resolution NONE: it gives a gateway no address to send requests to"
     ready = sum(each.health is Health.READY for each in on_port)
     if ready and wanted.labels:
-        return f"has no ready endpoint with the labels {_labels(wanted.labels)} of the subset"
+        return f"has no ready endpoint with the labels {written_labels(wanted.labels)}"
     if ready:
         return "has no endpoint with a sidecar"
     if on_port:
         return f"has no ready endpoint: {_conditions(on_port)}"
-    if any(each.is_usable for each in backends.items):
+    if backends.items:
         return _no_such_port(service, wanted.port)
-    return "has no endpoints"
+    return f"has no endpoints: {backends.why_none}" if backends.why_none else "has no endpoints"
 
 
 def _no_such_port(service: RegistryService, port: RegistryPort) -> str:
     """Say that the endpoints have other ports, and why where the Service tells it."""
+    source, number = service.source, port.number
+    for each in source.spec.ports if isinstance(source, Service) else ():
+        if each.name == port.name and each.target_number is None:
+            target = each.target_port
+            return f'has no endpoint for port {number}: no pod has a port named "{target}"'
     named = f'named "{port.name}"' if port.name else "without a name"
-    target = next(
-        (
-            each.target_port
-            for each in getattr(service.source.spec, "ports", ())
-            if each.name == port.name
-        ),
-        None,
-    )
-    why = f': no pod has a container port named "{target}"' if isinstance(target, str) else ""
-    return f"has no endpoint for its port {port.number}: none has a port {named}{why}"
+    return f"has no endpoint for port {number}: none of its endpoints has a port {named}"
 
 
 def _conditions(backends: Iterable[Backend]) -> str:
@@ -150,8 +144,3 @@ def _conditions(backends: Iterable[Backend]) -> str:
         f"{number} {'is' if number == 1 else 'are'} {health.value}"
         for health, number in sorted(found.items(), key=lambda each: -each[1])
     )
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    written = [f"{key}={value}" for key, value in sorted(labels.items())]
-    return ",".join(written[:MOST_NAMED]) + (",…" if len(written) > MOST_NAMED else "")

@@ -6,7 +6,7 @@ Source: pilot/pkg/networking/core/gateway.go:262-360 and 814-994.
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.auto_passthrough import auto_passthrough_chains
-from istiodoctor.mesh.configuration.bound import bound_virtual_services, matching_hosts
+from istiodoctor.mesh.configuration.bound import matching_hosts, virtual_services_for_gateway
 from istiodoctor.mesh.configuration.held import HeldTcpRule, HeldTlsRule, HeldVirtualService
 from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
 from istiodoctor.mesh.configuration.listener import (
@@ -145,7 +145,7 @@ def _layer4_chains(
 
 def _tcp_chain(mesh: Mesh, workload: Workload, server: Server) -> Iterator[FilterChain]:
     """Yield the chain of the first tcp rule that fits (gateway.go:866-920)."""
-    bound = bound_virtual_services(mesh, workload.namespace, server.gateway_name)
+    bound = virtual_services_for_gateway(mesh, workload, server.gateway_name)
     for service in bound.services:
         if not matching_hosts(server, service):
             continue
@@ -183,7 +183,7 @@ def _passthrough_chains(
     left_out: list[LeftOut],
 ) -> Iterator[FilterChain]:
     """Yield a chain for each match of a tls rule that fits (gateway.go:944-994)."""
-    bound = bound_virtual_services(mesh, workload.namespace, server.gateway_name)
+    bound = virtual_services_for_gateway(mesh, workload, server.gateway_name)
     for service in bound.services:
         if not (service.tls and matching_hosts(server, service)):
             continue

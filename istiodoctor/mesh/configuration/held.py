@@ -33,6 +33,8 @@ class HeldHttpRule:
     """The field of each of `rule.route`; empty where they follow from the rule's own."""
     owner: Ref | None = None
     """The route it is a rule of, where istiod merges several into one VirtualService."""
+    unknown_because: str = ""
+    """What was not read and could change this rule alone, or whether it is there at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +43,10 @@ class HeldTlsRule:
 
     rule: TlsRule
     place: Place
+    destinations: tuple[Place, ...] = ()
+    """The field of each of `rule.route`; empty where they follow from the rule's own."""
+    unknown_because: str = ""
+    """What was not read and could change this rule alone, or whether it is there at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +55,10 @@ class HeldTcpRule:
 
     rule: TcpRule
     place: Place
+    destinations: tuple[Place, ...] = ()
+    """The field of each of `rule.route`; empty where they follow from the rule's own."""
+    unknown_because: str = ""
+    """What was not read and could change this rule alone, or whether it is there at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

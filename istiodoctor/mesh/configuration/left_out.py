@@ -17,6 +17,11 @@ class Omission(StrEnum):
     """Two HTTPS servers with one port name in one Gateway."""
     PRIVILEGED_PORT = "privileged-port"
     MISSING_TLS = "missing-tls"
+    FAULTY_LISTENER = "faulty-listener"
+    """A listener of the Gateway API that istiod refuses (conversion.go:2079): `because` says why.
+    """
+    STRICT_MERGING = "strict-merging"
+    """A server of another namespace than the Gateway whose pods istiod made."""
     NO_SERVICE_PORT = "no-service-port"
     """A listener of the Gateway API whose port no Service of its Gateway has."""
     NO_FILTER_CHAIN = "no-filter-chain"
@@ -25,6 +30,12 @@ class Omission(StrEnum):
     """A tls match with a name that another one of the port has (core/gateway.go:971)."""
     NO_ROUTES_ON_PORT = "no-routes-on-port"
     """A VirtualService none of whose http rules applies on a port (core/gateway.go:491)."""
+    INGRESS_DEFAULT_BACKEND = "ingress-default-backend"
+    """istiod passes it over (ingress/ingress.go:166)."""
+    INGRESS_WITHOUT_SECRET = "ingress-without-secret"
+    """A `tls` entry of an Ingress that names no Secret (ingress/gateways.go:55)."""
+    INGRESS_PORT_UNKNOWN = "ingress-port-unknown"
+    """A path of an Ingress whose Service has not the port it names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +52,8 @@ class LeftOut:
     """The older server that stands in its way."""
     winner: Ref | None = None
     """The object that stands in its way, where it is no server."""
+    because: str = ""
+    """What istiod finds wrong with it, where there is more to say: a clause."""
     hosts: tuple[str, ...] = ()
     """The host texts that both have, or those that lose their answer."""
     age_is_known: bool = True

@@ -65,6 +65,8 @@ class HttpConnectionManager:
     route_configuration: str
     """The name under which RDS is asked."""
     options: HttpOptions = HttpOptions()
+    unknown_because: str = ""
+    """A filter that is not modelled and could answer before a route is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,6 +120,10 @@ class Listener:
     filter_chains: tuple[FilterChain, ...] = ()
     refused: Refusal | None = None
     """Set where Envoy would not accept it: the port stays closed, or as it was before."""
+    error: str = ""
+    """Why Envoy refused the last version of it, in its own words: it goes on with the one before,
+    where there is one."""
+    unknown_because: str = ""
     servers: tuple[Server, ...] = field(default=())
     """The servers that were merged into it, whether or not a chain was made of each."""
 

@@ -93,6 +93,7 @@ def _left_out(dropped: Dropped) -> LeftOut:
         port=dropped.port,
         server=dropped.server,
         by=dropped.winner,
+        because=dropped.faulty.text if dropped.faulty else "",
         hosts=dropped.hosts,
         age_is_known=dropped.age_is_known,
     )

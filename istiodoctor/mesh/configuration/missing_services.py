@@ -32,7 +32,9 @@ def why_missing(mesh: Mesh, scope: Scope, hostname: str) -> str:
         return _missing_service(mesh, scope, name[0], name[1])
     aliases = external_names(mesh).get(hostname, ())
     if aliases:
-        return f"{aliases[0]} stands for {hostname}, which is no host of a ServiceEntry"
+        return (
+            f"ExternalName {aliases[0]} stands for {hostname}, which is no host of a ServiceEntry"
+        )
     return _missing_host(mesh, scope, hostname)
 
 

@@ -2,7 +2,11 @@
 
 from istiodoctor.mesh.configuration.consolidated_rules import ConsolidatedRule
 from istiodoctor.mesh.configuration.registry_service import RegistryService
-from istiodoctor.mesh.configuration.rules_in_force import rule_settings, rules_of_host
+from istiodoctor.mesh.configuration.rules_in_force import (
+    rule_settings,
+    rules_for,
+    rules_of_host,
+)
 from istiodoctor.mesh.configuration.scope import Scope
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -48,6 +52,13 @@ def missing_subset(
         )
     if not elsewhere:
         return f"no DestinationRule defines subset {subset} of {service.hostname}"
+    hiding = rules_for(mesh, scope, service)
+    if hiding and elsewhere[0] not in hiding[0].rules:
+        hidden_by = hiding[0].rules[0].ref
+        return (
+            f"{hidden_by} has a workloadSelector that does not take the gateway, and still hides"
+            f" subset {subset} of {elsewhere[0].ref}"
+        )
     return (
         f"no DestinationRule that {scope.namespace} sees defines subset {subset}:"
         f" {_why_not_taken(elsewhere[0], scope, service)}"

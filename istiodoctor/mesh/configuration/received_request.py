@@ -133,7 +133,7 @@ def received_message(
 def _message(request: Request, version: str) -> RequestMessage:
     return RequestMessage(
         method=request.method,
-        target=f"{request.path}?{request.query}" if request.query else request.path,
+        target=request.target,
         host=request.authority,
         headers=tuple((name, value) for name, value in request.headers if name != "host"),
         version=version,

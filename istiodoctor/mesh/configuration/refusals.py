@@ -1,2 +1,5 @@
 """STUB, to be replaced."""
-def refusal_of_listener(chains): return None
+
+
+def refusal_of_listener(chains):
+    return None

@@ -42,6 +42,8 @@ class HeaderMatcher:
     """None: the header must be present."""
     invert: bool = False
     treats_missing_as_empty: bool = False
+    is_redacted: bool = False
+    """The value it is compared with was not kept: a credential, in what an Envoy holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,8 @@ class Forward:
     regex_rewrite: RegexRewrite | None = None
     host_rewrite: str = ""
     mirrors: tuple[ClusterWeight, ...] = ()
+    idle: tuple[str, ...] = ()
+    """Hosts of destinations with the weight 0 beside others: they are not in the route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +204,8 @@ class VirtualHost:
     """The `httpsRedirect` behind `require_tls`."""
     owners: tuple[Ref, ...] = ()
     """The objects that it has routes of."""
+    unknown_because: str = ""
+    """What is not modelled and could change which of its routes answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -210,3 +216,5 @@ class RouteConfiguration:
     virtual_hosts: tuple[VirtualHost, ...]
     ignores_port: bool = True
     """The port of a Host header is cut off before domains are compared."""
+    unknown_because: str = ""
+    """What is not modelled and could change which of its virtual hosts answers."""

@@ -86,6 +86,17 @@ def pod_workloads(mesh: Mesh) -> LabelIndex[SelectableWorkload]:
     return LabelIndex(filter(None, map(pod_workload, mesh.all(Pod))))
 
 
+@question(Kind.POD)
+def pods_by_label(mesh: Mesh) -> LabelIndex[SelectableWorkload]:
+    """Return every pod, ready or not, by its labels."""
+    return LabelIndex(
+        SelectableWorkload(
+            namespace=each.namespace, address=each.status.pod_ip, labels=each.metadata.labels
+        )
+        for each in mesh.all(Pod)
+    )
+
+
 @question(Kind.WORKLOAD_ENTRY)
 def workload_entries_are_known(mesh: Mesh, namespace: str) -> bool:
     """Whether a WorkloadEntry of a namespace that is not here does not exist."""

@@ -15,6 +15,7 @@ from istiodoctor.mesh.configuration.backends import (
     slice_backends,
     slice_health,
     workload_backends,
+    written_labels,
 )
 from istiodoctor.mesh.configuration.registry_service import RegistryService, Resolution
 from istiodoctor.mesh.configuration.selectable_workloads import (
@@ -23,6 +24,7 @@ from istiodoctor.mesh.configuration.selectable_workloads import (
     entry_workloads,
     pod_workloads,
     pods_are_known,
+    pods_by_label,
     workload_entries_are_known,
 )
 from istiodoctor.mesh.configuration.service_registry import service_entries_by_host
@@ -45,9 +47,19 @@ class Backends:
     """With every port and in every condition."""
     unread: str = ""
     """What was not read and could hold more of them."""
+    why_none: str = ""
+    """Why there are none at all, where it can be told."""
 
 
-@question(evidence=[entry_workloads, pod_workloads, pods_are_known, workload_entries_are_known])
+@question(
+    evidence=[
+        entry_workloads,
+        pod_workloads,
+        pods_by_label,
+        pods_are_known,
+        workload_entries_are_known,
+    ]
+)
 def backends_of(mesh: Mesh, service: RegistryService) -> Backends:
     """Return the endpoints of a service."""
     items: list[Backend] = []
@@ -67,7 +79,8 @@ def backends_of(mesh: Mesh, service: RegistryService) -> Backends:
                 unread = unread or _unread_workloads(mesh, entry.namespace, with_pods=True)
     if service.resolution is Resolution.DNS and isinstance(service.source, Service):
         items += _external_name(service, service.source.spec.external_name)
-    return Backends(items=tuple(items), unread=unread)
+    why_none = "" if items else _why_none(mesh, service)
+    return Backends(items=tuple(items), unread=unread, why_none=why_none)
 
 
 @question(Kind.ENDPOINT_SLICE)
@@ -78,7 +91,7 @@ def service_backends(mesh: Mesh, service: Service) -> tuple[Backend, ...]:
     """
     found: dict[tuple[str, str], Backend] = {}
     for each in slices_by_service(mesh).get((service.namespace, service.name), ()):
-        ports = [(port.name or "", port.port or 0) for port in each.ports]
+        ports = [(port.name or "", port.port or 0) for port in each.ports] or [("", 0)]
         for endpoint in each.endpoints:
             for backend in _endpoint(mesh, endpoint, service.namespace, ports):
                 key = (backend.address, backend.port_name)
@@ -151,6 +164,18 @@ def _endpoint(
     if pod is None and not is_unread:
         health = Health.WITHOUT_POD
     yield from slice_backends(endpoint.addresses, ports, health, pod, has_unread_pod=is_unread)
+
+
+def _why_none(mesh: Mesh, service: RegistryService) -> str:
+    if not isinstance(service.source, Service):
+        return ""
+    selector = service.source.spec.selector
+    if not selector:
+        return "it has no selector, and nobody made an EndpointSlice with addresses for it"
+    found = next(pods_by_label(mesh).having(selector.items(), service.namespace), None)
+    if found is None and pods_are_known(mesh, service.namespace):
+        return f"no pod has the labels {written_labels(selector)}"
+    return ""
 
 
 def _external_name(service: RegistryService, name: str) -> Iterator[Backend]:

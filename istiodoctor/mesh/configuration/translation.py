@@ -114,7 +114,7 @@ def _route(
         owner=held.owner or source.made_by,
         fault=_fault(rule.fault) if rule.fault else None,
         cors=_cors(rule.cors_policy) if rule.cors_policy else None,
-        unknown_because=source.unknown_because,
+        unknown_because=source.unknown_because or held.unknown_because,
     )
 
 
@@ -165,6 +165,7 @@ def _forward(source: HeldVirtualService, held: HeldHttpRule, cluster_of: Cluster
             for index, each in enumerate(rule.route)
             if only or each.weight
         ),
+        idle=tuple(each.destination.host for each in rule.route if not (only or each.weight)),
         missing_cluster_status=MISSING_CLUSTER if is_gateway_api else 503,
         **_rewrites(rule, removes_prefix=is_gateway_api),
         mirrors=tuple(

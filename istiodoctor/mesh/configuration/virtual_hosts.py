@@ -6,7 +6,7 @@ Source: `buildGatewayHTTPRouteConfig` (pilot/pkg/networking/core/gateway.go:395-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from istiodoctor.mesh.configuration.bound import bound_virtual_services
+from istiodoctor.mesh.configuration.bound import virtual_services_for_gateway
 from istiodoctor.mesh.configuration.held import HeldVirtualService
 from istiodoctor.mesh.configuration.route import Route, RouteConfiguration, VirtualHost
 from istiodoctor.mesh.configuration.service_registry import (
@@ -56,7 +56,7 @@ def domains(mesh: Mesh, workload: Workload, route_name: str) -> Mapping[str, Dom
     found: dict[str, Domain] = {}
     made: dict[tuple[str, HeldVirtualService], Section] = {}
     for server in servers:
-        bound = bound_virtual_services(mesh, workload.namespace, server.gateway_name)
+        bound = virtual_services_for_gateway(mesh, workload, server.gateway_name)
         for source, hosts in bound.meeting(server):
             section = made.get((server.gateway_name, source))
             if section is None:

@@ -49,10 +49,15 @@ def virtual_services_by_gateway_name(mesh: Mesh) -> Mapping[str, tuple[VirtualSe
 
 
 @question(Kind.VIRTUAL_SERVICE)
-def held_virtual_service(mesh: Mesh, source: VirtualService) -> HeldVirtualService:
-    """Return a VirtualService as istiod holds it."""
+def held_virtual_service(
+    mesh: Mesh, source: VirtualService, exports: frozenset[str]
+) -> HeldVirtualService:
+    """Return a VirtualService as istiod holds it.
+
+    `exports` is to whom those without `exportTo` are exported.
+    """
     unread: list[str] = []
-    rules = tuple(_http_rules(mesh, source, unread))
+    rules = tuple(_http_rules(mesh, source, exports, unread))
     spec, namespace = source.spec, source.namespace
     return HeldVirtualService(
         namespace=namespace,
@@ -75,7 +80,9 @@ def held_virtual_service(mesh: Mesh, source: VirtualService) -> HeldVirtualServi
     )
 
 
-def _http_rules(mesh: Mesh, source: VirtualService, unread: list[str]) -> Iterator[HeldHttpRule]:
+def _http_rules(
+    mesh: Mesh, source: VirtualService, exports: frozenset[str], unread: list[str]
+) -> Iterator[HeldHttpRule]:
     """Yield the HTTP rules; a delegate is one without hosts that its delegator can see."""
     for index, rule in enumerate(source.spec.http):
         if rule.delegate is None:
@@ -87,9 +94,8 @@ def _http_rules(mesh: Mesh, source: VirtualService, unread: list[str]) -> Iterat
             if not mesh.is_complete(Kind.VIRTUAL_SERVICE, namespace, rule.delegate.name):
                 unread.append(f"VirtualService {namespace}/{rule.delegate.name} was not read")
             continue
-        if found.spec.hosts or not is_exported(
-            found.spec.export_to, found.namespace, source.namespace
-        ):
+        export_to = found.spec.export_to or tuple(exports)
+        if found.spec.hosts or not is_exported(export_to, found.namespace, source.namespace):
             continue
         root = _resolved(rule, source.namespace)
         for i, inner in enumerate(found.spec.http):
@@ -171,6 +177,6 @@ def _full(destination: Destination, namespace: str) -> Destination:
 
 def destination_place(rule: HeldHttpRule | HeldTlsRule | HeldTcpRule, index: int) -> Place:
     """Return the field of one destination of a rule."""
-    if isinstance(rule, HeldHttpRule) and index < len(rule.destinations):
+    if index < len(rule.destinations):
         return rule.destinations[index]
     return Place(rule.place.ref, f"{rule.place.path}/route/{index}/destination")

@@ -28,22 +28,22 @@ def cluster_walk(
 
     `missing_status` is the answer where a cluster does not exist; 0 for connections.
     """
-    ending = ANSWERED
+    states: set[ClusterState] = set()
     total = sum(each.weight for each in clusters)
     for each in clusters:
         share = f"{100 * each.weight / total:.3g}% of requests: " if len(clusters) > 1 else ""
         found = cluster(mesh, workload, each.name)
         yield from cluster_hops(mesh, each, found, share, missing_status)
-        if ending is ANSWERED and found.state in _STATUS:
-            status = missing_status if found.state is ClusterState.NO_CLUSTER else 0
-            ending = Ending(
-                kind=AnswerKind.NONE,
-                status=(status or NO_ENDPOINT_STATUS) if missing_status else 0,
-            )
-    return ending
+        states.add(found.state)
+    if ClusterState.NO_CLUSTER in states:
+        return _dead(AnswerOutcome.NO_CLUSTER, missing_status)
+    if ClusterState.NO_ENDPOINT in states:
+        return _dead(AnswerOutcome.NO_ENDPOINT, NO_ENDPOINT_STATUS if missing_status else 0)
+    return ANSWERED
 
 
-_STATUS = frozenset({ClusterState.NO_CLUSTER, ClusterState.NO_ENDPOINT})
+def _dead(outcome: AnswerOutcome, status: int) -> Ending:
+    return Ending(kind=AnswerKind.NONE, status=status, outcome=outcome)
 
 
 def cluster_hops(
@@ -59,7 +59,7 @@ def cluster_hops(
             hop="backend",
             ref=found.service,
             state=BROKEN,
-            text=f"{share}{found.reason}{status}",
+            text=f"{share}{_reason(found)}{status}",
             cluster=routed,
             outcome=AnswerOutcome.NO_CLUSTER,
         )
@@ -76,6 +76,11 @@ def cluster_hops(
         return
     yield Hop(hop="backend", ref=found.service, state=OK, text=f"{share}{text}", cluster=routed)
     yield _endpoints(mesh, weight.name, found)
+
+
+def _reason(found: Cluster) -> str:
+    """Say why nothing is reached; the hop names the Service already."""
+    return found.reason.removeprefix(f"{found.service} ")
 
 
 def _port(name: str, found: Cluster) -> str:
@@ -96,7 +101,7 @@ def _endpoints(mesh: Mesh, name: str, found: Cluster) -> Hop:
             hop="endpoints",
             ref=found.service,
             state=BROKEN,
-            text=f"{found.reason or 'no endpoint is ready'}: {NO_ENDPOINT_STATUS}",
+            text=f"{_reason(found) or 'no endpoint is ready'}: {NO_ENDPOINT_STATUS}",
             outcome=AnswerOutcome.NO_ENDPOINT,
         )
     if found.endpoints is None:

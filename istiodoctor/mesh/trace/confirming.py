@@ -96,7 +96,8 @@ def confirmed(mesh: Mesh, way: Way, blamed: Way | None = None) -> Way:
     cut = next((i for i, hop in enumerate(hops) if _stops(i, hop, course)), None)
     name = _name(mesh, way, sight)
     whole = (*((name,) if name else ()), *(hops if cut is None else hops[: cut + 1]))
-    ending = _sound(whole, ending if cut is None else STOPPED)
+    is_cut_short = cut is not None and cut < len(hops) - 1
+    ending = _sound(whole, STOPPED if is_cut_short else ending)
     is_unseen = ending.kind is not AnswerKind.NONE and _is_unseen(mesh, way, sight)
     return replace(way, hops=whole, ending=ending, is_unseen=is_unseen)
 
@@ -217,5 +218,5 @@ def _stops(index: int, hop: Hop, course: _Course) -> bool:
 def _sound(hops: tuple[Hop, ...], ending: Ending) -> Ending:
     """Return an ending that fits the hops: stopped where one is broken, and only there."""
     if any(hop.state is BROKEN for hop in hops):
-        return STOPPED
+        return ending if ending.kind is AnswerKind.NONE else STOPPED
     return DARK if ending.kind is AnswerKind.NONE else ending

@@ -180,7 +180,7 @@ def _reason(left_out: LeftOut) -> str:
         names = ", ".join(left_out.hosts)
         return f"istiod skips {left_out.place}: {left_out.winner} has the SNI {names} already"
     by = f", in favour of {left_out.by}" if left_out.by else ""
-    reason = left_out.omission.value.replace("-", " ")
+    reason = left_out.because or left_out.omission.value.replace("-", " ")
     return f"istiod leaves out {left_out.server}: {reason}{by}"
 
 

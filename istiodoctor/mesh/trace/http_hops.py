@@ -85,9 +85,7 @@ def _answered_early(answer: EarlyAnswer) -> Walk:
     text = f"Envoy answers by itself, since {answer.reason}: {answer.status}"
     if answer.location:
         yield Hop(hop="virtual-host", ref=None, state=OK, text=text)
-        return Ending(
-            kind=AnswerKind.REDIRECT, status=answer.status, location=answer.location
-        )
+        return Ending(kind=AnswerKind.REDIRECT, status=answer.status, location=answer.location)
     is_missing = answer.status == NOT_FOUND
     outcome = AnswerOutcome.NOT_FOUND if is_missing else AnswerOutcome.ERROR
     yield Hop(hop="virtual-host", ref=None, state=BROKEN, text=text, outcome=outcome)
@@ -162,17 +160,20 @@ def _acted(mesh: Mesh, route: Route, seen: ReceivedRequest, workload: Workload) 
             return Ending(kind=AnswerKind.DIRECT_RESPONSE, status=status)
         case Forward():
             yield Hop(hop="route", ref=ref, state=OK, text=text)
-            return (
-                yield from cluster_walk(
-                    mesh,
-                    workload,
-                    route.action.clusters,
-                    missing_status=route.action.missing_cluster_status,
-                )
-            )
+            return (yield from _forwarded(mesh, workload, route.action))
         case None:
             yield Hop(hop="route", ref=ref, state=BROKEN, text=f"{text} does nothing")
             return STOPPED
+
+
+def _forwarded(mesh: Mesh, workload: Workload, action: Forward) -> Walk:
+    ending = yield from cluster_walk(
+        mesh, workload, action.clusters, missing_status=action.missing_cluster_status
+    )
+    for host in action.idle:
+        text = f"{host} has the weight 0 and gets no requests"
+        yield Hop(hop="backend", ref=None, state=OK, text=text)
+    return ending
 
 
 def _redirected(route: Route, action: Redirect, seen: ReceivedRequest) -> Walk:

@@ -18,5 +18,5 @@ class Redirection:
 def to_https(request: Request) -> Redirection:
     """Return what a load balancer that redirects to HTTPS answers: the same Host, its port too."""
     path = without_dots(request.path)
-    target = f"{path}?{request.query}" if request.query else path
+    target = path if request.query is None else f"{path}?{request.query}"
     return Redirection(status=MOVED, location=f"https://{request.authority}{target}")

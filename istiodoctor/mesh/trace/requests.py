@@ -38,8 +38,8 @@ class Request:
     port: int
     path: str = "/"
     """As written: what Envoy makes of dots and escapes is not done here."""
-    query: str = ""
-    """What follows the `?`, as written."""
+    query: str | None = None
+    """What follows the `?`, as written; None without one."""
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     """Names in lower case; the later of two equal ones wins."""
@@ -69,7 +69,7 @@ class Request:
         A user and password in it are left out: browsers send them only to who asks for them.
         """
         parts, written = _split(url)
-        host = written.strip("[]").lower().removesuffix(".")
+        host = written.strip("[]").lower().rstrip(".")
         port = parts.port
         if parts.scheme not in DEFAULT_PORTS or not host:
             raise ValueError("a URL begins with https:// or http:// and a host")
@@ -84,7 +84,7 @@ class Request:
             host=host,
             port=port or DEFAULT_PORTS[parts.scheme],
             path=parts.path or "/",
-            query=parts.query,
+            query=parts.query if "?" in url.partition("#")[0] else None,
             method=method,
             headers=tuple(_header(*each) for each in headers),
             source_namespace=source_namespace,
@@ -96,8 +96,12 @@ class Request:
     @property
     def url(self) -> str:
         """The URL, with its port only where it says something."""
-        query = f"?{self.query}" if self.query else ""
-        return f"{self.scheme}://{self._place}{self.path}{query}"
+        return f"{self.scheme}://{self._place}{self.target}"
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they stand in the request line."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
 
     @property
     def by_name(self) -> "Request":

@@ -33,7 +33,7 @@ def judged(hops: tuple[Hop, ...], expected: Ending, step: HttpStep, *, is_direct
         expected = STOPPED
     words = _words(step, actual, is_direct=is_direct)
     place = _place(hops, expected, actual, step)
-    if place is not None and expected is STOPPED and _several(hops):
+    if place is not None and expected.kind is AnswerKind.NONE and _several(hops):
         return Reply(seen={place: agreed(words)}, ending=STOPPED)
     agrees = _agrees(expected, actual, step, is_direct=is_direct)
     seen = {index: agreed() for index in _passed(hops, place, actual)}

@@ -54,7 +54,7 @@ class Meeting:
                 return workload_seen(self.sight)
             case "listener":
                 return listener_seen(hop, self.sight)
-            case "server":
+            case "filter-chain":
                 return server_seen(
                     hop,
                     self.sight,
@@ -74,7 +74,7 @@ class Meeting:
         match hop.hop:
             case "listener" if hop.state is not BROKEN:
                 return listener_by_envoy(self.mesh, workload, target)
-            case "server" if hop.state is not BROKEN and name:
+            case "filter-chain" if hop.state is not BROKEN and name:
                 return server_by_envoy(self.mesh, workload, target, name)
             case "certificate" if hop.ref:
                 return certificate_by_envoy(self.mesh, hop, workload)

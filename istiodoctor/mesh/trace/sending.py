@@ -28,7 +28,7 @@ def why_not_sent(request: Request) -> str:
         return f"{request.method} may change something, so no request is sent"
     if request.sni == "":
         return "a request without SNI is never sent"
-    target = request.path + request.query
+    target = request.target
     if not (target.isascii() and target.isprintable() and request.url.isascii()):
         return "the URL cannot be sent as it is written: encode it with percent signs"
     return ""

@@ -6,7 +6,7 @@ from functools import partial
 
 import msgspec
 
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.model.snapshot import ClusterInfo, Reading, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.cluster.connection import Connection
@@ -21,8 +21,8 @@ from istiodoctor.sources.cluster.logs import Logs
 from istiodoctor.sources.cluster.scope import Namespaces, Scope
 from istiodoctor.sources.cluster.secrets import Secrets
 from istiodoctor.sources.cluster.single import Lookup
-from istiodoctor.sources.cluster.union import united
 from istiodoctor.sources.source import Progress, SourceError, SourceErrorKind
+from istiodoctor.sources.union import united
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -124,6 +124,9 @@ class ClusterSource:
             readings += self._part(Kind.POD_LOG, lines)
         if wanted.envoys:
             readings += self._part(Kind.ENVOY, self._envoys.read(wanted.envoys))
+        if wanted.envoy_configurations:
+            held = self._envoys.read_configurations(wanted.envoy_configurations)
+            readings += self._part(Kind.ENVOY_CONFIGURATION, held)
         return united(readings)
 
     def _wanted_secrets(self, wanted: Wanted) -> Iterator[Reading]:
@@ -134,7 +137,11 @@ class ClusterSource:
         self._watched.started(kind)
         readings = list(coming)
         count = sum(
-            len(each.credentials) + len(each.logs) + len(each.envoys) + len(each.resources)
+            len(each.credentials)
+            + len(each.logs)
+            + len(each.envoys)
+            + len(each.envoy_configurations)
+            + len(each.resources)
             for each in readings
         )
         self._watched.finished(kind, count)
@@ -160,7 +167,7 @@ class ClusterSource:
     @property
     def offers(self) -> frozenset[Kind]:
         """Logs and Envoys: a cluster has them wherever they may be read."""
-        return frozenset({Kind.POD_LOG, Kind.ENVOY})
+        return frozenset({Kind.POD_LOG, *OF_ENVOY})
 
     def connector(self, namespace: str, pod: str, port: int) -> PodConnector:
         """Lend connections to a port of a pod."""

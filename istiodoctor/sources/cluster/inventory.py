@@ -17,7 +17,7 @@ from istiodoctor.sources.cluster.metadata import METADATA_LIST, METADATA_ONLY, n
 from istiodoctor.sources.cluster.scope import Scope
 from istiodoctor.sources.cluster.secrets import VERSION
 from istiodoctor.sources.cluster.single import Lookup
-from istiodoctor.sources.cluster.union import united
+from istiodoctor.sources.union import united
 
 _EXISTS = frozenset({UnreadReason.REDACTED, UnreadReason.MALFORMED})
 """Reasons that are said of an object which is there."""

@@ -11,7 +11,7 @@ from istiodoctor.sources.cluster.discovery import Apis
 from istiodoctor.sources.cluster.failure import RequestError
 from istiodoctor.sources.cluster.listing import is_possible, list_objects, path_of, raw_items
 from istiodoctor.sources.cluster.metadata import METADATA_ONLY, named
-from istiodoctor.sources.cluster.union import united
+from istiodoctor.sources.union import united
 
 MOST_NAMESPACES = 50
 """How many namespaces are tried one by one, each costing a request for each kind."""

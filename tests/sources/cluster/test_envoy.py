@@ -7,18 +7,29 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.cluster import ClusterState
+from istiodoctor.mesh.configuration.held_by_envoy import (
+    held_clusters,
+    held_listeners,
+    held_route_configuration,
+)
 from istiodoctor.model.envoy import EnvoySecret, ListenerState, SecretStatus
-from istiodoctor.model.snapshot import Reading
+from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
+from istiodoctor.model.ref import Ref
+from istiodoctor.model.snapshot import Reading, Snapshot
 from tests.apiserver import ApiServer
 from tests.cli.process import Shell
 from tests.lab.envoy import Envoy
-from tests.lab.listeners import terminated, tls_listener
+from tests.lab.listeners import plain_listener, terminated, tls_listener
+from tests.lab.resources import cluster
 from tests.lab.sds import sds_secret
 from tests.sources.cluster.conftest import Open
-from tests.sources.cluster.envoys import asked, state
+from tests.sources.cluster.envoys import asked, asked_for_configuration, state
 from tests.sources.cluster.objects import pod
 from tests.support.certificates import Issued, key_pem, new_key
 from tests.support.clusters import HOST, ISSUER, anchors, healthy
+from tests.support.envoy_dumps import noted
 
 OBJECTS = [pod("istio-system/gateway"), pod("istio-system/other")]
 INGRESS = "istio-system/ingress-7c9d8f6b5d-x2x4q"
@@ -81,6 +92,48 @@ def test_a_gateways_envoy_tells_its_secrets_its_listeners_and_itself(
     assert (certificate.serial, certificate.subject_alternative_names) == (serial(served), (HOST,))
     assert (found.lifecycle, found.version.count(".")) == ("LIVE", 2)
     assert found.started is not None
+
+
+@pytest.mark.envoy
+def test_a_gateways_envoy_tells_its_routes_and_clusters(
+    server: ApiServer, connect: Open, tmp_path: Path
+):
+    with Envoy(tmp_path / "routed") as routed:
+        place = noted("virtual-service", "shop", "web")
+        routes = [
+            {"match": {"path": "/old"}, "redirect": {"path_redirect": "/new"}, "metadata": place},
+            {"match": {"prefix": "/"}, "route": {"cluster": "web"}, "metadata": place},
+        ]
+        host = {"name": "shop:80", "domains": ["Shop.example.com"], "routes": routes}
+        rds = routed.send_routes({"name": "http.8080", "virtual_hosts": [host]})
+        routed.listen(plain_listener(routed, [], rds=rds))
+        routed.send_clusters(cluster("web", 80, 81), cluster("empty"))
+        routed.listening()
+        routed.wait(lambda: b'"empty"' in routed.fetch("/config_dump"))
+        server.port_forward("istio-system/gateway", 15000, to=routed.admin)
+        source = connect(server)
+        readings = [asked(source), asked_for_configuration(source)]
+
+    mesh = Mesh(Snapshot(taken_at=datetime.now(UTC), source="test", readings=readings))
+    pod_ref = Ref(CORE, "Pod", "istio-system", "gateway")
+    (listener,) = held_listeners(mesh, pod_ref) or ()
+    (chain,) = listener.filter_chains
+    assert chain.http is not None
+    found = held_route_configuration(mesh, pod_ref, chain.http.route_configuration)
+    assert found is not None
+    (shop,) = found.virtual_hosts
+    assert (shop.domains, [each.match.path for each in shop.routes]) == (
+        ("shop.example.com",),
+        ["/old", "/"],
+    )
+    assert {each.made_by.ref for each in shop.routes} == {
+        Ref(ISTIO_NETWORKING, "VirtualService", "shop", "web")
+    }
+    clusters = held_clusters(mesh, pod_ref) or {}
+    assert {name: (each.state, each.endpoints) for name, each in clusters.items()} == {
+        "web": (ClusterState.OK, 2),
+        "empty": (ClusterState.NO_ENDPOINT, 0),
+    }
 
 
 @pytest.mark.envoy

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from istiodoctor.model.envoy_configuration import Section
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread, UnreadReason
 from istiodoctor.sources.cluster import envoy as envoy_room
@@ -18,7 +19,15 @@ from tests.cli.process import Shell
 from tests.probes import servers
 from tests.probes.servers import serving
 from tests.sources.cluster.conftest import Open
-from tests.sources.cluster.envoys import GATEWAY, OTHER, asked, state, words
+from tests.sources.cluster.envoys import (
+    GATEWAY,
+    OTHER,
+    asked,
+    asked_for_configuration,
+    configuration,
+    state,
+    words,
+)
 from tests.sources.cluster.objects import pod
 from tests.support.clusters import healthy
 
@@ -32,6 +41,9 @@ PATHS = [
     "/listeners?format=json",
     "/server_info",
 ]
+ROUTES = "/config_dump?resource=dynamic_route_configs"
+CLUSTERS = "/config_dump?resource=dynamic_active_clusters"
+ENDPOINTS = "/config_dump?include_eds&resource=dynamic_endpoint_configs"
 NOTHING = {"/certs": b"{}", "/listeners?format=json": b"{}", "/server_info": b"{}"}
 MEBIBYTE = 1024 * 1024
 
@@ -140,6 +152,41 @@ def test_nothing_but_these_paths_is_ever_asked_for(server: ApiServer, connect: O
     assert heard == [f"GET {path}" for path in sorted(PATHS, key=PATHS.index)]
     assert (found.secrets, found.listeners, found.certificates) == ((), (), ())
     assert {each.method for each in server.requests()} == {"GET"}
+
+
+def test_the_configuration_is_asked_for_by_these_paths_alone(
+    server: ApiServer, connect: Open, pretend
+):
+    heard: list[str] = []
+    pretend(answering({CLUSTERS: b"{}"}, heard))
+
+    reading = asked_for_configuration(connect(server))
+
+    assert heard == [f"GET {path}" for path in (ROUTES, CLUSTERS, ENDPOINTS)]
+    assert configuration(reading).sections == set(Section)
+    assert {each.method for each in server.requests()} == {"GET"}
+
+
+def test_an_envoy_without_clusters_is_none(server: ApiServer, connect: Open, pretend):
+    pretend(answering({}, []))
+
+    assert words(asked_for_configuration(connect(server))) == [
+        (UnreadReason.FAILED, "no routes, clusters or endpoints among the answers")
+    ]
+
+
+def test_routes_that_are_too_many_take_nothing_from_the_rest(
+    server: ApiServer, connect: Open, pretend, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(envoy_room, "MOST_BYTES", MEBIBYTE)
+    pretend(spoiling(ROUTES, two_hundred_mebibytes))
+
+    reading = asked_for_configuration(connect(server))
+
+    assert configuration(reading).sections == {Section.CLUSTERS, Section.ENDPOINTS}
+    assert words(reading) == [
+        (UnreadReason.FAILED, f"port 15000 answers with more than 1 MiB: GET {ROUTES}")
+    ]
 
 
 def test_what_it_does_not_have_at_all_is_no_envoy(server: ApiServer, connect: Open, pretend):

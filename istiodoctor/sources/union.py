@@ -21,6 +21,7 @@ def united(readings: Iterable[Reading]) -> Reading:
         locations={ref: place for part in parts for ref, place in part.locations.items()},
         logs=tuple(each for part in parts for each in part.logs),
         envoys=tuple(each for part in parts for each in part.envoys),
+        envoy_configurations=tuple(each for part in parts for each in part.envoy_configurations),
         unread=tuple(each for part in parts for each in part.unread),
         notes=tuple(each for part in parts for each in part.notes),
         absent_apis=frozenset().union(*(part.absent_apis for part in parts)),
