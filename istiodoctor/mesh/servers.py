@@ -235,6 +235,8 @@ def sanitized_hosts(hosts: tuple[str, ...], namespace: str) -> tuple[str, ...]:
 
     `*/*` replaces all of them. istiod panics where another host with a namespace comes after it.
     """
+    if not any("/" in host for host in hosts):
+        return hosts
     found = list(hosts)
     for index, text in enumerate(hosts):
         where, separator, name = text.partition("/")

@@ -53,6 +53,30 @@ def serving_workloads(mesh: Mesh, request: Request) -> tuple[Workload, ...]:
     return tuple(each for each in servers if each in serving)
 
 
+def other_workloads(mesh: Mesh, request: Request) -> tuple[Workload, ...]:
+    """Return the gateway workloads that may answer a request, though others name its host.
+
+    Those with a server for any name, and those that pass connections on: their rules may have
+    names that no server has.
+    """
+    if request.workload or is_address(request.host):
+        return ()
+    names = dict.fromkeys((request.served_name, request.virtual_host))
+    covering = (
+        workload for name in names for _, workload in _workloads_by_host(mesh).covering(name)
+    )
+    return tuple(dict.fromkeys((*covering, *_passing_workloads(mesh))))
+
+
+@question
+def _passing_workloads(mesh: Mesh) -> tuple[Workload, ...]:
+    return tuple(
+        workload
+        for workload, servers in servers_by_workload(mesh).items()
+        if any(not server.routes_http for server in servers)
+    )
+
+
 @question
 def _workloads_by_host(mesh: Mesh) -> HostIndex[tuple[str, Workload]]:
     return HostIndex(
