@@ -5,6 +5,7 @@ Source: pilot/pkg/config/kube/gateway/conversion.go, gateway_collection.go:128-1
 
 from collections.abc import Iterator
 
+from istiodoctor.mesh.api_gateway_pods import api_gateway_ports, api_gateway_workloads
 from istiodoctor.mesh.attachments import (
     Attachment,
     AttachmentState,
@@ -21,6 +22,7 @@ from istiodoctor.mesh.gatewayapi import admits, api_gateways, api_servers, liste
 from istiodoctor.mesh.listener_secrets import faulty_listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import Server
 from istiodoctor.model.gatewayapi import HttpRoute
 from istiodoctor.model.grpcroute import GrpcRoute
 
@@ -56,6 +58,30 @@ def _refused_sets(mesh: Mesh) -> Iterator[LeftOut]:
                     because=f"allowedListeners of {gateway.ref} does not let it in",
                     hosts=tuple(listener.hostname or "*" for listener in each.spec.listeners),
                 )
+
+
+@question
+def listeners_without_port(mesh: Mesh) -> tuple[LeftOut, ...]:
+    """Return the listeners whose port none of their Gateway's Services has: nothing opens it."""
+    return tuple(
+        LeftOut(
+            place=server.field("/port/number"),
+            omission=Omission.NO_SERVICE_PORT,
+            server=server,
+            because=f"no Service of {server.parent} has port {server.port}",
+            hosts=server.host_texts,
+        )
+        for server in api_servers(mesh)
+        if faulty_listener(mesh, server) is None and _is_closed(mesh, server)
+    )
+
+
+def _is_closed(mesh: Mesh, server: Server) -> bool:
+    """Whether a listener opens no port on any of its pods, of which there are some."""
+    workloads = api_gateway_workloads(mesh, server.parent)
+    return bool(workloads) and not any(
+        api_gateway_ports(mesh, server.parent, each, server.port) for each in workloads
+    )
 
 
 @question
