@@ -49,6 +49,7 @@ docs: $(VENV)/runtime.stamp ## Write the documentation that is generated from th
 	$(BIN)/python -m istiodoctor.docs
 
 clean: ## Remove everything that make has made
+	rm -f $(ISTIOD)/*.test
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find istiodoctor checks tests -name __pycache__ -prune -exec rm -rf {} +
 
