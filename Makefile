@@ -34,7 +34,7 @@ lint: $(VENV)/development.stamp ## Style, types, architecture, generated documen
 bench: $(VENV)/development.stamp ## Measure speed and size
 	$(BIN)/python -m tests.benchmarks
 
-docs: $(VENV)/runtime.stamp ## Write the documentation that is generated from the checks
+docs: $(VENV)/runtime.stamp ## Write what is generated: documentation, the index of the checks
 	$(BIN)/python -m istiodoctor.docs
 
 clean: ## Remove everything that make has made
