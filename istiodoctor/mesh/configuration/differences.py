@@ -206,7 +206,7 @@ def differences_of_hosts(name: str, one: VirtualHost, other: VirtualHost) -> Ite
         )
     for index, (ours, theirs) in enumerate(zip(one.routes, other.routes, strict=False)):
         if not is_same_route(ours, theirs):
-            yield _difference(Part.ROUTE, f"{index} of {name}", _shown(ours), _shown(theirs))
+            yield _difference(Part.ROUTE, f"{index} of {name}", *_shown_apart(ours, theirs))
 
 
 def is_same_route(one: Route, other: Route) -> bool:
@@ -252,13 +252,35 @@ def _shares(clusters: Sequence[ClusterWeight]) -> tuple[tuple[str, int], ...]:
 def _action(action: Action | None) -> object:
     if not isinstance(action, Forward):
         return action
-    bare = replace(action, clusters=(), mirrors=())
+    bare = replace(action, clusters=(), mirrors=(), idle=())
     return bare, _shares(action.clusters), tuple(each.name for each in action.mirrors)
 
 
+def _shown_apart(one: Route, other: Route) -> tuple[str, str]:
+    """Return two routes in a line each; in full where that would be the same."""
+    shown = _shown(one), _shown(other)
+    if shown[0] != shown[1]:
+        return shown
+    return _whole(one), _whole(other)
+
+
+def _whole(route: Route) -> str:
+    return f"{route.match} {_action(route.action)} {route.fault} {route.cors}"
+
+
 def _shown(route: Route) -> str:
+    """Return a route in a line: `prefix /api, x-user -> outbound|80||web.shop.svc…`."""
+    match = route.match
+    names = (*match.headers, *match.query_parameters)
+    taken = ", ".join((f"{match.comparison} {match.path}", *(each.name for each in names)))
     extras = [str(each) for each in (route.fault, route.cors) if each]
-    return " ".join((str(route.match), str(_action(route.action)), *extras))
+    return " ".join((f"{taken} -> {_done(route.action)}", *extras))
+
+
+def _done(action: Action | None) -> str:
+    if isinstance(action, Forward):
+        return ", ".join(f"{name} {weight}" for name, weight in _shares(action.clusters))
+    return str(action)
 
 
 def _difference(part: Part, name: str, expected: object, held: object) -> Difference:
