@@ -200,13 +200,27 @@ def differences_of_hosts(name: str, one: VirtualHost, other: VirtualHost) -> Ite
         yield _difference(
             Part.DOMAIN, name, f"HTTPS {one.require_tls}", f"HTTPS {other.require_tls}"
         )
-    if len(one.routes) != len(other.routes):
+    ours_all, theirs_all = _reached(one.routes), _reached(other.routes)
+    if len(ours_all) != len(theirs_all):
         yield _difference(
-            Part.ROUTE, name, f"{len(one.routes)} routes", f"{len(other.routes)} routes"
+            Part.ROUTE, name, f"{len(ours_all)} routes", f"{len(theirs_all)} routes"
         )
-    for index, (ours, theirs) in enumerate(zip(one.routes, other.routes, strict=False)):
+    for index, (ours, theirs) in enumerate(zip(ours_all, theirs_all, strict=False)):
         if not is_same_route(ours, theirs):
             yield _difference(Part.ROUTE, f"{index} of {name}", *_shown_apart(ours, theirs))
+
+
+def _reached(routes: Iterable[Route]) -> list[Route]:
+    """Return routes without those whose condition one before them has: they take nothing.
+
+    istiod writes the rules of a HTTPRoute once for each of its parents, be it the same one.
+    """
+    found: dict[object, Route] = {}
+    for each in routes:
+        match = each.match
+        rest = frozenset(match.headers), frozenset(match.query_parameters), match.metadata
+        found.setdefault((_bare(match), *rest), each)
+    return list(found.values())
 
 
 def is_same_route(one: Route, other: Route) -> bool:
