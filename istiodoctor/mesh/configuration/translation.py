@@ -28,7 +28,7 @@ from istiodoctor.model.istio import (
     HttpFault,
     HttpMatch,
     HttpRedirect,
-    HttpRule,
+    HttpRewrite,
 )
 
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
@@ -154,6 +154,9 @@ def _forward(source: HeldVirtualService, held: HeldHttpRule, cluster_of: Cluster
     rule = held.rule
     only = len(rule.route) == 1
     is_gateway_api = source.semantics is Semantics.GATEWAY
+    rewrite = rule.rewrite or HttpRewrite()
+    regex = rewrite.uri_regex_rewrite
+    removes_prefix = is_gateway_api and rewrite.uri == "/"
     return Forward(
         clusters=tuple(
             ClusterWeight(
@@ -167,28 +170,17 @@ def _forward(source: HeldVirtualService, held: HeldHttpRule, cluster_of: Cluster
         ),
         idle=tuple(each.destination.host for each in rule.route if not (only or each.weight)),
         missing_cluster_status=MISSING_CLUSTER if is_gateway_api else 503,
-        **_rewrites(rule, removes_prefix=is_gateway_api),
+        prefix_rewrite="" if regex or removes_prefix else rewrite.uri,
+        regex_rewrite=RegexRewrite(pattern=regex.match, substitution=regex.rewrite)
+        if regex
+        else None,
+        host_rewrite=rewrite.authority,
         mirrors=tuple(
             ClusterWeight(name=cluster_of(each), namespace=source.namespace)
             for each in (rule.mirror, *(mirror.destination for mirror in rule.mirrors))
             if each is not None
         ),
     )
-
-
-def _rewrites(rule: HttpRule, *, removes_prefix: bool) -> dict[str, object]:
-    written = rule.rewrite
-    if written is None:
-        return {}
-    if written.uri_regex_rewrite:
-        regex = written.uri_regex_rewrite
-        return {
-            "regex_rewrite": RegexRewrite(pattern=regex.match, substitution=regex.rewrite),
-            "host_rewrite": written.authority,
-        }
-    if removes_prefix and written.uri == "/":
-        return {"host_rewrite": written.authority}
-    return {"prefix_rewrite": written.uri, "host_rewrite": written.authority}
 
 
 def _fault(written: HttpFault) -> Fault:
