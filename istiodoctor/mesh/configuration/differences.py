@@ -200,13 +200,27 @@ def differences_of_hosts(name: str, one: VirtualHost, other: VirtualHost) -> Ite
         yield _difference(
             Part.DOMAIN, name, f"HTTPS {one.require_tls}", f"HTTPS {other.require_tls}"
         )
-    if len(one.routes) != len(other.routes):
+    ours_all, theirs_all = _reached(one.routes), _reached(other.routes)
+    if len(ours_all) != len(theirs_all):
         yield _difference(
-            Part.ROUTE, name, f"{len(one.routes)} routes", f"{len(other.routes)} routes"
+            Part.ROUTE, name, f"{len(ours_all)} routes", f"{len(theirs_all)} routes"
         )
-    for index, (ours, theirs) in enumerate(zip(one.routes, other.routes, strict=False)):
+    for index, (ours, theirs) in enumerate(zip(ours_all, theirs_all, strict=False)):
         if not is_same_route(ours, theirs):
-            yield _difference(Part.ROUTE, f"{index} of {name}", _shown(ours), _shown(theirs))
+            yield _difference(Part.ROUTE, f"{index} of {name}", *_shown_apart(ours, theirs))
+
+
+def _reached(routes: Iterable[Route]) -> list[Route]:
+    """Return routes without those whose condition one before them has: they take nothing.
+
+    istiod writes the rules of a HTTPRoute once for each of its parents, be it the same one.
+    """
+    found: dict[object, Route] = {}
+    for each in routes:
+        match = each.match
+        rest = frozenset(match.headers), frozenset(match.query_parameters), match.metadata
+        found.setdefault((_bare(match), *rest), each)
+    return list(found.values())
 
 
 def is_same_route(one: Route, other: Route) -> bool:
@@ -252,13 +266,35 @@ def _shares(clusters: Sequence[ClusterWeight]) -> tuple[tuple[str, int], ...]:
 def _action(action: Action | None) -> object:
     if not isinstance(action, Forward):
         return action
-    bare = replace(action, clusters=(), mirrors=())
+    bare = replace(action, clusters=(), mirrors=(), idle=())
     return bare, _shares(action.clusters), tuple(each.name for each in action.mirrors)
 
 
+def _shown_apart(one: Route, other: Route) -> tuple[str, str]:
+    """Return two routes in a line each; in full where that would be the same."""
+    shown = _shown(one), _shown(other)
+    if shown[0] != shown[1]:
+        return shown
+    return _whole(one), _whole(other)
+
+
+def _whole(route: Route) -> str:
+    return f"{route.match} {_action(route.action)} {route.fault} {route.cors}"
+
+
 def _shown(route: Route) -> str:
+    """Return a route in a line: `prefix /api, x-user -> outbound|80||web.shop.svc…`."""
+    match = route.match
+    names = (*match.headers, *match.query_parameters)
+    taken = ", ".join((f"{match.comparison} {match.path}", *(each.name for each in names)))
     extras = [str(each) for each in (route.fault, route.cors) if each]
-    return " ".join((str(route.match), str(_action(route.action)), *extras))
+    return " ".join((f"{taken} -> {_done(route.action)}", *extras))
+
+
+def _done(action: Action | None) -> str:
+    if isinstance(action, Forward):
+        return ", ".join(f"{name} {weight}" for name, weight in _shares(action.clusters))
+    return str(action)
 
 
 def _difference(part: Part, name: str, expected: object, held: object) -> Difference:
