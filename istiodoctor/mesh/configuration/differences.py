@@ -202,9 +202,7 @@ def differences_of_hosts(name: str, one: VirtualHost, other: VirtualHost) -> Ite
         )
     ours_all, theirs_all = _reached(one.routes), _reached(other.routes)
     if len(ours_all) != len(theirs_all):
-        yield _difference(
-            Part.ROUTE, name, f"{len(ours_all)} routes", f"{len(theirs_all)} routes"
-        )
+        yield _difference(Part.ROUTE, name, f"{len(ours_all)} routes", f"{len(theirs_all)} routes")
     for index, (ours, theirs) in enumerate(zip(ours_all, theirs_all, strict=False)):
         if not is_same_route(ours, theirs):
             yield _difference(Part.ROUTE, f"{index} of {name}", *_shown_apart(ours, theirs))
