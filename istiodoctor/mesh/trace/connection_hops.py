@@ -104,7 +104,9 @@ def connection_walk(
         if not is_served and any(each.state is BROKEN for each in certificates):
             return STOPPED
     if chain.http:
-        manager = replace(chain.http, options=patched_options(mesh, workload, port, chain))
+        options = patched_options(mesh, workload, port, chain)
+        is_patched = options is not chain.http.options
+        manager = replace(chain.http, options=options) if is_patched else chain.http
         front = entry.front.sends_x_forwarded_proto if entry.front else ""
         touched = touched_http(mesh, workload, port, chain)
         if touched:
