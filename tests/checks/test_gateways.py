@@ -1,5 +1,6 @@
 """Gateways: what the examples of their checks cannot show."""
 
+import pytest
 import yaml
 
 from istiodoctor.finding import Confidence, Finding, Severity
@@ -284,3 +285,94 @@ def test_the_same_sni_is_a_conflict_only_on_the_same_pods():
 
     assert len(find("GW020", POD + one + other)) == 1
     assert not find("GW020", POD + one + other.replace("istio: ingress", "istio: edge"))
+
+
+def ingress(name: str, created: str, *hosts: str) -> str:
+    return f"""
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: {name}
+  namespace: shop
+  creationTimestamp: "{created}"
+  annotations: {{kubernetes.io/ingress.class: istio}}
+spec:
+  tls: [{{hosts: {list(hosts)}, secretName: cert}}]
+  rules:
+  - host: {hosts[0]}
+    http:
+      paths:
+      - {{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}
+---
+"""
+
+
+INGRESS_POD = POD.replace("istio: ingress}", "istio: ingressgateway}")
+OLD, NEW = "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "severity", "says"),
+    [
+        (NEW, OLD, Severity.CRITICAL, "every request gets 404"),
+        (OLD, NEW, Severity.MEDIUM, "certificate is never served"),
+    ],
+)
+def test_of_two_ingresses_with_one_host_the_one_whose_name_comes_first_serves_it(
+    first: str, second: str, severity: Severity, says: str
+):
+    text = INGRESS_POD + ingress("a", first, "a.com") + ingress("b", second, "a.com", "b.com")
+
+    (finding,) = find("GW002", text)
+
+    assert (finding.severity, finding.objects[0].ref.name, says in finding.message) == (
+        severity,
+        "b",
+        True,
+    )
+    (fix,) = finding.fixes
+    assert [(each.ref.name, each.body) for each in fix.patches] == [
+        ("a", [{"op": "remove", "path": "/spec/tls/0"}])
+    ]
+
+
+def test_an_ingress_goes_before_every_gateway():
+    gateway = tls_gateway("web", "a.com", selector="ingressgateway", created=OLD)
+
+    (finding,) = find("GW002", INGRESS_POD + ingress("a", NEW, "a.com", "b.com") + gateway)
+
+    (fix,) = finding.fixes
+    assert [(str(each.ref), each.body) for each in fix.patches] == [
+        (
+            "Ingress shop/a",
+            [{"op": "replace", "path": "/spec/tls/0/hosts", "value": ["b.com"]}],
+        )
+    ]
+
+
+def test_a_listener_that_lists_other_kinds_of_routes_says_so():
+    text = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: shop}
+spec:
+  gatewayClassName: istio
+  listeners:
+  - {name: http, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: HTTPRoute}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: shop, namespace: shop}
+spec:
+  parentRefs: [{name: web}]
+  hostnames: [a.com]
+  rules: [{backendRefs: [{name: shop, port: 80}]}]
+"""
+
+    (finding,) = find("GWAPI003", text)
+
+    assert "takes no GRPCRoutes: requests for a.com get 404" in finding.message
+    assert [each.path for each in finding.objects] == [
+        "/spec/listeners/0/allowedRoutes/kinds",
+        "/spec/parentRefs/0",
+    ]
