@@ -74,6 +74,9 @@ class Kind(Enum):
     AUTHORIZATION_POLICY = Api(
         ISTIO_SECURITY, "AuthorizationPolicy", "authorizationpolicies", ("v1", "v1beta1")
     )
+    REQUEST_AUTHENTICATION = Api(
+        ISTIO_SECURITY, "RequestAuthentication", "requestauthentications", ("v1", "v1beta1")
+    )
     CERTIFICATE = Api(CERT_MANAGER, "Certificate", "certificates", ("v1",))
     CERTIFICATE_REQUEST = Api(CERT_MANAGER, "CertificateRequest", "certificaterequests", ("v1",))
     ISSUER = Api(CERT_MANAGER, "Issuer", "issuers", ("v1",))
