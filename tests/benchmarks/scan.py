@@ -60,10 +60,11 @@ def main() -> None:
 def _trace_many(judgement: Any) -> None:
     """Follow requests to every host in turn, half of them plain, and write what comes of them."""
     from istiodoctor.diagnosis.tracing import traces
+    from istiodoctor.mesh.listeners import servers
     from istiodoctor.mesh.trace.requests import Request
     from istiodoctor.renderers import TRACES_RENDERERS, Display
 
-    hosts = sorted({host for each in judgement.mesh.servers() for host in each.names})
+    hosts = sorted({host for each in servers(judgement.mesh) for host in each.names})
     asked = (
         (str(number), Request.of_url(f"{'https' if number % 2 else 'http'}://{host}/api/"))
         for number, host in zip(range(REQUESTS), cycle(hosts))

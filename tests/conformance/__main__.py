@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conformance import folders, product, sets, truth
+from tests.conformance import figures, folders, product, sets, truth
 from tests.conformance.comparing import Comparison, compared, share, through
 from tests.conformance.recording import envoy, tools
 from tests.conformance.recording.recorder import recorded
@@ -18,14 +18,21 @@ EXAMPLES = 3
 
 def main() -> int:
     """Print figures for each kind of scenario, and the disagreements that are asked for."""
-    options = _parser().parse_args()
-    every: list[Comparison] = []
+    parser = _parser()
+    options = parser.parse_args()
+    if options.write and (options.truth or options.only or options.seed is not None):
+        parser.error("--write is for all that is recorded")
+    by_recording: list[tuple[Recording, list[Comparison]]] = []
     for recording in _recordings(options):
         found = list(_compared(recording, options))
-        every += found
+        by_recording.append((recording, found))
         print(f"{recording.kind:12} {len(recording.scenarios):4d} scenarios  {share(found)}")
         print(f"{'':12} istiod {recording.istio}, Envoy {recording.envoy}")
         sys.stdout.flush()
+    every = [each for _, found in by_recording for each in found]
+    if options.write:
+        figures.write("figures", figures.figures(by_recording))
+        figures.write("differences", figures.differences())
     _show(every, options.list, options.n)
     print(f"in all: {share(every)}")
     return 0
@@ -44,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-n", type=int, default=EXAMPLES, help="how many of each kind to show")
     parser.add_argument("--only", metavar="NAME", help="scenarios whose names begin so")
+    parser.add_argument("--write", action="store_true", help="write the tables of the docs")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the objects there")
     return parser
 
@@ -65,10 +73,13 @@ def _recordings(options: argparse.Namespace) -> Iterator[Recording]:
 def _fresh(options: argparse.Namespace) -> Iterator[Recording]:
     programs = tools.chosen(options)
     for kind in options.truth or sets.SEEDS:
-        scenarios, _ = recorded(sets.random(kind, options.seed, options.count), programs)
+        asked = sets.random(kind, options.seed, options.count)
+        if options.older:
+            asked = [sets.older(each) for each in asked]
+        scenarios, _ = recorded(asked, programs)
         yield Recording(
             kind=kind,
-            istio=tools.istio_version("go.mod"),
+            istio=tools.istio_version(options),
             envoy=envoy.version(programs.envoy),
             scenarios=scenarios,
         )

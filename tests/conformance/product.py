@@ -48,14 +48,15 @@ def traces(scenario: Scenario, keep: Path | None = None) -> dict[Asked, Json]:
 
 def _traces(scenario: Scenario, folder: Path) -> dict[Asked, Json]:
     _write(scenario, folder)
-    every = requests(scenario)
     sent: dict[Asked, Request] = {}
     refused: dict[Asked, Json] = {}
-    for each in every:
+    for each in requests(scenario):
         try:
             sent[each] = _request(json.loads(each))
         except ValueError as error:
             refused[each] = {"error": {"message": str(error)}, "legs": []}
+    if not sent:
+        return refused
     found = json.loads(render_traces(follow(_judgement(folder / "objects"), sent.items())))
     return refused | {each["id"]: each for each in found["traces"]}
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.conformance import handmade, sets, truth
+from tests.conformance import figures, handmade, sets, truth
 from tests.conformance.agreement import agreement
 from tests.conformance.truth import Json, Recording, Scenario
 
@@ -69,6 +69,10 @@ def test_known_differences_name_requests_that_are_recorded():
     }
 
     assert agreement().differences.keys() <= every
+
+
+def test_the_documentation_names_the_known_differences():
+    assert figures.block("differences") == figures.differences()
 
 
 def test_no_secret_is_recorded_with_data():

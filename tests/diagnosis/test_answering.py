@@ -52,7 +52,11 @@ PARTNER = made(
     "ServiceEntry",
     "partner",
     "shop",
-    spec={"hosts": ["partner.example.org"], "ports": [{"number": 443, "name": "tls"}]},
+    spec={
+        "hosts": ["partner.example.org"],
+        "ports": [{"number": 443, "name": "tls", "protocol": "TLS"}],
+        "resolution": "DNS",
+    },
 )
 PASSING = gateway("web", "shop", server(443, "TLS", HOST, tls={"mode": "PASSTHROUGH"}))
 OWN = gateway("web", "shop", server(443, "HTTPS", HOST, tls={"mode": "ISTIO_MUTUAL"}))
@@ -88,8 +92,8 @@ TCP = gateway("web", "shop", server(443, "TCP", "*"))
         ([WEB], {"url": "http://b.example.com/"}, (AnswerOutcome.NOT_FOUND, 0)),
         ([WEB], {"url": f"https://{HOST}:8443/"}, (AnswerOutcome.NO_PORT, 0)),
         ([WEB], {"url": f"https://{HOST}:80/"}, (AnswerOutcome.RESET, 0)),
-        ([PASSING], {}, (AnswerOutcome.RESET, 0)),
-        ([TCP], {"url": f"http://{HOST}:443/"}, (AnswerOutcome.RESET, 0)),
+        ([PASSING], {}, (AnswerOutcome.REFUSED, 0)),
+        ([TCP], {"url": f"http://{HOST}:443/"}, (AnswerOutcome.REFUSED, 0)),
         (
             [WEB, routes("r", to("one", uri={"regex": "(?=/)/.*"}))],
             {},
@@ -155,7 +159,9 @@ def test_a_backend_that_no_grant_permits_is_no_cluster_but_500():
 
     found = answer(asked(*API, elsewhere, api_route("r", rule), url=f"http://{HOST}/"))
 
-    assert (found.outcome, found.status, found.clusters) == (AnswerOutcome.DIRECT, 500, ())
+    invalid = RouteCluster(name="UnknownService", state=ClusterState.NO_CLUSTER)
+    assert (found.outcome, found.status) == (AnswerOutcome.NO_CLUSTER, 500)
+    assert found.clusters == (invalid,)
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ def test_weights_lead_to_every_destination_and_none_to_those_without():
             {"host": "one", "subset": "v9"},
             ("backend", "no DestinationRule defines subset v9 of one.shop.svc.cluster.local: 503"),
         ),
-        ({"host": "idle"}, ("endpoints", "has no endpoints: 503")),
+        ({"host": "idle"}, ("endpoints", "has no endpoints: no pod has the labels app=idle: 503")),
     ],
 )
 def test_a_destination_that_leads_nowhere_stops_the_request(destination, expected):

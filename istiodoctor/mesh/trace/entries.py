@@ -1,8 +1,12 @@
 """Where a request comes in: what stands before a gateway, its Service, the port in the pod."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.configuration.listener import HttpOptions
+from istiodoctor.mesh.configuration.received_request import received
+from istiodoctor.mesh.configuration.request_line import EarlyAnswer
 from istiodoctor.mesh.exposure import PortRoute, port_routes
 from istiodoctor.mesh.frontproxy import Front, fronts_for
 from istiodoctor.mesh.hosts import ANY, HostIndex
@@ -18,6 +22,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 
 FORWARDED_PROTO = "x-forwarded-proto"
+_ORDINARY = re.compile(r"[A-Za-z0-9/._~-]*")
 _OUTERMOST = ("LoadBalancer", "NodePort")
 
 
@@ -51,6 +56,39 @@ def serving_workloads(mesh: Mesh, request: Request) -> tuple[Workload, ...]:
     named = {workload for host, workload in found if host != ANY}
     serving = named or {workload for _, workload in found}
     return tuple(each for each in servers if each in serving)
+
+
+def other_workloads(mesh: Mesh, request: Request) -> tuple[Workload, ...]:
+    """Return the gateway workloads that may answer a request, though others name its host.
+
+    Those with a server for any name, and those that pass connections on: their rules may have
+    names that no server has.
+    """
+    if request.workload or is_address(request.host):
+        return ()
+    if _is_answered_early(request):
+        return tuple(servers_by_workload(mesh))
+    names = dict.fromkeys((request.served_name, request.virtual_host))
+    covering = (
+        workload for name in names for _, workload in _workloads_by_host(mesh).covering(name)
+    )
+    return tuple(dict.fromkeys((*covering, *_passing_workloads(mesh))))
+
+
+def _is_answered_early(request: Request) -> bool:
+    """Whether Envoy may answer without looking for a route, whatever the host."""
+    if _ORDINARY.fullmatch(request.path):
+        return False
+    return isinstance(received(request, HttpOptions(), is_tls=False), EarlyAnswer)
+
+
+@question
+def _passing_workloads(mesh: Mesh) -> tuple[Workload, ...]:
+    return tuple(
+        workload
+        for workload, servers in servers_by_workload(mesh).items()
+        if any(not server.routes_http for server in servers)
+    )
 
 
 @question

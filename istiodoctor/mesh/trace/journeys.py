@@ -6,7 +6,6 @@ Source: `Request routing` in Istio's documentation, and the modules that answer 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.trace.answers import (
@@ -19,10 +18,10 @@ from istiodoctor.mesh.trace.answers import (
     walked,
 )
 from istiodoctor.mesh.trace.connection_hops import connection_walk
-from istiodoctor.mesh.trace.entries import Entry, entries, serving_workloads
+from istiodoctor.mesh.trace.entries import Entry, entries, other_workloads, serving_workloads
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.redirection import to_https
-from istiodoctor.mesh.trace.requests import Request, is_address
+from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import BROKEN, Hop, workload_hop
 from istiodoctor.mesh.workloads import Workload
 
@@ -55,9 +54,8 @@ def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
     """
     serving = serving_workloads(mesh, request)
     found = [way for each in serving for way in _ways_through(mesh, request, each)]
-    if not (request.workload or is_address(request.host)):
-        others = (each for each in servers_by_workload(mesh) if each not in serving)
-        for each in others:
+    for each in other_workloads(mesh, request):
+        if each not in serving:
             beside = list(_ways_through(mesh, request, each))
             found += beside if any(map(_is_answered, beside)) else ()
     return tuple(found) or (_way(request, None, None, _nowhere(mesh, request)),)

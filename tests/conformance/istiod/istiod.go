@@ -7,20 +7,25 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/schema/gvk"
 	"istio.io/istio/pkg/config/schema/gvr"
+	"istio.io/istio/pkg/kube"
 	"istio.io/istio/pkg/kube/kclient/clienttest"
 )
 
 // bundle is the release of the Gateway API that the scenarios' cluster has. Without the annotation
-// istiod passes over the CRDs that it wants in a certain release, and the fake API server makes
-// them without it (pkg/kube/kclient/crdwatcher.go, minimumVersionFilter).
-const bundle = "v1.6.0"
+// istiod passes over the CRDs that it wants in a certain release (minimumVersionFilter of
+// pkg/kube/kclient/crdwatcher.go), and its fake API server makes them without.
+var bundle = map[string]string{"gateway.networking.k8s.io/bundle-version": "v1.6.0"}
 
 var gatewayKinds = []schema.GroupVersionResource{
 	gvr.GRPCRoute, gvr.TLSRoute, gvr.TCPRoute, gvr.ListenerSet, gvr.BackendTLSPolicy,
@@ -33,11 +38,8 @@ func run(t *testing.T, scenario *Scenario) (gateways []*Configuration) {
 		KubernetesObjects:          scenario.Objects,
 		MeshConfig:                 scenario.Mesh,
 		DisableSecretAuthorization: true,
+		KubeClientModifier:         func(client kube.Client) { addDefinitions(t, client) },
 	})
-	for _, kind := range gatewayKinds {
-		annotations := map[string]string{"gateway.networking.k8s.io/bundle-version": bundle}
-		clienttest.MakeCRDWithAnnotations(t, server.KubeClient(), kind, annotations)
-	}
 	server.EnsureSynced(t)
 	settle(t, server, scenario.IsDerived)
 	for _, pod := range scenario.Gateways {
@@ -48,6 +50,21 @@ func run(t *testing.T, scenario *Scenario) (gateways []*Configuration) {
 		gateways = append(gateways, found)
 	}
 	return gateways
+}
+
+// addDefinitions adds the CRDs of the Gateway API, and the annotation to those that are made later.
+func addDefinitions(t *testing.T, client kube.Client) {
+	metadata := client.Metadata().(*fake.FakeMetadataClient)
+	annotate := func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if made, ok := action.(clienttesting.CreateAction); ok {
+			made.GetObject().(*metav1.PartialObjectMetadata).Annotations = bundle
+		}
+		return false, nil, nil
+	}
+	metadata.PrependReactor("*", "customresourcedefinitions", annotate)
+	for _, kind := range gatewayKinds {
+		clienttest.MakeCRD(t, client, kind)
+	}
 }
 
 // settle waits until what controllers derive (Gateways, VirtualServices) changes no more.

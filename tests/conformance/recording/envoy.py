@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conformance.recording.listeners import NOWHERE, TYPE, Gateway, runnable
+from tests.conformance.recording.responders import responding
 from tests.conformance.truth import Json
 
 BATCH = 100
@@ -69,17 +70,20 @@ def _started(binary: str, scenarios: Sequence[Sequence[Gateway]]) -> Iterator[Ru
     envoy = Running(network=network, refused={})
     with tempfile.TemporaryDirectory(prefix="conformance-envoy-") as name:
         folder = Path(name)
-        _write_listeners(folder, envoy, scenarios)
+        said = _write_listeners(folder, envoy, scenarios)
+        sockets = {name: folder / f"socket-{index}" for index, name in enumerate(said)}
         admin = _free_port()
-        command = [binary, "-c", str(_bootstrap(folder, admin)), "--concurrency", "1"]
+        config = _bootstrap(folder, admin, sockets)
+        command = [binary, "-c", str(config), "--concurrency", "1"]
         log = folder / "envoy.log"
         with log.open("w") as output:
             process = subprocess.Popen(
                 [*command, "--disable-hot-restart", "-l", "warning"], stdout=output, stderr=output
             )
         try:
-            _wait(process, admin, log)
-            yield dataclasses.replace(envoy, refused=_refused(admin))
+            with responding({sockets[name]: answer for name, answer in said.items()}):
+                _wait(process, admin, log)
+                yield dataclasses.replace(envoy, refused=_refused(admin))
         finally:
             process.terminate()
             process.wait()
@@ -92,13 +96,18 @@ def _free_port() -> int:
         return port
 
 
-def _write_listeners(folder: Path, envoy: Running, scenarios: Sequence[Sequence[Gateway]]) -> None:
+def _write_listeners(
+    folder: Path, envoy: Running, scenarios: Sequence[Sequence[Gateway]]
+) -> dict[str, Json]:
+    """Write what Envoy reads; return what is to be said at the clusters of `responders`."""
     listeners: list[Json] = []
+    said: dict[str, Json] = {}
     tables = 0
     for index, gateways in enumerate(scenarios):
         for position, gateway in enumerate(gateways):
             for made in runnable(gateway, envoy.address(index, position)):
                 listeners.append(made.listener)
+                said |= made.responders
                 sources = {}
                 for table in made.routes:
                     tables += 1
@@ -108,6 +117,7 @@ def _write_listeners(folder: Path, envoy: Running, scenarios: Sequence[Sequence[
                     sources[table["name"]] = path
                 _point_to_files(made.listener, sources)
     _write_resources(folder / "listeners.json", listeners)
+    return said
 
 
 def _write_resources(path: Path, resources: list[Json]) -> None:
@@ -128,32 +138,38 @@ def _from_file(path: Path) -> Json:
     return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
 
 
-def _bootstrap(folder: Path, admin: int) -> Path:
+def _bootstrap(folder: Path, admin: int, sockets: dict[str, Path]) -> Path:
     options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     http2 = {
         "@type": f"type.googleapis.com/{options}",
         "explicit_http_config": {"http2_protocol_options": {}},
     }
-    endpoint = {"endpoint": {"address": _address(1)}}
-    nowhere = {
-        "name": NOWHERE,
-        "connect_timeout": "1s",
-        "type": "STATIC",
-        "typed_extension_protocol_options": {options: http2},
-        "load_assignment": {
-            "cluster_name": NOWHERE,
-            "endpoints": [{"lb_endpoints": [endpoint]}],
-        },
-    }
+    nowhere = _cluster(NOWHERE, _address(1))
+    nowhere["typed_extension_protocol_options"] = {options: http2}
+    clusters = [nowhere]
+    clusters += [_cluster(name, {"pipe": {"path": str(path)}}) for name, path in sockets.items()]
     config = {
         "node": {"id": "conformance", "cluster": "conformance"},
-        "static_resources": {"clusters": [nowhere]},
+        "static_resources": {"clusters": clusters},
         "admin": {"address": _address(admin)},
         "dynamic_resources": {"lds_config": _from_file(folder / "listeners.json")},
     }
     path = folder / "bootstrap.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     return path
+
+
+def _cluster(name: str, address: Json) -> Json:
+    endpoint = {"endpoint": {"address": address}}
+    return {
+        "name": name,
+        "connect_timeout": "1s",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    }
 
 
 def _address(port: int) -> Json:

@@ -24,6 +24,8 @@ HTTP = "envoy.filters.network.http_connection_manager"
 TYPE = "type.googleapis.com/envoy."
 FILTER = TYPE + "extensions.filters"
 HTTP_TYPE = f"{FILTER}.network.http_connection_manager.v3.HttpConnectionManager"
+TCP_TYPE = f"{FILTER}.network.tcp_proxy.v3.TcpProxy"
+RBAC = "envoy.filters.network.rbac"
 TLS_TYPE = TYPE + "extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 NOWHERE = "nowhere"
 """A cluster that never answers."""
@@ -47,6 +49,8 @@ class Runnable:
 
     listener: Json
     routes: list[Json]
+    responders: dict[str, Json]
+    """What `responders` is to say, by the name of the cluster that leads there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,7 @@ def runnable(gateway: Gateway, address: str) -> list[Runnable]:
             found = best.setdefault(bound["portValue"], [])
             found.append((ranks[bound["address"]], listener))
     return [
-        _Maker(gateway).listener(address, port, min(found, key=lambda each: each[0])[1])
+        _Maker(gateway, port).listener(address, min(found, key=lambda each: each[0])[1])
         for port, found in best.items()
     ]
 
@@ -101,18 +105,19 @@ def _clusters(action: Json) -> list[tuple[str, int]]:
 class _Maker:
     """Makes one listener."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
+    def __init__(self, gateway: Gateway, port: int) -> None:
+        self.gateway, self.port = gateway, port
         self.tables = {each["name"]: each for each in gateway.sent["routes"] or []}
         self.apart: list[Json] = []
+        self.responders: dict[str, Json] = {}
 
-    def listener(self, address: str, port: int, sent: Json) -> Runnable:
+    def listener(self, address: str, sent: Json) -> Runnable:
         inspectors = sent.get("listenerFilters", [])
         made = {
             "@type": TYPE + "config.listener.v3.Listener",
-            "name": f"{self.gateway.name}|{port}",
+            "name": f"{self.gateway.name}|{self.port}",
             "enable_reuse_port": False,
-            "address": {"socket_address": {"address": address, "port_value": port}},
+            "address": {"socket_address": {"address": address, "port_value": self.port}},
             "listener_filters": [each for each in inspectors if each["name"] in KEPT_LISTENER],
             "filter_chains": [self._chain(each) for each in sent.get("filterChains", [])],
         }
@@ -125,7 +130,7 @@ class _Maker:
                 made[kept] = sent[kept]
         if sent.get("defaultFilterChain"):
             made["default_filter_chain"] = self._chain(sent["defaultFilterChain"])
-        return Runnable(listener=made, routes=self.apart)
+        return Runnable(listener=made, routes=self.apart, responders=self.responders)
 
     def _chain(self, sent: Json) -> Json:
         made: Json = {key: sent[key] for key in ("filterChainMatch", "name") if key in sent}
@@ -139,10 +144,21 @@ class _Maker:
                 made["filters"].append({"name": HTTP, "typed_config": self._http(config)})
             elif each["name"] == "envoy.filters.network.tcp_proxy":
                 said = {"kind": "tcp", "clusters": _clusters(config)}
-                made["filters"].append(_tcp_behind_tls(said) if is_tls else _tcp(said))
-            elif each["name"] == "envoy.filters.network.rbac":
+                if is_tls:
+                    made["filters"].append(_tcp_behind_tls(said))
+                elif made["filters"]:  # they want to see the first bytes
+                    made["filters"].append(self._proxied(said))
+                else:
+                    made["filters"].append(_tcp(said))
+            elif each["name"] == RBAC:
                 made["filters"].append(each)
         return made
+
+    def _proxied(self, said: Json) -> Json:
+        name = f"{self.gateway.name}|{self.port}|{len(self.responders)}"
+        self.responders[name] = said
+        config = {"@type": TCP_TYPE, "stat_prefix": "x", "cluster": name}
+        return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}
 
     def _tls(self, socket: Json) -> Json:
         config = socket["typedConfig"]
