@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from istiodoctor.mesh.configuration.held_matches import (
+from istiodoctor.mesh.configuration.dumped_matches import (
     held_match,
     held_string_matcher,
     share,

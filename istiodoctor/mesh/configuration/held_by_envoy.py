@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from istiodoctor.mesh.configuration.cluster import Cluster
+from istiodoctor.mesh.configuration.dumped_clusters import absent_cluster, held_cluster
+from istiodoctor.mesh.configuration.dumped_listeners import held_listener
 from istiodoctor.mesh.configuration.dumped_routes import held_routes
-from istiodoctor.mesh.configuration.held_clusters import absent_cluster, held_cluster
-from istiodoctor.mesh.configuration.held_listeners import held_listener
 from istiodoctor.mesh.configuration.listener import Listener
 from istiodoctor.mesh.configuration.route import RouteConfiguration
 from istiodoctor.mesh.mesh import Mesh

@@ -65,6 +65,7 @@ def held_filter_chain(found: EnvoyFilterChain) -> FilterChain:
     tcp = found.tcp
     return FilterChain(
         server_names=found.server_names,
+        transport_protocol=found.transport_protocol,
         application_protocols=found.application_protocols,
         tls=_tls(found.tls) if found.tls else None,
         http=_http(found.http) if found.http else None,
