@@ -15,15 +15,15 @@ from istiodoctor.mesh.configuration.held_by_envoy import (
     envoy_configurations,
     envoys_by_pod,
     held_cluster_named,
+    held_domains,
+    held_host,
     held_listeners,
-    held_route_configuration,
     holds,
 )
 from istiodoctor.mesh.configuration.listener import WILDCARD_ADDRESSES, FilterChain, Listener
 from istiodoctor.mesh.configuration.listeners import listener_at
 from istiodoctor.mesh.configuration.route import Route, VirtualHost
 from istiodoctor.mesh.configuration.route_differences import (
-    by_domain,
     differences_of_hosts,
     is_same_match,
     is_same_route,
@@ -38,7 +38,7 @@ from istiodoctor.model.ref import Ref
 
 FRESH = timedelta(minutes=2)
 """How far apart objects and Envoy may have been read to be compared."""
-READ = (envoys_by_pod, envoy_configurations, held_listeners, held_route_configuration, holds)
+READ = (envoys_by_pod, envoy_configurations, held_listeners, held_domains, held_host, holds)
 """What is read of Envoys: evidence, without which the objects alone decide."""
 
 
@@ -133,7 +133,9 @@ def domains_in_force(mesh: Mesh, workload: Workload, route_name: str) -> DomainI
     pods = asked_pods(mesh, workload)
     if not pods:
         return domain_index(mesh, workload, route_name)
-    names = dict.fromkeys(name for pod in pods for name in _hosts(mesh, pod, route_name))
+    names = dict.fromkeys(
+        name for pod in pods for name in held_domains(mesh, pod, route_name) or ()
+    )
     return DomainIndex((each, each) for each in names)
 
 
@@ -146,7 +148,7 @@ def virtual_host_in_force(
     if domain in domains(mesh, workload, route_name):
         expected = virtual_host(mesh, workload, route_name, domain)
     pods = asked_pods(mesh, workload)
-    found = [_hosts(mesh, pod, route_name).get(domain) for pod in pods]
+    found = [held_host(mesh, pod, route_name, domain) for pod in pods]
     held = next((each for each in found if each is not None), None)
     if held is None:
         return expected or VirtualHost(name=domain, domains=(domain,), routes=())
@@ -163,13 +165,6 @@ def virtual_host_in_force(
         routes=tuple(_explained_route(each, expected) for each in held.routes),
         redirected_by=expected.redirected_by if held.require_tls else None,
     )
-
-
-@question(evidence=READ)
-def _hosts(mesh: Mesh, pod: Ref, route_name: str) -> dict[str, VirtualHost]:
-    """Return the virtual hosts that a pod's Envoy has, by domain."""
-    held = held_route_configuration(mesh, pod, route_name)
-    return dict(by_domain(held)) if held else {}
 
 
 def _explained_route(held: Route, expected: VirtualHost) -> Route:

@@ -14,22 +14,22 @@ from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.configuration.differences import (
     Difference,
     Part,
+    absences,
     differences_of_listeners,
 )
+from istiodoctor.mesh.configuration.dumped_routes import held_weights
 from istiodoctor.mesh.configuration.envoy_filter_patches import applied_patches
 from istiodoctor.mesh.configuration.held_by_envoy import (
     envoy_configurations,
     envoys_by_pod,
     held_cluster_named,
+    held_domains,
     held_listeners,
-    held_route_configuration,
 )
 from istiodoctor.mesh.configuration.in_force import asked_pods
 from istiodoctor.mesh.configuration.listener import Listener
 from istiodoctor.mesh.configuration.listeners import listeners_by_port
-from istiodoctor.mesh.configuration.route import Forward
-from istiodoctor.mesh.configuration.route_differences import differences_of_routes
-from istiodoctor.mesh.configuration.virtual_hosts import route_configuration
+from istiodoctor.mesh.configuration.virtual_hosts import domains
 from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.proxylogs import listener_rejections
@@ -109,10 +109,10 @@ def _differences(mesh: Mesh, workload: Workload, pod: Ref) -> Iterator[Differenc
         yield from filter(_is_listed, differences_of_listeners(expected, held))
     if not patched & OF_ROUTES:
         for name in _route_names(expected):
-            held_routes = held_route_configuration(mesh, pod, name)
-            if held_routes is not None:
-                ours = route_configuration(mesh, workload, name)
-                yield from filter(_is_listed, differences_of_routes(ours, held_routes))
+            held_names = held_domains(mesh, pod, name)
+            if held_names is not None:
+                ours = domains(mesh, workload, name)
+                yield from absences(Part.DOMAIN, ours, held_names, lambda each: (each,), name)
     if not patched & OF_CLUSTERS:
         yield from _differences_of_clusters(mesh, workload, pod)
 
@@ -145,35 +145,33 @@ def _route_names(listeners: Iterable[Listener]) -> tuple[str, ...]:
 
 
 def _differences_of_clusters(mesh: Mesh, workload: Workload, pod: Ref) -> Iterator[Difference]:
-    """Yield the clusters that routes name and only one side has."""
-    for name in _named_clusters(mesh, workload):
+    """Yield the clusters that the Envoy's own routes name, and that it lacks."""
+    for name in _named_clusters(mesh, pod):
         held = held_cluster_named(mesh, pod, name)
-        expected = cluster(mesh, workload, name)
-        if held is None or ClusterState.UNKNOWN in (held.state, expected.state):
+        if held is None or held.state is not ClusterState.NO_CLUSTER:
             continue
-        is_expected = expected.state is not ClusterState.NO_CLUSTER
-        is_held = held.state is not ClusterState.NO_CLUSTER
-        if is_expected is not is_held:
+        if cluster(mesh, workload, name).state in REACHED:
             yield Difference(
-                part=Part.CLUSTER,
-                name=name,
-                expected="there" if is_expected else "",
-                held="there" if is_held else "",
-                names=(name,),
+                part=Part.CLUSTER, name=name, names=(name,), expected="there", held=""
             )
 
 
-@question
-def _named_clusters(mesh: Mesh, workload: Workload) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(
-            weight.name
-            for name in _route_names(_expected(mesh, workload))
-            for host in route_configuration(mesh, workload, name).virtual_hosts
-            for route in host.routes
-            if isinstance(route.action, Forward) and not route.unknown_because
-            for weight in route.action.clusters
-        )
+REACHED = frozenset({ClusterState.OK, ClusterState.NO_ENDPOINT})
+"""The states of clusters that are sent to a gateway."""
+
+
+def _named_clusters(mesh: Mesh, pod: Ref) -> Iterable[str]:
+    actions = (
+        route.route
+        for table in envoy_configurations(mesh)[pod].routes.values()
+        for host in table.configuration.virtual_hosts
+        for route in host.routes
+        if route.route
+    )
+    return dict.fromkeys(
+        each.name
+        for action in actions
+        for each in held_weights(action.cluster or "", action.weighted_clusters)
     )
 
 
