@@ -5,17 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.configuration.registry_service import EXPORT_ANNOTATION
+from istiodoctor.mesh.configuration.service_endpoints import slices_by_service
 from istiodoctor.mesh.hosts import HostIndex, full_name
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import DestinationUse, destination_uses, exported
 from istiodoctor.model.istio import Destination, DestinationRule, ServiceEntry
 from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.kubernetes import EndpointSlice, Service, ServicePort
+from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Ref
-
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-EXPORT_ANNOTATION = "networking.istio.io/exportTo"
 
 
 class DestinationState(StrEnum):
@@ -174,14 +173,6 @@ def destination_rules_are_known(mesh: Mesh) -> bool:
     return mesh.is_complete(Kind.DESTINATION_RULE)
 
 
-@question(Kind.ENDPOINT_SLICE)
-def _slices_by_service(mesh: Mesh) -> Mapping[tuple[str, str], tuple[EndpointSlice, ...]]:
-    found: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
-    for each in mesh.all(EndpointSlice):
-        found[each.namespace, each.metadata.labels.get(SERVICE_NAME_LABEL, "")].append(each)
-    return {key: tuple(slices) for key, slices in found.items()}
-
-
 @question
 def ready_endpoints(mesh: Mesh, service: Service) -> int | None:
     """Return how many endpoints of a Service take traffic.
@@ -189,7 +180,7 @@ def ready_endpoints(mesh: Mesh, service: Service) -> int | None:
     None without slices: every Service with a selector has one, if only an empty one, so that
     something was left out where there is none.
     """
-    slices = _slices_by_service(mesh).get((service.namespace, service.name))
+    slices = slices_by_service(mesh).get((service.namespace, service.name))
     if slices is None:
         return None
     return sum(

@@ -31,59 +31,63 @@ def full_match(pattern: str, text: str) -> bool | None:
     return None if isinstance(compiled, str) else bool(compiled.fullmatch(wire_bytes(text)))
 
 
+def found_in(pattern: str, text: str) -> bool | None:
+    """Whether a pattern takes some part of a text; None where it is none."""
+    compiled = _compiled(pattern)
+    return None if isinstance(compiled, str) else bool(compiled.search(wire_bytes(text)))
+
+
 def refused_pattern(pattern: str) -> str:
     """Return why Envoy refuses a pattern, in RE2's words; empty where it takes it."""
     compiled = _compiled(pattern)
     return compiled if isinstance(compiled, str) else ""
 
 
-def refused_substitution(pattern: str, substitution: str) -> str:
-    r"""Return why a substitution does not fit a pattern; empty where it does.
+def substituted(pattern: str, substitution: str, text: str) -> str | None:
+    r"""Return a text with everything a pattern takes rewritten (`RE2::GlobalReplace`).
 
-    `\0` to `\9` stand for groups, `\\` for a backslash; there is nothing else (RE2's
-    `CheckRewriteString`).
+    `\0` to `\9` stand for groups, `\\` for a backslash. A group that the pattern does not have
+    leaves the text as it is; any other escape ends what is written for a match. None where Envoy
+    refuses the pattern.
     """
     compiled = _compiled(pattern)
     if isinstance(compiled, str):
-        return compiled
-    for each in _ESCAPE.findall(wire_bytes(substitution)):
-        if each.isdigit() and int(each) > compiled.groups:
-            return f"it asks for group {int(each)}, and the pattern has {compiled.groups}"
-        if not each.isdigit() and each != b"\\":
-            return "a backslash stands before a group's number or another backslash only"
-    return ""
-
-
-def substituted(pattern: str, substitution: str, text: str) -> str | None:
-    """Return a text with everything a pattern takes rewritten (`RE2::GlobalReplace`).
-
-    None where Envoy refuses the pattern or the substitution.
-    """
-    compiled = _compiled(pattern)
-    if isinstance(compiled, str) or refused_substitution(pattern, substitution):
         return None
-    source, template = wire_bytes(text), wire_bytes(substitution)
+    template = wire_bytes(substitution)
+    if any(each.isdigit() and int(each) > compiled.groups for each in _ESCAPE.findall(template)):
+        return text
+    return _replaced(compiled, template, wire_bytes(text)).decode("utf-8", "surrogateescape")
+
+
+def _replaced(compiled: Any, template: bytes, text: bytes) -> bytes:
     written: list[bytes] = []
     at, last_end = 0, -1
-    while at <= len(source) and (match := compiled.search(source, at)):
+    while at <= len(text) and (match := compiled.search(text, at)):
         start, end = match.start(), match.end()
-        written.append(source[at:start])
+        written.append(text[at:start])
         if start == end == last_end:  # no empty match right behind another one
-            written.append(source[start : start + 1])
+            written.append(text[start : start + 1])
             at = start + 1
             continue
         written.append(_expanded(template, match))
         at = last_end = end
-    written.append(source[at:])
-    return b"".join(written).decode("utf-8", "surrogateescape")
+    return b"".join((*written, text[at:]))
 
 
 def _expanded(template: bytes, match: Any) -> bytes:
-    def written(escape: re.Match[bytes]) -> bytes:
-        each = escape[1]
-        return each if each == b"\\" else (match.group(int(each)) or b"")
-
-    return _ESCAPE.sub(written, template)
+    """Return what is written for one match, up to an escape that there is not."""
+    written: list[bytes] = []
+    at = 0
+    for escape in _ESCAPE.finditer(template):
+        written.append(template[at : escape.start()])
+        if escape[1] == b"\\":
+            written.append(escape[1])
+        elif escape[1].isdigit():
+            written.append(match.group(int(escape[1])) or b"")
+        else:
+            return b"".join(written)
+        at = escape.end()
+    return b"".join((*written, template[at:]))
 
 
 @lru_cache(maxsize=128)

@@ -21,6 +21,13 @@ TERMINATING = frozenset(
 WITH_CREDENTIAL = frozenset({TlsMode.SIMPLE, TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL})
 WITH_CLIENT_AUTHORITY = frozenset({TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL})
 ANY_NAMESPACE = "*"
+LISTENER_FIELDS = {
+    "/hosts": "/hostname",
+    "/port/number": "/port",
+    "/port/name": "/name",
+    "/port/protocol": "/protocol",
+}
+"""How a listener of the Gateway API calls the fields of a server."""
 
 
 ROUTES_OF_NONE = "~"
@@ -129,7 +136,15 @@ class Server:
         return Place(self.gateway, self.path)
 
     def field(self, pointer: str) -> Place:
-        """Return a field of this server."""
+        """Return a field of this server, named as in an Istio Gateway.
+
+        Other APIs call it something else, or have only the whole to point to.
+        """
+        if self.api is GatewayApi.INGRESS:
+            is_there = self.has_tls and pointer == "/hosts"
+            return Place(self.gateway, self.path + (pointer if is_there else ""))
+        if self.api is GatewayApi.GATEWAY_API:
+            pointer = LISTENER_FIELDS.get(pointer, pointer)
         return Place(self.gateway, self.path + pointer)
 
     @property
@@ -220,6 +235,8 @@ def sanitized_hosts(hosts: tuple[str, ...], namespace: str) -> tuple[str, ...]:
 
     `*/*` replaces all of them. istiod panics where another host with a namespace comes after it.
     """
+    if not any("/" in host for host in hosts):
+        return hosts
     found = list(hosts)
     for index, text in enumerate(hosts):
         where, separator, name = text.partition("/")

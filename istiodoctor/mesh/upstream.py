@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.registry_service import EXPORT_ANNOTATION
 from istiodoctor.mesh.destinations import (
-    EXPORT_ANNOTATION,
     DestinationState,
     PortState,
     Resolution,

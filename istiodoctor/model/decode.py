@@ -45,6 +45,8 @@ TYPES: Mapping[Kind, type[Resource]] = {
         istio.ServiceEntry,
         istio.WorkloadEntry,
         istio.EnvoyFilter,
+        istio.WasmPlugin,
+        istio.TrafficExtension,
         istio.PeerAuthentication,
         istio.AuthorizationPolicy,
         certmanager.Certificate,

@@ -71,13 +71,13 @@ def _in_snake_case(raw: msgspec.Raw) -> msgspec.Raw:
 
 def _renamed(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_snake(name): _renamed(each) for name, each in value.items()}
+        return {snake_case(name): _renamed(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_renamed(each) for each in value]
     return value
 
 
-def _snake(name: str) -> str:
+def snake_case(name: str) -> str:
     """Return the name of a field in snake case; names of filters and hosts are no such names."""
     if not _NAME_OF_A_FIELD.fullmatch(name):
         return name

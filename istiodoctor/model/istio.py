@@ -424,7 +424,9 @@ class EnvoyFilterSpec(Fields, frozen=True, kw_only=True):
     """`EnvoyFilter.spec`; the patches are opaque Envoy configuration."""
 
     workload_selector: Any = None
+    target_refs: tuple[Any, ...] = ()
     config_patches: tuple[Any, ...] = ()
+    priority: int = 0
 
 
 class EnvoyFilter(Resource, frozen=True, kw_only=True):
@@ -432,6 +434,59 @@ class EnvoyFilter(Resource, frozen=True, kw_only=True):
 
     KIND: ClassVar[Kind] = Kind.ENVOY_FILTER
     spec: EnvoyFilterSpec = EnvoyFilterSpec()
+
+
+class TrafficSelector(Fields, frozen=True, kw_only=True):
+    """Which connections an extension is for."""
+
+    mode: str = ""
+    """`CLIENT`, `SERVER`, `CLIENT_AND_SERVER`; empty for any."""
+    ports: tuple[PortSelector, ...] = ()
+
+
+class WasmPluginSpec(Fields, frozen=True, kw_only=True):
+    """`WasmPlugin.spec`, as far as it says what it is for."""
+
+    selector: WorkloadSelector | None = None
+    target_ref: Any = None
+    target_refs: tuple[Any, ...] = ()
+    match: tuple[TrafficSelector, ...] = ()
+    type: str = ""
+    """`HTTP`, `NETWORK`; empty for HTTP."""
+
+
+class WasmPlugin(Resource, frozen=True, kw_only=True):
+    """An `extensions.istio.io` WasmPlugin."""
+
+    KIND: ClassVar[Kind] = Kind.WASM_PLUGIN
+    spec: WasmPluginSpec = WasmPluginSpec()
+
+
+class WasmExtension(Fields, frozen=True, kw_only=True):
+    """`TrafficExtension.spec.wasm`."""
+
+    type: str = ""
+
+
+class LuaExtension(Fields, frozen=True, kw_only=True):
+    """`TrafficExtension.spec.lua`."""
+
+
+class TrafficExtensionSpec(Fields, frozen=True, kw_only=True):
+    """`TrafficExtension.spec`, as far as it says what it is for."""
+
+    selector: WorkloadSelector | None = None
+    target_refs: tuple[Any, ...] = ()
+    match: tuple[TrafficSelector, ...] = ()
+    wasm: WasmExtension | None = None
+    lua: LuaExtension | None = None
+
+
+class TrafficExtension(Resource, frozen=True, kw_only=True):
+    """An `extensions.istio.io` TrafficExtension: code that runs within Envoy."""
+
+    KIND: ClassVar[Kind] = Kind.TRAFFIC_EXTENSION
+    spec: TrafficExtensionSpec = TrafficExtensionSpec()
 
 
 class MutualTls(Fields, frozen=True, kw_only=True):

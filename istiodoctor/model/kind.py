@@ -8,6 +8,7 @@ APPS = "apps"
 RBAC = "rbac.authorization.k8s.io"
 ISTIO_NETWORKING = "networking.istio.io"
 ISTIO_SECURITY = "security.istio.io"
+ISTIO_EXTENSIONS = "extensions.istio.io"
 CERT_MANAGER = "cert-manager.io"
 ACME = "acme.cert-manager.io"
 GATEWAY_API = "gateway.networking.k8s.io"
@@ -73,6 +74,10 @@ class Kind(Enum):
     )
     AUTHORIZATION_POLICY = Api(
         ISTIO_SECURITY, "AuthorizationPolicy", "authorizationpolicies", ("v1", "v1beta1")
+    )
+    WASM_PLUGIN = Api(ISTIO_EXTENSIONS, "WasmPlugin", "wasmplugins", ("v1alpha1",))
+    TRAFFIC_EXTENSION = Api(
+        ISTIO_EXTENSIONS, "TrafficExtension", "trafficextensions", ("v1alpha1",)
     )
     CERTIFICATE = Api(CERT_MANAGER, "Certificate", "certificates", ("v1",))
     CERTIFICATE_REQUEST = Api(CERT_MANAGER, "CertificateRequest", "certificaterequests", ("v1",))

@@ -1,6 +1,7 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.api_gateway_pods import api_gateway_ports
 from istiodoctor.mesh.controlplanes import (
     istiod_version,
     mesh_config,
@@ -10,8 +11,9 @@ from istiodoctor.mesh.controlplanes import (
     proxy_config,
     trusted_proxies,
 )
+from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.listeners import servers_by_workload
-from istiodoctor.mesh.serviceports import listening_ports, referenced_ports, services_of
+from istiodoctor.mesh.serviceports import listening_ports, services_of
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload, pod_is_ready, routers, selected, workloads
 from istiodoctor.model.istio import IstioGateway
@@ -21,6 +23,7 @@ from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread
 from tests.support.examples import NOW
 from tests.support.objects import (
+    GATEWAY_API,
     INGRESS,
     Manifest,
     gateway,
@@ -423,14 +426,25 @@ def test_a_server_listens_on_the_target_port_of_the_oldest_service_that_has_its_
             ],
             (8443, 9443),
         ),
+        (
+            [
+                service("a", "istio-system", to(443, 8443)),
+                service("unnamed", "istio-system", to(443, 9443)),
+            ],
+            (8443,),
+        ),
     ],
 )
-def test_a_listener_of_the_gateway_api_opens_every_target_of_its_service_port_and_no_other(
+def test_a_listener_of_the_gateway_api_opens_every_target_of_its_services_port_and_no_other(
     services: list[Manifest], expected: tuple[int, ...]
 ):
-    mesh = mesh_of(pod(), *services)
+    addresses = [{"type": "Hostname", "value": name} for name in ("a", "b")]
+    spec = {"gatewayClassName": "istio", "addresses": addresses}
+    gateway = made(GATEWAY_API, "Gateway", "web", "istio-system", spec=spec)
+    mesh = mesh_of(pod(), gateway, *services)
 
-    assert referenced_ports(mesh, router(mesh), 443) == expected
+    named = gateway_ref("istio-system", "web")
+    assert api_gateway_ports(mesh, named, router(mesh), 443) == expected
 
 
 @pytest.mark.parametrize(

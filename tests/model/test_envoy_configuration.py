@@ -78,8 +78,9 @@ def test_a_whole_dump_and_its_parts_say_the_same(answers: tuple[bytes, ...]):
         found = held(read(*given))
 
         assert found.sections == {Section.ROUTES, Section.CLUSTERS, Section.ENDPOINTS}
-        assert first_route(found).route is not None
-        assert first_route(found).route.cluster == WEB
+        action = first_route(found).route
+        assert action is not None
+        assert action.cluster == WEB
         assert found.clusters[WEB].endpoints == EnvoyEndpoints(known=1, usable=1)
 
 
@@ -107,7 +108,8 @@ def test_what_was_asked_for_and_is_not_there_is_known_to_be_nothing():
 
     found = held(read(asked=asked))
 
-    assert (found.sections, found.routes, found.clusters) == (set(asked), {}, {})
+    assert found.sections == set(asked)
+    assert not (found.routes or found.clusters)
 
 
 def test_a_dump_without_endpoints_leaves_them_unknown():
@@ -221,7 +223,8 @@ def test_one_answer_of_no_use_takes_nothing_from_the_others(spoilt: bytes):
 
     (found,) = reading.envoy_configurations
     (unread,) = reading.unread
-    assert (found.sections, set(found.clusters)) == ({Section.CLUSTERS}, {WEB})
+    assert found.sections == {Section.CLUSTERS}
+    assert set(found.clusters) == {WEB}
     assert (unread.kind, unread.name) == (Kind.ENVOY_CONFIGURATION, "gateway")
     assert unread.message.startswith("what Envoy answers cannot be used: config_dump is not what")
 

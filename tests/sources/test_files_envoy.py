@@ -61,7 +61,8 @@ def test_the_configuration_in_a_dump_is_read_beside_the_state(tmp_path):
     (found,) = read(folder).envoy_configurations
 
     assert (found.pod.path, found.taken_at) == ("istio-system/gateway-0", TAKEN)
-    assert (found.sections, set(found.routes)) == ({Section.ROUTES}, {"http.8080"})
+    assert found.sections == {Section.ROUTES}
+    assert set(found.routes) == {"http.8080"}
 
 
 def test_the_configuration_is_read_without_the_state_where_that_is_not_asked_for(tmp_path):

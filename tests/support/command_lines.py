@@ -9,6 +9,8 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 
+import yaml
+
 LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 NAME = rf"(?=[^/ ]{{1,253}}(?: |$)){LABEL}(?:\.{LABEL})*"
 TYPE = rf"[a-z][a-z0-9]*(?:\.{LABEL})*"
@@ -195,12 +197,21 @@ def recognise(words: Sequence[str]) -> None:
         raise Misread(f"{path} has no option {unknown}")
 
 
-HERE_DOCUMENT = re.compile(r"^kubectl apply -f - <<'(?P<end>EOF_*)'\n.*?^(?P=end)$", re.M | re.S)
+HERE_DOCUMENT = re.compile(
+    r"^kubectl apply -f - <<'(?P<end>EOF_*)'\n(?P<manifest>.*?)^(?P=end)$", re.M | re.S
+)
 PROGRAMS = ("kubectl", "istioctl", "cmctl", "dig", "sh", "istiodoctor", "openssl", "curl")
 
 
 def commands_in(page: str) -> list[list[str]]:
-    """Return the commands that a terminal shows: lines indented by four that name a program."""
+    """Return the commands that a terminal shows: lines indented by four that name a program.
+
+    A manifest that is to be applied is one for an object that there can be; raises Misread.
+    """
+    for found in HERE_DOCUMENT.finditer(page):
+        metadata = yaml.safe_load(found["manifest"])["metadata"]
+        _matches(metadata["name"], NAME, "a manifest's name")
+        _matches(metadata.get("namespace", "none"), LABEL, "a manifest's namespace")
     rest = HERE_DOCUMENT.sub("", page)
     lines = (line for line in rest.splitlines() if line.startswith("    "))
     return [

@@ -74,12 +74,23 @@ def _readings(example: Example, original: Example) -> Reading:
 
 def is_word(name: str) -> bool:
     """Whether a name can stand in logs and observations as it is, and is text there."""
-    return bool(IN_TEXT.fullmatch(name)) and yaml.safe_load(name) == name
+    is_plain = name.isascii() and name.isprintable() and IN_TEXT.fullmatch(name)
+    return bool(is_plain) and yaml.safe_load(name) == name
 
 
 def standing(name: str) -> re.Pattern[str]:
     """Return a pattern for a name where it stands alone, or with the suffix of a CA."""
     return re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.]|-(?!cacert\b))")
+
+
+def renamings(example: Example) -> Iterator[Renamed]:
+    """Yield an example once for each of its names, to be made another one."""
+    objects = tuple(filter(None, yaml.safe_load_all(example.text)))
+    sources = (
+        part for source, _ in (*example.logs, *example.envoys) for part in source.split("/")
+    )
+    for name in dict.fromkeys((*names_in(objects), *sources)):
+        yield Renamed(example, objects, name, "")
 
 
 def names_in(objects: tuple[dict[str, Any], ...]) -> tuple[str, ...]:

@@ -129,6 +129,54 @@ def grant(namespace: str, origin: str, **fields: Any) -> Manifest:
     return made(f"{group}/v1beta1", "ReferenceGrant", "grant", namespace, spec=spec)
 
 
+def api_gateway(
+    name: str, namespace: str, *listeners: Manifest, created: str = "", **spec: Any
+) -> Manifest:
+    """Return a Gateway of the Gateway API of Istio's class."""
+    whole = {"gatewayClassName": "istio", "listeners": list(listeners)} | spec
+    return made(GATEWAY_API, "Gateway", name, namespace, created=created, spec=whole)
+
+
+def listener(
+    name: str, port: int = 80, protocol: str = "HTTP", hostname: str = "", **fields: Any
+) -> Manifest:
+    """Return a listener; routes of every namespace may attach to it."""
+    entry = {"name": name, "port": port, "protocol": protocol}
+    named = {"hostname": hostname} if hostname else {}
+    return {**entry, **named, "allowedRoutes": {"namespaces": {"from": "All"}}, **fields}
+
+
+def api_route(
+    kind: str,
+    name: str,
+    namespace: str,
+    *rules: Manifest,
+    parents: tuple[Manifest, ...] = ({"name": "web", "namespace": "edge"},),
+    created: str = "",
+    **spec: Any,
+) -> Manifest:
+    """Return a route of the Gateway API, on the Gateway edge/web."""
+    whole = {"parentRefs": list(parents), "rules": list(rules)} | spec
+    return made(GATEWAY_API, kind, name, namespace, created=created, spec=whole)
+
+
+def ingress(
+    name: str, namespace: str, *rules: Manifest, created: str = "", **fields: Any
+) -> Manifest:
+    """Return an Ingress of the class `istio` by its annotation; other fields are its spec's."""
+    annotations = fields.pop("annotations", {"kubernetes.io/ingress.class": "istio"})
+    spec = {"rules": list(rules)} | fields
+    return made(
+        "networking.k8s.io/v1",
+        "Ingress",
+        name,
+        namespace,
+        created=created,
+        annotations=annotations,
+        spec=spec,
+    )
+
+
 def web_pod(name: str, namespace: str = "app1", **fields: Any) -> Manifest:
     """Return a pod behind a Service, ready; `ip`, `node` and `labels` are its own."""
     spec = {"nodeName": fields.pop("node", ""), "containers": [{"name": "web"}]}

@@ -23,6 +23,7 @@ from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.unrouted import Loss, losses
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import get, set_field
+from istiodoctor_checks.gateways._ingress_hosts import ingresses_of_one_host, leave_to
 from istiodoctor_checks.wording import listing
 
 
@@ -52,6 +53,11 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
     Gateway get no requests (404 from the older server, or a reset where no other server has the
     host). Nothing of this shows in the status of the Gateway; istiod logs "skipping server on
     gateway …, duplicate host names".
+
+    Ingresses of class `istio` are merged with Gateways, and before them all: istiod makes a
+    Gateway of each. It binds the rules of all Ingresses for a host to the oldest of them. Where
+    two list one host for TLS, the one whose name comes first serves it, and if that is not the
+    oldest, every HTTPS request for the host gets 404.
 
     Fix: list the host once. Either bind the VirtualServices to the older Gateway and take the
     host out of the younger, or give the younger only the exact hosts it is for: an exact host
@@ -90,6 +96,45 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
       hosts: [b.example.com]
       gateways: [second]
       http: [{route: [{destination: {host: b}}]}]
+    ```
+
+    Of two Ingresses the one whose name comes first serves the host:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.2", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata:
+      name: second
+      namespace: shop
+      creationTimestamp: "2024-01-01T00:00:00Z"
+      annotations: {kubernetes.io/ingress.class: istio}
+    spec:
+      tls: [{hosts: [shop.example.com], secretName: shop-cert}]
+      rules:
+      - host: shop.example.com
+        http:
+          paths:
+          - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata:
+      name: first
+      namespace: shop
+      creationTimestamp: "2024-02-01T00:00:00Z"
+      annotations: {kubernetes.io/ingress.class: istio}
+    spec:
+      tls: [{hosts: [shop.example.com], secretName: shop-cert}]
+      rules:
+      - host: shop.example.com
+        http:
+          paths:
+          - {path: /api, pathType: Prefix, backend: {service: {name: api, port: {number: 80}}}}
     ```
 
     A wildcard beside an exact host is legal, and so are two plain servers on port 80 that both
@@ -131,6 +176,7 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Traffic Management Problems and the analysis message IST0145;
     pilot/pkg/model/gateway.go; istio/istio issues 23318, 11509, 13717, 17079, 6046.
     """
+    yield from ingresses_of_one_host(mesh)
     for loss in losses(mesh):
         dropped = loss.dropped
         winner = dropped.winner
@@ -214,6 +260,9 @@ def _evidence(loss: Loss, winner: Server) -> Iterator[Evidence]:
 def _fixes(loss: Loss, winner: Server) -> Iterator[Fix]:
     server = loss.dropped.server
     duplicates = set(loss.dropped.hosts)
+    if winner.api is GatewayApi.INGRESS:
+        yield leave_to(server, winner, loss.dropped.hosts)
+        return
     rest = [str(host) for host in server.hosts if str(host) not in duplicates]
     yield _leave_to(winner, loss, rest)
     own = [host for host in (*loss.dead_hosts, *loss.shared_hosts) if host not in duplicates]

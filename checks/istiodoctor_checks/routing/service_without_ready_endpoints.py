@@ -6,7 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, selecting, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destinations import SERVICE_NAME_LABEL, destinations, ready_endpoints
+from istiodoctor.mesh.configuration.service_endpoints import SERVICE_NAME_LABEL
+from istiodoctor.mesh.destinations import destinations, ready_endpoints
 from istiodoctor.mesh.upstreamtls import backends
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place

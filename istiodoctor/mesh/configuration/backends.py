@@ -88,6 +88,14 @@ def slice_health(conditions: EndpointConditions) -> Health:
     return Health.TERMINATING if conditions.terminating else Health.NOT_READY
 
 
+def labelled_health(labels: Mapping[str, str]) -> Health:
+    """Return the health of a workload that is ready: one that is marked drains.
+
+    endpoint_builder.go:600.
+    """
+    return Health.DRAINING if labels.get(DRAINING_LABEL) else Health.READY
+
+
 def slice_backends(
     addresses: Iterable[str],
     ports: Iterable[tuple[str, int]],
@@ -98,8 +106,8 @@ def slice_backends(
 ) -> Iterator[Backend]:
     """Yield an endpoint of an EndpointSlice for each of its addresses and ports."""
     labels = pod.metadata.labels if pod else {}
-    if health is Health.READY and labels.get(DRAINING_LABEL):
-        health = Health.DRAINING
+    if health is Health.READY:
+        health = labelled_health(labels)
     for address in addresses:
         for name, number in ports:
             yield Backend(
@@ -142,6 +150,7 @@ def entry_backends(
                 port_name=port.name,
                 port=each.ports.get(port.name, 0) or port.target_port or port.number,
                 number=port.number,
+                health=labelled_health(each.labels),
                 labels=each.labels,
             )
 
@@ -159,7 +168,11 @@ def workload_backends(
             number = each.ports.get(name, 0) or target
             if number:
                 yield Backend(
-                    address=each.address, port_name=port.name, port=number, labels=each.labels
+                    address=each.address,
+                    port_name=port.name,
+                    port=number,
+                    health=labelled_health(each.labels),
+                    labels=each.labels,
                 )
 
 

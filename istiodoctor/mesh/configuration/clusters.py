@@ -6,6 +6,12 @@ Source: `buildOutboundClusters` (pilot/pkg/networking/core/cluster.go:471),
 
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.configuration.absent_clusters import (
+    no_cluster,
+    unknown_cluster,
+    without_port,
+    without_service,
+)
 from istiodoctor.mesh.configuration.cluster import (
     Cluster,
     ClusterName,
@@ -20,7 +26,6 @@ from istiodoctor.mesh.configuration.endpoint_states import (
     endpoint_state,
     has_dns_endpoint,
 )
-from istiodoctor.mesh.configuration.missing_services import asked_service, why_missing
 from istiodoctor.mesh.configuration.missing_subsets import missing_subset, unread_rules
 from istiodoctor.mesh.configuration.referenced_hosts import (
     hosts_in_virtual_services,
@@ -41,23 +46,20 @@ from istiodoctor.mesh.configuration.service_registry import (
     UNKNOWN_SERVICE,
     scope_service,
     service_entries_are_known,
-    services_of_hostname,
-    unread_service,
 )
 from istiodoctor.mesh.configuration.traffic_policies import (
     goes_to_original_destination,
+    is_made_without_names,
     upstream_tls,
 )
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.ref import Ref
 
 BLACK_HOLE = "BlackHoleCluster"
 BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
 FORWARDED_BY_NAME = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
 """What a wildcard host with resolution DYNAMIC_DNS may speak (cluster.go:488)."""
-MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def cluster(mesh: Mesh, workload: Workload, name: str) -> Cluster:
     for patch in cluster_patches(mesh, workload):
         if patch.touches(name, exists=exists):
             verb = "removes" if exists else "adds"
-            return _unknown(name, f"{patch.made_by} {verb} clusters")
+            return unknown_cluster(name, f"{patch.made_by} {verb} clusters")
     return found
 
 
@@ -106,55 +108,32 @@ def _made(mesh: Mesh, workload: Workload, name: str) -> Cluster:
         reason = "nothing is behind the cluster BlackHoleCluster"
         return Cluster(name=name, state=ClusterState.NO_ENDPOINT, reason=reason, endpoints=0)
     if name == UNKNOWN_SERVICE:
-        return _none(name, "the backend that the route refers to is none that istiod accepts")
+        reason = "the backend that the route refers to is none that istiod accepts"
+        return no_cluster(name, reason)
     parts = ClusterName.parsed(name)
     if parts is None:
-        return _none(name, f"istiod makes no cluster {name} for a gateway")
+        return no_cluster(name, f"istiod makes no cluster {name} for a gateway")
     scope = scope_of(mesh, workload)
     service = scope_service(mesh, scope, parts.host)
     if service is None:
-        return _without_service(mesh, workload, scope, parts)
+        return without_service(mesh, workload, scope, parts)
+    found = _of_port(mesh, workload, scope, parts, service)
+    for each in service.rivals:
+        if _of_port(mesh, workload, scope, parts, each).state is not found.state:
+            return unknown_cluster(
+                name, f"whether {service.ref} or {each.ref} is older is not known"
+            )
+    return found
+
+
+def _of_port(
+    mesh: Mesh, workload: Workload, scope: Scope, parts: ClusterName, service: RegistryService
+) -> Cluster:
     port = service.port(parts.port)
     if port is None:
-        return _without_port(mesh, service, parts)
-    return _of_service(
-        mesh,
-        Request(workload=workload, scope=scope, name=parts, service=service, port=port),
-    )
-
-
-def _none(name: str, reason: str, service: Ref | None = None) -> Cluster:
-    return Cluster(name=name, state=ClusterState.NO_CLUSTER, reason=reason, service=service)
-
-
-def _unknown(name: str, reason: str, service: Ref | None = None) -> Cluster:
-    """Return a cluster that may be there or not; with a service, one whose endpoints may be."""
-    return Cluster(name=name, state=ClusterState.UNKNOWN, reason=reason, service=service)
-
-
-def _without_service(mesh: Mesh, workload: Workload, scope: Scope, parts: ClusterName) -> Cluster:
-    """Say why there is no service, where that is certain."""
-    reason, name = why_missing(mesh, scope, parts.host), str(parts)
-    unread = unread_service(mesh, workload, parts.host)
-    known = services_of_hostname(mesh, scope, parts.host)
-    if not unread and known and not scope.namespace_is_known:
-        unread = "the namespace that the gateway runs in is not known"
-    if not unread and scope.unread and any(each.export_to is None for each in known):
-        unread = scope.unread
-    if unread:
-        return _unknown(name, f"{reason}, and {unread}" if known else unread)
-    return _none(name, reason, known[0].ref if known else asked_service(scope, parts.host))
-
-
-def _without_port(mesh: Mesh, service: RegistryService, parts: ClusterName) -> Cluster:
-    if any(each.number == parts.port for each in service.ports):
-        return _none(str(parts), f"port {parts.port} of {service.ref} is of UDP", service.ref)
-    ports = [str(each.number) for each in service.clustered_ports]
-    named = ", ".join(ports[:MOST_NAMED]) + (", …" if len(ports) > MOST_NAMED else "")
-    reason = f"{service.ref} has no port {parts.port}{f', only {named}' if ports else ''}"
-    if service.registry is Registry.SERVICE_ENTRY and not service_entries_are_known(mesh):
-        return _unknown(str(parts), f"{reason}, and not every ServiceEntry was read")
-    return _none(str(parts), reason, service.ref)
+        return without_port(mesh, service, parts)
+    asked = Request(workload=workload, scope=scope, name=parts, service=service, port=port)
+    return _of_service(mesh, asked)
 
 
 def _of_service(mesh: Mesh, asked: Request) -> Cluster:
@@ -162,9 +141,9 @@ def _of_service(mesh: Mesh, asked: Request) -> Cluster:
     service, parts = asked.service, asked.name
     left_out = _why_left_out(mesh, asked)
     if left_out:
-        return _none(str(parts), left_out, service.ref)
+        return no_cluster(str(parts), left_out, service.ref)
     if asked.scope.limits_service_entries and service.registry is Registry.SERVICE_ENTRY:
-        return _unknown(str(parts), "serviceEntryVisibility may hide it")
+        return unknown_cluster(str(parts), "serviceEntryVisibility may hide it")
     if service.resolution is Resolution.DYNAMIC_DNS and service.hostname.startswith("*"):
         return asked.answered(ClusterState.OK)
     rule = rule_in_force(mesh, asked.workload, service)
@@ -172,7 +151,11 @@ def _of_service(mesh: Mesh, asked: Request) -> Cluster:
     if parts.subset and subset is None:
         reason = missing_subset(mesh, asked.scope, service, rule, parts.subset)
         unread = unread_rules(mesh, asked.scope, service, rule.namespace if rule else None)
-        return _unknown(str(parts), unread) if unread else _none(str(parts), reason, service.ref)
+        return (
+            unknown_cluster(str(parts), unread)
+            if unread
+            else no_cluster(str(parts), reason, service.ref)
+        )
     tls = upstream_tls(rule, subset, parts.port)
     made_by = subset.place.ref if subset else tls.place.ref if tls else None
     return replace(_with_endpoints(mesh, asked, rule, subset, tls), tls=tls, made_by=made_by)
@@ -208,34 +191,39 @@ def _with_endpoints(
     tls: UpstreamTls | None,
 ) -> Cluster:
     """Return a cluster that istiod makes, with what becomes of requests to it."""
-    service = asked.service
-    if goes_to_original_destination(rule, subset, asked.name.port):
-        reason = "it leads to the address that was asked for, and a gateway knows none"
-        return asked.answered(ClusterState.NO_ENDPOINT, f"{service.ref}: {reason}")
+    service, number = asked.service, asked.name.port
     backends = backends_of(mesh, service)
-    wanted = Wanted(
-        port=asked.port,
+    whole = Wanted(port=asked.port, needs_sidecar=asked.name.is_by_sni)
+    wanted = replace(
+        whole,
         labels=subset.subset.labels if subset else {},
         nodes=frozenset(pod.spec.node_name for pod in asked.workload.pods),
-        needs_sidecar=asked.name.is_by_sni,
     )
+    if service.resolution in BY_DNS:
+        needs_own = not is_made_without_names(rule, subset, number)
+        for each in (whole, wanted) if needs_own else (whole,):
+            if missing := _without_names(asked, backends, each):
+                return missing
+    if goes_to_original_destination(rule, subset, number):
+        reason = "it leads to the address that was asked for, and a gateway knows none"
+        return asked.answered(ClusterState.NO_ENDPOINT, f"{service.ref}: {reason}")
     if asked.name.is_by_sni and tls and tls.mode is not UpstreamTlsMode.ISTIO_MUTUAL:
         reason = f"{tls.place.ref} has TLS mode {tls.mode} where only ISTIO_MUTUAL is passed on"
         return asked.answered(ClusterState.NO_ENDPOINT, reason)
     if service.resolution in BY_DNS:
-        return _by_dns(asked, backends, wanted)
+        return asked.answered(ClusterState.OK)
     found = endpoint_state(service, backends, wanted)
     return replace(asked.answered(found.state, found.reason), endpoints=found.ready)
 
 
-def _by_dns(asked: Request, backends: Backends, wanted: Wanted) -> Cluster:
-    """Return a cluster with names that Envoy resolves: without one istiod makes none."""
+def _without_names(asked: Request, backends: Backends, wanted: Wanted) -> Cluster | None:
+    """Return what becomes of a cluster without names that Envoy could resolve: none is made."""
     found = has_dns_endpoint(backends, wanted)
     if found:
-        return asked.answered(ClusterState.OK)
+        return None
     if found is None or backends.unread:
         reason = backends.unread or f"which endpoints of {asked.service.ref} it has is not known"
-        return _unknown(str(asked.name), reason)
+        return unknown_cluster(str(asked.name), reason)
     what = " with the labels of the subset" if wanted.labels else ""
     reason = f"{asked.service.ref} is resolved by DNS and has no endpoint{what}"
-    return _none(str(asked.name), reason, asked.service.ref)
+    return no_cluster(str(asked.name), reason, asked.service.ref)

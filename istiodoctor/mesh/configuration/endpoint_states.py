@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from istiodoctor.mesh.configuration.backends import Backend, Health, written_labels
 from istiodoctor.mesh.configuration.cluster import ClusterState
 from istiodoctor.mesh.configuration.registry_service import (
+    NO_NAMESPACE,
     RegistryPort,
     RegistryService,
     Resolution,
@@ -53,6 +54,13 @@ class Wanted:
 
 def endpoint_state(service: RegistryService, backends: Backends, wanted: Wanted) -> EndpointState:
     """Return whether a cluster has endpoints, of a service that istiod sends the addresses of."""
+    if (
+        service.export_to
+        and NO_NAMESPACE in service.export_to
+        and isinstance(service.source, Service)
+    ):
+        reason = f'{service.ref} has "~" in its exportTo: istiod may pass over its endpoints'
+        return EndpointState(state=ClusterState.UNKNOWN, reason=reason)
     if service.source.metadata.labels.get(WAYPOINT_LABEL, "").lower() == "true":
         reason = f"{service.ref} may be reached through its waypoint"
         return EndpointState(state=ClusterState.UNKNOWN, reason=reason)

@@ -60,7 +60,9 @@ def held_routes_of_gateway(mesh: Mesh, gateway_name: str) -> tuple[HeldVirtualSe
     held = []
     for each in _bound_routes(mesh).get(gateway_name, ()):
         if isinstance(each.route, HttpRoute | GrpcRoute):
-            by_hostname[each.hostname].append(each)
+            # istiod makes nothing of a route without rules, or with one that it refuses.
+            if converted_http_route(mesh, each.route).rules:
+                by_hostname[each.hostname].append(each)
         else:
             held.append(_held_layer4(mesh, each))
     held += [_merged(mesh, gateway_name, found) for found in by_hostname.values()]

@@ -1,6 +1,7 @@
 """How istiod reads short names in VirtualServices (pilot/pkg/model/config.go:209-272)."""
 
 import ipaddress
+from functools import lru_cache
 
 DOMAIN = "cluster.local"
 MESH = "mesh"
@@ -27,6 +28,7 @@ def resolved_gateway(text: str, namespace: str) -> str:
     return f"{rest.partition('.')[0]}/{name}" if dot else f"{namespace}/{text}"
 
 
+@lru_cache(maxsize=100_000)
 def is_address(text: str) -> bool:
     """Whether a text is an IP address."""
     try:

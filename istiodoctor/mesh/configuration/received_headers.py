@@ -56,7 +56,9 @@ def kept_headers(
     left_out = (_OF_THE_CONNECTION - {"connection", "upgrade"}) if upgrade else _OF_THE_CONNECTION
     kept: dict[str, list[str]] = {}
     for name, value in sent:
-        if name in left_out or name in _INTERNAL or (name == "te" and _TRAILERS not in value):
+        if name in left_out or name in _INTERNAL:
+            continue
+        if name == "te" and value and _TRAILERS not in value:  # nothing else is passed on of it
             continue
         if "_" in name and options.drops_underscores:
             continue

@@ -15,6 +15,10 @@ from istiodoctor.mesh.configuration.request_line import EarlyAnswer
 
 _ESCAPED_SLASH = re.compile(r"%(?:2[Ff]|5[Cc])")
 _UNRESERVED = re.compile(r"%(?:2[DdEe]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")
+_MARK = "\0"
+"""Stands for a lone percent sign while a path is decoded; no path has one of its own."""
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NESTED_ESCAPE = re.compile(_MARK + r"(?=[0-9A-Fa-f]{2})")
 _ENCODED = {ord(each): f"%{ord(each):02X}" for each in '"<>^`{|}'} | {ord("\\"): "/"}
 _SLASHES = re.compile("//+")
 TEMPORARY_REDIRECT = 307
@@ -34,7 +38,7 @@ def normalized_target(target: str, options: HttpOptions) -> str | EarlyAnswer:
             return EarlyAnswer(status=400, reason="its path has an escaped null character")
         path = _canonical(path)
     if options.merges_slashes:
-        path = _SLASHES.sub("/", path)
+        path = _SLASHES.sub("/", path) if path.strip("/") else path[:2]  # `///` becomes `//`
     if has_escaped and options.redirects_escaped_slashes:
         reason = "its path has an escaped slash"
         location = path + mark + query
@@ -46,9 +50,20 @@ def _canonical(path: str) -> str:
     """Return a path with dot segments resolved and each character written in one way."""
     path = "/".join(map(_without_parameters, path.split("/"))) if ".;" in path else path
     if "%" in path:
-        path = _UNRESERVED.sub(lambda found: chr(int(found[0][1:], 16)), path)
+        path = _decoded(path)
     path = path.translate(_ENCODED)
     return _without_dot_segments(path) if "/." in path else path
+
+
+def _decoded(path: str) -> str:
+    """Return a path with its unreserved characters decoded.
+
+    A percent sign that escapes nothing and would do so afterwards is escaped itself: `%4%61` is
+    `%254a` (Chromium's `CheckForNestedEscapes`).
+    """
+    marked = _LONE_PERCENT.sub(_MARK, path)
+    decoded = _UNRESERVED.sub(lambda found: chr(int(found[0][1:], 16)), marked)
+    return _NESTED_ESCAPE.sub("%25", decoded).replace(_MARK, "%")
 
 
 def _without_parameters(segment: str) -> str:

@@ -109,7 +109,7 @@ def received_message(
     if absolute:
         message = replace(message, host=absolute[1], target=absolute[2])
     written_scheme = absolute[0] if absolute else ""
-    answer = malformed_message(message, is_absolute=absolute is not None)
+    answer = malformed_message(message, options, is_absolute=absolute is not None)
     if answer is None and written_scheme == HTTPS and not is_tls and options.trusted_hops == 0:
         answer = EarlyAnswer(status=403, reason="its URL says https and it came in the clear")
     answer = answer or refused_message(message, options)

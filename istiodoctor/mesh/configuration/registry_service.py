@@ -87,6 +87,8 @@ class RegistryService:
     source: Service | ServiceEntry
     age: tuple[str, str, str, str]
     """The order of `SortServicesByCreationTime` (pilot/pkg/model/push_context.go:1759)."""
+    rivals: tuple["RegistryService", ...] = ()
+    """What may be taken for the hostname in its place: which is older is not known."""
     is_external: bool = False
     """Outside of the mesh: an ExternalName, or location MESH_EXTERNAL."""
 

@@ -25,7 +25,12 @@ _TARGET = re.compile(r"[\x21-\x7e]+")
 _AUTHORITY = re.compile(r"[A-Za-z0-9!$%&'()*+,\-.:;=@\[\]_~]*")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_ABSOLUTE = re.compile(r"(https?)://(?:[^/?#@]*@)?([^/?#@]+)(.*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(
+    r"""(https?)://(?:[\w.!~*'"()%;:&=+$,-]*@)?"""
+    r"((?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?)([/?].*)?",
+    re.IGNORECASE | re.ASCII,
+)
+MOST_PORT = 65_535
 _HOST_AND_PORT = re.compile(r"[^/?#@]*:\d+")
 CONNECT = "CONNECT"
 OLD_VERSION, HTTP2 = "1.0", "2"
@@ -64,12 +69,18 @@ def absolute_form(message: RequestMessage) -> tuple[str, str, str] | None:
     found = _ABSOLUTE.fullmatch(message.target)
     if found is None or message.method == CONNECT or message.version == HTTP2:
         return None
-    return found[1].lower(), found[2], found[3] or "/"
+    if int(found[3] or 0) > MOST_PORT:
+        return None
+    return found[1].lower(), found[2], found[4] or "/"
 
 
-def malformed_message(message: RequestMessage, *, is_absolute: bool) -> EarlyAnswer | None:
+def malformed_message(
+    message: RequestMessage, options: HttpOptions, *, is_absolute: bool
+) -> EarlyAnswer | None:
     """Return the parser's answer to what is no request; None where it is one."""
     reason = _malformed(message, is_absolute=is_absolute)
+    if options.rejects_underscores and any("_" in name for name, _ in message.headers):
+        reason = reason or "the name of a header has an underscore"
     return EarlyAnswer(status=400, reason=reason) if reason else None
 
 
@@ -87,12 +98,12 @@ def _refused(message: RequestMessage, options: HttpOptions) -> tuple[int, str]:
         return 426, "HTTP/1.0 is not accepted"
     if message.host is None:
         return 400, "it has no Host header"
+    if not _AUTHORITY.fullmatch(message.host):
+        return 400, "its Host has a character that no host has"
     if message.method == CONNECT:
         return 404, "no route takes CONNECT"
     if not message.target.startswith("/"):
         return 404, "its path does not begin with a slash"
-    if options.rejects_underscores and any("_" in name for name, _ in message.headers):
-        return 400, "the name of a header has an underscore"
     return 0, ""
 
 
@@ -102,8 +113,6 @@ def _malformed(message: RequestMessage, *, is_absolute: bool) -> str:
         return f"{message.method} is no method that Envoy knows"
     if not _TARGET.fullmatch(message.target) or not (is_absolute or _is_target(message)):
         return "its request line names no path"
-    if not _AUTHORITY.fullmatch(message.host or ""):
-        return "its Host has a character that no host has"
     if not all(_NAME.fullmatch(name) for name, _ in message.headers):
         return "the name of a header has a character that none has"
     if any(_BAD_VALUE.search(value) for _, value in message.headers):

@@ -17,7 +17,11 @@ from istiodoctor.mesh.configuration.backends import (
     workload_backends,
     written_labels,
 )
-from istiodoctor.mesh.configuration.registry_service import RegistryService, Resolution
+from istiodoctor.mesh.configuration.registry_service import (
+    HEADLESS,
+    RegistryService,
+    Resolution,
+)
 from istiodoctor.mesh.configuration.selectable_workloads import (
     ENDED,
     SelectableWorkload,
@@ -52,25 +56,27 @@ class Backends:
 
 
 @question(
+    Kind.SERVICE,
     evidence=[
         entry_workloads,
         pod_workloads,
         pods_by_label,
         pods_are_known,
         workload_entries_are_known,
-    ]
+    ],
 )
 def backends_of(mesh: Mesh, service: RegistryService) -> Backends:
     """Return the endpoints of a service."""
     items: list[Backend] = []
     unread = ""
-    if isinstance(service.source, Service):
-        items += service_backends(mesh, service.source)
-        unread = unread_slices(mesh, service.source)
-        if service.resolution is Resolution.CLIENT_SIDE and service.source.spec.selector:
-            labels = service.source.spec.selector
-            workloads = entry_workloads(mesh).having(labels.items(), service.namespace)
-            items += workload_backends(service.source, workloads)
+    source = _kubernetes_source(mesh, service)
+    if source:
+        items += service_backends(mesh, source)
+        unread = unread_slices(mesh, source)
+        if source.spec.selector and source.spec.cluster_ip != HEADLESS:
+            labels = source.spec.selector.items()
+            workloads = entry_workloads(mesh).having(labels, service.namespace)
+            items += workload_backends(source, workloads)
             unread = unread or _unread_workloads(mesh, service.namespace, with_pods=False)
     for entry in service_entries_by_host(mesh).get(service.hostname, ()):
         if entry.namespace == service.namespace:
@@ -164,6 +170,16 @@ def _endpoint(
     if pod is None and not is_unread:
         health = Health.WITHOUT_POD
     yield from slice_backends(endpoint.addresses, ports, health, pod, has_unread_pod=is_unread)
+
+
+def _kubernetes_source(mesh: Mesh, service: RegistryService) -> Service | None:
+    """Return the Service of a hostname and namespace, though a ServiceEntry may be seen for it."""
+    if isinstance(service.source, Service):
+        return service.source
+    name, separator, rest = service.hostname.partition(".")
+    if separator and rest.startswith(f"{service.namespace}.svc."):
+        return mesh.get(Service, service.namespace, name)
+    return None
 
 
 def _why_none(mesh: Mesh, service: RegistryService) -> str:

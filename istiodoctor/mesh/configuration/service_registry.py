@@ -127,7 +127,11 @@ def scope_service(mesh: Mesh, scope: Scope, hostname: str) -> RegistryService | 
         if found is not None:
             seen.append((found, each))
     seen.sort(key=lambda each: each[0])
-    return chosen(each for _, each in seen)
+    taken = chosen(each for _, each in seen)
+    if taken is None or taken.registry is Registry.KUBERNETES or len(seen) == 1:
+        return taken
+    rivals = tuple(each for _, each in seen if _may_be_older(each, taken))
+    return replace(taken, rivals=rivals) if rivals else taken
 
 
 def chosen(services: Iterable[RegistryService]) -> RegistryService | None:
@@ -173,6 +177,21 @@ def _is_alike(one: RegistryService, other: RegistryService) -> bool:
         and one.source.metadata.labels == other.source.metadata.labels
         and _selector(one) == _selector(other)
     )
+
+
+def _may_be_older(each: RegistryService, taken: RegistryService) -> bool:
+    """Whether another ServiceEntry may come first, and would make other clusters.
+
+    Of one age those of one namespace have no order (push_context.go:1760), and without creation
+    times, as in manifests, none has.
+    """
+    created, _, namespace, _ = each.age
+    if created != taken.age[0] or (created and namespace != taken.namespace):
+        return False
+    if each.ref == taken.ref or _is_alike(each, taken):
+        return False
+    same_clusters = namespace == taken.namespace and each.resolution is taken.resolution
+    return not (same_clusters and each.ports == taken.ports)
 
 
 def _selector(service: RegistryService) -> Mapping[str, str]:

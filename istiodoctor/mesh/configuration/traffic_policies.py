@@ -46,16 +46,26 @@ def applied(policy: TrafficPolicy, place: Place, port: int) -> Applied:
 def goes_to_original_destination(
     rule: ConsolidatedRule | None, subset: PlacedSubset | None, port: int
 ) -> bool:
-    """Whether a cluster has the address that the client asked for (ORIGINAL_DST).
+    """Whether a cluster has the address that the client asked for (`applyLoadBalancer`).
 
-    `buildSubsetCluster` (core/cluster_builder.go:306), `applyLoadBalancer`
-    (core/cluster_traffic_policy.go:363).
+    core/cluster_traffic_policy.go:363.
     """
-    found = [each.load_balancer for each in _layers(rule, subset, port)]
+    return is_made_without_names(rule, subset, port) or PASSTHROUGH in (
+        each.load_balancer for each in _layers(rule, subset, port)
+    )
+
+
+def is_made_without_names(
+    rule: ConsolidatedRule | None, subset: PlacedSubset | None, port: int
+) -> bool:
+    """Whether a subset's cluster leads there before its endpoints are looked for.
+
+    `buildSubsetCluster`, core/cluster_builder.go:306.
+    """
     own = subset.subset.traffic_policy if subset else None
-    if own and own.load_balancer:
-        found.append(own.load_balancer.simple)
-    return PASSTHROUGH in found
+    if own and own.load_balancer and own.load_balancer.simple == PASSTHROUGH:
+        return True
+    return PASSTHROUGH in (each.load_balancer for each in _layers(rule, None, port))
 
 
 def upstream_tls(

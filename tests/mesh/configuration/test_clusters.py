@@ -478,3 +478,61 @@ def test_odd_objects_break_no_cluster():
 
     for name in ("", "outbound|80|²|" + WEB, f"outbound|80||{WEB}", "outbound|0||*", OUTSIDE):
         assert asked(mesh, name).state.value in ("no-cluster", "no-endpoint", "unknown")
+
+
+def test_a_cluster_needs_services_alone_and_says_what_else_it_reads():
+    mesh = mesh_behind_gateway(
+        istiod(PILOT_FILTER_GATEWAY_CLUSTER_CONFIG="true"),
+        *web(),
+        service("empty", "app1", 80, selector={"app": "none"}),
+        endpoint_slice("empty", "app1"),
+        service_entry("x", "app1", "x.example.org", workloadSelector={"labels": {}}),
+        destination_rule("d", "app1", WEB, "v1"),
+        mesh_config("discoverySelectors: [{}]"),
+        envoy_filter("ADD", value={"name": "x"}),
+        made(
+            "v1",
+            "Service",
+            "ext",
+            "app1",
+            spec={"type": "ExternalName", "externalName": "x.example.org"},
+        ),
+    )
+    workload = gateway_workload(mesh)
+
+    with mesh.recording() as record:
+        for name in (f"80|v1|{WEB}", f"80|v2|{WEB}", "443||x.example.org", "80||y", "81||" + WEB):
+            cluster(mesh, workload, f"outbound|{name}")
+        cluster(mesh, workload, "outbound|80||empty.app1.svc.cluster.local")
+
+    assert record.undeclared == frozenset()
+    assert cluster.kinds == {Kind.SERVICE}
+
+
+def test_of_service_entries_of_one_age_it_is_not_known_which_is_taken():
+    def pair(first: str, second: str, **fields: Any) -> Mesh:
+        ages = [{"created": each} if each else {} for each in (first, second)]
+        return mesh_behind_gateway(
+            service_entry("a", "app1", "x.example.org", **ages[0]),
+            service_entry("b", "app2", "x.example.org", **ages[1], **fields),
+        )
+
+    other = {"resolution": "NONE"}
+    unknown = (
+        "unknown",
+        "whether ServiceEntry app1/a or ServiceEntry app2/b is older is not known",
+    )
+
+    assert state(pair("2026-01-01", "2026-01-02", **other), OUTSIDE) == ("ok", "")
+    assert state(pair("2026-01-01", "2026-01-01", **other), OUTSIDE) == ("ok", "")
+    assert state(pair("", "", **other), OUTSIDE) == unknown
+    assert state(pair("", "", resolution="DNS_ROUND_ROBIN"), OUTSIDE) == ("ok", "")
+
+
+def test_endpoints_of_a_service_that_hides_from_all_are_not_known():
+    objects = web(annotations={"networking.istio.io/exportTo": "~,*"})
+
+    assert state(mesh_behind_gateway(*objects), f"outbound|80||{WEB}") == (
+        "unknown",
+        'Service app1/web has "~" in its exportTo: istiod may pass over its endpoints',
+    )

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import ISTIO_NETWORKING, Kind
+from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Unread
 from tests.support.behind_gateway import (
     PORT,
@@ -419,3 +420,25 @@ def test_a_headless_service_is_sent_with_its_endpoints():
     objects = web(spec={"clusterIP": "None"})
 
     assert asked(mesh_behind_gateway(*objects), NAME).endpoints == 1
+
+
+def test_a_service_entry_seen_in_place_of_its_service_has_the_services_endpoints():
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    objects = web(annotations={"networking.istio.io/exportTo": "."})
+    entry = service_entry("x", "app1", WEB, resolution="STATIC", ports=ports)
+    mesh = mesh_behind_gateway(*objects, entry)
+
+    assert (asked(mesh, NAME).service, asked(mesh, NAME).endpoints) == (
+        Ref(ISTIO_NETWORKING, "ServiceEntry", "app1", "x"),
+        1,
+    )
+
+
+def test_a_selected_workload_that_is_marked_as_draining_takes_no_new_requests():
+    draining = {**SELECTED, "istio.io/draining": "1"}
+    own = [service("web", "app1", PORT, selector=SELECTED), endpoint_slice("web", "app1")]
+
+    assert state(mesh_behind_gateway(*own, workload_entry(labels=draining)), NAME) == (
+        "no-endpoint",
+        "Service app1/web has no ready endpoint: 1 is draining",
+    )

@@ -1,0 +1,99 @@
+"""Code of users that runs within a gateway's Envoy: what it does to an answer cannot be told.
+
+Source: pilot/pkg/model/extensions.go:56-110 and 181-240, push_context.go:2224.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from istiodoctor.mesh.configuration.policy_attachment import attaches
+from istiodoctor.mesh.configuration.scope import scope_of
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.istio import (
+    TrafficExtension,
+    TrafficSelector,
+    WasmPlugin,
+    WorkloadSelector,
+)
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Ref
+
+NETWORK = "NETWORK"
+SERVER = "SERVER"
+"""The traffic that an extension asks for and a gateway has none of: its own counts as that of a
+client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """Code that a workload's Envoy runs."""
+
+    ref: Ref
+    is_of_connections: bool
+    """Whether it sees bytes, and no requests."""
+    match: tuple[TrafficSelector, ...]
+
+    def runs_on(self, port: int) -> bool:
+        """Whether it runs on a listener of the pods."""
+        return not self.match or any(
+            each.mode != SERVER and (not each.ports or port in {one.number for one in each.ports})
+            for each in self.match
+        )
+
+
+@question(Kind.WASM_PLUGIN, Kind.TRAFFIC_EXTENSION)
+def extensions(mesh: Mesh, workload: Workload) -> tuple[Extension, ...]:
+    """Return the WasmPlugins and TrafficExtensions that a workload gets."""
+    return tuple(_extensions(mesh, workload))
+
+
+def _extensions(mesh: Mesh, workload: Workload) -> Iterator[Extension]:
+    namespaces = {workload.namespace, scope_of(mesh, workload).root_namespace}
+    for plugin in mesh.all(WasmPlugin):
+        targets = (*plugin.spec.target_refs, plugin.spec.target_ref)
+        if plugin.namespace in namespaces and attaches(
+            workload, plugin.namespace, _labels(plugin.spec.selector), targets
+        ):
+            yield Extension(
+                ref=plugin.ref,
+                is_of_connections=plugin.spec.type == NETWORK,
+                match=plugin.spec.match,
+            )
+    for each in mesh.all(TrafficExtension):
+        wasm = each.spec.wasm
+        if each.namespace in namespaces and attaches(
+            workload, each.namespace, _labels(each.spec.selector), each.spec.target_refs
+        ):
+            yield Extension(
+                ref=each.ref,
+                is_of_connections=each.spec.lua is None
+                and wasm is not None
+                and (wasm.type == NETWORK),
+                match=each.spec.match,
+            )
+
+
+def _labels(selector: WorkloadSelector | None) -> Any:
+    return dict(selector.match_labels) if selector else None
+
+
+@question
+def run_on_connections(mesh: Mesh, workload: Workload, port: int) -> str:
+    """Say which code sees the bytes of connections to a port."""
+    return _said(mesh, workload, port, of_connections=True)
+
+
+@question
+def run_on_requests(mesh: Mesh, workload: Workload, port: int) -> str:
+    """Say which code sees the requests to a port, and may answer them."""
+    return _said(mesh, workload, port, of_connections=False)
+
+
+def _said(mesh: Mesh, workload: Workload, port: int, *, of_connections: bool) -> str:
+    for each in extensions(mesh, workload):
+        if each.is_of_connections is of_connections and each.runs_on(port):
+            return f"{each.ref} runs on port {port}"
+    return ""

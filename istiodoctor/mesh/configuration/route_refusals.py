@@ -1,0 +1,149 @@
+"""What Envoy refuses of a route configuration: all of it, for one fault.
+
+Source: Envoy's source/common/router/config_impl.cc (`RouteMatcher`, `RouteEntryImplBase`), the
+constraints of api/envoy/config/route/v3/route_components.proto and
+api/envoy/type/matcher/v3/string.proto. Each is held against the real Envoy by a test.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from istiodoctor.mesh.configuration.listener import Refusal
+from istiodoctor.mesh.configuration.match_refusals import (
+    CONTROL,
+    faults_of_match,
+    faults_of_text,
+    pattern_faults,
+)
+from istiodoctor.mesh.configuration.route import (
+    ClusterWeight,
+    DirectResponse,
+    Forward,
+    Redirect,
+    RegexRewrite,
+    Route,
+    RouteConfiguration,
+    VirtualHost,
+)
+from istiodoctor.mesh.configuration.texts import ascii_lower
+from istiodoctor.model.ref import Place
+
+FEWEST_STATUS, MOST_STATUS = 200, 599
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+MISSING_CLUSTER_STATUSES = frozenset({404, 500, 503})
+MOST_WEIGHT = 4_294_967_295
+
+
+def refusal_of_routes(configuration: RouteConfiguration) -> Refusal | None:
+    """Return why Envoy refuses a route configuration; None where it takes it."""
+    hosts = configuration.virtual_hosts
+    for host in hosts:
+        if refusal := refusal_of_virtual_host(host):
+            return refusal
+    return refusal_of_domains((name, host) for host in hosts for name in host.domains)
+
+
+def refusal_of_domains(domains: Iterable[tuple[str, VirtualHost]]) -> Refusal | None:
+    """Return why Envoy refuses domains: one is there twice, in whatever case."""
+    taken: dict[str, VirtualHost] = {}
+    for name, host in domains:
+        lowered = ascii_lower(name)
+        if lowered in taken:
+            return Refusal(
+                text=f"the domain {name} is there twice",
+                made_by=tuple(dict.fromkeys((*_places(host), *_places(taken[lowered])))),
+                names=(name,),
+            )
+        taken[lowered] = host
+    return None
+
+
+def refusal_of_virtual_host(host: VirtualHost) -> Refusal | None:
+    """Return why Envoy refuses a virtual host, whatever others there are."""
+    if not host.domains:
+        return Refusal(text=f"the virtual host {host.name} has no domain", made_by=_places(host))
+    for name in host.domains:
+        if CONTROL.search(name):
+            return Refusal(
+                text="a domain has a control character", made_by=_places(host), names=(name,)
+            )
+    for route in host.routes:
+        if text := refused_route(route):
+            return Refusal(text=text, made_by=(route.made_by,), names=host.domains)
+    return None
+
+
+def refused_route(route: Route) -> str:
+    """Return what Envoy finds wrong with a route; empty where nothing."""
+    return next(_faults(route), "")
+
+
+def _faults(route: Route) -> Iterator[str]:
+    yield from faults_of_match(route.match)
+    match route.action:
+        case None:
+            yield "a route has no action"
+        case Redirect():
+            yield from _redirect_faults(route.action)
+        case DirectResponse(status=status):
+            yield from _status_faults(status, "direct response")
+        case Forward():
+            yield from _forward_faults(route.action)
+    fault = route.fault
+    if fault and fault.grpc_status is None and (fault.abort_status or fault.abort_percentage):
+        yield from _status_faults(fault.abort_status, "abort")
+    for each in route.cors.allow_origins if route.cors else ():
+        yield from faults_of_text(each, "an allowed origin")
+
+
+def _redirect_faults(redirect: Redirect) -> Iterator[str]:
+    if redirect.status not in REDIRECT_STATUSES:
+        yield f"{redirect.status} is no status of a redirect"
+    if any(map(CONTROL.search, (redirect.host, redirect.path, redirect.prefix_rewrite))):
+        yield "a redirect has a control character"
+    yield from _rewrite_faults(redirect.regex_rewrite)
+
+
+def _forward_faults(forward: Forward) -> Iterator[str]:
+    yield from _cluster_faults(forward.clusters)
+    if any(not each.name for each in forward.mirrors):
+        yield "a mirror has no cluster"
+    if forward.missing_cluster_status not in MISSING_CLUSTER_STATUSES:
+        yield f"{forward.missing_cluster_status} is no status of a missing cluster"
+    if any(map(CONTROL.search, (forward.prefix_rewrite, forward.host_rewrite))):
+        yield "a rewrite has a control character"
+    if forward.prefix_rewrite and forward.regex_rewrite:
+        yield "a path is rewritten by prefix and by regular expression"
+    yield from _rewrite_faults(forward.regex_rewrite)
+
+
+def _cluster_faults(clusters: tuple[ClusterWeight, ...]) -> Iterator[str]:
+    """Yield what is wrong with clusters; the weight of a single one is not sent at all."""
+    if not clusters:
+        yield "a route has no cluster"
+    if any(not each.name for each in clusters):
+        yield "a cluster has no name"
+    total = sum(each.weight for each in clusters)
+    if len(clusters) > 1 and total <= 0:
+        yield "the weights of a route's clusters are 0 in all"
+    if len(clusters) > 1 and total > MOST_WEIGHT:
+        yield f"the weights of a route's clusters are {total} in all, more than {MOST_WEIGHT}"
+
+
+def _rewrite_faults(rewrite: RegexRewrite | None) -> Iterator[str]:
+    if rewrite is None:
+        return
+    yield from pattern_faults(rewrite.pattern, "a rewrite")
+    if CONTROL.search(rewrite.substitution):
+        yield "a substitution has a control character"
+
+
+def _status_faults(status: int, what: str) -> Iterator[str]:
+    if not FEWEST_STATUS <= status <= MOST_STATUS:
+        yield f"{status} is no status of a {what}: {FEWEST_STATUS} to {MOST_STATUS} are"
+
+
+def _places(host: VirtualHost) -> tuple[Place, ...]:
+    """Return where a virtual host comes from: its first route, or what redirects it."""
+    if host.routes:
+        return (host.routes[0].made_by,)
+    return (host.redirected_by,) if host.redirected_by else ()

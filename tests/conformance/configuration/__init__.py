@@ -1,0 +1,1 @@
+"""What istiod sends, held against the configuration that the mesh builds of the same objects."""
