@@ -45,10 +45,11 @@ conformance-truth: $(VENV)/development.stamp ## Record those answers anew, with 
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.conformance.recording
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.conformance.recording --older
 
-docs: $(VENV)/runtime.stamp ## Write the documentation that is generated from the checks
+docs: $(VENV)/runtime.stamp ## Write what is generated: documentation, the index of the checks
 	$(BIN)/python -m istiodoctor.docs
 
 clean: ## Remove everything that make has made
+	rm -f $(ISTIOD)/*.test
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find istiodoctor checks tests -name __pycache__ -prune -exec rm -rf {} +
 

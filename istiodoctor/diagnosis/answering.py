@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from istiodoctor.mesh.trace.journeys import Way
+from istiodoctor.mesh.trace.outcomes import ClusterState
 from istiodoctor.report import (
     Answer,
     AnswerKind,
@@ -72,6 +73,8 @@ def _outcome(way: Way) -> AnswerOutcome:
     if way.ending.kind is not AnswerKind.NONE:
         return _OUTCOMES[way.ending.kind]
     hop = broken(way.hops)
+    if hop.cluster and hop.cluster.state is ClusterState.OK:
+        return AnswerOutcome.BACKEND  # what comes of it there is for the backend to say
     if hop.outcome:
         return hop.outcome
     if hop.hop == "filter-chain" and way.workload is None and way.request.scheme == "http":

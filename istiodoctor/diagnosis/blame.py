@@ -20,6 +20,7 @@ EXPLAINS = {
     "listener": ("GW", "SVC", "HTTP"),
     "filter-chain": ("GW", "SNI", "CRED", "GWAPI"),
     "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI"),
+    "http-filters": ("GW", "HTTP", "OPS"),
     "virtual-host": ("VS", "GWAPI", "GW", "SNI"),
     "redirect": ("HTTP", "GWAPI"),
     "route": ("VS", "GWAPI", "HTTP", "SNI", "GW"),

@@ -19,7 +19,8 @@ def named_through(function: Callable[..., Any], wanted: type[T]) -> frozenset[T]
     """Return the values of a type that a function names, itself or through those it names.
 
     Functions of our own packages and of the distribution of the first one are followed, and so
-    is everything that a class defines: which of it is used, its name in the code does not tell.
+    is everything that a class and those below it define: which of it is used, its name in the
+    code does not tell.
     """
     todo = [*_functions(function)]
     seen = set(todo)
@@ -40,7 +41,8 @@ def _functions(value: Any) -> tuple[FunctionType, ...]:
     if isinstance(value, FunctionType):
         return (value,)
     if isinstance(value, type):
-        return _defined_by(value)
+        bases = (each for each in value.__mro__ if _is_followed(each, value.__module__))
+        return tuple(each for base in bases for each in _defined_by(base))
     wrapped = getattr(value, "__wrapped__", None)
     return (wrapped,) if isinstance(wrapped, FunctionType) else ()
 

@@ -128,7 +128,9 @@ def api_servers(mesh: Mesh) -> tuple[Server, ...]:
 
     Those that istiod makes nothing of are among them: `Server.faulty` says why.
     """
-    return tuple(server for gateway in api_gateways(mesh) for server in _servers_of(mesh, gateway))
+    found = [server for gateway in api_gateways(mesh) for server in _servers_of(mesh, gateway)]
+    # Of listeners with one name, which the API server refuses, istiod knows the last only.
+    return tuple({each.gateway_name: each for each in found}.values())
 
 
 def _finds_conflicts(mesh: Mesh) -> bool:

@@ -35,7 +35,7 @@ class Reads:
     searches: bool = False
     """Whether Secrets are looked for in every namespace."""
     questions: frozenset["Question[Any, Any]"] = frozenset()
-    """The questions."""
+    """Those questions, and all that they ask in turn."""
 
 
 class Question(Generic[P, A]):

@@ -80,6 +80,16 @@ def host_of_another_company(mesh):
     \"\"\"A Gateway serves a host of another company.\"\"\"
     return companies(mesh)
 """
+HELPERS = """
+from istiodoctor.mesh.listeners import servers
+
+
+def all_servers(mesh):
+    return servers(mesh)
+"""
+ASKS_BY_ANOTHER_PACKAGE = FORBIDDEN_HOST.replace(
+    "in servers(mesh)", "in all_servers(mesh)"
+).replace("from istiodoctor.mesh.listeners import servers", "from acme_helpers import all_servers")
 IMPORTS_OURS = FORBIDDEN_HOST + (
     "from istiodoctor_checks.gateways.tls_mode_missing import tls_mode_missing\n"
 )
@@ -159,6 +169,19 @@ def test_its_checks_in_modules_below_it_run_beside_ours(run: Shell, web: Path):
 
     assert {"ACME001", "GW006"} <= codes(done)
     assert (done.status, done.stderr) == (1, "")
+
+
+def test_a_function_in_another_package_of_its_distribution_is_followed(run: Shell, web: Path):
+    plugins = install(run.folder / "site", ASKS_BY_ANOTHER_PACKAGE)
+    (plugins / "acme_helpers.py").write_text(HELPERS)
+    (plugins / "acme_checks-2.1.dist-info" / "top_level.txt").write_text(
+        "acme_checks\nacme_helpers\n"
+    )
+
+    done = scan(run, web, plugins)
+
+    assert "ACME001" in codes(done)
+    assert done.stderr == ""
 
 
 def test_a_check_that_breaks_while_it_runs_costs_the_others_nothing(run: Shell, web: Path):

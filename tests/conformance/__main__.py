@@ -73,10 +73,13 @@ def _recordings(options: argparse.Namespace) -> Iterator[Recording]:
 def _fresh(options: argparse.Namespace) -> Iterator[Recording]:
     programs = tools.chosen(options)
     for kind in options.truth or sets.SEEDS:
-        scenarios, _ = recorded(sets.random(kind, options.seed, options.count), programs)
+        asked = sets.random(kind, options.seed, options.count)
+        if options.older:
+            asked = [sets.older(each) for each in asked]
+        scenarios, _ = recorded(asked, programs)
         yield Recording(
             kind=kind,
-            istio=tools.istio_version("go.mod"),
+            istio=tools.istio_version(options),
             envoy=envoy.version(programs.envoy),
             scenarios=scenarios,
         )

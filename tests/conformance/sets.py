@@ -48,11 +48,11 @@ def recorded(kind: str) -> list[Scenario]:
     if kind.endswith(OLDER):
         of = kind.removesuffix(OLDER)
         found = handmade.every() if of == RULES else random(of, 1, OLDER_SEEDS[of])
-        return [_older(each) for each in found]
+        return [older(each) for each in found]
     return handmade.every() if kind == RULES else random(kind, 1, SEEDS[kind])
 
 
-def _older(scenario: Scenario) -> Scenario:
+def older(scenario: Scenario) -> Scenario:
     """Return a scenario with istiod and gateways of the older release."""
     text = json.dumps(scenario.objects).replace(f":{ISTIO_VERSION}", f":{OLDER_VERSION}")
     return replace(scenario, objects=json.loads(text))

@@ -261,6 +261,19 @@ def test_it_is_so_however_often_the_same_mesh_is_judged():
     assert found == [Outcome.ERRORED] * 3
 
 
+@question
+def endless(mesh: Mesh) -> int:
+    return 1 + endless(mesh)
+
+
+def test_a_check_whose_question_goes_in_a_circle_is_errored_and_says_which():
+    report = judged(naming("X001", endless))
+
+    assert outcomes(report) == [
+        ("X001", Outcome.ERRORED, "OpenQuestion: endless was asked while it was being answered")
+    ]
+
+
 def test_what_it_names_it_may_ask():
     report = judged(naming("X001", about(Kind.POD)))
 

@@ -16,6 +16,11 @@ from tests.lab.sds import FileSecrets, Secrets
 ENVOY = Path(sys.executable).with_name("envoy")
 PATIENCE = 30.0
 """Seconds that Envoy may take for what it does within one."""
+RUNTIME = {
+    "re2.max_program_size.error_level": "32768",
+    "envoy.reloadable_features.http_reject_path_with_fragment": False,
+}
+"""What Istio sets in the bootstrap and answers depend on (pkg/bootstrap/config.go:396-404)."""
 LOG_FORMAT = "%Y-%m-%dT%T.%fZ\t%l\tenvoy %n %g:%#\t%v\tthread=%t"
 """How pilot-agent makes Envoy write its lines."""
 
@@ -69,6 +74,7 @@ class Envoy:
                 "cds_config": _watched(self._file("clusters")),
             },
             "static_resources": {"clusters": self._clusters},
+            "layered_runtime": {"layers": [{"name": "global config", "static_layer": RUNTIME}]},
         }
         configured, admin = self.folder / "bootstrap.json", self.folder / "admin"
         configured.write_text(json.dumps(bootstrap))

@@ -124,6 +124,16 @@ def through_a_class(mesh: Mesh) -> int:
     return Counter.of(mesh)
 
 
+class _Teller(Counter):
+    """Counts as the class below it does."""
+
+
+@question()
+def through_a_subclass(mesh: Mesh) -> int:
+    """Ask through what a class has from another."""
+    return _Teller.of(mesh)
+
+
 @question()
 def through_a_module(mesh: Mesh) -> int:
     """Ask by way of a module."""

@@ -57,6 +57,7 @@ def counting() -> tuple[Question[..., int], list[tuple[object, ...]]]:
         (rooms.through_a_generator, {POD}),
         (rooms.through_a_wrapped_function, {POD}),
         (rooms.through_a_class, {POD, SERVICE}),
+        (rooms.through_a_subclass, {POD, SERVICE}),
         (rooms.through_a_module, {NAMESPACE}),
         (rooms.attributes_of_that_name, set()),
         (rooms.through_a_table, set()),

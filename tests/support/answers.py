@@ -1,15 +1,13 @@
 """Answers of the mesh in plain form: objects by name, so that two meshes can be compared."""
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any
 
-from istiodoctor import mesh as rooms
+from istiodoctor.docs.rooms import questions
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.labels import LabelIndex
@@ -21,21 +19,12 @@ from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.metadata import Resource
 
 
-def _questions() -> Iterator[Question[..., Any]]:
-    """Yield every question of the mesh, by module and name."""
-    for room in pkgutil.walk_packages(rooms.__path__, f"{rooms.__name__}."):
-        module = importlib.import_module(room.name)
-        for value in vars(module).values():
-            if isinstance(value, Question) and value.__module__ == room.name:
-                yield value
-
-
 @cache
 def open_questions() -> Mapping[str, Question[[], Any]]:
     """Return the questions that take no argument, by module and name."""
     return {
         f"{each.__module__}.{each.name}": each
-        for each in _questions()
+        for _, each in questions()
         if len(inspect.signature(each.function).parameters) == 1
     }
 

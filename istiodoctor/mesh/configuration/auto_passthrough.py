@@ -44,10 +44,11 @@ def auto_passthrough_chains(
         if not any(is_subset(service.hostname, each) for each in names or ("*",)):
             continue
         for port in service.clustered_ports:
+            name = f"outbound_.{port.number}_._.{service.hostname}"
             yield FilterChain(
-                server_names=(f"outbound_.{port.number}_._.{service.hostname}",),
+                server_names=(name,),
                 application_protocols=ISTIO_PROTOCOLS,
-                clusters=(ClusterWeight(name=f"outbound|{port.number}||{service.hostname}"),),
+                clusters=(ClusterWeight(name=name),),
                 server=server,
                 made_by=server.place,
                 passes_tls=True,

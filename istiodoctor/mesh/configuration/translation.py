@@ -3,6 +3,7 @@
 Source: istiod's pilot/pkg/networking/core/route/route.go (`BuildHTTPRoutesForVirtualService`).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,9 +17,11 @@ from istiodoctor.mesh.configuration.route import (
     DirectResponse,
     Fault,
     Forward,
+    PathComparison,
     Redirect,
     RegexRewrite,
     Route,
+    RouteMatch,
     StringMatcher,
 )
 from istiodoctor.mesh.configuration.virtual_services import destination_place
@@ -106,10 +109,11 @@ def _route(
 ) -> Route:
     rule = held.rule
     name = f"{rule.name}.{match.name}" if match and match.name else rule.name
+    taken = route_match(match, source.semantics)
     return Route(
         name=name,
-        match=route_match(match, source.semantics),
-        action=_action(source, held, context, cluster_of),
+        match=taken,
+        action=_action(source, held, taken, context, cluster_of),
         made_by=held.place,
         owner=held.owner or source.made_by,
         fault=_fault(rule.fault) if rule.fault else None,
@@ -121,6 +125,7 @@ def _route(
 def _action(
     source: HeldVirtualService,
     held: HeldHttpRule,
+    taken: RouteMatch,
     context: RouteContext,
     cluster_of: ClusterNames,
 ) -> Action | None:
@@ -129,7 +134,7 @@ def _action(
         return _redirect(rule.redirect, context)
     if rule.direct_response:
         return DirectResponse(status=rule.direct_response.status)
-    return _forward(source, held, cluster_of)
+    return _forward(source, held, taken, cluster_of)
 
 
 def _redirect(written: HttpRedirect, context: RouteContext) -> Redirect | None:
@@ -149,14 +154,15 @@ def _redirect(written: HttpRedirect, context: RouteContext) -> Redirect | None:
     )
 
 
-def _forward(source: HeldVirtualService, held: HeldHttpRule, cluster_of: ClusterNames) -> Forward:
+def _forward(
+    source: HeldVirtualService, held: HeldHttpRule, taken: RouteMatch, cluster_of: ClusterNames
+) -> Forward:
     """Return where a rule sends requests; weights of 0 count for nothing (route.go:684)."""
     rule = held.rule
     only = len(rule.route) == 1
     is_gateway_api = source.semantics is Semantics.GATEWAY
     rewrite = rule.rewrite or HttpRewrite()
-    regex = rewrite.uri_regex_rewrite
-    removes_prefix = is_gateway_api and rewrite.uri == "/"
+    regex = _regex_rewrite(rewrite, taken, is_gateway_api=is_gateway_api)
     return Forward(
         clusters=tuple(
             ClusterWeight(
@@ -170,10 +176,8 @@ def _forward(source: HeldVirtualService, held: HeldHttpRule, cluster_of: Cluster
         ),
         idle=tuple(each.destination.host for each in rule.route if not (only or each.weight)),
         missing_cluster_status=MISSING_CLUSTER if is_gateway_api else 503,
-        prefix_rewrite="" if regex or removes_prefix else rewrite.uri,
-        regex_rewrite=RegexRewrite(pattern=regex.match, substitution=regex.rewrite)
-        if regex
-        else None,
+        prefix_rewrite="" if regex else rewrite.uri,
+        regex_rewrite=regex,
         host_rewrite=rewrite.authority,
         mirrors=tuple(
             ClusterWeight(name=cluster_of(each), namespace=source.namespace)
@@ -181,6 +185,24 @@ def _forward(source: HeldVirtualService, held: HeldHttpRule, cluster_of: Cluster
             if each is not None
         ),
     )
+
+
+def _regex_rewrite(
+    rewrite: HttpRewrite, taken: RouteMatch, *, is_gateway_api: bool
+) -> RegexRewrite | None:
+    """Return a rewrite by a pattern: a prefix that is taken off is one too (route.go:640)."""
+    regex = rewrite.uri_regex_rewrite
+    if regex:
+        return RegexRewrite(pattern=regex.match, substitution=regex.rewrite)
+    if not (is_gateway_api and rewrite.uri == "/"):
+        return None
+    is_prefix = taken.comparison is PathComparison.SEPARATED_PREFIX
+    prefix = _OPERATOR.sub(r"\\\g<0>", taken.path) if is_prefix else ""
+    return RegexRewrite(pattern=f"^{prefix}(/?)(.*)", substitution="/\\2")
+
+
+_OPERATOR = re.compile(r"[\\.+*?()|\[\]{}^$]")
+"""What Go's `regexp.QuoteMeta` puts a backslash before."""
 
 
 def _fault(written: HttpFault) -> Fault:

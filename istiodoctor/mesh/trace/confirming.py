@@ -25,7 +25,7 @@ from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.seen_addresses import dns_hop
 from istiodoctor.mesh.trace.seen_answers import closed, differ, ending_of, judged, unanswered
 from istiodoctor.mesh.trace.seen_handshakes import is_turned_away
-from istiodoctor.mesh.trace.seen_hops import Meeting
+from istiodoctor.mesh.trace.seen_hops import Meeting, hops_seen
 from istiodoctor.mesh.trace.sending import why_not_sent
 from istiodoctor.mesh.trace.sightings import (
     CONNECTED,
@@ -89,9 +89,9 @@ def confirmed(mesh: Mesh, way: Way, blamed: Way | None = None) -> Way:
     """
     course = _course(mesh, way, blamed or way)
     sight = _sight(mesh, way)
-    meeting = Meeting(mesh=mesh, way=way, hops=course.hops, sight=sight)
+    meeting = Meeting(way=way, hops=course.hops, sight=sight)
     reply, ending = _replied(mesh, way, course, sight)
-    seen = {**meeting.seen(), **reply}
+    seen = {**hops_seen(mesh, meeting), **reply}
     hops = [seen[i].on(hop) if i in seen else hop for i, hop in enumerate(course.hops)]
     cut = next((i for i, hop in enumerate(hops) if _stops(i, hop, course)), None)
     name = _name(mesh, way, sight)

@@ -7,6 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from istiodoctor.mesh.configuration.chain_index import chain_index
+from istiodoctor.mesh.configuration.envoy_filters import (
+    patched_options,
+    touched_chain,
+    touched_http,
+    touched_listener,
+)
 from istiodoctor.mesh.configuration.filter_chain_match import (
     ConnectionOutcome,
     connection_outcome,
@@ -38,6 +44,7 @@ from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import (
     BROKEN,
     OK,
+    UNKNOWN,
     Hop,
     certificate_hop,
     listener_hop,
@@ -62,6 +69,9 @@ def connection_walk(
 
     `is_served` says that certificates are served which the objects do not have.
     """
+    touched = touched_listener(mesh, workload, port)
+    if touched:
+        return (yield from ends_unknown("listener", touched))
     listener = listener_at(mesh, workload, port)
     if listener is None:
         return (yield from _silence(mesh, workload, port))
@@ -84,20 +94,25 @@ def connection_walk(
     outcome = connection_outcome(chain, is_tls=entry.is_tls)
     if chain is None or outcome not in _TAKEN:
         return (yield from _unserved(mesh, workload, listener, chain, request, entry))
+    unknown = chain.unknown_because or touched_chain(mesh, workload, port, chain)
+    if unknown:
+        return (yield from ends_unknown("filter-chain", unknown))
     yield _chain_hop(chain, request, entry)
-    if chain.unknown_because:
-        return (yield from ends_unknown("filter-chain", chain.unknown_because))
     if chain.tls and chain.server:
         certificates = tuple(_certificates(mesh, chain.server, workload))
         yield from certificates
         if not is_served and any(each.state is BROKEN for each in certificates):
             return STOPPED
     if chain.http:
+        options = patched_options(mesh, workload, port, chain)
+        is_patched = options is not chain.http.options
+        manager = replace(chain.http, options=options) if is_patched else chain.http
         front = entry.front.sends_x_forwarded_proto if entry.front else ""
+        touched = touched_http(mesh, workload, port, chain)
+        if touched:
+            yield Hop(hop="http-filters", ref=None, state=UNKNOWN, text=touched)
         return (
-            yield from http_walk(
-                mesh, request, workload, chain.http, is_tls=entry.is_tls, told=front
-            )
+            yield from http_walk(mesh, request, workload, manager, is_tls=entry.is_tls, told=front)
         )
     return (yield from _passed_on(mesh, workload, chain))
 

@@ -1,8 +1,12 @@
 """Where a request comes in: what stands before a gateway, its Service, the port in the pod."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.configuration.listener import HttpOptions
+from istiodoctor.mesh.configuration.received_request import received
+from istiodoctor.mesh.configuration.request_line import EarlyAnswer
 from istiodoctor.mesh.exposure import PortRoute, port_routes
 from istiodoctor.mesh.frontproxy import Front, fronts_for
 from istiodoctor.mesh.hosts import ANY, HostIndex
@@ -18,6 +22,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 
 FORWARDED_PROTO = "x-forwarded-proto"
+_ORDINARY = re.compile(r"[A-Za-z0-9/._~-]*")
 _OUTERMOST = ("LoadBalancer", "NodePort")
 
 
@@ -61,11 +66,20 @@ def other_workloads(mesh: Mesh, request: Request) -> tuple[Workload, ...]:
     """
     if request.workload or is_address(request.host):
         return ()
+    if _is_answered_early(request):
+        return tuple(servers_by_workload(mesh))
     names = dict.fromkeys((request.served_name, request.virtual_host))
     covering = (
         workload for name in names for _, workload in _workloads_by_host(mesh).covering(name)
     )
     return tuple(dict.fromkeys((*covering, *_passing_workloads(mesh))))
+
+
+def _is_answered_early(request: Request) -> bool:
+    """Whether Envoy may answer without looking for a route, whatever the host."""
+    if _ORDINARY.fullmatch(request.path):
+        return False
+    return isinstance(received(request, HttpOptions(), is_tls=False), EarlyAnswer)
 
 
 @question

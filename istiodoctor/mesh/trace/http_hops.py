@@ -5,7 +5,13 @@ Envoy's own matching over the route configuration that istiod would send.
 
 from dataclasses import replace
 
-from istiodoctor.mesh.configuration.listener import HttpConnectionManager
+from istiodoctor.mesh.configuration.envoy_filters_of_routes import (
+    touched_domain,
+    touched_route,
+    touched_routes,
+    touched_virtual_host,
+)
+from istiodoctor.mesh.configuration.listener import HttpConnectionManager, Refusal
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
 from istiodoctor.mesh.configuration.redirects_sent import (
     SentRedirect,
@@ -13,6 +19,7 @@ from istiodoctor.mesh.configuration.redirects_sent import (
     requires_redirect,
     sent_redirect,
 )
+from istiodoctor.mesh.configuration.refused_routes import refused_routes
 from istiodoctor.mesh.configuration.request_line import EarlyAnswer
 from istiodoctor.mesh.configuration.route import (
     DirectResponse,
@@ -67,17 +74,39 @@ def http_walk(
         return (yield from _answered_early(seen))
     name = manager.route_configuration
     host = matched_host(seen.authority)
+    unknown = touched_routes(mesh, workload, name) or touched_domain(mesh, workload, name, host)
+    if unknown:
+        return (yield from ends_unknown("virtual-host", unknown))
+    refused = refused_routes(mesh, workload, name)
+    if refused:
+        return (yield from _refused(name, refused))
     domain = domain_index(mesh, workload, name).find(host)
     if domain is None:
         return (yield from _not_found(mesh, "virtual-host", f"no route is bound for {host}: 404"))
     found = virtual_host(mesh, workload, name, domain)
     yield Hop(hop="virtual-host", ref=None, state=OK, text=said(domain, found))
+    unknown = touched_virtual_host(mesh, workload, name, found)
+    if unknown:
+        return (yield from ends_unknown("virtual-host", unknown))
     if found.require_tls:
         redirect = _required_tls(found, seen)
         yield redirect[0]
         if redirect[1]:
             return redirect[1]
-    return (yield from _routed(mesh, found, seen, workload))
+    return (yield from _routed(mesh, found, seen, workload, name))
+
+
+def _refused(name: str, refusal: Refusal) -> Walk:
+    """End where Envoy refuses a route configuration: a pod that starts never opens the port."""
+    text = f"Envoy refuses the route configuration {name}: {refusal.text}"
+    yield Hop(
+        hop="virtual-host",
+        ref=refusal.made_by[0].ref if refusal.made_by else None,
+        state=BROKEN,
+        text=text,
+        outcome=AnswerOutcome.REFUSED,
+    )
+    return STOPPED
 
 
 def _answered_early(answer: EarlyAnswer) -> Walk:
@@ -114,7 +143,9 @@ def _elsewhere(sent: SentRedirect) -> Ending:
     return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
 
 
-def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, workload: Workload) -> Walk:
+def _routed(
+    mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, workload: Workload, name: str
+) -> Walk:
     asked = f"{seen.method} {seen.path}"
     for route in host.routes:
         answer = takes(route.match, seen)
@@ -122,6 +153,9 @@ def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, workload: Work
             text = f"whether {route.made_by.field} takes {asked} cannot be told"
             return (yield from ends_unknown("route", text, route.made_by.ref))
         if answer:
+            touched = touched_route(mesh, workload, name, host, route)
+            if touched:
+                return (yield from ends_unknown("route", touched, route.made_by.ref))
             return (yield from _acted(mesh, route, seen, workload))
     number = len(host.routes)
     text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"

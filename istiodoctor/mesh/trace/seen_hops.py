@@ -28,72 +28,79 @@ from istiodoctor.model.credential import CertificateFacts
 class Meeting:
     """The hops of one way up to the certificate."""
 
-    mesh: Mesh
     way: Way
     hops: tuple[Hop, ...]
     sight: Sight
 
-    def seen(self) -> Mapping[int, Seen]:
-        """Return what was seen, by the index of the hop."""
-        found: dict[int, Seen] = {}
-        for index, hop in enumerate(self.hops):
-            wire = self._on_wire(hop) if was_probed(self.mesh) else None
-            if wire is None or wire.confirmation is Confirmation.NOT_LOOKED_AT:
-                wire = self._by_envoys(hop) or wire
-            if wire is not None:
-                found[index] = wire
-        return found
 
-    def _on_wire(self, hop: Hop) -> Seen | None:
-        match hop.hop:
-            case "front":
-                return front_seen(self.sight)
-            case "service":
-                return service_seen(self.sight)
-            case "workload":
-                return workload_seen(self.sight)
-            case "listener":
-                return listener_seen(hop, self.sight)
-            case "filter-chain":
-                return server_seen(
-                    hop,
-                    self.sight,
-                    lacks_certificate=self._lacks_certificate(),
-                    is_passed=not any(each.hop == "certificate" for each in self.hops),
-                )
-            case "certificate":
-                return certificate_seen(hop, self.sight, self._stored(hop), self._others(hop))
+def hops_seen(mesh: Mesh, meeting: Meeting) -> Mapping[int, Seen]:
+    """Return what was seen, by the index of the hop."""
+    found: dict[int, Seen] = {}
+    for index, hop in enumerate(meeting.hops):
+        wire = _on_wire(mesh, meeting, hop) if was_probed(mesh) else None
+        if wire is None or wire.confirmation is Confirmation.NOT_LOOKED_AT:
+            wire = _by_envoys(mesh, meeting, hop) or wire
+        if wire is not None:
+            found[index] = wire
+    return found
+
+
+def _on_wire(mesh: Mesh, meeting: Meeting, hop: Hop) -> Seen | None:
+    match hop.hop:
+        case "front":
+            return front_seen(meeting.sight)
+        case "service":
+            return service_seen(meeting.sight)
+        case "workload":
+            return workload_seen(meeting.sight)
+        case "listener":
+            return listener_seen(hop, meeting.sight)
+        case "filter-chain":
+            return server_seen(
+                hop,
+                meeting.sight,
+                lacks_certificate=_lacks_certificate(mesh, meeting),
+                is_passed=not any(each.hop == "certificate" for each in meeting.hops),
+            )
+        case "certificate":
+            return certificate_seen(
+                hop, meeting.sight, _stored(mesh, hop), _others(mesh, meeting, hop)
+            )
+    return None
+
+
+def _by_envoys(mesh: Mesh, meeting: Meeting, hop: Hop) -> Seen | None:
+    workload = meeting.way.workload
+    target = meeting.way.entry.target if meeting.way.entry else None
+    if workload is None or target is None:
         return None
+    name = meeting.way.request.server_name
+    match hop.hop:
+        case "listener" if hop.state is not BROKEN:
+            return listener_by_envoy(mesh, workload, target)
+        case "filter-chain" if hop.state is not BROKEN and name:
+            return server_by_envoy(mesh, workload, target, name)
+        case "certificate" if hop.ref:
+            return certificate_by_envoy(mesh, hop, workload)
+    return None
 
-    def _by_envoys(self, hop: Hop) -> Seen | None:
-        workload = self.way.workload
-        target = self.way.entry.target if self.way.entry else None
-        if workload is None or target is None:
-            return None
-        name = self.way.request.server_name
-        match hop.hop:
-            case "listener" if hop.state is not BROKEN:
-                return listener_by_envoy(self.mesh, workload, target)
-            case "filter-chain" if hop.state is not BROKEN and name:
-                return server_by_envoy(self.mesh, workload, target, name)
-            case "certificate" if hop.ref:
-                return certificate_by_envoy(self.mesh, hop, workload)
-        return None
 
-    def _lacks_certificate(self) -> bool:
-        """Whether a refused handshake is explained: there is no certificate to make it with."""
-        for hop in self.hops:
-            if hop.hop == "certificate":
-                said = self._by_envoys(hop)
-                is_denied = said is not None and said.confirmation is Confirmation.CONTRADICTED
-                if hop.state is BROKEN or is_denied:
-                    return True
-        return False
+def _lacks_certificate(mesh: Mesh, meeting: Meeting) -> bool:
+    """Whether a refused handshake is explained: there is no certificate to make it with."""
+    for hop in meeting.hops:
+        if hop.hop == "certificate":
+            said = _by_envoys(mesh, meeting, hop)
+            is_denied = said is not None and said.confirmation is Confirmation.CONTRADICTED
+            if hop.state is BROKEN or is_denied:
+                return True
+    return False
 
-    def _stored(self, hop: Hop) -> CertificateFacts | None:
-        found = credential(self.mesh, hop.ref.namespace, hop.ref.name) if hop.ref else None
-        return found.leaf if found else None
 
-    def _others(self, hop: Hop) -> tuple[CertificateFacts, ...]:
-        beside = (each for each in self.hops if each.hop == "certificate" and each is not hop)
-        return tuple(facts for each in beside if (facts := self._stored(each)))
+def _stored(mesh: Mesh, hop: Hop) -> CertificateFacts | None:
+    found = credential(mesh, hop.ref.namespace, hop.ref.name) if hop.ref else None
+    return found.leaf if found else None
+
+
+def _others(mesh: Mesh, meeting: Meeting, hop: Hop) -> tuple[CertificateFacts, ...]:
+    beside = (each for each in meeting.hops if each.hop == "certificate" and each is not hop)
+    return tuple(facts for each in beside if (facts := _stored(mesh, each)))

@@ -40,8 +40,9 @@ class Hop:
     """One station on a host's way through the mesh."""
 
     hop: str
-    """`dns`, `front`, `service`, `workload`, `listener`, `filter-chain`, `server`, `certificate`,
-    `virtual-host`, `redirect`, `route`, `backend` or `endpoints`; `dns` on the wire only."""
+    """`dns`, `front`, `service`, `workload`, `listener`, `filter-chain`, `certificate`,
+    `http-filters`, `virtual-host`, `redirect`, `route`, `backend` or `endpoints`; `dns` on the
+    wire only."""
     ref: Ref | None
     state: HopState
     text: str

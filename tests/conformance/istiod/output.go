@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpoint "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	"google.golang.org/protobuf/proto"
 
 	"istio.io/istio/pilot/pkg/model"
@@ -28,7 +30,7 @@ type Configuration struct {
 	Routes    []json.RawMessage `json:"routes"`
 	// Clusters has the type of each cluster by name: EDS, STATIC, STRICT_DNS, ...
 	Clusters map[string]string `json:"clusters"`
-	// Endpoints counts those of each cluster that has any.
+	// Endpoints counts those of each cluster that get requests.
 	Endpoints map[string]int `json:"endpoints"`
 	Errors    []string       `json:"errors,omitempty"`
 }
@@ -69,12 +71,26 @@ func (c *Configuration) addClusters(server *xds.FakeDiscoveryServer, proxy *mode
 	for _, cluster := range server.Clusters(proxy) {
 		c.Clusters[cluster.Name] = cluster.GetType().String()
 		for _, locality := range cluster.GetLoadAssignment().GetEndpoints() {
-			c.Endpoints[cluster.Name] += len(locality.LbEndpoints)
+			c.Endpoints[cluster.Name] += usable(locality.LbEndpoints)
 		}
 	}
 	for _, assignment := range server.Endpoints(proxy) {
 		for _, locality := range assignment.Endpoints {
-			c.Endpoints[assignment.ClusterName] += len(locality.LbEndpoints)
+			c.Endpoints[assignment.ClusterName] += usable(locality.LbEndpoints)
 		}
 	}
+}
+
+// usable counts the endpoints that get requests. Istio sends those that are not ready too and turns
+// Envoy's panic threshold off for them (pilot/pkg/networking/core/cluster_traffic_policy.go:323).
+func usable(endpoints []*endpoint.LbEndpoint) int {
+	count := 0
+	for _, each := range endpoints {
+		switch each.HealthStatus {
+		case core.HealthStatus_UNHEALTHY, core.HealthStatus_DRAINING, core.HealthStatus_TIMEOUT:
+		default:
+			count++
+		}
+	}
+	return count
 }

@@ -14,7 +14,7 @@ def main() -> int:
     """Record each kind that is asked for, and say what was left out."""
     options = _parser().parse_args()
     programs = tools.chosen(options)
-    istio = tools.istio_version("older.mod" if options.older else "go.mod")
+    istio = tools.istio_version(options)
     for name in options.names or sets.names(older=options.older):
         scenarios, left_out = recorded(sets.recorded(name), programs)
         path = options.out / f"{name}.json.xz"
@@ -39,9 +39,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tests.conformance.recording", description=__doc__
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="all when none is named")
-    parser.add_argument(
-        "--older", action="store_true", help="with the oldest istiod that there is a module of"
-    )
     parser.add_argument("--out", type=Path, default=truth.RECORDED, metavar="DIR")
     tools.add_options(parser)
     return parser

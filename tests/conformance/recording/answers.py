@@ -1,6 +1,5 @@
 """From what the client saw to answers of the recorded truth."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from tests.conformance.recording import client
@@ -22,13 +21,15 @@ NOTHING: Json = {
 def unusable(objects: list[Json]) -> str | None:
     """Say why no cluster could hold these objects; None where one could."""
     for each in objects:
-        if each["kind"] == "Gateway" and "listeners" in each["spec"]:
-            places = Counter(
+        if each["kind"] in ("Gateway", "ListenerSet") and "listeners" in each["spec"]:
+            listeners = each["spec"]["listeners"]
+            names = {listener["name"] for listener in listeners}
+            places = {
                 (listener["port"], listener["protocol"], listener.get("hostname"))
-                for listener in each["spec"]["listeners"]
-            )
-            if max(places.values()) > 1:
-                return "a Gateway with two equal listeners: its CRD refuses it"
+                for listener in listeners
+            }
+            if len(names) < len(listeners) or len(places) < len(listeners):
+                return f"a {each['kind']} with two equal listeners: its CRD refuses it"
     return None
 
 

@@ -14,9 +14,14 @@ import re
 from dataclasses import dataclass
 
 from tests.conformance import certificates
+from tests.conformance.recording.route_tables import (
+    KEPT_HTTP,
+    clusters_of,
+    marked,
+    runnable_routes,
+)
 from tests.conformance.truth import Json
 
-KEPT_HTTP = frozenset(f"envoy.filters.http.{name}" for name in ("fault", "cors", "router", "rbac"))
 KEPT_LISTENER = frozenset(
     f"envoy.filters.listener.{name}" for name in ("tls_inspector", "http_inspector")
 )
@@ -29,18 +34,6 @@ RBAC = "envoy.filters.network.rbac"
 TLS_TYPE = TYPE + "extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 NOWHERE = "nowhere"
 """A cluster that never answers."""
-NOT_FOR_ROUTES = frozenset(
-    {
-        "metadata",
-        "decorator",
-        "tracing",
-        "typedPerFilterConfig",
-        "requestHeadersToAdd",
-        "requestHeadersToRemove",
-        "responseHeadersToRemove",
-        "route",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,21 +80,6 @@ def runnable(gateway: Gateway, address: str) -> list[Runnable]:
     ]
 
 
-def _marked(said: Json) -> list[Json]:
-    """Return the header by which Envoy says what it would have done."""
-    value = json.dumps(said).replace("%", "%%")
-    return [{"header": {"key": "x-oracle", "value": value}}]
-
-
-def _clusters(action: Json) -> list[tuple[str, int]]:
-    if "cluster" in action:
-        return [(action["cluster"], 1)]
-    if "weightedClusters" in action:
-        found = action["weightedClusters"]["clusters"]
-        return [(each["name"], each.get("weight", 0)) for each in found]
-    return [("?" + json.dumps(action)[:80], 1)]
-
-
 class _Maker:
     """Makes one listener."""
 
@@ -143,7 +121,7 @@ class _Maker:
             if each["name"] == HTTP:
                 made["filters"].append({"name": HTTP, "typed_config": self._http(config)})
             elif each["name"] == "envoy.filters.network.tcp_proxy":
-                said = {"kind": "tcp", "clusters": _clusters(config)}
+                said = {"kind": "tcp", "clusters": clusters_of(config)}
                 if is_tls:
                     made["filters"].append(_tcp_behind_tls(said))
                 elif made["filters"]:  # they want to see the first bytes
@@ -218,10 +196,10 @@ class _Maker:
         made["httpFilters"] = [each for each in config["httpFilters"] if each["name"] in KEPT_HTTP]
         if "rds" not in config:
             table = config.get("routeConfig", {"virtualHosts": []})
-            made["routeConfig"] = _routes(table)
+            made["routeConfig"] = runnable_routes(table)
             return made
         name = config["rds"]["routeConfigName"]
-        table = _routes(self.tables.get(name, {"name": name, "virtualHosts": []}))
+        table = runnable_routes(self.tables.get(name, {"name": name, "virtualHosts": []}))
         table["name"] = f"{self.gateway.name}|{name}"
         if not self.gateway.has_routes_apart:
             made["routeConfig"] = table
@@ -246,7 +224,7 @@ def _tcp_behind_tls(said: Json) -> Json:
     route = {
         "match": {"prefix": "/"},
         "direct_response": {"status": 200},
-        "response_headers_to_add": _marked(said),
+        "response_headers_to_add": marked(said),
     }
     host = {"name": "x", "domains": ["*"], "routes": [route]}
     router = {
@@ -279,33 +257,3 @@ def _never(name: str) -> Json:
             "resource_api_version": "V3",
         },
     }
-
-
-def _routes(table: Json) -> Json:
-    made = {key: value for key, value in table.items() if key != "typedPerFilterConfig"}
-    made["virtualHosts"] = [_virtual_host(each) for each in table.get("virtualHosts", [])]
-    return made
-
-
-def _virtual_host(host: Json) -> Json:
-    dropped = ("typedPerFilterConfig", "retryPolicy", "hedgePolicy")
-    made = {key: value for key, value in host.items() if key not in dropped}
-    made["routes"] = [_route(each) for each in host.get("routes", [])]
-    return made
-
-
-def _route(route: Json) -> Json:
-    made = {key: value for key, value in route.items() if key not in NOT_FOR_ROUTES}
-    filters = route.get("typedPerFilterConfig", {})
-    kept = {name: value for name, value in filters.items() if name in KEPT_HTTP}
-    if kept:
-        made["typedPerFilterConfig"] = kept
-    if "route" in route:
-        made["directResponse"] = {"status": 200}
-        said: Json = {"kind": "cluster", "clusters": _clusters(route["route"])}
-    elif "directResponse" in route:
-        said = {"kind": "direct"}
-    else:
-        said = {"kind": "redirect" if "redirect" in route else "odd"}
-    made["responseHeadersToAdd"] = _marked(said)
-    return made

@@ -1,8 +1,9 @@
-"""Rules of VirtualServices: what they match, and what they do with it."""
+"""Rules of VirtualServices for requests: what they match, and what they do with it."""
 
 from collections.abc import Callable, Sequence
 
-from tests.conformance.scenarios.draft import PATHS, Draft, narrowed
+from tests.conformance.scenarios.destinations import destinations, gateway_reference
+from tests.conformance.scenarios.draft import PATHS, Draft
 from tests.conformance.truth import Json
 
 HEADERS = (
@@ -18,22 +19,6 @@ HEADERS = (
     "user-agent",
 )
 REGEX_SIGNS = "*+?|^$"
-
-
-def gateway_reference(draft: Draft, namespace: str) -> str:
-    """Return one of the forms in which a VirtualService names a Gateway."""
-    gateways = draft.gateways
-    name, where = draft.random.choice(gateways) if gateways else ("main", "istio-system")
-    if draft.chance(0.04):
-        return draft.one("nothing", "istio-system/nothing", "mesh")
-    forms = [f"{where}/{name}"] * 6
-    if where == namespace:
-        forms += [name] * 4 + [f"./{name}"]
-    if draft.chance(0.2):
-        forms.append(name)
-    if draft.chance(0.15):
-        forms.append(f"{name}.{where}.svc.cluster.local")
-    return draft.random.choice(forms)
 
 
 def text_match(draft: Draft, values: Sequence[str]) -> dict[str, str]:
@@ -125,48 +110,6 @@ def _set(field: str, value: Callable[[Draft], object]) -> Callable[[Draft, Json]
     return condition
 
 
-def _destination(draft: Draft) -> Json:
-    name, namespace, ports = draft.random.choice(draft.services)
-    form = draft.random.random()
-    host = f"{name}.{namespace}.svc.cluster.local"
-    if form < 0.25:
-        host = name
-    elif form < 0.29:
-        host = f"{name}.{namespace}"
-    elif form < 0.31:
-        host = f"{name}.{namespace}.svc"
-    elif form < 0.36:
-        host = "nosuch"
-    elif form < 0.41:
-        host = draft.one("ext.partner.org", "foo.partner.org", "www.elsewhere.net")
-    destination: Json = {"host": host}
-    form = draft.random.random()
-    if form < 0.7:
-        destination["port"] = {"number": draft.random.choice(ports)}
-    elif form < 0.78:
-        destination["port"] = {"number": draft.one(80, 443, 9999, 8080)}
-    if draft.chance(0.12):
-        destination["subset"] = draft.one("v1", "v2", "v3", "v9")
-    return destination
-
-
-def destinations(draft: Draft) -> list[Json]:
-    """Return the `route` of a rule: mostly one destination, else weighted ones."""
-    count = draft.weighted([1, 2, 3], [80, 16, 4])
-    routes: list[Json] = [{"destination": _destination(draft)} for _ in range(count)]
-    if count > 1:
-        # Both are drawn, whichever is used: seeds stay the scenarios they were.
-        weights = {
-            2: draft.one([50, 50], [100, 0], [0, 100], [1, 99], None),
-            3: draft.one([0, 50, 50], [100, 0, 0], [1, 1, 98]),
-        }[count]
-        for route, weight in zip(routes, weights or [], strict=False):
-            route["weight"] = weight
-    elif draft.chance(0.2):
-        routes[0]["weight"] = draft.one(100, 50, 1)
-    return routes
-
-
 def http_rule(draft: Draft, namespace: str, is_root: bool = True) -> Json:
     """Return an http rule; only a root VirtualService delegates."""
     rule: Json = {}
@@ -219,47 +162,3 @@ def _route(draft: Draft, rule: Json) -> None:
         rule["timeout"] = "3s"
     if draft.chance(0.04):
         rule["headers"] = {"request": {"add": {"x-a": "b"}}}
-
-
-def tls_rule(draft: Draft, namespace: str, hosts: list[str]) -> Json:
-    """Return a tls rule: SNIs under the VirtualService's hosts, now and then another."""
-    rule: Json = {"match": []}
-    rule["route"] = destinations(draft)
-    for _ in range(draft.one(1, 1, 2)):
-        rule["match"].append(_tls_match(draft, namespace, hosts))
-    return rule
-
-
-def _tls_match(draft: Draft, namespace: str, hosts: list[str]) -> Json:
-    names = [_server_name(draft, hosts) for _ in range(draft.one(1, 1, 2))]
-    match: Json = {"sniHosts": list(dict.fromkeys(names))}
-    draft.hosts |= set(names)
-    if draft.chance(0.2):
-        match["port"] = draft.one(443, 15443, 8443)
-    if draft.chance(0.1):
-        match["gateways"] = [gateway_reference(draft, namespace)]
-    if draft.chance(0.04):
-        match["sourceLabels"] = {"istio": draft.one("ingressgateway", "edge")}
-    if draft.chance(0.05):
-        match["destinationSubnets"] = [draft.one("10.0.0.0/8", "192.0.2.0/24")]
-    return match
-
-
-def _server_name(draft: Draft, hosts: list[str]) -> str:
-    if draft.chance(0.04):
-        return draft.host(0.3)
-    return narrowed(draft, draft.random.choice(hosts))
-
-
-def tcp_rule(draft: Draft, namespace: str) -> Json:
-    """Return a tcp rule."""
-    rule: Json = {"route": destinations(draft)}
-    if draft.chance(0.6):
-        if draft.chance(0.7):
-            match: Json = {"port": draft.one(31400, 80, 443)}
-        else:
-            match = {"gateways": [gateway_reference(draft, namespace)]}
-        if draft.chance(0.1):
-            match["destinationSubnets"] = ["10.0.0.0/8"]
-        rule["match"] = [match]
-    return rule

@@ -1,12 +1,9 @@
 """VirtualServices for the hosts of gateways, and those they delegate to."""
 
+from tests.conformance.scenarios.connection_rules import tcp_rule, tls_rule
+from tests.conformance.scenarios.destinations import gateway_reference
 from tests.conformance.scenarios.draft import NAMESPACES, ROUTE_NAMES, Draft, clash
-from tests.conformance.scenarios.http_rules import (
-    gateway_reference,
-    http_rule,
-    tcp_rule,
-    tls_rule,
-)
+from tests.conformance.scenarios.http_rules import http_rule
 from tests.conformance.truth import Json
 
 EXPORTS = [

@@ -78,7 +78,7 @@ def _header(written: envoy.HeaderMatch) -> HeaderMatcher:
     """Return a condition on a header, whichever of Envoy's forms it has."""
     absent = written.present_match is False
     return HeaderMatcher(
-        name=written.name,
+        name=written.name.lower(),
         matcher=held_string_matcher(written.string_match) or _older(written),
         invert=written.invert_match != absent,
         treats_missing_as_empty=written.treat_missing_header_as_empty,
