@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.api_releases import gateway_api_support
 from istiodoctor.mesh.configuration.names import common_hosts
 from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, gateway_of, listener_sets
 from istiodoctor.mesh.grants import gateway_ref
@@ -50,6 +51,8 @@ class AttachmentState(StrEnum):
     """No hostname of the route meets the listener's."""
     ISOLATED = "isolated"
     """Other listeners of the Gateway have all of its hostnames, and they are narrower."""
+    KIND_NOT_READ = "kind-not-read"
+    """This istiod does not read routes of the kind: its release wants a flag for it."""
     UNKNOWN = "unknown"
     FOREIGN = "foreign"
     """The parent is no Gateway of Istio's: nothing to judge."""
@@ -123,7 +126,7 @@ def tls_route_version(mesh: Mesh) -> str:
     return mesh.snapshot.served_versions.get(Kind.TLS_ROUTE, "")
 
 
-@question(evidence=[grpc_routes, tcp_routes])
+@question(evidence=[grpc_routes, tcp_routes, gateway_api_support])
 def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
     """Return what becomes of every parentRef of every route."""
     routes: tuple[Route, ...] = (
@@ -146,6 +149,8 @@ def hostnames_of(route: Route) -> tuple[str, ...]:
 
 def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -> Attachment:
     ref, state = _parent(mesh, route, parent)
+    if state is None and not _is_read(mesh, route):
+        state = AttachmentState.KIND_NOT_READ
     candidates = candidates_of(mesh, ref, parent.section_name, parent.port, route.KIND)
     bindings: tuple[ListenerBinding, ...] = ()
     if state is None:
@@ -166,6 +171,11 @@ def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -
         candidates=candidates.listeners,
         hosts=tuple(dict.fromkeys(host for each in certain for host in _served(each))),
     )
+
+
+def _is_read(mesh: Mesh, route: Route) -> bool:
+    support = gateway_api_support(mesh)
+    return {TlsRoute: support.takes_tls, TcpRoute: support.takes_tcp}.get(type(route), True)
 
 
 def _served(binding: ListenerBinding) -> Iterator[str]:

@@ -39,6 +39,8 @@ class Surroundings:
     is_granted: Callable[[Ref], bool | None]
     """Whether the route may refer to an object; None where a grant may exist unseen."""
     service_exists: Callable[[str, str], bool | None]
+    status_without_backends: int = 500
+    """What a rule of an HTTPRoute answers that names no backend at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

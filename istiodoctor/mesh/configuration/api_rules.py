@@ -124,7 +124,7 @@ def _rule(
             redirect=filters.redirect(redirect.request_redirect)
             if redirect and redirect.request_redirect
             else None,
-            direct_response=None if has_backends else NO_BACKEND,
+            direct_response=None if has_backends else _without_backends(route, rule, around),
             mirrors=tuple(_mirrors(rule.filters, f"{path}/filters", route, around)),
             rewrite=filters.rewrite(rewrite.url_rewrite)
             if rewrite and rewrite.url_rewrite
@@ -137,6 +137,14 @@ def _rule(
         owner=route.ref,
         unknown_because="; ".join(dict.fromkeys(filter(None, (e.unknown_because for e in led)))),
     )
+
+
+def _without_backends(
+    route: HttpRoute | GrpcRoute, rule: HttpRouteRule | GrpcRouteRule, around: Surroundings
+) -> HttpDirectResponse:
+    if isinstance(route, GrpcRoute) or rule.backend_refs:
+        return NO_BACKEND
+    return HttpDirectResponse(status=around.status_without_backends)
 
 
 def _filters(

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.api_releases import gateway_api_support
 from istiodoctor.mesh.attachments import Attachment, ListenerBinding, Route, attachments
 from istiodoctor.mesh.configuration.api_backends import Surroundings
 from istiodoctor.mesh.configuration.api_layer4 import (
@@ -75,7 +76,7 @@ def held_routes_by_gateway(mesh: Mesh) -> Mapping[str, tuple[HeldVirtualService,
     return {name: held_routes_of_gateway(mesh, name) for name in _bound_routes(mesh)}
 
 
-@question
+@question(evidence=[gateway_api_support])
 def converted_http_route(mesh: Mesh, route: HttpRoute | GrpcRoute) -> ConvertedRoute:
     """Return what istiod makes of the rules of an HTTPRoute or GRPCRoute."""
     around = _surroundings(mesh, route.ref)
@@ -84,7 +85,7 @@ def converted_http_route(mesh: Mesh, route: HttpRoute | GrpcRoute) -> ConvertedR
     return http_rules(route, around)
 
 
-@question
+@question(evidence=[gateway_api_support])
 def converted_layer4_route(mesh: Mesh, route: TlsRoute | TcpRoute) -> ConvertedLayer4:
     """Return what istiod makes of the rules of a TLSRoute or TCPRoute."""
     around = _surroundings(mesh, route.ref)
@@ -95,6 +96,7 @@ def _surroundings(mesh: Mesh, origin: Ref) -> Surroundings:
     return Surroundings(
         is_granted=lambda target: is_granted(mesh, origin, target),
         service_exists=lambda namespace, name: _service_exists(mesh, namespace, name),
+        status_without_backends=gateway_api_support(mesh).status_without_backends,
     )
 
 
