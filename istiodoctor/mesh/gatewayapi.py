@@ -126,9 +126,7 @@ def api_servers(mesh: Mesh) -> tuple[Server, ...]:
 
     Those that istiod makes nothing of are among them: `Server.faulty` says why.
     """
-    found = [server for gateway in api_gateways(mesh) for server in _servers_of(mesh, gateway)]
-    # Of listeners with one name, which the API server refuses, istiod knows the last only.
-    return tuple({each.gateway_name: each for each in found}.values())
+    return tuple(server for gateway in api_gateways(mesh) for server in _servers_of(mesh, gateway))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
