@@ -84,7 +84,9 @@ def authorized(applying: ApplyingPolicies, facts: AuthorizationFacts) -> Authori
         if each.verdict is Verdict.UNKNOWN:
             return each
     if applying.unknown_because:
-        return Authorization(verdict=Verdict.UNKNOWN, reason=applying.unknown_because)
+        return Authorization(
+            verdict=Verdict.UNKNOWN, places=allowed.places, reason=applying.unknown_because
+        )
     return ALLOWED
 
 

@@ -119,6 +119,16 @@ def _namespaces(mesh: Mesh, workload: Workload) -> tuple[str, ...]:
     return tuple(dict.fromkeys((root, workload.namespace)))
 
 
+@question(Kind.AUTHORIZATION_POLICY, Kind.REQUEST_AUTHENTICATION)
+def policies_unread(mesh: Mesh) -> bool:
+    """Whether policies were looked for and could not be read: plain manifests show what they show.
+
+    Of those nothing is said, as of every other kind that they may leave out.
+    """
+    kinds = (Kind.AUTHORIZATION_POLICY, Kind.REQUEST_AUTHENTICATION)
+    return bool(mesh.snapshot.unread_of(kinds))
+
+
 def _unread(mesh: Mesh, workload: Workload, kind: Kind) -> str:
     for namespace in _namespaces(mesh, workload):
         if not mesh.is_complete(kind, namespace):
@@ -170,7 +180,8 @@ def authorization(
     found = authorized(applying_policies(mesh, workload), facts)
     if found.verdict is Verdict.ALLOWED and seen and _is_judged_by_token(mesh, workload, seen):
         reason = "it has a token, and whether that is valid is not known here"
-        return Authorization(verdict=Verdict.UNKNOWN, reason=reason)
+        places = tuple(each.at("/spec/jwtRules") for each in token_rules(mesh, workload))
+        return Authorization(verdict=Verdict.UNKNOWN, places=places, reason=reason)
     return found
 
 
