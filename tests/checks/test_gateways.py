@@ -302,7 +302,6 @@ def test_the_same_sni_is_a_conflict_only_on_the_same_pods():
     assert not find("GW020", POD + one + other.replace("istio: ingress", "istio: edge"))
 
 
-<<<<<<< HEAD
 def ingress(name: str, created: str, *hosts: str) -> str:
     return f"""
 apiVersion: networking.k8s.io/v1
@@ -392,7 +391,8 @@ spec:
         "/spec/listeners/0/allowedRoutes/kinds",
         "/spec/parentRefs/0",
     ]
-=======
+
+
 PASSED_ON = """
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -478,4 +478,3 @@ def test_a_server_for_every_host_and_a_plain_one_meet_only_in_new_releases_of_is
     assert confidence("1.31.0") == [Confidence.CERTAIN]
     assert confidence("1.22.3") == []
     assert confidence("") == [Confidence.SUSPECTED]
->>>>>>> migrate-chains

@@ -4,6 +4,7 @@ Source: pilot/pkg/networking/core/gateway.go:262-360 and 814-994.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from istiodoctor.mesh.configuration.auto_passthrough import (
     auto_passthrough_chains,
@@ -30,7 +31,7 @@ from istiodoctor.mesh.configuration.virtual_services import destination_place
 from istiodoctor.mesh.controlplanes import mesh_config
 from istiodoctor.mesh.merging import Listener, protocol_groups, route_name
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.question import Question, question
 from istiodoctor.mesh.references import Purpose
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
@@ -52,7 +53,7 @@ def http_filter_chains(mesh: Mesh, listener: Listener) -> tuple[FilterChain, ...
     )
 
 
-DETAILS = [mesh_config, scope_service, services_in_mesh]
+DETAILS: tuple[Question[Any, Any], ...] = (mesh_config, scope_service, services_in_mesh)
 """What hardly decides which chains there are: where they lead, what is exported by default."""
 
 
