@@ -4,8 +4,9 @@ Source: `mergeGateways` (pilot/pkg/model/push_context.go:2442-2500), `resolvePor
 (pilot/pkg/model/gateway.go:482).
 """
 
+from istiodoctor.mesh.api_addresses import is_managed, service_names
 from istiodoctor.mesh.controlplanes import control_plane_of
-from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, is_managed, service_names
+from istiodoctor.mesh.gatewayapi import api_gateways_by_ref
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.serviceports import target_port

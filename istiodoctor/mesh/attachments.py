@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.configuration.names import common_hosts
-from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, api_servers, gateway_of, listener_sets
+from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, gateway_of, listener_sets
 from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.route_namespaces import takes_namespace
-from istiodoctor.mesh.route_parents import ANY, ListenersByHostname, Parent, by_hostname, parent_of
-from istiodoctor.mesh.servers import TERMINATING, Server
+from istiodoctor.mesh.route_parents import (
+    ANY,
+    ListenersByHostname,
+    Parent,
+    candidates_of,
+    parents_of_routes,
+)
+from istiodoctor.mesh.servers import Server
 from istiodoctor.model.gatewayapi import Gateway, HttpRoute, ParentReference, TcpRoute, TlsRoute
 from istiodoctor.model.grpcroute import GrpcRoute
 from istiodoctor.model.kind import GATEWAY_API, Kind
@@ -140,11 +146,13 @@ def hostnames_of(route: Route) -> tuple[str, ...]:
 
 def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -> Attachment:
     ref, state = _parent(mesh, route, parent)
-    candidates = _candidates(mesh, ref, parent.section_name, parent.port, route.KIND)
+    candidates = candidates_of(mesh, ref, parent.section_name, parent.port, route.KIND)
     bindings: tuple[ListenerBinding, ...] = ()
     if state is None:
         meeting = _meeting(route, candidates)
-        bindings = tuple(_bindings(mesh, route, _parents(mesh)[ref], meeting) if meeting else ())
+        bindings = tuple(
+            _bindings(mesh, route, parents_of_routes(mesh)[ref], meeting) if meeting else ()
+        )
         state = _state(mesh, route, candidates, meeting, bindings)
     certain = [each for each in bindings if each.is_known]
     return Attachment(
@@ -198,40 +206,6 @@ def _gateway_state(mesh: Mesh, gateway: Ref) -> AttachmentState | None:
         return AttachmentState.FOREIGN
     known = mesh.is_complete(Kind.GATEWAY, gateway.namespace, gateway.name)
     return AttachmentState.NO_PARENT if known else AttachmentState.UNKNOWN
-
-
-@question
-def _parents(mesh: Mesh) -> Mapping[Ref, Parent]:
-    """Return the listeners that routes may attach to, by the object they are written in."""
-    found: dict[Ref, list[Server]] = defaultdict(list)
-    for server in sorted(api_servers(mesh), key=lambda each: (each.age_order, each.index)):
-        found[server.gateway].append(server)
-    return {ref: parent_of(listeners) for ref, listeners in found.items()}
-
-
-@question
-def _candidates(
-    mesh: Mesh, parent: Ref, section: str, port: int, kind: Kind
-) -> ListenersByHostname:
-    """Return the listeners of a parent that have a section, a port and a fitting protocol."""
-    found = _parents(mesh).get(parent)
-    return by_hostname(
-        each
-        for each in (found.listeners if found else ())
-        if section in ("", each.section_name) and port in (0, each.port) and _serves(each, kind)
-    )
-
-
-def _serves(server: Server, kind: Kind) -> bool:
-    """Whether the protocol of a listener is that of a kind of route."""
-    match kind:
-        case Kind.HTTP_ROUTE | Kind.GRPC_ROUTE:
-            return server.protocol in ("HTTP", "HTTPS")
-        case Kind.TLS_ROUTE:
-            return server.protocol == "TLS"
-        case _:
-            ends_tls = server.protocol == "TLS" and server.mode in TERMINATING
-            return server.protocol == "TCP" or ends_tls
 
 
 def _meeting(route: Route, candidates: ListenersByHostname) -> Mapping[Server, tuple[str, ...]]:

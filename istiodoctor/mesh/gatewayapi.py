@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.api_addresses import address_fault, is_managed
 from istiodoctor.mesh.api_listeners import (
     Name,
     conflicts,
@@ -42,7 +43,7 @@ from istiodoctor.model.gatewayapi import (
     XListenerSet,
 )
 from istiodoctor.model.kind import GATEWAY_API, Kind
-from istiodoctor.model.ref import Ref
+from istiodoctor.model.ref import Place, Ref
 
 CONTROLLER = "istio.io/gateway-controller"
 BUILT_IN_CLASSES = frozenset({"istio"})
@@ -54,9 +55,6 @@ PORT_NAME = "default"
 """How istiod names the port of each listener: each has a Gateway of its own."""
 CONFLICTS_FOUND = (1, 31, 0)
 """From here on istiod looks for conflicts between listeners (listener_conflict.go)."""
-NAME_OVERRIDE = "gateway.istio.io/name-override"
-HOSTNAME = "Hostname"
-IP_ADDRESS = "IPAddress"
 
 
 @question(Kind.GATEWAY_CLASS)
@@ -166,11 +164,17 @@ def _servers_of(mesh: Mesh, gateway: Gateway) -> Iterator[Server]:
             if is_known
             else f"the labels of the namespace {each.namespace} were not read",
         )
+        last = {listener.name: index for index, listener in enumerate(each.spec.listeners)}
         for index, listener in enumerate(each.spec.listeners):
-            yield _server(mesh, source, index, listener)
+            stands = last[listener.name]
+            replaced = None if stands == index else each.at(f"/spec/listeners/{stands}")
+            yield _server(mesh, source, index, listener, replaced)
 
 
-def _server(mesh: Mesh, found: _Source, index: int, listener: Listener) -> Server:
+def _server(
+    mesh: Mesh, found: _Source, index: int, listener: Listener, replaced: Place | None
+) -> Server:
+    """Return a listener as a server; `replaced` is a later one that has its name."""
     source, path = found.source, f"/spec/listeners/{index}"
     validation = client_validation(found.gateway, listener)
     mode = tls_mode(listener, source, validation[0])
@@ -198,9 +202,10 @@ def _server(mesh: Mesh, found: _Source, index: int, listener: Listener) -> Serve
         api=GatewayApi.GATEWAY_API,
         allowed_routes=allowed,
         route_kinds=route_kinds(listener),
-        faulty=found.conflicts.get((source.namespace, source.name, listener.name))
+        faulty=_name_fault(listener, replaced)
+        or found.conflicts.get((source.namespace, source.name, listener.name))
         or protocol_fault(listener, source)
-        or _address_fault(found.gateway)
+        or address_fault(found.gateway)
         or tls_fault(listener, mode, credentials),
         has_generated_pods=is_managed(found.gateway),
         unknown_because=found.unknown_because or _unknown_namespaces(allowed),
@@ -256,34 +261,8 @@ def _unknown_namespaces(allowed: RouteNamespaces) -> str:
     return "" if allowed.is_complete else "the labels of some namespaces were not read"
 
 
-def is_managed(gateway: Gateway) -> bool:
-    """Whether istiod makes the Deployment and the Service of a Gateway (`IsManaged`)."""
-    addresses = gateway.spec.addresses
-    return not addresses or (len(addresses) == 1 and addresses[0].type == IP_ADDRESS)
-
-
-def service_names(gateway: Gateway) -> tuple[str, ...]:
-    """Return the names of the Services that a Gateway is reached by, in its own namespace.
-
-    Others that an address names count for nothing (model/push_context.go:2468). Source:
-    `extractGatewayServices` (conversion.go:2025).
-    """
-    if is_managed(gateway):
-        override = gateway.metadata.annotations.get(NAME_OVERRIDE)
-        return (override or f"{gateway.name}-{gateway.spec.gateway_class_name}",)
-    written = [each.value for each in gateway.spec.addresses if each.type == HOSTNAME]
-    own = f".{gateway.namespace}.svc."
-    found = (
-        each.partition(".")[0]
-        for each in written
-        if "." not in each or each[each.index(".") :].startswith(own)
-    )
-    return tuple(dict.fromkeys(found))
-
-
-def _address_fault(gateway: Gateway) -> FaultyListener | None:
-    """Return the fault of all listeners of a Gateway whose addresses name no Service."""
-    if is_managed(gateway) or any(each.type == HOSTNAME for each in gateway.spec.addresses):
+def _name_fault(listener: Listener, replaced: Place | None) -> FaultyListener | None:
+    if replaced is None:
         return None
-    text = "none of the addresses of its Gateway is of the type Hostname"
-    return FaultyListener(fault=ListenerFault.UNSUPPORTED_ADDRESS, text=text)
+    text = f"{replaced} is called {listener.name} too"
+    return FaultyListener(fault=ListenerFault.DUPLICATE_NAME, text=text, winner=replaced)

@@ -16,6 +16,9 @@ class ListenerFault(StrEnum):
     """An earlier listener of the Gateway has its port and hostname (listener_conflict.go:165)."""
     PROTOCOL_CONFLICT = "protocol-conflict"
     """An earlier listener of the Gateway has its port, with a protocol that does not fit."""
+    DUPLICATE_NAME = "duplicate-name"
+    """A later listener of its object has its name, which the API server refuses; where one got by,
+    istiod's Gateways of both have one name, and the last one stands."""
     MISSING_TLS = "missing-tls"
     """HTTPS or TLS without a `tls` section (conversion.go:2178)."""
     MISSING_PORT = "missing-port"
@@ -47,6 +50,7 @@ class FaultyListener:
         return self.fault not in (
             ListenerFault.HOSTNAME_CONFLICT,
             ListenerFault.PROTOCOL_CONFLICT,
+            ListenerFault.DUPLICATE_NAME,
             ListenerFault.MISSING_TLS,
             ListenerFault.UNSUPPORTED_ADDRESS,
         )

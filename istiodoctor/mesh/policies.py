@@ -4,6 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.authorization import is_dry_run
+from istiodoctor.mesh.configuration.authorization_policies import applying_policies
+from istiodoctor.mesh.configuration.authorization_rules import PolicyAction
 from istiodoctor.mesh.controlplanes import control_planes, mesh_config, namespace_labels
 from istiodoctor.mesh.destinations import destinations
 from istiodoctor.mesh.grants import selects
@@ -12,14 +15,13 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import virtual_services
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload
-from istiodoctor.model.istio import AuthorizationPolicy, IstioGateway, VirtualService
+from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.authorization import AuthorizationPolicy
+from istiodoctor.model.istio import IstioGateway, VirtualService
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import LabelSelector, Service
 from istiodoctor.model.ref import Ref
 
-ROOT_NAMESPACE = "istio-system"
-DRY_RUN = "istio.io/dry-run"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """A label that the API server gives every namespace; manifests do not show it."""
 
@@ -60,17 +62,6 @@ class HiddenNamespace:
 
 
 @question(Kind.AUTHORIZATION_POLICY)
-def allowing_policies(mesh: Mesh) -> Mapping[str, tuple[AuthorizationPolicy, ...]]:
-    """Return the ALLOW policies in force, by namespace."""
-    found: dict[str, list[AuthorizationPolicy]] = defaultdict(list)
-    for policy in mesh.all(AuthorizationPolicy):
-        dry = policy.metadata.annotations.get(DRY_RUN) == "true"
-        if policy.spec.action in ("", "ALLOW") and not dry:
-            found[policy.namespace].append(policy)
-    return {namespace: tuple(policies) for namespace, policies in found.items()}
-
-
-@question(Kind.AUTHORIZATION_POLICY)
 def denied_gateways(mesh: Mesh) -> tuple[DeniedGateway, ...]:
     """Return the gateways to which an ALLOW policy without rules applies, and no other.
 
@@ -89,16 +80,9 @@ def denied_gateways(mesh: Mesh) -> tuple[DeniedGateway, ...]:
 
 @question
 def policies_allowing(mesh: Mesh, workload: Workload) -> tuple[AuthorizationPolicy, ...]:
-    """Return the ALLOW policies that apply to a gateway: its namespace's and the mesh's."""
-    policies = allowing_policies(mesh)
-    config = mesh_config(mesh, workload)
-    root = (config.root_namespace if config else "") or ROOT_NAMESPACE
-    return tuple(
-        policy
-        for namespace in dict.fromkeys((root, workload.namespace))
-        for policy in policies.get(namespace, ())
-        if _applies(policy, workload)
-    )
+    """Return the ALLOW policies in force at a gateway: the mesh's and its namespace's."""
+    found = applying_policies(mesh, workload).of(PolicyAction.ALLOW)
+    return tuple(each for each in found if not is_dry_run(each))
 
 
 @question
@@ -157,19 +141,6 @@ def _discovery_selectors(mesh: Mesh) -> tuple[LabelSelector, ...]:
     return (
         configured[0] if configured and configured.count(configured[0]) == len(configured) else ()
     )
-
-
-def _applies(policy: AuthorizationPolicy, workload: Workload) -> bool:
-    """Whether a policy of the right namespace takes a gateway's pods."""
-    spec = policy.spec
-    targets = (*spec.target_refs, *((spec.target_ref,) if spec.target_ref else ()))
-    if targets:
-        names = {workload.labels.get(label) for label in GATEWAY_NAME_LABELS}
-        return policy.namespace == workload.namespace and any(
-            isinstance(each, dict) and each.get("kind") == "Gateway" and each.get("name") in names
-            for each in targets
-        )
-    return not spec.selector or spec.selector.match_labels.items() <= workload.labels.items()
 
 
 def _wanted_labels(selectors: tuple[LabelSelector, ...]) -> tuple[str, ...]:

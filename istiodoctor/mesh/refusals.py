@@ -48,7 +48,9 @@ class RefusedRoute:
 
     attachment: Attachment
     is_by_namespace: bool
-    """Whether its namespace is kept out; else no hostname fits."""
+    """Whether its namespace is kept out."""
+    is_by_kind: bool = False
+    """Whether routes of its kind are kept out; with neither, no hostname fits."""
     has_other: bool
     """Whether the route is attached elsewhere."""
 
@@ -151,18 +153,23 @@ def _listener_hosts(mesh: Mesh, server: Server) -> tuple[str, ...]:
 
 @question
 def refused_routes(mesh: Mesh) -> tuple[RefusedRoute, ...]:
-    """Return the routes that listeners do not take, by namespace or by hostname."""
+    """Return the routes that listeners do not take, by namespace, kind or hostname."""
     every = attachments(mesh)
     attached = {each.route.ref for each in every if each.state is AttachmentState.ATTACHED}
     return tuple(
         RefusedRoute(
             attachment=each,
             is_by_namespace=state is AttachmentState.NOT_ALLOWED,
+            is_by_kind=state is AttachmentState.KIND_NOT_ALLOWED,
             has_other=each.route.ref in attached,
         )
         for each in every
         if (state := _attachment_state(mesh, each))
-        in (AttachmentState.NOT_ALLOWED, AttachmentState.NO_HOSTNAME)
+        in (
+            AttachmentState.NOT_ALLOWED,
+            AttachmentState.KIND_NOT_ALLOWED,
+            AttachmentState.NO_HOSTNAME,
+        )
     )
 
 

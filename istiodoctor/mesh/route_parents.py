@@ -9,7 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.names import host_matches, is_subset
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.gatewayapi import api_servers
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import TERMINATING, Server
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Ref
 
 ANY = "*"
 
@@ -99,3 +104,37 @@ def parent_of(listeners: Iterable[Server]) -> Parent:
             for key, names in hostnames.items()
         },
     )
+
+
+@question
+def parents_of_routes(mesh: Mesh) -> Mapping[Ref, Parent]:
+    """Return the listeners that routes may attach to, by the object they are written in."""
+    found: dict[Ref, list[Server]] = defaultdict(list)
+    for server in sorted(api_servers(mesh), key=lambda each: (each.age_order, each.index)):
+        found[server.gateway].append(server)
+    return {ref: parent_of(listeners) for ref, listeners in found.items()}
+
+
+@question
+def candidates_of(
+    mesh: Mesh, parent: Ref, section: str, port: int, kind: Kind
+) -> ListenersByHostname:
+    """Return the listeners of a parent that have a section, a port and a fitting protocol."""
+    found = parents_of_routes(mesh).get(parent)
+    return by_hostname(
+        each
+        for each in (found.listeners if found else ())
+        if section in ("", each.section_name) and port in (0, each.port) and _serves(each, kind)
+    )
+
+
+def _serves(server: Server, kind: Kind) -> bool:
+    """Whether the protocol of a listener is that of a kind of route."""
+    match kind:
+        case Kind.HTTP_ROUTE | Kind.GRPC_ROUTE:
+            return server.protocol in ("HTTP", "HTTPS")
+        case Kind.TLS_ROUTE:
+            return server.protocol == "TLS"
+        case _:
+            ends_tls = server.protocol == "TLS" and server.mode in TERMINATING
+            return server.protocol == "TCP" or ends_tls

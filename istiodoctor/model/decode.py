@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from istiodoctor.model import certmanager, gatewayapi, grpcroute, istio, kubernetes
+from istiodoctor.model import authorization, certmanager, gatewayapi, grpcroute, istio, kubernetes
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.document import Document
 from istiodoctor.model.kind import Kind, kind_of
@@ -48,7 +48,8 @@ TYPES: Mapping[Kind, type[Resource]] = {
         istio.WasmPlugin,
         istio.TrafficExtension,
         istio.PeerAuthentication,
-        istio.AuthorizationPolicy,
+        authorization.AuthorizationPolicy,
+        authorization.RequestAuthentication,
         certmanager.Certificate,
         certmanager.CertificateRequest,
         certmanager.Issuer,

@@ -1,7 +1,7 @@
 """From answers of `/config_dump` to the routes, clusters and endpoints of an Envoy."""
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -126,7 +126,9 @@ class _Found:
 
     alike: Alike
     routes: dict[str, EnvoyRoutes] = field(default_factory=dict)
-    clusters: dict[str, EnvoyCluster] = field(default_factory=dict)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    warming: set[str] = field(default_factory=set)
+    """Those of them that there is no older version of."""
     endpoints: dict[str, EnvoyEndpoints] = field(default_factory=dict)
 
     def add(self, answer: bytes) -> set[Section]:
@@ -185,10 +187,10 @@ class _Found:
     def _add_clusters(self, found: Iterable[DynamicCluster], *, is_warming: bool = False) -> None:
         for each in found:
             cluster = self.alike.one(each.cluster)
+            if is_warming and cluster.name not in self.clusters:
+                self.warming.add(cluster.name)
             if not (is_warming and cluster.name in self.clusters):
-                self.clusters[cluster.name] = EnvoyCluster(
-                    configured=cluster, is_warming=is_warming
-                )
+                self.clusters[cluster.name] = cluster
 
     def _add_endpoints(self, found: Iterable[EndpointConfig]) -> None:
         for each in found:
@@ -203,7 +205,11 @@ class _Found:
     def with_endpoints(self) -> Mapping[str, EnvoyCluster]:
         """Return the clusters with their endpoints, which go by the name that EDS is asked for."""
         return {
-            name: replace(each, endpoints=self.endpoints.get(_endpoints_of(each.configured)))
+            name: EnvoyCluster(
+                configured=each,
+                is_warming=name in self.warming,
+                endpoints=self.endpoints.get(_endpoints_of(each)),
+            )
             for name, each in self.clusters.items()
         }
 

@@ -1,7 +1,7 @@
 """The parts that answers of Envoy's admin port consist of, each with its type."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +12,8 @@ from istiodoctor.model.decode import Undecodable
 MOST_BYTES = 64 * 1024 * 1024
 """The largest answer that is looked at."""
 
+FEW = 1024
+"""White space behind an answer, at most."""
 _NEXT_DOCUMENT = re.compile(rb"(?<=\n\})\s+(?=\{)")
 _TYPE = re.compile(r".*\.v\d\w*\.([\w.]+)")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
@@ -27,9 +29,16 @@ def config_parts(*answers: bytes) -> Iterator[tuple[str, msgspec.Raw]]:
     """
     for answer in answers:
         refuse_large(answer, "config_dump")
-        for document in _NEXT_DOCUMENT.split(answer):
+        for document in _documents(answer):
             for raw in answered(document, shapes.ConfigDump, "config_dump").configs:
                 yield type_of(raw), _in_snake_case(raw)
+
+
+def _documents(answer: bytes) -> Sequence[bytes]:
+    """Return the answers that stand one after the other in a file; a large one is one alone."""
+    end = answer.find(b"\n}")
+    is_one = end < 0 or not answer[end + 2 : end + 2 + FEW].strip()
+    return (answer,) if is_one else _NEXT_DOCUMENT.split(answer)
 
 
 def type_of(raw: msgspec.Raw) -> str:

@@ -508,20 +508,3 @@ class PeerAuthentication(Resource, frozen=True, kw_only=True):
 
     KIND: ClassVar[Kind] = Kind.PEER_AUTHENTICATION
     spec: PeerAuthenticationSpec = PeerAuthenticationSpec()
-
-
-class AuthorizationPolicySpec(Fields, frozen=True, kw_only=True):
-    """`AuthorizationPolicy.spec`."""
-
-    selector: WorkloadSelector | None = None
-    target_ref: Any = None
-    target_refs: tuple[Any, ...] = ()
-    action: str = "ALLOW"
-    rules: tuple[Any, ...] = ()
-
-
-class AuthorizationPolicy(Resource, frozen=True, kw_only=True):
-    """A `security.istio.io` AuthorizationPolicy."""
-
-    KIND: ClassVar[Kind] = Kind.AUTHORIZATION_POLICY
-    spec: AuthorizationPolicySpec = AuthorizationPolicySpec()

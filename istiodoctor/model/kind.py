@@ -75,6 +75,9 @@ class Kind(Enum):
     AUTHORIZATION_POLICY = Api(
         ISTIO_SECURITY, "AuthorizationPolicy", "authorizationpolicies", ("v1", "v1beta1")
     )
+    REQUEST_AUTHENTICATION = Api(
+        ISTIO_SECURITY, "RequestAuthentication", "requestauthentications", ("v1", "v1beta1")
+    )
     WASM_PLUGIN = Api(ISTIO_EXTENSIONS, "WasmPlugin", "wasmplugins", ("v1alpha1",))
     TRAFFIC_EXTENSION = Api(
         ISTIO_EXTENSIONS, "TrafficExtension", "trafficextensions", ("v1alpha1",)

@@ -1,5 +1,6 @@
 """Gateways: what the examples of their checks cannot show."""
 
+import pytest
 import yaml
 
 from istiodoctor.finding import Confidence, Finding, Severity
@@ -42,6 +43,21 @@ spec:
   - port: {{number: 443, name: https, protocol: HTTPS}}
     hosts: {list(hosts)}
     tls: {{mode: SIMPLE, credentialName: cert-of-{name}}}
+---
+"""
+
+
+def plain_gateway(name: str, host: str, *, created: str = "", bind: str = '""') -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: shop{f', creationTimestamp: "{created}"' if created else ""}}}
+spec:
+  selector: {{istio: ingress}}
+  servers:
+  - bind: {bind}
+    port: {{number: 443, name: http, protocol: HTTP}}
+    hosts: ["{host}"]
 ---
 """
 
@@ -284,3 +300,181 @@ def test_the_same_sni_is_a_conflict_only_on_the_same_pods():
 
     assert len(find("GW020", POD + one + other)) == 1
     assert not find("GW020", POD + one + other.replace("istio: ingress", "istio: edge"))
+
+
+def ingress(name: str, created: str, *hosts: str) -> str:
+    return f"""
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: {name}
+  namespace: shop
+  creationTimestamp: "{created}"
+  annotations: {{kubernetes.io/ingress.class: istio}}
+spec:
+  tls: [{{hosts: {list(hosts)}, secretName: cert}}]
+  rules:
+  - host: {hosts[0]}
+    http:
+      paths:
+      - {{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}
+---
+"""
+
+
+INGRESS_POD = POD.replace("istio: ingress}", "istio: ingressgateway}")
+OLD, NEW = "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "severity", "says"),
+    [
+        (NEW, OLD, Severity.CRITICAL, "every request gets 404"),
+        (OLD, NEW, Severity.MEDIUM, "certificate is never served"),
+    ],
+)
+def test_of_two_ingresses_with_one_host_the_one_whose_name_comes_first_serves_it(
+    first: str, second: str, severity: Severity, says: str
+):
+    text = INGRESS_POD + ingress("a", first, "a.com") + ingress("b", second, "a.com", "b.com")
+
+    (finding,) = find("GW002", text)
+
+    assert (finding.severity, finding.objects[0].ref.name, says in finding.message) == (
+        severity,
+        "b",
+        True,
+    )
+    (fix,) = finding.fixes
+    assert [(each.ref.name, each.body) for each in fix.patches] == [
+        ("a", [{"op": "remove", "path": "/spec/tls/0"}])
+    ]
+
+
+def test_an_ingress_goes_before_every_gateway():
+    gateway = tls_gateway("web", "a.com", selector="ingressgateway", created=OLD)
+
+    (finding,) = find("GW002", INGRESS_POD + ingress("a", NEW, "a.com", "b.com") + gateway)
+
+    (fix,) = finding.fixes
+    assert [(str(each.ref), each.body) for each in fix.patches] == [
+        (
+            "Ingress shop/a",
+            [{"op": "replace", "path": "/spec/tls/0/hosts", "value": ["b.com"]}],
+        )
+    ]
+
+
+def test_a_listener_that_lists_other_kinds_of_routes_says_so():
+    text = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: shop}
+spec:
+  gatewayClassName: istio
+  listeners:
+  - {name: http, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: HTTPRoute}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: shop, namespace: shop}
+spec:
+  parentRefs: [{name: web}]
+  hostnames: [a.com]
+  rules: [{backendRefs: [{name: shop, port: 80}]}]
+"""
+
+    (finding,) = find("GWAPI003", text)
+
+    assert "takes no GRPCRoutes: requests for a.com get 404" in finding.message
+    assert [each.path for each in finding.objects] == [
+        "/spec/listeners/0/allowedRoutes/kinds",
+        "/spec/parentRefs/0",
+    ]
+
+
+PASSED_ON = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: passed, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 443, name: tls, protocol: TLS}
+    hosts: ["*.example.com"]
+    tls: {mode: PASSTHROUGH}
+---
+"""
+BY_SNI = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: passed, namespace: shop}
+spec:
+  hosts: ["*.example.com"]
+  gateways: [passed]
+  tls:
+  - match: [{sniHosts: [b.example.com, A.example.com]}]
+    route: [{destination: {host: shop}}]
+---
+"""
+
+
+def test_a_passthrough_rule_for_the_host_of_an_https_server_takes_the_port_down():
+    beside = tls_gateway("other", "c.example.com")
+
+    (found,) = find(
+        "GW024", POD + tls_gateway("web", "a.example.com") + beside + PASSED_ON + BY_SNI
+    )
+
+    assert [str(each) for each in found.objects] == [
+        "VirtualService shop/passed spec.tls[0].match[0].sniHosts",
+        "Gateway shop/web spec.servers[0].hosts",
+    ]
+    assert found.hosts == {"a.example.com", "c.example.com", "*.example.com"}
+    assert (found.severity, found.confidence) == (Severity.CRITICAL, Confidence.CERTAIN)
+    assert found.fixes[0].patches[0].body == [
+        {"op": "add", "path": "/spec/tls/0/match/0/sniHosts", "value": ["b.example.com"]}
+    ]
+
+
+def test_a_passthrough_server_without_rules_makes_no_chain_and_clashes_with_nothing():
+    text = POD + tls_gateway("web", "shop/a.example.com")
+    passed = PASSED_ON.replace("*.example.com", "a/a.example.com")
+
+    assert not find("GW020", text + passed)
+    assert not find("GW024", text + passed)
+
+
+def test_hosts_in_other_letters_are_one_server_name():
+    text = POD + tls_gateway("one", "A.example.com") + tls_gateway("other", "a.example.com")
+
+    assert not find("GW020", text)
+    assert [each.hosts for each in find("GW024", text)] == [{"a.example.com"}]
+
+
+@pytest.mark.parametrize(("bind", "count"), [("0.0.0.0", 1), ("127.0.0.1", 0)])
+def test_to_bind_every_address_is_to_bind_none(bind: str, count: int):
+    one, other = (
+        plain_gateway("one", "a.example.com"),
+        plain_gateway("other", "b.example.com", bind=bind),
+    )
+
+    found = find("GW024", POD + one + other)
+
+    assert [each.fixes[0].patches[0].body for each in found] == [
+        [{"op": "remove", "path": "/spec/servers/0/bind"}]
+    ] * count
+    assert all(each.severity is Severity.HIGH for each in found)
+
+
+def test_a_server_for_every_host_and_a_plain_one_meet_only_in_new_releases_of_istio():
+    every = tls_gateway("every", "*", created="2024-01-01T00:00:00Z")
+    plain = plain_gateway("plain", "a.example.com", created="2024-02-01T00:00:00Z")
+
+    def confidence(version: str) -> list[Confidence]:
+        istiod = ISTIOD.format(version=version) if version else ""
+        return [each.confidence for each in find("GW024", POD + istiod + every + plain)]
+
+    assert confidence("1.31.0") == [Confidence.CERTAIN]
+    assert confidence("1.22.3") == []
+    assert confidence("") == [Confidence.SUSPECTED]

@@ -13,10 +13,7 @@ BATCH = 40
 OLDER = "-"
 """What the names of kinds have that were recorded with an older istiod."""
 KNOWN = {
-    "gateway-000206": "two listeners of one name: no API server takes them",
-    "gateway-000233": "two listeners of one name: no API server takes them",
     "ingress-controller-off": "an Ingress is taken by its class though the controller is off",
-    "istio-000170": "chains of AUTO_PASSTHROUGH lead to clusters of another name",
 }
 """Scenarios in which they differ, and why."""
 

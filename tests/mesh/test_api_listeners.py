@@ -29,9 +29,9 @@ from tests.support.objects import (
 
 Fault = ListenerFault
 CERTIFICATE = {"certificateRefs": [{"name": "cert"}]}
-PASS = {"tls": {"mode": "Passthrough"}}
+PASS: Manifest = {"tls": {"mode": "Passthrough"}}
 MADE = {"gateway.networking.k8s.io/gateway-name": "web"}
-OPEN = {"allowedListeners": {"namespaces": {"from": "All"}}}
+OPEN: Manifest = {"allowedListeners": {"namespaces": {"from": "All"}}}
 
 
 def namespace(name: str, **labels: str) -> Manifest:
@@ -377,7 +377,9 @@ def test_beside_pods_that_istiod_made_gateways_of_other_namespaces_do_not_count(
 
 
 def test_a_selector_of_allowed_listeners_is_followed():
-    allowed = {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}}
+    allowed: Manifest = {
+        "namespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}
+    }
     mesh = mesh_of(
         namespace("in", team="a"),
         namespace("out"),
@@ -407,7 +409,9 @@ def test_odd_names_of_listeners_break_nothing(name: str):
     odd = listener(name, -1, name, name, tls={"mode": name, "options": {name: name}})
     mesh = mesh_of(
         pod(namespace="edge", labels=MADE),
-        api_gateway("web", "edge", odd, odd, addresses=[{"type": name, "value": name}]),
+        api_gateway(
+            "web", "edge", odd, odd | {"name": "b"}, addresses=[{"type": name, "value": name}]
+        ),
         api_route("HTTPRoute", "r", "app"),
     )
 

@@ -87,7 +87,7 @@ def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     for refused in refused_routes(mesh):
         attachment = refused.attachment
         route, servers = attachment.route, attachment.candidates
-        if not refused.is_by_namespace:
+        if not (refused.is_by_namespace or refused.is_by_kind):
             names = listing(name for each in servers for name in each.names)
             hosts = hosts_of(attachment)
             yield Finding(

@@ -9,12 +9,12 @@ from istiodoctor.finding import Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.attachments import Attachment
 from istiodoctor.mesh.conditions import route_condition
-from istiodoctor.mesh.refusals import refused_routes
+from istiodoctor.mesh.refusals import RefusedRoute, refused_routes
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.testimony import Claim
-from istiodoctor.model.kind import CORE
+from istiodoctor.model.kind import CORE, GATEWAY_API, Kind
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.fixes import json_patch, set_field
 from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.wording import listing
 
@@ -26,7 +26,8 @@ def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
     """A route may not attach to its Gateway, which takes none from the route's namespace.
 
     A listener takes routes from its own namespace alone unless `allowedRoutes.namespaces` says
-    otherwise. A route from elsewhere stays unattached (`Accepted` is False, reason
+    otherwise, and where `allowedRoutes.kinds` is set, routes of those kinds alone. Any other
+    route stays unattached (`Accepted` is False, reason
     `NotAllowedByListeners`), and its hosts get 404.
 
     Fix: name the namespace in the listener's `allowedRoutes`, or move the route.
@@ -96,25 +97,70 @@ def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
     """
     for refused in refused_routes(mesh):
         attachment = refused.attachment
-        route, servers = attachment.route, attachment.candidates
-        if refused.is_by_namespace:
+        route, servers = attachment.route, _refusing(refused)
+        if refused.is_by_namespace or refused.is_by_kind:
+            pointer = "/allowedRoutes/" + ("kinds" if refused.is_by_kind else "namespaces")
+            allow = _allow_kind if refused.is_by_kind else _allow
             yield Finding(
                 message=(
                     f"{route.ref} wants to attach to {attachment.parent}, but"
-                    f" {listing(servers)} takes no routes from the namespace {route.namespace}:"
-                    f" requests for {listing(sorted(hosts_of(attachment)))} get 404."
+                    f" {listing(servers)} takes no {_what(refused)}: {_consequence(attachment)}."
                 ),
-                objects=(
-                    *places_of(servers, "/allowedRoutes/namespaces"),
-                    attachment.place,
-                ),
+                objects=(*places_of(servers, pointer), attachment.place),
                 identity=Identity.of(route.ref, attachment.parent.path),
                 hosts=hosts_of(attachment),
                 evidence=status_evidence(route_condition(mesh, attachment, "Accepted"), route.ref),
-                fixes=tuple(_allow(server, attachment) for server in servers),
+                fixes=tuple(allow(server, attachment) for server in servers),
                 severity=Severity.HIGH if refused.has_other else None,
                 servers=frozenset(each.id for each in servers),
             )
+
+
+def _refusing(refused: RefusedRoute) -> tuple[Server, ...]:
+    """Return the listeners that keep the route out, where some of those that fit let it in."""
+    attachment = refused.attachment
+    namespace, kind = attachment.route.namespace, attachment.route.KIND.value.kind
+    found = tuple(
+        each
+        for each in attachment.candidates
+        if (refused.is_by_kind and kind not in each.route_kinds)
+        or (
+            refused.is_by_namespace
+            and each.allowed_routes
+            and each.allowed_routes.names is not None
+            and namespace not in each.allowed_routes.names
+        )
+    )
+    return found or attachment.candidates
+
+
+def _what(refused: RefusedRoute) -> str:
+    route = refused.attachment.route
+    if refused.is_by_kind:
+        return f"{route.KIND.value.kind}s"
+    return f"routes from the namespace {route.namespace}"
+
+
+def _consequence(attachment: Attachment) -> str:
+    hosts = listing(sorted(hosts_of(attachment)))
+    if attachment.route.KIND in (Kind.HTTP_ROUTE, Kind.GRPC_ROUTE):
+        return f"requests for {hosts} get 404"
+    return f"connections for {hosts} are not handed on"
+
+
+def _allow_kind(server: Server, attachment: Attachment) -> Fix:
+    kind = attachment.route.KIND.value.kind
+    return json_patch(
+        server.gateway,
+        [
+            {
+                "op": "add",
+                "path": f"{server.path}/allowedRoutes/kinds/-",
+                "value": {"group": GATEWAY_API, "kind": kind},
+            }
+        ],
+        f"Let {server} take {kind}s",
+    )
 
 
 def _allow(server: Server, attachment: Attachment) -> Fix:

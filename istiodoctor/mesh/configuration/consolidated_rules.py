@@ -142,6 +142,8 @@ def most_specific(hostname: str, by_host: Mapping[str, V]) -> V | None:
     """
     if hostname in by_host:
         return by_host[hostname]
+    # Not `hosts.parents`: istiod compares endings letter by letter, so that `*cluster.local` and
+    # `*-web.shop` are wildcards too, and it keeps their case (pilot/pkg/model/config.go:295).
     rest = hostname.removeprefix("*")
     endings = (f"*{rest[start:]}" for start in range(len(rest) + 1))
     return next((by_host[each] for each in endings if each in by_host), None)

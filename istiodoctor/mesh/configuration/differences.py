@@ -1,11 +1,10 @@
-"""How two configurations differ: what istiod would send, and what was sent or is held.
+"""How the listeners of two configurations differ: what istiod would send, and what is held.
 
 Only what decides an answer is compared. Values that one of them does not keep are left out.
 """
 
-from collections import Counter
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -15,16 +14,7 @@ from istiodoctor.mesh.configuration.listener import (
     FilterChain,
     Listener,
 )
-from istiodoctor.mesh.configuration.route import (
-    Action,
-    ClusterWeight,
-    Forward,
-    HeaderMatcher,
-    Route,
-    RouteConfiguration,
-    RouteMatch,
-    VirtualHost,
-)
+from istiodoctor.mesh.configuration.route import ClusterWeight
 
 EVERY_ADDRESS = "0.0.0.0"
 K = TypeVar("K", bound=Hashable)
@@ -54,6 +44,12 @@ class Difference:
     """What istiod would send; empty for nothing."""
     held: str
     """What is there; empty for nothing."""
+    names: tuple[str, ...] = ()
+    """Of what is missing or extra: the server names of a chain (none for every name), a domain, a
+    cluster."""
+    where: str = ""
+    """In what it is missing or extra: the port of a listener, the name of a route
+    configuration."""
 
     @property
     def is_missing(self) -> bool:
@@ -79,8 +75,8 @@ def differences_of_listeners(
 ) -> Iterator[Difference]:
     """Yield what differs between listeners, those of one address and port held together."""
     ours, theirs = _by_address(expected), _by_address(held)
-    yield from _absences(Part.LISTENER, ours, theirs, _address)
-    for key in ours.keys() & theirs.keys():
+    yield from absences(Part.LISTENER, ours, theirs, lambda key: (_address(key),))
+    for key in (each for each in ours if each in theirs):
         yield from differences_of_chains(
             _address(key), ours[key].filter_chains, theirs[key].filter_chains
         )
@@ -103,51 +99,54 @@ def differences_of_chains(
 ) -> Iterator[Difference]:
     """Yield what differs between the filter chains of a listener; their order does not matter."""
     ours, theirs = _by_match(expected), _by_match(held)
-    yield from _absences(
-        Part.FILTER_CHAIN, ours, theirs, lambda key: f"{_matched(key)} of {where}"
-    )
-    for key in ours.keys() & theirs.keys():
-        name = f"{_matched(key)} of {where}"
+    yield from absences(Part.FILTER_CHAIN, ours, theirs, _matched, where)
+    for key in (each for each in ours if each in theirs):
+        name = named(_matched(key), where)
         if len(ours[key]) != len(theirs[key]):
-            yield _difference(Part.FILTER_CHAIN, name, len(ours[key]), len(theirs[key]))
+            yield difference_of(Part.FILTER_CHAIN, name, len(ours[key]), len(theirs[key]))
         for one, other in zip(ours[key], theirs[key], strict=False):
             yield from _differences_of_chain(name, one, other)
 
 
-Matched = tuple[frozenset[str], frozenset[str]]
+Matched = tuple[frozenset[str], frozenset[str], str]
+"""Server names, application protocols and transport protocol that a chain asks for."""
 
 
 def _by_match(chains: Iterable[FilterChain]) -> Mapping[Matched, list[FilterChain]]:
     found: dict[Matched, list[FilterChain]] = {}
     for each in chains:
-        key = frozenset(each.server_names), frozenset(each.application_protocols)
-        found.setdefault(key, []).append(each)
+        found.setdefault(what_it_takes(each), []).append(each)
     return found
 
 
-def _matched(key: Matched) -> str:
-    names, protocols = key
-    every = sorted(names) + sorted(protocols)
-    return ", ".join(every) if every else "every name"
+def what_it_takes(chain: FilterChain) -> Matched:
+    """Return what a chain asks of a connection: there is one chain of a listener for each."""
+    names, protocols = frozenset(chain.server_names), frozenset(chain.application_protocols)
+    return names, protocols, chain.transport_protocol
+
+
+def _matched(key: Matched) -> tuple[str, ...]:
+    names, protocols, transport = key
+    return (*sorted(names), *sorted(protocols), *filter(None, [transport]))
 
 
 def _differences_of_chain(name: str, one: FilterChain, other: FilterChain) -> Iterator[Difference]:
     if one.http and other.http:
         ours, theirs = one.http, other.http
         if ours.route_configuration != theirs.route_configuration:
-            yield _difference(
+            yield difference_of(
                 Part.HTTP, name, ours.route_configuration, theirs.route_configuration
             )
         if ours.options != theirs.options:
-            yield _difference(Part.HTTP, name, ours.options, theirs.options)
-    elif _shares(one.clusters) != _shares(other.clusters) or bool(one.http) != bool(other.http):
-        yield _difference(Part.FILTER_CHAIN, name, _end(one), _end(other))
+            yield difference_of(Part.HTTP, name, ours.options, theirs.options)
+    elif shares(one.clusters) != shares(other.clusters) or bool(one.http) != bool(other.http):
+        yield difference_of(Part.FILTER_CHAIN, name, _end(one), _end(other))
     if _tls(one.tls) != _tls(other.tls):
-        yield _difference(Part.TLS, name, _tls(one.tls), _tls(other.tls))
+        yield difference_of(Part.TLS, name, _tls(one.tls), _tls(other.tls))
 
 
 def _end(chain: FilterChain) -> str:
-    return chain.http.route_configuration if chain.http else str(_shares(chain.clusters))
+    return chain.http.route_configuration if chain.http else str(shares(chain.clusters))
 
 
 def _tls(tls: DownstreamTls | None) -> object:
@@ -165,144 +164,46 @@ def _tls(tls: DownstreamTls | None) -> object:
     )
 
 
-def differences_of_routes(
-    expected: RouteConfiguration, held: RouteConfiguration
-) -> Iterator[Difference]:
-    """Yield what differs between two route configurations, domain by domain."""
-    ours, theirs = by_domain(expected), by_domain(held)
-    where = expected.name
-    yield from _absences(Part.DOMAIN, ours, theirs, lambda each: f"{each} in {where}")
-    if expected.ignores_port != held.ignores_port:
-        yield _difference(
-            Part.ROUTE_CONFIGURATION, where, expected.ignores_port, held.ignores_port
-        )
-    for domain in ours.keys() & theirs.keys():
-        yield from differences_of_hosts(f"{domain} in {where}", ours[domain], theirs[domain])
-
-
-def by_domain(configuration: RouteConfiguration) -> Mapping[str, VirtualHost]:
-    """Return the virtual hosts by their domains; one that answers nothing is none.
-
-    istiod makes one without routes where there are no others (core/gateway.go:565).
-    """
-    hosts = configuration.virtual_hosts
-    return {
-        domain: host
-        for host in hosts
-        if host.routes or host.require_tls or host.domains != ("*",)
-        for domain in host.domains
-    }
-
-
-def differences_of_hosts(name: str, one: VirtualHost, other: VirtualHost) -> Iterator[Difference]:
-    """Yield what differs between two virtual hosts; the order of their routes matters."""
-    if one.require_tls != other.require_tls:
-        yield _difference(
-            Part.DOMAIN, name, f"HTTPS {one.require_tls}", f"HTTPS {other.require_tls}"
-        )
-    ours_all, theirs_all = _reached(one.routes), _reached(other.routes)
-    if len(ours_all) != len(theirs_all):
-        yield _difference(Part.ROUTE, name, f"{len(ours_all)} routes", f"{len(theirs_all)} routes")
-    for index, (ours, theirs) in enumerate(zip(ours_all, theirs_all, strict=False)):
-        if not is_same_route(ours, theirs):
-            yield _difference(Part.ROUTE, f"{index} of {name}", *_shown_apart(ours, theirs))
-
-
-def _reached(routes: Iterable[Route]) -> list[Route]:
-    """Return routes without those whose condition one before them has: they take nothing.
-
-    istiod writes the rules of a HTTPRoute once for each of its parents, be it the same one.
-    """
-    found: dict[object, Route] = {}
-    for each in routes:
-        match = each.match
-        rest = frozenset(match.headers), frozenset(match.query_parameters), match.metadata
-        found.setdefault((_bare(match), *rest), each)
-    return list(found.values())
-
-
-def is_same_route(one: Route, other: Route) -> bool:
-    """Whether two routes take the same requests and do the same with them."""
-    return (
-        is_same_match(one.match, other.match)
-        and _action(one.action) == _action(other.action)
-        and one.fault == other.fault
-        and one.cors == other.cors
-    )
-
-
-def is_same_match(one: RouteMatch, other: RouteMatch) -> bool:
-    """Whether two routes take the same requests, as far as their conditions are kept."""
-    hidden = {each.name for each in (*one.headers, *other.headers) if each.is_redacted}
-    return (
-        _bare(one) == _bare(other)
-        and _kept(one.headers, hidden) == _kept(other.headers, hidden)
-        and Counter(one.query_parameters) == Counter(other.query_parameters)
-        and len(one.metadata) == len(other.metadata)
-    )
-
-
-def _bare(match: RouteMatch) -> RouteMatch:
-    return replace(match, headers=(), query_parameters=(), metadata=())
-
-
-def _kept(headers: Iterable[HeaderMatcher], hidden: Container[str]) -> Counter[HeaderMatcher]:
-    """Return conditions on headers, without the values that one side does not keep."""
-    return Counter(
-        replace(each, matcher=None, is_redacted=False) if each.name in hidden else each
-        for each in headers
-    )
-
-
-def _shares(clusters: Sequence[ClusterWeight]) -> tuple[tuple[str, int], ...]:
+def shares(clusters: Sequence[ClusterWeight]) -> tuple[tuple[str, int], ...]:
     """Return clusters with their weights; a single one gets everything."""
     if len(clusters) == 1:
         return ((clusters[0].name, 1),)
     return tuple((each.name, each.weight) for each in clusters)
 
 
-def _action(action: Action | None) -> object:
-    if not isinstance(action, Forward):
-        return action
-    bare = replace(action, clusters=(), mirrors=(), idle=())
-    return bare, _shares(action.clusters), tuple(each.name for each in action.mirrors)
-
-
-def _shown_apart(one: Route, other: Route) -> tuple[str, str]:
-    """Return two routes in a line each; in full where that would be the same."""
-    shown = _shown(one), _shown(other)
-    if shown[0] != shown[1]:
-        return shown
-    return _whole(one), _whole(other)
-
-
-def _whole(route: Route) -> str:
-    return f"{route.match} {_action(route.action)} {route.fault} {route.cors}"
-
-
-def _shown(route: Route) -> str:
-    """Return a route in a line: `prefix /api, x-user -> outbound|80||web.shop.svc…`."""
-    match = route.match
-    names = (*match.headers, *match.query_parameters)
-    taken = ", ".join((f"{match.comparison} {match.path}", *(each.name for each in names)))
-    extras = [str(each) for each in (route.fault, route.cors) if each]
-    return " ".join((f"{taken} -> {_done(route.action)}", *extras))
-
-
-def _done(action: Action | None) -> str:
-    if isinstance(action, Forward):
-        return ", ".join(f"{name} {weight}" for name, weight in _shares(action.clusters))
-    return str(action)
-
-
-def _difference(part: Part, name: str, expected: object, held: object) -> Difference:
+def difference_of(part: Part, name: str, expected: object, held: object) -> Difference:
+    """Return one difference between two values."""
     return Difference(part=part, name=name, expected=str(expected), held=str(held))
 
 
-def _absences(
-    part: Part, ours: Mapping[K, Any], theirs: Mapping[K, Any], named: Callable[[K], str]
+def absences(
+    part: Part,
+    ours: Mapping[K, Any],
+    theirs: Mapping[K, Any],
+    names: Callable[[K], tuple[str, ...]],
+    where: str = "",
 ) -> Iterator[Difference]:
-    for key in ours.keys() - theirs.keys():
-        yield Difference(part=part, name=named(key), expected="there", held="")
-    for key in theirs.keys() - ours.keys():
-        yield Difference(part=part, name=named(key), expected="", held="there")
+    """Yield what only one of two configurations has, in their own order."""
+    for key in (each for each in ours if each not in theirs):
+        yield _absence(part, names(key), where, expected="there")
+    for key in (each for each in theirs if each not in ours):
+        yield _absence(part, names(key), where, held="there")
+
+
+def _absence(
+    part: Part, names: tuple[str, ...], where: str, expected: str = "", held: str = ""
+) -> Difference:
+    return Difference(
+        part=part,
+        name=named(names, where),
+        names=names,
+        where=where,
+        expected=expected,
+        held=held,
+    )
+
+
+def named(names: tuple[str, ...], where: str) -> str:
+    """Return in words which part of a configuration is meant: `a.test in http.8080`."""
+    what = ", ".join(names) or "every name"
+    return f"{what} in {where}" if where else what

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from istiodoctor.mesh.configuration.held_matches import (
+from istiodoctor.mesh.configuration.dumped_matches import (
     held_match,
     held_string_matcher,
     share,
@@ -39,18 +39,20 @@ DEFAULT_SCHEME = "https"
 
 def held_routes(found: envoy.RouteConfiguration, pod: Ref) -> RouteConfiguration:
     """Return a route configuration as the Envoy of a pod has it."""
-    others = _filters(found.typed_per_filter_config)
     return RouteConfiguration(
         name=found.name,
-        virtual_hosts=tuple(_virtual_host(each, pod, others) for each in found.virtual_hosts),
+        virtual_hosts=tuple(held_virtual_host(each, found, pod) for each in found.virtual_hosts),
         ignores_port=found.ignore_port_in_host_matching,
         unknown_because="it asks for virtual hosts one by one" if found.vhds else "",
     )
 
 
-def _virtual_host(found: envoy.VirtualHost, pod: Ref, others: str) -> VirtualHost:
+def held_virtual_host(
+    found: envoy.VirtualHost, configuration: envoy.RouteConfiguration, pod: Ref
+) -> VirtualHost:
+    """Return a virtual host of a route configuration as the Envoy of a pod has it."""
     settings = found.typed_per_filter_config
-    others = others or _filters(settings)
+    others = _filters(configuration.typed_per_filter_config) or _filters(settings)
     routes = tuple(_route(each, settings, pod, others) for each in found.routes)
     return VirtualHost(
         name=found.name,
@@ -135,7 +137,7 @@ def _redirect(found: envoy.RedirectAction) -> Redirect:
 def _forward(found: envoy.RouteAction, namespace: str) -> Forward:
     """Return where requests go."""
     return Forward(
-        clusters=held_clusters(found.cluster or "", found.weighted_clusters, namespace),
+        clusters=held_weights(found.cluster or "", found.weighted_clusters, namespace),
         missing_cluster_status=MISSING_CLUSTER.get(
             str(found.cluster_not_found_response_code), 503
         ),
@@ -149,7 +151,7 @@ def _forward(found: envoy.RouteAction, namespace: str) -> Forward:
     )
 
 
-def held_clusters(
+def held_weights(
     only: str, weighted: envoy.WeightedClusters | None, namespace: str = ""
 ) -> tuple[ClusterWeight, ...]:
     """Return the clusters that a route or a TCP proxy leads to; one of weight 0 gets nothing."""

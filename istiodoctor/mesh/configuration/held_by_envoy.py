@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 
 from istiodoctor.mesh.configuration.cluster import Cluster
-from istiodoctor.mesh.configuration.dumped_routes import held_routes
-from istiodoctor.mesh.configuration.held_clusters import absent_cluster, held_cluster
-from istiodoctor.mesh.configuration.held_listeners import held_listener
+from istiodoctor.mesh.configuration.dumped_clusters import absent_cluster, held_cluster
+from istiodoctor.mesh.configuration.dumped_listeners import held_listener
+from istiodoctor.mesh.configuration.dumped_routes import held_routes, held_virtual_host
 from istiodoctor.mesh.configuration.listener import Listener
-from istiodoctor.mesh.configuration.route import RouteConfiguration
+from istiodoctor.mesh.configuration.route import RouteConfiguration, VirtualHost
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.envoy import EnvoyState
 from istiodoctor.model.envoy_configuration import EnvoyConfiguration, Section
 from istiodoctor.model.envoy_routes import RouteConfiguration as RouteConfigurationOfEnvoy
+from istiodoctor.model.envoy_routes import VirtualHost as VirtualHostOfEnvoy
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
 
@@ -49,10 +50,41 @@ def held_route_configuration(mesh: Mesh, pod: Ref, name: str) -> RouteConfigurat
 
     None where it has none of that name, or where it was not read: `holds` says which.
     """
+    written = _routes_as_written(mesh, pod, name)
+    return held_routes(written, pod) if written else None
+
+
+@question
+def held_domains(mesh: Mesh, pod: Ref, name: str) -> Mapping[str, VirtualHostOfEnvoy] | None:
+    """Return the domains of a route configuration that the Envoy of a pod has.
+
+    Where istiod has no routes at all it makes a virtual host without any (core/gateway.go:565):
+    that is none. None where there is no such route configuration, or where it was not read.
+    """
+    written = _routes_as_written(mesh, pod, name)
+    if written is None:
+        return None
+    return {
+        domain.lower(): host
+        for host in written.virtual_hosts
+        if host.routes or host.domains != ("*",) or str(host.require_tls) != "NONE"
+        for domain in host.domains
+    }
+
+
+@question
+def held_host(mesh: Mesh, pod: Ref, name: str, domain: str) -> VirtualHost | None:
+    """Return the virtual host of a domain that `held_domains` has."""
+    written, domains = _routes_as_written(mesh, pod, name), held_domains(mesh, pod, name)
+    if written is None or domains is None or domain not in domains:
+        return None
+    return held_virtual_host(domains[domain], written, pod)
+
+
+def _routes_as_written(mesh: Mesh, pod: Ref, name: str) -> RouteConfigurationOfEnvoy | None:
     found = envoy_configurations(mesh).get(pod)
     routes = found.routes.get(name) if found else None
-    written = routes.configuration if routes else _inline_routes(mesh, pod).get(name)
-    return held_routes(written, pod) if written else None
+    return routes.configuration if routes else _inline_routes(mesh, pod).get(name)
 
 
 @question

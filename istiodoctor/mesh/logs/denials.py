@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any
 
 from istiodoctor.mesh.delivery import log_facts
 from istiodoctor.mesh.listeners import servers_by_workload
@@ -15,7 +14,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies import policies_allowing
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import AuthorizationPolicy
+from istiodoctor.model.authorization import AuthorizationPolicy
 from istiodoctor.model.kind import ISTIO_SECURITY
 from istiodoctor.model.ref import Place, Ref
 
@@ -77,19 +76,13 @@ def _matched(fact: LogFact) -> Ref | None:
 def _public_peers(policy: AuthorizationPolicy) -> Iterator[Place]:
     """Yield the `ipBlocks` with public addresses: those of clients, not of nodes or pods."""
     for index, rule in enumerate(policy.spec.rules):
-        for i, origin in enumerate(_list(rule, "from")):
-            source = origin.get("source") if isinstance(origin, dict) else None
-            if any(_is_public(block) for block in _list(source, "ipBlocks")):
+        for i, origin in enumerate(rule.origins):
+            if origin.source and any(map(_is_public, origin.source.ip_blocks)):
                 yield policy.at(f"/spec/rules/{index}/from/{i}/source/ipBlocks")
 
 
-def _list(value: Any, key: str) -> list[Any]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, list) else []
-
-
-def _is_public(block: Any) -> bool:
+def _is_public(block: str) -> bool:
     try:
-        return isinstance(block, str) and ip_network(block, strict=False).is_global
+        return ip_network(block, strict=False).is_global
     except ValueError:
         return False

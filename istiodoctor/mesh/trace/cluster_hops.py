@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.cluster import Cluster, ClusterName, ClusterState
-from istiodoctor.mesh.configuration.clusters import cluster
+from istiodoctor.mesh.configuration.in_force import cluster_in_force
 from istiodoctor.mesh.configuration.route import ClusterWeight
 from istiodoctor.mesh.destinations import service
 from istiodoctor.mesh.mesh import Mesh
@@ -32,7 +32,7 @@ def cluster_walk(
     total = sum(each.weight for each in clusters)
     for each in clusters:
         share = f"{100 * each.weight / total:.3g}% of requests: " if len(clusters) > 1 else ""
-        found = cluster(mesh, workload, each.name)
+        found = cluster_in_force(mesh, workload, each.name)
         yield from cluster_hops(mesh, each, found, share, missing_status)
         states.add(found.state)
     if ClusterState.NO_CLUSTER in states:

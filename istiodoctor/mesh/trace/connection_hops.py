@@ -6,7 +6,8 @@ Envoy's own matching over the listeners that istiod would send.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from istiodoctor.mesh.configuration.chain_index import chain_index
+from istiodoctor.mesh.configuration.authorization import Verdict
+from istiodoctor.mesh.configuration.authorization_policies import authorization
 from istiodoctor.mesh.configuration.envoy_filters import (
     patched_options,
     touched_chain,
@@ -17,11 +18,19 @@ from istiodoctor.mesh.configuration.filter_chain_match import (
     ConnectionOutcome,
     connection_outcome,
 )
+from istiodoctor.mesh.configuration.in_force import (
+    asked_pods,
+    chains_in_force,
+    listener_in_force,
+)
 from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
-from istiodoctor.mesh.configuration.listener import FilterChain, Listener
+from istiodoctor.mesh.configuration.listener import (
+    FilterChain,
+    HttpConnectionManager,
+    Listener,
+)
 from istiodoctor.mesh.configuration.listeners import (
     left_out_on,
-    listener_at,
     listeners_by_port,
 )
 from istiodoctor.mesh.credentials import uses_on
@@ -38,8 +47,9 @@ from istiodoctor.mesh.trace.answers import (
 )
 from istiodoctor.mesh.trace.cluster_hops import cluster_walk
 from istiodoctor.mesh.trace.entries import Entry
-from istiodoctor.mesh.trace.http_hops import http_walk
+from istiodoctor.mesh.trace.http_hops import Connection, http_walk
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome, ServedCertificate
+from istiodoctor.mesh.trace.policy_hops import policy_hops
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import (
     BROKEN,
@@ -69,10 +79,12 @@ def connection_walk(
 
     `is_served` says that certificates are served which the objects do not have.
     """
-    touched = touched_listener(mesh, workload, port)
+    is_held = bool(asked_pods(mesh, workload))
+    touched = "" if is_held else touched_listener(mesh, workload, port)
+    listener = listener_in_force(mesh, workload, port)
+    touched = touched or (listener.unknown_because if listener else "")
     if touched:
         return (yield from ends_unknown("listener", touched))
-    listener = listener_at(mesh, workload, port)
     if listener is None:
         return (yield from _silence(mesh, workload, port))
     if listener.refused:
@@ -88,13 +100,14 @@ def connection_walk(
         return STOPPED
     yield listener_hop(port)
     name = request.server_name if entry.is_tls else ""
-    chain = chain_index(mesh, workload, port).find(
+    chain = chains_in_force(mesh, workload, port).find(
         name, is_tls=entry.is_tls, protocols=OFFERED_PROTOCOLS
     )
     outcome = connection_outcome(chain, is_tls=entry.is_tls)
     if chain is None or outcome not in _TAKEN:
         return (yield from _unserved(mesh, workload, listener, chain, request, entry))
-    unknown = chain.unknown_because or touched_chain(mesh, workload, port, chain)
+    touched = "" if is_held else touched_chain(mesh, workload, port, chain)
+    unknown = chain.unknown_because or touched
     if unknown:
         return (yield from ends_unknown("filter-chain", unknown))
     yield _chain_hop(chain, request, entry)
@@ -104,18 +117,35 @@ def connection_walk(
         if not is_served and any(each.state is BROKEN for each in certificates):
             return STOPPED
     if chain.http:
-        manager = replace(chain.http, options=patched_options(mesh, workload, port, chain))
-        front = entry.front.sends_x_forwarded_proto if entry.front else ""
-        touched = touched_http(mesh, workload, port, chain)
+        touched = chain.http.unknown_because
+        touched = touched or ("" if is_held else touched_http(mesh, workload, port, chain))
         if touched:
             yield Hop(hop="http-filters", ref=None, state=UNKNOWN, text=touched)
-        return (
-            yield from http_walk(mesh, request, workload, manager, is_tls=entry.is_tls, told=front)
+        connection = Connection(
+            workload=workload,
+            port=port,
+            chain=chain,
+            manager=chain.http if is_held else _patched(mesh, workload, port, chain, chain.http),
+            server_name=name,
+            is_tls=entry.is_tls,
+            told=entry.front.sends_x_forwarded_proto if entry.front else "",
         )
+        return (yield from http_walk(mesh, request, connection))
+    judged = authorization(mesh, workload, chain, None, port=port, server_name=name)
+    yield from policy_hops(mesh, judged, is_http=False)
+    if judged.verdict is Verdict.DENIED:
+        return STOPPED
     return (yield from _passed_on(mesh, workload, chain))
 
 
 _TAKEN = frozenset({ConnectionOutcome.HTTP, ConnectionOutcome.PASSED_ON})
+
+
+def _patched(
+    mesh: Mesh, workload: Workload, port: int, chain: FilterChain, manager: HttpConnectionManager
+) -> HttpConnectionManager:
+    options = patched_options(mesh, workload, port, chain)
+    return manager if options is manager.options else replace(manager, options=options)
 
 
 def _passed_on(mesh: Mesh, workload: Workload, chain: FilterChain) -> Walk:

@@ -3,34 +3,34 @@
 Envoy's own matching over the route configuration that istiod would send.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.configuration.authorization import Verdict
+from istiodoctor.mesh.configuration.authorization_policies import authorization
 from istiodoctor.mesh.configuration.envoy_filters_of_routes import (
     touched_domain,
     touched_route,
     touched_routes,
     touched_virtual_host,
 )
-from istiodoctor.mesh.configuration.listener import HttpConnectionManager, Refusal
+from istiodoctor.mesh.configuration.in_force import (
+    asked_pods,
+    domains_in_force,
+    virtual_host_in_force,
+)
+from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager, Refusal
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
 from istiodoctor.mesh.configuration.redirects_sent import (
-    SentRedirect,
     https_redirect,
     requires_redirect,
-    sent_redirect,
 )
 from istiodoctor.mesh.configuration.refused_routes import refused_routes
 from istiodoctor.mesh.configuration.request_line import EarlyAnswer
 from istiodoctor.mesh.configuration.route import (
-    DirectResponse,
-    Forward,
-    Redirect,
-    Route,
     VirtualHost,
 )
 from istiodoctor.mesh.configuration.route_match import takes
 from istiodoctor.mesh.configuration.virtual_host_match import matched_host
-from istiodoctor.mesh.configuration.virtual_hosts import domain_index, virtual_host
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.trace.answers import (
     STOPPED,
@@ -41,51 +41,70 @@ from istiodoctor.mesh.trace.answers import (
     ends_unknown,
     routes_are_known,
 )
-from istiodoctor.mesh.trace.cluster_hops import cluster_walk
 from istiodoctor.mesh.trace.entries import FORWARDED_PROTO
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
+from istiodoctor.mesh.trace.policy_hops import FORBIDDEN, policy_hops
 from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.route_text import named, said
+from istiodoctor.mesh.trace.route_hops import acted, elsewhere
+from istiodoctor.mesh.trace.route_text import said
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
 
 NOT_FOUND = 404
-ALWAYS = 100
 
 
-def http_walk(
-    mesh: Mesh,
-    request: Request,
-    workload: Workload,
-    manager: HttpConnectionManager,
-    *,
-    is_tls: bool,
-    told: str = "",
-) -> Walk:
-    """Walk from Envoy's HTTP connection manager on.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Connection:
+    """A connection that Envoy has taken, and on which requests come."""
 
-    `told` is the X-Forwarded-Proto that a proxy before the gateway adds.
-    """
-    if told:
-        request = replace(request, headers=(*request.headers, (FORWARDED_PROTO, told)))
-    seen = received(request, manager.options, is_tls=is_tls)
+    workload: Workload
+    port: int
+    """In the pod."""
+    chain: FilterChain
+    manager: HttpConnectionManager
+    """Of the chain, as patches leave it."""
+    server_name: str
+    is_tls: bool
+    told: str = ""
+    """The X-Forwarded-Proto that a proxy before the gateway adds."""
+
+
+def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
+    """Walk from Envoy's HTTP connection manager on."""
+    workload, name = connection.workload, connection.manager.route_configuration
+    if connection.told:
+        told = (FORWARDED_PROTO, connection.told)
+        request = replace(request, headers=(*request.headers, told))
+    seen = received(request, connection.manager.options, is_tls=connection.is_tls)
     if isinstance(seen, EarlyAnswer):
         return (yield from _answered_early(seen))
-    name = manager.route_configuration
-    host = matched_host(seen.authority)
-    unknown = touched_routes(mesh, workload, name) or touched_domain(mesh, workload, name, host)
-    if unknown:
-        return (yield from ends_unknown("virtual-host", unknown))
-    refused = refused_routes(mesh, workload, name)
+    is_held = bool(asked_pods(mesh, workload))
+    refused = None if is_held else refused_routes(mesh, workload, name)
     if refused:
         return (yield from _refused(name, refused))
-    domain = domain_index(mesh, workload, name).find(host)
+    judged = authorization(
+        mesh,
+        workload,
+        connection.chain,
+        seen,
+        port=connection.port,
+        server_name=connection.server_name,
+    )
+    yield from policy_hops(mesh, judged, is_http=True)
+    if judged.verdict is Verdict.DENIED:
+        return Ending(kind=AnswerKind.NONE, status=FORBIDDEN)
+    host = matched_host(seen.authority)
+    unknown = "" if is_held else _touched(mesh, workload, name, host)
+    if unknown:
+        return (yield from ends_unknown("virtual-host", unknown))
+    domain = domains_in_force(mesh, workload, name).find(host)
     if domain is None:
         return (yield from _not_found(mesh, "virtual-host", f"no route is bound for {host}: 404"))
-    found = virtual_host(mesh, workload, name, domain)
+    found = virtual_host_in_force(mesh, workload, name, domain)
     yield Hop(hop="virtual-host", ref=None, state=OK, text=said(domain, found))
-    unknown = touched_virtual_host(mesh, workload, name, found)
+    unknown = found.unknown_because
+    unknown = unknown or ("" if is_held else touched_virtual_host(mesh, workload, name, found))
     if unknown:
         return (yield from ends_unknown("virtual-host", unknown))
     if found.require_tls:
@@ -94,6 +113,11 @@ def http_walk(
         if redirect[1]:
             return redirect[1]
     return (yield from _routed(mesh, found, seen, workload, name))
+
+
+def _touched(mesh: Mesh, workload: Workload, name: str, host: str) -> str:
+    """Say what patches a route configuration, or what it has for a host."""
+    return touched_routes(mesh, workload, name) or touched_domain(mesh, workload, name, host)
 
 
 def _refused(name: str, refusal: Refusal) -> Walk:
@@ -133,30 +157,30 @@ def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending
         return Hop(hop="redirect", ref=ref, state=OK, text=text), None
     sent = https_redirect(seen)
     text = f"httpsRedirect sends it to {sent.location}: {sent.status}"
-    return Hop(hop="redirect", ref=ref, state=OK, text=text), _elsewhere(sent)
+    return Hop(hop="redirect", ref=ref, state=OK, text=text), elsewhere(sent)
 
 
 _DARK = Ending(kind=AnswerKind.UNKNOWN)
-
-
-def _elsewhere(sent: SentRedirect) -> Ending:
-    return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
 
 
 def _routed(
     mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, workload: Workload, name: str
 ) -> Walk:
     asked = f"{seen.method} {seen.path}"
+    if seen.forwarded_proto == "":
+        text = "a request with an empty X-Forwarded-Proto, which Envoy trusts, matches none: 404"
+        return (yield from _not_found(mesh, "route", text))
     for route in host.routes:
         answer = takes(route.match, seen)
         if answer is None:
             text = f"whether {route.made_by.field} takes {asked} cannot be told"
             return (yield from ends_unknown("route", text, route.made_by.ref))
         if answer:
-            touched = touched_route(mesh, workload, name, host, route)
+            is_held = bool(asked_pods(mesh, workload))
+            touched = "" if is_held else touched_route(mesh, workload, name, host, route)
             if touched:
                 return (yield from ends_unknown("route", touched, route.made_by.ref))
-            return (yield from _acted(mesh, route, seen, workload))
+            return (yield from acted(mesh, route, seen, workload))
     number = len(host.routes)
     text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"
     ref = host.owners[0] if len(host.owners) == 1 else None
@@ -174,48 +198,3 @@ def _not_found(mesh: Mesh, hop: str, text: str, ref: Ref | None = None) -> Walk:
             status=NOT_FOUND,
         )
     )
-
-
-def _acted(mesh: Mesh, route: Route, seen: ReceivedRequest, workload: Workload) -> Walk:
-    """Walk what a route does with a request that it takes."""
-    ref, text = route.made_by.ref, named(route)
-    if route.unknown_because:
-        return (yield from ends_unknown("route", f"{text}: {route.unknown_because}", ref))
-    fault = route.fault
-    if fault and fault.abort_status and fault.abort_percentage >= ALWAYS:
-        text = f"{text} aborts every request on purpose: {fault.abort_status}"
-        yield Hop(hop="route", ref=ref, state=BROKEN, text=text, outcome=AnswerOutcome.FAULT)
-        return Ending(kind=AnswerKind.NONE, status=fault.abort_status)
-    match route.action:
-        case Redirect():
-            return (yield from _redirected(route, route.action, seen))
-        case DirectResponse(status=status):
-            yield Hop(hop="route", ref=ref, state=OK, text=f"{text} answers by itself: {status}")
-            return Ending(kind=AnswerKind.DIRECT_RESPONSE, status=status)
-        case Forward():
-            yield Hop(hop="route", ref=ref, state=OK, text=text)
-            return (yield from _forwarded(mesh, workload, route.action))
-        case None:
-            yield Hop(hop="route", ref=ref, state=BROKEN, text=f"{text} does nothing")
-            return STOPPED
-
-
-def _forwarded(mesh: Mesh, workload: Workload, action: Forward) -> Walk:
-    ending = yield from cluster_walk(
-        mesh, workload, action.clusters, missing_status=action.missing_cluster_status
-    )
-    for host in action.idle:
-        text = f"{host} has the weight 0 and gets no requests"
-        yield Hop(hop="backend", ref=None, state=OK, text=text)
-    return ending
-
-
-def _redirected(route: Route, action: Redirect, seen: ReceivedRequest) -> Walk:
-    ref = route.made_by.ref
-    sent = sent_redirect(action, route.match, seen)
-    if sent is None:
-        text = f"{named(route)} redirects by a scheme that is not known"
-        return (yield from ends_unknown("route", text, ref))
-    text = f"{named(route)} redirects to {sent.location}: {sent.status}"
-    yield Hop(hop="route", ref=ref, state=OK, text=text)
-    return _elsewhere(sent)

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from istiodoctor.mesh.configuration.listener import HttpConnectionManager
+from istiodoctor.mesh.configuration.authorization_policies import (
+    applying_policies,
+    policies_unread,
+    token_rules,
+    tokens_unknown_because,
+)
+from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager
 from istiodoctor.mesh.configuration.mesh_options import http_options
 from istiodoctor.mesh.controlplanes import mesh_config
 from istiodoctor.mesh.listeners import listeners_of
@@ -15,7 +21,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.answers import AnswerKind, Ending, walked
-from istiodoctor.mesh.trace.http_hops import http_walk
+from istiodoctor.mesh.trace.http_hops import Connection, http_walk
 from istiodoctor.mesh.trace.requests import Request, requested
 from istiodoctor.mesh.trace.way import BROKEN, Hop
 from istiodoctor.mesh.wire.replies import is_own, leads_to, requests
@@ -88,7 +94,7 @@ def hides_backends(mesh: Mesh, workload: Workload) -> bool:
     return any(map(_hides, (own, config.default_config if config else None)))
 
 
-@question
+@question(evidence=[applying_policies, token_rules, tokens_unknown_because, policies_unread])
 def _held_requests(mesh: Mesh) -> tuple[_Held, ...]:
     """Return the requests at gateways that claim nothing, with what the objects promise."""
     return tuple(
@@ -122,8 +128,15 @@ def _promised(
         route_configuration=route_name(server, listener.port),
         options=http_options(mesh, listener.workload),
     )
-    is_tls = request.scheme == "https"
-    return walked(http_walk(mesh, request, listener.workload, manager, is_tls=is_tls))
+    connection = Connection(
+        workload=listener.workload,
+        port=listener.port,
+        chain=FilterChain(server=server, http=manager),
+        manager=manager,
+        server_name=request.server_name,
+        is_tls=request.scheme == "https",
+    )
+    return walked(http_walk(mesh, request, connection))
 
 
 @question

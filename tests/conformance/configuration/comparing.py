@@ -15,7 +15,6 @@ from istiodoctor.mesh.configuration.differences import (
     Difference,
     Part,
     differences_of_listeners,
-    differences_of_routes,
 )
 from istiodoctor.mesh.configuration.held_by_envoy import (
     held_clusters,
@@ -24,6 +23,7 @@ from istiodoctor.mesh.configuration.held_by_envoy import (
 )
 from istiodoctor.mesh.configuration.listeners import listeners_by_port
 from istiodoctor.mesh.configuration.route import Forward, RouteConfiguration
+from istiodoctor.mesh.configuration.route_differences import differences_of_routes
 from istiodoctor.mesh.configuration.virtual_hosts import route_configuration
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.mesh.trace.journeys import ways

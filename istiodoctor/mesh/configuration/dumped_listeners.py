@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.mesh.configuration.dumped_routes import held_clusters
+from istiodoctor.mesh.configuration.dumped_routes import held_weights
 from istiodoctor.mesh.configuration.listener import (
     ClientCertificate,
     DownstreamTls,
@@ -65,10 +65,11 @@ def held_filter_chain(found: EnvoyFilterChain) -> FilterChain:
     tcp = found.tcp
     return FilterChain(
         server_names=found.server_names,
+        transport_protocol=found.transport_protocol,
         application_protocols=found.application_protocols,
         tls=_tls(found.tls) if found.tls else None,
         http=_http(found.http) if found.http else None,
-        clusters=held_clusters(tcp.cluster, tcp.weighted_clusters) if tcp else (),
+        clusters=held_weights(tcp.cluster, tcp.weighted_clusters) if tcp else (),
         passes_tls=found.tls is None and found.http is None and bool(found.server_names),
         unknown_because="; ".join(_unknown(found)),
     )

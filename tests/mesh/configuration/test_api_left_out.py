@@ -1,0 +1,75 @@
+from istiodoctor.mesh.configuration.api_left_out import (
+    listeners_left_out,
+    listeners_without_port,
+    routes_left_out,
+)
+from istiodoctor.mesh.configuration.left_out import LeftOut
+from tests.support.objects import (
+    GATEWAY_API,
+    Manifest,
+    api_gateway,
+    api_route,
+    listener,
+    made,
+    mesh_of,
+    pod,
+    service,
+)
+
+BACKEND = {"name": "app", "port": 80}
+
+
+def told(found: tuple[LeftOut, ...]) -> list[tuple[str, str]]:
+    return [(str(each.place), each.omission.value) for each in found]
+
+
+def more(namespace: str) -> Manifest:
+    spec = {
+        "parentRef": {"name": "web", "namespace": "edge"},
+        "listeners": [listener("own", 8080)],
+    }
+    return made(GATEWAY_API, "ListenerSet", "more", namespace, spec=spec)
+
+
+def test_listeners_that_are_not_made_and_sets_that_are_not_let_in_are_told():
+    same = {"namespaces": {"from": "Same"}}
+    mesh = mesh_of(
+        api_gateway("web", "edge", listener("a"), listener("b"), allowedListeners=same),
+        more("edge"),
+        more("team"),
+    )
+
+    assert told(listeners_left_out(mesh)) == [
+        ("Gateway API Gateway edge/web spec.listeners[1]", "faulty-listener"),
+        ("ListenerSet team/more spec.parentRef", "listener-set-refused"),
+    ]
+
+
+def test_a_rule_that_takes_its_route_with_it_is_told_with_its_place():
+    rules = ({"backendRefs": [BACKEND]}, {"backendRefs": [{"name": "app"}]})
+    mesh = mesh_of(
+        api_gateway("web", "edge", listener("a"), listener("b", 9000, "TCP")),
+        api_route("HTTPRoute", "h", "app", *rules),
+        api_route("TCPRoute", "t", "app", *rules),
+        api_route("HTTPRoute", "fine", "app", rules[0]),
+        api_route("HTTPRoute", "elsewhere", "app", *rules, parents=({"name": "gone"},)),
+    )
+
+    assert told(routes_left_out(mesh)) == [
+        ("HTTPRoute app/h spec.rules[1].backendRefs[0]", "invalid-route"),
+        ("TCPRoute app/t spec.rules[1].backendRefs[0]", "invalid-route"),
+    ]
+
+
+def test_a_listener_whose_port_no_service_has_is_told_where_there_are_pods():
+    made_pods = {"gateway.networking.k8s.io/gateway-name": "web"}
+    mesh = mesh_of(
+        pod(namespace="edge", labels=made_pods),
+        service("web-istio", "edge", 80, selector=made_pods),
+        api_gateway("web", "edge", listener("a"), listener("b", 8080)),
+        api_gateway("podless", "edge", listener("c", 8080)),
+    )
+
+    assert told(listeners_without_port(mesh)) == [
+        ("Gateway API Gateway edge/web spec.listeners[1].port", "no-service-port")
+    ]
