@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.configuration.authorization_policies import applying_policies
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.received_request import received
 from istiodoctor.mesh.configuration.request_line import EarlyAnswer
@@ -80,6 +81,19 @@ def _is_answered_early(request: Request) -> bool:
     if _ORDINARY.fullmatch(request.path):
         return False
     return isinstance(received(request, HttpOptions(), is_tls=False), EarlyAnswer)
+
+
+@question
+def guarded_workloads(mesh: Mesh) -> tuple[Workload, ...]:
+    """Return the gateway workloads to which AuthorizationPolicies apply.
+
+    These answer 403 where another gateway answers 404.
+    """
+    return tuple(
+        workload
+        for workload in servers_by_workload(mesh)
+        if applying_policies(mesh, workload).policies
+    )
 
 
 @question

@@ -18,7 +18,13 @@ from istiodoctor.mesh.trace.answers import (
     walked,
 )
 from istiodoctor.mesh.trace.connection_hops import connection_walk
-from istiodoctor.mesh.trace.entries import Entry, entries, other_workloads, serving_workloads
+from istiodoctor.mesh.trace.entries import (
+    Entry,
+    entries,
+    guarded_workloads,
+    other_workloads,
+    serving_workloads,
+)
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.redirection import to_https
 from istiodoctor.mesh.trace.requests import Request
@@ -58,7 +64,15 @@ def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
         if each not in serving:
             beside = list(_ways_through(mesh, request, each))
             found += beside if any(map(_is_answered, beside)) else ()
+    if not found and not request.workload:
+        for each in guarded_workloads(mesh):
+            beside = list(_ways_through(mesh, request, each))
+            found += beside if any(map(_is_denied, beside)) else ()
     return tuple(found) or (_way(request, None, None, _nowhere(mesh, request)),)
+
+
+def _is_denied(way: Way) -> bool:
+    return way.ending.kind is AnswerKind.NONE and way.hops[-1].outcome is AnswerOutcome.DENIED
 
 
 def _ways_through(mesh: Mesh, request: Request, workload: Workload) -> Iterator[Way]:
@@ -72,7 +86,7 @@ def _is_answered(way: Way) -> bool:
         case AnswerKind.UNKNOWN:
             return False
         case AnswerKind.NONE:
-            outcome = way.hops[-1].outcome
+            outcome = way.ending.outcome or way.hops[-1].outcome
             return outcome is not None and outcome not in UNANSWERED
         case _:
             return True
