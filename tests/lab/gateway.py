@@ -95,13 +95,13 @@ class Lab:
 
 def _addressed(objects: Sequence[Manifest], pods: Mapping[str, Envoy]) -> list[Manifest]:
     """Return objects in which pods have the addresses of their Envoys, as in a cluster."""
-    return [
-        each
-        | {"status": each.get("status", {}) | {"podIP": pods[each["metadata"]["name"]].address}}
-        if each["kind"] == "Pod" and each["metadata"]["name"] in pods
-        else each
-        for each in objects
-    ]
+    return [_at(each, pods) if each["kind"] == "Pod" else each for each in objects]
+
+
+def _at(pod: Manifest, pods: Mapping[str, Envoy]) -> Manifest:
+    envoy = pods.get("{namespace}/{name}".format(**pod["metadata"]))
+    address = {"podIP": envoy.address} if envoy else {}
+    return pod | {"status": pod.get("status", {}) | address}
 
 
 def doors(envoy: Envoy) -> dict[int, Address]:
