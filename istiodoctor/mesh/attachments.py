@@ -14,6 +14,7 @@ from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.releases import Change, is_in_force
 from istiodoctor.mesh.route_namespaces import takes_namespace
 from istiodoctor.mesh.route_parents import (
     ANY,
@@ -51,6 +52,8 @@ class AttachmentState(StrEnum):
     ISOLATED = "isolated"
     """Other listeners of the Gateway have all of its hostnames, and they are narrower."""
     UNKNOWN = "unknown"
+    UNSERVED = "unserved"
+    """istiod does not read routes of this kind."""
     FOREIGN = "foreign"
     """The parent is no Gateway of Istio's: nothing to judge."""
 
@@ -123,7 +126,7 @@ def tls_route_version(mesh: Mesh) -> str:
     return mesh.snapshot.served_versions.get(Kind.TLS_ROUTE, "")
 
 
-@question(evidence=[grpc_routes, tcp_routes])
+@question(evidence=[grpc_routes, tcp_routes, is_in_force])
 def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
     """Return what becomes of every parentRef of every route."""
     routes: tuple[Route, ...] = (
@@ -146,6 +149,8 @@ def hostnames_of(route: Route) -> tuple[str, ...]:
 
 def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -> Attachment:
     ref, state = _parent(mesh, route, parent)
+    if state is None and not _is_served(mesh, route):
+        state = AttachmentState.UNSERVED
     candidates = candidates_of(mesh, ref, parent.section_name, parent.port, route.KIND)
     bindings: tuple[ListenerBinding, ...] = ()
     if state is None:
@@ -166,6 +171,10 @@ def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -
         candidates=candidates.listeners,
         hosts=tuple(dict.fromkeys(host for each in certain for host in _served(each))),
     )
+
+
+def _is_served(mesh: Mesh, route: Route) -> bool:
+    return not isinstance(route, TcpRoute) or is_in_force(mesh, Change.TCP_ROUTES_SERVED)
 
 
 def _served(binding: ListenerBinding) -> Iterator[str]:
