@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.delivery import log_facts
 from istiodoctor.mesh.frontproxy import ingresses_by_service
-from istiodoctor.mesh.listeners import listeners, server_for, servers_by_workload
+from istiodoctor.mesh.listeners import listeners, servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
@@ -51,7 +52,7 @@ def silent_proxies(mesh: Mesh) -> tuple[SilentProxy, ...]:
     return tuple(
         silent
         for listener in listeners(mesh)
-        if listener.is_tls and server_for(mesh, listener, "") is None
+        if listener.is_tls and tls_server_for(mesh, listener, "") is None
         for silent in _silent(mesh, listener)
     )
 
@@ -72,7 +73,7 @@ def _silent(mesh: Mesh, listener: Listener) -> Iterator[SilentProxy]:
         hosts = tuple(
             rule.host
             for rule in ingress.spec.rules
-            if rule.host and server_for(mesh, listener, rule.host)
+            if rule.host and tls_server_for(mesh, listener, rule.host)
         )
         place = _omits_sni(ingress)
         if hosts and place:

@@ -11,8 +11,7 @@ from istiodoctor.mesh.controlplanes import (
 )
 from istiodoctor.mesh.credentials import CredentialUse, credential_uses
 from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop, plain_fronts, wants_tls
-from istiodoctor.mesh.listeners import listeners, servers_by_workload, workloads_of
-from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.listeners import servers_by_workload, workloads_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind, applies_on, plain_hosts
@@ -50,16 +49,6 @@ class ScopedOut:
     workload: Workload
     control_plane: ControlPlane
     servers: tuple[Server, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SameSni:
-    """Two TLS servers on one listener whose hosts differ by their namespace only."""
-
-    listener: Listener
-    host: str
-    one: Server
-    other: Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,14 +95,6 @@ def scoped_out_gateways(mesh: Mesh) -> tuple[ScopedOut, ...]:
         if workload.is_known
         if (plane := control_plane_of(mesh, workload)) and plane.confines_gateways
         for found in _scoped_out(workload, servers, plane)
-    )
-
-
-@question
-def same_sni_servers(mesh: Mesh) -> tuple[SameSni, ...]:
-    """Return the pairs of TLS servers that istiod keeps and Envoy can not tell apart."""
-    return tuple(
-        found for listener in listeners(mesh) if listener.is_tls for found in _same_sni(listener)
     )
 
 
@@ -190,16 +171,6 @@ def cipher_uses(mesh: Mesh) -> tuple[CredentialUse, ...]:
 def versions_of(mesh: Mesh, server: Server) -> tuple[Version | None, ...]:
     """Return the versions of the istiods that configure a server; None for one not known."""
     return tuple({istiod_version(mesh, each): None for each in workloads_of(mesh, server)})
-
-
-def _same_sni(listener: Listener) -> Iterator[SameSni]:
-    first: dict[str, Server] = {}
-    for server in listener.servers:
-        if server.is_tls and server.api is GatewayApi.ISTIO:
-            for name in server.names:
-                one = first.setdefault(name, server)
-                if one is not server:
-                    yield SameSni(listener=listener, host=name, one=one, other=server)
 
 
 def _scoped_out(

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import attachments_of
+from istiodoctor.mesh.configuration.chain_index import server_like, tls_server_for
 from istiodoctor.mesh.credentials import CredentialUse, credential_uses, served_credentials
 from istiodoctor.mesh.hosts import ANY, covers, is_wildcard, parents
-from istiodoctor.mesh.listeners import listeners, listeners_of, server_for
+from istiodoctor.mesh.listeners import listeners, listeners_of
 from istiodoctor.mesh.merging import Dropped
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -135,7 +136,7 @@ def displaced_hosts(mesh: Mesh) -> tuple[DisplacedHost, ...]:
         for dropped in listener.dropped
         if dropped.server.terminates_tls
         for host in dropped.server.names
-        if (other := server_for(mesh, listener, host)) and host not in other.names
+        if (other := tls_server_for(mesh, listener, host)) and host not in other.names
         for use in uses_of_server(mesh, other)[:1]
         if use.credential and (leaf := use.credential.leaf) and not _is_covered(_names(leaf), host)
     )
@@ -166,7 +167,7 @@ def routed_hosts(mesh: Mesh, server: Server) -> tuple[str, ...]:
     return tuple(
         host
         for host in dict.fromkeys(hosts)
-        if any(server_for(mesh, listener, host) is server for listener in listeners)
+        if any(server_like(mesh, listener, server, host) is server for listener in listeners)
     )
 
 

@@ -13,7 +13,6 @@ from istiodoctor.mesh.api_gateway_pods import (
 )
 from istiodoctor.mesh.controlplanes import control_plane_of
 from istiodoctor.mesh.gatewayapi import api_servers
-from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.ingresses import ingress_servers
 from istiodoctor.mesh.listener_faults import FaultyListener
 from istiodoctor.mesh.listener_secrets import faulty_listener
@@ -194,19 +193,3 @@ def _listeners_by_server(mesh: Mesh) -> Mapping[Server, tuple[Listener, ...]]:
 def live_servers(mesh: Mesh) -> tuple[Server, ...]:
     """Return the servers that are configured on at least one workload."""
     return tuple(_listeners_by_server(mesh))
-
-
-@question
-def _hosts_of(mesh: Mesh, listener: Listener) -> HostIndex[Server]:
-    return HostIndex((host.name, server) for server in listener.servers for host in server.hosts)
-
-
-@question
-def server_for(mesh: Mesh, listener: Listener, name: str) -> Server | None:
-    """Return the server that an SNI (or, in plain HTTP, a Host) reaches.
-
-    "" for a client without SNI.
-
-    Exact before the longest wildcard before `*`; among equals the oldest.
-    """
-    return next(_hosts_of(mesh, listener).covering(name or "*"), None)

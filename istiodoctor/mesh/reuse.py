@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import attachments_of
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.hosts import covers, is_wildcard
-from istiodoctor.mesh.listeners import listeners, server_for
+from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import twins
@@ -111,7 +112,7 @@ def forgotten_twins(mesh: Mesh) -> tuple[ForgottenTwin, ...]:
         if server.api is GatewayApi.ISTIO
         for credential in _certificates(mesh).get((listener.workload, server), ())
         for name in _twins(server, credential)
-        if server_for(mesh, listener, name) is None
+        if tls_server_for(mesh, listener, name) is None
     )
 
 
@@ -144,7 +145,7 @@ def _stray(
     host: str,
     server: Server,
 ) -> Stray | None:
-    if holders.keys() == {server} or server_for(mesh, listener, host) is not server:
+    if holders.keys() == {server} or tls_server_for(mesh, listener, host) is not server:
         return None
     wanted = _route_refs(mesh, server, host)
     if not wanted:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.destinations import is_service_entry_host
 from istiodoctor.mesh.hosts import ANY, is_wildcard
-from istiodoctor.mesh.listeners import listeners, server_for
+from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import is_internal, istio_servers_for, virtual_services_are_known
@@ -110,8 +111,8 @@ def split_hosts(mesh: Mesh) -> tuple[SplitHost, ...]:
         if server.is_tls and any(map(is_wildcard, server.names))
         for binding in bindings(mesh).get(server, ())
         for host in binding.hosts
-        if (reached := server_for(mesh, listener, host)) and reached is not server
-        if reached.api is GatewayApi.ISTIO and reached.is_tls
+        if (reached := tls_server_for(mesh, listener, host)) and reached is not server
+        if reached.api is GatewayApi.ISTIO
         if not routes_for(mesh, reached, host)
         and binding.virtual_service not in bound_virtual_services(mesh).get(reached.gateway, ())
     )

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.chain_index import server_like
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.listeners import listeners, server_for, servers
+from istiodoctor.mesh.listeners import listeners, servers
 from istiodoctor.mesh.merging import Dropped, Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -107,7 +108,9 @@ def losses(mesh: Mesh) -> tuple[Loss, ...]:
 
 def _loss(mesh: Mesh, dropped: Dropped, listener: Listener) -> Loss:
     server = dropped.server
-    dead = {host: None for host in server.names if server_for(mesh, listener, host) is None}
+    dead = {
+        host: None for host in server.names if server_like(mesh, listener, server, host) is None
+    }
     shared: dict[str, None] = {}
     orphans: list[VirtualService] = []
     for binding in bindings(mesh).get(server, ()) if not server.https_redirect else ():
@@ -130,7 +133,7 @@ def _lost_hosts(mesh: Mesh, binding: Binding, listener: Listener) -> dict[str, b
     """Return the hosts of a binding that miss its routes, and whether others answer."""
     lost: dict[str, bool] = {}
     for host in binding.hosts:
-        live = server_for(mesh, listener, host)
+        live = server_like(mesh, listener, binding.server, host)
         routes = routes_for(mesh, live, host) if live else ()
         if binding.virtual_service not in routes:
             lost[host] = bool(routes)

@@ -47,6 +47,21 @@ spec:
 """
 
 
+def plain_gateway(name: str, host: str, *, created: str = "", bind: str = '""') -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: shop{f', creationTimestamp: "{created}"' if created else ""}}}
+spec:
+  selector: {{istio: ingress}}
+  servers:
+  - bind: {bind}
+    port: {{number: 443, name: http, protocol: HTTP}}
+    hosts: ["{host}"]
+---
+"""
+
+
 def route(name: str, host: str, *gateways: str) -> str:
     return f"""
 apiVersion: networking.istio.io/v1
@@ -376,3 +391,90 @@ spec:
         "/spec/listeners/0/allowedRoutes/kinds",
         "/spec/parentRefs/0",
     ]
+
+
+PASSED_ON = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: passed, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 443, name: tls, protocol: TLS}
+    hosts: ["*.example.com"]
+    tls: {mode: PASSTHROUGH}
+---
+"""
+BY_SNI = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: passed, namespace: shop}
+spec:
+  hosts: ["*.example.com"]
+  gateways: [passed]
+  tls:
+  - match: [{sniHosts: [b.example.com, A.example.com]}]
+    route: [{destination: {host: shop}}]
+---
+"""
+
+
+def test_a_passthrough_rule_for_the_host_of_an_https_server_takes_the_port_down():
+    beside = tls_gateway("other", "c.example.com")
+
+    (found,) = find(
+        "GW024", POD + tls_gateway("web", "a.example.com") + beside + PASSED_ON + BY_SNI
+    )
+
+    assert [str(each) for each in found.objects] == [
+        "VirtualService shop/passed spec.tls[0].match[0].sniHosts",
+        "Gateway shop/web spec.servers[0].hosts",
+    ]
+    assert found.hosts == {"a.example.com", "c.example.com", "*.example.com"}
+    assert (found.severity, found.confidence) == (Severity.CRITICAL, Confidence.CERTAIN)
+    assert found.fixes[0].patches[0].body == [
+        {"op": "add", "path": "/spec/tls/0/match/0/sniHosts", "value": ["b.example.com"]}
+    ]
+
+
+def test_a_passthrough_server_without_rules_makes_no_chain_and_clashes_with_nothing():
+    text = POD + tls_gateway("web", "shop/a.example.com")
+    passed = PASSED_ON.replace("*.example.com", "a/a.example.com")
+
+    assert not find("GW020", text + passed)
+    assert not find("GW024", text + passed)
+
+
+def test_hosts_in_other_letters_are_one_server_name():
+    text = POD + tls_gateway("one", "A.example.com") + tls_gateway("other", "a.example.com")
+
+    assert not find("GW020", text)
+    assert [each.hosts for each in find("GW024", text)] == [{"a.example.com"}]
+
+
+@pytest.mark.parametrize(("bind", "count"), [("0.0.0.0", 1), ("127.0.0.1", 0)])
+def test_to_bind_every_address_is_to_bind_none(bind: str, count: int):
+    one, other = (
+        plain_gateway("one", "a.example.com"),
+        plain_gateway("other", "b.example.com", bind=bind),
+    )
+
+    found = find("GW024", POD + one + other)
+
+    assert [each.fixes[0].patches[0].body for each in found] == [
+        [{"op": "remove", "path": "/spec/servers/0/bind"}]
+    ] * count
+    assert all(each.severity is Severity.HIGH for each in found)
+
+
+def test_a_server_for_every_host_and_a_plain_one_meet_only_in_new_releases_of_istio():
+    every = tls_gateway("every", "*", created="2024-01-01T00:00:00Z")
+    plain = plain_gateway("plain", "a.example.com", created="2024-02-01T00:00:00Z")
+
+    def confidence(version: str) -> list[Confidence]:
+        istiod = ISTIOD.format(version=version) if version else ""
+        return [each.confidence for each in find("GW024", POD + istiod + every + plain)]
+
+    assert confidence("1.31.0") == [Confidence.CERTAIN]
+    assert confidence("1.22.3") == []
+    assert confidence("") == [Confidence.SUSPECTED]

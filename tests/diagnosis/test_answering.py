@@ -76,7 +76,7 @@ TCP = gateway("web", "shop", server(443, "TCP", "*"))
             {},
             (AnswerOutcome.DIRECT, 418),
         ),
-        ([WEB, routes("r", {"route": []})], {}, (AnswerOutcome.DIRECT, 500)),
+        ([WEB, routes("r", {"route": []})], {}, (AnswerOutcome.REFUSED, 0)),
         (
             [WEB, routes("r", {"redirect": {"authority": "b.example.com"}})],
             {},
@@ -97,7 +97,7 @@ TCP = gateway("web", "shop", server(443, "TCP", "*"))
         (
             [WEB, routes("r", to("one", uri={"regex": "(?=/)/.*"}))],
             {},
-            (AnswerOutcome.UNKNOWN, 0),
+            (AnswerOutcome.REFUSED, 0),
         ),
     ],
 )

@@ -57,7 +57,7 @@ def test_nor_is_it_healthy_when_several_kinds_are_unread(kinds):
 
 def test_who_may_read_nothing_at_all_has_scanned_nothing():
     with pytest.raises(SourceError) as raised:
-        verdict(HEALTHY, *KINDS)
+        verdict(HEALTHY, *Kind)
 
     assert raised.value.kind is SourceErrorKind.UNAUTHORIZED
     assert "istiodoctor manifests" in raised.value.message

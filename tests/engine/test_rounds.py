@@ -48,12 +48,18 @@ def test_a_scan_asks_for_no_kind_that_its_check_does_not_need(check):
     assert asked == check.reads
 
 
+MESH_CONFIG = (Kind.CONFIG_MAP, "istio-system", "istio")
+"""What every check wants that asks which namespaces istiod looks at."""
+
+
 def test_a_secret_is_asked_for_by_name_where_the_pods_are():
     source = source_of(healthy(NOW))
 
     report = scanned(source, [WRONG_NAMESPACE])
 
-    assert source.reads == [Wanted(secrets=frozenset({("istio-system", "shop-cert")}))]
+    assert source.reads == [
+        Wanted(secrets=frozenset({("istio-system", "shop-cert")}), again=frozenset({MESH_CONFIG}))
+    ]
     assert report.verdict is Verdict.HEALTHY
 
 
@@ -68,7 +74,7 @@ def test_a_missing_name_is_looked_for_elsewhere_once_then_its_absence_is_confirm
     ]
     here, nothing = frozenset({("istio-system", "shop-cert")}), frozenset[str]()
     assert shown == [
-        (here, nothing, nothing, frozenset()),
+        (here, nothing, nothing, {MESH_CONFIG}),
         (frozenset(), {"shop-cert"}, {"shop"}, frozenset()),
         (frozenset(), nothing, nothing, {(Kind.SECRET, "istio-system", "shop-cert")}),
     ]
@@ -101,7 +107,8 @@ class Refusing(MemorySource):
         reading = super().read(wanted)
         kind, namespace, name = POD
         late = Unread(kind=kind, namespace=namespace, name=name, reason=UnreadReason.FORBIDDEN)
-        return replace(reading, unread=(*reading.unread, late)) if wanted.again else reading
+        is_second = any(kind is not Kind.CONFIG_MAP for kind, _, _ in wanted.again)
+        return replace(reading, unread=(*reading.unread, late)) if is_second else reading
 
 
 def absent(*absences: tuple[Kind, str, str]) -> Check:

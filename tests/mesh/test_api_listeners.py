@@ -409,7 +409,9 @@ def test_odd_names_of_listeners_break_nothing(name: str):
     odd = listener(name, -1, name, name, tls={"mode": name, "options": {name: name}})
     mesh = mesh_of(
         pod(namespace="edge", labels=MADE),
-        api_gateway("web", "edge", odd, odd, addresses=[{"type": name, "value": name}]),
+        api_gateway(
+            "web", "edge", odd, odd | {"name": "b"}, addresses=[{"type": name, "value": name}]
+        ),
         api_route("HTTPRoute", "r", "app"),
     )
 

@@ -1,7 +1,8 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import dropped, listeners, server_for, servers
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
+from istiodoctor.mesh.listeners import dropped, listeners, servers
 from istiodoctor.mesh.merging import Dropped, DropReason, Listener
 from istiodoctor.mesh.servers import ServerHost
 from tests.support.objects import (
@@ -379,7 +380,7 @@ def test_sni_reaches_the_exact_server_then_the_longest_wildcard_then_the_catch_a
     hosts = ["a.com", "*.a.com", "*.b.a.com", "*"]
     mesh = mesh_of(pod(), gateway("a", "shop", *(https(host) for host in hosts)))
 
-    found = server_for(mesh, only_listener(mesh), name)
+    found = tls_server_for(mesh, only_listener(mesh), name)
     assert found is not None
     assert f"{found.gateway.name}#{found.index}" == expected
 
@@ -388,13 +389,13 @@ def test_sni_reaches_the_exact_server_then_the_longest_wildcard_then_the_catch_a
 def test_without_a_server_for_it_a_connection_reaches_none(name: str):
     mesh = mesh_of(pod(), gateway("a", "shop", https("*.a.com")))
 
-    assert server_for(mesh, only_listener(mesh), name) is None
+    assert tls_server_for(mesh, only_listener(mesh), name) is None
 
 
 def test_a_namespace_before_a_host_is_no_part_of_the_sni():
     mesh = mesh_of(pod(), gateway("a", "shop", https("shop/a.com")))
 
-    assert server_for(mesh, only_listener(mesh), "a.com") is servers(mesh)[0]
+    assert tls_server_for(mesh, only_listener(mesh), "a.com") is servers(mesh)[0]
 
 
 def test_of_equal_hosts_for_two_namespaces_the_older_server_answers():
@@ -404,7 +405,7 @@ def test_of_equal_hosts_for_two_namespaces_the_older_server_answers():
         gateway("a", "shop", https("one/a.com"), created=NEW),
     )
 
-    found = server_for(mesh, only_listener(mesh), "a.com")
+    found = tls_server_for(mesh, only_listener(mesh), "a.com")
     assert found is not None
     assert found.gateway.name == "b"
 

@@ -4,6 +4,7 @@ import pytest
 
 from istiodoctor.mesh.trace.answers import AnswerKind
 from istiodoctor.mesh.trace.journeys import ways
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.requests import Request
 from tests.support.objects import (
     GATEWAY_API,
@@ -458,14 +459,16 @@ def test_its_redirect_keeps_what_the_filter_does_not_name():
     assert (way.ending.status, way.ending.location) == (302, f"https://{HOST}/a")
 
 
-def test_a_rule_that_cannot_be_judged_leaves_the_answer_open():
+def test_a_regular_expression_that_envoy_refuses_takes_every_route_of_the_port_with_it():
     way = asked(WEB, routes("r", to("one", uri={"regex": "(?=/)/.*"}), to("two")))
 
-    assert end(way) == (
-        AnswerKind.UNKNOWN,
-        "route",
-        "whether spec.http[0] takes GET / cannot be told",
+    kind, hop, text = end(way)
+    assert (kind, hop, way.hops[-1].outcome) == (
+        AnswerKind.NONE,
+        "virtual-host",
+        AnswerOutcome.REFUSED,
     )
+    assert "invalid perl operator: (?=" in text
 
 
 @pytest.mark.parametrize(

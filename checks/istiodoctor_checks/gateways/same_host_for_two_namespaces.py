@@ -6,7 +6,12 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import SameSni, same_sni_servers
+from istiodoctor.mesh.configuration.refused_listeners import (
+    RefusedListener,
+    listeners_refused_for_https_hosts,
+    servers_of,
+)
+from istiodoctor.mesh.servers import Server
 from istiodoctor_checks.fixes import set_field
 
 
@@ -82,33 +87,42 @@ def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: pilot/pkg/model/gateway.go; istio/istio issues 16573, 17079.
     """
-    for each in same_sni_servers(mesh):
-        one, other = each.one, each.other
-        host = next(host for host in other.hosts if host.name == each.host)
-        rest = [str(host) for host in other.hosts if host.name != each.host]
-        yield Finding(
-            message=(
-                f"{one} and {other} list {each.host} for different namespaces on port"
-                f" {each.listener.port} of {each.listener.workload}. Envoy refuses a listener with"
-                " the same SNI twice and keeps the last it had: nothing on that port is updated."
-            ),
-            objects=(other.field("/hosts"), one.field("/hosts")),
-            identity=Identity.of(other.gateway, each.host),
-            hosts=frozenset({each.host}),
-            evidence=(
-                Evidence(text=f"{other} lists {host}", ref=other.gateway),
-                Evidence(text=f"{one} lists the same name", ref=one.gateway),
-            ),
-            fixes=(_leave(each, rest),),
-            confidence=Confidence.SUSPECTED,
-            servers=frozenset({one.id, other.id}),
-        )
+    for refused in listeners_refused_for_https_hosts(mesh):
+        hosts = refused.hosts  # Envoy stops at the first name: the others come to light after it
+        for fault in refused.faults:
+            one, other = servers_of(fault)
+            for name in map(str.lower, fault.names):
+                yield _finding(refused, one, other, name, hosts)
+                hosts = frozenset()
 
 
-def _leave(each: SameSni, rest: list[str]) -> Fix:
-    other = each.other
-    why = f"Write it there as */{each.host} where both namespaces bind routes."
-    title = f"Leave {each.host} to {each.one}"
+def _finding(
+    refused: RefusedListener, one: Server, other: Server, name: str, hosts: frozenset[str]
+) -> Finding:
+    host = next(host for host in other.hosts if host.name == name)
+    return Finding(
+        message=(
+            f"{one} and {other} list {name} for different namespaces on port"
+            f" {refused.port} of {refused.workload}. Envoy refuses a listener with"
+            " the same SNI twice and keeps the last it had: nothing on that port is updated."
+        ),
+        objects=(other.field("/hosts"), one.field("/hosts")),
+        identity=Identity.of(other.gateway, name),
+        hosts=hosts | {name},
+        evidence=(
+            Evidence(text=f"{other} lists {host}", ref=other.gateway),
+            Evidence(text=f"{one} lists the same name", ref=one.gateway),
+        ),
+        fixes=(_leave(one, other, name),),
+        confidence=Confidence.SUSPECTED if refused.unknown_because else Confidence.CERTAIN,
+        servers=frozenset({one.id, other.id}),
+    )
+
+
+def _leave(one: Server, other: Server, name: str) -> Fix:
+    why = f"Write it there as */{name} where both namespaces bind routes."
+    title = f"Leave {name} to {one}"
+    rest = [str(host) for host in other.hosts if host.name != name]
     if rest:
         return set_field(other.field("/hosts"), rest, title, why=why)
     edit = kubectl("edit", other.gateway)

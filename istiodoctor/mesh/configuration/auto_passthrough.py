@@ -26,7 +26,7 @@ ISTIO_PROTOCOLS = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http
 
 
 @question(Kind.SERVICE)
-def _services_in_mesh(mesh: Mesh, scope: Scope) -> tuple[RegistryService, ...]:
+def services_in_mesh(mesh: Mesh, scope: Scope) -> tuple[RegistryService, ...]:
     """Return the services inside the mesh that a workload sees."""
     names = (
         f"{each.name}.{each.namespace}.svc.{scope.domain_suffix}" for each in mesh.all(Service)
@@ -40,7 +40,7 @@ def auto_passthrough_chains(
     mesh: Mesh, workload: Workload, server: Server, names: tuple[str, ...]
 ) -> Iterator[FilterChain]:
     """Yield the chains that lead sidecars of other clusters to Services by their SNI."""
-    for service in _services_in_mesh(mesh, scope_of(mesh, workload)):
+    for service in services_in_mesh(mesh, scope_of(mesh, workload)):
         if not any(is_subset(service.hostname, each) for each in names or ("*",)):
             continue
         for port in service.clustered_ports:

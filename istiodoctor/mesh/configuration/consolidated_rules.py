@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from istiodoctor.mesh.configuration.registry_service import OWN_NAMESPACE
-from istiodoctor.mesh.hosts import parents
 from istiodoctor.model.istio import DestinationRule, Subset, TrafficPolicy
 from istiodoctor.model.ref import Place
 
@@ -143,4 +142,8 @@ def most_specific(hostname: str, by_host: Mapping[str, V]) -> V | None:
     """
     if hostname in by_host:
         return by_host[hostname]
-    return next((by_host[each] for each in parents(hostname) if each in by_host), None)
+    # Not `hosts.parents`: istiod compares endings letter by letter, so that `*cluster.local` and
+    # `*-web.shop` are wildcards too, and it keeps their case (pilot/pkg/model/config.go:295).
+    rest = hostname.removeprefix("*")
+    endings = (f"*{rest[start:]}" for start in range(len(rest) + 1))
+    return next((by_host[each] for each in endings if each in by_host), None)

@@ -4,8 +4,12 @@ Source: pilot/pkg/networking/core/gateway.go:262-360 and 814-994.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
-from istiodoctor.mesh.configuration.auto_passthrough import auto_passthrough_chains
+from istiodoctor.mesh.configuration.auto_passthrough import (
+    auto_passthrough_chains,
+    services_in_mesh,
+)
 from istiodoctor.mesh.configuration.bound import matching_hosts, virtual_services_for_gateway
 from istiodoctor.mesh.configuration.held import HeldTcpRule, HeldTlsRule, HeldVirtualService
 from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
@@ -20,12 +24,14 @@ from istiodoctor.mesh.configuration.mesh_options import http_options
 from istiodoctor.mesh.configuration.route import ClusterWeight
 from istiodoctor.mesh.configuration.service_registry import (
     destination_cluster_name,
+    scope_service,
     service_for_connection,
 )
 from istiodoctor.mesh.configuration.virtual_services import destination_place
+from istiodoctor.mesh.controlplanes import mesh_config
 from istiodoctor.mesh.merging import Listener, protocol_groups, route_name
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.question import question
+from istiodoctor.mesh.question import Question, question
 from istiodoctor.mesh.references import Purpose
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
@@ -36,7 +42,7 @@ ANY = "*"
 HTTP_PROTOCOLS = ("h2", "http/1.1")
 
 
-@question
+@question(evidence=[http_options])
 def http_filter_chains(mesh: Mesh, listener: Listener) -> tuple[FilterChain, ...]:
     """Return the chains that end in HTTP: one for all plain servers, one for each HTTPS server."""
     options = http_options(mesh, listener.workload)
@@ -47,7 +53,11 @@ def http_filter_chains(mesh: Mesh, listener: Listener) -> tuple[FilterChain, ...
     )
 
 
-@question
+DETAILS: tuple[Question[Any, Any], ...] = (mesh_config, scope_service, services_in_mesh)
+"""What hardly decides which chains there are: where they lead, what is exported by default."""
+
+
+@question(evidence=DETAILS)
 def filter_chains(mesh: Mesh, listener: Listener) -> tuple[FilterChain, ...]:
     """Return every chain of a port in istiod's order.
 
@@ -56,7 +66,7 @@ def filter_chains(mesh: Mesh, listener: Listener) -> tuple[FilterChain, ...]:
     return tuple(_chains(mesh, listener, []))
 
 
-@question
+@question(evidence=DETAILS)
 def omitted_chains(mesh: Mesh, listener: Listener) -> tuple[LeftOut, ...]:
     """Return what asks for a chain on a port and gets none."""
     left_out: list[LeftOut] = []

@@ -11,6 +11,7 @@ from istiodoctor.mesh.configuration.listener import WILDCARD_ADDRESSES, Listener
 from istiodoctor.mesh.configuration.refusals import refusal_of_listener
 from istiodoctor.mesh.listeners import merged_gateway
 from istiodoctor.mesh.merging import Dropped
+from istiodoctor.mesh.merging import Listener as Merged
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
@@ -23,8 +24,7 @@ EVERY_ADDRESS = "0.0.0.0"
 def listeners_by_port(mesh: Mesh, workload: Workload) -> Mapping[int, tuple[Listener, ...]]:
     """Return the listeners of a workload by port: one for each address that is bound.
 
-    Servers that bind nothing and those that bind 0.0.0.0 are one listener (gateway.go:175). A port
-    on which no server makes a filter chain has none.
+    A port on which no server makes a filter chain has none.
     """
     found: dict[int, tuple[Listener, ...]] = {}
     for port in dict.fromkeys(each.port for each in merged_gateway(mesh, workload).listeners):
@@ -35,15 +35,26 @@ def listeners_by_port(mesh: Mesh, workload: Workload) -> Mapping[int, tuple[List
 
 
 @question
+def merged_by_address(
+    mesh: Mesh, workload: Workload
+) -> Mapping[tuple[int, str], tuple[Merged, ...]]:
+    """Return what istiod merges into one listener, by port and address.
+
+    Servers that bind nothing and those that bind 0.0.0.0 are one listener (gateway.go:175).
+    """
+    found: dict[tuple[int, str], list[Merged]] = {}
+    for each in merged_gateway(mesh, workload).listeners:
+        found.setdefault((each.port, each.bind or EVERY_ADDRESS), []).append(each)
+    return {key: tuple(parts) for key, parts in found.items()}
+
+
+@question
 def listeners_on(mesh: Mesh, workload: Workload, port: int) -> tuple[Listener, ...]:
     """Return the listeners of one port."""
-    by_address: dict[str, list[int]] = {}
-    merged = [each for each in merged_gateway(mesh, workload).listeners if each.port == port]
-    for index, each in enumerate(merged):
-        by_address.setdefault(each.bind or EVERY_ADDRESS, []).append(index)
     found = []
-    for address, indexes in by_address.items():
-        parts = [merged[index] for index in indexes]
+    for (number, address), parts in merged_by_address(mesh, workload).items():
+        if number != port:
+            continue
         chains = tuple(chain for each in parts for chain in filter_chains(mesh, each))
         if chains:
             found.append(

@@ -8,6 +8,7 @@ Envoy by a test.
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.filter_chain_match import server_name_key
 from istiodoctor.mesh.configuration.listener import (
@@ -23,6 +24,25 @@ _Match = tuple[str, str, str]
 """Server name as Envoy files it, transport protocol, application protocol."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChainFault:
+    """A filter chain for which Envoy refuses a listener."""
+
+    text: str
+    """One sentence: what Envoy finds wrong."""
+    chain: FilterChain
+    other: FilterChain | None = None
+    """The earlier chain that takes the same; None where it is at fault alone."""
+    names: tuple[str, ...] = ()
+    """The server names concerned, as its server or rule has them."""
+
+    @property
+    def refusal(self) -> Refusal:
+        """What Envoy says of the listener when this is the first fault that it finds."""
+        places = _places(self.chain, self.other) if self.other else _places(self.chain)
+        return Refusal(text=self.text, made_by=places, names=self.names)
+
+
 def refusal_of_listener(chains: Sequence[FilterChain]) -> Refusal | None:
     """Return why Envoy refuses a listener with these filter chains; None where it takes it.
 
@@ -30,29 +50,44 @@ def refusal_of_listener(chains: Sequence[FilterChain]) -> Refusal | None:
     """
     if not chains:
         return Refusal(text="a listener needs a filter chain", made_by=())
+    first = next(chain_faults(chains), None)
+    return first.refusal if first else None
+
+
+def chain_faults(chains: Iterable[FilterChain]) -> Iterator[ChainFault]:
+    """Yield what Envoy would find wrong with filter chains, were it to look at all of them.
+
+    One fault for each pair of chains that take the same. Envoy stops at the first.
+    """
     taken: dict[_Match, FilterChain] = {}
     for chain in chains:
-        if refusal := _refusal_of_chain(chain, taken):
-            return refusal
-    return None
+        yield from _faults(chain, taken)
 
 
-def _refusal_of_chain(chain: FilterChain, taken: dict[_Match, FilterChain]) -> Refusal | None:
+def _faults(chain: FilterChain, taken: dict[_Match, FilterChain]) -> Iterator[ChainFault]:
     for name in chain.server_names:
         if "*" in name and not name.startswith("*."):
             text = f"{name} is no server name: a wildcard stands for whole labels at the beginning"
-            return Refusal(text=text, made_by=_places(chain), names=(name,))
-    found: dict[_Match, str] = {}
+            yield ChainFault(text=text, chain=chain, names=(name,))
+    shared: dict[FilterChain, dict[str, None]] = {}
     for match, name in _matches(chain):
-        if match in taken or match in found:
-            other = taken.get(match, chain)
-            return Refusal(
-                text=_overlap(name, itself=other is chain),
-                made_by=_places(chain, other),
-                names=_shared(chain, taken) if other is not chain else (name,),
-            )
-        found[match] = name
-    taken.update(dict.fromkeys(found, chain))
+        shared.setdefault(taken.setdefault(match, chain), {})[name] = None
+    for other, names in shared.items():
+        if other is not chain:
+            text = _overlap(next(iter(names)))
+            yield ChainFault(text=text, chain=chain, other=other, names=tuple(filter(None, names)))
+    twice = _named_twice(chain)
+    if twice is not None:
+        yield ChainFault(text=f"one filter chain names {twice} twice", chain=chain, names=(twice,))
+
+
+def _named_twice(chain: FilterChain) -> str | None:
+    """Return a server name that a chain has twice for Envoy: letters have no case there."""
+    seen: set[_Match] = set()
+    for match, name in _matches(chain):
+        if match in seen:
+            return name
+        seen.add(match)
     return None
 
 
@@ -63,14 +98,7 @@ def _matches(chain: FilterChain) -> Iterator[tuple[_Match, str]]:
             yield (server_name_key(name), chain.transport_protocol, protocol), name
 
 
-def _shared(chain: FilterChain, taken: Mapping[_Match, FilterChain]) -> tuple[str, ...]:
-    """Return the server names of a chain that others have already."""
-    return tuple(dict.fromkeys(name for match, name in _matches(chain) if match in taken and name))
-
-
-def _overlap(name: str, *, itself: bool) -> str:
-    if itself:
-        return f"one filter chain names {name} twice"
+def _overlap(name: str) -> str:
     if not name:
         return "two filter chains take every connection"
     return f"two filter chains take connections for {name}"

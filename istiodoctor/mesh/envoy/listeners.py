@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from istiodoctor.mesh.configuration.chain_index import server_like
 from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.envoy.state import envoys_by_workload
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import listeners, server_for, servers_by_workload
+from istiodoctor.mesh.listeners import listeners, servers_by_workload
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -125,10 +126,7 @@ def _lacking_somewhere(
 
 
 def _is_dead(mesh: Mesh, listener: Listener, server: Server, host: str) -> bool:
-    answering = server_for(mesh, listener, concrete(host))
-    if answering is None or answering is server:
-        return True
-    return server.is_tls and not answering.is_tls
+    return server_like(mesh, listener, server, concrete(host)) in (None, server)
 
 
 def _is_of_revision(mesh: Mesh, server: Server, workload: Workload) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.clients import gateways_by_pod
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.delivery import log_facts
-from istiodoctor.mesh.listeners import listeners, server_for
+from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
@@ -55,7 +56,6 @@ def odd_names(mesh: Mesh) -> tuple[OddName, ...]:
 
 
 def _is_taken(mesh: Mesh, workload: Workload, host: str) -> bool:
-    servers = (
-        server_for(mesh, listener, host) for listener in _tls_listeners(mesh).get(workload, ())
+    return any(
+        tls_server_for(mesh, listener, host) for listener in _tls_listeners(mesh).get(workload, ())
     )
-    return any(server is not None and server.is_tls for server in servers)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.chain_index import server_like
 from istiodoctor.mesh.coverage import expected_hosts
 from istiodoctor.mesh.exposure import Exposure, PortRoute, exposure, port_routes
 from istiodoctor.mesh.hosts import ANY, concrete, covers
-from istiodoctor.mesh.listeners import server_for
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.servers import Server
@@ -96,7 +96,7 @@ def names_to_ask(
         if host in outside or host in EVERY_NAME or counts[written] > MOST_ROUTED_HOSTS:
             continue
         name = concrete(host)
-        if server_for(mesh, listener, name) is server:
+        if server_like(mesh, listener, server, name) is server:
             yield host, name
 
 

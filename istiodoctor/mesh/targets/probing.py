@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.coverage import routed_hosts
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import ANY, is_wildcard
-from istiodoctor.mesh.listeners import listeners, live_servers, server_for, servers_by_workload
+from istiodoctor.mesh.listeners import listeners, live_servers, servers_by_workload
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.targets.challenges import challenge_targets
@@ -86,7 +87,7 @@ def _tls_targets(
             if not is_wildcard(host) and is_public(mesh, workload, listener, HTTPS_PORT):
                 door = door_by_name(workload, name, HTTPS_PORT)
                 yield 5, TlsTarget(door=door, host=host, sni=name, server=server.id)
-    answering = server_for(mesh, listener, "")
+    answering = tls_server_for(mesh, listener, "")
     for way in ways[:1] if servers else ():
         for _, door in way.doors_to(listener):
             yield 4, TlsTarget(door=door, server=answering.id if answering else "")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.exposure import HTTPS_PORT
 from istiodoctor.mesh.hosts import concrete
-from istiodoctor.mesh.listeners import server_for
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.targets.doorways import Doorway, port_doors, url_of
@@ -30,8 +30,8 @@ def strange_targets(mesh: Mesh, listener: Listener, ways: tuple[Doorway, ...]) -
     lost = (host for each in listener.dropped if each.server.is_tls for host in each.server.names)
     for host in list(dict.fromkeys(lost))[:MOST_DISPLACED]:
         name = concrete(host)
-        other = server_for(mesh, listener, name)
-        for way in ways[:1] if other and other.is_tls and host not in other.names else ():
+        other = tls_server_for(mesh, listener, name)
+        for way in ways[:1] if other and host not in other.names else ():
             for _, door in way.doors_to(listener):
                 yield (
                     BESIDE,

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from istiodoctor.mesh.configuration.authorization_policies import (
+    applying_policies,
+    policies_unread,
+    token_rules,
+    tokens_unknown_because,
+)
 from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager
 from istiodoctor.mesh.configuration.mesh_options import http_options
 from istiodoctor.mesh.controlplanes import mesh_config
@@ -88,7 +94,7 @@ def hides_backends(mesh: Mesh, workload: Workload) -> bool:
     return any(map(_hides, (own, config.default_config if config else None)))
 
 
-@question
+@question(evidence=[applying_policies, token_rules, tokens_unknown_because, policies_unread])
 def _held_requests(mesh: Mesh) -> tuple[_Held, ...]:
     """Return the requests at gateways that claim nothing, with what the objects promise."""
     return tuple(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urljoin, urlsplit
 
-from istiodoctor.mesh.listeners import listeners, server_for, workloads_of
+from istiodoctor.mesh.configuration.chain_index import plain_server_for, tls_server_for
+from istiodoctor.mesh.listeners import listeners, workloads_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
@@ -73,14 +74,15 @@ def answering_server(mesh: Mesh, server: Server, step: HttpStep) -> Server:
     host = urlsplit(step.url).hostname or ""
     if server.is_tls is is_tls:
         return server
+    find = tls_server_for if is_tls else plain_server_for
     own = {
         each
         for each in workloads_of(mesh, server)
         if step.door is None or each.owner == step.door.gateway
     }
     for listener in listeners(mesh):
-        if listener.workload in own and listener.is_tls is is_tls:
-            found = server_for(mesh, listener, host)
+        if listener.workload in own:
+            found = find(mesh, listener, host)
             if found is not None:
                 return found
     return server

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import server_for
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -51,9 +51,9 @@ def reuse_pairs(mesh: Mesh) -> Mapping[Listener, tuple[ReusePair, ...]]:
 
 def _pair(mesh: Mesh, group: ReuseGroup, stray: Stray) -> ReusePair | None:
     names = (concrete(name) for name in stray.lands_on.names if name != ANY)
-    reaching = (n for n in names if server_for(mesh, group.listener, n) is stray.lands_on)
+    reaching = (n for n in names if tls_server_for(mesh, group.listener, n) is stray.lands_on)
     connected, asked = next(reaching, ""), concrete(stray.host)
-    if not connected or server_for(mesh, group.listener, asked) is not stray.server:
+    if not connected or tls_server_for(mesh, group.listener, asked) is not stray.server:
         return None
     return ReusePair(group=group, stray=stray, connected=connected, asked=asked)
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure, port_routes, without_front
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import listeners, listeners_of, server_for
+from istiodoctor.mesh.listeners import listeners, listeners_of
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import unserved_hosts
@@ -79,8 +80,7 @@ def unserved_names(mesh: Mesh) -> Mapping[Listener, tuple[UnservedName, ...]]:
         known, kind = found[each.listener], (each.listener, each.why)
         if each.name in known or counts[kind] == MOST_NAMES or each.name == ANY:
             continue
-        answering = server_for(mesh, each.listener, each.asked)
-        if answering is None or not answering.is_tls:
+        if tls_server_for(mesh, each.listener, each.asked) is None:
             known[each.name] = each
             counts[kind] += 1
     return {listener: tuple(each.values()) for listener, each in found.items() if each}

@@ -45,14 +45,6 @@ def test_listeners_that_are_not_made_and_sets_that_are_not_let_in_are_told():
     ]
 
 
-def test_a_listener_that_another_one_replaces_is_told():
-    mesh = mesh_of(api_gateway("web", "edge", listener("a"), listener("a", 81)))
-
-    assert told(listeners_left_out(mesh)) == [
-        ("Gateway API Gateway edge/web spec.listeners[0]", "faulty-listener")
-    ]
-
-
 def test_a_rule_that_takes_its_route_with_it_is_told_with_its_place():
     rules = ({"backendRefs": [BACKEND]}, {"backendRefs": [{"name": "app"}]})
     mesh = mesh_of(
