@@ -237,7 +237,7 @@ def test_delegates_are_found_by_the_names_in_the_default_exports_of_every_releas
     mesh = by_default(
         "1.30.2",
         "defaultVirtualServiceExportTo",
-        "['istio-system']",
+        "['.', 'istio-system']",
         gateway("web", "istio-system", server(80, "HTTP", "*")),
         virtual_service(
             "root",
