@@ -32,6 +32,11 @@ from istiodoctor.model.ref import Place, Ref
 LISTENER_SET_KINDS = frozenset({"ListenerSet", "XListenerSet"})
 ISOLATED_KINDS = frozenset({Kind.HTTP_ROUTE, Kind.GRPC_ROUTE})
 """The routes for which a listener keeps its names from wider ones."""
+SERVED_LATER = {
+    Kind.TCP_ROUTE: Change.TCP_ROUTES_SERVED,
+    Kind.TLS_ROUTE: Change.TLS_ROUTES_SERVED,
+}
+"""The routes that not every istiod reads."""
 
 Route = HttpRoute | GrpcRoute | TlsRoute | TcpRoute
 
@@ -174,7 +179,8 @@ def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -
 
 
 def _is_served(mesh: Mesh, route: Route) -> bool:
-    return not isinstance(route, TcpRoute) or is_in_force(mesh, Change.TCP_ROUTES_SERVED)
+    change = SERVED_LATER.get(route.KIND)
+    return change is None or is_in_force(mesh, change)
 
 
 def _served(binding: ListenerBinding) -> Iterator[str]:

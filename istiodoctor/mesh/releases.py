@@ -18,11 +18,16 @@ from istiodoctor.mesh.version import Version
 PatchRelease = tuple[int, int, int]
 
 
+ALPHA_APIS = "PILOT_ENABLE_ALPHA_GATEWAY_API"
+
+
 class Change(StrEnum):
     """A rule that not every release has, named for what the newest ones do."""
 
     TCP_ROUTES_SERVED = "tcp-routes-served"
     """Listeners of the protocol TCP are made, and TCPRoutes are read."""
+    TLS_ROUTES_SERVED = "tls-routes-served"
+    """Listeners of the protocol TLS are made, and TLSRoutes are read."""
     RULES_WITHOUT_BACKENDS_FAIL = "rules-without-backends-fail"
     """A rule of an HTTPRoute that names no backend at all is answered by 500, and not by 404."""
     DEFAULT_EXPORTS_NAME_NAMESPACES = "default-exports-name-namespaces"
@@ -57,9 +62,15 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
     {
         Change.TCP_ROUTES_SERVED: Introduction(
             since=((1, 31, 0),),
-            asked_for_by="PILOT_ENABLE_ALPHA_GATEWAY_API",
+            asked_for_by=ALPHA_APIS,
             source="pilot/pkg/config/kube/gateway/conversion.go:2110 and controller.go:213, 217 "
             "(old), conversion.go:2202 and controller.go:206 (new)",
+        ),
+        Change.TLS_ROUTES_SERVED: Introduction(
+            since=((1, 30, 0),),
+            asked_for_by=ALPHA_APIS,
+            source="pilot/pkg/config/kube/gateway/conversion.go:2204 and controller.go:209-218 "
+            "(of 1.29.6), conversion.go:2108 and controller.go:206 (old)",
         ),
         Change.RULES_WITHOUT_BACKENDS_FAIL: Introduction(
             since=((1, 31, 0),),

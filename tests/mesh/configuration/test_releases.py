@@ -33,6 +33,7 @@ ALPHA = "PILOT_ENABLE_ALPHA_GATEWAY_API"
 STRICT = "PILOT_ENABLE_STRICT_GATEWAY_MERGING"
 BOUNDARIES = {
     Change.TCP_ROUTES_SERVED: [("1.30.9", False), ("1.31.0", True)],
+    Change.TLS_ROUTES_SERVED: [("1.29.9", False), ("1.30.0", True), ("1.31.0", True)],
     Change.RULES_WITHOUT_BACKENDS_FAIL: [
         ("1.29.6", True),
         ("1.30.0", False),
@@ -106,28 +107,38 @@ def test_a_variable_of_istiod_gives_or_takes_a_rule(
     assert is_in_force(mesh_of(istiod(release, **environment)), change) is has
 
 
+TCP = listener("a", 9000, "TCP")
+PASSED = listener("a", 9000, "TLS", tls={"mode": "Passthrough"})
+
+
 @pytest.mark.parametrize(
-    ("release", "environment", "state", "fault"),
+    ("kind", "entry", "release", "environment", "is_served"),
     [
-        ("1.30.3", {}, AttachmentState.UNSERVED, ListenerFault.UNSUPPORTED_PROTOCOL),
-        ("1.30.3", {ALPHA: "true"}, AttachmentState.ATTACHED, None),
-        ("1.31.0", {}, AttachmentState.ATTACHED, None),
-        (UNKNOWN, {}, AttachmentState.ATTACHED, None),
+        ("TCPRoute", TCP, "1.30.3", {}, False),
+        ("TCPRoute", TCP, "1.30.3", {ALPHA: "true"}, True),
+        ("TCPRoute", TCP, "1.31.0", {}, True),
+        ("TCPRoute", TCP, UNKNOWN, {}, True),
+        ("TLSRoute", PASSED, "1.29.6", {}, False),
+        ("TLSRoute", PASSED, "1.29.6", {ALPHA: "true"}, True),
+        ("TLSRoute", PASSED, "1.30.0", {}, True),
+        ("TLSRoute", PASSED, UNKNOWN, {}, True),
     ],
 )
-def test_tcp_routes_and_their_listeners_are_served_since_1_31(
-    release: str, environment: dict[str, str], state: str, fault: str | None
+def test_routes_of_layer_4_and_their_listeners_are_served_since_their_release(
+    kind: str, entry: Manifest, release: str, environment: dict[str, str], is_served: bool
 ):
     mesh = mesh_of(
         istiod(release, **environment),
-        api_gateway("web", "edge", listener("a", 9000, "TCP")),
-        api_route("TCPRoute", "r", "app", {"backendRefs": [{"name": "app", "port": 80}]}),
+        api_gateway("web", "edge", entry),
+        api_route(kind, "r", "app", {"backendRefs": [{"name": "app", "port": 80}]}),
     )
 
     (found,) = api_servers(mesh)
+    fault = None if is_served else ListenerFault.UNSUPPORTED_PROTOCOL
+    state = AttachmentState.ATTACHED if is_served else AttachmentState.UNSERVED
     assert (found.faulty.fault if found.faulty else None) == fault
     assert [each.state for each in attachments(mesh)] == [state]
-    assert len(held_routes_of_gateway(mesh, found.gateway_name)) == (fault is None)
+    assert len(held_routes_of_gateway(mesh, found.gateway_name)) == is_served
 
 
 def test_a_tcp_route_on_a_tls_listener_is_not_read_by_an_older_istiod():
