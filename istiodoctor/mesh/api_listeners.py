@@ -6,7 +6,9 @@ Source: pilot/pkg/config/kube/gatewaycommon/listener_conflict.go, conversion.go:
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from istiodoctor.mesh.api_releases import GatewayApiSupport
 from istiodoctor.mesh.listener_faults import FaultyListener, ListenerFault
+from istiodoctor.mesh.releases import ALPHA_APIS
 from istiodoctor.model.gatewayapi import Gateway, Listener, ListenerSet
 from istiodoctor.model.kind import GATEWAY_API
 from istiodoctor.model.ref import Place
@@ -34,7 +36,9 @@ def listener_port(listener: Listener, source: Gateway | ListenerSet) -> int:
     return DEFAULT_PORTS.get(listener.protocol, 0)
 
 
-def protocol_fault(listener: Listener, source: Gateway | ListenerSet) -> FaultyListener | None:
+def protocol_fault(
+    listener: Listener, source: Gateway | ListenerSet, support: GatewayApiSupport
+) -> FaultyListener | None:
     """Return what is wrong with a listener's port, protocol or missing `tls` section.
 
     Protocols are written in upper case (`listenerProtocolToIstio`, conversion.go:2208).
@@ -46,6 +50,11 @@ def protocol_fault(listener: Listener, source: Gateway | ListenerSet) -> FaultyL
         upper = listener.protocol.upper()
         hint = f", which is written {upper}" if upper in PROTOCOLS else ""
         text = f"istiod serves no protocol {listener.protocol or 'without a name'}{hint}"
+        return FaultyListener(fault=ListenerFault.UNSUPPORTED_PROTOCOL, text=text)
+    if (listener.protocol == "TCP" and not support.takes_tcp) or (
+        listener.protocol == "TLS" and not support.takes_tls
+    ):
+        text = f"this istiod serves the protocol {listener.protocol} only with {ALPHA_APIS}=true"
         return FaultyListener(fault=ListenerFault.UNSUPPORTED_PROTOCOL, text=text)
     if not listener_port(listener, source):
         text = f"the protocol {listener.protocol} needs a port"

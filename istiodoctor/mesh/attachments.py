@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.api_releases import gateway_api_support
 from istiodoctor.mesh.configuration.names import common_hosts
 from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, gateway_of, listener_sets
 from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.releases import Change, is_in_force
 from istiodoctor.mesh.route_namespaces import takes_namespace
 from istiodoctor.mesh.route_parents import (
     ANY,
@@ -32,11 +32,6 @@ from istiodoctor.model.ref import Place, Ref
 LISTENER_SET_KINDS = frozenset({"ListenerSet", "XListenerSet"})
 ISOLATED_KINDS = frozenset({Kind.HTTP_ROUTE, Kind.GRPC_ROUTE})
 """The routes for which a listener keeps its names from wider ones."""
-SERVED_LATER = {
-    Kind.TCP_ROUTE: Change.TCP_ROUTES_SERVED,
-    Kind.TLS_ROUTE: Change.TLS_ROUTES_SERVED,
-}
-"""The routes that not every istiod reads."""
 
 Route = HttpRoute | GrpcRoute | TlsRoute | TcpRoute
 
@@ -56,9 +51,9 @@ class AttachmentState(StrEnum):
     """No hostname of the route meets the listener's."""
     ISOLATED = "isolated"
     """Other listeners of the Gateway have all of its hostnames, and they are narrower."""
+    KIND_NOT_READ = "kind-not-read"
+    """This istiod does not read routes of the kind: its release wants a flag for it."""
     UNKNOWN = "unknown"
-    UNSERVED = "unserved"
-    """istiod does not read routes of this kind."""
     FOREIGN = "foreign"
     """The parent is no Gateway of Istio's: nothing to judge."""
 
@@ -131,7 +126,7 @@ def tls_route_version(mesh: Mesh) -> str:
     return mesh.snapshot.served_versions.get(Kind.TLS_ROUTE, "")
 
 
-@question(evidence=[grpc_routes, tcp_routes, is_in_force])
+@question(evidence=[grpc_routes, tcp_routes, gateway_api_support])
 def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
     """Return what becomes of every parentRef of every route."""
     routes: tuple[Route, ...] = (
@@ -154,8 +149,8 @@ def hostnames_of(route: Route) -> tuple[str, ...]:
 
 def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -> Attachment:
     ref, state = _parent(mesh, route, parent)
-    if state is None and not _is_served(mesh, route):
-        state = AttachmentState.UNSERVED
+    if state is None and not _is_read(mesh, route):
+        state = AttachmentState.KIND_NOT_READ
     candidates = candidates_of(mesh, ref, parent.section_name, parent.port, route.KIND)
     bindings: tuple[ListenerBinding, ...] = ()
     if state is None:
@@ -178,9 +173,9 @@ def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -
     )
 
 
-def _is_served(mesh: Mesh, route: Route) -> bool:
-    change = SERVED_LATER.get(route.KIND)
-    return change is None or is_in_force(mesh, change)
+def _is_read(mesh: Mesh, route: Route) -> bool:
+    support = gateway_api_support(mesh)
+    return {TlsRoute: support.takes_tls, TcpRoute: support.takes_tcp}.get(type(route), True)
 
 
 def _served(binding: ListenerBinding) -> Iterator[str]:

@@ -70,12 +70,14 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
             since=((1, 30, 0),),
             asked_for_by=ALPHA_APIS,
             source="pilot/pkg/config/kube/gateway/conversion.go:2204 and controller.go:209-218 "
-            "(of 1.29.6), conversion.go:2108 and controller.go:206 (old)",
+            "(of 1.29.6), conversion.go:2108 and controller.go:206 (old); release note "
+            "tls-protocol-gateway-no-alpha-gate.yaml",
         ),
         Change.RULES_WITHOUT_BACKENDS_FAIL: Introduction(
             since=((1, 31, 0),),
             absent_from=(1, 30, 0),
-            source="pilot/pkg/config/kube/gateway/conversion.go:224-235 (old), 230-235 (new)",
+            source="pilot/pkg/config/kube/gateway/conversion.go:224-235 (old), 230-235 (new); "
+            "release notes 59356.yaml and 60787.yaml",
         ),
         Change.DEFAULT_EXPORTS_NAME_NAMESPACES: Introduction(
             since=((1, 30, 3), (1, 31, 0)),

@@ -1,7 +1,8 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.attachments import attachments
+from istiodoctor.mesh.api_releases import gateway_api_support
+from istiodoctor.mesh.attachments import AttachmentState, attachments
 from istiodoctor.mesh.gatewayapi import api_servers
 from istiodoctor.mesh.listener_faults import ListenerFault
 from istiodoctor.mesh.listener_secrets import faulty_listener
@@ -85,6 +86,66 @@ def test_an_older_istiod_looks_for_no_conflicts():
     mesh = mesh_of(istiod("1.30.2"), api_gateway("web", "edge", listener("a"), listener("b")))
 
     assert faults(mesh) == {"web/a": None, "web/b": None}
+
+
+FLAG = {"PILOT_ENABLE_ALPHA_GATEWAY_API": "true"}
+
+
+@pytest.mark.parametrize(
+    ("istiods", "refused"),
+    [
+        ([], set()),
+        ([istiod("1.29.4")], {"web/tls", "web/tcp"}),
+        ([istiod("1.29.4", **FLAG)], set()),
+        ([istiod("1.30.2")], {"web/tcp"}),
+        ([istiod("1.30.2", **FLAG)], set()),
+        ([istiod("1.31.0")], set()),
+        ([istiod("1.29.4"), istiod("1.31.0", "new")], set()),
+        ([istiod("unknown")], set()),
+    ],
+)
+def test_which_istiod_serves_tls_and_tcp(istiods: list[Manifest], refused: set[str]):
+    ports = (listener("tls", 443, "TLS", **PASS), listener("tcp", 9000, "TCP"))
+    mesh = mesh_of(*istiods, api_gateway("web", "edge", *ports, listener("http")))
+
+    found = {name for name, fault in faults(mesh).items() if fault}
+    assert found == refused
+    assert not refused or set(faults(mesh).values()) == {None, Fault.UNSUPPORTED_PROTOCOL}
+
+
+@pytest.mark.parametrize(
+    ("release", "state"),
+    [
+        ("1.29.4", AttachmentState.KIND_NOT_READ),
+        ("1.30.2", AttachmentState.ATTACHED),
+    ],
+)
+def test_an_older_istiod_reads_no_tls_routes(release: str, state: AttachmentState):
+    mesh = mesh_of(
+        istiod(release),
+        api_gateway("web", "edge", listener("tls", 443, "TLS", **PASS)),
+        api_route("TLSRoute", "r", "app", {"backendRefs": [{"name": "app", "port": 443}]}),
+    )
+
+    assert [each.state for each in attachments(mesh)] == [state]
+
+
+@pytest.mark.parametrize(
+    ("releases", "status"),
+    [
+        ((), 500),
+        (("1.29.4",), 500),
+        (("1.30.2",), 404),
+        (("1.31.0",), 500),
+        (("1.30.2", "1.31.0"), 500),
+    ],
+)
+def test_a_rule_without_backends_answers_404_in_one_release(
+    releases: tuple[str, ...], status: int
+):
+    istiods = [istiod(each, each) for each in releases]
+
+    assert gateway_api_support(mesh_of(*istiods)).status_without_backends == status
 
 
 def listener_set(

@@ -15,7 +15,7 @@ from istiodoctor_checks.served import chain_of, hosts_of, mend, references, serv
     "CERT007",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"CERT020", "CERT021", "SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
+    explains={"CERT020", "CERT021", "SDS002", "SDS003", "SDS013", "SDS014", "SNI011", "SNI012"},
 )
 def chain_order(mesh: Mesh) -> Iterator[Finding]:
     """The certificate for clients is not the first in its chain.

@@ -16,7 +16,7 @@ from istiodoctor_checks.served import hosts_of, mend, references, servers_of, va
     "CERT010",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
+    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011", "SNI012"},
 )
 def key_encrypted(mesh: Mesh) -> Iterator[Finding]:
     """The private key is encrypted, and Envoy has no password for it.

@@ -18,7 +18,7 @@ UNUSABLE = frozenset({KeyState.NOT_PEM, KeyState.UNPARSABLE})
     "CERT011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
+    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011", "SNI012"},
 )
 def key_not_pem(mesh: Mesh) -> Iterator[Finding]:
     """The value that should hold the private key holds none that Envoy can read.

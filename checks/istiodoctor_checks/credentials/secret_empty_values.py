@@ -16,7 +16,7 @@ from istiodoctor_checks.wording import listing
     "CRED008",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS011", "GWAPI002", "SNI011", "SDS014"},
+    explains={"SDS011", "GWAPI002", "SNI011", "SNI012", "SDS014"},
 )
 def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret has the right keys, but no certificate or no private key in them.

@@ -23,7 +23,17 @@ from istiodoctor_checks.wording import listing
     "CRED002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"GWAPI002", "MTLS002", "MTLS015", "SDS001", "SDS009", "SDS011", "SDS014", "SNI011"},
+    explains={
+        "GWAPI002",
+        "MTLS002",
+        "MTLS015",
+        "SDS001",
+        "SDS009",
+        "SDS011",
+        "SDS014",
+        "SNI011",
+        "SNI012",
+    },
 )
 def secret_missing(mesh: Mesh) -> Iterator[Finding]:
     """A gateway asks for a Secret that does not exist.

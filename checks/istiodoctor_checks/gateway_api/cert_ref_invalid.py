@@ -15,7 +15,10 @@ from istiodoctor_checks.listeners import status_evidence
 
 
 @check(
-    "GWAPI002", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains={"GW022", "SNI011"}
+    "GWAPI002",
+    severity=Severity.CRITICAL,
+    claims=Claim.NO_HANDSHAKE,
+    explains={"GW022", "SNI011", "SNI012"},
 )
 def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     """A listener's certificate reference leads to nothing that istiod can use.

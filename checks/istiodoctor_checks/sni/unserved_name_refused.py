@@ -19,9 +19,10 @@ def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
     SSL_ERROR_SYSCALL right after the ClientHello.
 
     The name was asked for because a server that has it is left out (GW002, GW003, GW004, GW007,
-    GW013), because a route has it and none of its Gateways does (VS003), or because a certificate
-    has it beside its twin with or without `www.` (SNI008). Names that nobody mentions are refused
-    by every gateway, and not asked for.
+    GW013, or a listener of the Gateway API whose Secret cannot be used), because a route has it
+    and none of its Gateways does (VS003), or because a certificate has it beside its twin with or
+    without `www.` (SNI008). Names that nobody mentions are refused by every gateway, and not asked
+    for.
 
     Fix: that of the finding above this one; where there is none, add the name to the hosts of a
     server with a certificate for it.

@@ -39,8 +39,8 @@ class Surroundings:
     is_granted: Callable[[Ref], bool | None]
     """Whether the route may refer to an object; None where a grant may exist unseen."""
     service_exists: Callable[[str, str], bool | None]
-    fails_without_backends: bool = True
-    """Whether a rule that names no backend is answered by 500, and not by 404."""
+    status_without_backends: int = 500
+    """What a rule of an HTTPRoute answers that names no backend at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def backends(
 
 
 def total_weight(references: Iterable[ObjectReference]) -> int:
-    """Return the sum of weights: where it is 0 istiod itself answers every request."""
+    """Return the sum of weights: where it is 0 every request is answered by 500."""
     return sum(each.weight for each in references)
 
 

@@ -6,13 +6,8 @@ Source: pilot/pkg/config/kube/gateway/conversion.go, gateway_collection.go:128-1
 from collections.abc import Iterator
 
 from istiodoctor.mesh.api_gateway_pods import api_gateway_ports, api_gateway_workloads
-from istiodoctor.mesh.attachments import (
-    Attachment,
-    AttachmentState,
-    Route,
-    attachments,
-    hostnames_of,
-)
+from istiodoctor.mesh.api_releases import ALPHA_FLAG
+from istiodoctor.mesh.attachments import AttachmentState, Route, attachments, hostnames_of
 from istiodoctor.mesh.configuration.held_routes import (
     converted_http_route,
     converted_layer4_route,
@@ -25,6 +20,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.gatewayapi import HttpRoute
 from istiodoctor.model.grpcroute import GrpcRoute
+from istiodoctor.model.ref import Place
 
 
 @question
@@ -86,13 +82,23 @@ def _is_closed(mesh: Mesh, server: Server) -> bool:
 
 @question
 def routes_left_out(mesh: Mesh) -> tuple[LeftOut, ...]:
-    """Return the attached routes of which istiod makes nothing, for one rule that it refuses."""
-    attached = dict.fromkeys(each.route for each in attachments(mesh) if _is_attached(each))
-    return tuple(found for route in attached if (found := _left_out(mesh, route)) is not None)
+    """Return the routes of which istiod makes nothing: a rule is refused, or no kind is read."""
+    attached = _routes_in(mesh, AttachmentState.ATTACHED)
+    refused = (found for route in attached if (found := _left_out(mesh, route)) is not None)
+    return (*refused, *map(_not_read, _routes_in(mesh, AttachmentState.KIND_NOT_READ)))
 
 
-def _is_attached(attachment: Attachment) -> bool:
-    return attachment.state is AttachmentState.ATTACHED
+def _routes_in(mesh: Mesh, state: AttachmentState) -> tuple[Route, ...]:
+    return tuple(dict.fromkeys(each.route for each in attachments(mesh) if each.state is state))
+
+
+def _not_read(route: Route) -> LeftOut:
+    return LeftOut(
+        place=Place(route.ref),
+        omission=Omission.KIND_NOT_READ,
+        because=f"this istiod reads a {route.ref.kind} only with {ALPHA_FLAG}=true",
+        hosts=hostnames_of(route) or ("*",),
+    )
 
 
 def _left_out(mesh: Mesh, route: Route) -> LeftOut | None:

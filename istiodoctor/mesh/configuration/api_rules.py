@@ -35,7 +35,6 @@ from istiodoctor.model.istio import (
 from istiodoctor.model.routefilters import RequestMirror, RouteFilter
 
 NO_BACKEND = HttpDirectResponse(status=500)
-NOT_FOUND = HttpDirectResponse(status=404)
 HTTP_FILTERS = frozenset(
     {
         filters.REQUEST_HEADERS,
@@ -125,7 +124,7 @@ def _rule(
             redirect=filters.redirect(redirect.request_redirect)
             if redirect and redirect.request_redirect
             else None,
-            direct_response=None if has_backends else _own_answer(rule, around),
+            direct_response=None if has_backends else _without_backends(route, rule, around),
             mirrors=tuple(_mirrors(rule.filters, f"{path}/filters", route, around)),
             rewrite=filters.rewrite(rewrite.url_rewrite)
             if rewrite and rewrite.url_rewrite
@@ -140,10 +139,12 @@ def _rule(
     )
 
 
-def _own_answer(rule: HttpRouteRule | GrpcRouteRule, around: Surroundings) -> HttpDirectResponse:
-    """Return how a rule without backends of any weight is answered."""
-    names_none = isinstance(rule, HttpRouteRule) and not rule.backend_refs
-    return NOT_FOUND if names_none and not around.fails_without_backends else NO_BACKEND
+def _without_backends(
+    route: HttpRoute | GrpcRoute, rule: HttpRouteRule | GrpcRouteRule, around: Surroundings
+) -> HttpDirectResponse:
+    if isinstance(route, GrpcRoute) or rule.backend_refs:
+        return NO_BACKEND
+    return HttpDirectResponse(status=around.status_without_backends)
 
 
 def _filters(

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.api_releases import gateway_api_support
 from istiodoctor.mesh.attachments import Attachment, ListenerBinding, Route, attachments
 from istiodoctor.mesh.configuration.api_backends import Surroundings
 from istiodoctor.mesh.configuration.api_layer4 import (
@@ -23,7 +24,6 @@ from istiodoctor.mesh.gatewayapi import GENERATED
 from istiodoctor.mesh.grants import is_granted
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.releases import Change, is_in_force
 from istiodoctor.mesh.route_parents import ANY
 from istiodoctor.model.gatewayapi import HttpRoute, TcpRoute, TlsRoute
 from istiodoctor.model.grpcroute import GrpcRoute
@@ -76,7 +76,7 @@ def held_routes_by_gateway(mesh: Mesh) -> Mapping[str, tuple[HeldVirtualService,
     return {name: held_routes_of_gateway(mesh, name) for name in _bound_routes(mesh)}
 
 
-@question(evidence=[is_in_force])
+@question(evidence=[gateway_api_support])
 def converted_http_route(mesh: Mesh, route: HttpRoute | GrpcRoute) -> ConvertedRoute:
     """Return what istiod makes of the rules of an HTTPRoute or GRPCRoute."""
     around = _surroundings(mesh, route.ref)
@@ -85,7 +85,7 @@ def converted_http_route(mesh: Mesh, route: HttpRoute | GrpcRoute) -> ConvertedR
     return http_rules(route, around)
 
 
-@question(evidence=[is_in_force])
+@question(evidence=[gateway_api_support])
 def converted_layer4_route(mesh: Mesh, route: TlsRoute | TcpRoute) -> ConvertedLayer4:
     """Return what istiod makes of the rules of a TLSRoute or TCPRoute."""
     around = _surroundings(mesh, route.ref)
@@ -96,7 +96,7 @@ def _surroundings(mesh: Mesh, origin: Ref) -> Surroundings:
     return Surroundings(
         is_granted=lambda target: is_granted(mesh, origin, target),
         service_exists=lambda namespace, name: _service_exists(mesh, namespace, name),
-        fails_without_backends=is_in_force(mesh, Change.RULES_WITHOUT_BACKENDS_FAIL),
+        status_without_backends=gateway_api_support(mesh).status_without_backends,
     )
 
 

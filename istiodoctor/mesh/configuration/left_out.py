@@ -34,6 +34,8 @@ class Omission(StrEnum):
     """`allowedListeners` of its Gateway does not let a ListenerSet in."""
     INVALID_ROUTE = "invalid-route"
     """A rule that istiod refuses, and with it the whole route (route_collections.go:620)."""
+    KIND_NOT_READ = "kind-not-read"
+    """A route of a kind that this istiod reads only with a flag."""
     INGRESS_DEFAULT_BACKEND = "ingress-default-backend"
     """istiod passes it over (ingress/ingress.go:166)."""
     INGRESS_WITHOUT_SECRET = "ingress-without-secret"

@@ -15,7 +15,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.certificates import handshakes, servers_by_id
 from istiodoctor.mesh.wire.replies import goes_round, is_own, requests
-from istiodoctor.mesh.wire.unserved import UnservedHandshakes, unserved_handshakes
+from istiodoctor.mesh.wire.unserved import UnservedHandshakes, WhyUnserved, unserved_handshakes
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, TlsObservation, Via
 from istiodoctor.model.ref import Ref
@@ -157,6 +157,12 @@ def _handshakes_about(
             is_at_pod = target.door.pod is not None and target.door.gateway in owners
             if is_at_pod and target.sni and _is_about(target.host, subject.hosts):
                 yield each
+    # A listener of the Gateway API whose Secret istiod cannot use is no server of Envoy's.
+    for asked in _unserved_about(mesh, subject) if subject.servers else ():
+        if asked.unserved.why is WhyUnserved.LEFT_OUT:
+            for each in (*asked.refused, *asked.plain, *asked.agreed):
+                if each.target.door.pod is not None and each.target.door.gateway in owners:
+                    yield each
 
 
 @question

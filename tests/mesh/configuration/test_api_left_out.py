@@ -9,6 +9,7 @@ from tests.support.objects import (
     Manifest,
     api_gateway,
     api_route,
+    istiod,
     listener,
     made,
     mesh_of,
@@ -73,3 +74,15 @@ def test_a_listener_whose_port_no_service_has_is_told_where_there_are_pods():
     assert told(listeners_without_port(mesh)) == [
         ("Gateway API Gateway edge/web spec.listeners[1].port", "no-service-port")
     ]
+
+
+def test_a_route_of_a_kind_that_istiod_reads_only_with_a_flag_is_told():
+    mesh = mesh_of(
+        istiod("1.30.2"),
+        api_gateway("web", "edge", listener("a", 9000, "TCP")),
+        api_route("TCPRoute", "t", "app", {"backendRefs": [BACKEND]}),
+    )
+
+    (found,) = routes_left_out(mesh)
+    assert (str(found.place), found.omission.value) == ("TCPRoute app/t", "kind-not-read")
+    assert found.because.endswith("only with PILOT_ENABLE_ALPHA_GATEWAY_API=true")

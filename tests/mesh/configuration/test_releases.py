@@ -135,7 +135,7 @@ def test_routes_of_layer_4_and_their_listeners_are_served_since_their_release(
 
     (found,) = api_servers(mesh)
     fault = None if is_served else ListenerFault.UNSUPPORTED_PROTOCOL
-    state = AttachmentState.ATTACHED if is_served else AttachmentState.UNSERVED
+    state = AttachmentState.ATTACHED if is_served else AttachmentState.KIND_NOT_READ
     assert (found.faulty.fault if found.faulty else None) == fault
     assert [each.state for each in attachments(mesh)] == [state]
     assert len(held_routes_of_gateway(mesh, found.gateway_name)) == is_served
@@ -149,7 +149,7 @@ def test_a_tcp_route_on_a_tls_listener_is_not_read_by_an_older_istiod():
         api_route("TCPRoute", "r", "app", {"backendRefs": [{"name": "app", "port": 80}]}),
     )
 
-    assert [each.state for each in attachments(mesh)] == [AttachmentState.UNSERVED]
+    assert [each.state for each in attachments(mesh)] == [AttachmentState.KIND_NOT_READ]
 
 
 def own_answer(release: str, kind: str, rule: Manifest) -> int:
