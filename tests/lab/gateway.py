@@ -33,6 +33,9 @@ Also = tuple[Sequence[Address], Sequence[Address]]
 Told = tuple[str, str, AbstractSet[str]]
 """A problem's code, its confidence, and the codes of its symptoms."""
 
+SHOP_CLUSTER = "outbound|8080||shop.shop.svc.cluster.local"
+"""The cluster of the healthy cluster's route, as istiod names it."""
+
 
 class Lab:
     """What one scenario starts, as a context manager; everything ends with it."""
