@@ -40,7 +40,8 @@ class Envoy:
         self.folder = folder
         self.address = loopback()
         self.secrets: Secrets = secrets or FileSecrets(folder)
-        self._clusters = (cluster("none"), *clusters, *self.secrets.clusters)
+        self._clusters = (cluster("none"), *self.secrets.clusters)
+        self._backends = clusters
         self.listen()
         self.send_clusters()
 
@@ -52,7 +53,8 @@ class Envoy:
     def send_clusters(self, *clusters: Resource) -> None:
         """Send clusters, beside the backends that it was given."""
         kind = f"{TYPES}.config.cluster.v3.Cluster"
-        replace(self._file("clusters"), [{"@type": kind, **each} for each in clusters])
+        sent = (*self._backends, *clusters)
+        replace(self._file("clusters"), [{"@type": kind, **each} for each in sent])
 
     def send_routes(self, configuration: Resource) -> Resource:
         """Send a route configuration, and return by what a listener asks for it."""

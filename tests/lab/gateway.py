@@ -34,7 +34,8 @@ Told = tuple[str, str, AbstractSet[str]]
 """A problem's code, its confidence, and the codes of its symptoms."""
 
 SHOP_CLUSTER = "outbound|8080||shop.shop.svc.cluster.local"
-"""The cluster of the healthy cluster's route, as istiod names it."""
+SHOP_ROUTES = "https.443.https.web.shop"
+"""The cluster of the healthy cluster's route and the configuration of routes, as istiod has it."""
 
 
 class Lab:
@@ -128,7 +129,7 @@ def serve_shop(
     envoy.listen(
         tls_listener(
             envoy,
-            terminated(envoy, HOST, SECRET, [own], trusted_hops=trusted_hops),
+            terminated(envoy, HOST, SECRET, [own], trusted_hops=trusted_hops, routes=SHOP_ROUTES),
             also_at=secured,
         ),
         plain_listener(envoy, [redirecting], trusted_hops=trusted_hops, also_at=plain),

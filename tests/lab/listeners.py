@@ -32,7 +32,7 @@ def plain_listener(
 
     `rds` says where it asks for its routes, if they do not stand in it.
     """
-    chain = {"filters": [_http(hosts, trusted_hops, rds)]}
+    chain = {"filters": [_http(f"http.{PLAIN_PORT}", hosts, trusted_hops, rds)]}
     return _listener(envoy, PLAIN_PORT, [chain], also_at)
 
 
@@ -53,10 +53,12 @@ def terminated(
     *,
     mutual: bool = False,
     trusted_hops: int = 0,
+    routes: str = "",
 ) -> Resource:
     """Return the filter chain of a server that ends TLS, with the routes of this server only.
 
-    `mutual` requires certificates of clients, by the authority of the Secret beside its own.
+    `routes` is the name of their configuration, one for each host where it is empty. `mutual`
+    requires certificates of clients, by the authority of the Secret beside its own.
     """
     context: dict[str, Any] = {
         "alpn_protocols": ["h2", "http/1.1"],
@@ -76,7 +78,7 @@ def terminated(
     )
     return {
         "filter_chain_match": {"server_names": [host]},
-        "filters": [_http(hosts, trusted_hops)],
+        "filters": [_http(routes or f"https.{host}", hosts, trusted_hops)],
         "transport_socket": socket,
     }
 
@@ -129,8 +131,10 @@ def _listener(
     }
 
 
-def _http(hosts: Sequence[Resource], trusted_hops: int, rds: Resource | None = None) -> Resource:
-    routes = {"rds": rds} if rds else {"route_config": {"name": "http", "virtual_hosts": [*hosts]}}
+def _http(
+    name: str, hosts: Sequence[Resource], trusted_hops: int, rds: Resource | None = None
+) -> Resource:
+    routes = {"rds": rds} if rds else {"route_config": {"name": name, "virtual_hosts": [*hosts]}}
     router = typed("filters.http.router", "extensions.filters.http.router.v3.Router")
     return typed(
         "filters.network.http_connection_manager",

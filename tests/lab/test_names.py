@@ -40,7 +40,7 @@ def test_a_name_that_no_gateway_has_is_reset_and_the_trace_says_why(lab: Lab):
         get_over_tls(place, "unknown.example.com")
     stopped = json.loads(done.stdout)["stoppedAt"]
     assert (done.status, stopped["hop"], stopped["text"]) == (
-        1, "server", "no gateway has a server for unknown.example.com",
+        1, "filter-chain", "no gateway has a server for unknown.example.com",
     )  # fmt: skip
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from tests.cli.process import Done
 from tests.lab.clusters import Cluster, issued
+from tests.lab.envoy import Envoy
 from tests.lab.gateway import SHOP_CLUSTER, Lab, serve_shop
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import cluster as backend
-from tests.probes.servers import tls
+from tests.probes.servers import saying, tls
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy
@@ -36,18 +37,26 @@ def stopped(done: Done) -> tuple[Any, ...]:
     return at["hop"], at["code"], at["confirmation"]
 
 
+def answering(lab: Lab) -> Envoy:
+    """Return an Envoy with a backend that answers."""
+    app = saying("HTTP/1.1 200 OK", "Content-Length: 0")
+    return lab.envoy(backend(SHOP_CLUSTER, lab.upstream(app)))
+
+
 def test_a_request_is_confirmed_hop_by_hop_and_over_its_redirect(lab: Lab):
-    cluster, envoy = Cluster(), lab.envoy()
-    serve_shop(envoy, stored(cluster.objects))
+    cluster, envoy = Cluster(), answering(lab)
+    serve_shop(envoy, stored(cluster.objects), cluster=SHOP_CLUSTER)
 
     done = lab.trace(cluster, envoy, f"http://{HOST}/", "--probe")
 
     confirmed = ("ok", "confirmed")
     plain, secured = legs(done)
     assert (done.status, done.stderr) == (0, "")
-    assert plain == dict.fromkeys(("workload", "listener", "virtual-host", "redirect"), confirmed)
+    assert plain == dict.fromkeys(
+        ("workload", "listener", "filter-chain", "virtual-host", "redirect"), confirmed
+    )
     assert secured == dict.fromkeys(
-        ("workload", "listener", "server", "certificate", "virtual-host", "route", "backend",
+        ("workload", "listener", "filter-chain", "certificate", "virtual-host", "route", "backend",
          "endpoints"),
         confirmed,
     )  # fmt: skip
@@ -88,8 +97,8 @@ def test_a_request_stops_where_the_backend_speaks_only_tls(lab: Lab):
 @pytest.mark.nginx
 @needs_nginx
 def test_a_loop_at_the_load_balancer_is_told_from_the_pods_that_answer(lab: Lab, address: str):
-    cluster, envoy = Cluster().behind(address), lab.envoy()
-    serve_shop(envoy, stored(cluster.objects))
+    cluster, envoy = Cluster().behind(address), answering(lab)
+    serve_shop(envoy, stored(cluster.objects), cluster=SHOP_CLUSTER)
     lab.nginx(address, envoy, stored(cluster.objects), Behaviour(ends_tls=True))
 
     done = lab.trace(cluster, envoy, URL, "--probe")
