@@ -82,7 +82,7 @@ def _is_closed(mesh: Mesh, server: Server) -> bool:
 
 @question
 def routes_left_out(mesh: Mesh) -> tuple[LeftOut, ...]:
-    """Return the routes of which istiod makes nothing: one rule is refused, or the kind not read."""
+    """Return the routes that istiod makes nothing of: it refuses a rule or does not read them."""
     attached = _routes_in(mesh, AttachmentState.ATTACHED)
     refused = (found for route in attached if (found := _left_out(mesh, route)) is not None)
     return (*refused, *map(_not_read, _routes_in(mesh, AttachmentState.KIND_NOT_READ)))
