@@ -44,6 +44,7 @@ conformance-truth: $(VENV)/development.stamp ## Record those answers anew, with 
 	cd $(ISTIOD) && go test -c -o istiod.test . && go test -c -modfile=older.mod -o older.test .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.conformance.recording
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.conformance.recording --older
+	$(BIN)/python -m tests.conformance.configuration --record $(ISTIOD)/istiod.test --most 1000
 
 docs: $(VENV)/runtime.stamp ## Write what is generated: documentation, the index of the checks
 	$(BIN)/python -m istiodoctor.docs

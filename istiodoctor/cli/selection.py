@@ -51,8 +51,8 @@ def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> No
 
 def declined(*, logs: bool, envoy: bool) -> frozenset[Kind]:
     """Return the observations that the user does not want."""
-    without_logs = frozenset() if logs else frozenset({Kind.POD_LOG})
-    return without_logs | (frozenset() if envoy else OF_ENVOY)
+    found = frozenset({Kind.POD_LOG}) if logs else frozenset()
+    return found | OF_ENVOY if envoy else found
 
 
 def check_config(found: Registry, config: Config) -> None:

@@ -9,16 +9,13 @@ from istiodoctor.mesh.controlplanes import control_plane_of
 from istiodoctor.mesh.gatewayapi import api_gateways_by_ref
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.releases import Change, has
 from istiodoctor.mesh.serviceports import target_port
 from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload, selected
 from istiodoctor.model.gatewayapi import Gateway
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
-
-STRICT_MERGING = (1, 31, 0)
-"""From here on `filterStrictGatewayMerging` counts (release note strict-gateway-merging)."""
-STRICT_MERGING_FLAG = "PILOT_ENABLE_STRICT_GATEWAY_MERGING"
 
 
 @question(Kind.SERVICE)
@@ -78,10 +75,4 @@ def api_gateway_ports(mesh: Mesh, gateway: Ref, workload: Workload, port: int) -
 @question
 def strict_merging(mesh: Mesh, workload: Workload) -> bool:
     """Whether istiod keeps servers of other namespaces from pods that it made itself."""
-    plane = control_plane_of(mesh, workload)
-    if plane is None:
-        return True
-    containers = plane.workload.spec.containers
-    if any(each.environment(STRICT_MERGING_FLAG) == "false" for each in containers):
-        return False
-    return plane.version is None or plane.version.has(STRICT_MERGING)
+    return has(control_plane_of(mesh, workload), Change.STRICT_MERGING)

@@ -6,8 +6,9 @@ Source: pilot/pkg/config/kube/gatewaycommon/listener_conflict.go, conversion.go:
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from istiodoctor.mesh.api_releases import ALPHA_FLAG, GatewayApiSupport
+from istiodoctor.mesh.api_releases import GatewayApiSupport
 from istiodoctor.mesh.listener_faults import FaultyListener, ListenerFault
+from istiodoctor.mesh.releases import ALPHA_APIS
 from istiodoctor.model.gatewayapi import Gateway, Listener, ListenerSet
 from istiodoctor.model.kind import GATEWAY_API
 from istiodoctor.model.ref import Place
@@ -53,7 +54,7 @@ def protocol_fault(
     if (listener.protocol == "TCP" and not support.takes_tcp) or (
         listener.protocol == "TLS" and not support.takes_tls
     ):
-        text = f"this istiod serves the protocol {listener.protocol} only with {ALPHA_FLAG}=true"
+        text = f"this istiod serves the protocol {listener.protocol} only with {ALPHA_APIS}=true"
         return FaultyListener(fault=ListenerFault.UNSUPPORTED_PROTOCOL, text=text)
     if not listener_port(listener, source):
         text = f"the protocol {listener.protocol} needs a port"

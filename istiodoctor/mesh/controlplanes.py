@@ -19,6 +19,9 @@ from istiodoctor.model.meshconfig import (
 
 ISTIO_NAMESPACE = "istio-system"
 SCOPE_FLAG = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+"""What Go's `strconv.ParseBool` takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,12 @@ class ControlPlane:
         """Whether Gateways apply to pods of their own namespace only."""
         containers = self.workload.spec.containers
         return any(each.environment(SCOPE_FLAG) == "true" for each in containers)
+
+    def setting(self, variable: str) -> bool | None:
+        """Return a variable of its environment, as Go reads a boolean; None where it is unset."""
+        values = (each.environment(variable) for each in self.workload.spec.containers)
+        text = next((each for each in values if each), "")
+        return True if text in TRUE else False if text in FALSE else None
 
 
 @question

@@ -11,7 +11,7 @@ from istiodoctor.mesh.api_gateway_pods import (
     api_gateway_workloads,
     strict_merging,
 )
-from istiodoctor.mesh.controlplanes import control_plane_of, istiod_version
+from istiodoctor.mesh.controlplanes import control_plane_of
 from istiodoctor.mesh.gatewayapi import api_servers
 from istiodoctor.mesh.ingresses import ingress_servers
 from istiodoctor.mesh.listener_faults import FaultyListener
@@ -19,6 +19,7 @@ from istiodoctor.mesh.listener_secrets import faulty_listener
 from istiodoctor.mesh.merging import Candidate, Dropped, Listener, MergedGateway, merged
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.releases import Change, has
 from istiodoctor.mesh.servers import GatewayApi, Server, istio_servers
 from istiodoctor.mesh.serviceports import listening_ports
 from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload, routers, selected
@@ -26,9 +27,6 @@ from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import PodSpec
 from istiodoctor.model.ref import Ref
-
-PLAIN_KEPT_OVER_TLS = ((1, 27, 4), (1, 28, 1))
-"""From these on a plain server joins a TLS port and later TLS servers are skipped (PR 57707)."""
 
 
 @question(Kind.ISTIO_GATEWAY)
@@ -112,7 +110,6 @@ def servers_by_workload(mesh: Mesh) -> Mapping[Workload, tuple[Server, ...]]:
 @question(evidence=[faulty_listener, strict_merging])
 def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
     """Return what istiod makes of all servers of a workload."""
-    version = istiod_version(mesh, workload)
     found = servers_by_workload(mesh).get(workload, ())
     faults = {each: faulty_listener(mesh, each) for each in found}
     excluded = _excluded(faults) if strict_merging(mesh, workload) else frozenset()
@@ -127,7 +124,7 @@ def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
             )
             for server, faulty in faults.items()
         ),
-        plain_wins=version is None or version.has(*PLAIN_KEPT_OVER_TLS),
+        plain_wins=has(control_plane_of(mesh, workload), Change.PLAIN_KEPT_OVER_TLS),
     )
 
 

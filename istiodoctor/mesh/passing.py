@@ -1,24 +1,26 @@
 """TLS that passes through a gateway, routed by SNI, and `tls` routes where it does not."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.hosts import HostIndex, covers
-from istiodoctor.mesh.listeners import live_servers
+from istiodoctor.mesh.configuration.filter_chain_match import FilterChainIndex
+from istiodoctor.mesh.configuration.filter_chains import filter_chains, omitted_chains
+from istiodoctor.mesh.configuration.left_out import Omission
+from istiodoctor.mesh.hosts import ANY, HostIndex, covers
+from istiodoctor.mesh.listeners import listeners, listeners_of, live_servers
+from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import virtual_services_are_known
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import (
-    Binding,
     bindings,
-    names_gateway,
     routes_for,
     servers_of,
     virtual_services,
 )
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.model.istio import TlsMatch, VirtualService
+from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.ref import Ref
 
 
@@ -39,22 +41,32 @@ class PassthroughGap:
     hosts: tuple[str, ...]
     virtual_services: tuple[VirtualService, ...]
     """Those bound for these hosts, all without a match that helps."""
+    answering: Server | None = None
+    """The server of the port that ends TLS for them instead; None where handshakes fail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chainless:
+    """A server that ends TLS and hands on bytes, with no tcp route to say where."""
+
+    server: Server
+    hosts: tuple[str, ...]
+    virtual_services: tuple[VirtualService, ...]
+    """Those bound to it."""
+    answering: Server | None
+    """The server of the port that ends TLS for the hosts instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RepeatedSni:
-    """SNI hosts that two `tls` rules on one server match: the second is left out."""
+    """SNI hosts that two tls rules on a port match: the second is left out."""
 
     server: Server
-    first: VirtualService
-    second: VirtualService
+    first: Ref
+    second: Ref
     hosts: tuple[str, ...]
-
-    @property
-    def order_is_known(self) -> bool:
-        """Whether creation times, or the order within one object, decide."""
-        sources = {self.first, self.second}
-        return len(sources) == 1 or all(each.metadata.creation_timestamp for each in sources)
+    order_is_known: bool
+    """Whether creation times, or the order within one object, decide."""
 
 
 @question
@@ -88,6 +100,37 @@ def _ignored(mesh: Mesh, source: VirtualService) -> IgnoredTlsRoutes | None:
 
 
 @question
+def chainless_servers(mesh: Mesh) -> tuple[Chainless, ...]:
+    """Return the servers of protocol TLS that end TLS and for which istiod makes no chain."""
+    left_out = {
+        each.server: None
+        for listener in listeners(mesh)
+        for each in omitted_chains(mesh, listener)
+        if each.omission is Omission.NO_FILTER_CHAIN
+    }
+    return tuple(
+        Chainless(
+            server=server,
+            hosts=tuple(hosts),
+            virtual_services=tuple(
+                each.virtual_service for each in bindings(mesh).get(server, ()) if each.hosts
+            ),
+            answering=answering,
+        )
+        for server in left_out
+        if server and server.api is GatewayApi.ISTIO and server.terminates_tls
+        for answering, hosts in _by_answering(mesh, server).items()
+    )
+
+
+def _by_answering(mesh: Mesh, server: Server) -> Mapping[Server | None, list[str]]:
+    found: dict[Server | None, list[str]] = defaultdict(list)
+    for host in server.names:
+        found[_answering(mesh, server, host)].append(host)
+    return found
+
+
+@question
 def passthrough_gaps(mesh: Mesh) -> tuple[PassthroughGap, ...]:
     """Return the hosts of PASSTHROUGH servers that no `tls` match of a route takes.
 
@@ -106,70 +149,74 @@ def _gaps(mesh: Mesh, server: Server) -> Iterator[PassthroughGap]:
     bound = [each for each in bindings(mesh).get(server, ()) if each.hosts]
     if not bound and not virtual_services_are_known(mesh):
         return
-    taken = HostIndex((sni, True) for each in bound for sni in sni_hosts(each))
+    taken = _passed_names(mesh, server)
     by_host = HostIndex((host, each) for each in bound for host in each.hosts)
-    grouped: dict[tuple[Ref, ...], list[str]] = defaultdict(list)
+    grouped: dict[tuple[Server | None, tuple[Ref, ...]], list[str]] = defaultdict(list)
     sources = {each.virtual_service.ref: each.virtual_service for each in bound}
     for host in server.names:
         if next(taken.meeting(host), None):
             continue
         refs = dict.fromkeys(each.virtual_service.ref for each in by_host.meeting(host))
-        grouped[tuple(refs)].append(host)
-    for key, hosts in grouped.items():
+        grouped[_answering(mesh, server, host), tuple(refs)].append(host)
+    for (answering, key), hosts in grouped.items():
         yield PassthroughGap(
             server=server,
             hosts=tuple(hosts),
             virtual_services=tuple(sources[ref] for ref in key),
+            answering=answering,
         )
 
 
 @question
-def repeated_sni_hosts(mesh: Mesh) -> tuple[RepeatedSni, ...]:
-    """Return the SNI hosts that more than one `tls` rule on a PASSTHROUGH server matches."""
-    return tuple(
-        repeated
-        for server in live_servers(mesh)
-        if server.api is GatewayApi.ISTIO and server.is_passthrough
-        for repeated in _repeated(server, bindings(mesh).get(server, ()))
+def _passed_names(mesh: Mesh, server: Server) -> HostIndex[bool]:
+    """Return the names of TLS that is passed on at the ports of a server, by whatever rule."""
+    return HostIndex(
+        (name.lower(), True)
+        for listener in listeners_of(mesh, server)
+        for chain in filter_chains(mesh, listener)
+        if chain.passes_tls
+        for name in chain.server_names or (ANY,)
     )
 
 
-def sni_hosts(binding: Binding) -> Iterator[str]:
-    """Yield the SNI hosts of the `tls` matches that apply on a binding's server."""
-    for rule in binding.virtual_service.spec.tls:
-        for match in rule.match:
-            if tls_match_applies(match, binding):
-                yield from match.sni_hosts
+def _answering(mesh: Mesh, server: Server, host: str) -> Server | None:
+    """Return the server that ends the TLS which was to pass, if one does everywhere."""
+    found = {
+        chain.server if chain and chain.tls else None
+        for listener in listeners_of(mesh, server)
+        for chain in (_chain_index(mesh, listener).find(host, is_tls=True),)
+    }
+    return found.pop() if len(found) == 1 else None
 
 
-def tls_match_applies(match: TlsMatch, binding: Binding) -> bool:
-    """Whether a `tls` match is evaluated on the server: `port` and `gateways`."""
-    if match.port and match.port != binding.server.port:
-        return False
-    own = binding.virtual_service.namespace
-    return not match.gateways or names_gateway(match.gateways, own, binding.server.gateway)
+@question
+def _chain_index(mesh: Mesh, listener: Listener) -> FilterChainIndex:
+    return FilterChainIndex(filter_chains(mesh, listener))
 
 
-def _repeated(server: Server, bindings: tuple[Binding, ...]) -> Iterator[RepeatedSni]:
-    first: dict[str, VirtualService] = {}
-    twice: dict[tuple[Ref, Ref], dict[str, None]] = defaultdict(dict)
-    sources = {each.virtual_service.ref: each.virtual_service for each in bindings}
-    for binding in bindings:
-        source = binding.virtual_service
-        for host in map(str.lower, sni_hosts(binding) if binding.hosts else ()):
-            if host in first:
-                twice[first[host].ref, source.ref][host] = None
-            first.setdefault(host, source)
-    for (one, other), hosts in twice.items():
-        yield RepeatedSni(
-            server=server, first=sources[one], second=sources[other], hosts=tuple(hosts)
+@question
+def repeated_sni_hosts(mesh: Mesh) -> tuple[RepeatedSni, ...]:
+    """Return the SNI hosts that more than one tls rule on a port matches."""
+    found: dict[tuple[Server, Ref, Ref], dict[str, bool]] = defaultdict(dict)
+    for listener in listeners(mesh):
+        for each in omitted_chains(mesh, listener):
+            if each.omission is Omission.DUPLICATE_SNI and each.server and each.winner:
+                hosts = found[each.server, each.winner, each.place.ref]
+                hosts |= dict.fromkeys(map(str.lower, each.hosts), each.age_is_known)
+    return tuple(
+        RepeatedSni(
+            server=server,
+            first=first,
+            second=second,
+            hosts=tuple(hosts),
+            order_is_known=all(hosts.values()),
         )
+        for (server, first, second), hosts in found.items()
+    )
 
 
 def _wants_other_routes(server: Server, source: VirtualService) -> bool:
-    if not server.terminates_tls:
-        return False
-    return server.protocol == "HTTPS" or not source.spec.tcp
+    return server.terminates_tls and server.routes_http
 
 
 def _names_credential(server: Server) -> bool:

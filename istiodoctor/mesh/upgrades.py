@@ -7,11 +7,12 @@ from enum import StrEnum
 from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.coverage import served_certificates
 from istiodoctor.mesh.credentials import OWN_NAMESPACE_ONLY, CredentialState, credential_uses
-from istiodoctor.mesh.listeners import PLAIN_KEPT_OVER_TLS, listeners
+from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.merging import Dropped, DropReason, Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import Form
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.upstreamfailures import SAFER_DEFAULTS, is_hard_to_verify
 from istiodoctor.mesh.upstreamtls import upstream_tls
@@ -71,7 +72,7 @@ def _withheld(mesh: Mesh) -> Iterator[Effect]:
 
 def _reordered(mesh: Mesh, listener: Listener) -> Iterator[Effect]:
     version = istiod_version(mesh, listener.workload) if listener.dropped else None
-    if version is None or version.has(*PLAIN_KEPT_OVER_TLS):
+    if version is None or is_in(version, Change.PLAIN_KEPT_OVER_TLS):
         return
     for dropped in listener.dropped:
         losers = _losers(listener, dropped)

@@ -1,5 +1,6 @@
 """Routes, SNI, Gateway API and DestinationRules: what the examples of their checks cannot show."""
 
+import pytest
 import yaml
 
 from istiodoctor.diagnosis.merging import merge
@@ -283,3 +284,72 @@ def test_a_wrong_gateway_name_is_replaced_not_joined_by_the_right_one():
     assert finding.fixes[0].patches[0].body == [
         {"op": "replace", "path": "/spec/gateways/0", "value": "edge/web"}
     ]
+
+
+def test_one_rule_that_envoy_refuses_takes_the_routes_of_all_hosts_beside_it_along():
+    wrong = route("wrong", "a.example.com", "web").replace(
+        "http: [{", "http: [{fault: {abort: {httpStatus: 1000, percentage: {value: 1}}}, "
+    )
+    text = POD + gateway("web", "a.example.com", "b.example.com") + wrong
+
+    (found,) = find("VS018", text + route("right", "b.example.com", "web"))
+
+    assert str(found.objects[0]) == "VirtualService shop/wrong spec.http[0]"
+    assert found.hosts == {"a.example.com", "b.example.com"}
+    assert (found.severity, found.confidence) == (Severity.CRITICAL, Confidence.CERTAIN)
+    assert not find("VS018", text.replace("1000", "500"))
+
+
+PASSED_ON = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: passed, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 443, name: tls, protocol: TLS}
+    hosts: [a.example.com]
+    tls: {mode: PASSTHROUGH}
+---
+"""
+
+
+@pytest.mark.parametrize(
+    ("beside", "severity", "ending"),
+    [
+        ("", Severity.CRITICAL, "the handshake for a.example.com is reset."),
+        (
+            gateway("web", "*.example.com"),
+            Severity.MEDIUM,
+            "TLS for a.example.com ends at Gateway shop/web server 443 (https) instead.",
+        ),
+    ],
+)
+def test_tls_that_no_rule_passes_on_ends_at_a_wider_server_where_there_is_one(
+    beside: str, severity: Severity, ending: str
+):
+    (found,) = find("VS006", POD + PASSED_ON + route("a", "a.example.com", "passed") + beside)
+
+    assert found.severity is severity
+    assert found.message.endswith(ending)
+
+
+def test_names_that_are_skipped_with_one_that_others_have_are_not_passed_on():
+    rules = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: passed, namespace: shop}
+spec:
+  hosts: [a.example.com, b.example.com]
+  gateways: [passed]
+  tls:
+  - match: [{sniHosts: [a.example.com]}]
+    route: [{destination: {host: shop}}]
+  - match: [{sniHosts: [a.example.com, b.example.com]}]
+    route: [{destination: {host: other}}]
+---
+"""
+    text = POD + PASSED_ON.replace("hosts: [", "hosts: [b.example.com, ") + rules
+
+    assert [each.hosts for each in find("SNI006", text)] == [{"a.example.com"}]
+    assert [each.hosts for each in find("SNI005", text)] == [{"b.example.com"}]

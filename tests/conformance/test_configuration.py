@@ -10,8 +10,6 @@ from tests.conformance.configuration.comparing import compared
 from tests.conformance.truth import Recording
 
 BATCH = 40
-OLDER = "-"
-"""What the names of kinds have that were recorded with an older istiod."""
 KNOWN = {
     "ingress-controller-off": "an Ingress is taken by its class though the controller is off",
 }
@@ -50,4 +48,4 @@ def test_listeners_routes_and_clusters_are_those_of_istiod(kind: str, start: int
 
 
 def test_every_kind_of_scenario_is_compared():
-    assert set(sent.kinds()) == {each for each in truth.kinds() if OLDER not in each}
+    assert set(sent.kinds()) == {each for each in truth.kinds() if sent.OLDER not in each}

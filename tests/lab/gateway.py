@@ -23,7 +23,7 @@ from tests.lab.resources import Address, Resource
 from tests.lab.sds import Secrets, sds_secret
 from tests.probes.servers import Answer, serving
 from tests.support.certificates import Issued
-from tests.support.clusters import HOST, anchors
+from tests.support.clusters import HOST, Manifest, anchors
 
 ADMIN = 15000
 RESOLVER = {"RES_OPTIONS": "timeout:1 attempts:1"}
@@ -32,6 +32,9 @@ Also = tuple[Sequence[Address], Sequence[Address]]
 """Further addresses of the plain and of the TLS listener."""
 Told = tuple[str, str, AbstractSet[str]]
 """A problem's code, its confidence, and the codes of its symptoms."""
+
+SHOP_CLUSTER = "outbound|8080||shop.shop.svc.cluster.local"
+"""The cluster of the healthy cluster's route, as istiod names it."""
 
 
 class Lab:
@@ -79,8 +82,8 @@ class Lab:
         return self._look(cluster, pods, "trace", url, *options)
 
     def _look(self, cluster: Cluster, pods: Mapping[str, Envoy] | Envoy, *command: str) -> Done:
-        with ApiServer(cluster.objects) as server:
-            named = {POD: pods} if isinstance(pods, Envoy) else pods
+        named = {POD: pods} if isinstance(pods, Envoy) else pods
+        with ApiServer(_addressed(cluster.objects, named)) as server:
             for pod, envoy in named.items():
                 for inside, outside in doors(envoy).items():
                     server.port_forward(pod, inside, to=outside)
@@ -91,6 +94,17 @@ class Lab:
                 *command, "--kubeconfig", self.folder / "kubeconfig",
                 "--trust-anchors", self.folder / "roots.pem", "-o", "json", env=RESOLVER,
             )  # fmt: skip
+
+
+def _addressed(objects: Sequence[Manifest], pods: Mapping[str, Envoy]) -> list[Manifest]:
+    """Return objects in which pods have the addresses of their Envoys, as in a cluster."""
+    return [_at(each, pods) if each["kind"] == "Pod" else each for each in objects]
+
+
+def _at(pod: Manifest, pods: Mapping[str, Envoy]) -> Manifest:
+    envoy = pods.get("{namespace}/{name}".format(**pod["metadata"]))
+    address = {"podIP": envoy.address} if envoy else {}
+    return pod | {"status": pod.get("status", {}) | address}
 
 
 def doors(envoy: Envoy) -> dict[int, Address]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.process import Done
 from tests.lab.clusters import Cluster, issued
-from tests.lab.gateway import Lab, serve_shop
+from tests.lab.gateway import SHOP_CLUSTER, Lab, serve_shop
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import cluster as backend
 from tests.probes.servers import tls
@@ -76,8 +76,8 @@ def test_a_request_is_answered_with_a_certificate_that_is_not_the_stored_one(lab
 
 def test_a_request_stops_where_the_backend_speaks_only_tls(lab: Lab):
     app = tls(lab.folder, issued("shop.shop.svc.cluster.local"))
-    cluster, envoy = Cluster(), lab.envoy(backend("app", lab.upstream(app)))
-    serve_shop(envoy, stored(cluster.objects), cluster="app")
+    cluster, envoy = Cluster(), lab.envoy(backend(SHOP_CLUSTER, lab.upstream(app)))
+    serve_shop(envoy, stored(cluster.objects), cluster=SHOP_CLUSTER)
 
     done = lab.trace(cluster, envoy, URL, "--probe")
 

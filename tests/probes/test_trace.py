@@ -10,7 +10,7 @@ from tests.apiserver import ApiServer
 from tests.cli.process import Done, Shell
 from tests.lab.clusters import Cluster
 from tests.lab.conftest import lab
-from tests.lab.gateway import Lab, serve_shop
+from tests.lab.gateway import SHOP_CLUSTER, Lab, serve_shop
 from tests.lab.resources import cluster as backend
 from tests.support.clusters import HOST, stored
 from tests.support.traces import valid
@@ -46,8 +46,8 @@ class Application:
 
 
 def traced(lab: Lab, app: Application, url: str = URL, *options: str) -> Done:
-    cluster, envoy = Cluster(), lab.envoy(backend("app", lab.upstream(app)))
-    serve_shop(envoy, stored(cluster.objects), cluster="app")
+    cluster, envoy = Cluster(), lab.envoy(backend(SHOP_CLUSTER, lab.upstream(app)))
+    serve_shop(envoy, stored(cluster.objects), cluster=SHOP_CLUSTER)
     return lab.trace(cluster, envoy, url, "--probe", *options)
 
 
@@ -143,8 +143,8 @@ def test_an_application_that_never_answers_leaves_the_end_unseen(lab: Lab):
         while connection.recv(65536):
             pass
 
-    cluster, envoy = Cluster(), lab.envoy(backend("app", lab.upstream(silent)))
-    serve_shop(envoy, stored(cluster.objects), cluster="app")
+    cluster, envoy = Cluster(), lab.envoy(backend(SHOP_CLUSTER, lab.upstream(silent)))
+    serve_shop(envoy, stored(cluster.objects), cluster=SHOP_CLUSTER)
 
     done = lab.trace(cluster, envoy, URL, "--probe")
 

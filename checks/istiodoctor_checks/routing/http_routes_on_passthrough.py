@@ -89,8 +89,7 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{source.ref} has only http routes, but {gap.server} lets TLS pass through"
-                    f" and chooses by SNI from tls routes: the handshake for"
-                    f" {listing(gap.hosts)} is reset."
+                    f" and chooses by SNI from tls routes: {_consequence(gap)}."
                 ),
                 objects=(source.at("/spec/http"), gap.server.field("/tls/mode")),
                 identity=Identity.of(source.ref),
@@ -101,6 +100,7 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
                     ),
                 ),
                 fixes=(*_tls_routes(source, gap), _terminate(gap)),
+                severity=Severity.MEDIUM if gap.answering else Severity.CRITICAL,
                 confidence=(
                     Confidence.CERTAIN
                     if virtual_services_are_known(mesh)
@@ -108,6 +108,12 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 servers=frozenset({gap.server.id}),
             )
+
+
+def _consequence(gap: PassthroughGap) -> str:
+    if gap.answering:
+        return f"TLS for {listing(gap.hosts)} ends at {gap.answering} instead"
+    return f"the handshake for {listing(gap.hosts)} is reset"
 
 
 def _tls_routes(source: VirtualService, gap: PassthroughGap) -> Iterator[Fix]:

@@ -6,16 +6,19 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.passing import repeated_sni_hosts
+from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.wording import listing
 
+VIRTUAL_SERVICE = "VirtualService"
 
-@check("SNI006", severity=Severity.HIGH)
+
+@check("SNI006", severity=Severity.HIGH, explains={"SNI005"})
 def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
     """Two `tls` routes on one server match the same SNI host, and one of them is left out.
 
     Envoy can have one filter chain per name. istiod keeps the rule of the older VirtualService
-    and skips the other one, with all of its names (`skipping VirtualService … duplicate SNI host
-    names` in its log).
+    (or TLSRoute) and skips the other one, with all of its names (`skipping VirtualService …
+    duplicate SNI host names` in its log).
 
     Fix: match each SNI host once.
 
@@ -95,23 +98,27 @@ def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
         first, second, server = repeated.first, repeated.second, repeated.server
         yield Finding(
             message=(
-                f"{first.ref} and {second.ref} both match the SNI host"
+                f"{first} and {second} both match the SNI host"
                 f" {listing(repeated.hosts)} on {server}. One filter chain is possible: the rule"
-                f" of {second.ref} is left out, with all its names."
+                f" of {second} is left out, with all its names."
             ),
-            objects=(second.at("/spec/tls"), first.at("/spec/tls"), server.place),
-            identity=Identity.of(second.ref, first.ref.path),
+            objects=(_rules(second), _rules(first), server.place),
+            identity=Identity.of(second, first.path),
             hosts=frozenset(repeated.hosts),
             evidence=tuple(
-                Evidence(text=f"{each.ref} matches {listing(repeated.hosts)}", ref=each.ref)
+                Evidence(text=f"{each} matches {listing(repeated.hosts)}", ref=each)
                 for each in dict.fromkeys((first, second))
             ),
             fixes=(
                 Fix(
-                    title=f"Match {listing(repeated.hosts)} in one VirtualService",
+                    title=f"Match {listing(repeated.hosts)} in one {first.kind}",
                     why="The other one keeps the names that are its own.",
                 ),
             ),
             confidence=(Confidence.CERTAIN if repeated.order_is_known else Confidence.SUSPECTED),
             servers=frozenset({server.id}),
         )
+
+
+def _rules(source: Ref) -> Place:
+    return Place(source, "/spec/tls" if source.kind == VIRTUAL_SERVICE else "/spec/rules")

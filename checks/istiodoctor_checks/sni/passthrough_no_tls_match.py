@@ -108,6 +108,7 @@ def passthrough_no_tls_match(mesh: Mesh) -> Iterator[Finding]:
                     ),
                 ),
                 fixes=tuple(_fixes(gap)),
+                severity=Severity.MEDIUM if gap.answering else Severity.CRITICAL,
                 confidence=(
                     Confidence.CERTAIN
                     if virtual_services_are_known(mesh)
@@ -122,9 +123,10 @@ def _message(gap: PassthroughGap) -> str:
         routes = f"no tls match of {listing(e.ref for e in gap.virtual_services)} has its name"
     else:
         routes = "no VirtualService is bound there for it"
+    instead = f"hands it to {gap.answering}" if gap.answering else "resets the handshake"
     return (
         f"TLS for {listing(gap.hosts)} should pass through {gap.server}, but {routes}: Envoy has"
-        f" no filter chain for it and resets the handshake."
+        f" no filter chain for it and {instead}."
     )
 
 

@@ -6,7 +6,6 @@ Source: pilot/pkg/config/kube/gateway/conversion.go, gateway_collection.go:128-1
 from collections.abc import Iterator
 
 from istiodoctor.mesh.api_gateway_pods import api_gateway_ports, api_gateway_workloads
-from istiodoctor.mesh.api_releases import ALPHA_FLAG
 from istiodoctor.mesh.attachments import AttachmentState, Route, attachments, hostnames_of
 from istiodoctor.mesh.configuration.held_routes import (
     converted_http_route,
@@ -17,6 +16,7 @@ from istiodoctor.mesh.gatewayapi import admits, api_gateways, api_servers, liste
 from istiodoctor.mesh.listener_secrets import faulty_listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.releases import ALPHA_APIS
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.gatewayapi import HttpRoute
 from istiodoctor.model.grpcroute import GrpcRoute
@@ -82,7 +82,7 @@ def _is_closed(mesh: Mesh, server: Server) -> bool:
 
 @question
 def routes_left_out(mesh: Mesh) -> tuple[LeftOut, ...]:
-    """Return the routes that istiod makes nothing of: it refuses a rule or does not read them."""
+    """Return the routes of which istiod makes nothing: a rule is refused, or no kind is read."""
     attached = _routes_in(mesh, AttachmentState.ATTACHED)
     refused = (found for route in attached if (found := _left_out(mesh, route)) is not None)
     return (*refused, *map(_not_read, _routes_in(mesh, AttachmentState.KIND_NOT_READ)))
@@ -96,7 +96,7 @@ def _not_read(route: Route) -> LeftOut:
     return LeftOut(
         place=Place(route.ref),
         omission=Omission.KIND_NOT_READ,
-        because=f"this istiod reads a {route.ref.kind} only with {ALPHA_FLAG}=true",
+        because=f"this istiod reads a {route.ref.kind} only with {ALPHA_APIS}=true",
         hosts=hostnames_of(route) or ("*",),
     )
 

@@ -18,10 +18,12 @@ from istiodoctor.mesh.configuration.virtual_services import (
     held_virtual_service,
     virtual_services_by_gateway_name,
 )
-from istiodoctor.mesh.controlplanes import mesh_config
+from istiodoctor.mesh.configuration.visibility import default_audience
+from istiodoctor.mesh.controlplanes import control_plane_of, mesh_config
 from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.releases import Change, has
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.meshconfig import MeshConfig
@@ -68,20 +70,29 @@ def virtual_services_for_gateway(
 ) -> BoundVirtualServices:
     """Return the VirtualServices of a Gateway that the pods of a workload get."""
     config = mesh_config(mesh, workload) or MeshConfig()
-    return _seen_from(mesh, workload.namespace, config.virtual_service_exports, gateway_name)
+    takes_names = has(control_plane_of(mesh, workload), Change.DEFAULT_EXPORTS_NAME_NAMESPACES)
+    return _seen_from(
+        mesh, workload.namespace, config.virtual_service_exports, takes_names, gateway_name
+    )
 
 
 @question(evidence=[held_routes_of_gateway, held_ingresses_by_gateway])
 def _seen_from(
-    mesh: Mesh, namespace: str, exports: frozenset[str], gateway_name: str
+    mesh: Mesh,
+    namespace: str,
+    written: frozenset[str],
+    takes_names: bool,
+    gateway_name: str,
 ) -> BoundVirtualServices:
     """Return the VirtualServices of a Gateway that a namespace sees.
 
     First those that only this namespace sees, then those exported to it by name, then public ones;
     by age within each. Among the public ones, routes of the Gateway API of the pods' own namespace
-    come first.
+    come first. `written` is the mesh's default `exportTo`, which delegates are found by as it is
+    written, whatever the release.
     """
-    services = tuple(_ordered(_held(mesh, gateway_name, exports), namespace, exports))
+    exports = default_audience(written, takes_names=takes_names)
+    services = tuple(_ordered(_held(mesh, gateway_name, written), namespace, exports))
     by_host: dict[str, list[int]] = {}
     below: dict[str, list[int]] = {}
     for position, service in enumerate(services):

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.filter_chain_match import FilterChainIndex
-from istiodoctor.mesh.configuration.filter_chains import http_filter_chains, sni_hosts
+from istiodoctor.mesh.configuration.filter_chains import http_filter_chains
 from istiodoctor.mesh.configuration.listener import FilterChain
 from istiodoctor.mesh.configuration.listeners import listener_at
+from istiodoctor.mesh.configuration.server_tls import sni_hosts
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh

@@ -24,7 +24,8 @@ from istiodoctor.mesh.configuration.consolidated_rules import ConsolidatedRule, 
 from istiodoctor.mesh.configuration.endpoint_states import (
     Wanted,
     endpoint_state,
-    has_dns_endpoint,
+    has_name,
+    names_of_port,
 )
 from istiodoctor.mesh.configuration.missing_subsets import missing_subset, unread_rules
 from istiodoctor.mesh.configuration.referenced_hosts import (
@@ -41,11 +42,12 @@ from istiodoctor.mesh.configuration.registry_service import (
 )
 from istiodoctor.mesh.configuration.rules_in_force import rule_in_force, rules_for, rules_of_host
 from istiodoctor.mesh.configuration.scope import FILTER_VARIABLE, Scope, scope_of
-from istiodoctor.mesh.configuration.service_endpoints import Backends, backends_of
+from istiodoctor.mesh.configuration.service_endpoints import backends_of
 from istiodoctor.mesh.configuration.service_registry import (
     UNKNOWN_SERVICE,
     scope_service,
     service_entries_are_known,
+    services_of_hostname,
 )
 from istiodoctor.mesh.configuration.traffic_policies import (
     goes_to_original_destination,
@@ -201,8 +203,12 @@ def _with_endpoints(
     )
     if service.resolution in BY_DNS:
         needs_own = not is_made_without_names(rule, subset, number)
+        same = services_of_hostname(mesh, asked.scope, service.hostname)
+        filed = names_of_port(
+            (each for each in same if each.namespace == service.namespace), backends, number
+        )
         for each in (whole, wanted) if needs_own else (whole,):
-            if missing := _without_names(asked, backends, each):
+            if missing := _without_names(asked, has_name(filed, each), backends.unread, each):
                 return missing
     if goes_to_original_destination(rule, subset, number):
         reason = "it leads to the address that was asked for, and a gateway knows none"
@@ -216,13 +222,14 @@ def _with_endpoints(
     return replace(asked.answered(found.state, found.reason), endpoints=found.ready)
 
 
-def _without_names(asked: Request, backends: Backends, wanted: Wanted) -> Cluster | None:
+def _without_names(
+    asked: Request, found: bool | None, unread: str, wanted: Wanted
+) -> Cluster | None:
     """Return what becomes of a cluster without names that Envoy could resolve: none is made."""
-    found = has_dns_endpoint(backends, wanted)
     if found:
         return None
-    if found is None or backends.unread:
-        reason = backends.unread or f"which endpoints of {asked.service.ref} it has is not known"
+    if found is None or unread:
+        reason = unread or f"which endpoints of {asked.service.ref} it has is not known"
         return unknown_cluster(str(asked.name), reason)
     what = " with the labels of the subset" if wanted.labels else ""
     reason = f"{asked.service.ref} is resolved by DNS and has no endpoint{what}"

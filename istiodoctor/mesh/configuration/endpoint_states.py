@@ -80,18 +80,36 @@ def endpoint_state(service: RegistryService, backends: Backends, wanted: Wanted)
     return EndpointState(state=ClusterState.NO_ENDPOINT, reason=reason, ready=0)
 
 
-def has_dns_endpoint(backends: Backends, wanted: Wanted) -> bool | None:
-    """Whether a cluster that is resolved by DNS has a name to resolve; None when not known.
-
-    Endpoints count by the number of the port here (`CopyEndpoints`, endpointshards.go:95).
-    """
-    found = {
-        wanted.takes(each)
-        for each in backends.items
-        if each.number == wanted.port.number
-        or (each.number is None and each.port_name == wanted.port.name)
-    }
+def has_name(names: Iterable[Backend], wanted: Wanted) -> bool | None:
+    """Whether a cluster that is resolved by DNS has a name to resolve; None when not known."""
+    found = {wanted.takes(each) for each in names if each.health is Health.READY}
     return True if True in found else None if None in found else False
+
+
+def names_of_port(
+    services: Iterable[RegistryService], backends: Backends, number: int
+) -> tuple[Backend, ...]:
+    """Return the endpoints of a port of a service that is resolved by DNS.
+
+    `services` are all of its hostname and namespace, the oldest first, whoever may see them: each
+    files the endpoints under its own names of ports, and the last one that has any for a port
+    counts (`initServiceRegistry`, pilot/pkg/model/push_context.go:1568; `CopyEndpoints`,
+    pilot/pkg/model/endpointshards.go:95).
+    """
+    filed: tuple[Backend, ...] = ()
+    for service in services:
+        numbers = {each.name: each.number for each in service.ports}
+        own = {each.number for each in service.ports}
+        filed = (
+            tuple(
+                each
+                for each in backends.items
+                if (each.number == number and number in own)
+                or (each.number is None and numbers.get(each.port_name) == number)
+            )
+            or filed
+        )
+    return filed
 
 
 def _on_nodes(service: RegistryService, taken: list[Backend], wanted: Wanted) -> EndpointState:

@@ -21,7 +21,7 @@ from istiodoctor.mesh.configuration.held_by_envoy import (
     holds,
 )
 from istiodoctor.mesh.configuration.listener import WILDCARD_ADDRESSES, FilterChain, Listener
-from istiodoctor.mesh.configuration.listeners import listener_at
+from istiodoctor.mesh.configuration.listeners import listener_at, listeners_by_port
 from istiodoctor.mesh.configuration.route import Route, VirtualHost
 from istiodoctor.mesh.configuration.route_differences import (
     differences_of_hosts,
@@ -73,6 +73,21 @@ def listener_in_force(mesh: Mesh, workload: Workload, port: int) -> Listener | N
         words = _disagreement(pods[0], pods[unlike], f"port {port}")
         return replace(shown, unknown_because=words) if shown else None
     return _explained(first, expected) if first else None
+
+
+@question(evidence=READ)
+def ports_in_force(mesh: Mesh, workload: Workload) -> tuple[int, ...]:
+    """Return the ports of the pods on which some Envoy listens now."""
+    pods = asked_pods(mesh, workload)
+    if not pods:
+        return tuple(sorted(listeners_by_port(mesh, workload)))
+    found = {
+        each.port
+        for pod in pods
+        for each in held_listeners(mesh, pod) or ()
+        if _held_listener(mesh, workload, pod, each.port)
+    }
+    return tuple(sorted(found))
 
 
 def _held_listener(mesh: Mesh, workload: Workload, pod: Ref, port: int) -> Listener | None:

@@ -66,6 +66,11 @@ def _not_exported(service: RegistryService, scope: Scope) -> str:
     if not scope.namespace_is_known:
         return f"{service.ref} may not be exported to the gateway's namespace"
     audience = exports(service, scope) - {EVERY_NAMESPACE}
+    if not audience:
+        return (
+            f"{service.ref} is exported to no namespace: this istiod reads no names in "
+            "defaultServiceExportTo"
+        )
     to = ", ".join(sorted(audience)[:MOST_NAMED])
     return f'{service.ref} is not exported to {scope.namespace} (exportTo "{to}")'
 

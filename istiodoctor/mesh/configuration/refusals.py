@@ -69,33 +69,29 @@ def _faults(chain: FilterChain, taken: dict[_Match, FilterChain]) -> Iterator[Ch
         if "*" in name and not name.startswith("*."):
             text = f"{name} is no server name: a wildcard stands for whole labels at the beginning"
             yield ChainFault(text=text, chain=chain, names=(name,))
+    twice: str | None = None
     shared: dict[FilterChain, dict[str, None]] = {}
+    own: set[_Match] = set()
     for match, name in _matches(chain):
-        shared.setdefault(taken.setdefault(match, chain), {})[name] = None
-    for other, names in shared.items():
+        other = taken.setdefault(match, chain)
         if other is not chain:
-            text = _overlap(next(iter(names)))
-            yield ChainFault(text=text, chain=chain, other=other, names=tuple(filter(None, names)))
-    twice = _named_twice(chain)
+            shared.setdefault(other, {})[name] = None
+        if match in own and twice is None:
+            twice = name
+        own.add(match)
+    for other, names in shared.items():
+        text = _overlap(next(iter(names)))
+        yield ChainFault(text=text, chain=chain, other=other, names=tuple(filter(None, names)))
     if twice is not None:
         yield ChainFault(text=f"one filter chain names {twice} twice", chain=chain, names=(twice,))
 
 
-def _named_twice(chain: FilterChain) -> str | None:
-    """Return a server name that a chain has twice for Envoy: letters have no case there."""
-    seen: set[_Match] = set()
-    for match, name in _matches(chain):
-        if match in seen:
-            return name
-        seen.add(match)
-    return None
-
-
 def _matches(chain: FilterChain) -> Iterator[tuple[_Match, str]]:
-    """Yield what a chain takes, with the server name as written."""
+    """Yield what a chain takes, with the server name as written; letters have no case there."""
     for name in chain.server_names or ("",):
+        key = server_name_key(name)
         for protocol in chain.application_protocols or ("",):
-            yield (server_name_key(name), chain.transport_protocol, protocol), name
+            yield (key, chain.transport_protocol, protocol), name
 
 
 def _overlap(name: str) -> str:

@@ -1,15 +1,78 @@
 """Which route configurations Envoy refuses, looked for only where a rule could be at fault."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.envoy_filters_of_routes import touched_routes
 from istiodoctor.mesh.configuration.held import HeldVirtualService
+from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway
+from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
 from istiodoctor.mesh.configuration.listener import Refusal
 from istiodoctor.mesh.configuration.route_refusals import refused_route
+from istiodoctor.mesh.configuration.service_registry import scope_service
 from istiodoctor.mesh.configuration.virtual_hosts import Section, domains, section_routes
+from istiodoctor.mesh.configuration.virtual_services import virtual_services_by_gateway_name
+from istiodoctor.mesh.controlplanes import mesh_config
+from istiodoctor.mesh.listeners import merged_gateway, servers_by_workload
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import HttpMatch, HttpRule, StringMatch
+from istiodoctor.model.istio import HttpMatch, HttpRule, StringMatch, VirtualService
+from istiodoctor.model.kind import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusedRouteConfiguration:
+    """A route configuration that Envoy refuses."""
+
+    workload: Workload
+    name: str
+    servers: tuple[Server, ...]
+    """Those that share it."""
+    refusal: Refusal
+    unknown_because: str = ""
+    """What may make it another one."""
+
+
+@question(evidence=[touched_routes, mesh_config, scope_service])
+def refused_route_configurations(mesh: Mesh) -> tuple[RefusedRouteConfiguration, ...]:
+    """Return the route configurations that istiod would send and Envoy would refuse."""
+    return tuple(
+        RefusedRouteConfiguration(
+            workload=workload,
+            name=name,
+            servers=servers,
+            refusal=refusal,
+            unknown_because=touched_routes(mesh, workload, name),
+        )
+        for workload in servers_by_workload(mesh)
+        for name, servers in merged_gateway(mesh, workload).servers_by_route.items()
+        if _has_odd_rule(mesh, servers)
+        if (refusal := refused_routes(mesh, workload, name))
+    )
+
+
+def _has_odd_rule(mesh: Mesh, servers: tuple[Server, ...]) -> bool:
+    """Whether anything that is bound to servers could be refused: told without translating it."""
+    return any(_binds_odd_rule(mesh, each.gateway_name) for each in servers)
+
+
+@question(Kind.VIRTUAL_SERVICE)
+def _odd_rule_is_written(mesh: Mesh) -> bool:
+    return any(_is_odd(rule) for each in mesh.all(VirtualService) for rule in each.spec.http)
+
+
+@question(evidence=[held_routes_of_gateway, held_ingresses_by_gateway])
+def _binds_odd_rule(mesh: Mesh, gateway_name: str) -> bool:
+    by_gateway = virtual_services_by_gateway_name(mesh) if _odd_rule_is_written(mesh) else {}
+    written = by_gateway.get(gateway_name, ())
+    if any(rule.delegate or _is_odd(rule) for each in written for rule in each.spec.http):
+        return True
+    made = (
+        *held_routes_of_gateway(mesh, gateway_name),
+        *held_ingresses_by_gateway(mesh).get(gateway_name, ()),
+    )
+    return any(_may_be_refused(mesh, each) for each in made)
 
 
 @question
@@ -37,25 +100,29 @@ def _may_be_refused(mesh: Mesh, source: HeldVirtualService) -> bool:
 
 
 def _is_odd(rule: HttpRule) -> bool:
-    has_action = rule.redirect or rule.direct_response
-    weights = sum(each.weight for each in rule.route)
     return bool(
-        has_action
+        rule.redirect
+        or rule.direct_response
         or rule.fault
         or rule.cors_policy
         or (rule.rewrite and rule.rewrite.uri_regex_rewrite)
-        or (len(rule.route) != 1 and weights <= 0)
-        or any(_asks_oddly(match) for match in rule.match)
+        or (len(rule.route) != 1 and sum(each.weight for each in rule.route) <= 0)
+        or (rule.match and any(map(_asks_oddly, rule.match)))
     )
 
 
 def _asks_oddly(match: HttpMatch) -> bool:
-    return any(each.regex is not None for each in _texts(match)) or bool(match.without_headers)
+    """Whether a match has a regular expression; asked of every match there is, so kept quick."""
+    return bool(
+        match.without_headers
+        or _is_regex(match.uri)
+        or _is_regex(match.method)
+        or _is_regex(match.authority)
+        or _is_regex(match.scheme)
+        or (match.headers and any(map(_is_regex, match.headers.values())))
+        or (match.query_params and any(map(_is_regex, match.query_params.values())))
+    )
 
 
-def _texts(match: HttpMatch) -> Iterator[StringMatch]:
-    yield from match.headers.values()
-    yield from match.query_params.values()
-    for each in (match.uri, match.method, match.authority, match.scheme):
-        if each is not None:
-            yield each
+def _is_regex(text: StringMatch | None) -> bool:
+    return text is not None and text.regex is not None

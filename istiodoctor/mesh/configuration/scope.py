@@ -7,6 +7,7 @@ that is asked for by scope.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.visibility import default_audience
 from istiodoctor.mesh.controlplanes import (
     ControlPlane,
     control_plane_of,
@@ -16,6 +17,7 @@ from istiodoctor.mesh.controlplanes import (
 from istiodoctor.mesh.grants import selects
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.releases import Change, has
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import LabelSelector, Namespace
@@ -82,11 +84,14 @@ def scope_of(mesh: Mesh, workload: Workload) -> Scope:
         namespace_is_known=workload.is_known,
         domain_suffix=domain_suffix(plane),
         root_namespace=config.configuration_namespace,
-        service_export_to=config.service_exports,
+        service_export_to=default_audience(
+            config.service_exports,
+            takes_names=has(plane, Change.DEFAULT_EXPORTS_NAME_NAMESPACES),
+        ),
         destination_rule_export_to=config.destination_rule_exports,
         hidden_namespaces=_hidden_namespaces(mesh, config.discovery_selectors),
         has_external_name_aliases=has_external_name_aliases(plane),
-        filters_clusters=_variable(plane, FILTER_VARIABLE) is True,
+        filters_clusters=plane is not None and plane.setting(FILTER_VARIABLE) is True,
         limits_service_entries=config.service_entry_visibility.apply_to_sidecars,
         unread=unread,
     )
@@ -115,7 +120,7 @@ def has_external_name_aliases(plane: ControlPlane | None) -> bool:
     if plane is None or plane.version is None:
         return True
     minor = plane.version.minor
-    asked = _variable(plane, ALIAS_VARIABLE)
+    asked = plane.setting(ALIAS_VARIABLE)
     return minor >= 24 or (minor >= 21 if asked is None else asked)
 
 
@@ -132,12 +137,3 @@ def _unselected(
         labels = {NAME_LABEL: each.name, **each.metadata.labels}
         if not any(selects(selector, labels) for selector in selectors):
             yield each.name
-
-
-def _variable(plane: ControlPlane | None, name: str) -> bool | None:
-    """Return a variable of istiod's environment, as Go reads a boolean; None where it is unset."""
-    values = [each.environment(name) for each in plane.workload.spec.containers] if plane else []
-    text = next((each for each in values if each), "")
-    if text in ("1", "t", "T", "TRUE", "true", "True"):
-        return True
-    return False if text in ("0", "f", "F", "FALSE", "false", "False") else None

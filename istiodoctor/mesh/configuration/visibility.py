@@ -17,6 +17,18 @@ class Audience(IntEnum):
     PUBLIC = 1
 
 
+def default_audience(written: frozenset[str], *, takes_names: bool) -> frozenset[str]:
+    """Return to whom objects without `exportTo` are exported by a default of the mesh.
+
+    `takes_names` is the newer rule. By the older one `.` goes before `*`, all else counts for
+    nothing, and it may be that nobody is left.
+    """
+    if takes_names:
+        return written
+    own = written & {OWN_NAMESPACE}
+    return own or written & {EVERY_NAMESPACE}
+
+
 def is_visible(export_to: frozenset[str], own: str, seen_from: str) -> bool:
     """Whether an object of one namespace is visible from another (push_context.go:1117)."""
     return (

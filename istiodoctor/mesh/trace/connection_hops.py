@@ -22,6 +22,7 @@ from istiodoctor.mesh.configuration.in_force import (
     asked_pods,
     chains_in_force,
     listener_in_force,
+    ports_in_force,
 )
 from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
 from istiodoctor.mesh.configuration.listener import (
@@ -31,7 +32,6 @@ from istiodoctor.mesh.configuration.listener import (
 )
 from istiodoctor.mesh.configuration.listeners import (
     left_out_on,
-    listeners_by_port,
 )
 from istiodoctor.mesh.credentials import uses_on
 from istiodoctor.mesh.hosts import covers
@@ -165,7 +165,7 @@ def _silence(mesh: Mesh, workload: Workload, port: int) -> Walk:
         if first.omission is Omission.NO_FILTER_CHAIN:
             known = known and connection_routes_are_known(mesh)
     else:
-        ports = ", ".join(map(str, sorted(listeners_by_port(mesh, workload))))
+        ports = ", ".join(map(str, ports_in_force(mesh, workload)))
         text = f"Envoy does not listen on port {port}, only on {ports or 'none'}"
     return (
         yield from ends_at(

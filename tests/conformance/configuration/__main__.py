@@ -73,10 +73,10 @@ def _show(every: list[Found], whole: bool, most: int) -> None:
 
 def _record(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
-    for kind in options.kinds or truth.kinds():
+    for kind in options.kinds or [each for each in truth.kinds() if sent.OLDER not in each]:
         scenarios = truth.recording(kind).scenarios[: options.most]
         objects = {each.name: each.objects for each in scenarios}
-        outputs = istiod.sent(options.record, objects, jobs=2)
+        outputs = istiod.sent(options.record.resolve(), objects, jobs=2)
         made = {name: each["gateways"] for name, each in outputs.items() if each["gateways"]}
         path = sent.save(kind, made, options.out)
         print(f"{kind}: {len(made)} scenarios, {path.stat().st_size} bytes")

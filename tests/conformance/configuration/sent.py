@@ -9,6 +9,8 @@ from pathlib import Path
 from tests.conformance.truth import Json
 
 SENT = Path(__file__).parent / "sent"
+OLDER = "-"
+"""What the names of kinds have that were recorded with an older istiod."""
 UNUSED = frozenset(
     {
         "accessLog",

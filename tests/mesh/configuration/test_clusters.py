@@ -536,3 +536,25 @@ def test_endpoints_of_a_service_that_hides_from_all_are_not_known():
         "unknown",
         'Service app1/web has "~" in its exportTo: istiod may pass over its endpoints',
     )
+
+
+@pytest.mark.parametrize(("age", "expected"), [("2026-01-02", "ok"), ("2026-01-01", "no-cluster")])
+def test_a_host_that_dns_resolves_has_the_pods_of_an_unseen_service_of_its_name(
+    age: str, expected: str
+):
+    """The younger of the two says under which names of ports the endpoints are filed."""
+    ports = [{"number": 80, "name": "other", "protocol": "HTTP"}]
+    hidden = {"networking.istio.io/exportTo": "."}
+    mesh = mesh_behind_gateway(
+        *web(annotations=hidden, created=age),
+        service_entry(
+            "x",
+            "app1",
+            WEB,
+            ports=ports,
+            created="2026-01-01" if age > "2026-01-01" else "2026-01-02",
+        ),
+        destination_rule("d", "app1", WEB, "v1"),
+    )
+
+    assert state(mesh, f"outbound|80|v1|{WEB}")[0] == expected

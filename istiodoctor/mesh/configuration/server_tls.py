@@ -1,0 +1,35 @@
+"""What a server asks of the TLS of its filter chain: server names and how it ends."""
+
+from istiodoctor.mesh.configuration.listener import ClientCertificate, DownstreamTls
+from istiodoctor.mesh.references import Purpose
+from istiodoctor.mesh.servers import Server
+from istiodoctor.model.istio import TlsMode
+
+ANY = "*"
+HTTP_PROTOCOLS = ("h2", "http/1.1")
+
+
+def sni_hosts(server: Server) -> tuple[str, ...]:
+    """Return the server names that a chain matches: none, for all, where `*` is among them.
+
+    Source: `GetSNIHostsForServer` (model/gateway.go:563), `toFilterChainMatch`
+    (core/listener.go:1273).
+    """
+    names = {text.partition("/")[2] if "/" in text else text for text in server.host_texts}
+    return () if ANY in names else tuple(sorted(names))
+
+
+def downstream_tls(server: Server) -> DownstreamTls:
+    """Return how a server ends TLS (`BuildListenerTLSContext`, core/listener.go:141)."""
+    required = server.mode in (TlsMode.MUTUAL, TlsMode.ISTIO_MUTUAL)
+    client = ClientCertificate.REQUIRED if required else ClientCertificate.NONE
+    if server.mode is TlsMode.OPTIONAL_MUTUAL:
+        client = ClientCertificate.OPTIONAL
+    return DownstreamTls(
+        credentials=tuple(each for each in server.credentials if each.purpose is Purpose.SERVER),
+        is_workload_certificate=server.mode is TlsMode.ISTIO_MUTUAL,
+        client_certificate=client,
+        minimum_version=server.tls.min_protocol_version if server.tls else "",
+        maximum_version=server.tls.max_protocol_version if server.tls else "",
+        protocols=HTTP_PROTOCOLS,
+    )
