@@ -12,8 +12,8 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import (
     Binding,
     bindings,
+    bound_for,
     names_gateway,
-    routes_for,
     servers_of,
     virtual_services,
 )
@@ -79,7 +79,7 @@ def _ignored(mesh: Mesh, source: VirtualService) -> IgnoredTlsRoutes | None:
         for host in binding.hosts:
             if any(covers(each, host) for each in passed):
                 continue
-            if not any(each.spec.http for each in routes_for(mesh, binding.server, host)):
+            if not any(each.held.http for each in bound_for(mesh, binding.server, host)):
                 hosts[host] = None
                 servers[binding.server] = None
     if not servers:
