@@ -7,9 +7,9 @@ from istiodoctor.mesh.destinations import (
     DestinationState,
     PortState,
     destination_rules,
-    service_is_exported,
     ready_endpoints,
     resolve,
+    service_is_exported,
 )
 from istiodoctor.mesh.destinations import service as service_named
 from istiodoctor.model.istio import Destination, PortSelector

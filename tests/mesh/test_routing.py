@@ -6,8 +6,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.destination_uses import destination_uses
 from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.routing import (
-    as_held,
     ReferenceState,
+    as_held,
     bindings,
     gateway_references,
     is_visible,

@@ -57,10 +57,11 @@ def domains(mesh: Mesh, workload: Workload, route_name: str) -> Mapping[str, Dom
     made: dict[tuple[str, HeldVirtualService], Section] = {}
     for server in servers:
         bound = virtual_services_for_gateway(mesh, workload, server.gateway_name)
-        context = server_context(server, workload)
+        context: RouteContext | None = None
         for source, hosts in bound.meeting(server):
             section = made.get((server.gateway_name, source))
             if section is None:
+                context = context or server_context(server, workload)
                 if not has_routes(source, context):
                     continue
                 section = Section(source=source, context=context, server=server)
