@@ -5,9 +5,9 @@ from typing import Any
 
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Patch, PatchType, Risk
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.held import HeldHttpRule
 from istiodoctor.mesh.reasons import without_tokens
-from istiodoctor.mesh.redirects import ACME_PREFIX, PlainHost, RedirectKind
-from istiodoctor.mesh.routing import BoundRule, http_rules, routes_for
+from istiodoctor.mesh.redirects import ACME_PREFIX, PlainHost, RedirectKind, rules_for
 from istiodoctor.mesh.servers import ANY_NAMESPACE, Server
 from istiodoctor.mesh.wire.challenges import ChallengeReply, ChallengeReplyKind, challenge_replies
 from istiodoctor.model.kind import ISTIO_NETWORKING
@@ -50,13 +50,10 @@ def exempt_challenges(mesh: Mesh, plain: PlainHost) -> tuple[Fix, ...]:
         servers = (*plain.listener.servers, plain.server)
         found = (each for each in servers if each.field("/tls/httpsRedirect") == plain.place)
         return (_redirect_by_route(next(found, plain.server)), DNS)
-    rules = (
-        bound
-        for source in routes_for(mesh, plain.server, plain.host)
-        for bound in http_rules(mesh, source)
-        if bound.place == plain.place
+    rules = dict.fromkeys(
+        each.held for each in rules_for(mesh, plain) if each.place == plain.place
     )
-    return (*(_narrow(rule) for rule in rules), DNS)
+    return (*map(_narrow, rules), DNS)
 
 
 def _redirect_by_route(server: Server) -> Fix:
@@ -93,15 +90,15 @@ def _redirect_by_route(server: Server) -> Fix:
     )
 
 
-def _narrow(bound: BoundRule) -> Fix:
+def _narrow(held: HeldHttpRule) -> Fix:
     """Leave challenges out of each match of a redirect rule."""
-    path = bound.place.path
+    path = held.place.path
     operations: list[dict[str, Any]] = [
         {
             "op": "add",
             "path": f"{path}/match/{index}/withoutHeaders{'/:path' if others else ''}",
             "value": LEAVE_OUT[":path"] if others else LEAVE_OUT,
         }
-        for index, others in enumerate(match.without_headers for match in bound.rule.match)
+        for index, others in enumerate(match.without_headers for match in held.rule.match)
     ] or [{"op": "add", "path": f"{path}/match", "value": [{"withoutHeaders": LEAVE_OUT}]}]
-    return json_patch(bound.place.ref, operations, "Leave challenges out of the redirect")
+    return json_patch(held.place.ref, operations, "Leave challenges out of the redirect")

@@ -3,8 +3,8 @@
 from typing import Any
 
 from istiodoctor.finding import Severity
+from istiodoctor.mesh.destination_uses import DestinationUse
 from istiodoctor.mesh.destinations import Resolution
-from istiodoctor.mesh.routing import DestinationUse
 from istiodoctor.model.istio import Destination
 from istiodoctor.model.kubernetes import Service
 

@@ -3,6 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.configuration.domain_rules import DomainRule
+from istiodoctor.mesh.configuration.held import HeldHttpRule
+from istiodoctor.mesh.configuration.translation import matched_rules
+from istiodoctor.mesh.configuration.virtual_hosts import server_context
 from istiodoctor.mesh.controlplanes import (
     ControlPlane,
     control_plane_of,
@@ -14,19 +18,12 @@ from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop, plain_fronts, wants_tls
 from istiodoctor.mesh.listeners import servers_by_workload, workloads_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind, applies_on, plain_hosts
-from istiodoctor.mesh.routing import (
-    Binding,
-    BoundRule,
-    bindings,
-    http_rules,
-    routes_for,
-    servers_of,
-)
+from istiodoctor.mesh.redirects import PlainHost, RedirectKind, is_to_https, plain_hosts, rules_for
+from istiodoctor.mesh.routing import Binding, bindings, bound_for, servers_of
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import HttpMatch, VirtualService
+from istiodoctor.model.istio import HttpMatch, HttpRule, VirtualService
 from istiodoctor.model.ref import Ref
 
 
@@ -55,7 +52,9 @@ class ScopedOut:
 class SelfRedirect:
     """A rule of a VirtualService that redirects to HTTPS what came by HTTPS."""
 
-    rule: BoundRule
+    rule: HeldHttpRule
+    owner: Ref
+    """The VirtualService in force: the root one of a delegation."""
     server: Server
     hosts: tuple[str, ...]
     is_whole: bool
@@ -82,7 +81,7 @@ def _blocked(mesh: Mesh, bindings: tuple[Binding, ...]) -> Iterator[Blocked]:
                 virtual_service=binding.virtual_service,
                 server=binding.server,
                 hosts=hosts,
-                is_served=all(routes_for(mesh, binding.server, host) for host in hosts),
+                is_served=all(bound_for(mesh, binding.server, host) for host in hosts),
             )
 
 
@@ -107,19 +106,25 @@ def self_redirects(mesh: Mesh) -> tuple[SelfRedirect, ...]:
         if server.terminates_tls and server.routes_http
         for binding in bound
         if binding.hosts
-        if (found := _self_redirect(mesh, server, binding))
+        if (found := _self_redirect(server, binding))
     )
 
 
-def _self_redirect(mesh: Mesh, server: Server, binding: Binding) -> SelfRedirect | None:
-    for rule in http_rules(mesh, binding.virtual_service):
-        if not applies_on(rule, server):
-            continue
-        matches = [m for m in rule.rule.match if not m.port or m.port == server.port]
-        if _returns(rule, binding) and not all(map(_asks_for_scheme, matches or [HttpMatch()])):
-            is_whole = not rule.rule.match or any(map(_takes_all, matches))
-            return SelfRedirect(rule=rule, server=server, hosts=binding.hosts, is_whole=is_whole)
-        if not rule.rule.match:
+def _self_redirect(server: Server, binding: Binding) -> SelfRedirect | None:
+    if not any(is_to_https(each.rule) for each in binding.held.http):
+        return None
+    rules = tuple(matched_rules(binding.held, server_context(server)))
+    for each in rules:
+        if _returns(each.held.rule, binding) and not _asks_for_scheme(each.written):
+            own = [other.written for other in rules if other.held is each.held]
+            return SelfRedirect(
+                rule=each.held,
+                owner=binding.virtual_service.ref,
+                server=server,
+                hosts=binding.hosts,
+                is_whole=any(map(_takes_all, own)),
+            )
+        if each.match.is_catch_all:
             return None
     return None
 
@@ -141,19 +146,13 @@ def route_loops(mesh: Mesh) -> tuple[Loop, ...]:
     )
 
 
-def _blind_redirect(mesh: Mesh, plain: PlainHost) -> BoundRule | None:
+def _blind_redirect(mesh: Mesh, plain: PlainHost) -> DomainRule | None:
     """Return the redirect that takes requests whatever X-Forwarded-Proto says."""
-    for virtual_service in routes_for(mesh, plain.server, plain.host):
-        for rule in http_rules(mesh, virtual_service):
-            if not applies_on(rule, plain.server):
-                continue
-            redirect = rule.rule.redirect
-            matches = rule.rule.match
-            is_told_apart = bool(matches) and all(map(_asks_for_scheme, matches))
-            if redirect and redirect.scheme == "https" and not is_told_apart:
-                return rule
-            if not matches:
-                return None
+    for each in rules_for(mesh, plain):
+        if is_to_https(each.rule) and not _asks_for_scheme(each.written):
+            return each
+        if each.match.is_catch_all:
+            return None
     return None
 
 
@@ -186,25 +185,30 @@ def _scoped_out(
         )
 
 
-def _returns(rule: BoundRule, binding: Binding) -> bool:
+def _returns(rule: HttpRule, binding: Binding) -> bool:
     """Whether a redirect leads to the URL that was asked for."""
-    redirect = rule.rule.redirect
+    redirect = rule.redirect
     return bool(
         redirect
         and redirect.scheme == "https"
         and not redirect.uri
+        and not redirect.prefix_rewrite
         and redirect.authority in ("", *binding.hosts)
         and redirect.port in (0, binding.server.port)
     )
 
 
-def _asks_for_scheme(match: HttpMatch) -> bool:
+def _asks_for_scheme(match: HttpMatch | None) -> bool:
     """Whether a match is about requests that did not come by HTTPS."""
+    if match is None:
+        return False
     headers: Mapping[str, object] = {**match.headers, **match.without_headers}
     return match.scheme is not None or any(key.lower() == FORWARDED_PROTO for key in headers)
 
 
-def _takes_all(match: HttpMatch) -> bool:
+def _takes_all(match: HttpMatch | None) -> bool:
+    if match is None:
+        return True
     conditions = (match.headers, match.without_headers, match.query_params, match.method)
     uri = match.uri
     return not any(conditions) and (uri is None or uri.prefix == "/")

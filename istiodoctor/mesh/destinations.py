@@ -7,10 +7,11 @@ from enum import StrEnum
 
 from istiodoctor.mesh.configuration.registry_service import EXPORT_ANNOTATION
 from istiodoctor.mesh.configuration.service_endpoints import slices_by_service
+from istiodoctor.mesh.configuration.virtual_services import is_exported
+from istiodoctor.mesh.destination_uses import DestinationUse, destination_uses
 from istiodoctor.mesh.hosts import HostIndex, full_name
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import DestinationUse, destination_uses, exported
 from istiodoctor.model.istio import Destination, DestinationRule, ServiceEntry
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
@@ -189,11 +190,11 @@ def ready_endpoints(mesh: Mesh, service: Service) -> int | None:
 
 
 @question(Kind.SERVICE)
-def is_exported(mesh: Mesh, service: Service, seen_from: str) -> bool:
+def service_is_exported(mesh: Mesh, service: Service, seen_from: str) -> bool:
     """Whether a Service's export annotation lets a namespace see it."""
     written = service.metadata.annotations.get(EXPORT_ANNOTATION, "")
     names = tuple(each.strip() for each in written.split(",") if each.strip())
-    return exported(names, service.namespace, seen_from)
+    return is_exported(names, service.namespace, seen_from)
 
 
 def split_fqdn(fqdn: str) -> tuple[str, str] | None:

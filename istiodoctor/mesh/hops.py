@@ -15,9 +15,9 @@ from istiodoctor.mesh.redirects import (
     RedirectKind,
     plain_hosts,
     ports_sharing_target,
+    rules_for,
     tls_hosts_meeting,
 )
-from istiodoctor.mesh.routing import http_rules, routes_for
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
@@ -238,7 +238,5 @@ def untold_backends(mesh: Mesh) -> tuple[tuple[PlainHost, Front], ...]:
 
 def _sets_forwarded_proto(mesh: Mesh, plain: PlainHost) -> bool:
     return any(
-        FORWARDED_PROTO in str(bound.rule.headers).lower()
-        for virtual_service in routes_for(mesh, plain.server, plain.host)
-        for bound in http_rules(mesh, virtual_service)
+        FORWARDED_PROTO in str(each.rule.headers).lower() for each in rules_for(mesh, plain)
     )

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 
+from istiodoctor.mesh.configuration.names import MESH, is_subset, resolved_host
 from istiodoctor.mesh.gatewayapi import api_gateways_by_ref
 from istiodoctor.mesh.grants import gateway_ref
-from istiodoctor.mesh.hosts import ANY, HostIndex, covers
+from istiodoctor.mesh.hosts import ANY, HostIndex
 from istiodoctor.mesh.listeners import listeners_of, servers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import (
-    MESH,
     Binding,
     GatewayReference,
     ReferenceState,
+    bound_for,
     gateway_references,
-    routes_for,
     servers_of,
     virtual_services,
 )
@@ -116,6 +116,14 @@ def references_of(mesh: Mesh, virtual_service: VirtualService) -> tuple[GatewayR
 
 
 @question
+def is_answered(mesh: Mesh, host: str, namespace: str) -> bool:
+    """Whether routes answer for a host on a server that takes routes from a namespace."""
+    return any(
+        bound_for(mesh, server, host) for server in istio_servers_for(mesh, host, namespace)
+    )
+
+
+@question
 def lost_references(mesh: Mesh) -> tuple[LostReference, ...]:
     """Return the `gateways` entries that lead nowhere, or to something that was not read."""
     return tuple(
@@ -143,7 +151,8 @@ def _lost(mesh: Mesh, reference: GatewayReference) -> LostReference:
         candidates=namesakes,
         suitable=tuple(ref for ref in found if ref.name != target.name),
         api_gateway=api if api in api_gateways_by_ref(mesh) else None,
-        is_answered=bool(hosts) and all(_is_answered(mesh, source, host) for host in hosts),
+        is_answered=bool(hosts)
+        and all(is_answered(mesh, host, source.namespace) for host in hosts),
     )
 
 
@@ -181,11 +190,14 @@ def _unserved(
     references: tuple[GatewayReference, ...],
     bindings: tuple[Binding, ...],
 ) -> Iterator[UnservedHost]:
-    bound = {host for each in bindings for host in (*each.hosts, *each.blocked_hosts)}
+    bound = {text for each in bindings for text in each.texts}
+    if bound.issuperset(source.spec.hosts):
+        return
     lost = [
         (index, host)
         for index, host in enumerate(source.spec.hosts)
-        if host not in bound and not any(covers(host, each) for each in bound)
+        if (name := resolved_host(host, source.namespace)) not in bound
+        and not any(is_subset(each, name) for each in bound)
     ]
     if not lost:
         return
@@ -199,7 +211,9 @@ def _unserved(
     )
     names = _names_on(mesh, tuple(dict.fromkeys(each.target for each in references)))
     for index, host in lost:
-        if (for_mesh and is_partial) or is_internal(host) or _is_answered(mesh, source, host):
+        if (for_mesh and is_partial) or is_internal(host):
+            continue
+        if is_answered(mesh, host, source.namespace):
             continue
         yield UnservedHost(
             virtual_service=source,
@@ -216,13 +230,8 @@ def _names_on(mesh: Mesh, gateways: tuple[Ref, ...]) -> Mapping[str, None]:
     """Return the hosts of these Gateways, each once, in order."""
     by_gateway = servers_by_gateway(mesh)
     servers = (server for gateway in gateways for server in by_gateway.get(gateway, ()))
-    return dict.fromkeys(name for server in servers for name in server.names)
-
-
-def _is_answered(mesh: Mesh, source: VirtualService, host: str) -> bool:
-    return any(
-        routes_for(mesh, server, host)
-        for server in istio_servers_for(mesh, host, source.namespace)
+    return dict.fromkeys(
+        text.rpartition("/")[2] for server in servers for text in server.host_texts
     )
 
 
@@ -264,5 +273,6 @@ def near_hosts(host: str, names: Mapping[str, None]) -> tuple[str, ...]:
     """Return the hosts that may have been meant: www or apex, a wildcard, a misspelling."""
     close = dict.fromkeys((*twins(host), f"*.{host}", f"*.{host.partition('.')[2]}"))
     found = tuple(name for name in close if name in names)
-    some = islice(names, MOST_COMPARED)
-    return found or tuple(get_close_matches(host, some, n=1, cutoff=0.85))
+    some = tuple(islice(names, MOST_COMPARED))
+    spelled = tuple(name for name in some if name != host and name.lower() == host.lower())
+    return found or spelled or tuple(get_close_matches(host, some, n=1, cutoff=0.85))

@@ -15,7 +15,7 @@ from istiodoctor.mesh.misrouting import virtual_services_are_known
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import (
     bindings,
-    routes_for,
+    bound_for,
     servers_of,
     virtual_services,
 )
@@ -91,7 +91,7 @@ def _ignored(mesh: Mesh, source: VirtualService) -> IgnoredTlsRoutes | None:
         for host in binding.hosts:
             if any(covers(each, host) for each in passed):
                 continue
-            if not any(each.spec.http for each in routes_for(mesh, binding.server, host)):
+            if not any(each.held.http for each in bound_for(mesh, binding.server, host)):
                 hosts[host] = None
                 servers[binding.server] = None
     if not servers:

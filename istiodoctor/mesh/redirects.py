@@ -1,19 +1,25 @@
 """Plain HTTP beside HTTPS: which hosts are served how, and who redirects whom."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.configuration.domain_rules import (
+    DomainRule,
+    domain_finder,
+    found_domain,
+    rules_at,
+)
+from istiodoctor.mesh.configuration.virtual_hosts import Domain
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import BoundRule, bindings, http_rules, names_gateway, routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.serviceports import services_of, target_port
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import HttpMatch
+from istiodoctor.model.istio import HttpMatch, HttpRule
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
@@ -90,57 +96,61 @@ def tls_hosts_meeting(mesh: Mesh, workload: Workload, host: str) -> tuple[TlsHos
     return tuple(index.meeting(host)) if index else ()
 
 
-@question
-def redirecting_servers(mesh: Mesh, listener: Listener) -> HostIndex[Server]:
-    """Return the servers of a listener that redirect to HTTPS, by host.
+def redirected_by(mesh: Mesh, listener: Listener, server: Server, host: str) -> Place | None:
+    """Return the `httpsRedirect` that requests for a host meet, where a server is on a listener.
 
-    Such a server redirects its own hosts and every virtual host that routes on it make, also
-    where another server of the listener has the same host without a redirect.
+    It redirects its server's own hosts and every domain that routes on it make, also where another
+    server of the listener has the same host without a redirect.
     """
-    return HostIndex(
-        (host, server)
-        for server in listener.servers
-        if server.https_redirect and server.is_plain_http
-        for host in _virtual_hosts(mesh, server)
-    )
-
-
-def _virtual_hosts(mesh: Mesh, server: Server) -> Iterable[str]:
-    routed = (host for each in bindings(mesh).get(server, ()) for host in each.hosts)
-    return dict.fromkeys((*server.names, *routed))
+    domain = found_domain(mesh, listener, server, host)
+    return domain.redirected_by if domain else None
 
 
 @question
 def plain_hosts(mesh: Mesh) -> tuple[PlainHost, ...]:
     """Return every host of a live plain HTTP server, per workload, with who redirects it."""
     return tuple(
-        _plain_host(mesh, host, server, listener)
+        plain
         for listener in listeners(mesh)
         for server in listener.servers
         if server.is_plain_http
-        for host in server.names
+        for plain in _plain_hosts(mesh, listener, server)
     )
 
 
-def _plain_host(mesh: Mesh, host: str, server: Server, listener: Listener) -> PlainHost:
-    redirecting = next(iter(redirecting_servers(mesh, listener).same(host)), None)
-    kind, place = RedirectKind.NONE, server.place
-    if redirecting:
-        kind, place = RedirectKind.SERVER, redirecting.field("/tls/httpsRedirect")
-    elif rule := _redirect_rule(mesh, server, host):
-        kind, place = RedirectKind.ROUTE, rule.place
-    return PlainHost(host=host, server=server, listener=listener, redirect=kind, place=place)
+def _plain_hosts(mesh: Mesh, listener: Listener, server: Server) -> Iterator[PlainHost]:
+    find = domain_finder(mesh, listener, server)
+    for host in server.names:
+        kind, place = RedirectKind.NONE, server.place
+        domain = find(host)
+        if domain and domain.redirected_by:
+            kind, place = RedirectKind.SERVER, domain.redirected_by
+        elif domain and (rule := _redirect_rule(mesh, listener, server, host, domain)):
+            kind, place = RedirectKind.ROUTE, rule.place
+        yield PlainHost(host=host, server=server, listener=listener, redirect=kind, place=place)
 
 
-def _redirect_rule(mesh: Mesh, server: Server, host: str) -> BoundRule | None:
+def _redirect_rule(
+    mesh: Mesh, listener: Listener, server: Server, host: str, domain: Domain
+) -> DomainRule | None:
     if server.api is GatewayApi.GATEWAY_API:
         return None
-    for virtual_service in routes_for(mesh, server, host):
-        for bound in http_rules(mesh, virtual_service):
-            redirect = bound.rule.redirect
-            if redirect and redirect.scheme == "https" and applies_on(bound, server):
-                return bound
+    for section in domain.sections:
+        for held in section.source.http:
+            if is_to_https(held.rule):
+                rules = rules_at(mesh, listener, server, host)
+                return next((each for each in rules if is_to_https(each.rule)), None)
     return None
+
+
+def is_to_https(rule: HttpRule) -> bool:
+    """Whether a rule redirects to HTTPS."""
+    return rule.redirect is not None and rule.redirect.scheme == "https"
+
+
+def rules_for(mesh: Mesh, plain: PlainHost) -> Iterator[DomainRule]:
+    """Yield the rules for a plain host in Envoy's order."""
+    return rules_at(mesh, plain.listener, plain.server, plain.host)
 
 
 @question
@@ -178,43 +188,22 @@ def redirect_exempts_challenges(mesh: Mesh, host: PlainHost) -> bool:
     """Whether ACME challenges pass: never the server's redirect, a route's by its match."""
     if host.redirect is not RedirectKind.ROUTE:
         return host.redirect is RedirectKind.NONE
-    for virtual_service in routes_for(mesh, host.server, host.host):
-        for bound in http_rules(mesh, virtual_service):
-            if not applies_on(bound, host.server):
-                continue
-            if bound.rule.redirect is None and _takes_challenges(bound):
-                return True
-            if bound.place == host.place:
-                matches = bound.rule.match
-                return bool(matches) and all(map(_leaves_challenges_out, matches))
-    return False
-
-
-def applies_on(bound: BoundRule, server: Server) -> bool:
-    """Whether a rule is evaluated on a server: `match.port` and `match.gateways`.
-
-    (match.port is the server's).
-    """
-    matches = bound.rule.match
-    return not matches or any(_match_applies(match, bound, server) for match in matches)
-
-
-def _match_applies(match: HttpMatch, bound: BoundRule, server: Server) -> bool:
-    if match.port and match.port != server.port:
-        return False
-    own = bound.virtual_service.namespace
-    return not match.gateways or names_gateway(match.gateways, own, server.gateway)
-
-
-def _takes_challenges(bound: BoundRule) -> bool:
-    for match in bound.rule.match:
-        uri = match.uri
-        if uri and any(
-            text and (ACME_PREFIX.startswith(text) or text.startswith(ACME_PREFIX.rstrip("/")))
-            for text in (uri.prefix, uri.exact)
-        ):
+    rules = tuple(rules_for(mesh, host))
+    for each in rules:
+        if each.rule.redirect is None and each.written and _takes_challenges(each.written):
             return True
+        if each.place == host.place:
+            matches = [other.written for other in rules if other.held is each.held]
+            return all(match and _leaves_challenges_out(match) for match in matches)
     return False
+
+
+def _takes_challenges(match: HttpMatch) -> bool:
+    uri = match.uri
+    return uri is not None and any(
+        text and (ACME_PREFIX.startswith(text) or text.startswith(ACME_PREFIX.rstrip("/")))
+        for text in (uri.prefix, uri.exact)
+    )
 
 
 def _leaves_challenges_out(match: HttpMatch) -> bool:

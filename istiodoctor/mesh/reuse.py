@@ -161,7 +161,7 @@ def _stray(
 
 def _route_refs(mesh: Mesh, server: Server, host: str) -> frozenset[Ref]:
     if server.api is GatewayApi.ISTIO:
-        return frozenset(each.ref for each in routes_for(mesh, server, host))
+        return frozenset(each.made_by for each in routes_for(mesh, server, host))
     return frozenset(
         each.route.ref
         for each in attachments_of(mesh, server)

@@ -17,7 +17,7 @@ from istiodoctor.mesh.redirects import (
     redirect_exempts_challenges,
     tls_hosts_meeting,
 )
-from istiodoctor.mesh.routing import http_rules, routes_for
+from istiodoctor.mesh.routing import routes_for
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.certmanager import Certificate, Challenge, ClusterIssuer, Issuer, Solver
@@ -179,9 +179,9 @@ def _routes_challenges(mesh: Mesh, server: Server, host: str) -> bool:
     return any(
         match.uri and (match.uri.prefix or match.uri.exact or "").startswith("/.well-known")
         for source in routes_for(mesh, server, host)
-        for bound in http_rules(mesh, source)
-        if bound.rule.redirect is None
-        for match in bound.rule.match
+        for held in source.http
+        if held.rule.redirect is None
+        for match in held.rule.match
     )
 
 

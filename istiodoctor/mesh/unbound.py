@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
+from istiodoctor.mesh.configuration.names import MESH
 from istiodoctor.mesh.destinations import is_service_entry_host
 from istiodoctor.mesh.hosts import ANY, is_wildcard
 from istiodoctor.mesh.listeners import listeners
@@ -11,10 +12,9 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import is_internal, istio_servers_for, virtual_services_are_known
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import (
-    MESH,
     bindings,
+    bound_for,
     bound_virtual_services,
-    routes_for,
     virtual_services,
 )
 from istiodoctor.mesh.servers import GatewayApi, Server
@@ -86,7 +86,7 @@ def _awaiting(mesh: Mesh, host: str, namespace: str) -> tuple[Server, ...]:
         and server.mode is not TlsMode.ISTIO_MUTUAL
         and not server.https_redirect
     ]
-    if any(routes_for(mesh, server, host) for server in candidates):
+    if any(bound_for(mesh, server, host) for server in candidates):
         return ()
     named = tuple(each for each in candidates if ANY not in each.names)
     # A server for every host is no sign that this one is meant, unless it routes nothing.
@@ -113,6 +113,6 @@ def split_hosts(mesh: Mesh) -> tuple[SplitHost, ...]:
         for host in binding.hosts
         if (reached := tls_server_for(mesh, listener, host)) and reached is not server
         if reached.api is GatewayApi.ISTIO
-        if not routes_for(mesh, reached, host)
+        if not bound_for(mesh, reached, host)
         and binding.virtual_service not in bound_virtual_services(mesh).get(reached.gateway, ())
     )

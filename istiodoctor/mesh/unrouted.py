@@ -1,24 +1,25 @@
 """Servers without routes, and what a server that istiod leaves out takes along."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.chain_index import server_like
+from istiodoctor.mesh.configuration.virtual_hosts import domains
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import listeners, servers
-from istiodoctor.mesh.merging import Dropped, Listener
+from istiodoctor.mesh.merging import Dropped, Listener, route_name
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import redirecting_servers
+from istiodoctor.mesh.redirects import redirected_by
 from istiodoctor.mesh.routing import (
     Binding,
-    binding_index,
     bindings,
     bound_virtual_services,
     routes_for,
 )
 from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import TlsMode, VirtualService
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
@@ -52,27 +53,10 @@ class Loss:
 
 
 @question
-def _bound_hosts(mesh: Mesh) -> Mapping[Server, HostIndex[Binding]]:
-    """Return the bindings by host of every live server that needs routes.
-
-    Plain servers on one listener share them.
-    """
-    found: dict[Server, HostIndex[Binding]] = {}
-    for listener in listeners(mesh):
-        waiting = [server for server in listener.servers if _awaits_routes(server)]
-        plain = [server for server in listener.servers if server.is_plain_http]
-        if not any(server.is_plain_http for server in waiting):
-            plain = []
-        shared = HostIndex(
-            (host, binding)
-            for server in plain
-            for binding in bindings(mesh).get(server, ())
-            for host in binding.hosts
-        )
-        for server in waiting:
-            own = shared if server.is_plain_http else binding_index(mesh, server)
-            found.setdefault(server, own)
-    return found
+def _routed_hosts(mesh: Mesh, workload: Workload, route_name: str) -> HostIndex[str]:
+    """Return the domains of a route configuration that have routes."""
+    found = domains(mesh, workload, route_name)
+    return HostIndex((name, name) for name, domain in found.items() if domain.sections)
 
 
 @question(Kind.VIRTUAL_SERVICE)
@@ -84,11 +68,26 @@ def unrouted_servers(mesh: Mesh) -> tuple[Unrouted, ...]:
     if not mesh.is_complete(Kind.VIRTUAL_SERVICE):
         return ()
     named = bound_virtual_services(mesh)
+    found: dict[Server, dict[str, None]] = defaultdict(dict)
+    for listener in listeners(mesh):
+        for server in filter(_awaits_routes, listener.servers):
+            found[server] |= dict.fromkeys(_without_routes(mesh, server, listener))
     return tuple(
-        Unrouted(server=server, hosts=hosts, is_bare=not named.get(server.gateway))
-        for server, bound in _bound_hosts(mesh).items()
-        if (hosts := _without_routes(server, bound))
+        Unrouted(server=server, hosts=tuple(hosts), is_bare=not named.get(server.gateway))
+        for server, hosts in found.items()
+        if hosts
     )
+
+
+def _without_routes(mesh: Mesh, server: Server, listener: Listener) -> Iterator[str]:
+    name = route_name(server, listener.port)
+    found = domains(mesh, listener.workload, name)
+    for host in server.names:
+        if host in found and found[host].sections:
+            continue
+        routed = _routed_hosts(mesh, listener.workload, name)
+        if next(routed.meeting(host), None) is None:
+            yield host
 
 
 @question
@@ -135,7 +134,7 @@ def _lost_hosts(mesh: Mesh, binding: Binding, listener: Listener) -> dict[str, b
     for host in binding.hosts:
         live = server_like(mesh, listener, binding.server, host)
         routes = routes_for(mesh, live, host) if live else ()
-        if binding.virtual_service not in routes:
+        if binding.virtual_service.ref not in {each.made_by for each in routes}:
             lost[host] = bool(routes)
     return lost
 
@@ -145,11 +144,10 @@ def _unredirected(
 ) -> tuple[str, ...]:
     if not server.https_redirect:
         return ()
-    redirected = redirecting_servers(mesh, listener)
     return tuple(
         host
         for host in server.names
-        if host not in dead and next(redirected.covering(host), None) is None
+        if host not in dead and redirected_by(mesh, listener, server, host) is None
     )
 
 
@@ -160,7 +158,3 @@ def _awaits_routes(server: Server) -> bool:
         and server.mode is not TlsMode.ISTIO_MUTUAL
         and not server.https_redirect
     )
-
-
-def _without_routes(server: Server, bound: HostIndex[Binding]) -> tuple[str, ...]:
-    return tuple(host for host in server.names if next(bound.meeting(host), None) is None)

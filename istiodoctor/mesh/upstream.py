@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.bound import virtual_service_exports
 from istiodoctor.mesh.configuration.registry_service import EXPORT_ANNOTATION
+from istiodoctor.mesh.configuration.virtual_services import is_exported
+from istiodoctor.mesh.destination_uses import DestinationUse
 from istiodoctor.mesh.destinations import (
     DestinationState,
     PortState,
@@ -11,20 +14,20 @@ from istiodoctor.mesh.destinations import (
     destination_rules,
     destination_rules_are_known,
     destinations,
-    is_exported,
+    service_is_exported,
 )
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import routing_workloads
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import (
-    DestinationUse,
-    exported,
+    default_exports,
     is_visible,
     servers_of,
     virtual_services,
 )
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import DestinationRule, VirtualService
+from istiodoctor.model.meshconfig import EVERYWHERE
 from istiodoctor.model.ref import Place
 
 REACHED = frozenset({DestinationState.SERVICE, DestinationState.SERVICE_ENTRY})
@@ -118,10 +121,11 @@ def hidden_configuration(mesh: Mesh) -> tuple[Hidden, ...]:
             virtual_service=source,
             workload=workload,
             place=source.at("/spec/exportTo"),
-            exported_to=source.spec.export_to,
+            exported_to=source.spec.export_to
+            or tuple(sorted(virtual_service_exports(mesh, workload))),
         )
         for source in virtual_services(mesh)
-        if source.spec.export_to
+        if source.spec.export_to or default_exports(mesh) != EVERYWHERE
         for workload in routing_workloads(mesh, source)
         if is_visible(mesh, source, workload) is False
     )
@@ -139,7 +143,7 @@ def _hidden_backends(mesh: Mesh, use: DestinationUse, resolution: Resolution) ->
     if not (annotated or subset):
         return
     for workload in routing_workloads(mesh, use.virtual_service):
-        if service and annotated and not is_exported(mesh, service, workload.namespace):
+        if service and annotated and not service_is_exported(mesh, service, workload.namespace):
             key = EXPORT_ANNOTATION.replace("/", "~1")
             yield Hidden(
                 virtual_service=use.virtual_service,
@@ -151,7 +155,8 @@ def _hidden_backends(mesh: Mesh, use: DestinationUse, resolution: Resolution) ->
         rules = destination_rules(mesh, resolution.fqdn) if subset else ()
         defining = [rule for rule in rules if _defines(rule, subset)]
         if defining and not any(
-            exported(rule.spec.export_to, rule.namespace, workload.namespace) for rule in defining
+            is_exported(rule.spec.export_to, rule.namespace, workload.namespace)
+            for rule in defining
         ):
             yield Hidden(
                 virtual_service=use.virtual_service,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.configuration.names import resolved_host
 from istiodoctor.mesh.controlplanes import ControlPlane, control_plane_of
 from istiodoctor.mesh.credentials import credential, secret_exists
 from istiodoctor.mesh.delivery import log_facts
@@ -15,7 +16,7 @@ from istiodoctor.mesh.logs.proxylogs import workload_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
-from istiodoctor.mesh.routing import http_rules
+from istiodoctor.mesh.routing import as_held
 from istiodoctor.mesh.upstreamtls import UpstreamTls, is_plain_name, upstream_tls
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
@@ -182,12 +183,11 @@ def _asks_by_its_name(mesh: Mesh, upstream: UpstreamTls) -> bool:
     source = upstream.use.virtual_service
     if any(covers(host, upstream.resolution.fqdn) for host in source.spec.hosts):
         return True
+    name = resolved_host(upstream.use.destination.host, upstream.use.namespace)
     return any(
-        bound.rule.rewrite and bound.rule.rewrite.authority
-        for bound in http_rules(mesh, source)
-        if any(
-            route.destination.host == upstream.use.destination.host for route in bound.rule.route
-        )
+        held.rule.rewrite and held.rule.rewrite.authority
+        for held in as_held(mesh, source).http
+        if any(route.destination.host == name for route in held.rule.route)
     )
 
 

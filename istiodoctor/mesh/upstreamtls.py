@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.virtual_services import is_exported
 from istiodoctor.mesh.controlplanes import control_plane_of, namespace_labels
+from istiodoctor.mesh.destination_uses import DestinationUse
 from istiodoctor.mesh.destinations import (
     Resolution,
     destination_rule_hosts,
@@ -17,7 +19,6 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import routing_workloads
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
-from istiodoctor.mesh.routing import DestinationUse, exported
 from istiodoctor.mesh.workloads import Workload, selected
 from istiodoctor.model.istio import (
     ClientTls,
@@ -114,7 +115,7 @@ def _rules_in_force(
     visible = [
         rule
         for rule in destination_rules(mesh, resolution.fqdn)
-        if exported(rule.spec.export_to, rule.namespace, workload.namespace)
+        if is_exported(rule.spec.export_to, rule.namespace, workload.namespace)
         and _selects(rule, workload)
     ]
     for namespace in _lookup_order(mesh, resolution, workload, visible):

@@ -7,9 +7,9 @@ from istiodoctor.mesh.destinations import (
     DestinationState,
     PortState,
     destination_rules,
-    is_exported,
     ready_endpoints,
     resolve,
+    service_is_exported,
 )
 from istiodoctor.mesh.destinations import service as service_named
 from istiodoctor.model.istio import Destination, PortSelector
@@ -216,4 +216,4 @@ def test_a_service_is_seen_where_its_annotation_exports_it(annotation: str, expe
     found = service_named(mesh, "shop", "app")
 
     assert found is not None
-    assert is_exported(mesh, found, "edge") is expected
+    assert service_is_exported(mesh, found, "edge") is expected

@@ -66,12 +66,18 @@ def test_a_redirecting_server_redirects_the_same_host_of_another_server():
     assert [each.place.ref.name for each in plain_hosts(mesh)] == ["old", "old"]
 
 
-def test_a_redirect_of_a_wildcard_does_not_reach_a_host_of_its_own():
-    mesh = mesh_of(pod(), gateway("web", "shop", plain("*.com", tls=ON), plain("a.com")))
+def test_a_redirect_of_a_wildcard_does_not_reach_a_host_with_routes_of_its_own():
+    mesh = mesh_of(
+        pod(),
+        gateway("web", "shop", plain("*.com", tls=ON)),
+        gateway("own", "shop", plain("a.com", "b.com")),
+        virtual_service("a", "shop", "a.com", gateways=["own"], http=[route("app")]),
+    )
 
     assert kinds(mesh) == [
+        ("own#0", "a.com", RedirectKind.NONE),
+        ("own#0", "b.com", RedirectKind.SERVER),
         ("web#0", "*.com", RedirectKind.SERVER),
-        ("web#1", "a.com", RedirectKind.NONE),
     ]
 
 
@@ -85,7 +91,7 @@ def test_a_redirect_of_a_wildcard_reaches_the_virtual_hosts_of_routes_bound_to_i
     assert kinds(mesh) == [
         ("web#0", "*.com", RedirectKind.SERVER),
         ("web#1", "a.com", RedirectKind.SERVER),
-        ("web#1", "b.com", RedirectKind.NONE),
+        ("web#1", "b.com", RedirectKind.SERVER),
     ]
 
 

@@ -3,13 +3,13 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.destination_uses import destination_uses
 from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.routing import (
     ReferenceState,
+    as_held,
     bindings,
-    destination_uses,
     gateway_references,
-    http_rules,
     is_visible,
     routes_for,
     servers_of,
@@ -127,7 +127,8 @@ def test_a_generated_gateway_is_known_by_its_name():
         ("*", "*.a.com", ("*.a.com",)),
         ("a.com", "*", ("a.com",)),
         ("*", "*", ("*",)),
-        ("A.com", "a.COM", ("a.com",)),
+        ("A.com", "A.com", ("a.com",)),
+        ("A.com", "a.com", ()),
         ("*.a.com", "a.com", ()),
         ("a.com", "b.com", ()),
         ("*", "reviews", ("reviews.shop.svc.cluster.local",)),
@@ -177,11 +178,13 @@ WEB = gateway("web", "shop", https("*"))
 
 
 def on_web(name: str, *hosts: str, **fields: Any) -> Manifest:
-    return virtual_service(name, "shop", *hosts, gateways=["web"], **fields)
+    rules = {"http": [route("app")], **fields}
+    return virtual_service(name, "shop", *hosts, gateways=["web"], **rules)
 
 
 def test_several_virtual_services_for_one_host_answer_in_order_of_age():
     mesh = mesh_of(
+        pod(),
         WEB,
         on_web("a", "a.com", created=NEWEST),
         on_web("b", "a.com", created=OLD),
@@ -204,6 +207,7 @@ def test_several_virtual_services_for_one_host_answer_in_order_of_age():
 )
 def test_only_the_most_specific_virtual_host_answers(host: str, expected: list[str]):
     mesh = mesh_of(
+        pod(),
         WEB,
         on_web("exact", "a.com", created=NEWEST),
         on_web("below", "*.a.com", created=NEW),
@@ -216,6 +220,7 @@ def test_only_the_most_specific_virtual_host_answers(host: str, expected: list[s
 
 def test_the_host_of_the_server_narrows_the_virtual_host():
     mesh = mesh_of(
+        pod(),
         gateway("web", "shop", https("x.a.com", "*")),
         on_web("wild", "*.a.com", created=NEW),
         on_web("exact", "x.a.com", created=OLD),
@@ -225,7 +230,44 @@ def test_the_host_of_the_server_narrows_the_virtual_host():
 
 
 def test_a_host_without_a_route_is_answered_by_none():
-    assert answering(mesh_of(WEB, on_web("a", "a.com")), "b.com") == []
+    assert answering(mesh_of(pod(), WEB, on_web("a", "a.com")), "b.com") == []
+
+
+def test_routes_that_fewer_namespaces_see_answer_first():
+    mesh = mesh_of(
+        pod(namespace="shop"),
+        WEB,
+        on_web("public", "a.com", created=OLD),
+        on_web("private", "a.com", created=NEWEST, exportTo=["."]),
+        on_web("hidden", "a.com", created=NEW, exportTo=["edge"]),
+    )
+
+    assert answering(mesh, "a.com") == ["private", "public"]
+
+
+def test_routes_without_rules_for_a_port_answer_nothing_there():
+    elsewhere = {"match": [{"port": 80}], **route("app")}
+    mesh = mesh_of(
+        pod(), WEB, on_web("a", "a.com", http=[elsewhere]), on_web("any", "*", http=[route("app")])
+    )
+
+    assert answering(mesh, "a.com") == ["any"]
+
+
+def test_a_host_in_other_letters_binds_nothing():
+    mesh = mesh_of(pod(), gateway("web", "shop", https("A.com")), on_web("a", "a.com"))
+
+    assert answering(mesh, "a.com") == []
+
+
+def test_where_the_namespace_of_the_pods_is_unknown_every_route_may_answer():
+    mesh = Mesh(
+        snapshot_of(WEB, on_web("a", "a.com", exportTo=["."])).plus(
+            Reading(unread=(Unread(kind=Kind.POD), Unread(kind=Kind.DEPLOYMENT)))
+        )
+    )
+
+    assert answering(mesh, "a.com") == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -238,6 +280,7 @@ def test_a_host_without_a_route_is_answered_by_none():
         ({"exportTo": ["istio-system"]}, True),
         ({"exportTo": ["shop"]}, False),
         ({"exportTo": [".", "istio-system"]}, True),
+        ({"exportTo": ["~", "istio-system"]}, False),
     ],
 )
 def test_a_route_must_be_exported_to_the_namespace_of_the_gateways_pods(
@@ -261,7 +304,7 @@ def paths(mesh: Mesh) -> list[tuple[str, list[tuple[str | None, int]]]]:
             f"{each.place.ref.path} {each.place.path}",
             [(match.uri.prefix if match.uri else None, match.port) for match in each.rule.match],
         )
-        for each in http_rules(mesh, root)
+        for each in as_held(mesh, root).http
     ]
 
 

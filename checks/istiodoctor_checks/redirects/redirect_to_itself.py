@@ -78,11 +78,11 @@ def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
         rule, server = each.rule, each.server
         yield Finding(
             message=(
-                f"{rule.virtual_service.ref} answers HTTPS requests for {listing(each.hosts)} on"
+                f"{each.owner} answers HTTPS requests for {listing(each.hosts)} on"
                 f" {server} with a redirect to the same URL, without end."
             ),
             objects=(rule.place, server.place),
-            identity=Identity.of(rule.virtual_service.ref),
+            identity=Identity.of(each.owner),
             hosts=frozenset(each.hosts),
             evidence=(
                 Evidence(text="redirect.scheme is https, for any scheme", ref=rule.place.ref),

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.destination_uses import DestinationUse
 from istiodoctor.mesh.destinations import DestinationState, Resolution, destinations
-from istiodoctor.mesh.routing import DestinationUse
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.destinations import cluster_of, severity_of

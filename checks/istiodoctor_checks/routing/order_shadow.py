@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.shadows import Shadow, shadowed_rules
+from istiodoctor.mesh.shadows import Precedence, Shadow, shadowed_rules
 from istiodoctor_checks.fixes import json_patch, remove_field
 from istiodoctor_checks.wording import listing
 
@@ -17,7 +17,9 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
     Within one VirtualService the first rule that matches wins, so nothing after a rule without
     `match` (or with the prefix `/`) is ever used. Several VirtualServices for one host on one
     Gateway are put together: their rules are appended in the order of age, those that take
-    everything are moved to the end, and of two equal matches the older VirtualService wins.
+    everything are moved to the end, and of two equal matches the older VirtualService wins. A
+    VirtualService that `exportTo` shows to the gateway's namespace alone goes before one that all
+    namespaces see, and the routes of an older Gateway on a port before those of a younger one.
 
     Fix: put specific rules first and one catch-all rule last; keep one VirtualService per host,
     or delegate parts of it.
@@ -128,11 +130,11 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
     VirtualServiceUnreachableRule (IST0130).
     """
     for shadow in shadowed_rules(mesh):
-        loser = shadow.losers[0].virtual_service
+        loser = shadow.losing.made_by
         yield Finding(
             message=_across(shadow) if shadow.server else _within(shadow),
             objects=(*(each.place for each in shadow.losers), shadow.winner.place),
-            identity=Identity.of(loser.ref, shadow.hosts[0] if shadow.server else ""),
+            identity=Identity.of(loser, shadow.hosts[0] if shadow.server else ""),
             hosts=frozenset(shadow.hosts),
             fixes=tuple(_merged(shadow) if shadow.server else _reordered(shadow)),
             confidence=Confidence.CERTAIN if shadow.order_is_known else Confidence.SUSPECTED,
@@ -142,19 +144,29 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
 def _within(shadow: Shadow) -> str:
     numbers = listing(each.place.path.rpartition("/")[2] for each in shadow.losers)
     return (
-        f"{shadow.winner.virtual_service.ref}: the rule {shadow.winner.place.path} takes every"
+        f"{shadow.winning.made_by}: the rule {shadow.winner.place.path} takes every"
         f" request, so those after it (http/{numbers}) never apply to {listing(shadow.hosts)}."
     )
 
 
 def _across(shadow: Shadow) -> str:
-    winner, loser = shadow.winner, shadow.losers[0]
-    order = "the older one wins" if shadow.order_is_known else "the older one would win"
+    effect = "never applies" if shadow.is_whole else "applies to other requests only"
     return (
-        f"{winner.virtual_service.ref} and {loser.virtual_service.ref} both answer for"
-        f" {listing(shadow.hosts)} on {shadow.server} with rules for the same requests; {order},"
-        f" and {loser.place} never applies."
+        f"{shadow.winning.made_by} and {shadow.losing.made_by} both answer for"
+        f" {listing(shadow.hosts)} on {shadow.server} with rules for the same requests;"
+        f" {_order(shadow)}, and {shadow.losers[0].place} {effect}."
     )
+
+
+def _order(shadow: Shadow) -> str:
+    wins = "wins" if shadow.order_is_known else "would win"
+    match shadow.precedence:
+        case Precedence.VISIBILITY:
+            return f"the one that exportTo shows to fewer namespaces {wins}"
+        case Precedence.GATEWAY_AGE:
+            return f"the one of the older Gateway {wins}"
+        case _:
+            return f"the older one {wins}"
 
 
 def _reordered(shadow: Shadow) -> Iterator[Fix]:
@@ -181,5 +193,5 @@ def _merged(shadow: Shadow) -> Iterator[Fix]:
             " or to match something narrower."
         ),
     )
-    if len(loser.virtual_service.spec.http) > 1:
+    if shadow.is_whole and len(shadow.losing.http) > 1:
         yield remove_field(loser.place, "Remove the rule that never applies")

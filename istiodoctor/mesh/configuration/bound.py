@@ -3,8 +3,9 @@
 Source: pilot/pkg/model/push_context.go:1138-1163 (`VirtualServicesForGateway`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 
 from istiodoctor.mesh.configuration.held import HeldVirtualService, Semantics
 from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway
@@ -28,58 +29,91 @@ from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.meshconfig import MeshConfig
 
+NAMESPACE_UNKNOWN = "the namespace of the gateway's pods is not known, and its exportTo names some"
 FEW = 64
 """Pairs of hosts that are compared one by one: an index costs more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BoundVirtualServices:
     """The VirtualServices of one Gateway in istiod's order, and an index of their hosts."""
 
-    services: tuple[HeldVirtualService, ...]
-    by_host: Mapping[str, tuple[int, ...]]
-    """Positions by host."""
-    below: Mapping[str, tuple[int, ...]]
-    """Positions by every wildcard above a host."""
+    def __init__(self, services: Iterable[HeldVirtualService]) -> None:
+        """Take them in their order."""
+        self.services = tuple(services)
+        self._met: dict[Server, tuple[tuple[int, tuple[str, ...]], ...]] = {}
 
     def meeting(self, server: Server) -> Iterator[tuple[HeldVirtualService, tuple[str, ...]]]:
         """Yield those that have hosts in common with a server, and the narrower hosts."""
-        for position in self._candidates(server):
-            service = self.services[position]
-            hosts = hosts_for_namespace(server.host_texts, service.namespace)
-            common = common_hosts(hosts, service.hosts)
-            if common:
-                yield service, common
+        for position, common in self.positions_meeting(server):
+            yield self.services[position], common
 
-    def _candidates(self, server: Server) -> Sequence[int]:
-        if len(self.services) * len(server.host_texts) <= FEW:
-            return range(len(self.services))
-        found: set[int] = set()
-        for text in server.host_texts:
-            host = text.rpartition("/")[2]
-            found.update(self.by_host.get(host, ()))
-            for wildcard in parents(host):
-                found.update(self.by_host.get(wildcard, ()))
-            if host.startswith("*"):
-                found.update(self.below.get(host, ()))
-        return sorted(found)
+    def positions_meeting(self, server: Server) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """Return the same by position; worked out once for each server."""
+        if server not in self._met:
+            found = (
+                (position, self._common(position, texts))
+                for position, texts in self.candidates(server)
+            )
+            self._met[server] = tuple(each for each in found if each[1])
+        return self._met[server]
+
+    def _common(self, position: int, texts: tuple[str, ...]) -> tuple[str, ...]:
+        service = self.services[position]
+        return common_hosts(hosts_for_namespace(texts, service.namespace), service.hosts)
+
+    def candidates(self, server: Server) -> Iterable[tuple[int, tuple[str, ...]]]:
+        """Return the positions of those that a server may meet, and by which of its hosts."""
+        texts = server.host_texts
+        if len(self.services) * len(texts) <= FEW:
+            return [(position, texts) for position in range(len(self.services))]
+        found: dict[int, dict[str, None]] = {}
+        for text in texts:
+            for position in self._near(text.rpartition("/")[2].lower()):
+                found.setdefault(position, {})[text] = None
+        return [(position, tuple(found[position])) for position in sorted(found)]
+
+    def _near(self, host: str) -> Iterator[int]:
+        """Yield the positions of hosts that one may have names in common with, in lower case."""
+        same, below = self._index
+        yield from same.get(host, ())
+        for wildcard in parents(host):
+            yield from same.get(wildcard, ())
+        if host.startswith("*"):
+            yield from below.get(host, ())
+
+    @cached_property
+    def _index(self) -> tuple[Mapping[str, list[int]], Mapping[str, list[int]]]:
+        """Positions by host, and by every wildcard above one; in lower case."""
+        same: dict[str, list[int]] = {}
+        below: dict[str, list[int]] = {}
+        for position, service in enumerate(self.services):
+            for host in map(str.lower, service.hosts):
+                same.setdefault(host, []).append(position)
+                for wildcard in parents(host):
+                    below.setdefault(wildcard, []).append(position)
+        return same, below
 
 
 def virtual_services_for_gateway(
     mesh: Mesh, workload: Workload, gateway_name: str
 ) -> BoundVirtualServices:
     """Return the VirtualServices of a Gateway that the pods of a workload get."""
-    config = mesh_config(mesh, workload) or MeshConfig()
+    namespace = workload.namespace if workload.is_known else None
     takes_names = has(control_plane_of(mesh, workload), Change.DEFAULT_EXPORTS_NAME_NAMESPACES)
-    return _seen_from(
-        mesh, workload.namespace, config.virtual_service_exports, takes_names, gateway_name
-    )
+    written = virtual_service_exports(mesh, workload)
+    return _seen_from(mesh, namespace, written, takes_names, gateway_name)
+
+
+@question(evidence=[mesh_config])
+def virtual_service_exports(mesh: Mesh, workload: Workload) -> frozenset[str]:
+    """Return to whom the istiod of a workload exports VirtualServices that do not say."""
+    return (mesh_config(mesh, workload) or MeshConfig()).virtual_service_exports
 
 
 @question(evidence=[held_routes_of_gateway, held_ingresses_by_gateway])
 def _seen_from(
     mesh: Mesh,
-    namespace: str,
+    namespace: str | None,
     written: frozenset[str],
     takes_names: bool,
     gateway_name: str,
@@ -88,33 +122,50 @@ def _seen_from(
 
     First those that only this namespace sees, then those exported to it by name, then public ones;
     by age within each. Among the public ones, routes of the Gateway API of the pods' own namespace
-    come first. `written` is the mesh's default `exportTo`, which delegates are found by as it is
-    written, whatever the release.
+    come first. A namespace that is not known may see any. `written` is the mesh's default
+    `exportTo`, which delegates are found by as it is written, whatever the release.
     """
     exports = default_audience(written, takes_names=takes_names)
-    services = tuple(_ordered(_held(mesh, gateway_name, written), namespace, exports))
-    by_host: dict[str, list[int]] = {}
-    below: dict[str, list[int]] = {}
-    for position, service in enumerate(services):
-        for host in service.hosts:
-            by_host.setdefault(host, []).append(position)
-            for wildcard in parents(host):
-                below.setdefault(wildcard, []).append(position)
-    return BoundVirtualServices(
-        services=services,
-        by_host={host: tuple(found) for host, found in by_host.items()},
-        below={host: tuple(found) for host, found in below.items()},
-    )
+    bound = _written_and_made(mesh, gateway_name, written)
+    if all("*" in (each.export_to or exports) for each in bound.services) and not any(
+        each.semantics is Semantics.GATEWAY for each in bound.services
+    ):
+        return bound
+    if namespace is None:
+        return BoundVirtualServices(_perhaps_seen(each, exports) for each in bound.services)
+    return BoundVirtualServices(_ordered(bound.services, namespace, exports))
 
 
-def _held(mesh: Mesh, gateway_name: str, exports: frozenset[str]) -> list[HeldVirtualService]:
+def _perhaps_seen(service: HeldVirtualService, exports: frozenset[str]) -> HeldVirtualService:
+    if "*" in (service.export_to or exports):
+        return service
+    return replace(service, unknown_because=service.unknown_because or NAMESPACE_UNKNOWN)
+
+
+@question
+def written_virtual_services(
+    mesh: Mesh, gateway_name: str, exports: frozenset[str]
+) -> BoundVirtualServices:
+    """Return the VirtualServices that name a Gateway, oldest first, whoever sees them.
+
+    In the order of `virtual_services_by_gateway_name`.
+    """
     written = virtual_services_by_gateway_name(mesh).get(gateway_name, ())
-    held = [held_virtual_service(mesh, each, exports) for each in written]
+    return BoundVirtualServices(held_virtual_service(mesh, each, exports) for each in written)
+
+
+def _written_and_made(
+    mesh: Mesh, gateway_name: str, exports: frozenset[str]
+) -> BoundVirtualServices:
+    written = written_virtual_services(mesh, gateway_name, exports)
     made = (
         *held_routes_of_gateway(mesh, gateway_name),
         *held_ingresses_by_gateway(mesh).get(gateway_name, ()),
     )
-    return sorted((*held, *made), key=lambda each: each.age_order) if made else held
+    if not made:
+        return written
+    both = (*written.services, *made)
+    return BoundVirtualServices(sorted(both, key=lambda each: each.age_order))
 
 
 def _ordered(
@@ -123,14 +174,12 @@ def _ordered(
     ranked = [
         (rank, service)
         for service in services
-        if (rank := _visibility(service, namespace, exports)) is not None
+        if (rank := visibility(service, namespace, exports)) is not None
     ]
     yield from (service for _, service in sorted(ranked, key=lambda each: each[0]))
 
 
-def _visibility(
-    service: HeldVirtualService, namespace: str, exports: frozenset[str]
-) -> int | None:
+def visibility(service: HeldVirtualService, namespace: str, exports: frozenset[str]) -> int | None:
     """Rank a VirtualService by who sees it; None where the namespace does not.
 
     `exports` is the mesh's default (`defaultVirtualServiceExportTo`).

@@ -29,6 +29,8 @@ class HeldHttpRule:
     rule: HttpRule
     place: Place
     """The rule in the object it is written in: a delegate, an HTTPRoute, an Ingress."""
+    written: HttpRule | None = None
+    """The same before names are resolved; None for what istiod makes of other objects."""
     destinations: tuple[Place, ...] = ()
     """The field of each of `rule.route`; empty where they follow from the rule's own."""
     owner: Ref | None = None
@@ -43,6 +45,8 @@ class HeldTlsRule:
 
     rule: TlsRule
     place: Place
+    written: TlsRule | None = None
+    """The same before names are resolved; None for what istiod makes of other objects."""
     destinations: tuple[Place, ...] = ()
     """The field of each of `rule.route`; empty where they follow from the rule's own."""
     unknown_because: str = ""
@@ -55,6 +59,8 @@ class HeldTcpRule:
 
     rule: TcpRule
     place: Place
+    written: TcpRule | None = None
+    """The same before names are resolved; None for what istiod makes of other objects."""
     destinations: tuple[Place, ...] = ()
     """The field of each of `rule.route`; empty where they follow from the rule's own."""
     unknown_because: str = ""

@@ -31,6 +31,8 @@ def resolved_gateway(text: str, namespace: str) -> str:
 @lru_cache(maxsize=100_000)
 def is_address(text: str) -> bool:
     """Whether a text is an IP address."""
+    if ":" not in text and not text[:1].isdigit():
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -54,6 +56,8 @@ def is_subset(one: str, other: str) -> bool:
 
 def common_hosts(server: tuple[str, ...], route: tuple[str, ...]) -> tuple[str, ...]:
     """Return the narrower of each pair that has names in common (`host.Names.Intersection`)."""
+    if server == route and len(server) == 1:
+        return server
     found: dict[str, None] = {}
     for mine in server:
         for other in route:
@@ -66,6 +70,11 @@ def common_hosts(server: tuple[str, ...], route: tuple[str, ...]) -> tuple[str, 
 
 def hosts_for_namespace(texts: tuple[str, ...], namespace: str) -> tuple[str, ...]:
     """Return the hosts of a server that routes of a namespace may bind to."""
+    for text in texts:
+        if "/" in text:
+            break
+    else:
+        return texts
     found = []
     for text in texts:
         where, separator, name = text.partition("/")

@@ -58,33 +58,42 @@ class RouteContext:
     proxy_labels: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MatchedRule:
+    """One match of a rule for a server: a route, but for what it does."""
+
+    held: HeldHttpRule
+    written: HttpMatch | None
+    """None for a rule without matches."""
+    match: RouteMatch
+
+
 def has_routes(source: HeldVirtualService, context: RouteContext) -> bool:
     """Whether istiod makes any route of a VirtualService for a server."""
-    return any(
-        not held.rule.match or any(_applies(match, context) for match in held.rule.match)
-        for held in source.http
-    )
+    for held in source.http:
+        matches = held.rule.match
+        if not matches or any(_applies(match, context) for match in matches):
+            return True
+    return False
 
 
 def routes_of(
     source: HeldVirtualService, context: RouteContext, cluster_of: ClusterNames
 ) -> tuple[Route, ...]:
     """Return the routes that istiod makes: none after one that takes everything."""
-    return tuple(_routes(source, context, cluster_of))
+    return tuple(
+        _route(source, each, context, cluster_of) for each in matched_rules(source, context)
+    )
 
 
-def _routes(
-    source: HeldVirtualService, context: RouteContext, cluster_of: ClusterNames
-) -> Iterator[Route]:
+def matched_rules(source: HeldVirtualService, context: RouteContext) -> Iterator[MatchedRule]:
+    """Yield the matches that istiod makes routes of: none after one that takes everything."""
     for held in source.http:
-        if not held.rule.match:
-            yield _route(source, held, None, context, cluster_of)
-            return
-        for match in held.rule.match:
-            if _applies(match, context):
-                route = _route(source, held, match, context, cluster_of)
-                yield route
-                if route.match.is_catch_all:
+        for match in held.rule.match or (None,):
+            if match is None or _applies(match, context):
+                taken = route_match(match, source.semantics)
+                yield MatchedRule(held=held, written=match, match=taken)
+                if match is None or taken.is_catch_all:
                     return
 
 
@@ -102,18 +111,17 @@ def _applies(match: HttpMatch, context: RouteContext) -> bool:
 
 def _route(
     source: HeldVirtualService,
-    held: HeldHttpRule,
-    match: HttpMatch | None,
+    matched: MatchedRule,
     context: RouteContext,
     cluster_of: ClusterNames,
 ) -> Route:
+    held, match = matched.held, matched.written
     rule = held.rule
     name = f"{rule.name}.{match.name}" if match and match.name else rule.name
-    taken = route_match(match, source.semantics)
     return Route(
         name=name,
-        match=taken,
-        action=_action(source, held, taken, context, cluster_of),
+        match=matched.match,
+        action=_action(source, held, matched.match, context, cluster_of),
         made_by=held.place,
         owner=held.owner or source.made_by,
         fault=_fault(rule.fault) if rule.fault else None,

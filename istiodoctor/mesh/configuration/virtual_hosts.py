@@ -57,10 +57,11 @@ def domains(mesh: Mesh, workload: Workload, route_name: str) -> Mapping[str, Dom
     made: dict[tuple[str, HeldVirtualService], Section] = {}
     for server in servers:
         bound = virtual_services_for_gateway(mesh, workload, server.gateway_name)
+        context: RouteContext | None = None
         for source, hosts in bound.meeting(server):
             section = made.get((server.gateway_name, source))
             if section is None:
-                context = _context(server, workload)
+                context = context or server_context(server, workload)
                 if not has_routes(source, context):
                     continue
                 section = Section(source=source, context=context, server=server)
@@ -74,20 +75,23 @@ def domains(mesh: Mesh, workload: Workload, route_name: str) -> Mapping[str, Dom
 
 
 def _add(found: dict[str, Domain], name: str, server: Server) -> Domain:
-    domain = found.setdefault(name, Domain())
+    domain = found.get(name)
+    if domain is None:
+        domain = found[name] = Domain()
     domain.servers.append(server)
     if server.https_redirect and domain.redirected_by is None:
         domain.redirected_by = server.field("/tls/httpsRedirect")
     return domain
 
 
-def _context(server: Server, workload: Workload) -> RouteContext:
+def server_context(server: Server, workload: Workload | None = None) -> RouteContext:
+    """Return for what the routes of a server are made; without pods, as far as it is known."""
     return RouteContext(
         gateway_name=server.gateway_name,
         port=server.port,
         is_tls=server.has_tls,
-        proxy_namespace=workload.namespace,
-        proxy_labels=workload.labels,
+        proxy_namespace=workload.namespace if workload else "",
+        proxy_labels=workload.labels if workload else {},
     )
 
 

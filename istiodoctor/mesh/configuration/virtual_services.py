@@ -21,6 +21,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.model.istio import (
     Destination,
     HttpMatch,
+    HttpMirror,
     HttpRule,
     RouteDestination,
     TcpRule,
@@ -42,9 +43,10 @@ def virtual_services_by_gateway_name(mesh: Mesh) -> Mapping[str, tuple[VirtualSe
     found: dict[str, list[VirtualService]] = {}
     every = (each for each in mesh.all(VirtualService) if each.spec.hosts)
     for each in sorted(every, key=lambda found: found.age_order):
-        for name in dict.fromkeys(each.spec.gateways):
+        names = (resolved_gateway(name, each.namespace) for name in each.spec.gateways)
+        for name in dict.fromkeys(names):
             if name != MESH:
-                found.setdefault(resolved_gateway(name, each.namespace), []).append(each)
+                found.setdefault(name, []).append(each)
     return {name: tuple(services) for name, services in found.items()}
 
 
@@ -66,11 +68,19 @@ def held_virtual_service(
         gateways=tuple(resolved_gateway(each, namespace) for each in spec.gateways),
         http=rules,
         tls=tuple(
-            HeldTlsRule(rule=_resolved_layer4(rule, namespace), place=source.at(f"/spec/tls/{i}"))
+            HeldTlsRule(
+                rule=_resolved_layer4(rule, namespace),
+                place=source.at(f"/spec/tls/{i}"),
+                written=rule,
+            )
             for i, rule in enumerate(spec.tls)
         ),
         tcp=tuple(
-            HeldTcpRule(rule=_resolved_layer4(rule, namespace), place=source.at(f"/spec/tcp/{i}"))
+            HeldTcpRule(
+                rule=_resolved_layer4(rule, namespace),
+                place=source.at(f"/spec/tcp/{i}"),
+                written=rule,
+            )
             for i, rule in enumerate(spec.tcp)
         ),
         export_to=spec.export_to or None,
@@ -84,9 +94,13 @@ def _http_rules(
     mesh: Mesh, source: VirtualService, exports: frozenset[str], unread: list[str]
 ) -> Iterator[HeldHttpRule]:
     """Yield the HTTP rules; a delegate is one without hosts that its delegator can see."""
+    ref = source.ref
     for index, rule in enumerate(source.spec.http):
         if rule.delegate is None:
-            yield _held(rule, source, index)
+            resolved = _resolved(rule, source.namespace)
+            yield HeldHttpRule(
+                rule=resolved, place=Place(ref, f"/spec/http/{index}"), written=rule
+            )
             continue
         namespace = rule.delegate.namespace or source.namespace
         found = mesh.get(VirtualService, namespace, rule.delegate.name)
@@ -101,13 +115,7 @@ def _http_rules(
         for i, inner in enumerate(found.spec.http):
             merged = delegated(root, _resolved(inner, found.namespace))
             if merged is not None:
-                yield HeldHttpRule(rule=merged, place=found.at(f"/spec/http/{i}"))
-
-
-def _held(rule: HttpRule, source: VirtualService, index: int) -> HeldHttpRule:
-    return HeldHttpRule(
-        rule=_resolved(rule, source.namespace), place=source.at(f"/spec/http/{index}")
-    )
+                yield HeldHttpRule(rule=merged, place=found.at(f"/spec/http/{i}"), written=inner)
 
 
 def is_exported(export_to: tuple[str, ...], own: str, seen_from: str) -> bool:
@@ -121,21 +129,27 @@ def is_exported(export_to: tuple[str, ...], own: str, seen_from: str) -> bool:
 
 def _resolved(rule: HttpRule, namespace: str) -> HttpRule:
     """Return a rule with full names; the same one where it has nothing else."""
-    changes: dict[str, object] = {}
-    if any(_is_short(each.destination) for each in rule.route):
-        changes["route"] = _full_route(rule.route, namespace)
+    route = _full_route(rule.route, namespace)
+    if route is not rule.route:
+        rule = msgspec.structs.replace(rule, route=route)
     if rule.mirror and _is_short(rule.mirror):
-        changes["mirror"] = _full(rule.mirror, namespace)
-    if any(each.destination and _is_short(each.destination) for each in rule.mirrors):
-        changes["mirrors"] = tuple(
-            msgspec.structs.replace(each, destination=_full(each.destination, namespace))
-            if each.destination
-            else each
-            for each in rule.mirrors
-        )
-    if any(match.gateways for match in rule.match):
-        changes["match"] = tuple(_full_match(match, namespace) for match in rule.match)
-    return msgspec.structs.replace(rule, **changes) if changes else rule
+        rule = msgspec.structs.replace(rule, mirror=_full(rule.mirror, namespace))
+    if rule.mirrors:
+        rule = msgspec.structs.replace(rule, mirrors=_full_mirrors(rule.mirrors, namespace))
+    for match in rule.match:
+        if match.gateways:
+            matches = tuple(_full_match(each, namespace) for each in rule.match)
+            return msgspec.structs.replace(rule, match=matches)
+    return rule
+
+
+def _full_mirrors(mirrors: tuple[HttpMirror, ...], namespace: str) -> tuple[HttpMirror, ...]:
+    return tuple(
+        msgspec.structs.replace(each, destination=_full(each.destination, namespace))
+        if each.destination
+        else each
+        for each in mirrors
+    )
 
 
 def _resolved_layer4(rule: LayerFour, namespace: str) -> LayerFour:
@@ -161,6 +175,12 @@ def _full_match(match: HttpMatch, namespace: str) -> HttpMatch:
 def _full_route(
     route: tuple[RouteDestination, ...], namespace: str
 ) -> tuple[RouteDestination, ...]:
+    """Return destinations with full names; the same ones where they have nothing else."""
+    for each in route:
+        if _is_short(each.destination):
+            break
+    else:
+        return route
     return tuple(
         msgspec.structs.replace(each, destination=_full(each.destination, namespace))
         for each in route

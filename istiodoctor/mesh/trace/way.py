@@ -193,9 +193,9 @@ def _route_hops(mesh: Mesh, host: str, server: Server) -> Iterator[Hop]:
             yield Hop(hop="route", ref=None, state=WARNING, text="no route is attached")
         return
     bound = [each for each in bindings(mesh).get(server, ()) if each.hosts]
-    routes = routes_for(mesh, server, host) or tuple(b.virtual_service for b in bound)
+    routes = routes_for(mesh, server, host) or tuple(each.held for each in bound)
     for route in routes[:1]:
-        yield Hop(hop="route", ref=route.ref, state=OK, text=f"{len(routes)} bound")
+        yield Hop(hop="route", ref=route.made_by, state=OK, text=f"{len(routes)} bound")
     if not routes:
         yield Hop(hop="route", ref=None, state=WARNING, text="no VirtualService is bound")
 
