@@ -43,7 +43,6 @@ class TraceArguments(SourceArguments):
     headers: tuple[str, ...]
     server_name: str | None
     upgrade: str
-    source_namespace: str
     probe: bool
     strict: bool
     outputs: tuple[str, ...]

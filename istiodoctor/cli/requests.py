@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from istiodoctor.cli.arguments import TraceArguments, header, namespace
+from istiodoctor.cli.arguments import TraceArguments, header
 from istiodoctor.cli.exits import UsageError
 from istiodoctor.mesh.trace.requests import Request
 
@@ -34,7 +34,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     headers: dict[str, str] | None = None
     workload: str | None = None
     server_name: str | None = None
-    source_namespace: str | None = None
 
 
 def typed(arguments: TraceArguments) -> tuple[Asked, ...]:
@@ -46,17 +45,16 @@ def typed(arguments: TraceArguments) -> tuple[Asked, ...]:
     )
 
 
-def listed(name: str, source_namespace: str) -> tuple[Asked, ...]:
+def listed(name: str) -> tuple[Asked, ...]:
     """Return the requests of a file; raises UsageError for the first line that is none."""
     shown = "standard input" if name == STANDARD_INPUT else name
-    source_namespace = _namespace(source_namespace)
     content = _content(name, shown)
     found: list[Asked] = []
     for number, line in _lines(content):
         if len(found) == MOST_REQUESTS:
             raise UsageError(f"{shown} holds more than {MOST_REQUESTS:,} requests")
         try:
-            found.append(_read(line, number, source_namespace))
+            found.append(_read(line, number))
         except ValueError as error:
             raise UsageError(f"{shown}:{number}: {error}") from None
     if not found:
@@ -70,7 +68,6 @@ def _of_url(url: str, headers: tuple[tuple[str, str], ...], arguments: TraceArgu
             url,
             method=arguments.method,
             headers=headers,
-            source_namespace=_namespace(arguments.source_namespace),
             server_name=arguments.server_name,
         )
     except ValueError as error:
@@ -80,10 +77,6 @@ def _of_url(url: str, headers: tuple[tuple[str, str], ...], arguments: TraceArgu
 def _upgrading(protocol: str) -> tuple[tuple[str, str], ...]:
     """Return the headers that ask for another protocol (RFC 9110 §7.8); none for none."""
     return (("connection", "Upgrade"), ("upgrade", protocol)) if protocol else ()
-
-
-def _namespace(name: str, option: str = "--source-namespace") -> str:
-    return namespace(name, option) if name else ""
 
 
 def _content(name: str, shown: str) -> bytes:
@@ -114,7 +107,7 @@ def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def _read(line: bytes, number: int, source_namespace: str) -> Asked:
+def _read(line: bytes, number: int) -> Asked:
     """Return the request of a line; raises ValueError with a sentence."""
     if len(line) > MOST_LINE:
         raise ValueError(f"a line is at most {MOST_LINE:,} bytes long")
@@ -132,9 +125,6 @@ def _read(line: bytes, number: int, source_namespace: str) -> Asked:
             read.url,
             method="GET" if read.method is None else read.method,
             headers=(read.headers or {}).items(),
-            source_namespace=_namespace(
-                read.source_namespace or source_namespace, "sourceNamespace"
-            ),
             server_name=read.server_name,
             workload=read.workload or "",
         )

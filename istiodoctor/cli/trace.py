@@ -32,8 +32,8 @@ def trace(
         typer.Option(
             metavar="FILE",
             help='Many requests instead of URLs, one a line: {"url": ...}, and where needed'
-            " id, method, headers, serverName, workload (NAMESPACE/NAME of gateway pods),"
-            " sourceNamespace; - for stdin.",
+            " id, method, headers, serverName, workload (NAMESPACE/NAME of gateway pods);"
+            " - for stdin.",
         ),
     ] = "",
     method: Annotated[str, typer.Option("--method", "-X", help="The request's method.")] = "GET",
@@ -52,12 +52,6 @@ def trace(
     upgrade: Annotated[
         str,
         typer.Option(metavar="PROTOCOL", help="Ask for another protocol, such as websocket."),
-    ] = "",
-    source_namespace: Annotated[
-        str,
-        typer.Option(
-            help="What sourceNamespace is compared with. [the namespace of the gateway's pods]"
-        ),
     ] = "",
     file: FileOption = None,
     demo: DemoOption = False,
@@ -101,7 +95,6 @@ def trace(
         headers=tuple(header or ()),
         server_name=sni,
         upgrade=upgrade,
-        source_namespace=source_namespace,
         probe=probe,
         strict=strict,
         files=tuple(file or ()),

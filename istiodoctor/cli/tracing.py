@@ -98,7 +98,7 @@ def _refuse_contradictions(arguments: TraceArguments) -> None:
 
 def _asked(arguments: TraceArguments) -> tuple[Asked, ...]:
     if arguments.requests:
-        return listed(arguments.requests, arguments.source_namespace)
+        return listed(arguments.requests)
     return typed(arguments)
 
 

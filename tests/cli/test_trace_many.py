@@ -169,8 +169,6 @@ BAD = {
     " only https:// has an SNI",
     '{"url": "https://a/", "workload": "a"}': "'https://a/' cannot be traced:"
     " a workload is named NAMESPACE/NAME, not 'a'",
-    '{"url": "https://a/", "sourceNamespace": "A"}': "'https://a/' cannot be traced:"
-    " sourceNamespace takes the name of one namespace, not 'A'",
     f'{{"url": "https://a/", "x": "{"a" * 65_536}"}}': "a line is at most 65,536 bytes long",
     f'{{"url": "https://a/", "x": {"[" * 20_000}': f"{NO_JSON}maximum recursion depth exceeded"
     " while deserializing an object",
@@ -190,8 +188,6 @@ REFUSED = {
     "--requests empty": "empty holds no request: one JSON object a line, each with a url",
     "https://a/ b": "'b' cannot be traced: a URL begins with https:// or http:// and a host",
     "http://a/ --sni a": "'http://a/' cannot be traced: only https:// has an SNI",
-    "https://a/ --source-namespace A": "--source-namespace takes the name of one namespace,"
-    " not 'A'",
     "https://a/ -H :path=/": "--header takes NAME=VALUE, such as cookie=beta, not ':path=/'",
 }
 

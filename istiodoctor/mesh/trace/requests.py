@@ -43,8 +43,6 @@ class Request:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     """Names in lower case; the later of two equal ones wins."""
-    source_namespace: str = ""
-    """What `sourceNamespace` is compared with; empty for the namespace of the gateway's pods."""
     written: str = ""
     """The host as the URL writes it: its case, its brackets, its last dot; empty for `host`."""
     sni: str | None = None
@@ -60,7 +58,6 @@ class Request:
         *,
         method: str = "GET",
         headers: Iterable[tuple[str, str]] = (),
-        source_namespace: str = "",
         server_name: str | None = None,
         workload: str = "",
     ) -> "Request":
@@ -87,7 +84,6 @@ class Request:
             query=parts.query if "?" in url.partition("#")[0] else None,
             method=method,
             headers=tuple(_header(*each) for each in headers),
-            source_namespace=source_namespace,
             written="" if written == host else written,
             sni=None if server_name is None else _server_name(server_name, parts.scheme),
             workload=workload,
@@ -160,7 +156,6 @@ class Request:
             target,
             method="GET" if rewritten and self.method != "HEAD" else self.method,
             headers=tuple(each for each in self.headers if each[0] not in left_behind),
-            source_namespace=self.source_namespace,
             workload=self.workload if is_same_host else "",
         )
 
