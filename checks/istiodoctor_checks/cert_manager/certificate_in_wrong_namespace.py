@@ -19,7 +19,17 @@ from istiodoctor_checks.fixes import create
     "CM001",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"CRED001", "CRED002", "CRED016", "SDS001", "SDS011", "SDS014", "SNI011", "SNI012"},
+    explains={
+        "CRED001",
+        "CRED002",
+        "CRED016",
+        "GW022",
+        "SDS001",
+        "SDS011",
+        "SDS014",
+        "SNI011",
+        "SNI012",
+    },
 )
 def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     """The Certificate is not in the namespace of the gateway's pods, nor is its Secret.

@@ -18,7 +18,17 @@ from istiodoctor_checks.served import hosts_of, servers_of
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     evidence=[events_of],
-    explains={"CERT016", "CRED001", "CRED002", "SDS001", "SDS011", "SDS014", "SNI011", "SNI012"},
+    explains={
+        "CERT016",
+        "CRED001",
+        "CRED002",
+        "GW022",
+        "SDS001",
+        "SDS011",
+        "SDS014",
+        "SNI011",
+        "SNI012",
+    },
 )
 def order_pending(mesh: Mesh) -> Iterator[Finding]:
     """A Certificate that a gateway waits for has never been issued.

@@ -18,7 +18,16 @@ from istiodoctor_checks.fixes import set_field
     "CM002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"CRED001", "CRED002", "SDS001", "SDS011", "SDS014", "SNI011", "SNI012"},
+    explains={
+        "CRED001",
+        "CRED002",
+        "GW022",
+        "SDS001",
+        "SDS011",
+        "SDS014",
+        "SNI011",
+        "SNI012",
+    },
 )
 def secretname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A Certificate for the host writes its Secret under another name than the gateway asks for.

@@ -24,7 +24,14 @@ from istiodoctor_checks.fixes import create, create_and_name_secret, set_field
     "CRED005",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS011", "MTLS002", "SNI011", "SNI012", "SDS014"},
+    explains={
+        "GW022",
+        "MTLS002",
+        "SDS011",
+        "SDS014",
+        "SNI011",
+        "SNI012",
+    },
 )
 def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
     """A `kubernetes-gateway://` credential is refused because istiod cannot verify it.

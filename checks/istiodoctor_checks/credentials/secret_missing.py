@@ -24,6 +24,7 @@ from istiodoctor_checks.wording import listing
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
     explains={
+        "GW022",
         "GWAPI002",
         "MTLS002",
         "MTLS015",

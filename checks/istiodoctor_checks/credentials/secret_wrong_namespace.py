@@ -17,7 +17,17 @@ from istiodoctor_checks.wording import listing
     "CRED001",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"MTLS002", "MTLS015", "SDS001", "SDS009", "SDS011", "SDS014", "SNI011", "SNI012"},
+    explains={
+        "GW022",
+        "MTLS002",
+        "MTLS015",
+        "SDS001",
+        "SDS009",
+        "SDS011",
+        "SDS014",
+        "SNI011",
+        "SNI012",
+    },
 )
 def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret exists, but not in the namespace its pods read from.

@@ -31,6 +31,7 @@ from istiodoctor.mesh.configuration.route import (
 )
 from istiodoctor.mesh.configuration.route_match import takes
 from istiodoctor.mesh.configuration.virtual_host_match import matched_host
+from istiodoctor.mesh.configuration.virtual_hosts import domain_index, virtual_host
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.trace.answers import (
     STOPPED,
@@ -68,6 +69,8 @@ class Connection:
     is_tls: bool
     told: str = ""
     """The X-Forwarded-Proto that a proxy before the gateway adds."""
+    is_promised: bool = False
+    """Whether the objects alone answer, whatever Envoy holds."""
 
 
 def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
@@ -79,7 +82,7 @@ def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
     seen = received(request, connection.manager.options, is_tls=connection.is_tls)
     if isinstance(seen, EarlyAnswer):
         return (yield from _answered_early(seen))
-    is_held = bool(asked_pods(mesh, workload))
+    is_held = not connection.is_promised and bool(asked_pods(mesh, workload))
     refused = None if is_held else refused_routes(mesh, workload, name)
     if refused:
         return (yield from _refused(name, refused))
@@ -98,10 +101,11 @@ def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
     unknown = "" if is_held else _touched(mesh, workload, name, host)
     if unknown:
         return (yield from ends_unknown("virtual-host", unknown))
-    domain = domains_in_force(mesh, workload, name).find(host)
+    known_domains = domains_in_force if is_held else domain_index
+    domain = known_domains(mesh, workload, name).find(host)
     if domain is None:
         return (yield from _not_found(mesh, "virtual-host", f"no route is bound for {host}: 404"))
-    found = virtual_host_in_force(mesh, workload, name, domain)
+    found = (virtual_host_in_force if is_held else virtual_host)(mesh, workload, name, domain)
     yield Hop(hop="virtual-host", ref=None, state=OK, text=said(domain, found))
     unknown = found.unknown_because
     unknown = unknown or ("" if is_held else touched_virtual_host(mesh, workload, name, found))

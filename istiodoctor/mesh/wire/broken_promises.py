@@ -135,6 +135,7 @@ def _promised(
         manager=manager,
         server_name=request.server_name,
         is_tls=request.scheme == "https",
+        is_promised=True,
     )
     return walked(http_walk(mesh, request, connection))
 
