@@ -113,4 +113,4 @@ def test_a_secret_that_does_not_exist_is_seen_to_leave_no_listener(lab: Lab):
 
     done = scan(lab, cluster, None)
 
-    assert told(done) == [("CRED002", "observed", {"SNI012"})]
+    assert told(done) == [("CRED002", "observed", {"GW022", "SNI012"})]

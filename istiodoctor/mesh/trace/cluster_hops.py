@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.cluster import Cluster, ClusterName, ClusterState
+from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.configuration.in_force import cluster_in_force
 from istiodoctor.mesh.configuration.route import ClusterWeight
 from istiodoctor.mesh.destinations import service
@@ -23,16 +24,18 @@ def cluster_walk(
     clusters: tuple[ClusterWeight, ...],
     *,
     missing_status: int,
+    is_promised: bool = False,
 ) -> Walk:
     """Walk to every cluster that gets requests; one that is broken breaks the way.
 
-    `missing_status` is the answer where a cluster does not exist; 0 for connections.
+    `missing_status` is the answer where a cluster does not exist; 0 for connections. The objects
+    alone answer where it `is_promised`.
     """
     states: set[ClusterState] = set()
     total = sum(each.weight for each in clusters)
     for each in clusters:
         share = f"{100 * each.weight / total:.3g}% of requests: " if len(clusters) > 1 else ""
-        found = cluster_in_force(mesh, workload, each.name)
+        found = (cluster if is_promised else cluster_in_force)(mesh, workload, each.name)
         yield from cluster_hops(mesh, each, found, share, missing_status)
         states.add(found.state)
     if ClusterState.NO_CLUSTER in states:

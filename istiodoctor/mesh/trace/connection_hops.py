@@ -46,8 +46,9 @@ from istiodoctor.mesh.trace.answers import (
     gateways_are_known,
 )
 from istiodoctor.mesh.trace.cluster_hops import cluster_walk
+from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.entries import Entry
-from istiodoctor.mesh.trace.http_hops import Connection, http_walk
+from istiodoctor.mesh.trace.http_hops import http_walk
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome, ServedCertificate
 from istiodoctor.mesh.trace.policy_hops import policy_hops
 from istiodoctor.mesh.trace.requests import Request

@@ -3,7 +3,7 @@
 Envoy's own matching over the route configuration that istiod would send.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from istiodoctor.mesh.configuration.authorization import Verdict
 from istiodoctor.mesh.configuration.authorization_policies import authorization
@@ -18,7 +18,7 @@ from istiodoctor.mesh.configuration.in_force import (
     domains_in_force,
     virtual_host_in_force,
 )
-from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager, Refusal
+from istiodoctor.mesh.configuration.listener import Refusal
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
 from istiodoctor.mesh.configuration.redirects_sent import (
     https_redirect,
@@ -42,6 +42,7 @@ from istiodoctor.mesh.trace.answers import (
     ends_unknown,
     routes_are_known,
 )
+from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.entries import FORWARDED_PROTO
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.policy_hops import FORBIDDEN, policy_hops
@@ -53,24 +54,6 @@ from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
 
 NOT_FOUND = 404
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Connection:
-    """A connection that Envoy has taken, and on which requests come."""
-
-    workload: Workload
-    port: int
-    """In the pod."""
-    chain: FilterChain
-    manager: HttpConnectionManager
-    """Of the chain, as patches leave it."""
-    server_name: str
-    is_tls: bool
-    told: str = ""
-    """The X-Forwarded-Proto that a proxy before the gateway adds."""
-    is_promised: bool = False
-    """Whether the objects alone answer, whatever Envoy holds."""
 
 
 def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
@@ -116,7 +99,7 @@ def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
         yield redirect[0]
         if redirect[1]:
             return redirect[1]
-    return (yield from _routed(mesh, found, seen, workload, name))
+    return (yield from _routed(mesh, found, seen, connection))
 
 
 def _touched(mesh: Mesh, workload: Workload, name: str, host: str) -> str:
@@ -167,9 +150,8 @@ def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending
 _DARK = Ending(kind=AnswerKind.UNKNOWN)
 
 
-def _routed(
-    mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, workload: Workload, name: str
-) -> Walk:
+def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Connection) -> Walk:
+    workload, name = connection.workload, connection.manager.route_configuration
     asked = f"{seen.method} {seen.path}"
     if seen.forwarded_proto == "":
         text = "a request with an empty X-Forwarded-Proto, which Envoy trusts, matches none: 404"
@@ -184,7 +166,7 @@ def _routed(
             touched = "" if is_held else touched_route(mesh, workload, name, host, route)
             if touched:
                 return (yield from ends_unknown("route", touched, route.made_by.ref))
-            return (yield from acted(mesh, route, seen, workload))
+            return (yield from acted(mesh, route, seen, connection))
     number = len(host.routes)
     text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"
     ref = host.owners[0] if len(host.owners) == 1 else None

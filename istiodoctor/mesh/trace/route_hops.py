@@ -7,11 +7,11 @@ from istiodoctor.mesh.configuration.route import DirectResponse, Forward, Redire
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.trace.answers import STOPPED, AnswerKind, Ending, Walk, ends_unknown
 from istiodoctor.mesh.trace.cluster_hops import cluster_walk
+from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.policy_hops import FORBIDDEN
 from istiodoctor.mesh.trace.route_text import named
 from istiodoctor.mesh.trace.way import BROKEN, OK, Hop
-from istiodoctor.mesh.workloads import Workload
 
 ALWAYS = 100
 
@@ -21,7 +21,7 @@ def elsewhere(sent: SentRedirect) -> Ending:
     return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
 
 
-def acted(mesh: Mesh, route: Route, seen: ReceivedRequest, workload: Workload) -> Walk:
+def acted(mesh: Mesh, route: Route, seen: ReceivedRequest, connection: Connection) -> Walk:
     """Walk what a route does with a request that it takes."""
     ref, text = route.made_by.ref, named(route)
     if seen.refused_upgrade:
@@ -51,15 +51,19 @@ def acted(mesh: Mesh, route: Route, seen: ReceivedRequest, workload: Workload) -
                 yield Hop(hop="route", ref=ref, state=OK, text=text)
                 return Ending(kind=AnswerKind.DIRECT_RESPONSE, status=PREFLIGHT_STATUS)
             yield Hop(hop="route", ref=ref, state=OK, text=text)
-            return (yield from _forwarded(mesh, workload, route.action))
+            return (yield from _forwarded(mesh, connection, route.action))
         case None:
             yield Hop(hop="route", ref=ref, state=BROKEN, text=f"{text} does nothing")
             return STOPPED
 
 
-def _forwarded(mesh: Mesh, workload: Workload, action: Forward) -> Walk:
+def _forwarded(mesh: Mesh, connection: Connection, action: Forward) -> Walk:
     ending = yield from cluster_walk(
-        mesh, workload, action.clusters, missing_status=action.missing_cluster_status
+        mesh,
+        connection.workload,
+        action.clusters,
+        missing_status=action.missing_cluster_status,
+        is_promised=connection.is_promised,
     )
     for host in action.idle:
         text = f"{host} has the weight 0 and gets no requests"

@@ -21,7 +21,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.answers import AnswerKind, Ending, walked
-from istiodoctor.mesh.trace.http_hops import Connection, http_walk
+from istiodoctor.mesh.trace.connections import Connection
+from istiodoctor.mesh.trace.http_hops import http_walk
 from istiodoctor.mesh.trace.requests import Request, requested
 from istiodoctor.mesh.trace.way import BROKEN, Hop
 from istiodoctor.mesh.wire.replies import is_own, leads_to, requests

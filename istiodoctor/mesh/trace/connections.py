@@ -1,0 +1,24 @@
+"""A connection that a gateway's Envoy has taken."""
+
+from dataclasses import dataclass
+
+from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager
+from istiodoctor.mesh.workloads import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Connection:
+    """A connection that Envoy has taken, and on which requests come."""
+
+    workload: Workload
+    port: int
+    """In the pod."""
+    chain: FilterChain
+    manager: HttpConnectionManager
+    """Of the chain, as patches leave it."""
+    server_name: str
+    is_tls: bool
+    told: str = ""
+    """The X-Forwarded-Proto that a proxy before the gateway adds."""
+    is_promised: bool = False
+    """Whether the objects alone answer, whatever Envoy holds."""
