@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from istiodoctor.mesh.configuration.authorization import Verdict
 from istiodoctor.mesh.configuration.authorization_policies import authorization
+from istiodoctor.mesh.configuration.envoy_filter_patches import envoy_filters_unread
 from istiodoctor.mesh.configuration.envoy_filters import (
     patched_options,
     touched_chain,
@@ -36,6 +37,7 @@ from istiodoctor.mesh.configuration.listeners import (
 from istiodoctor.mesh.credentials import uses_on
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.mesh.trace.answers import (
     STOPPED,
@@ -62,6 +64,7 @@ from istiodoctor.mesh.trace.way import (
 )
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import TlsMode
+from istiodoctor.model.kind import Kind
 
 OFFERED_PROTOCOLS = ("h2", "http/1.1")
 """The ALPN of browsers and curl."""
@@ -120,6 +123,7 @@ def connection_walk(
     if chain.http:
         touched = chain.http.unknown_because
         touched = touched or ("" if is_held else touched_http(mesh, workload, port, chain))
+        touched = touched or ("" if is_held else _filters_unread(mesh, workload))
         if touched:
             yield Hop(hop="http-filters", ref=None, state=UNKNOWN, text=touched)
         connection = Connection(
@@ -140,6 +144,14 @@ def connection_walk(
 
 
 _TAKEN = frozenset({ConnectionOutcome.HTTP, ConnectionOutcome.PASSED_ON})
+
+
+@question(Kind.ENVOY_FILTER)
+def _filters_unread(mesh: Mesh, workload: Workload) -> str:
+    """Say which EnvoyFilters were looked for in vain; of plain manifests nothing is said."""
+    refused = mesh.snapshot.unread_of((Kind.ENVOY_FILTER,))
+    unread = envoy_filters_unread(mesh, workload) if refused else ""
+    return f"{unread}: they may change what is answered" if unread else ""
 
 
 def _patched(

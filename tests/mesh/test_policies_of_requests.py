@@ -1,0 +1,68 @@
+"""Policies and filters that decide about a request, or may."""
+
+import pytest
+
+from istiodoctor.mesh.trace.journeys import Way, ways
+from istiodoctor.mesh.trace.outcomes import AnswerOutcome
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.way import HopState
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import Unread, UnreadReason
+from tests.mesh.test_requests import BACKENDS, HOST, PLATFORM, WEB, routes, to
+from tests.support.behind_gateway import without
+from tests.support.objects import Manifest, made, mesh_of
+
+RULE = {"to": [{"operation": {"paths": ["/admin*"]}}]}
+
+
+def policy(action: str, *rules: Manifest) -> Manifest:
+    spec = {"action": action, "rules": list(rules)}
+    return made("security.istio.io/v1", "AuthorizationPolicy", "p", "istio-system", spec=spec)
+
+
+def way(url: str, *objects: Manifest, unread: tuple[Unread, ...] = ()) -> Way:
+    mesh = without(mesh_of(*PLATFORM, *BACKENDS, WEB, routes("r", to("one")), *objects), *unread)
+    (found,) = ways(mesh, Request.of_url(url))
+    return found
+
+
+@pytest.mark.parametrize("url", [f"https://{HOST}/admin", f"http://{HOST}/admin/x?y=1"])
+def test_a_request_that_a_rule_denies_ends_at_the_policy_before_any_route(url: str):
+    found = way(url, policy("DENY", RULE))
+
+    last = found.hops[-1]
+    assert (last.hop, str(last.ref), last.state) == (
+        "http-filters",
+        "AuthorizationPolicy istio-system/p",
+        HopState.BROKEN,
+    )
+    assert (last.text, last.outcome) == (
+        "spec.rules[0]: a rule denies it: 403",
+        AnswerOutcome.DENIED,
+    )
+    assert found.ending.status == 403
+
+
+def test_a_request_that_no_rule_allows_is_denied_and_others_pass():
+    denied = way(f"https://{HOST}/", policy("ALLOW", RULE))
+    allowed = way(f"https://{HOST}/admin", policy("ALLOW", RULE))
+
+    assert denied.hops[-1].text == "spec.rules: no ALLOW policy has a rule that takes it: 403"
+    assert "http-filters" not in {each.hop for each in allowed.hops}
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (Kind.AUTHORIZATION_POLICY, "authorizationpolicies"),
+        (Kind.ENVOY_FILTER, "EnvoyFilters in istio-system were not read: they may change"),
+    ],
+)
+def test_what_was_not_read_and_may_decide_is_a_hop_of_its_own(kind: Kind, says: str):
+    unread = Unread(kind=kind, reason=UnreadReason.FORBIDDEN)
+
+    found = way(f"https://{HOST}/", unread=(unread,))
+
+    (hop,) = [each for each in found.hops if each.hop == "http-filters"]
+    assert hop.state is HopState.UNKNOWN
+    assert says in hop.text
