@@ -12,12 +12,11 @@ from istiodoctor.mesh.api_releases import gateway_api_support
 from istiodoctor.mesh.configuration.names import common_hosts
 from istiodoctor.mesh.gatewayapi import api_gateways_by_ref, gateway_of, listener_sets
 from istiodoctor.mesh.grants import gateway_ref
-from istiodoctor.mesh.hosts import meet
+from istiodoctor.mesh.hosts import ANY, meet
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.route_namespaces import takes_namespace
 from istiodoctor.mesh.route_parents import (
-    ANY,
     ListenersByHostname,
     Parent,
     candidates_of,

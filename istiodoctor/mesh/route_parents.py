@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.names import host_matches, is_subset
 from istiodoctor.mesh.gatewayapi import api_servers
+from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import TERMINATING, Server
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
-
-ANY = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -279,8 +279,3 @@ def is_visible(mesh: Mesh, virtual_service: VirtualService, workload: Workload) 
         return None
     exports = virtual_service_exports(mesh, workload)
     return visibility(as_held(mesh, virtual_service), workload.namespace, exports) is not None
-
-
-def names_gateway(written: tuple[str, ...], namespace: str, gateway: Ref) -> bool:
-    """Whether the `gateways` of a match, written in a namespace, name a Gateway."""
-    return any(resolved_gateway(each, namespace) == gateway.path for each in written)

@@ -11,12 +11,11 @@ from enum import StrEnum
 
 from istiodoctor.mesh.configuration.authorization_facts import AuthorizationFacts
 from istiodoctor.mesh.configuration.authorization_rules import PolicyAction, takes
+from istiodoctor.mesh.controlplanes import TRUE
 from istiodoctor.model.authorization import AuthorizationPolicy
 from istiodoctor.model.ref import Place
 
 DRY_RUN = "istio.io/dry-run"
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-"""What Go's `strconv.ParseBool` takes for true."""
 
 
 class Verdict(StrEnum):
@@ -66,7 +65,7 @@ class ApplyingPolicies:
 
 def is_dry_run(policy: AuthorizationPolicy) -> bool:
     """Whether a policy is only tried: nothing comes of it but counters and logs."""
-    return policy.metadata.annotations.get(DRY_RUN) in _TRUE
+    return policy.metadata.annotations.get(DRY_RUN) in TRUE
 
 
 def authorized(applying: ApplyingPolicies, facts: AuthorizationFacts) -> Authorization:

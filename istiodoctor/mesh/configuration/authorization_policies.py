@@ -1,7 +1,6 @@
 """Which AuthorizationPolicies and RequestAuthentications apply to a gateway workload.
 
-Source: `ListAuthorizationPolicies` (pilot/pkg/model/authorization.go:100-135) and
-`ShouldAttachPolicy` (pilot/pkg/model/policyattachment.go:125-195).
+Source: `ListAuthorizationPolicies` (pilot/pkg/model/authorization.go:100-135).
 """
 
 from collections import defaultdict
@@ -17,19 +16,20 @@ from istiodoctor.mesh.configuration.authorization import (
 )
 from istiodoctor.mesh.configuration.authorization_facts import AuthorizationFacts
 from istiodoctor.mesh.configuration.listener import ClientCertificate, FilterChain
+from istiodoctor.mesh.configuration.policy_attachment import attaches
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest
 from istiodoctor.mesh.configuration.request_tokens import ANYWHERE_USUAL, may_carry_token
 from istiodoctor.mesh.controlplanes import mesh_config, mesh_config_unknown_because
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload
+from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.authorization import (
     AuthorizationPolicy,
     PolicyTarget,
     RequestAuthentication,
 )
 from istiodoctor.model.istio import WorkloadSelector
-from istiodoctor.model.kind import GATEWAY_API, Kind
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.meshconfig import DEFAULT_ROOT_NAMESPACE
 
 
@@ -109,7 +109,7 @@ def _applying(
 ) -> Iterator[P]:
     for namespace in _namespaces(mesh, workload):
         for policy in policies.get(namespace, ()):
-            if attaches(policy.spec, policy.namespace, workload):
+            if _attaches(policy.spec, policy.namespace, workload):
                 yield policy
 
 
@@ -136,23 +136,11 @@ def _unread(mesh: Mesh, workload: Workload, kind: Kind) -> str:
     return "" if workload.is_known else "the labels of the gateway's pods were not read"
 
 
-def attaches(spec: Attachable, namespace: str, workload: Workload) -> bool:
-    """Whether a policy applies to a workload: by what it is attached to, else by labels.
-
-    `targetRefs` count for gateways of the Gateway API alone, and only from their own namespace; a
-    policy that has them applies to nothing else.
-    """
-    names = {workload.labels[label] for label in GATEWAY_NAME_LABELS if label in workload.labels}
+def _attaches(spec: Attachable, namespace: str, workload: Workload) -> bool:
+    """Whether a policy applies to a workload: by what it is attached to, else by labels."""
     targets = spec.target_refs or ((spec.target_ref,) if spec.target_ref else ())
-    if not targets:
-        selector = spec.selector.match_labels if spec.selector else {}
-        return selector.items() <= workload.labels.items()
-    return namespace == workload.namespace and any(
-        (each.group, each.kind) == (GATEWAY_API, Kind.GATEWAY.value.kind)
-        and each.name in names
-        and each.namespace in ("", namespace)
-        for each in targets
-    )
+    selector = spec.selector.match_labels if spec.selector else {}
+    return attaches(workload, namespace, selector, targets)
 
 
 def authorization(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from istiodoctor.mesh.configuration.envoy_filter_values import changes_an_answer
-from istiodoctor.mesh.configuration.policy_attachment import attaches
+from istiodoctor.mesh.configuration.policy_attachment import attaches, read_targets
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -93,7 +93,9 @@ def envoy_filters_unread(mesh: Mesh, workload: Workload) -> str:
 def _is_for(source: EnvoyFilter, workload: Workload) -> bool:
     selector = source.spec.workload_selector
     labels = selector.get("labels") if isinstance(selector, dict) else None
-    return attaches(workload, source.namespace, labels, source.spec.target_refs)
+    wanted = labels if isinstance(labels, dict) else {}
+    targets = read_targets(source.spec.target_refs)
+    return attaches(workload, source.namespace, wanted, targets)
 
 
 def _patches(source: EnvoyFilter, workload: Workload) -> Iterator[AppliedPatch]:

@@ -3,11 +3,10 @@
 Source: pilot/pkg/model/extensions.go:56-110 and 181-240, push_context.go:2224.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from istiodoctor.mesh.configuration.policy_attachment import attaches
+from istiodoctor.mesh.configuration.policy_attachment import attaches, read_targets
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -53,7 +52,7 @@ def extensions(mesh: Mesh, workload: Workload) -> tuple[Extension, ...]:
 def _extensions(mesh: Mesh, workload: Workload) -> Iterator[Extension]:
     namespaces = {workload.namespace, scope_of(mesh, workload).root_namespace}
     for plugin in mesh.all(WasmPlugin):
-        targets = (*plugin.spec.target_refs, plugin.spec.target_ref)
+        targets = read_targets((*plugin.spec.target_refs, plugin.spec.target_ref))
         if plugin.namespace in namespaces and attaches(
             workload, plugin.namespace, _labels(plugin.spec.selector), targets
         ):
@@ -65,7 +64,10 @@ def _extensions(mesh: Mesh, workload: Workload) -> Iterator[Extension]:
     for each in mesh.all(TrafficExtension):
         wasm = each.spec.wasm
         if each.namespace in namespaces and attaches(
-            workload, each.namespace, _labels(each.spec.selector), each.spec.target_refs
+            workload,
+            each.namespace,
+            _labels(each.spec.selector),
+            read_targets(each.spec.target_refs),
         ):
             yield Extension(
                 ref=each.ref,
@@ -76,8 +78,8 @@ def _extensions(mesh: Mesh, workload: Workload) -> Iterator[Extension]:
             )
 
 
-def _labels(selector: WorkloadSelector | None) -> Any:
-    return dict(selector.match_labels) if selector else None
+def _labels(selector: WorkloadSelector | None) -> Mapping[str, str]:
+    return selector.match_labels if selector else {}
 
 
 @question

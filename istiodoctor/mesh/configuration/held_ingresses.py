@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
 from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
 from istiodoctor.mesh.configuration.names import DOMAIN
+from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.ingresses import (
     GENERATED,
     gateway_name,
@@ -29,7 +30,6 @@ from istiodoctor.model.istio import (
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Ingress, IngressBackend, IngressPath, Service
 
-ANY = "*"
 EVERY_PATH = frozenset({"", "*", "/*", ".*"})
 WHOLE = 100
 

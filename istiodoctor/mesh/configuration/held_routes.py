@@ -22,9 +22,9 @@ from istiodoctor.mesh.configuration.api_rules import ConvertedRoute, grpc_rules,
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
 from istiodoctor.mesh.gatewayapi import GENERATED
 from istiodoctor.mesh.grants import is_granted
+from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.route_parents import ANY
 from istiodoctor.model.gatewayapi import HttpRoute, TcpRoute, TlsRoute
 from istiodoctor.model.grpcroute import GrpcRoute
 from istiodoctor.model.kind import Kind
@@ -197,13 +197,3 @@ def _held_layer4(mesh: Mesh, bound: BoundRoute) -> HeldVirtualService:
         made_by=route.ref,
         unknown_because="" if bound.binding.is_known else server.unknown_because or UNREAD_LABELS,
     )
-
-
-ROUTE_KINDS = (Kind.HTTP_ROUTE, Kind.GRPC_ROUTE, Kind.TLS_ROUTE, Kind.TCP_ROUTE)
-
-
-@question(*ROUTE_KINDS)
-def unread_routes(mesh: Mesh) -> str:
-    """Return which kinds of routes were not read completely; empty where all were."""
-    unread = [str(kind) for kind in ROUTE_KINDS if not mesh.is_complete(kind)]
-    return f"{', '.join(unread)} were not read completely" if unread else ""

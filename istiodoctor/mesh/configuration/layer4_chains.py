@@ -15,7 +15,7 @@ from istiodoctor.mesh.configuration.listener import (
     FilterChain,
 )
 from istiodoctor.mesh.configuration.route import ClusterWeight
-from istiodoctor.mesh.configuration.server_tls import downstream_tls, sni_hosts
+from istiodoctor.mesh.configuration.server_tls import downstream_tls, matched_names, sni_hosts
 from istiodoctor.mesh.configuration.service_registry import (
     destination_cluster_name,
     service_for_connection,
@@ -29,7 +29,6 @@ from istiodoctor.model.ref import Place
 
 TakenNames = dict[str, tuple[HeldVirtualService, HeldTlsRule]]
 """Which rule of the port has each SNI."""
-ANY = "*"
 
 
 def layer4_chains(
@@ -101,7 +100,7 @@ def _passthrough_chains(
                     continue
                 taken |= dict.fromkeys(match.sni_hosts, (service, held))
                 yield FilterChain(
-                    server_names=_server_names(match.sni_hosts),
+                    server_names=matched_names(match.sni_hosts),
                     clusters=_clusters(mesh, workload, service, held, server),
                     server=server,
                     made_by=Place(held.place.ref, f"{held.place.path}/match/{index}"),
@@ -128,10 +127,6 @@ def _duplicates(
             hosts=tuple(dict.fromkeys(names)),
             age_is_known=are_dated or service is other,
         )
-
-
-def _server_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    return () if ANY in names else tuple(sorted(names))
 
 
 def _fits(match: TcpMatch | TlsMatch, server: Server) -> bool:

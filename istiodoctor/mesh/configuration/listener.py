@@ -126,8 +126,3 @@ class Listener:
     unknown_because: str = ""
     servers: tuple[Server, ...] = field(default=())
     """The servers that were merged into it, whether or not a chain was made of each."""
-
-    @property
-    def is_reachable(self) -> bool:
-        """Whether it listens on the pod's own address."""
-        return self.bind in WILDCARD_ADDRESSES

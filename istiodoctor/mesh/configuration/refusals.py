@@ -6,15 +6,12 @@ Source: Envoy's source/common/listener_manager/filter_chain_manager_impl.cc
 Envoy by a test.
 """
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.filter_chain_match import server_name_key
 from istiodoctor.mesh.configuration.listener import (
-    WILDCARD_ADDRESSES,
     FilterChain,
-    Listener,
     Refusal,
 )
 from istiodoctor.model.ref import Place
@@ -104,42 +101,3 @@ def _places(*chains: FilterChain) -> tuple[Place, ...]:
     """Return where chains come from, each place once."""
     places = (chain.made_by or (chain.server.place if chain.server else None) for chain in chains)
     return tuple(dict.fromkeys(place for place in places if place))
-
-
-def refused_addresses(listeners: Iterable[Listener]) -> Mapping[Listener, Refusal]:
-    """Return the listeners that Envoy refuses for their address, the later one of two equal.
-
-    Addresses are compared as they are written out, so that `::` and `0:0::0` are one.
-    """
-    taken: dict[tuple[str, int], Listener] = {}
-    refused: dict[Listener, Refusal] = {}
-    for listener in listeners:
-        address = _address(listener.bind)
-        if address is None:
-            text = f"{listener.bind} is no address to bind"
-            refused[listener] = Refusal(text=text, made_by=_binding(listener))
-            continue
-        other = taken.setdefault((address, listener.port), listener)
-        if other is not listener:
-            text = f"two listeners have the address {address}:{listener.port}"
-            refused[listener] = Refusal(text=text, made_by=_binding(listener, other))
-    return refused
-
-
-def _address(bind: str) -> str | None:
-    """Return an address in its one form; None for what is none."""
-    if not bind or bind.startswith("unix:"):
-        return bind or EVERY_ADDRESS
-    try:
-        return str(ipaddress.ip_address(bind))
-    except ValueError:
-        return None
-
-
-def _binding(*listeners: Listener) -> tuple[Place, ...]:
-    """Return the fields that name the addresses of listeners."""
-    return tuple(
-        server.field("" if server.bind in WILDCARD_ADDRESSES else "/bind")
-        for listener in listeners
-        for server in listener.servers[:1]
-    )

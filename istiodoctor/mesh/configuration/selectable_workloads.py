@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from istiodoctor.mesh.configuration.names import is_address
+from istiodoctor.mesh.controlplanes import TRUE
 from istiodoctor.mesh.labels import LabelIndex
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -17,7 +18,6 @@ from istiodoctor.model.kubernetes import Pod
 from istiodoctor.model.metadata import condition
 
 HEALTH_CHECKED = "proxy.istio.io/health-checks-enabled"
-TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 ENDED = frozenset({"Failed", "Succeeded"})
 
 

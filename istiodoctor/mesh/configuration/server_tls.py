@@ -1,11 +1,13 @@
 """What a server asks of the TLS of its filter chain: server names and how it ends."""
 
+from collections.abc import Collection
+
 from istiodoctor.mesh.configuration.listener import ClientCertificate, DownstreamTls
+from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.references import Purpose
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.istio import TlsMode
 
-ANY = "*"
 HTTP_PROTOCOLS = ("h2", "http/1.1")
 
 
@@ -15,7 +17,12 @@ def sni_hosts(server: Server) -> tuple[str, ...]:
     Source: `GetSNIHostsForServer` (model/gateway.go:563), `toFilterChainMatch`
     (core/listener.go:1273).
     """
-    names = {text.partition("/")[2] if "/" in text else text for text in server.host_texts}
+    texts = server.host_texts
+    return matched_names({text.partition("/")[2] if "/" in text else text for text in texts})
+
+
+def matched_names(names: Collection[str]) -> tuple[str, ...]:
+    """Return what a chain for some SNI hosts matches: everything where one of them is `*`."""
     return () if ANY in names else tuple(sorted(names))
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from istiodoctor.mesh.configuration.texts import ascii_lower
+from istiodoctor.mesh.hosts import ANY
 
 T = TypeVar("T")
-ANY = "*"
 
 
 class DomainIndex(Generic[T]):

@@ -23,8 +23,6 @@ from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import Destination
 from istiodoctor.model.ref import Place
 
-BLACKHOLE = "*"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Section:

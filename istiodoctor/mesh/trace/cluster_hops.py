@@ -24,18 +24,18 @@ def cluster_walk(
     clusters: tuple[ClusterWeight, ...],
     *,
     missing_status: int,
-    is_promised: bool = False,
+    is_held: bool,
 ) -> Walk:
     """Walk to every cluster that gets requests; one that is broken breaks the way.
 
-    `missing_status` is the answer where a cluster does not exist; 0 for connections. The objects
-    alone answer where it `is_promised`.
+    `missing_status` is the answer where a cluster does not exist; 0 for connections. `is_held`
+    says that what Envoy holds answers, not the objects alone.
     """
     states: set[ClusterState] = set()
     total = sum(each.weight for each in clusters)
     for each in clusters:
         share = f"{100 * each.weight / total:.3g}% of requests: " if len(clusters) > 1 else ""
-        found = (cluster if is_promised else cluster_in_force)(mesh, workload, each.name)
+        found = (cluster_in_force if is_held else cluster)(mesh, workload, each.name)
         yield from cluster_hops(mesh, each, found, share, missing_status)
         states.add(found.state)
     if ClusterState.NO_CLUSTER in states:

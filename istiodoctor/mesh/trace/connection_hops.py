@@ -133,6 +133,7 @@ def connection_walk(
             manager=chain.http if is_held else _patched(mesh, workload, port, chain, chain.http),
             server_name=name,
             is_tls=entry.is_tls,
+            is_held=is_held,
             told=entry.front.sends_x_forwarded_proto if entry.front else "",
         )
         return (yield from http_walk(mesh, request, connection))
@@ -140,7 +141,7 @@ def connection_walk(
     yield from policy_hops(mesh, judged, is_http=False)
     if judged.verdict is Verdict.DENIED:
         return STOPPED
-    return (yield from _passed_on(mesh, workload, chain))
+    return (yield from _passed_on(mesh, workload, chain, is_held=is_held))
 
 
 _TAKEN = frozenset({ConnectionOutcome.HTTP, ConnectionOutcome.PASSED_ON})
@@ -161,11 +162,13 @@ def _patched(
     return manager if options is manager.options else replace(manager, options=options)
 
 
-def _passed_on(mesh: Mesh, workload: Workload, chain: FilterChain) -> Walk:
+def _passed_on(mesh: Mesh, workload: Workload, chain: FilterChain, *, is_held: bool) -> Walk:
     """Walk on where Envoy hands on bytes."""
     if chain.made_by:
         yield Hop(hop="route", ref=chain.made_by.ref, state=OK, text=chain.made_by.field)
-    return (yield from cluster_walk(mesh, workload, chain.clusters, missing_status=0))
+    return (
+        yield from cluster_walk(mesh, workload, chain.clusters, missing_status=0, is_held=is_held)
+    )
 
 
 def _silence(mesh: Mesh, workload: Workload, port: int) -> Walk:

@@ -20,5 +20,5 @@ class Connection:
     is_tls: bool
     told: str = ""
     """The X-Forwarded-Proto that a proxy before the gateway adds."""
-    is_promised: bool = False
-    """Whether the objects alone answer, whatever Envoy holds."""
+    is_held: bool
+    """Whether what Envoy holds answers; else the objects alone do."""

@@ -14,7 +14,6 @@ from istiodoctor.mesh.configuration.envoy_filters_of_routes import (
     touched_virtual_host,
 )
 from istiodoctor.mesh.configuration.in_force import (
-    asked_pods,
     domains_in_force,
     virtual_host_in_force,
 )
@@ -65,7 +64,7 @@ def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
     seen = received(request, connection.manager.options, is_tls=connection.is_tls)
     if isinstance(seen, EarlyAnswer):
         return (yield from _answered_early(seen))
-    is_held = not connection.is_promised and bool(asked_pods(mesh, workload))
+    is_held = connection.is_held
     refused = None if is_held else refused_routes(mesh, workload, name)
     if refused:
         return (yield from _refused(name, refused))
@@ -162,7 +161,7 @@ def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Co
             text = f"whether {route.made_by.field} takes {asked} cannot be told"
             return (yield from ends_unknown("route", text, route.made_by.ref))
         if answer:
-            is_held = bool(asked_pods(mesh, workload))
+            is_held = connection.is_held
             touched = "" if is_held else touched_route(mesh, workload, name, host, route)
             if touched:
                 return (yield from ends_unknown("route", touched, route.made_by.ref))

@@ -63,7 +63,7 @@ def _forwarded(mesh: Mesh, connection: Connection, action: Forward) -> Walk:
         connection.workload,
         action.clusters,
         missing_status=action.missing_cluster_status,
-        is_promised=connection.is_promised,
+        is_held=connection.is_held,
     )
     for host in action.idle:
         text = f"{host} has the weight 0 and gets no requests"

@@ -136,7 +136,7 @@ def _promised(
         manager=manager,
         server_name=request.server_name,
         is_tls=request.scheme == "https",
-        is_promised=True,
+        is_held=False,
     )
     return walked(http_walk(mesh, request, connection))
 
