@@ -1,7 +1,8 @@
 """Which finding explains what is wrong at a hop, and which hops a finding breaks."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from istiodoctor.finding import Confidence, Severity
 from istiodoctor.mesh.hosts import HostIndex

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity

@@ -1,7 +1,9 @@
 """The report: everything a scan found, judged."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from istiodoctor.config import Config
 from istiodoctor.diagnosis.certificates import certificates

@@ -2,7 +2,9 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from istiodoctor.command import code, istiodoctor
 from istiodoctor.diagnosis.answering import answer, broken

@@ -1,7 +1,9 @@
 """What Gateways and VirtualServices say that defeats itself: scopes, prefixes, redirects."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.domain_rules import DomainRule
 from istiodoctor.mesh.configuration.held import HeldHttpRule

@@ -15,10 +15,10 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import bindings
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
+from istiodoctor.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ServedCertificate:
+class ServedCertificate(Value, frozen=True, kw_only=True, eq=False):
     """A Secret that live servers serve, and the certificate in it that is meant for clients."""
 
     credential: Credential

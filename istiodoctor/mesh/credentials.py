@@ -19,6 +19,7 @@ from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.value import Value
 
 OWN_NAMESPACE_ONLY = ((1, 26, 5), (1, 27, 2), (1, 28, 0))
 """From these on `kubernetes-gateway://` asks that the Gateway object be in the pods' namespace
@@ -43,8 +44,7 @@ class CredentialState(StrEnum):
     UNPARSABLE = "unparsable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CredentialUse:
+class CredentialUse(Value, frozen=True, kw_only=True, eq=False):
     """One server on one workload asking for one credential."""
 
     server: Server

@@ -1,7 +1,6 @@
 """The destinations of the routes that are meant for gateways."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldTcpRule, HeldTlsRule
 from istiodoctor.mesh.configuration.names import MESH
@@ -11,12 +10,12 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import as_held, virtual_services
 from istiodoctor.model.istio import Destination, VirtualService
 from istiodoctor.model.ref import Place
+from istiodoctor.model.value import Value
 
 HeldRule = HeldHttpRule | HeldTlsRule | HeldTcpRule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationUse:
+class DestinationUse(Value, frozen=True, kw_only=True):
     """One destination of a route that is bound to a gateway."""
 
     destination: Destination

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.configuration.registry_service import EXPORT_ANNOTATION
@@ -16,6 +15,7 @@ from istiodoctor.model.istio import Destination, DestinationRule, ServiceEntry
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.value import Value
 
 
 class DestinationState(StrEnum):
@@ -38,8 +38,7 @@ class PortState(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
+class Resolution(Value, frozen=True, kw_only=True):
     """What a destination leads to."""
 
     fqdn: str

@@ -11,6 +11,7 @@ from enum import StrEnum
 from istiodoctor.mesh.listener_faults import FaultyListener, ListenerFault
 from istiodoctor.mesh.servers import PLAIN_HTTP, Server
 from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.value import Value
 
 PRIVILEGED_PORTS = 1024
 CREDENTIAL_FAULTS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_AUTHORITY})
@@ -87,8 +88,7 @@ class MergedGateway:
     """The servers that share a route configuration, by its name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Candidate:
+class Candidate(Value, frozen=True, kw_only=True, eq=False):
     """One server of a workload, before servers are merged."""
 
     server: Server

@@ -1,7 +1,6 @@
 """Plain HTTP beside HTTPS: which hosts are served how, and who redirects whom."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.configuration.domain_rules import (
@@ -23,6 +22,7 @@ from istiodoctor.model.istio import HttpMatch, HttpRule
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
+from istiodoctor.model.value import Value
 
 HTTP_PORT = 80
 ACME_PREFIX = "/.well-known/acme-challenge/"
@@ -38,8 +38,7 @@ class RedirectKind(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlainHost:
+class PlainHost(Value, frozen=True, kw_only=True, eq=False):
     """A host on a plain HTTP server of one workload."""
 
     host: str
@@ -55,8 +54,7 @@ class PlainHost:
         return self.listener.workload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TlsHost:
+class TlsHost(Value, frozen=True, kw_only=True, eq=False):
     """A host on a TLS server of one workload."""
 
     host: str

@@ -1,7 +1,8 @@
 """The forms of `credentialName` (pilot/pkg/model/credentials/resource.go)."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from istiodoctor.model.value import Value
 
 AUTHORITY_SUFFIX = "-cacert"
 
@@ -30,8 +31,7 @@ class Purpose(StrEnum):
     AUTHORITY = "authority"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialReference:
+class CredentialReference(Value, frozen=True, kw_only=True):
     """One reference from a server to a credential."""
 
     text: str

@@ -1,8 +1,10 @@
 """Servers: the mesh's word for Istio Gateway servers and Gateway API listeners alike."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec.structs import force_setattr
 
 from istiodoctor.mesh.listener_faults import FaultyListener
 from istiodoctor.mesh.references import (
@@ -13,6 +15,7 @@ from istiodoctor.mesh.references import (
 from istiodoctor.model.istio import GatewayServer, IstioGateway, ServerTls, TlsMode
 from istiodoctor.model.kubernetes import LabelSelector
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.model.value import Value
 
 PLAIN_HTTP = frozenset({"HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB"})
 TERMINATING = frozenset(
@@ -43,8 +46,7 @@ class GatewayApi(StrEnum):
     """A Kubernetes Ingress that istiod serves."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerHost:
+class ServerHost(Value, frozen=True):
     """A host of a server, and the namespace whose routes may bind to it."""
 
     namespace: str
@@ -70,8 +72,7 @@ class RouteNamespaces:
     """False where others may be selected too: their labels were not read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Server:
+class Server(Value, frozen=True, kw_only=True, eq=False):
     """One port of a gateway with its hosts and TLS settings."""
 
     gateway: Ref
@@ -118,12 +119,12 @@ class Server:
     """Whether istiod made the pods of its Gateway: it has no address of type Hostname."""
     unknown_because: str = ""
     """What was not read and could change it."""
-    names: tuple[str, ...] = field(init=False)
-    """The hosts without namespaces, in order, each once."""
+    names: tuple[str, ...] = ()
+    """The hosts without namespaces, in order, each once: worked out, never given."""
 
     def __post_init__(self) -> None:
-        names = dict.fromkeys(host.name for host in self.hosts)
-        object.__setattr__(self, "names", tuple(names))  # asked for often, and hosts may be many
+        names = dict.fromkeys([host.name for host in self.hosts])
+        force_setattr(self, "names", tuple(names))  # asked for often, and hosts may be many
 
     @property
     def id(self) -> str:

@@ -1,7 +1,6 @@
 """HTTPS hosts and their plain twins on port 80: unredirected, or missing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure, port_routes
 from istiodoctor.mesh.frontproxy import Front, fronts, fronts_for
@@ -22,10 +21,10 @@ from istiodoctor.mesh.servers import WITH_CREDENTIAL, GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlainTwin:
+class PlainTwin(Value, frozen=True, kw_only=True, eq=False):
     """A TLS host that clients outside use, and what may stand before its plain twin."""
 
     tls: TlsHost

@@ -1,14 +1,14 @@
 """Istio versions, as image tags tell them."""
 
 import re
-from dataclasses import dataclass
+
+from istiodoctor.model.value import Value
 
 _TAG = re.compile(r"(?:^|[^\d.])v?(1)\.(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
 """Istio has had no other major version: another number is somebody's own numbering."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Version:
+class Version(Value, frozen=True, order=True):
     """A release of Istio."""
 
     major: int

@@ -1,9 +1,9 @@
 """Names of objects: the only way this project refers to one."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from istiodoctor.model.kind import GATEWAY_API
+from istiodoctor.model.value import Value
 
 
 class Ref(NamedTuple):
@@ -38,8 +38,7 @@ class Ref(NamedTuple):
         return f"{self.kind.lower()}.{self.group}" if self.group else self.kind.lower()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Value, frozen=True, order=True):
     """An object and, where it matters, a field of it."""
 
     ref: Ref

@@ -1,10 +1,10 @@
 """What Envoy refuses, held against the real one: each case is a listener that it is sent."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.listener import FilterChain
 from istiodoctor.mesh.configuration.refusals import refusal_of_listener

@@ -1,10 +1,10 @@
 """A request's way beside what was seen: what is looked at, and what that makes of each hop."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
 from istiodoctor.mesh import Mesh

@@ -17,6 +17,7 @@ from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.metadata import Resource
+from istiodoctor.model.value import Value
 
 
 @cache
@@ -61,6 +62,9 @@ def plain(value: Any) -> object:
             return sorted(map(plain, value), key=repr)
         case tuple() | list():
             return [plain(each) for each in value]
+        case Value():
+            parts = ((name, plain(getattr(value, name))) for name in value.__struct_fields__)
+            return [type(value).__name__, *parts]
         case _ if is_dataclass(value):
             parts = ((each.name, plain(getattr(value, each.name))) for each in fields(value))
             return [type(value).__name__, *parts]

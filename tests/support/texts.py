@@ -5,7 +5,10 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
+import msgspec
+
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.value import Value
 
 T = TypeVar("T")
 
@@ -30,17 +33,22 @@ def _with_text(value: Any, text: str, keep: Collection[str]) -> Any:
             return [_with_text(item, text, keep) for item in value]
         case dict():
             return {text + key: _with_text(item, text, keep) for key, item in value.items()}
+        case Value():
+            names = value.__struct_fields__
+            return msgspec.structs.replace(value, **_changed(value, names, text, keep))
         case _ if is_dataclass(value) and not isinstance(value, type):
-            changes = {
-                f"{type(value).__name__}.{field.name}": field.name for field in fields(value)
-            }
-            return replace(
-                value,
-                **{
-                    name: _with_text(getattr(value, name), text, keep)
-                    for path, name in changes.items()
-                    if path not in keep
-                },
-            )
+            names = tuple(each.name for each in fields(value))
+            return replace(value, **_changed(value, names, text, keep))
         case _:
             return value
+
+
+def _changed(
+    value: object, names: Collection[str], text: str, keep: Collection[str]
+) -> dict[str, Any]:
+    """Return the fields of a value with their texts replaced, but for those to keep."""
+    return {
+        name: _with_text(getattr(value, name), text, keep)
+        for name in names
+        if f"{type(value).__name__}.{name}" not in keep
+    }

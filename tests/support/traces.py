@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jsonschema import Draft202012Validator
 
 from istiodoctor.report import (
@@ -119,7 +120,7 @@ def stopped_trace() -> Trace:
 
 
 def _seen(hop: Hop, confirmation: Confirmation, seen: str = "") -> Hop:
-    return replace(hop, confirmation=confirmation, seen=seen)
+    return msgspec.structs.replace(hop, confirmation=confirmation, seen=seen)
 
 
 def probed_trace() -> Trace:

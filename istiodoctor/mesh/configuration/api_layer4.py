@@ -4,9 +4,10 @@ Source: pilot/pkg/config/kube/gateway/conversion.go:847-951, route_collections.g
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.api_backends import (
     Backend,

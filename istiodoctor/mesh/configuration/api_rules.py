@@ -5,9 +5,10 @@ Source: pilot/pkg/config/kube/gateway/conversion.go:97-247 (`convertHTTPRoute`),
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration import api_filters as filters
 from istiodoctor.mesh.configuration.api_backends import (

@@ -1,17 +1,16 @@
 """What an AuthorizationPolicy at a gateway can ask about a connection or a request."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest
+from istiodoctor.model.value import Value
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationFacts:
+class AuthorizationFacts(Value, frozen=True, kw_only=True):
     """One request, or one connection that is passed on unread, as policies see it.
 
     None stands for "not known".

@@ -4,8 +4,9 @@ Source: pilot/pkg/model/push_context.go:1138-1163 (`VirtualServicesForGateway`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.held import HeldVirtualService, Semantics
 from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway

@@ -1,10 +1,10 @@
 """Clusters in Envoy's words: where a route's requests can go."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.model.istio import ClientTls
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.model.value import Value
 
 
 class ClusterState(StrEnum):
@@ -23,8 +23,7 @@ SNI_SEPARATOR = "_."
 OUTBOUND = "outbound"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterName:
+class ClusterName(Value, frozen=True, kw_only=True):
     """The parts of `outbound|80|v1|web.shop.svc.cluster.local`."""
 
     port: int
@@ -64,8 +63,7 @@ class UpstreamTlsMode(StrEnum):
     ISTIO_MUTUAL = "ISTIO_MUTUAL"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamTls:
+class UpstreamTls(Value, frozen=True, kw_only=True):
     """How Envoy speaks TLS to the endpoints, as a DestinationRule says it."""
 
     mode: UpstreamTlsMode
@@ -73,8 +71,7 @@ class UpstreamTls:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cluster:
+class Cluster(Value, frozen=True, kw_only=True, eq=False):
     """One cluster as a gateway workload would get it."""
 
     name: str

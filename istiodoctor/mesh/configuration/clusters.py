@@ -4,7 +4,7 @@ Source: `buildOutboundClusters` (pilot/pkg/networking/core/cluster.go:471),
 `applyDestinationRule` (pilot/pkg/networking/core/cluster_builder.go:350).
 """
 
-from dataclasses import dataclass, replace
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.absent_clusters import (
     no_cluster,
@@ -57,6 +57,7 @@ from istiodoctor.mesh.configuration.traffic_policies import (
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.value import Value
 
 BLACK_HOLE = "BlackHoleCluster"
 BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
@@ -64,8 +65,7 @@ FORWARDED_BY_NAME = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Pro
 """What a wildcard host with resolution DYNAMIC_DNS may speak (cluster.go:488)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Value, frozen=True, kw_only=True):
     """A cluster that is asked for, of a service that the workload sees."""
 
     workload: Workload

@@ -6,7 +6,8 @@ Source: `BuildClusterLoadAssignment`, `filterIstioEndpoint`
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from istiodoctor.mesh.configuration.backends import Backend, Health, written_labels
 from istiodoctor.mesh.configuration.cluster import ClusterState
@@ -19,13 +20,13 @@ from istiodoctor.mesh.configuration.registry_service import (
 from istiodoctor.mesh.configuration.service_endpoints import Backends
 from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.value import Value
 
 TLS_MODE_LABEL = "security.istio.io/tlsMode"
 WAYPOINT_LABEL = "istio.io/ingress-use-waypoint"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointState:
+class EndpointState(Value, frozen=True, kw_only=True):
     """What becomes of requests to a cluster, by its endpoints."""
 
     state: ClusterState
@@ -33,12 +34,11 @@ class EndpointState:
     ready: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Value, frozen=True, kw_only=True):
     """Which endpoints of a service a cluster has."""
 
     port: RegistryPort
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Of the subset."""
     nodes: frozenset[str] = frozenset()
     """Where the pods of the gateway run."""

@@ -5,8 +5,9 @@ A part that nothing changes gets no words. istiod's own matching decides which p
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.envoy_filter_patches import (
     NEEDING_A_NAME,

@@ -5,11 +5,11 @@ own and then knows only those (pilot/pkg/config/kube/gateway/conversion.go,
 pilot/pkg/config/kube/ingress/virtualservices.go).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.model.istio import HttpRule, TcpRule, TlsRule
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.model.value import Value
 
 
 class Semantics(StrEnum):
@@ -22,8 +22,7 @@ class Semantics(StrEnum):
     """A path prefix ends at a `/`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HeldHttpRule:
+class HeldHttpRule(Value, frozen=True, kw_only=True, eq=False):
     """One HTTP rule, its names resolved, with where it is written."""
 
     rule: HttpRule
@@ -39,8 +38,7 @@ class HeldHttpRule:
     """What was not read and could change this rule alone, or whether it is there at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HeldTlsRule:
+class HeldTlsRule(Value, frozen=True, kw_only=True, eq=False):
     """One TLS rule, its names resolved, with where it is written."""
 
     rule: TlsRule
@@ -53,8 +51,7 @@ class HeldTlsRule:
     """What was not read and could change this rule alone, or whether it is there at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HeldTcpRule:
+class HeldTcpRule(Value, frozen=True, kw_only=True, eq=False):
     """One TCP rule, its names resolved, with where it is written."""
 
     rule: TcpRule
@@ -67,8 +64,7 @@ class HeldTcpRule:
     """What was not read and could change this rule alone, or whether it is there at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HeldVirtualService:
+class HeldVirtualService(Value, frozen=True, kw_only=True, eq=False):
     """A VirtualService after istiod has resolved its names and merged its delegates."""
 
     namespace: str

@@ -6,7 +6,9 @@ the mesh as parents get (`mesh`) is left out: no gateway has it.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.api_releases import gateway_api_support
 from istiodoctor.mesh.attachments import Attachment, ListenerBinding, Route, attachments

@@ -4,8 +4,9 @@ Else what istiod would send. What is held says what is answered, and what is exp
 parts that are equal are those of the objects, so that they name what to change.
 """
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.cluster import Cluster
 from istiodoctor.mesh.configuration.clusters import cluster

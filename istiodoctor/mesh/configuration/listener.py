@@ -3,13 +3,13 @@
 Source: Envoy's `config.listener.v3`, `HttpConnectionManager`, as far as istiod fills them.
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from istiodoctor.mesh.configuration.route import ClusterWeight
 from istiodoctor.mesh.references import CredentialReference
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.ref import Place
+from istiodoctor.model.value import Value
 
 WILDCARD_ADDRESSES = frozenset({"", "0.0.0.0", "::"})
 """What `bind` names every address of the pod by."""
@@ -23,8 +23,7 @@ class ClientCertificate(StrEnum):
     REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownstreamTls:
+class DownstreamTls(Value, frozen=True, kw_only=True):
     """`DownstreamTlsContext`: how Envoy ends TLS."""
 
     credentials: tuple[CredentialReference, ...] = ()
@@ -38,8 +37,7 @@ class DownstreamTls:
     """ALPN, in order."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpOptions:
+class HttpOptions(Value, frozen=True, kw_only=True):
     """What a HTTP connection manager makes of a request before it routes it."""
 
     normalizes_path: bool = True
@@ -58,8 +56,7 @@ class HttpOptions:
     upgrades: tuple[str, ...] = ("websocket",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpConnectionManager:
+class HttpConnectionManager(Value, frozen=True, kw_only=True):
     """A filter chain that speaks HTTP."""
 
     route_configuration: str
@@ -69,8 +66,7 @@ class HttpConnectionManager:
     """A filter that is not modelled and could answer before a route is asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FilterChain:
+class FilterChain(Value, frozen=True, kw_only=True, eq=False):
     """One filter chain: what it takes, how it ends TLS, where it leads."""
 
     server_names: tuple[str, ...] = ()
@@ -98,8 +94,7 @@ class FilterChain:
         return not (self.server_names or self.application_protocols or self.transport_protocol)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Value, frozen=True, kw_only=True):
     """Why Envoy refuses a listener or a route configuration."""
 
     text: str
@@ -110,8 +105,7 @@ class Refusal:
     """The server names or domains concerned."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Listener:
+class Listener(Value, frozen=True, kw_only=True, eq=False):
     """One address and port on which a workload's Envoy listens."""
 
     port: int
@@ -124,5 +118,5 @@ class Listener:
     """Why Envoy refused the last version of it, in its own words: it goes on with the one before,
     where there is one."""
     unknown_because: str = ""
-    servers: tuple[Server, ...] = field(default=())
+    servers: tuple[Server, ...] = ()
     """The servers that were merged into it, whether or not a chain was made of each."""

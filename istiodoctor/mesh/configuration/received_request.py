@@ -7,8 +7,9 @@ Istio sets `use_remote_address`, and lets a fragment be cut off instead of refus
 (pkg/bootstrap/config.go:400).
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.received_headers import SET_BY_ENVOY, kept_headers
@@ -22,13 +23,13 @@ from istiodoctor.mesh.configuration.request_line import (
 )
 from istiodoctor.mesh.configuration.texts import ascii_lower
 from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.model.value import Value
 
 HTTP, HTTPS = "http", "https"
 SCHEMES = frozenset({HTTP, HTTPS})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedRequest:
+class ReceivedRequest(Value, frozen=True, kw_only=True):
     """A request as routes and policies see it."""
 
     method: str
@@ -49,15 +50,6 @@ class ReceivedRequest:
     found answers 403."""
     joins_values: bool = False
     """Values of one header are compared joined by commas, as before Envoy 1.39, not one by one."""
-    _values: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        values: dict[str, tuple[str, ...]] = {}
-        for name, value in self.headers:
-            values[name] = (*values.get(name, ()), value)
-        if self.joins_values:
-            values = {name: (",".join(each),) for name, each in values.items()}
-        object.__setattr__(self, "_values", values)
 
     @property
     def path_only(self) -> str:
@@ -86,7 +78,11 @@ class ReceivedRequest:
             case lowered if lowered in SET_BY_ENVOY:
                 return None
             case lowered:
-                return self._values.get(lowered, ())
+                return self._header(lowered)
+
+    def _header(self, name: str) -> tuple[str, ...]:
+        values = tuple(value for each, value in self.headers if each == name)
+        return (",".join(values),) if values and self.joins_values else values
 
     def is_present(self, name: str) -> bool | None:
         """Whether there is a header; None where that is not known."""

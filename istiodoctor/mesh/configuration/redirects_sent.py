@@ -5,8 +5,6 @@ Source: Envoy's source/common/http/utility.cc (`newUri`, `processRequestHost`,
 `rewritePathByPrefixOrRegex`, `SslRedirector`).
 """
 
-from dataclasses import dataclass
-
 from istiodoctor.mesh.configuration.received_request import HTTP, HTTPS, ReceivedRequest
 from istiodoctor.mesh.configuration.route import (
     MOVED_PERMANENTLY,
@@ -16,12 +14,12 @@ from istiodoctor.mesh.configuration.route import (
     RouteMatch,
 )
 from istiodoctor.mesh.regular_expressions import substituted
+from istiodoctor.model.value import Value
 
 DEFAULT_PORTS = {HTTP: ":80", HTTPS: ":443"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentRedirect:
+class SentRedirect(Value, frozen=True, kw_only=True):
     """A redirect as a client gets it."""
 
     status: int

@@ -5,13 +5,13 @@ Source: `ConvertService` (pilot/pkg/serviceregistry/kube/conversion.go:47), `con
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 
 from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.value import Value
 
 EXPORT_ANNOTATION = "networking.istio.io/exportTo"
 EVERY_NAMESPACE = "*"
@@ -60,8 +60,7 @@ class Registry(StrEnum):
     SERVICE_ENTRY = "service-entry"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryPort:
+class RegistryPort(Value, frozen=True, kw_only=True):
     """A port of a service."""
 
     number: int
@@ -69,8 +68,7 @@ class RegistryPort:
     protocol: Protocol = Protocol.UNSUPPORTED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RegistryService:
+class RegistryService(Value, frozen=True, kw_only=True, eq=False):
     """One service under one hostname."""
 
     hostname: str

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.listener import HttpOptions
+from istiodoctor.model.value import Value
 
 METHODS = frozenset(
     {
@@ -46,8 +47,7 @@ class EarlyAnswer:
     location: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestMessage:
+class RequestMessage(Value, frozen=True, kw_only=True):
     """A request as its bytes say it."""
 
     method: str = "GET"

@@ -3,10 +3,10 @@
 Source: Envoy's `config.route.v3` (route_components.proto), as far as istiod fills it.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.model.value import Value
 
 FOUND = 302
 MOVED_PERMANENTLY = 301
@@ -24,8 +24,7 @@ class Comparison(StrEnum):
     """RE2; the whole string must match."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StringMatcher:
+class StringMatcher(Value, frozen=True, kw_only=True):
     """A pattern for one string."""
 
     comparison: Comparison
@@ -33,8 +32,7 @@ class StringMatcher:
     ignore_case: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderMatcher:
+class HeaderMatcher(Value, frozen=True, kw_only=True):
     """A condition on one header; `:method`, `:authority` and `:scheme` are headers too."""
 
     name: str
@@ -46,8 +44,7 @@ class HeaderMatcher:
     """The value it is compared with was not kept: a credential, in what an Envoy holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryParameterMatcher:
+class QueryParameterMatcher(Value, frozen=True, kw_only=True):
     """A condition on one query parameter."""
 
     name: str
@@ -65,8 +62,7 @@ class PathComparison(StrEnum):
     REGEX = "safe_regex"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteMatch:
+class RouteMatch(Value, frozen=True, kw_only=True):
     """What a route takes: every condition must hold."""
 
     comparison: PathComparison = PathComparison.PREFIX
@@ -91,16 +87,14 @@ class RouteMatch:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegexRewrite:
+class RegexRewrite(Value, frozen=True, kw_only=True):
     """A path rewritten by a regular expression."""
 
     pattern: str
     substitution: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redirect:
+class Redirect(Value, frozen=True, kw_only=True):
     """`RedirectAction`: the client is sent elsewhere."""
 
     host: str = ""
@@ -114,15 +108,13 @@ class Redirect:
     strips_query: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectResponse:
+class DirectResponse(Value, frozen=True, kw_only=True):
     """`DirectResponseAction`: Envoy answers by itself."""
 
     status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterWeight:
+class ClusterWeight(Value, frozen=True, kw_only=True):
     """One cluster that a route or a TCP proxy leads to."""
 
     name: str
@@ -134,8 +126,7 @@ class ClusterWeight:
     """Of the object it is written in: whose Service of a name is preferred."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forward:
+class Forward(Value, frozen=True, kw_only=True):
     """`RouteAction`: the request goes to one of the clusters, by their weights."""
 
     clusters: tuple[ClusterWeight, ...]
@@ -149,8 +140,7 @@ class Forward:
     """Hosts of destinations with the weight 0 beside others: they are not in the route."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Value, frozen=True, kw_only=True):
     """The fault filter's settings on a route, as far as they decide an answer."""
 
     abort_status: int = 0
@@ -161,8 +151,7 @@ class Fault:
     delay_percentage: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cors:
+class Cors(Value, frozen=True, kw_only=True):
     """The CORS filter's settings on a route, as far as they decide an answer."""
 
     allow_origins: tuple[StringMatcher, ...] = ()
@@ -172,8 +161,7 @@ class Cors:
 Action = Redirect | DirectResponse | Forward
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Route:
+class Route(Value, frozen=True, kw_only=True, eq=False):
     """One route of a virtual host."""
 
     name: str = ""
@@ -190,8 +178,7 @@ class Route:
     """What was not read or is not modelled, and could change this route; empty where nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class VirtualHost:
+class VirtualHost(Value, frozen=True, kw_only=True, eq=False):
     """What Envoy knows under some domains."""
 
     name: str
@@ -208,8 +195,7 @@ class VirtualHost:
     """What is not modelled and could change which of its routes answers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RouteConfiguration:
+class RouteConfiguration(Value, frozen=True, kw_only=True, eq=False):
     """`RouteConfiguration`: the virtual hosts that one HTTP connection manager chooses from."""
 
     name: str

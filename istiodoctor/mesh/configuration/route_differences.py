@@ -6,7 +6,8 @@ routes that take nothing.
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.differences import (
     Difference,

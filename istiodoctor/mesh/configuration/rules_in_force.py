@@ -6,7 +6,6 @@ Source: `setDestinationRules`, `destinationRule` (pilot/pkg/model/push_context.g
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.configuration.consolidated_rules import (
@@ -28,6 +27,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import DestinationRule
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.value import Value
 
 
 class Pool(StrEnum):
@@ -41,8 +41,7 @@ class Pool(StrEnum):
     """Of the root namespace, for its own proxies only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSettings:
+class RuleSettings(Value, frozen=True, kw_only=True):
     """What the indexes depend on: equal for workloads of one istiod."""
 
     domain_suffix: str

@@ -6,7 +6,6 @@ a Service of the same name (pilot/pkg/xds/endpoints/endpoint_builder.go:705).
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.backends import (
     Backend,
@@ -37,14 +36,14 @@ from istiodoctor.mesh.question import question
 from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Endpoint, EndpointSlice, Pod, Service
+from istiodoctor.model.value import Value
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 IMPORTED_LABEL = "multicluster.kubernetes.io/service-name"
 FULL_NAMES = "FQDN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Backends:
+class Backends(Value, frozen=True, kw_only=True, eq=False):
     """What is known of the endpoints of a service."""
 
     items: tuple[Backend, ...] = ()

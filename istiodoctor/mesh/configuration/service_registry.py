@@ -7,7 +7,8 @@ Source: `initServiceRegistry` (pilot/pkg/model/push_context.go:1547), `appendSid
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.registry_service import (
     Registry,

@@ -5,7 +5,6 @@ Source: istiod's pilot/pkg/networking/core/route/route.go (`BuildHTTPRoutesForVi
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
 from istiodoctor.mesh.configuration.match_translation import route_match, string_matcher
@@ -33,6 +32,7 @@ from istiodoctor.model.istio import (
     HttpRedirect,
     HttpRewrite,
 )
+from istiodoctor.model.value import Value
 
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 MISSING_CLUSTER = 500
@@ -45,8 +45,7 @@ ClusterNames = Callable[[Destination], str]
 """The cluster that a destination leads to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteContext:
+class RouteContext(Value, frozen=True, kw_only=True):
     """For which server the routes of a VirtualService are made."""
 
     gateway_name: str
@@ -58,8 +57,7 @@ class RouteContext:
     proxy_labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MatchedRule:
+class MatchedRule(Value, frozen=True, kw_only=True, eq=False):
     """One match of a rule for a server: a route, but for what it does."""
 
     held: HeldHttpRule

@@ -4,7 +4,8 @@ Source: `buildGatewayHTTPRouteConfig` (pilot/pkg/networking/core/gateway.go:395-
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from istiodoctor.mesh.configuration.bound import virtual_services_for_gateway
 from istiodoctor.mesh.configuration.held import HeldVirtualService
@@ -22,10 +23,10 @@ from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import Destination
 from istiodoctor.model.ref import Place
+from istiodoctor.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Section:
+class Section(Value, frozen=True, kw_only=True, eq=False):
     """The routes of one VirtualService within a virtual host."""
 
     source: HeldVirtualService
@@ -34,13 +35,12 @@ class Section:
     """The first server of the Gateway that it meets: its port is that of the routes."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Domain:
+class Domain(msgspec.Struct, kw_only=True, eq=False):
     """One domain of a route configuration before its routes are made."""
 
-    sections: list[Section] = field(default_factory=list)
+    sections: list[Section] = msgspec.field(default_factory=list)
     redirected_by: Place | None = None
-    servers: list[Server] = field(default_factory=list)
+    servers: list[Server] = msgspec.field(default_factory=list)
 
 
 @question

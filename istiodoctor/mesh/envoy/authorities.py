@@ -1,9 +1,11 @@
 """What Envoys check client certificates with, beside what the Secrets hold."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.delivery import SETTLING_TIME

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import msgspec
+
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.mesh_options import http_options
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
@@ -119,7 +121,9 @@ def _path_taken(routes: tuple[Route, ...], request: Request, options: HttpOption
     """Return `/` where a route takes it, else the first path that one does."""
     paths = ("/", *filter(None, map(_literal, routes[:MOST_PATHS])))
     for path in dict.fromkeys(paths):
-        asked = received(replace(request, path=path), options, is_tls=request.scheme == "https")
+        asked = received(
+            msgspec.structs.replace(request, path=path), options, is_tls=request.scheme == "https"
+        )
         if isinstance(asked, ReceivedRequest) and any(
             takes(route.match, asked) for route in routes
         ):

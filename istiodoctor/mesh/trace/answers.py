@@ -1,7 +1,6 @@
 """How the way of a request ends, and when something that is not there is known not to exist."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.mesh import Mesh
@@ -10,6 +9,7 @@ from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.way import BROKEN, UNKNOWN, Hop
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.value import Value
 
 
 class AnswerKind(StrEnum):
@@ -26,8 +26,7 @@ class AnswerKind(StrEnum):
     """Something on the way was not read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Value, frozen=True, kw_only=True):
     """How a way ends."""
 
     kind: AnswerKind

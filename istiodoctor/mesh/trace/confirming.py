@@ -4,7 +4,8 @@ Where the wire is plain, the way ends as the wire says.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.serviceports import services_of
@@ -38,6 +39,7 @@ from istiodoctor.mesh.trace.sightings import (
 from istiodoctor.mesh.trace.way import BROKEN, Hop
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.observation import HttpTarget, Outcome, ProbeTargets, TlsTarget
+from istiodoctor.model.value import Value
 
 MOST_REQUESTS = 11
 """The one asked about, and as many redirects as are followed."""
@@ -102,8 +104,7 @@ def confirmed(mesh: Mesh, way: Way, blamed: Way | None = None) -> Way:
     return replace(way, hops=whole, ending=ending, is_unseen=is_unseen)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Course:
+class _Course(Value, frozen=True, kw_only=True):
     """A way past what may only seem to stop it."""
 
     hops: tuple[Hop, ...]

@@ -4,7 +4,8 @@ Envoy's own matching over the listeners that istiod would send.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.authorization import Verdict
 from istiodoctor.mesh.configuration.authorization_policies import authorization

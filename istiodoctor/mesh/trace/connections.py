@@ -1,13 +1,11 @@
 """A connection that a gateway's Envoy has taken."""
 
-from dataclasses import dataclass
-
 from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager
 from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Connection:
+class Connection(Value, frozen=True, kw_only=True, eq=False):
     """A connection that Envoy has taken, and on which requests come."""
 
     workload: Workload

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.authorization_policies import applying_policies
 from istiodoctor.mesh.configuration.listener import HttpOptions
@@ -21,14 +22,14 @@ from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState, servi
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.value import Value
 
 FORWARDED_PROTO = "x-forwarded-proto"
 _ORDINARY = re.compile(r"[A-Za-z0-9/._~-]*")
 _OUTERMOST = ("LoadBalancer", "NodePort")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Value, frozen=True, kw_only=True):
     """One way to a port of a gateway's pods."""
 
     hops: tuple[Hop, ...]

@@ -3,7 +3,7 @@
 Envoy's own matching over the route configuration that istiod would send.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.authorization import Verdict
 from istiodoctor.mesh.configuration.authorization_policies import authorization

@@ -4,7 +4,6 @@ Source: `Request routing` in Istio's documentation, and the modules that answer 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -30,13 +29,13 @@ from istiodoctor.mesh.trace.redirection import to_https
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import BROKEN, Hop, workload_hop
 from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.value import Value
 
 UNANSWERED = frozenset({AnswerOutcome.REFUSED, AnswerOutcome.RESET, AnswerOutcome.NOT_FOUND})
 """What a gateway says that has nothing for a request."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(Value, frozen=True, kw_only=True):
     """One branch of a request's way: what becomes of it at one gateway."""
 
     request: Request

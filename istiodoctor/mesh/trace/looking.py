@@ -4,7 +4,8 @@ Only GET and HEAD, only hosts that the mesh serves, no header but a client's own
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.chain_index import chain_index
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, domains
@@ -30,6 +31,7 @@ from istiodoctor.model.observation import (
     TlsTarget,
     Via,
 )
+from istiodoctor.model.value import Value
 
 MOST_PODS = 5
 MOST_ADDRESSES = 4
@@ -39,8 +41,7 @@ Target = TlsTarget | HttpTarget
 Observation = TlsObservation | HttpObservation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
+class Looks(Value, frozen=True, kw_only=True):
     """Handshakes and requests that would show one way of a request."""
 
     pods: tuple[Target, ...] = ()

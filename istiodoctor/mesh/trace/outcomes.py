@@ -1,7 +1,8 @@
 """What a client gets in the end, in words that other programs compare."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from istiodoctor.model.value import Value
 
 
 class AnswerOutcome(StrEnum):
@@ -44,8 +45,7 @@ class ClusterState(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteCluster:
+class RouteCluster(Value, frozen=True, kw_only=True):
     """One cluster that a route sends requests to."""
 
     name: str
@@ -55,8 +55,7 @@ class RouteCluster:
     state: ClusterState = ClusterState.OK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedCertificate:
+class ServedCertificate(Value, frozen=True, kw_only=True):
     """The Secret whose certificate is served, or the workload's own from Istio's CA."""
 
     namespace: str

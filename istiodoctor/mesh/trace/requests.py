@@ -8,8 +8,11 @@ host and leaves out the scheme's own port; SNI is in lower case, without the dot
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urljoin, urlsplit
+
+from msgspec.structs import replace
+
+from istiodoctor.model.value import Value
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MOST_URL = 8_000
@@ -27,8 +30,7 @@ FOR_ONE_HOST = frozenset({"authorization", "cookie", "proxy-authorization"})
 BECOMES_GET = frozenset({301, 302, SEE_OTHER})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Value, frozen=True, kw_only=True):
     """A request before it is sent."""
 
     scheme: str

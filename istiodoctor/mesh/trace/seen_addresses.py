@@ -1,7 +1,8 @@
 """What is seen before a gateway: where its name points, and what answers at its addresses."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.privateaddresses import is_private
 from istiodoctor.mesh.trace.looking import Observation

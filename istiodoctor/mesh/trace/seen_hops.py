@@ -1,7 +1,6 @@
 """What connections and handshakes show of a way's hops, and Envoys where those show nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from istiodoctor.mesh.credentials import credential
 from istiodoctor.mesh.mesh import Mesh
@@ -22,10 +21,10 @@ from istiodoctor.mesh.trace.seen_handshakes import (
 from istiodoctor.mesh.trace.sightings import Seen, Sight
 from istiodoctor.mesh.trace.way import BROKEN, Confirmation, Hop
 from istiodoctor.model.credential import CertificateFacts
+from istiodoctor.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meeting:
+class Meeting(Value, frozen=True, kw_only=True):
     """The hops of one way up to the certificate."""
 
     way: Way

@@ -1,7 +1,9 @@
 """What was seen of one way of a request, and the words for it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.trace.looking import Looks, Observation
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Confirmation, Hop, HopState
@@ -12,6 +14,7 @@ from istiodoctor.model.observation import (
     Outcome,
     TlsObservation,
 )
+from istiodoctor.model.value import Value
 
 CONNECTED = frozenset(
     {
@@ -64,8 +67,7 @@ def dark(words: str = "", state: HopState | None = None) -> Seen:
     return Seen(confirmation=Confirmation.NOT_LOOKED_AT, words=words, state=state)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Sight(Value, frozen=True, kw_only=True):
     """Everything that was seen of one way."""
 
     looks: Looks

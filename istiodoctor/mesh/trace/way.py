@@ -1,7 +1,6 @@
 """One station after another on a request's way: the words, and those that need no request."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.attachments import attachments_of
@@ -16,6 +15,7 @@ from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster, ServedC
 from istiodoctor.mesh.workloads import Workload, pod_is_ready
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.value import Value
 
 
 class HopState(StrEnum):
@@ -35,8 +35,7 @@ class Confirmation(StrEnum):
     NOT_LOOKED_AT = "not-looked-at"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class Hop(Value, frozen=True, kw_only=True):
     """One station on a host's way through the mesh."""
 
     hop: str

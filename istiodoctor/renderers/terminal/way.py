@@ -1,7 +1,8 @@
 """A trace for the person at the terminal: the way of a request as a tree."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from istiodoctor.renderers.commands import shell_line
 from istiodoctor.renderers.phrases import timestamp

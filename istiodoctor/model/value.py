@@ -1,0 +1,11 @@
+"""Values that are made by the ten thousand, at a tenth of what a dataclass costs."""
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True):
+    """A frozen value: like a frozen dataclass with slots, but made in C.
+
+    For what a scan makes for each host, route or request: 10,000 VirtualServices make some 350,000
+    of them. `eq=False` compares by identity; `msgspec.structs.replace` makes a changed copy.
+    """
