@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldTcpRule, HeldTlsRule
 from istiodoctor.mesh.configuration.names import MESH
-from istiodoctor.mesh.configuration.virtual_services import destination_place
+from istiodoctor.mesh.configuration.virtual_services import destination_place, virtual_services
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import as_held, virtual_services
+from istiodoctor.mesh.routing import as_held
 from istiodoctor.model.istio import Destination, VirtualService
 from istiodoctor.model.ref import Place
 from istiodoctor.model.value import Value

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 from istiodoctor.mesh.configuration.names import MESH, is_subset, resolved_host
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.gatewayapi import api_gateways_by_ref
 from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.hosts import ANY, HostIndex
@@ -20,7 +21,6 @@ from istiodoctor.mesh.routing import (
     bound_for,
     gateway_references,
     servers_of,
-    virtual_services,
 )
 from istiodoctor.mesh.servers import ANY_NAMESPACE, GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload

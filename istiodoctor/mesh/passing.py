@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from istiodoctor.mesh.configuration.filter_chain_match import FilterChainIndex
 from istiodoctor.mesh.configuration.filter_chains import filter_chains, omitted_chains
 from istiodoctor.mesh.configuration.left_out import Omission
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.hosts import ANY, HostIndex, covers
 from istiodoctor.mesh.listeners import listeners, listeners_of, live_servers
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import virtual_services_are_known
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import (
-    bindings,
-    bound_for,
-    servers_of,
-    virtual_services,
-)
+from istiodoctor.mesh.routing import bindings, bound_for, servers_of
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.ref import Ref

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from istiodoctor.mesh.configuration.authorization import is_dry_run
 from istiodoctor.mesh.configuration.authorization_policies import applying_policies
 from istiodoctor.mesh.configuration.authorization_rules import PolicyAction
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.controlplanes import control_planes, mesh_config, namespace_labels
 from istiodoctor.mesh.destinations import destinations
 from istiodoctor.mesh.grants import selects
 from istiodoctor.mesh.listeners import istio_gateways, servers_by_workload
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import virtual_services
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.authorization import AuthorizationPolicy

@@ -22,6 +22,7 @@ from istiodoctor.mesh.configuration.names import (
 )
 from istiodoctor.mesh.configuration.virtual_services import (
     held_virtual_service,
+    virtual_services,
     virtual_services_by_gateway_name,
 )
 from istiodoctor.mesh.hosts import HostIndex, covers, specificity
@@ -87,12 +88,6 @@ class Binding(Value, frozen=True, kw_only=True, eq=False):
     """Hosts that would meet, were it not for the namespace the server asks for."""
     texts: tuple[str, ...] = ()
     """All of them, their case kept."""
-
-
-@question(Kind.VIRTUAL_SERVICE)
-def virtual_services(mesh: Mesh) -> tuple[VirtualService, ...]:
-    """Return every VirtualService, oldest first."""
-    return tuple(sorted(mesh.all(VirtualService), key=lambda each: each.age_order))
 
 
 @question(Kind.ISTIO_GATEWAY)

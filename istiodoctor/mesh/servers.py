@@ -205,23 +205,25 @@ class Server(Value, frozen=True, kw_only=True, eq=False):
 
 def istio_servers(gateway: IstioGateway) -> Iterator[Server]:
     """Yield the servers of an Istio Gateway, as istiod understands them."""
+    ref, age_order = gateway.ref, gateway.age_order
+    gateway_name = f"{ref.namespace}/{ref.name}"
     for index, server in enumerate(gateway.spec.servers):
         path = f"/spec/servers/{index}"
         tls = server.tls
         yield Server(
-            gateway=gateway.ref,
-            parent=gateway.ref,
-            gateway_name=f"{gateway.namespace}/{gateway.name}",
-            host_texts=sanitized_hosts(server.hosts, gateway.namespace),
+            gateway=ref,
+            parent=ref,
+            gateway_name=gateway_name,
+            host_texts=sanitized_hosts(server.hosts, ref.namespace),
             server_name=server.name,
             index=index,
             path=path,
-            age_order=gateway.age_order,
+            age_order=age_order,
             port=server.port.number,
             protocol=server.port.protocol.upper(),
             port_name=server.port.name,
             bind=server.bind,
-            hosts=tuple(_server_hosts(server.hosts, gateway.namespace)),
+            hosts=tuple(_server_hosts(server.hosts, ref.namespace)),
             tls=tls,
             has_tls=tls is not None,
             mode=(tls.mode or TlsMode.PASSTHROUGH) if tls else None,
@@ -236,7 +238,10 @@ def sanitized_hosts(hosts: tuple[str, ...], namespace: str) -> tuple[str, ...]:
 
     `*/*` replaces all of them. istiod panics where another host with a namespace comes after it.
     """
-    if not any("/" in host for host in hosts):
+    for host in hosts:
+        if "/" in host:
+            break
+    else:
         return hosts
     found = list(hosts)
     for index, text in enumerate(hosts):

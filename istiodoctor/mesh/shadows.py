@@ -11,10 +11,11 @@ from istiodoctor.mesh.configuration.match_translation import EVERYTHING, route_m
 from istiodoctor.mesh.configuration.names import MESH
 from istiodoctor.mesh.configuration.route import PathComparison, RouteMatch
 from istiodoctor.mesh.configuration.virtual_hosts import domains
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.listeners import listeners, merged_gateway
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import as_held, bindings, virtual_services
+from istiodoctor.mesh.routing import as_held, bindings
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import HttpMatch, VirtualService

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.configuration.names import MESH
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.destinations import is_service_entry_host
 from istiodoctor.mesh.hosts import ANY, is_wildcard
 from istiodoctor.mesh.listeners import listeners
@@ -11,12 +12,7 @@ from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import is_internal, istio_servers_for, virtual_services_are_known
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import (
-    bindings,
-    bound_for,
-    bound_virtual_services,
-    virtual_services,
-)
+from istiodoctor.mesh.routing import bindings, bound_for, bound_virtual_services
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode, VirtualService
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.bound import virtual_service_exports
 from istiodoctor.mesh.configuration.registry_service import EXPORT_ANNOTATION
-from istiodoctor.mesh.configuration.virtual_services import is_exported
+from istiodoctor.mesh.configuration.virtual_services import is_exported, virtual_services
 from istiodoctor.mesh.destination_uses import DestinationUse
 from istiodoctor.mesh.destinations import (
     DestinationState,
@@ -19,12 +19,7 @@ from istiodoctor.mesh.destinations import (
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import routing_workloads
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import (
-    default_exports,
-    is_visible,
-    servers_of,
-    virtual_services,
-)
+from istiodoctor.mesh.routing import default_exports, is_visible, servers_of
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import DestinationRule, VirtualService
 from istiodoctor.model.meshconfig import EVERYWHERE

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
 from typing import TypeVar
 
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.controlplanes import control_planes
 from istiodoctor.mesh.credentials import (
     AuthorityState,
@@ -20,7 +21,6 @@ from istiodoctor.mesh.logs.table import Meaning
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, Form
-from istiodoctor.mesh.routing import virtual_services
 from istiodoctor.mesh.upstreamtls import upstream_credentials
 from istiodoctor.mesh.workloads import DEFAULT_REVISION, PROXY_CONTAINER, Workload, routers
 from istiodoctor.model.kind import OF_ENVOY, Kind

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import ClassVar
 
 import msgspec
@@ -75,12 +76,19 @@ class Resource(Fields, frozen=True, kw_only=True):
     @property
     def age_order(self) -> tuple[str, str, str]:
         """Istio's order of configuration: creation time, then name, then namespace."""
-        created = self.metadata.creation_timestamp
-        return (created.isoformat() if created else "", self.name, self.namespace)
+        metadata = self.metadata
+        created = metadata.creation_timestamp
+        return (_as_text(created) if created else "", metadata.name, metadata.namespace)
 
     def at(self, path: str = "") -> Place:
         """Return a field of this object by JSON Pointer."""
         return Place(self.ref, path)
+
+
+@lru_cache(maxsize=100_000)
+def _as_text(moment: datetime) -> str:
+    """Return a time as text: asked for the same objects again and again, and slow to make."""
+    return moment.isoformat()
 
 
 def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.destination_uses import destination_uses
 from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.routing import (
@@ -13,7 +14,6 @@ from istiodoctor.mesh.routing import (
     is_visible,
     routes_for,
     servers_of,
-    virtual_services,
 )
 from istiodoctor.mesh.workloads import routers
 from istiodoctor.model.kind import Kind

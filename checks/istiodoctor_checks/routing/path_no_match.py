@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.names import MESH
-from istiodoctor.mesh.routing import virtual_services
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.model.istio import StringMatch, VirtualService
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field

@@ -70,8 +70,11 @@ def has_routes(source: HeldVirtualService, context: RouteContext) -> bool:
     """Whether istiod makes any route of a VirtualService for a server."""
     for held in source.http:
         matches = held.rule.match
-        if not matches or any(_applies(match, context) for match in matches):
+        if not matches:
             return True
+        for match in matches:
+            if _applies(match, context):
+                return True
     return False
 
 

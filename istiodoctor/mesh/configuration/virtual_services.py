@@ -35,16 +35,24 @@ LayerFour = TypeVar("LayerFour", TlsRule, TcpRule)
 
 
 @question(Kind.VIRTUAL_SERVICE)
+def virtual_services(mesh: Mesh) -> tuple[VirtualService, ...]:
+    """Return every VirtualService of Istio, oldest first."""
+    return tuple(sorted(mesh.all(VirtualService), key=lambda each: each.age_order))
+
+
+@question
 def virtual_services_by_gateway_name(mesh: Mesh) -> Mapping[str, tuple[VirtualService, ...]]:
     """Return the Istio VirtualServices that name each Gateway, oldest first.
 
     One without hosts is a delegate and binds to nothing (virtualservice_controller.go:237).
     """
     found: dict[str, list[VirtualService]] = {}
-    every = (each for each in mesh.all(VirtualService) if each.spec.hosts)
-    for each in sorted(every, key=lambda found: found.age_order):
-        names = (resolved_gateway(name, each.namespace) for name in each.spec.gateways)
-        for name in dict.fromkeys(names):
+    for each in virtual_services(mesh):
+        if not each.spec.hosts:
+            continue
+        namespace = each.namespace
+        names = [resolved_gateway(name, namespace) for name in each.spec.gateways]
+        for name in names if len(names) == 1 else dict.fromkeys(names):
             if name != MESH:
                 found.setdefault(name, []).append(each)
     return {name: tuple(services) for name, services in found.items()}
@@ -60,34 +68,33 @@ def held_virtual_service(
     """
     unread: list[str] = []
     rules = tuple(_http_rules(mesh, source, exports, unread))
-    spec, namespace = source.spec, source.namespace
+    spec, ref = source.spec, source.ref
+    namespace = ref.namespace
     return HeldVirtualService(
         namespace=namespace,
-        name=source.name,
-        hosts=tuple(resolved_host(each, namespace) for each in spec.hosts),
-        gateways=tuple(resolved_gateway(each, namespace) for each in spec.gateways),
+        name=ref.name,
+        hosts=tuple([resolved_host(each, namespace) for each in spec.hosts]),
+        gateways=tuple([resolved_gateway(each, namespace) for each in spec.gateways]),
         http=rules,
-        tls=tuple(
-            HeldTlsRule(
-                rule=_resolved_layer4(rule, namespace),
-                place=source.at(f"/spec/tls/{i}"),
-                written=rule,
-            )
-            for i, rule in enumerate(spec.tls)
-        ),
-        tcp=tuple(
-            HeldTcpRule(
-                rule=_resolved_layer4(rule, namespace),
-                place=source.at(f"/spec/tcp/{i}"),
-                written=rule,
-            )
-            for i, rule in enumerate(spec.tcp)
-        ),
+        tls=tuple(_tls_rules(source)) if spec.tls else (),
+        tcp=tuple(_tcp_rules(source)) if spec.tcp else (),
         export_to=spec.export_to or None,
         age_order=source.age_order,
-        made_by=source.ref,
+        made_by=ref,
         unknown_because="; ".join(unread),
     )
+
+
+def _tls_rules(source: VirtualService) -> Iterator[HeldTlsRule]:
+    for index, rule in enumerate(source.spec.tls):
+        resolved = _resolved_layer4(rule, source.namespace)
+        yield HeldTlsRule(rule=resolved, place=source.at(f"/spec/tls/{index}"), written=rule)
+
+
+def _tcp_rules(source: VirtualService) -> Iterator[HeldTcpRule]:
+    for index, rule in enumerate(source.spec.tcp):
+        resolved = _resolved_layer4(rule, source.namespace)
+        yield HeldTcpRule(rule=resolved, place=source.at(f"/spec/tcp/{index}"), written=rule)
 
 
 def _http_rules(
@@ -97,7 +104,7 @@ def _http_rules(
     ref = source.ref
     for index, rule in enumerate(source.spec.http):
         if rule.delegate is None:
-            resolved = _resolved(rule, source.namespace)
+            resolved = _resolved(rule, ref.namespace)
             yield HeldHttpRule(
                 rule=resolved, place=Place(ref, f"/spec/http/{index}"), written=rule
             )
