@@ -15,6 +15,9 @@ from istiodoctor_checks.wording import listing
 HTTP2 = frozenset({"grpc", "grpc-web", "http2", "kubernetes.io/h2c"})
 OPAQUE = frozenset({"tcp", "mongo", "mysql", "redis", "udp"})
 ENCRYPTED = frozenset({"https", "tls"})
+SAID = HTTP2 | ENCRYPTED
+"""Protocols that a port may have whatever else its name says."""
+PREFIXES = HTTP2 | OPAQUE | ENCRYPTED | {"http"}
 GRPC_PORT = 50051
 _WORDS = re.compile(r"[^a-z0-9]+")
 
@@ -187,7 +190,7 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
 def _declared_wrong(port: ServicePort) -> str:
     """Return the protocol that a port seems to speak if it is declared as another; else empty."""
     declared = _protocol(port)
-    if declared in HTTP2 | ENCRYPTED:
+    if declared in SAID:
         return ""
     named = "grpc" in _WORDS.split(f"{port.name} {port.target_port or ''}".lower())
     numbered = GRPC_PORT in (port.port, port.target_port) and not declared
@@ -200,10 +203,11 @@ def _protocol(port: ServicePort) -> str:
     """Return what istiod takes a port's protocol to be from its declaration; empty for none."""
     if port.app_protocol:
         return port.app_protocol.lower()
-    prefix = port.name.lower().partition("-")[0]
-    if port.name.lower().startswith("grpc-web"):
+    name = port.name.lower()
+    if name.startswith("grpc-web"):
         return "grpc-web"
-    return prefix if prefix in HTTP2 | OPAQUE | ENCRYPTED | {"http"} else ""
+    prefix = name.partition("-")[0]
+    return prefix if prefix in PREFIXES else ""
 
 
 def _place(service: Service, port: ServicePort) -> Place:
