@@ -5,7 +5,7 @@ import pytest
 from istiodoctor.mesh.trace.answers import AnswerKind
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN
-from tests.mesh.test_requests import HOST, asked, routes, to
+from tests.mesh.test_requests import API, HOST, WEB, api_route, asked, routes, to
 from tests.support.objects import gateway, pod, server
 
 URL = f"http://{HOST}/"
@@ -61,3 +61,106 @@ def test_which_of_two_listeners_with_one_address_answers_is_not_known():
         " sent first"
     )
     assert way.ending.kind is AnswerKind.UNKNOWN
+
+
+ENCODED = "eHh4" * 1365 + "eHg="
+SIZE = "the body of a direct response has 4097 bytes, more than 4096"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (
+            {"headers": {"request": {"set": {"x-a": "100%"}}}},
+            "the header x-a cannot be '100%': it has a % that begins no command: Envoy writes %%"
+            " for the character itself",
+        ),
+        (
+            {"headers": {"response": {"add": {"x-a": "%FOO%"}}}},
+            "the header x-a cannot be '%FOO%': Envoy has no command FOO",
+        ),
+        ({"headers": {"request": {"remove": [""]}}}, "a header without a name is changed"),
+        ({"headers": {"request": {"set": {"Host": "a\nb"}}}}, "a rewrite has a control character"),
+        ({"rewrite": {"authority": "a\nb"}}, "a rewrite has a control character"),
+        ({"timeout": "-1s"}, "timeout is -1s, less than 0"),
+        (
+            {"retries": {"attempts": 1, "backoff": "0s"}},
+            "retries.backoff is 0s: it must be more than 0",
+        ),
+        (
+            {"fault": {"delay": {"fixedDelay": "0s", "percent": 1}}},
+            "fault.delay.fixedDelay is 0s: it must be more than 0",
+        ),
+        ({"route": [], "directResponse": {"status": 200, "body": {"string": "x" * 4097}}}, SIZE),
+        (
+            {
+                "route": [],
+                "directResponse": {"status": 200, "body": {"bytes": "eHh4" * 1365 + "eHg="}},
+            },
+            SIZE,
+        ),
+    ],
+)
+def test_a_rule_that_envoy_refuses_takes_the_routes_of_the_port_with_it(rule, words):
+    way = asked(WEB, routes("r", {**to("one"), **rule}, to("two")))
+
+    last = way.hops[-1]
+    assert (last.hop, last.state, last.outcome) == ("virtual-host", BROKEN, AnswerOutcome.REFUSED)
+    assert last.text.endswith(f": {words}")
+    assert str(last.ref) == "VirtualService shop/r"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"headers": {"request": {"set": {"x-a": "100%%"}, "remove": ["host", ":path"]}}},
+        {"headers": {"request": {"set": {":method": "%FOO%", "Host": "b.example.com"}}}},
+        {"timeout": "0s", "retries": {"attempts": 0, "perTryTimeout": "-1s"}},
+        {"fault": {"abort": {"percentage": {"value": 100}}}},
+        {"fault": {"delay": {"percent": 1}}},
+        {"route": [], "directResponse": {"status": 200, "body": {"string": "x" * 4096}}},
+    ],
+)
+def test_what_istiod_leaves_out_and_what_envoy_takes_closes_nothing(rule):
+    way = asked(WEB, routes("r", {**to("one"), **rule}))
+
+    assert way.hops[-1].state is OK
+
+
+def test_headers_of_a_destination_count_where_it_gets_requests():
+    def ending(*weights):
+        destinations = [
+            {**to("one")["route"][0], "weight": each, "headers": {"response": {"set": {"x": "%"}}}}
+            for each in weights
+        ]
+        plain = {**to("two")["route"][0], "weight": 1}
+        return asked(WEB, routes("r", {"route": [*destinations, plain]})).hops[-1].hop
+
+    assert ending(1) == "virtual-host"
+    assert ending(0) == "backend"
+
+
+def test_a_weight_below_nothing_is_a_very_great_one():
+    first, second = to("one")["route"][0], to("two")["route"][0]
+    rule = {"route": [{**first, "weight": -1}, {**second, "weight": 101}]}
+
+    last = asked(WEB, routes("r", rule)).hops[-1]
+
+    assert last.text.endswith(
+        "the weights of a route's clusters are 4294967396 in all, more than 4294967295"
+    )
+
+
+def test_the_gateway_api_lets_a_lone_percent_sign_pass_and_envoy_does_not():
+    filters = [
+        {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header("50% off")]}}
+    ]
+
+    last = asked(*API, api_route("r", {"filters": filters}), url=f"http://{HOST}/a").hops[-1]
+
+    assert (last.hop, last.outcome) == ("virtual-host", AnswerOutcome.REFUSED)
+    assert str(last.ref) == "HTTPRoute shop/r"
+
+
+def header(value):
+    return {"name": "x-sale", "value": value}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.names import DOMAIN
-from istiodoctor.model.istio import Destination, PortSelector
+from istiodoctor.model.istio import Destination, Headers, PortSelector
 from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.routefilters import ObjectReference
@@ -52,6 +52,8 @@ class Backend:
     path: str
     """JSON Pointer of the reference."""
     weight: int = 0
+    headers: Headers | None = None
+    """What its filters change of them."""
     unknown_because: str = ""
 
     @property

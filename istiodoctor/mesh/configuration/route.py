@@ -3,7 +3,7 @@
 Source: Envoy's `config.route.v3` (route_components.proto), as far as istiod fills it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from istiodoctor.model.ref import Place, Ref
@@ -119,6 +119,8 @@ class DirectResponse:
     """`DirectResponseAction`: Envoy answers by itself."""
 
     status: int
+    body_size: int = field(default=0, compare=False)
+    """Bytes; 0 too where the body was not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,25 @@ class ClusterWeight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """A time limit, as it is written."""
+
+    name: str
+    """Its field in a VirtualService."""
+    text: str
+    may_be_zero: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderChange:
+    """A header that a route sets or adds, or removes."""
+
+    name: str
+    value: str | None = None
+    """None where it is removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
     """`RouteAction`: the request goes to one of the clusters, by their weights."""
 
@@ -145,6 +166,8 @@ class Forward:
     regex_rewrite: RegexRewrite | None = None
     host_rewrite: str = ""
     mirrors: tuple[ClusterWeight, ...] = ()
+    durations: tuple[Duration, ...] = field(default=(), compare=False)
+    """Time limits that a rule sets."""
     idle: tuple[str, ...] = ()
     """Hosts of destinations with the weight 0 beside others: they are not in the route."""
 
@@ -159,6 +182,7 @@ class Fault:
     abort_percentage: float = 0.0
     """Of requests; an abort without a percentage happens to none."""
     delay_percentage: float = 0.0
+    delay: Duration | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +210,8 @@ class Route:
     """The VirtualService, HTTPRoute or Ingress in force: the root one of a delegation."""
     fault: Fault | None = None
     cors: Cors | None = None
+    headers: tuple[HeaderChange, ...] = ()
+    """What it changes of headers; not kept of what an Envoy holds."""
     unknown_because: str = ""
     """What was not read or is not modelled, and could change this route; empty where nothing."""
 
