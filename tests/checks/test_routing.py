@@ -364,9 +364,9 @@ def test_a_header_with_a_command_that_envoy_does_not_know_takes_every_host_of_th
     (found,) = find("VS018", text)
 
     assert found.message.endswith(
-        "for one rule, VirtualService shop/wrong spec.http[0]: the header x-by cannot be '%HOST%':"
-        " Envoy has no command HOST. It keeps the last that it had, and a new pod does not open the"
-        " port."
+        "for one rule, VirtualService shop/wrong spec.http[0]: the header x-by cannot be"
+        " '%HOST%': Envoy has no command HOST. It keeps the last that it had, and a new pod"
+        " does not open the port."
     )
     assert found.hosts == {"a.example.com", "b.example.com"}
     assert (found.severity, found.confidence) == (Severity.CRITICAL, Confidence.CERTAIN)
