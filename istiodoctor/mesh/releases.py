@@ -39,6 +39,8 @@ class Change(StrEnum):
     """Listeners of one Gateway are compared before they are merged with others."""
     STRICT_MERGING = "strict-merging"
     """Servers of other namespaces are kept from pods that istiod made for a Gateway."""
+    SERVER_CURVES_SENT = "server-curves-sent"
+    """`ecdhCurves` of a Gateway's server is sent to Envoy."""
     PLAIN_KEPT_OVER_TLS = "plain-kept-over-tls"
     """A plain server joins a TLS port, and later TLS servers are skipped."""
 
@@ -91,6 +93,11 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
             since=((1, 31, 0),),
             declined_by="PILOT_ENABLE_STRICT_GATEWAY_MERGING",
             source="pilot/pkg/model/push_context.go:2444 (old), 2491 (new)",
+        ),
+        Change.SERVER_CURVES_SENT: Introduction(
+            since=((1, 32, 0),),
+            source="pilot/pkg/networking/core/listener.go:228 (of 1.31), 232 (new); release note "
+            "gateway-ecdh-curves.yaml",
         ),
         Change.PLAIN_KEPT_OVER_TLS: Introduction(
             since=((1, 27, 4), (1, 28, 1)),

@@ -55,6 +55,7 @@ class ServerTls(Fields, frozen=True, kw_only=True):
     min_protocol_version: str = ""
     max_protocol_version: str = ""
     cipher_suites: tuple[str, ...] = ()
+    ecdh_curves: tuple[str, ...] = ()
 
 
 class GatewayServer(Fields, frozen=True, kw_only=True):

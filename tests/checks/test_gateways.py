@@ -532,6 +532,68 @@ def test_an_address_that_cannot_be_bound_takes_its_listener_down(bind: str, word
     assert found.fixes[0].patches[0].body == [{"op": "remove", "path": "/spec/servers/0/bind"}]
 
 
+def with_tls(settings: str) -> str:
+    return POD + tls_gateway("web", "a.example.com").replace("mode: SIMPLE", settings)
+
+
+def test_versions_of_which_none_is_left_are_told_with_their_field():
+    limits = "minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2"
+
+    (found,) = find("GW025", with_tls(f"mode: SIMPLE, {limits}"))
+
+    assert found.message == (
+        "Every TLS handshake with Gateway shop/web server 443 (https) fails: it permits TLSV1_2 at"
+        " most and TLSV1_3 at least."
+    )
+    assert [str(each) for each in found.objects] == [
+        "Gateway shop/web spec.servers[0].tls.maxProtocolVersion"
+    ]
+    assert found.hosts == {"a.example.com"}
+    severity = found.severity or CHECKS["GW025"].severity
+    assert (severity, found.confidence) == (Severity.CRITICAL, Confidence.CERTAIN)
+    assert found.fixes[0].patches[0].body == [
+        {"op": "remove", "path": "/spec/servers/0/tls/maxProtocolVersion"}
+    ]
+
+
+def test_an_unknown_curve_is_suspected_where_istiod_may_not_send_it():
+    text = with_tls("mode: SIMPLE, ecdhCurves: [P-224]")
+
+    def confidence(version: str) -> list[Confidence]:
+        istiod = ISTIOD.format(version=version) if version else ""
+        return [each.confidence for each in find("GW025", istiod + text)]
+
+    assert confidence("1.31.0") == []
+    assert confidence("1.32.0") == [Confidence.CERTAIN]
+    assert confidence("") == [Confidence.SUSPECTED]
+
+
+def test_what_istiod_passes_on_of_cipher_suites_is_not_said_to_be_left_out():
+    text = with_tls('mode: SIMPLE, cipherSuites: [ALL, "-FOO"]')
+
+    assert not find("GW014", text)
+    assert [each.message for each in find("GW025", text)] == [
+        "Every TLS handshake with Gateway shop/web server 443 (https) fails: -FOO names no cipher"
+        " suite that Envoy knows."
+    ]
+
+
+def test_a_pin_that_is_no_digest_takes_the_listener_down():
+    (found,) = find("GW024", with_tls("mode: MUTUAL, verifyCertificateSpki: [abc]"))
+
+    assert found.message.startswith(
+        "Gateway shop/web server 443 (https) makes a listener on port 443 of Pod"
+        " istio-system/gateway that is not valid: 'abc' is no SHA-256 digest of a public key in"
+        " base64."
+    )
+    assert [str(each) for each in found.objects] == [
+        "Gateway shop/web spec.servers[0].tls.verifyCertificateSpki"
+    ]
+    assert found.hosts == {"a.example.com"}
+    assert found.severity is Severity.CRITICAL
+    assert not find("GW024", with_tls("mode: SIMPLE, verifyCertificateSpki: [abc]"))
+
+
 def test_a_server_for_every_host_and_a_plain_one_meet_only_in_new_releases_of_istio():
     every = tls_gateway("every", "*", created="2024-01-01T00:00:00Z")
     plain = plain_gateway("plain", "a.example.com", created="2024-02-01T00:00:00Z")

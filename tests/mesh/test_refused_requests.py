@@ -6,7 +6,7 @@ from istiodoctor.mesh.trace.answers import AnswerKind
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN
 from tests.mesh.test_requests import API, HOST, WEB, api_route, asked, routes, to
-from tests.support.objects import gateway, pod, server
+from tests.support.objects import gateway, https, istiod, pod, server
 
 URL = f"http://{HOST}/"
 
@@ -164,3 +164,66 @@ def test_the_gateway_api_lets_a_lone_percent_sign_pass_and_envoy_does_not():
 
 def header(value):
     return {"name": "x-sale", "value": value}
+
+
+def ending_tls(**settings):
+    entry = https(HOST)
+    return gateway("web", "shop", {**entry, "tls": {**entry["tls"], **settings}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"minProtocolVersion": "TLSV1_3", "maxProtocolVersion": "TLSV1_2"},
+            "it permits TLSV1_2 at most and TLSV1_3 at least",
+        ),
+        (
+            {"maxProtocolVersion": "TLSV1_1"},
+            "it permits TLSV1_1 at most and TLSV1_2 at least, which is Envoy's oldest by default",
+        ),
+        ({"cipherSuites": ["AES128-SHA", "!ALL"]}, "AES128-SHA, !ALL leaves no cipher suite"),
+        ({"cipherSuites": ["-FOO"]}, "-FOO names no cipher suite that Envoy knows"),
+    ],
+)
+def test_a_handshake_that_cannot_succeed_is_reset(settings, words):
+    way = asked(ending_tls(**settings), routes("r", to("one")))
+
+    last = way.hops[-1]
+    assert (last.hop, last.state, last.outcome) == ("certificate", BROKEN, AnswerOutcome.RESET)
+    assert last.text == f"every TLS handshake fails: {words}"
+    assert str(last.ref) == "Gateway shop/web"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"minProtocolVersion": "TLSV1_2", "maxProtocolVersion": "TLSV1_2"},
+        {"cipherSuites": ["FOO"]},
+        {"cipherSuites": ["ALL", "-FOO", "-ECDHE"], "mode": "ISTIO_MUTUAL"},
+        {"cipherSuites": ["ECDHE", "AES128-SHA"]},
+    ],
+)
+def test_settings_that_istiod_filters_or_does_not_send_do_no_harm(settings):
+    way = asked(ending_tls(**settings), routes("r", to("one")))
+
+    assert way.hops[-1].state is OK
+
+
+@pytest.mark.parametrize(("version", "state"), [("1.31.0", OK), ("1.32.0", BROKEN)])
+def test_curves_of_a_server_reach_envoy_since_the_release_that_sends_them(version, state):
+    objects = (ending_tls(ecdhCurves=["P-224"]), routes("r", to("one")), istiod(version))
+
+    assert asked(*objects).hops[-1].state is state
+
+
+def test_a_pin_that_is_no_digest_closes_the_port():
+    settings = {"mode": "MUTUAL", "verifyCertificateHash": ["sha256:abc"]}
+
+    last = asked(ending_tls(**settings), routes("r", to("one"))).hops[-1]
+
+    assert (last.hop, last.outcome) == ("listener", AnswerOutcome.REFUSED)
+    assert last.text == (
+        "Envoy refuses what istiod sends for port 443: 'sha256:abc' is no SHA-256 digest of a"
+        " certificate in hexadecimal"
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Fix
 from istiodoctor.mesh.configuration.listener import FilterChain
+from istiodoctor.mesh.configuration.listener_addresses import BIND
 from istiodoctor.mesh.configuration.refusals import ChainFault
 from istiodoctor.mesh.configuration.refused_listeners import servers_of
 from istiodoctor.mesh.servers import GatewayApi, Server
@@ -64,8 +65,11 @@ def _is_of_sni(chain: FilterChain, rule: Place) -> bool:
 def fixes_of(fault: ChainFault) -> Iterator[Fix]:
     """Yield the changes that let the chains be told apart."""
     servers = servers_of(fault)
-    if fault.field:
+    if fault.field == BIND:
         yield from _rebound(servers)
+    elif fault.field:
+        place = place_of(fault.chain, fault)
+        yield Fix(title=f"Correct {place}", commands=(kubectl("edit", place.ref),), why=fault.text)
     elif len({each.bind for each in servers}) > ONE_KIND:
         yield from _unbound(servers)
     elif len({each.is_plain_http for each in servers}) > ONE_KIND:

@@ -34,9 +34,11 @@ def listener_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     for each HTTPS server and one for each `sniHosts` match of a PASSTHROUGH server, and lets pass
     that two of them match alike: a `tls` route for the host of an HTTPS server, an HTTPS server
     for `*` beside a plain one, the host of two servers in other letters, one server without
-    `bind` and one that binds 0.0.0.0; and a `bind` that is no IP address. Envoy then refuses the
-    whole listener and goes on with the last one that it accepted: no host on that port gets new
-    certificates or routes, and a new pod does not open it. Of two servers that bind one address in
+    `bind` and one that binds 0.0.0.0; and it looks neither at
+    a `bind` that is no IP address nor at pins of client certificates (`verifyCertificateHash`,
+    `verifyCertificateSpki`) that are no digests. Envoy then refuses the whole listener and goes on
+    with the last one that it accepted: no host on that port gets new certificates or routes, and a
+    new pod does not open it. Of two servers that bind one address in
     two spellings (`::1` and `0:0::1`) istiod makes two listeners, of which Envoy takes only the
     one that it is sent first.
 

@@ -10,10 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.filter_chain_match import server_name_key
-from istiodoctor.mesh.configuration.listener import (
-    FilterChain,
-    Refusal,
-)
+from istiodoctor.mesh.configuration.listener import ClientCertificate, FilterChain, Refusal
+from istiodoctor.mesh.configuration.tls_faults import pin_faults
 from istiodoctor.model.ref import Place
 
 _Match = tuple[str, str, str]
@@ -66,6 +64,9 @@ def _faults(chain: FilterChain, taken: dict[_Match, FilterChain]) -> Iterator[Ch
         if "*" in name and not name.startswith("*."):
             text = f"{name} is no server name: a wildcard stands for whole labels at the beginning"
             yield ChainFault(text=text, chain=chain, names=(name,))
+    if chain.tls and chain.tls.client_certificate is not ClientCertificate.NONE and chain.server:
+        for each in pin_faults(chain.server):
+            yield ChainFault(text=each.text, chain=chain, field=each.field)
     twice: str | None = None
     shared: dict[FilterChain, dict[str, None]] = {}
     own: set[_Match] = set()
