@@ -8,13 +8,10 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cipher_suites import is_passed_on
 from istiodoctor.mesh.conflicts import versions_of
 from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.version import Version
 from istiodoctor_checks.fixes import remove_field, set_field
 from istiodoctor_checks.wording import listing
-
-FILTERED_FROM = Version(1, 8)
-"""From here on istiod leaves unknown names out; before, Envoy refused the TLS settings whole."""
 
 
 @check("GW014", severity=Severity.LOW, explains={"GW023", "SNI011"})
@@ -70,7 +67,9 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
         unknown = tuple(name for name in suites if not is_passed_on(name))
         if unknown and server.is_tls:
             versions = versions_of(mesh, server)
-            is_old = any(version and version < FILTERED_FROM for version in versions)
+            is_old = any(
+                each and not is_in(each, Change.CIPHER_SUITES_FILTERED) for each in versions
+            )
             yield Finding(
                 message=(
                     f"{server} lists {listing(unknown)}, which Envoy does not know:"
