@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.controlplanes import control_plane_of
 from istiodoctor.mesh.grants import gateway_ref, has_grant, is_granted
 from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX, CredentialReference, Form, Purpose
+from istiodoctor.mesh.releases import Change, has
 from istiodoctor.mesh.rights import Permission, may_read_credentials
 from istiodoctor.mesh.secret_lookup import credential as credential
 from istiodoctor.mesh.secret_lookup import secret_exists as secret_exists
@@ -20,10 +21,6 @@ from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.value import Value
-
-OWN_NAMESPACE_ONLY = ((1, 26, 5), (1, 27, 2), (1, 28, 0))
-"""From these on `kubernetes-gateway://` asks that the Gateway object be in the pods' namespace
-(PR 57716)."""
 
 
 class CredentialState(StrEnum):
@@ -209,21 +206,31 @@ def _verified(
         if not workload.is_known:
             return CredentialState.UNKNOWN
         beside_pods = server.namespace == workload.namespace
-        if not beside_pods and _asks_own_namespace(mesh, workload):
+        plane = control_plane_of(mesh, workload)
+        if not beside_pods and has(plane, Change.REFERENCES_OF_OWN_NAMESPACE):
             return CredentialState.NOT_GRANTED
-        origin = gateway_ref(workload.namespace, "")
-        target = Ref(CORE, "Secret", reference.namespace, reference.name)
-        granted = (
-            is_granted(mesh, origin, target) if beside_pods else has_grant(mesh, origin, target)
-        )
+        granted = _is_granted_to_pods(mesh, workload, reference, beside_pods=beside_pods)
     if granted is None:
         return CredentialState.UNKNOWN
     return None if granted else CredentialState.NOT_GRANTED
 
 
-def _asks_own_namespace(mesh: Mesh, workload: Workload) -> bool:
-    version = istiod_version(mesh, workload)
-    return version is not None and version.has(*OWN_NAMESPACE_ONLY)
+def _is_granted_to_pods(
+    mesh: Mesh, workload: Workload, reference: CredentialReference, *, beside_pods: bool
+) -> bool | None:
+    origin = gateway_ref(workload.namespace, "")
+    target = Ref(CORE, "Secret", reference.namespace, reference.name)
+    return is_granted(mesh, origin, target) if beside_pods else has_grant(mesh, origin, target)
+
+
+def is_served_by_older_releases(mesh: Mesh, use: CredentialUse) -> bool:
+    """Whether a reference that istiod refuses may be served: an older one, of unknown version."""
+    plane = control_plane_of(mesh, use.workload)
+    return (
+        use.server.namespace != use.workload.namespace
+        and (plane is None or plane.version is None)
+        and _is_granted_to_pods(mesh, use.workload, use.reference, beside_pods=False) is not False
+    )
 
 
 @question

@@ -39,6 +39,30 @@ class Change(StrEnum):
     """Listeners of one Gateway are compared before they are merged with others."""
     STRICT_MERGING = "strict-merging"
     """Servers of other namespaces are kept from pods that istiod made for a Gateway."""
+    REFERENCES_OF_OWN_NAMESPACE = "references-of-own-namespace"
+    """`kubernetes-gateway://` asks that the Gateway be in the namespace of its pods."""
+    BACKENDS_VERIFIED = "backends-verified"
+    """Backends are sent the Host as SNI, and verified with the CAs of the operating system."""
+    EXPIRED_SERVED = "expired-served"
+    """Expired certificates are served."""
+    CIPHER_SUITES_FILTERED = "cipher-suites-filtered"
+    """Unknown names of cipher suites are left out."""
+    NODE_PORTS_IGNORED = "node-ports-ignored"
+    """A host is found whatever port the client sends with it."""
+    REDIRECTING_SERVERS_ROUTED = "redirecting-servers-routed"
+    """A server that redirects has routes, for requests that came by HTTPS."""
+    DEDICATED_AUTHORITY_FIRST = "dedicated-authority-first"
+    """A Secret `…-cacert` goes before the CA in the server's own Secret."""
+    AUTHORITY_NAMED = "authority-named"
+    """A server can name the Secret of its client CA (`caCertCredentialName`)."""
+    ONE_SECRET_BY_TWO_NAMES = "one-secret-by-two-names"
+    """A workload gets a Secret that it asks for in two forms under both."""
+    SECRET_CACHE_KEEPS_KEYS = "secret-cache-keeps-keys"
+    """istiod's cache of Secrets keeps their keys whole."""
+    STABLE_TLS_ROUTES = "stable-tls-routes"
+    """TLSRoutes are read as v1, which Gateway API 1.5 brought."""
+    SERVER_CURVES_SENT = "server-curves-sent"
+    """`ecdhCurves` of a Gateway's server is sent to Envoy."""
     PLAIN_KEPT_OVER_TLS = "plain-kept-over-tls"
     """A plain server joins a TLS port, and later TLS servers are skipped."""
 
@@ -91,6 +115,57 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
             since=((1, 31, 0),),
             declined_by="PILOT_ENABLE_STRICT_GATEWAY_MERGING",
             source="pilot/pkg/model/push_context.go:2444 (old), 2491 (new)",
+        ),
+        Change.REFERENCES_OF_OWN_NAMESPACE: Introduction(
+            since=((1, 26, 5), (1, 27, 2), (1, 28, 0)),
+            source="pilot/pkg/model/gateway.go:255 (new; PR 57716)",
+        ),
+        Change.BACKENDS_VERIFIED: Introduction(
+            since=((1, 21, 0),),
+            source="pilot/pkg/networking/core/cluster_tls.go:281 (new); release notes of 1.21 "
+            "(ENABLE_AUTO_SNI, VERIFY_CERTIFICATE_AT_CLIENT)",
+        ),
+        Change.EXPIRED_SERVED: Introduction(
+            since=((1, 18, 5), (1, 19, 1)),
+            absent_from=(1, 18, 0),
+            source="pilot/pkg/xds/sds.go:233 (new, where it is only counted); istio/istio issues "
+            "46868 and 47104",
+        ),
+        Change.CIPHER_SUITES_FILTERED: Introduction(
+            since=((1, 8, 0),),
+            source="pkg/config/security/security.go:373 (new); istio/istio issue 27164",
+        ),
+        Change.NODE_PORTS_IGNORED: Introduction(
+            since=((1, 16, 0),),
+            source="pilot/pkg/networking/core/gateway.go:581 (new)",
+        ),
+        Change.REDIRECTING_SERVERS_ROUTED: Introduction(
+            since=((1, 9, 0),),
+            absent_from=(1, 7, 0),
+            source="pilot/pkg/networking/core/gateway.go:501, 526 (new); istio/istio issue 27315",
+        ),
+        Change.DEDICATED_AUTHORITY_FIRST: Introduction(
+            since=((1, 9, 0),),
+            source="pilot/pkg/credentials/kube/secrets.go:228 (new); release notes of 1.9",
+        ),
+        Change.AUTHORITY_NAMED: Introduction(
+            since=((1, 28, 0),), source="pilot/pkg/security/model/authentication.go:288 (new)"
+        ),
+        Change.ONE_SECRET_BY_TWO_NAMES: Introduction(
+            since=((1, 29, 0),),
+            source="pilot/pkg/model/credentials/resource.go:148 (new); release note 58146.yaml",
+        ),
+        Change.SECRET_CACHE_KEEPS_KEYS: Introduction(
+            since=((1, 26, 5), (1, 27, 2), (1, 28, 0)),
+            source="pilot/pkg/xds/debug.go:685 (new): a copy is redacted",
+        ),
+        Change.STABLE_TLS_ROUTES: Introduction(
+            since=((1, 30, 0),), source="pkg/config/schema/gvk/resources.gen.go:75 (new)"
+        ),
+        Change.SERVER_CURVES_SENT: Introduction(
+            since=((1, 32, 0),),
+            source="pilot/pkg/networking/core/listener.go:228 (of 1.31), 232 (new); release note "
+            "gateway-ecdh-curves.yaml",
         ),
         Change.PLAIN_KEPT_OVER_TLS: Introduction(
             since=((1, 27, 4), (1, 28, 1)),

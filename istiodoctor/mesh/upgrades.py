@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.coverage import served_certificates
-from istiodoctor.mesh.credentials import OWN_NAMESPACE_ONLY, CredentialState, credential_uses
+from istiodoctor.mesh.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.merging import Dropped, DropReason, Listener
 from istiodoctor.mesh.mesh import Mesh
@@ -14,7 +14,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import Form
 from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.upstreamfailures import SAFER_DEFAULTS, is_hard_to_verify
+from istiodoctor.mesh.upstreamfailures import is_hard_to_verify
 from istiodoctor.mesh.upstreamtls import upstream_tls
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
@@ -25,7 +25,7 @@ class Release(StrEnum):
     """A change of behaviour, named for what it does."""
 
     EXPIRED_NOT_SERVED = "expired-not-served"
-    """1.18.0 to 1.18.3 and 1.19.0 withhold expired certificates (issues 46868, 47104)."""
+    """1.18.0 to 1.18.4 and 1.19.0 withhold expired certificates (issues 46868, 47104)."""
     PLAIN_KEPT_OVER_TLS = "plain-kept-over-tls"
     OWN_NAMESPACE_ONLY = "own-namespace-only"
     BACKENDS_VERIFIED = "backends-verified"
@@ -60,7 +60,7 @@ def _withheld(mesh: Mesh) -> Iterator[Effect]:
             continue
         for use in served.uses:
             version = istiod_version(mesh, use.workload)
-            if version and _withholds_expired(version):
+            if version and not is_in(version, Change.EXPIRED_SERVED):
                 yield Effect(
                     release=Release.EXPIRED_NOT_SERVED,
                     workload=use.workload,
@@ -96,7 +96,7 @@ def _confined(mesh: Mesh) -> Iterator[Effect]:
         ):
             continue
         version = istiod_version(mesh, use.workload)
-        if version and not version.has(*OWN_NAMESPACE_ONLY):
+        if version and not is_in(version, Change.REFERENCES_OF_OWN_NAMESPACE):
             yield Effect(
                 release=Release.OWN_NAMESPACE_ONLY,
                 workload=use.workload,
@@ -111,7 +111,7 @@ def _newly_verified(mesh: Mesh) -> Iterator[Effect]:
         if each.place is None or not is_hard_to_verify(each):
             continue
         version = istiod_version(mesh, each.workload)
-        if version and not version.has(SAFER_DEFAULTS):
+        if version and not is_in(version, Change.BACKENDS_VERIFIED):
             yield Effect(
                 release=Release.BACKENDS_VERIFIED,
                 workload=each.workload,
@@ -119,13 +119,6 @@ def _newly_verified(mesh: Mesh) -> Iterator[Effect]:
                 place=each.place,
                 hosts=each.use.virtual_service.spec.hosts,
             )
-
-
-def _withholds_expired(version: Version) -> bool:
-    release = (version.major, version.minor)
-    return (release == (1, 18) and version.patch < 5) or (
-        release == (1, 19) and version.patch == 0
-    )
 
 
 def _losers(listener: Listener, dropped: Dropped) -> tuple[str, ...]:

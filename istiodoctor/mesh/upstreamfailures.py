@@ -16,6 +16,7 @@ from istiodoctor.mesh.logs.proxylogs import workload_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.releases import Change, has
 from istiodoctor.mesh.routing import as_held
 from istiodoctor.mesh.upstreamtls import UpstreamTls, is_plain_name, upstream_tls
 from istiodoctor.mesh.version import Version
@@ -24,8 +25,6 @@ from istiodoctor.model.istio import ClientTls
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 
-SAFER_DEFAULTS = (1, 21, 0)
-"""From here on certificates of backends are verified, and the SNI is the request's Host."""
 SNI_FLAG = "ENABLE_AUTO_SNI"
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
 UNVERIFIED = "CERTIFICATE_VERIFY_FAILED"
@@ -205,7 +204,7 @@ def _has_automatic_sni(plane: ControlPlane) -> bool:
     flag = next((value for value in values if value is not None), None)
     if flag is not None:
         return flag == "true"
-    return plane.version is not None and plane.version.has(SAFER_DEFAULTS)
+    return has(plane, Change.BACKENDS_VERIFIED)
 
 
 def is_hard_to_verify(upstream: UpstreamTls) -> bool:

@@ -55,6 +55,7 @@ class ServerTls(Fields, frozen=True, kw_only=True):
     min_protocol_version: str = ""
     max_protocol_version: str = ""
     cipher_suites: tuple[str, ...] = ()
+    ecdh_curves: tuple[str, ...] = ()
 
 
 class GatewayServer(Fields, frozen=True, kw_only=True):
@@ -141,7 +142,7 @@ class RouteDestination(Fields, frozen=True, kw_only=True):
 
     destination: Destination = Destination()
     weight: int = 0
-    headers: Any = None
+    headers: Headers | None = None
 
 
 class HttpRedirect(Fields, frozen=True, kw_only=True):
@@ -171,10 +172,18 @@ class HttpRewrite(Fields, frozen=True, kw_only=True):
     uri_regex_rewrite: UriRegexRewrite | None = None
 
 
+class HttpBody(Fields, frozen=True, kw_only=True):
+    """`HTTPBody`: a text, or bytes in base64."""
+
+    string: str = ""
+    bytes: str = ""
+
+
 class HttpDirectResponse(Fields, frozen=True, kw_only=True):
     """`HTTPDirectResponse`: Envoy answers by itself."""
 
     status: int = 0
+    body: HttpBody | None = None
 
 
 class Percent(Fields, frozen=True, kw_only=True):
@@ -186,7 +195,7 @@ class Percent(Fields, frozen=True, kw_only=True):
 class FaultAbort(Fields, frozen=True, kw_only=True):
     """`HTTPFaultInjection.Abort`; without a percentage it happens to no request."""
 
-    http_status: int = 0
+    http_status: int | None = None
     grpc_status: str = ""
     percentage: Percent | None = None
 
@@ -221,6 +230,14 @@ class HttpMirror(Fields, frozen=True, kw_only=True):
     percentage: Percent | None = None
 
 
+class HttpRetries(Fields, frozen=True, kw_only=True):
+    """`HTTPRetry`; without attempts there is none."""
+
+    attempts: int = 0
+    per_try_timeout: str = ""
+    backoff: str = ""
+
+
 class Delegate(Fields, frozen=True, kw_only=True):
     """The VirtualService that holds the rest of a rule."""
 
@@ -242,7 +259,9 @@ class HttpRule(Fields, frozen=True, kw_only=True):
     rewrite: HttpRewrite | None = None
     fault: HttpFault | None = None
     cors_policy: CorsPolicy | None = None
-    headers: Any = None
+    headers: Headers | None = None
+    timeout: str = ""
+    retries: HttpRetries | None = None
 
 
 class TlsMatch(Fields, frozen=True, kw_only=True):

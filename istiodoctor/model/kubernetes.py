@@ -88,11 +88,18 @@ class ContainerStatus(Fields, frozen=True, kw_only=True):
     image: str = ""
 
 
+class PodAddress(Fields, frozen=True, kw_only=True):
+    """One entry of `podIPs`: a pod of a dual-stack cluster has two."""
+
+    ip: str = ""
+
+
 class PodStatus(Fields, frozen=True, kw_only=True):
     """`Pod.status`."""
 
     phase: str = ""
     pod_ip: str = msgspec.field(default="", name="podIP")
+    pod_ips: tuple[PodAddress, ...] = msgspec.field(default=(), name="podIPs")
     host_ip: str = msgspec.field(default="", name="hostIP")
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()

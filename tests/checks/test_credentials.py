@@ -164,6 +164,16 @@ spec:
     assert [fix.patches[0].body[0]["value"] for fix in finding.fixes] == ["shop-cert"]
 
 
+def test_without_a_grant_no_release_serves_such_a_gateway():
+    reference = "kubernetes-gateway://istio-system/shop-cert"
+    verified = GATEWAY.replace("credentialName: shop-cert", f'credentialName: "{reference}"')
+
+    (finding,) = found("CRED005", mesh(documents(POD, verified, secret("istio-system"))))
+
+    assert finding.confidence is Confidence.CERTAIN
+    assert "the version is not known" not in finding.message
+
+
 def test_a_gateway_that_istio_made_needs_no_right_to_list_secrets():
     made = """
 apiVersion: v1

@@ -467,6 +467,133 @@ def test_to_bind_every_address_is_to_bind_none(bind: str, count: int):
     assert all(each.severity is Severity.HIGH for each in found)
 
 
+IPV6_POD = POD.replace("\n---", "\nstatus: {podIP: 'fd00::7'}\n---")
+
+
+def bound(*addresses: str) -> str:
+    return "".join(
+        plain_gateway(f"g{i}", f"{i}.example.com", bind=f"'{each}'")
+        for i, each in enumerate(addresses)
+    )
+
+
+def test_one_address_in_two_spellings_is_two_listeners_of_which_envoy_takes_one():
+    (found,) = find("GW024", IPV6_POD + bound("::", "0:0::0"))
+
+    assert found.message == (
+        "Gateway shop/g0 server 443 (http) and Gateway shop/g1 server 443 (http) bind one address"
+        " on port 443 of Pod istio-system/gateway: :: and 0:0::0 are one address, and istiod makes"
+        " a listener for each spelling. Envoy refuses the one that it is sent second, and istiod"
+        " sends them in no fixed order: either server may be the one that no pod serves."
+    )
+    assert [str(each) for each in found.objects] == [
+        "Gateway shop/g1 spec.servers[0].bind",
+        "Gateway shop/g0 spec.servers[0].bind",
+    ]
+    assert found.hosts == {"0.example.com", "1.example.com"}
+    assert (found.severity, found.confidence) == (Severity.HIGH, Confidence.CERTAIN)
+    assert found.fixes[0].patches[0].body == [
+        {"op": "add", "path": "/spec/servers/0/bind", "value": "::"}
+    ]
+
+
+def test_to_bind_nothing_is_to_bind_every_address_of_ipv6_where_pods_have_no_other():
+    text = bound("", "0::0")
+
+    assert [each.fixes[0].patches[0].body for each in find("GW024", IPV6_POD + text)] == [
+        [{"op": "remove", "path": "/spec/servers/0/bind"}]
+    ]
+    assert not find("GW024", IPV6_POD + bound("", "0.0.0.0"))
+    assert not find("GW024", POD + text)
+
+
+@pytest.mark.parametrize(
+    ("bind", "words"),
+    [
+        ("ingress.example.com", "'ingress.example.com' is no IP address"),
+        ("10.0.0.010", "'10.0.0.010' is no IP address"),
+        (
+            "::ffff:10.0.0.1",
+            "::ffff:10.0.0.1 is an address of IPv4, which cannot be bound as one of IPv6",
+        ),
+    ],
+)
+def test_an_address_that_cannot_be_bound_takes_its_listener_down(bind: str, words: str):
+    (found,) = find("GW024", POD + bound("", bind))
+
+    assert found.message == (
+        "Gateway shop/g1 server 443 (http) makes a listener on port 443 of Pod"
+        f" istio-system/gateway that is not valid: {words}. Envoy refuses such a"
+        " listener and keeps the last it had: nothing on that port is updated, and a new pod does"
+        " not open it."
+    )
+    assert [str(each) for each in found.objects] == ["Gateway shop/g1 spec.servers[0].bind"]
+    assert found.hosts == {"1.example.com"}
+    assert found.fixes[0].patches[0].body == [{"op": "remove", "path": "/spec/servers/0/bind"}]
+
+
+def with_tls(settings: str) -> str:
+    return POD + tls_gateway("web", "a.example.com").replace("mode: SIMPLE", settings)
+
+
+def test_versions_of_which_none_is_left_are_told_with_their_field():
+    limits = "minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2"
+
+    (found,) = find("GW025", with_tls(f"mode: SIMPLE, {limits}"))
+
+    assert found.message == (
+        "Every TLS handshake with Gateway shop/web server 443 (https) fails: it permits TLSV1_2 at"
+        " most and TLSV1_3 at least."
+    )
+    assert [str(each) for each in found.objects] == [
+        "Gateway shop/web spec.servers[0].tls.maxProtocolVersion"
+    ]
+    assert found.hosts == {"a.example.com"}
+    severity = found.severity or CHECKS["GW025"].severity
+    assert (severity, found.confidence) == (Severity.CRITICAL, Confidence.CERTAIN)
+    assert found.fixes[0].patches[0].body == [
+        {"op": "remove", "path": "/spec/servers/0/tls/maxProtocolVersion"}
+    ]
+
+
+def test_an_unknown_curve_is_suspected_where_istiod_may_not_send_it():
+    text = with_tls("mode: SIMPLE, ecdhCurves: [P-224]")
+
+    def confidence(version: str) -> list[Confidence]:
+        istiod = ISTIOD.format(version=version) if version else ""
+        return [each.confidence for each in find("GW025", istiod + text)]
+
+    assert confidence("1.31.0") == []
+    assert confidence("1.32.0") == [Confidence.CERTAIN]
+    assert confidence("") == [Confidence.SUSPECTED]
+
+
+def test_what_istiod_passes_on_of_cipher_suites_is_not_said_to_be_left_out():
+    text = with_tls('mode: SIMPLE, cipherSuites: [ALL, "-FOO"]')
+
+    assert not find("GW014", text)
+    assert [each.message for each in find("GW025", text)] == [
+        "Every TLS handshake with Gateway shop/web server 443 (https) fails: -FOO names no cipher"
+        " suite that Envoy knows."
+    ]
+
+
+def test_a_pin_that_is_no_digest_takes_the_listener_down():
+    (found,) = find("GW024", with_tls("mode: MUTUAL, verifyCertificateSpki: [abc]"))
+
+    assert found.message.startswith(
+        "Gateway shop/web server 443 (https) makes a listener on port 443 of Pod"
+        " istio-system/gateway that is not valid: 'abc' is no SHA-256 digest of a public key in"
+        " base64."
+    )
+    assert [str(each) for each in found.objects] == [
+        "Gateway shop/web spec.servers[0].tls.verifyCertificateSpki"
+    ]
+    assert found.hosts == {"a.example.com"}
+    assert found.severity is Severity.CRITICAL
+    assert not find("GW024", with_tls("mode: SIMPLE, verifyCertificateSpki: [abc]"))
+
+
 def test_a_server_for_every_host_and_a_plain_one_meet_only_in_new_releases_of_istio():
     every = tls_gateway("every", "*", created="2024-01-01T00:00:00Z")
     plain = plain_gateway("plain", "a.example.com", created="2024-02-01T00:00:00Z")

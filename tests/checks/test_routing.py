@@ -353,3 +353,21 @@ spec:
 
     assert [each.hosts for each in find("SNI006", text)] == [{"a.example.com"}]
     assert [each.hosts for each in find("SNI005", text)] == [{"b.example.com"}]
+
+
+def test_a_header_with_a_command_that_envoy_does_not_know_takes_every_host_of_the_port_along():
+    wrong = route("wrong", "a.example.com", "web").replace(
+        "http: [{", 'http: [{headers: {response: {set: {x-by: "%HOST%"}}}, '
+    )
+    text = POD + gateway("web", "a.example.com", "b.example.com") + wrong
+
+    (found,) = find("VS018", text)
+
+    assert found.message.endswith(
+        "for one rule, VirtualService shop/wrong spec.http[0]: the header x-by cannot be"
+        " '%HOST%': Envoy has no command HOST. It keeps the last that it had, and a new pod"
+        " does not open the port."
+    )
+    assert found.hosts == {"a.example.com", "b.example.com"}
+    assert (found.severity, found.confidence) == (Severity.CRITICAL, Confidence.CERTAIN)
+    assert not find("VS018", text.replace("%HOST%", "%HOSTNAME%"))

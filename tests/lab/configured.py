@@ -1,6 +1,6 @@
 """The project's own words for Envoy's configuration, as Envoy is sent them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from istiodoctor.mesh.configuration.listener import FilterChain, HttpOptions
@@ -11,6 +11,7 @@ from istiodoctor.mesh.configuration.route import (
     DirectResponse,
     Fault,
     Forward,
+    HeaderChange,
     HeaderMatcher,
     PathComparison,
     QueryParameterMatcher,
@@ -146,7 +147,17 @@ def route(found: Route) -> Resource:
     if found.cors:
         filters["envoy.filters.http.cors"] = _cors(found.cors)
     made = {"match": route_match(found.match), "typed_per_filter_config": filters}
-    return {**made, **_action(found)}
+    return {**made, **_header_changes(found.headers), **_action(found)}
+
+
+def _header_changes(changes: Iterable[HeaderChange]) -> Resource:
+    """Return changes of the request's headers: for those of the response Envoy has equal rules."""
+    return {
+        "request_headers_to_add": [
+            _added(each.name, each.value) for each in changes if each.value is not None
+        ],
+        "request_headers_to_remove": [each.name for each in changes if each.value is None],
+    }
 
 
 def _action(found: Route) -> Resource:
@@ -155,8 +166,9 @@ def _action(found: Route) -> Resource:
             return {}
         case Redirect():
             return {"redirect": _redirect(found.action)}
-        case DirectResponse(status=status):
-            return {"direct_response": {"status": status}}
+        case DirectResponse(status=status, body_size=size):
+            body = {"body": {"inline_string": "x" * size}} if size else {}
+            return {"direct_response": {"status": status, **body}}
         case Forward():
             return {"route": _forward(found.action)}
 
@@ -227,7 +239,18 @@ def _forward(forward: Forward) -> Resource:
         **({"host_rewrite_literal": forward.host_rewrite} if forward.host_rewrite else {}),
         **_regex_rewrite(forward.regex_rewrite),
         "request_mirror_policies": [{"cluster": each.name} for each in forward.mirrors],
+        **_time_limits({each.name: each.text for each in forward.durations}),
     }
+
+
+def _time_limits(found: Mapping[str, str]) -> Resource:
+    made: dict[str, Any] = {"timeout": found["timeout"]} if "timeout" in found else {}
+    retries: dict[str, Any] = {}
+    if "retries.perTryTimeout" in found:
+        retries["per_try_timeout"] = found["retries.perTryTimeout"]
+    if "retries.backoff" in found:
+        retries["retry_back_off"] = {"base_interval": found["retries.backoff"]}
+    return {**made, "retry_policy": retries} if retries else made
 
 
 def _regex_rewrite(rewrite: RegexRewrite | None) -> Resource:
@@ -252,7 +275,12 @@ def _fault(fault: Fault) -> Resource:
         abort["grpc_status"] = fault.grpc_status
     elif fault.abort_status:
         abort["http_status"] = fault.abort_status
-    return {"@type": kind, "abort": abort}
+    made: dict[str, Any] = {"@type": kind}
+    if len(abort) > 1 or fault.abort_percentage:
+        made["abort"] = abort
+    if fault.delay:
+        made["delay"] = {"fixed_delay": fault.delay.text, "percentage": percentage}
+    return made
 
 
 def _cors(cors: Cors) -> Resource:

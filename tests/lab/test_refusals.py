@@ -30,6 +30,7 @@ from istiodoctor.mesh.configuration.route_refusals import refusal_of_routes
 from istiodoctor.model.ref import Place, Ref
 from tests.lab.configured import chain, http, listener, route_configuration, tcp
 from tests.lab.envoy import Envoy
+from tests.lab.refused import refused_listeners
 from tests.lab.resources import Resource
 
 pytestmark = pytest.mark.envoy
@@ -220,12 +221,10 @@ ROUTES: Mapping[str, RouteConfiguration] = {
 
 
 @pytest.fixture(scope="module")
-def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """What one Envoy says of each case that it refuses, in its words."""
     with Envoy(tmp_path_factory.mktemp("envoy")) as envoy:
-        envoy.listen(*_sent(envoy.address))
-        envoy.wait(lambda: _errors(envoy) is not None)
-        yield _errors(envoy) or {}
+        return refused_listeners(envoy, list(_sent(envoy.address)))
 
 
 def _sent(host: str) -> Iterator[Resource]:
@@ -241,18 +240,6 @@ def _sent(host: str) -> Iterator[Resource]:
     }
     for port, (name, found) in enumerate(cases.items(), start=20_000):
         yield listener(name, port, found, host=host)
-
-
-def _errors(envoy: Envoy) -> Mapping[str, str] | None:
-    """Return the errors by case, once Envoy has looked at all of them."""
-    dump = envoy.ask("/config_dump?resource=dynamic_listeners").get("configs", ())
-    if len(dump) < len(LISTENERS) + len(ROUTES):
-        return None
-    return {
-        each["error_state"]["failed_configuration"]["name"]: each["error_state"]["details"]
-        for each in dump
-        if "error_state" in each
-    }
 
 
 @pytest.mark.parametrize("name", LISTENERS)

@@ -134,6 +134,7 @@ def test_every_form_of_a_name_leads_to_its_own_place(
         ("1.27.1", "shop", "shop", [grant("shop", "istio-system")], State.FOUND),
         ("1.27.2", "shop", "shop", [grant("shop", "istio-system")], State.NOT_GRANTED),
         ("1.28.0", "shop", "shop", [grant("shop", "istio-system")], State.NOT_GRANTED),
+        ("latest", "shop", "shop", [grant("shop", "istio-system")], State.NOT_GRANTED),
         ("1.26.4", "shop", "istio-system", [], State.NOT_GRANTED),
         ("1.26.4", "shop", "istio-system", [grant("istio-system", "istio-system")], State.FOUND),
     ],

@@ -8,11 +8,10 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.credentials import CredentialUse, uses_by_secret
 from istiodoctor.mesh.references import Form
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-
-FIXED = (1, 29, 0)
 
 
 @check(
@@ -162,7 +161,7 @@ def credential_named_in_two_forms(mesh: Mesh) -> Iterator[Finding]:
     for uses in uses_by_secret(mesh).values():
         for short, long in _mixed(uses):
             version = istiod_version(mesh, short.workload)
-            if version is None or not version.has(FIXED):
+            if version is None or not is_in(version, Change.ONE_SECRET_BY_TWO_NAMES):
                 yield Finding(
                     message=(
                         f"{short.server} names {short.reference.text} and {long.server} names"

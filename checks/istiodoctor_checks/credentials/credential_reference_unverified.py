@@ -10,6 +10,7 @@ from istiodoctor.mesh.credentials import (
     CredentialState,
     CredentialUse,
     credential_uses,
+    is_served_by_older_releases,
     secret_exists,
 )
 from istiodoctor.mesh.references import Form
@@ -184,12 +185,12 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
     for use in credential_uses(mesh):
         version = istiod_version(mesh, use.workload)
         refused = use.state is CredentialState.NOT_GRANTED
-        doubtful = version is None and use.server.namespace != use.workload.namespace
         verified = use.reference.form is Form.KUBERNETES_GATEWAY and use.workload.is_known
-        if verified and use.server.api is GatewayApi.ISTIO and (refused or doubtful):
+        if verified and use.server.api is GatewayApi.ISTIO and refused:
+            doubtful = is_served_by_older_releases(mesh, use)
             is_there = secret_exists(mesh, use.workload.namespace, use.name) is True
             yield Finding(
-                message=_message(use, refused=refused),
+                message=_message(use, doubtful=doubtful),
                 objects=(
                     Place(use.server.gateway, use.reference.path),
                     Place(use.secret),
@@ -202,21 +203,21 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
                     Evidence(text=f"istiod's version is {version or 'not known'}"),
                 ),
                 fixes=tuple(_fixes(use, is_there=is_there)),
-                severity=Severity.CRITICAL if refused else Severity.HIGH,
-                confidence=Confidence.CERTAIN if refused else Confidence.SUSPECTED,
+                severity=Severity.HIGH if doubtful else Severity.CRITICAL,
+                confidence=Confidence.SUSPECTED if doubtful else Confidence.CERTAIN,
                 credentials=frozenset({use.key, (use.workload.namespace, use.name)}),
                 servers=frozenset({use.server.id}),
             )
 
 
-def _message(use: CredentialUse, *, refused: bool) -> str:
+def _message(use: CredentialUse, *, doubtful: bool) -> str:
     gateway, pods = use.server.gateway, use.workload.namespace
     if gateway.namespace == pods:
         return (
             f"{use.server} names {use.reference.text}, and no ReferenceGrant in {use.namespace}"
             f" admits Gateways of {pods}: istiod refuses it, and every connection is reset."
         )
-    when = "" if refused else ", from Istio 1.26.5, 1.27.2 or 1.28.0 on; the version is not known"
+    when = ", from Istio 1.26.5, 1.27.2 or 1.28.0 on; the version is not known" if doubtful else ""
     return (
         f"{use.server} names {use.reference.text}, but istiod verifies that form only for"
         f" Gateways in {pods}, where the pods of {use.workload} are: it refuses the Secret"

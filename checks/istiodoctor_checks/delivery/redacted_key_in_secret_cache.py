@@ -17,11 +17,10 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import ControlPlane, control_plane_of
 from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.mesh.logs.proxylogs import Rejection, credentials_of, secret_rejections
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place, Ref
-
-FIXED = ((1, 26, 5), (1, 27, 2), (1, 28, 0))
 
 
 @check(
@@ -175,7 +174,7 @@ def redacted_key_in_secret_cache(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _is_spoilt(rejection: Rejection, version: Version | None) -> bool:
-    affected = version is None or not version.has(*FIXED)
+    affected = version is None or not is_in(version, Change.SECRET_CACHE_KEEPS_KEYS)
     no_pem = any("NO_START_LINE" in fact.reason for fact in rejection.facts)
     return affected and no_pem and not rejection.refused
 

@@ -8,12 +8,11 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.attachments import AttachmentState, attachments, tls_route_version
 from istiodoctor.mesh.controlplanes import control_planes
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.wording import listing
 
-FIRST = (1, 30, 0)
-"""From here on istiod wants the TLSRoutes of Gateway API 1.5, which brought their version v1."""
 OLD_VERSIONS = frozenset({"v1alpha2", "v1alpha3"})
 DEFINITION = Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{Kind.TLS_ROUTE}")
 
@@ -132,7 +131,9 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
         for each in attachments(mesh)
         if each.route.KIND is Kind.TLS_ROUTE and each.state is AttachmentState.ATTACHED
     ]
-    wants_newer = bool(planes) and all(p.version and p.version.has(FIRST) for p in planes)
+    wants_newer = bool(planes) and all(
+        p.version and is_in(p.version, Change.STABLE_TLS_ROUTES) for p in planes
+    )
     if routes and wants_newer and served in OLD_VERSIONS:
         hosts = frozenset(host for each in routes for host in each.hosts)
         yield Finding(

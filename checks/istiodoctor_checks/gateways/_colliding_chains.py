@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Fix
 from istiodoctor.mesh.configuration.listener import FilterChain
+from istiodoctor.mesh.configuration.listener_addresses import BIND
 from istiodoctor.mesh.configuration.refusals import ChainFault
 from istiodoctor.mesh.configuration.refused_listeners import servers_of
 from istiodoctor.mesh.servers import GatewayApi, Server
@@ -37,6 +38,8 @@ def asked_by(chain: FilterChain) -> str:
 
 def place_of(chain: FilterChain, fault: ChainFault) -> Place:
     """Return the field by which a chain takes what the other one takes."""
+    if fault.field and chain.server:
+        return chain.server.field(fault.field)
     rule = _rule(chain)
     if rule:
         return Place(rule.ref, f"{rule.path}/sniHosts") if _is_of_sni(chain, rule) else rule
@@ -62,13 +65,29 @@ def _is_of_sni(chain: FilterChain, rule: Place) -> bool:
 def fixes_of(fault: ChainFault) -> Iterator[Fix]:
     """Yield the changes that let the chains be told apart."""
     servers = servers_of(fault)
-    if len({each.bind for each in servers}) > ONE_KIND:
+    if fault.field == BIND:
+        yield from _rebound(servers)
+    elif fault.field:
+        place = place_of(fault.chain, fault)
+        yield Fix(title=f"Correct {place}", commands=(kubectl("edit", place.ref),), why=fault.text)
+    elif len({each.bind for each in servers}) > ONE_KIND:
         yield from _unbound(servers)
     elif len({each.is_plain_http for each in servers}) > ONE_KIND:
         yield from _moved(servers)
     elif fault.other:
         yield from _without_names(fault.chain, fault.other, fault)
         yield from _without_names(fault.other, fault.chain, fault)
+
+
+def _rebound(servers: tuple[Server, ...]) -> Iterator[Fix]:
+    """Yield the change after which servers bind what can be bound, in one spelling."""
+    first, last = servers[0], servers[-1]
+    if first is not last and first.bind and last.bind:
+        title = f"Let {last} bind {first.bind} in the same letters as {first}"
+        yield set_field(last.field("/bind"), first.bind, title)
+    else:
+        bound = next(each for each in servers if each.bind)
+        yield remove_field(bound.field("/bind"), f"Let {bound} bind every address")
 
 
 def _unbound(servers: tuple[Server, ...]) -> Iterator[Fix]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.cipher_suites import ECDSA_CIPHERS, EVERY_SUITE, KNOWN_CIPHERS, RSA_CIPHERS
 from istiodoctor.mesh.conflicts import cipher_uses
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field
-from istiodoctor_checks.gateways.ciphers import ECDSA_CIPHERS, RSA_CIPHERS
 from istiodoctor_checks.wording import listing
 
 FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}
@@ -83,7 +83,7 @@ def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
         server = use.server
         suites = server.tls.cipher_suites if server.tls else ()
         leaf = use.credential.leaf if use.credential else None
-        known = [name for name in suites if name in ECDSA_CIPHERS | RSA_CIPHERS]
+        known = [name for name in suites if name in KNOWN_CIPHERS and EVERY_SUITE not in suites]
         fitting = FOR_KEYS.get(leaf.key_algorithm, frozenset(known)) if leaf else frozenset(known)
         if leaf and known and fitting.isdisjoint(known):
             yield Finding(

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.cipher_suites import is_passed_on
 from istiodoctor.mesh.conflicts import versions_of
 from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.version import Version
 from istiodoctor_checks.fixes import remove_field, set_field
-from istiodoctor_checks.gateways.ciphers import KNOWN_CIPHERS
 from istiodoctor_checks.wording import listing
-
-FILTERED_FROM = Version(1, 8)
-"""From here on istiod leaves unknown names out; before, Envoy refused the TLS settings whole."""
 
 
 @check("GW014", severity=Severity.LOW, explains={"GW023", "SNI011"})
@@ -25,6 +22,9 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
     them out with a warning ("ignoring invalid cipher suites") and offers the rest; when none is
     left, the defaults. Old versions passed them on, and Envoy refused the settings: the server
     broke at the next restart.
+
+    What begins with an operator (`-AES128-SHA`, `!ALL`) is passed on; where Envoy refuses that,
+    see GW025.
 
     Fix: remove `cipherSuites`, whose defaults are good, or list known names only. TLS 1.3 suites
     cannot be chosen.
@@ -64,10 +64,12 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
     """
     for server in servers(mesh):
         suites = server.tls.cipher_suites if server.tls else ()
-        unknown = tuple(name for name in suites if name not in KNOWN_CIPHERS)
+        unknown = tuple(name for name in suites if not is_passed_on(name))
         if unknown and server.is_tls:
             versions = versions_of(mesh, server)
-            is_old = any(version and version < FILTERED_FROM for version in versions)
+            is_old = any(
+                each and not is_in(each, Change.CIPHER_SUITES_FILTERED) for each in versions
+            )
             yield Finding(
                 message=(
                     f"{server} lists {listing(unknown)}, which Envoy does not know:"
@@ -88,7 +90,7 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
 
 def _keep_known(server: Server, suites: tuple[str, ...]) -> Fix:
     place = server.field("/tls/cipherSuites")
-    known = [name for name in suites if name in KNOWN_CIPHERS]
+    known = [name for name in suites if is_passed_on(name)]
     if known:
         return set_field(place, known, "Keep the known cipher suites only")
     return remove_field(place, "Remove cipherSuites", why="The defaults then apply.")

@@ -34,11 +34,15 @@ def listener_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     for each HTTPS server and one for each `sniHosts` match of a PASSTHROUGH server, and lets pass
     that two of them match alike: a `tls` route for the host of an HTTPS server, an HTTPS server
     for `*` beside a plain one, the host of two servers in other letters, one server without
-    `bind` and one that binds 0.0.0.0. Envoy then refuses the whole listener and goes on with the
-    last one that it accepted: no host on that port gets new certificates or routes, and a new pod
-    does not open it.
+    `bind` and one that binds 0.0.0.0; and it looks neither at
+    a `bind` that is no IP address nor at pins of client certificates (`verifyCertificateHash`,
+    `verifyCertificateSpki`) that are no digests. Envoy then refuses the whole listener and goes on
+    with the last one that it accepted: no host on that port gets new certificates or routes, and a
+    new pod does not open it. Of two servers that bind one address in
+    two spellings (`::1` and `0:0::1`) istiod makes two listeners, of which Envoy takes only the
+    one that it is sent first.
 
-    Fix: leave each name to one of the two.
+    Fix: leave each name to one of the two; bind an IP address, spelt alike everywhere.
 
     ```yaml bad
     apiVersion: v1
@@ -125,10 +129,7 @@ def _finding(
     concerned = {name.lower() for name in fault.names}
     concerned = concerned or {name for each in servers for name in each.names}
     return Finding(
-        message=(
-            f"{_message(refused, fault)} Envoy refuses such a listener and keeps the last it had:"
-            " nothing on that port is updated, and a new pod does not open it."
-        ),
+        message=(f"{_message(refused, fault)} {_consequence(fault)}"),
         objects=places,
         identity=Identity.of(places[0].ref, min(concerned, default=str(refused.port))),
         hosts=hosts | concerned,
@@ -151,6 +152,11 @@ def _finding(
 
 def _message(refused: RefusedListener, fault: ChainFault) -> str:
     where = f"port {refused.port} of {refused.workload}"
+    if fault.field and fault.other:
+        return (
+            f"{name_of(fault.other)} and {name_of(fault.chain)} bind one address on {where}:"
+            f" {fault.text}, and istiod makes a listener for each spelling."
+        )
     if fault.other is None:
         return (
             f"{name_of(fault.chain)} makes a listener on {where} that is not valid: {fault.text}."
@@ -159,6 +165,18 @@ def _message(refused: RefusedListener, fault: ChainFault) -> str:
     what = f"TLS for {names}" if names else "every connection"
     why = _by_address(fault)
     return f"{name_of(fault.other)} and {name_of(fault.chain)} both take {what} on {where}{why}."
+
+
+def _consequence(fault: ChainFault) -> str:
+    if fault.field and fault.other:
+        return (
+            "Envoy refuses the one that it is sent second, and istiod sends them in no fixed"
+            " order: either server may be the one that no pod serves."
+        )
+    return (
+        "Envoy refuses such a listener and keeps the last it had: nothing on that port is updated,"
+        " and a new pod does not open it."
+    )
 
 
 def _by_address(fault: ChainFault) -> str:

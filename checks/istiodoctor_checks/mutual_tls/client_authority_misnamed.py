@@ -9,6 +9,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.credentials import AuthorityUse, authority_uses
 from istiodoctor.mesh.placement import misnamed_authorities
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
@@ -16,7 +17,6 @@ from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
-NAMED_AUTHORITY = (1, 28, 0)
 """The release that brought `caCertCredentialName`."""
 
 
@@ -138,9 +138,8 @@ def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
     for use in authority_uses(mesh):
         if found := misnamed_authorities(mesh, use):
             wanted = Ref(found[0].group, "Secret", use.namespace, use.dedicated_name)
-            has_field = (version := istiod_version(mesh, use.workload)) and version.has(
-                NAMED_AUTHORITY
-            )
+            version = istiod_version(mesh, use.workload)
+            has_field = version and is_in(version, Change.AUTHORITY_NAMED)
             yield Finding(
                 message=(
                     f"{use.server} asks clients for a certificate, and istiod looks for their CA"

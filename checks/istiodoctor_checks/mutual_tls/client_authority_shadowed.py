@@ -7,11 +7,10 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses, credential
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
-
-DEDICATED_FIRST = (1, 9, 0)
 
 
 @check("MTLS005", severity=Severity.MEDIUM, explains={"MTLS015", "MTLS016"})
@@ -127,7 +126,9 @@ def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
         own = credential(mesh, use.namespace, use.compound_name)
         if own and use.source and _differ(use, own):
             version = istiod_version(mesh, use.workload)
-            reversed_order = version is not None and not version.has(DEDICATED_FIRST)
+            reversed_order = version is not None and not is_in(
+                version, Change.DEDICATED_AUTHORITY_FIRST
+            )
             taken, ignored = (own, use.source) if reversed_order else (use.source, own)
             yield Finding(
                 message=(

@@ -7,9 +7,8 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severit
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.hops import told_https
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor_checks.fixes import remove_field
-
-AFFECTED = ((1, 7), (1, 8))
 
 
 @check("HTTP011", severity=Severity.HIGH)
@@ -114,7 +113,7 @@ def redirect_drops_routes(mesh: Mesh) -> Iterator[Finding]:
     """
     for plain in told_https(mesh):
         version = istiod_version(mesh, plain.workload)
-        if version and (version.major, version.minor) in AFFECTED:
+        if version and not is_in(version, Change.REDIRECTING_SERVERS_ROUTED):
             yield Finding(
                 message=(
                     f"istiod {version} leaves out the routes of {plain.server}, which redirects:"

@@ -7,11 +7,11 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Ri
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import istiod_version
 from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.releases import Change, is_in
 from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
-STRIPS_PORT = (1, 16)
 NODE_PORT = "NodePort"
 
 
@@ -96,7 +96,7 @@ def host_port_in_authority(mesh: Mesh) -> Iterator[Finding]:
     for workload, servers in servers_by_workload(mesh).items():
         version = istiod_version(mesh, workload)
         services = [each for each in services_of(mesh, workload) if each.spec.type == NODE_PORT]
-        if version and (version.major, version.minor) < STRIPS_PORT and services:
+        if services and version and not is_in(version, Change.NODE_PORTS_IGNORED):
             service = services[0]
             ports = listing(each.node_port for each in service.spec.ports if each.node_port)
             yield Finding(

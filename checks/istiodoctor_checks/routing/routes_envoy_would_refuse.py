@@ -19,9 +19,10 @@ def routes_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
 
     istiod merges the routes of all hosts of a plain port into one route configuration, and those
     of each HTTPS server into another. Envoy takes one as a whole or not at all: for a regular
-    expression that is none, weights that are 0 in all, a status that is none, it refuses every
-    route of every host there and goes on with the last ones that it accepted. A new pod has none,
-    and does not open the port.
+    expression that is none, weights that are 0 in all, a status that is none, a direct response
+    of more than 4096 bytes, a header whose value has a lone `%` or a command that Envoy does not
+    know (`%FOO%`), it refuses every route of every host there and goes on with the last ones that
+    it accepted. A new pod has none, and does not open the port.
 
     Fix: correct the rule.
 
@@ -52,6 +53,36 @@ def routes_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: shop}}]
     ```
 
+    Envoy fills in `%COMMANDS%` in the values of headers, and neither istiod nor the Gateway API
+    looks at them. The character itself is written twice, `100%%`:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - headers: {response: {set: {cache-hits: "100%"}}}
+        route: [{destination: {host: shop}}]
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod
@@ -76,10 +107,12 @@ def routes_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
       gateways: [web]
       http:
       - match: [{uri: {regex: "/shop/[^/]+"}}]
+        headers: {response: {set: {cache-hits: "100%%", protocol: "%PROTOCOL%"}}}
         route: [{destination: {host: shop}}]
     ```
 
-    Sources: Envoy, route_components.proto (the limits of each field); istio.io, VirtualService.
+    Sources: Envoy, route_components.proto (the limits of each field), Substitution Formatter;
+    istio.io, VirtualService.
     """
     for refused in refused_route_configurations(mesh):
         servers, refusal = refused.servers, refused.refusal

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.names import DOMAIN
-from istiodoctor.model.istio import Destination, PortSelector
+from istiodoctor.model.istio import Destination, Headers, PortSelector
 from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.routefilters import ObjectReference
+from istiodoctor.model.value import Value
 
 SERVICE = (CORE, "Service")
 HOSTNAME = (ISTIO_NETWORKING, "Hostname")
@@ -43,8 +44,7 @@ class Surroundings:
     """What a rule of an HTTPRoute answers that names no backend at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
+class Backend(Value, frozen=True, kw_only=True):
     """One backend as a destination."""
 
     destination: Destination
@@ -52,6 +52,8 @@ class Backend:
     path: str
     """JSON Pointer of the reference."""
     weight: int = 0
+    headers: Headers | None = None
+    """What its filters change of them."""
     unknown_because: str = ""
 
     @property

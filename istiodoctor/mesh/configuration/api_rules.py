@@ -120,7 +120,10 @@ def _rule(
         rule=HttpRule(
             name=rule.name or f"{route.namespace}.{route.name}.{index}",
             route=tuple(
-                RouteDestination(destination=each.destination, weight=each.weight) for each in led
+                RouteDestination(
+                    destination=each.destination, weight=each.weight, headers=each.headers
+                )
+                for each in led
             ),
             redirect=filters.redirect(redirect.request_redirect)
             if redirect and redirect.request_redirect
@@ -174,8 +177,9 @@ def _led(
         if isinstance(each.reference, HttpBackendReference) and each.reference.filters:
             where = f"{each.path}/filters"
             _refuse_others(each.reference.filters, BACKEND_FILTERS, where)
-            filters.headers(each.reference.filters, where)
-        yield each
+            yield replace(each, headers=filters.headers(each.reference.filters, where))
+        else:
+            yield each
 
 
 def _mirrors(

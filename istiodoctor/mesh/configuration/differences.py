@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from istiodoctor.mesh.configuration.listener import (
+    EVERY_ADDRESS,
     WILDCARD_ADDRESSES,
     DownstreamTls,
     FilterChain,
@@ -16,7 +17,6 @@ from istiodoctor.mesh.configuration.listener import (
 )
 from istiodoctor.mesh.configuration.route import ClusterWeight
 
-EVERY_ADDRESS = "0.0.0.0"
 K = TypeVar("K", bound=Hashable)
 
 

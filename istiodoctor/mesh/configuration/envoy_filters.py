@@ -19,12 +19,11 @@ from istiodoctor.mesh.configuration.envoy_filter_values import (
     TRUST,
     manager_fields,
 )
-from istiodoctor.mesh.configuration.listener import FilterChain, HttpOptions
+from istiodoctor.mesh.configuration.listener import EVERY_ADDRESS, FilterChain, HttpOptions
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
 
-EVERY_ADDRESS = "0.0.0.0"
 CONNECTION_MANAGER = "envoy.filters.network.http_connection_manager"
 TCP_PROXY = "envoy.filters.network.tcp_proxy"
 TERMINAL = frozenset({CONNECTION_MANAGER, TCP_PROXY})

@@ -21,7 +21,8 @@ from istiodoctor.mesh.configuration.held_by_envoy import (
     held_listeners,
     holds,
 )
-from istiodoctor.mesh.configuration.listener import WILDCARD_ADDRESSES, FilterChain, Listener
+from istiodoctor.mesh.configuration.listener import FilterChain, Listener
+from istiodoctor.mesh.configuration.listener_addresses import own_addresses, reached_listener
 from istiodoctor.mesh.configuration.listeners import listener_at, listeners_by_port
 from istiodoctor.mesh.configuration.route import Route, VirtualHost
 from istiodoctor.mesh.configuration.route_differences import (
@@ -92,11 +93,9 @@ def ports_in_force(mesh: Mesh, workload: Workload) -> tuple[int, ...]:
 
 
 def _held_listener(mesh: Mesh, workload: Workload, pod: Ref, port: int) -> Listener | None:
-    addresses = {each.status.pod_ip for each in workload.pods if each.ref == pod}
     found = [each for each in held_listeners(mesh, pod) or () if each.port == port]
-    own = [each for each in found if each.bind in addresses]
-    every = [each for each in found if each.bind in WILDCARD_ADDRESSES]
-    return next(iter((*own, *every)), None)
+    pods = tuple(each for each in workload.pods if each.ref == pod)
+    return reached_listener(found, own_addresses(pods))
 
 
 def _are_alike(one: Listener | None, other: Listener | None) -> bool:

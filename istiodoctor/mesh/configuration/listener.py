@@ -11,7 +11,10 @@ from istiodoctor.mesh.servers import Server
 from istiodoctor.model.ref import Place
 from istiodoctor.model.value import Value
 
-WILDCARD_ADDRESSES = frozenset({"", "0.0.0.0", "::"})
+EVERY_ADDRESS = "0.0.0.0"
+"""What istiod binds where a server does not say (gateway.go:143)."""
+EVERY_IPV6_ADDRESS = "::"
+WILDCARD_ADDRESSES = frozenset({"", EVERY_ADDRESS, EVERY_IPV6_ADDRESS})
 """What `bind` names every address of the pod by."""
 
 

@@ -5,19 +5,25 @@ Source: `buildGatewayListeners` (pilot/pkg/networking/core/gateway.go:121-260).
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from istiodoctor.mesh.configuration.filter_chains import filter_chains, omitted_chains
 from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
 from istiodoctor.mesh.configuration.listener import WILDCARD_ADDRESSES, Listener
-from istiodoctor.mesh.configuration.refusals import refusal_of_listener
+from istiodoctor.mesh.configuration.listener_addresses import (
+    address_fault,
+    every_address,
+    own_addresses,
+    reached_listener,
+    shared_addresses,
+)
+from istiodoctor.mesh.configuration.refusals import ChainFault, refusal_of_listener
 from istiodoctor.mesh.listeners import merged_gateway
 from istiodoctor.mesh.merging import Dropped
 from istiodoctor.mesh.merging import Listener as Merged
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
-
-EVERY_ADDRESS = "0.0.0.0"
-"""What istiod binds to where a server does not say (gateway.go:143)."""
 
 
 @question
@@ -42,9 +48,10 @@ def merged_by_address(
 
     Servers that bind nothing and those that bind 0.0.0.0 are one listener (gateway.go:175).
     """
+    every = every_address(workload)
     found: dict[tuple[int, str], list[Merged]] = {}
     for each in merged_gateway(mesh, workload).listeners:
-        found.setdefault((each.port, each.bind or EVERY_ADDRESS), []).append(each)
+        found.setdefault((each.port, each.bind or every), []).append(each)
     return {key: tuple(parts) for key, parts in found.items()}
 
 
@@ -66,21 +73,45 @@ def listeners_on(mesh: Mesh, workload: Workload, port: int) -> tuple[Listener, .
                     servers=tuple(server for each in parts for server in each.servers),
                 )
             )
-    return tuple(found)
+    return tuple(found) if _are_plain(found) else _with_address_faults(found)
+
+
+def _are_plain(found: list[Listener]) -> bool:
+    """Whether there is one listener on every address, as almost everywhere."""
+    return all(each.bind in WILDCARD_ADDRESSES for each in found)
+
+
+def _with_address_faults(found: list[Listener]) -> tuple[Listener, ...]:
+    """Return listeners with what Envoy refuses of their addresses.
+
+    Of two with one address it is not known which one is sent first.
+    """
+    shared = {
+        chain: each for each in shared_addresses(found) for chain in (each.chain, each.other)
+    }
+    return tuple(
+        replace(
+            each,
+            refused=fault.refusal if (fault := address_fault(each)) else each.refused,
+            unknown_because=_sent_twice(shared.get(each.filter_chains[0])),
+        )
+        for each in found
+    )
+
+
+def _sent_twice(fault: ChainFault | None) -> str:
+    if fault is None:
+        return ""
+    return f"{fault.text}: Envoy takes the listener of one only, the one that it is sent first"
 
 
 @question
 def listener_at(mesh: Mesh, workload: Workload, port: int) -> Listener | None:
     """Return the listener that a connection to the pods' own address meets.
 
-    One that binds that address goes before one that binds every address; one that binds another
-    is not reached.
+    One that binds another is not reached.
     """
-    addresses = {pod.status.pod_ip for pod in workload.pods}
-    found = listeners_on(mesh, workload, port)
-    own = [each for each in found if each.bind in addresses]
-    every = [each for each in found if each.bind in WILDCARD_ADDRESSES]
-    return next(iter((*own, *every)), None)
+    return reached_listener(listeners_on(mesh, workload, port), own_addresses(workload.pods))
 
 
 @question

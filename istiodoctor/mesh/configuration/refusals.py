@@ -10,13 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.filter_chain_match import server_name_key
-from istiodoctor.mesh.configuration.listener import (
-    FilterChain,
-    Refusal,
-)
+from istiodoctor.mesh.configuration.listener import ClientCertificate, FilterChain, Refusal
+from istiodoctor.mesh.configuration.tls_faults import pin_faults
 from istiodoctor.model.ref import Place
 
-EVERY_ADDRESS = "0.0.0.0"
 _Match = tuple[str, str, str]
 """Server name as Envoy files it, transport protocol, application protocol."""
 
@@ -32,12 +29,13 @@ class ChainFault:
     """The earlier chain that takes the same; None where it is at fault alone."""
     names: tuple[str, ...] = ()
     """The server names concerned, as its server or rule has them."""
+    field: str = ""
+    """The field of the servers that is at fault; empty where it is what the chains take."""
 
     @property
     def refusal(self) -> Refusal:
         """What Envoy says of the listener when this is the first fault that it finds."""
-        places = _places(self.chain, self.other) if self.other else _places(self.chain)
-        return Refusal(text=self.text, made_by=places, names=self.names)
+        return Refusal(text=self.text, made_by=_places(self), names=self.names)
 
 
 def refusal_of_listener(chains: Sequence[FilterChain]) -> Refusal | None:
@@ -66,6 +64,9 @@ def _faults(chain: FilterChain, taken: dict[_Match, FilterChain]) -> Iterator[Ch
         if "*" in name and not name.startswith("*."):
             text = f"{name} is no server name: a wildcard stands for whole labels at the beginning"
             yield ChainFault(text=text, chain=chain, names=(name,))
+    if chain.tls and chain.tls.client_certificate is not ClientCertificate.NONE and chain.server:
+        for each in pin_faults(chain.server):
+            yield ChainFault(text=each.text, chain=chain, field=each.field)
     twice: str | None = None
     shared: dict[FilterChain, dict[str, None]] = {}
     own: set[_Match] = set()
@@ -97,7 +98,13 @@ def _overlap(name: str) -> str:
     return f"two filter chains take connections for {name}"
 
 
-def _places(*chains: FilterChain) -> tuple[Place, ...]:
-    """Return where chains come from, each place once."""
-    places = (chain.made_by or (chain.server.place if chain.server else None) for chain in chains)
-    return tuple(dict.fromkeys(place for place in places if place))
+def _places(fault: ChainFault) -> tuple[Place, ...]:
+    """Return what is at fault, each place once, the later one first."""
+    chains = filter(None, (fault.chain, fault.other))
+    return tuple(dict.fromkeys(place for each in chains if (place := _place(each, fault.field))))
+
+
+def _place(chain: FilterChain, field: str) -> Place | None:
+    if field and chain.server:
+        return chain.server.field(field)
+    return chain.made_by or (chain.server.place if chain.server else None)

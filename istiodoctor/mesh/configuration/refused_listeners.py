@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.envoy_filters import touched_listener
 from istiodoctor.mesh.configuration.filter_chains import http_filter_chains
+from istiodoctor.mesh.configuration.listener import Listener
+from istiodoctor.mesh.configuration.listener_addresses import address_fault, shared_addresses
 from istiodoctor.mesh.configuration.listeners import listeners_by_port, merged_by_address
 from istiodoctor.mesh.configuration.refusals import ChainFault, chain_faults
 from istiodoctor.mesh.controlplanes import istiod_version
@@ -44,18 +46,39 @@ class RefusedListener:
 def refused_listeners(mesh: Mesh) -> tuple[RefusedListener, ...]:
     """Return the listeners that istiod would send and Envoy would refuse."""
     return tuple(
-        RefusedListener(
-            workload=workload,
-            port=port,
-            bind=listener.bind,
-            servers=listener.servers,
-            faults=tuple(chain_faults(listener.filter_chains)),
-            unknown_because=touched_listener(mesh, workload, port, listener.bind),
-        )
+        refused
         for workload in servers_by_workload(mesh)
-        for port, listeners in listeners_by_port(mesh, workload).items()
-        for listener in listeners
-        if listener.refused
+        for listeners in listeners_by_port(mesh, workload).values()
+        for refused in _refused(mesh, workload, listeners)
+    )
+
+
+def _refused(
+    mesh: Mesh, workload: Workload, listeners: tuple[Listener, ...]
+) -> Iterator[RefusedListener]:
+    """Yield the listeners of one port that Envoy refuses: of two with one address the later."""
+    for each in listeners:
+        if each.refused:
+            of_address = filter(None, (address_fault(each),))
+            faults = (*of_address, *chain_faults(each.filter_chains))
+            yield _refused_for(mesh, workload, (each,), faults)
+    for fault in shared_addresses(listeners) if len(listeners) > 1 else ():
+        chains = (fault.chain, fault.other)
+        both = tuple(each for each in listeners if each.filter_chains[0] in chains)
+        yield _refused_for(mesh, workload, both, (fault,))
+
+
+def _refused_for(
+    mesh: Mesh, workload: Workload, listeners: tuple[Listener, ...], faults: tuple[ChainFault, ...]
+) -> RefusedListener:
+    port, bind = listeners[-1].port, listeners[-1].bind
+    return RefusedListener(
+        workload=workload,
+        port=port,
+        bind=bind,
+        servers=tuple(server for each in listeners for server in each.servers),
+        faults=faults,
+        unknown_because=touched_listener(mesh, workload, port, bind),
     )
 
 
@@ -118,7 +141,7 @@ def order_is_known(mesh: Mesh, workload: Workload, fault: ChainFault) -> bool:
     A plain server and a TLS server share a port only in some orders (PR 57707).
     """
     servers = servers_of(fault)
-    if len({each.is_tls for each in servers}) < 2:
+    if fault.field or len({each.is_tls for each in servers}) < 2:
         return True
     are_of_one = len({each.gateway for each in servers}) == 1
     age_is_known = are_of_one or all(each.age_is_known for each in servers)

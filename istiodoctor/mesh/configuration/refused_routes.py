@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.envoy_filters_of_routes import touched_routes
+from istiodoctor.mesh.configuration.header_changes import has_header_fault, sets_headers
 from istiodoctor.mesh.configuration.held import HeldVirtualService
 from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway
 from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
@@ -17,7 +18,13 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import HttpMatch, HttpRule, StringMatch, VirtualService
+from istiodoctor.model.istio import (
+    HttpMatch,
+    HttpRule,
+    RouteDestination,
+    StringMatch,
+    VirtualService,
+)
 from istiodoctor.model.kind import Kind
 
 
@@ -105,10 +112,19 @@ def _is_odd(rule: HttpRule) -> bool:
         or rule.direct_response
         or rule.fault
         or rule.cors_policy
-        or (rule.rewrite and rule.rewrite.uri_regex_rewrite)
-        or (len(rule.route) != 1 and sum(each.weight for each in rule.route) <= 0)
+        or rule.rewrite
+        or rule.timeout.startswith("-")
+        or (rule.retries and (rule.retries.per_try_timeout or rule.retries.backoff))
+        or (len(rule.route) != 1 and _are_odd(rule.route))
+        or (sets_headers(rule) and has_header_fault(rule))
         or (rule.match and any(map(_asks_oddly, rule.match)))
     )
+
+
+def _are_odd(destinations: tuple[RouteDestination, ...]) -> bool:
+    """Whether the weights of destinations are 0 in all, or one is less than 0."""
+    weights = [each.weight for each in destinations]
+    return sum(weights) <= 0 or min(weights) < 0
 
 
 def _asks_oddly(match: HttpMatch) -> bool:

@@ -112,6 +112,8 @@ class DirectResponse(Value, frozen=True, kw_only=True):
     """`DirectResponseAction`: Envoy answers by itself."""
 
     status: int
+    body_size: int = 0
+    """Bytes; 0 too where the body was not kept."""
 
 
 class ClusterWeight(Value, frozen=True, kw_only=True):
@@ -126,6 +128,23 @@ class ClusterWeight(Value, frozen=True, kw_only=True):
     """Of the object it is written in: whose Service of a name is preferred."""
 
 
+class Duration(Value, frozen=True, kw_only=True):
+    """A time limit, as it is written."""
+
+    name: str
+    """Its field in a VirtualService."""
+    text: str
+    may_be_zero: bool = True
+
+
+class HeaderChange(Value, frozen=True, kw_only=True):
+    """A header that a route sets or adds, or removes."""
+
+    name: str
+    value: str | None = None
+    """None where it is removed."""
+
+
 class Forward(Value, frozen=True, kw_only=True):
     """`RouteAction`: the request goes to one of the clusters, by their weights."""
 
@@ -136,6 +155,8 @@ class Forward(Value, frozen=True, kw_only=True):
     regex_rewrite: RegexRewrite | None = None
     host_rewrite: str = ""
     mirrors: tuple[ClusterWeight, ...] = ()
+    durations: tuple[Duration, ...] = ()
+    """Time limits that a rule sets."""
     idle: tuple[str, ...] = ()
     """Hosts of destinations with the weight 0 beside others: they are not in the route."""
 
@@ -149,6 +170,7 @@ class Fault(Value, frozen=True, kw_only=True):
     abort_percentage: float = 0.0
     """Of requests; an abort without a percentage happens to none."""
     delay_percentage: float = 0.0
+    delay: Duration | None = None
 
 
 class Cors(Value, frozen=True, kw_only=True):
@@ -174,6 +196,8 @@ class Route(Value, frozen=True, kw_only=True, eq=False):
     """The VirtualService, HTTPRoute or Ingress in force: the root one of a delegation."""
     fault: Fault | None = None
     cors: Cors | None = None
+    headers: tuple[HeaderChange, ...] = ()
+    """What it changes of headers; not kept of what an Envoy holds."""
     unknown_because: str = ""
     """What was not read or is not modelled, and could change this route; empty where nothing."""
 

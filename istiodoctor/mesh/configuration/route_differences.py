@@ -18,6 +18,8 @@ from istiodoctor.mesh.configuration.differences import (
 )
 from istiodoctor.mesh.configuration.route import (
     Action,
+    DirectResponse,
+    Fault,
     Forward,
     HeaderMatcher,
     Route,
@@ -90,7 +92,7 @@ def is_same_route(one: Route, other: Route) -> bool:
     return (
         is_same_match(one.match, other.match)
         and _action(one.action) == _action(other.action)
-        and one.fault == other.fault
+        and _fault(one) == _fault(other)
         and one.cors == other.cors
     )
 
@@ -119,10 +121,17 @@ def _kept(headers: Iterable[HeaderMatcher], hidden: Container[str]) -> Counter[H
 
 
 def _action(action: Action | None) -> object:
+    """Return what is held of an action on both sides: dumps are read without limits of time."""
+    if isinstance(action, DirectResponse):
+        return replace(action, body_size=0)
     if not isinstance(action, Forward):
         return action
-    bare = replace(action, clusters=(), mirrors=(), idle=())
+    bare = replace(action, clusters=(), mirrors=(), idle=(), durations=())
     return bare, shares(action.clusters), tuple(each.name for each in action.mirrors)
+
+
+def _fault(route: Route) -> Fault | None:
+    return replace(route.fault, delay=None) if route.fault else None
 
 
 def _shown_apart(one: Route, other: Route) -> tuple[str, str]:
@@ -134,7 +143,7 @@ def _shown_apart(one: Route, other: Route) -> tuple[str, str]:
 
 
 def _whole(route: Route) -> str:
-    return f"{route.match} {_action(route.action)} {route.fault} {route.cors}"
+    return f"{route.match} {_action(route.action)} {_fault(route)} {route.cors}"
 
 
 def _shown(route: Route) -> str:
@@ -143,7 +152,7 @@ def _shown(route: Route) -> str:
     conditions = [each.name for each in match.headers]
     conditions += [each.name for each in match.query_parameters]
     taken = ", ".join((f"{match.comparison} {match.path}", *conditions))
-    extras = [str(each) for each in (route.fault, route.cors) if each]
+    extras = [str(each) for each in (_fault(route), route.cors) if each]
     return " ".join((f"{taken} -> {_done(route.action)}", *extras))
 
 

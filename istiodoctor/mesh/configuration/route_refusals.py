@@ -2,11 +2,14 @@
 
 Source: Envoy's source/common/router/config_impl.cc (`RouteMatcher`, `RouteEntryImplBase`), the
 constraints of api/envoy/config/route/v3/route_components.proto and
-api/envoy/type/matcher/v3/string.proto. Each is held against the real Envoy by a test.
+api/envoy/type/matcher/v3/string.proto, source/common/protobuf/utility.cc (durations). Each is
+held against the real Envoy by a test.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
+from istiodoctor.mesh.configuration.header_changes import header_faults
 from istiodoctor.mesh.configuration.listener import Refusal
 from istiodoctor.mesh.configuration.match_refusals import (
     CONTROL,
@@ -17,6 +20,7 @@ from istiodoctor.mesh.configuration.match_refusals import (
 from istiodoctor.mesh.configuration.route import (
     ClusterWeight,
     DirectResponse,
+    Duration,
     Forward,
     Redirect,
     RegexRewrite,
@@ -31,6 +35,9 @@ FEWEST_STATUS, MOST_STATUS = 200, 599
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 MISSING_CLUSTER_STATUSES = frozenset({404, 500, 503})
 MOST_WEIGHT = 4_294_967_295
+MOST_BODY = 4096
+"""Bytes (`max_direct_response_body_size_bytes`)."""
+NOT_ZERO = re.compile(r"[1-9]")
 
 
 def refusal_of_routes(configuration: RouteConfiguration) -> Refusal | None:
@@ -84,15 +91,20 @@ def _faults(route: Route) -> Iterator[str]:
             yield "a route has no action"
         case Redirect():
             yield from _redirect_faults(route.action)
-        case DirectResponse(status=status):
+        case DirectResponse(status=status, body_size=size):
             yield from _status_faults(status, "direct response")
+            if size > MOST_BODY:
+                yield f"the body of a direct response has {size} bytes, more than {MOST_BODY}"
         case Forward():
             yield from _forward_faults(route.action)
     fault = route.fault
     if fault and fault.grpc_status is None and (fault.abort_status or fault.abort_percentage):
         yield from _status_faults(fault.abort_status, "abort")
+    if fault and fault.delay:
+        yield from _duration_faults(fault.delay)
     for each in route.cors.allow_origins if route.cors else ():
         yield from faults_of_text(each, "an allowed origin")
+    yield from header_faults(route.headers)
 
 
 def _redirect_faults(redirect: Redirect) -> Iterator[str]:
@@ -114,6 +126,16 @@ def _forward_faults(forward: Forward) -> Iterator[str]:
     if forward.prefix_rewrite and forward.regex_rewrite:
         yield "a path is rewritten by prefix and by regular expression"
     yield from _rewrite_faults(forward.regex_rewrite)
+    for each in forward.durations:
+        yield from _duration_faults(each)
+
+
+def _duration_faults(duration: Duration) -> Iterator[str]:
+    if not NOT_ZERO.search(duration.text):
+        if not duration.may_be_zero:
+            yield f"{duration.name} is {duration.text}: it must be more than 0"
+    elif duration.text.startswith("-"):
+        yield f"{duration.name} is {duration.text}, less than 0"
 
 
 def _cluster_faults(clusters: tuple[ClusterWeight, ...]) -> Iterator[str]:

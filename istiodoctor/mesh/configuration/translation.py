@@ -6,28 +6,30 @@ Source: istiod's pilot/pkg/networking/core/route/route.go (`BuildHTTPRoutesForVi
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from istiodoctor.mesh.configuration.header_changes import (
+    header_changes,
+    set_authority,
+    sets_headers,
+)
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
-from istiodoctor.mesh.configuration.match_translation import route_match, string_matcher
+from istiodoctor.mesh.configuration.match_translation import route_match
 from istiodoctor.mesh.configuration.route import (
     Action,
     ClusterWeight,
-    Comparison,
-    Cors,
     DirectResponse,
-    Fault,
     Forward,
     PathComparison,
     Redirect,
     RegexRewrite,
     Route,
     RouteMatch,
-    StringMatcher,
 )
+from istiodoctor.mesh.configuration.rule_settings import cors_of, fault_of, time_limits
 from istiodoctor.mesh.configuration.virtual_services import destination_place
 from istiodoctor.model.istio import (
-    CorsPolicy,
     Destination,
-    HttpFault,
+    HttpBody,
+    HttpDirectResponse,
     HttpMatch,
     HttpRedirect,
     HttpRewrite,
@@ -39,7 +41,8 @@ MISSING_CLUSTER = 500
 """The status of a route of the Gateway API whose cluster is not there."""
 FROM_REQUEST_PORT = "FROM_REQUEST_PORT"
 DEFAULT_PORTS = {"http": 80, "https": 443}
-UNSUPPORTED_GRPC_STATUS = 2
+WEIGHTS = 2**32
+"""A weight is sent as a number without a sign: one below 0 is a very great one."""
 
 ClusterNames = Callable[[Destination], str]
 """The cluster that a destination leads to."""
@@ -125,8 +128,9 @@ def _route(
         action=_action(source, held, matched.match, context, cluster_of),
         made_by=held.place,
         owner=held.owner or source.made_by,
-        fault=_fault(rule.fault) if rule.fault else None,
-        cors=_cors(rule.cors_policy) if rule.cors_policy else None,
+        fault=fault_of(rule.fault) if rule.fault else None,
+        cors=cors_of(rule.cors_policy) if rule.cors_policy else None,
+        headers=header_changes(rule) if sets_headers(rule) else (),
         unknown_because=source.unknown_because or held.unknown_because,
     )
 
@@ -142,8 +146,14 @@ def _action(
     if rule.redirect:
         return _redirect(rule.redirect, context)
     if rule.direct_response:
-        return DirectResponse(status=rule.direct_response.status)
+        return _direct_response(rule.direct_response)
     return _forward(source, held, taken, cluster_of)
+
+
+def _direct_response(written: HttpDirectResponse) -> DirectResponse:
+    body = written.body or HttpBody()
+    size = len(body.string.encode("utf-8", "replace")) or len(body.bytes.rstrip("=")) * 3 // 4
+    return DirectResponse(status=written.status, body_size=size)
 
 
 def _redirect(written: HttpRedirect, context: RouteContext) -> Redirect | None:
@@ -176,7 +186,7 @@ def _forward(
         clusters=tuple(
             ClusterWeight(
                 name=cluster_of(each.destination),
-                weight=1 if only else each.weight,
+                weight=1 if only else each.weight % WEIGHTS,
                 made_by=destination_place(held, index),
                 namespace=source.namespace,
             )
@@ -187,7 +197,8 @@ def _forward(
         missing_cluster_status=MISSING_CLUSTER if is_gateway_api else 503,
         prefix_rewrite="" if regex else rewrite.uri,
         regex_rewrite=regex,
-        host_rewrite=rewrite.authority,
+        host_rewrite=rewrite.authority or (set_authority(rule) if sets_headers(rule) else ""),
+        durations=time_limits(rule),
         mirrors=tuple(
             ClusterWeight(name=cluster_of(each), namespace=source.namespace)
             for each in (rule.mirror, *(mirror.destination for mirror in rule.mirrors))
@@ -212,37 +223,3 @@ def _regex_rewrite(
 
 _OPERATOR = re.compile(r"[\\.+*?()|\[\]{}^$]")
 """What Go's `regexp.QuoteMeta` puts a backslash before."""
-
-
-def _fault(written: HttpFault) -> Fault:
-    """Return a rule's fault; an abort without percentage happens to none (route.go:1405)."""
-    abort, delay = written.abort, written.delay
-    return Fault(
-        abort_status=abort.http_status if abort else 0,
-        grpc_status=UNSUPPORTED_GRPC_STATUS if abort and abort.grpc_status else None,
-        abort_percentage=abort.percentage.value if abort and abort.percentage else 0.0,
-        delay_percentage=0.0
-        if delay is None
-        else delay.percentage.value
-        if delay.percentage
-        else float(delay.percent),
-    )
-
-
-def _cors(written: CorsPolicy) -> Cors:
-    """Return a rule's CORS policy, as far as it decides which preflights Envoy answers."""
-    if written.allow_origins is not None:
-        origins = tuple(
-            each for match in written.allow_origins if (each := string_matcher(match)) is not None
-        )
-    else:
-        origins = tuple(
-            StringMatcher(comparison=Comparison.EXACT, value=each)
-            if each != "*"
-            else StringMatcher(comparison=Comparison.REGEX, value=".*")
-            for each in written.allow_origin or ()
-        )
-    return Cors(
-        allow_origins=origins,
-        forwards_other_preflights=written.unmatched_preflights != "IGNORE",
-    )

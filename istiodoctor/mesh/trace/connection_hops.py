@@ -35,6 +35,7 @@ from istiodoctor.mesh.configuration.listener import (
 from istiodoctor.mesh.configuration.listeners import (
     left_out_on,
 )
+from istiodoctor.mesh.configuration.tls_faults import TlsFault, handshake_fault
 from istiodoctor.mesh.credentials import uses_on
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.mesh import Mesh
@@ -116,6 +117,8 @@ def connection_walk(
     if unknown:
         return (yield from ends_unknown("filter-chain", unknown))
     yield _chain_hop(chain, request, entry)
+    if chain.tls and chain.server and (fault := handshake_fault(mesh, chain.server, workload)):
+        return (yield from _failing(chain.server, fault))
     if chain.tls and chain.server:
         certificates = tuple(_certificates(mesh, chain.server, workload))
         yield from certificates
@@ -218,6 +221,14 @@ def _unserved(
 
 
 _RESET = AnswerOutcome.RESET
+
+
+def _failing(server: Server, fault: TlsFault) -> Walk:
+    """End where no handshake with a server can succeed, whatever the client offers."""
+    text = f"every TLS handshake fails: {fault.text}"
+    return (
+        yield from ends_at("certificate", text, known=True, ref=server.gateway, outcome=_RESET)
+    )
 
 
 def _no_name(left_out: tuple[LeftOut, ...], request: Request) -> tuple[str, bool]:

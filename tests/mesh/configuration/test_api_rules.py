@@ -181,6 +181,7 @@ def test_of_equal_headers_a_modifier_takes_the_first_and_a_match_the_last():
     rule = filtered("RequestHeaderModifier", requestHeaderModifier={"set": pairs})
     (found,) = http(rule | {"matches": [{"headers": pairs}]}).rules
 
+    assert found.rule.headers is not None
     assert (found.rule.headers.request.set, found.rule.match[0].headers) == (
         {"x-a": "1"},
         {"X-A": StringMatch(exact="2")},
