@@ -24,7 +24,7 @@ from istiodoctor.mesh.configuration.route import (
     RouteMatch,
     VirtualHost,
 )
-from istiodoctor.mesh.configuration.route_refusals import refusal_of_routes
+from istiodoctor.mesh.configuration.route_refusals import refused_route
 from istiodoctor.model.ref import Place, Ref
 from tests.lab.configured import chain, http, listener, route_configuration
 from tests.lab.envoy import Envoy
@@ -119,6 +119,6 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_routes_are_refused_as_envoy_refuses_them(refused: Mapping[str, str], name: str):
-    found = refusal_of_routes(CASES[name])
+    found = refused_route(CASES[name].virtual_hosts[0].routes[0])
 
-    assert (found is not None) == (name in refused), (found, refused.get(name))
+    assert bool(found) == (name in refused), (found, refused.get(name))

@@ -48,8 +48,6 @@ class ReceivedRequest(Value, frozen=True, kw_only=True):
     refused_upgrade: str = ""
     """A protocol that the client asks to change to and Envoy does not allow: any route that is
     found answers 403."""
-    joins_values: bool = False
-    """Values of one header are compared joined by commas, as before Envoy 1.39, not one by one."""
 
     @property
     def path_only(self) -> str:
@@ -78,11 +76,7 @@ class ReceivedRequest(Value, frozen=True, kw_only=True):
             case lowered if lowered in SET_BY_ENVOY:
                 return None
             case lowered:
-                return self._header(lowered)
-
-    def _header(self, name: str) -> tuple[str, ...]:
-        values = tuple(value for each, value in self.headers if each == name)
-        return (",".join(values),) if values and self.joins_values else values
+                return tuple(value for each, value in self.headers if each == lowered)
 
     def is_present(self, name: str) -> bool | None:
         """Whether there is a header; None where that is not known."""

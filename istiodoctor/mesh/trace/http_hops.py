@@ -39,15 +39,16 @@ from istiodoctor.mesh.trace.answers import (
     Walk,
     ends_at,
     ends_unknown,
-    routes_are_known,
 )
 from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.entries import FORWARDED_PROTO
+from istiodoctor.mesh.trace.left_out import with_left_out
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.policy_hops import FORBIDDEN, policy_hops
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.route_hops import acted, elsewhere
 from istiodoctor.mesh.trace.route_text import said
+from istiodoctor.mesh.trace.unread import GATEWAYS, ROUTES, unread_routes
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
@@ -86,7 +87,10 @@ def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
     known_domains = domains_in_force if is_held else domain_index
     domain = known_domains(mesh, workload, name).find(host)
     if domain is None:
-        return (yield from _not_found(mesh, "virtual-host", f"no route is bound for {host}: 404"))
+        text = f"no route is bound for {host}: 404"
+        return (yield from _not_found(mesh, connection, seen, "virtual-host", text))
+    if not is_held:
+        yield from unread_routes(mesh, workload)
     found = (virtual_host_in_force if is_held else virtual_host)(mesh, workload, name, domain)
     yield Hop(hop="virtual-host", ref=None, state=OK, text=said(domain, found))
     unknown = found.unknown_because
@@ -154,7 +158,7 @@ def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Co
     asked = f"{seen.method} {seen.path}"
     if seen.forwarded_proto == "":
         text = "a request with an empty X-Forwarded-Proto, which Envoy trusts, matches none: 404"
-        return (yield from _not_found(mesh, "route", text))
+        return (yield from _not_found(mesh, connection, seen, "route", text))
     for route in host.routes:
         answer = takes(route.match, seen)
         if answer is None:
@@ -169,16 +173,26 @@ def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Co
     number = len(host.routes)
     text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"
     ref = host.owners[0] if len(host.owners) == 1 else None
-    return (yield from _not_found(mesh, "route", text, ref))
+    return (yield from _not_found(mesh, connection, seen, "route", text, ref))
 
 
-def _not_found(mesh: Mesh, hop: str, text: str, ref: Ref | None = None) -> Walk:
+def _not_found(
+    mesh: Mesh,
+    connection: Connection,
+    seen: ReceivedRequest,
+    hop: str,
+    text: str,
+    ref: Ref | None = None,
+) -> Walk:
+    host = matched_host(seen.authority)
+    text, left_out = with_left_out(mesh, connection.workload, host, text)
     return (
         yield from ends_at(
+            mesh,
             hop,
             text,
-            known=routes_are_known(mesh),
-            ref=ref,
+            rests_on=() if connection.is_held else (*ROUTES, *GATEWAYS),
+            ref=ref or left_out,
             outcome=AnswerOutcome.NOT_FOUND,
             status=NOT_FOUND,
         )

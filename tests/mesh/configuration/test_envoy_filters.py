@@ -3,12 +3,11 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.envoy_filter_patches import (
-    applied_patches,
-    envoy_filters_unread,
-)
+from istiodoctor.mesh.configuration.cluster_patches import cluster_patches, patch_text
+from istiodoctor.mesh.configuration.envoy_filter_patches import applied_patches
 from istiodoctor.mesh.configuration.envoy_filters import (
     patched_options,
     touched_chain,
@@ -16,14 +15,17 @@ from istiodoctor.mesh.configuration.envoy_filters import (
     touched_listener,
 )
 from istiodoctor.mesh.configuration.envoy_filters_of_routes import (
-    touched_cluster,
     touched_domain,
     touched_route,
     touched_routes,
     touched_virtual_host,
 )
 from istiodoctor.mesh.configuration.extensions import run_on_connections, run_on_requests
-from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager
+from istiodoctor.mesh.configuration.listener import (
+    FilterChain,
+    HttpConnectionManager,
+    HttpOptions,
+)
 from istiodoctor.mesh.configuration.route import (
     Action,
     DirectResponse,
@@ -35,10 +37,8 @@ from istiodoctor.mesh.configuration.route import (
     VirtualHost,
 )
 from istiodoctor.mesh.workloads import Workload, workloads
-from istiodoctor.model.istio import EnvoyFilter
 from istiodoctor.model.kind import ISTIO_NETWORKING
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.model.snapshot import Snapshot
 from tests.support.objects import (
     INGRESS,
     Manifest,
@@ -298,9 +298,62 @@ def test_whom_envoy_trusts_is_unknown_where_the_patch_leaves_it_open(fields: Man
     assert patched_options(mesh, workload, 8443, chain()).trusted_hops is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "changed"),
+    [
+        ({"normalizePath": False}, {"normalizes_path": False}),
+        ({"merge_slashes": True}, {"merges_slashes": True}),
+        (
+            {"path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT"},
+            {"redirects_escaped_slashes": True},
+        ),
+        (
+            {"pathWithEscapedSlashesAction": "REJECT_REQUEST"},
+            {"rejects_escaped_slashes": True},
+        ),
+        (
+            {
+                "common_http_protocol_options": {
+                    "idle_timeout": "5s",
+                    "headers_with_underscores_action": "REJECT_REQUEST",
+                }
+            },
+            {"rejects_underscores": True},
+        ),
+        (
+            {"commonHttpProtocolOptions": {"headersWithUnderscoresAction": "DROP_HEADER"}},
+            {"drops_underscores": True},
+        ),
+    ],
+)
+def test_what_becomes_of_paths_and_headers_follows_the_patch(fields: Manifest, changed: Any):
+    mesh, workload = seen(envoy_filter(manager(**fields)))
+    one = chain("a.test")
+
+    assert patched_options(mesh, workload, 8443, one) == replace(HttpOptions(), **changed)
+    assert touched_http(mesh, workload, 8443, one) == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"normalize_path": "odd"},
+        {"path_with_escaped_slashes_action": 4},
+        {"path_with_escaped_slashes_action": ["REJECT_REQUEST"]},
+        {"common_http_protocol_options": {"headers_with_underscores_action": "NEW"}},
+        {"common_http_protocol_options": {"max_headers_count": 3}},
+    ],
+)
+def test_a_setting_that_is_not_understood_changes_something(fields: Manifest):
+    mesh, workload = seen(envoy_filter(manager(**fields)))
+
+    assert patched_options(mesh, workload, 8443, chain()) == HttpOptions()
+    assert touched_http(mesh, workload, 8443, chain()) != ""
+
+
 def test_settings_of_http_that_decide_something_are_said():
     assert http_touched(manager(serverName="x", access_log=[])) == ""
-    assert http_touched(manager(normalize_path=False)) == (
+    assert http_touched(manager(http_protocol_options={"accept_http_10": True})) == (
         f"{NAME} changes the HTTP settings of port 8443"
     )
 
@@ -572,6 +625,11 @@ def test_a_route_that_is_removed_is_said_to_be():
     )
 
 
+def words_of(mesh: Mesh, workload: Workload, name: str, *, exists: bool = True) -> list[str]:
+    found = (patch_text(e, name, exists=exists) for e in cluster_patches(mesh, workload))
+    return list(filter(None, found))
+
+
 @pytest.mark.parametrize(
     ("match", "is_for"),
     [
@@ -589,15 +647,16 @@ def test_clusters_are_matched_by_the_parts_of_their_names(match: Any, is_for: bo
         envoy_filter(patch("CLUSTER", "MERGE", {"transport_socket": {}}, cluster=match))
     )
 
-    words = touched_cluster(mesh, workload, WEB)
-
-    assert words == (f"{NAME} changes the cluster {WEB}" if is_for else "")
+    assert words_of(mesh, workload, WEB) == (
+        [f"{NAME} changes the cluster {WEB}"] if is_for else []
+    )
+    assert words_of(mesh, workload, WEB, exists=False) == []
 
 
 def test_limits_of_a_cluster_change_no_answer():
     mesh, workload = seen(envoy_filter(patch("CLUSTER", "MERGE", {"connectTimeout": "1s"})))
 
-    assert touched_cluster(mesh, workload, WEB) == ""
+    assert words_of(mesh, workload, WEB) == []
 
 
 @pytest.mark.parametrize(
@@ -625,15 +684,6 @@ def test_a_patch_without_anything_to_do_changes_nothing(odd: Manifest):
     assert touched_listener(mesh, workload, 8443) == ""
     assert touched_chain(mesh, workload, 8443, chain()) == ""
     assert touched_http(mesh, workload, 8443, chain()) == ""
-
-
-def test_filters_that_were_not_read_are_no_absence():
-    mesh, workload = seen()
-    plain = Mesh(Snapshot(taken_at=mesh.taken_at, source="files", readings=[]))
-
-    assert envoy_filters_unread(mesh, workload) == ""
-    assert envoy_filters_unread(plain, workload) == "EnvoyFilters in istio-system were not read"
-    assert not plain.all(EnvoyFilter)
 
 
 EXTENSIONS = "extensions.istio.io/v1alpha1"
