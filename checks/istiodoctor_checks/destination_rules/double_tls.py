@@ -103,12 +103,12 @@ def double_tls(mesh: Mesh) -> Iterator[Finding]:
             hosts = use.virtual_service.spec.hosts
             yield Finding(
                 message=(
-                    f"TLS for {listing(hosts)} passes through to {upstream.resolution.fqdn}, and"
+                    f"TLS for {listing(hosts)} passes through to {upstream.fqdn}, and"
                     f" {place.ref} encrypts it once more ({upstream.mode}): the backend finds TLS"
                     f" inside TLS and closes the connection."
                 ),
                 objects=(place, use.place),
-                identity=Identity.of(place.ref, upstream.resolution.fqdn),
+                identity=Identity.of(place.ref, upstream.fqdn),
                 hosts=frozenset(hosts),
                 evidence=(Evidence(text=f"{place} has mode {upstream.mode}", ref=place.ref),),
                 fixes=(

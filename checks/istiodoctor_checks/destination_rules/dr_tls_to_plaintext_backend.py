@@ -104,7 +104,7 @@ def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
     istio/istio issues 25062, 35870.
     """
     for upstream in upstream_tls(mesh):
-        service, port = upstream.resolution.service, upstream.resolution.port
+        service, port = upstream.routed.kubernetes_service, upstream.routed.service_port
         if (
             service and port and upstream.place and upstream.use.protocol == "http"
             and upstream.mode in ORIGINATING and speaks_plainly(port)

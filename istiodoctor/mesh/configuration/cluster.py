@@ -16,6 +16,22 @@ class ClusterState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ClusterFault(StrEnum):
+    """Why there is no cluster of a name."""
+
+    NO_SERVICE = "no-service"
+    WILDCARD_ONLY = "wildcard-only"
+    """A ServiceEntry has a wildcard over the name, and a cluster of the wildcard alone."""
+    ALIAS_OF_NOTHING = "alias-of-nothing"
+    """An ExternalName Service stands for a host that no ServiceEntry has."""
+    NAMESPACE_NOT_READ = "namespace-not-read"
+    """It is in a namespace that no discoverySelector of the mesh takes."""
+    NOT_EXPORTED = "not-exported"
+    """The workload's namespace does not see the service."""
+    NO_PORT = "no-port"
+    NO_SUBSET = "no-subset"
+
+
 LONGEST_PORT = 5
 """Digits."""
 SEPARATOR = "|"
@@ -81,6 +97,8 @@ class Cluster:
     state: ClusterState
     reason: str = ""
     """Why requests reach nothing, or why that is not known: one clause without a full stop."""
+    fault: ClusterFault | None = None
+    """Why it is not there, in a word; set too where something unread may yet make it."""
     service: Ref | None = None
     """The Service or ServiceEntry it is made for; of a cluster that does not exist the one that
     the name asks for, if that can be told."""

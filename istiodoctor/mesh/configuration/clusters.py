@@ -14,6 +14,7 @@ from istiodoctor.mesh.configuration.absent_clusters import (
 )
 from istiodoctor.mesh.configuration.cluster import (
     Cluster,
+    ClusterFault,
     ClusterName,
     ClusterState,
     UpstreamTls,
@@ -151,13 +152,11 @@ def _of_service(mesh: Mesh, asked: Request) -> Cluster:
     rule = rule_in_force(mesh, asked.workload, service)
     subset = rule.subset(parts.subset) if rule else None
     if parts.subset and subset is None:
-        reason = missing_subset(mesh, asked.scope, service, rule, parts.subset)
         unread = unread_rules(mesh, asked.scope, service, rule.namespace if rule else None)
-        return (
-            unknown_cluster(str(parts), unread)
-            if unread
-            else no_cluster(str(parts), reason, service.ref)
-        )
+        if unread:
+            return unknown_cluster(str(parts), unread, fault=ClusterFault.NO_SUBSET)
+        reason = missing_subset(mesh, asked.scope, service, rule, parts.subset)
+        return no_cluster(str(parts), reason, service.ref, ClusterFault.NO_SUBSET)
     tls = upstream_tls(rule, subset, parts.port)
     made_by = subset.place.ref if subset else tls.place.ref if tls else None
     return replace(_with_endpoints(mesh, asked, rule, subset, tls), tls=tls, made_by=made_by)

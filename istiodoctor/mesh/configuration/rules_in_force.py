@@ -23,6 +23,7 @@ from istiodoctor.mesh.configuration.registry_service import (
     RegistryService,
 )
 from istiodoctor.mesh.configuration.scope import Scope, scope_of
+from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
@@ -135,6 +136,18 @@ def rule_in_force(
 
 
 @question(Kind.DESTINATION_RULE)
+def are_there_rules(mesh: Mesh) -> bool:
+    """Whether there is any DestinationRule."""
+    return bool(mesh.all(DestinationRule))
+
+
+@question(Kind.DESTINATION_RULE)
+def rules_are_known(mesh: Mesh) -> bool:
+    """Whether a DestinationRule that is not here does not exist."""
+    return mesh.is_complete(Kind.DESTINATION_RULE)
+
+
+@question(Kind.DESTINATION_RULE)
 def rules_of_host(
     mesh: Mesh, settings: RuleSettings, hostname: str
 ) -> tuple[DestinationRule, ...]:
@@ -148,6 +161,15 @@ def _rules_by_name(mesh: Mesh, domain_suffix: str) -> Hosts:
     for rule in mesh.all(DestinationRule):
         found[resolved_host(rule.spec.host, rule.namespace, domain_suffix)].append(rule)
     return {host: tuple(rules) for host, rules in found.items()}
+
+
+@question
+def rules_over_host(
+    mesh: Mesh, settings: RuleSettings, hostname: str
+) -> tuple[DestinationRule, ...]:
+    """Return every DestinationRule that names a host, then those with a wildcard over it."""
+    by_name = _rules_by_name(mesh, settings.domain_suffix)
+    return tuple(rule for each in (hostname, *parents(hostname)) for rule in by_name.get(each, ()))
 
 
 def _most_specific(

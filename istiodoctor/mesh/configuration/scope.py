@@ -38,6 +38,8 @@ class Scope:
     """Of the workload: from where things must be visible."""
     namespace_is_known: bool = True
     domain_suffix: str = CLUSTER_DOMAIN
+    domain_is_known: bool = True
+    """False where no istiod was found that says it: the usual one stands for it."""
     root_namespace: str = "istio-system"
     service_export_to: frozenset[str] = EVERYWHERE
     destination_rule_export_to: frozenset[str] = EVERYWHERE
@@ -83,6 +85,7 @@ def scope_of(mesh: Mesh, workload: Workload) -> Scope:
         namespace=workload.namespace,
         namespace_is_known=workload.is_known,
         domain_suffix=domain_suffix(plane),
+        domain_is_known=plane is not None,
         root_namespace=config.configuration_namespace,
         service_export_to=default_audience(
             config.service_exports,

@@ -18,6 +18,7 @@ from istiodoctor.mesh.configuration.registry_service import (
 )
 from istiodoctor.mesh.configuration.scope import Scope, scope_of
 from istiodoctor.mesh.configuration.visibility import Audience, audience, is_visible
+from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
@@ -83,6 +84,13 @@ def service_entries_by_host(mesh: Mesh) -> Mapping[str, tuple[ServiceEntry, ...]
         for host in hosts_of(entry):
             found[host].append(entry)
     return {host: tuple(entries) for host, entries in found.items()}
+
+
+@question
+def is_service_entry_host(mesh: Mesh, host: str) -> bool:
+    """Whether a ServiceEntry has a host, if only under a wildcard."""
+    by_host = service_entries_by_host(mesh)
+    return bool(by_host) and any(each in by_host for each in (host, *parents(host)))
 
 
 @question(Kind.SERVICE_ENTRY)

@@ -220,7 +220,7 @@ def test_a_service_that_nobody_sees_by_default_is_told_with_the_setting():
         "1.30.0", "defaultServiceExportTo", "['istio-system']", service("web", "app1", 80)
     )
 
-    assert why_missing(mesh, scope_of(mesh, gateway_workload(mesh)), WEB) == (
+    assert why_missing(mesh, scope_of(mesh, gateway_workload(mesh)), WEB).reason == (
         "Service app1/web is exported to no namespace: this istiod reads no names in "
         "defaultServiceExportTo"
     )
