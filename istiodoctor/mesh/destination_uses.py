@@ -7,7 +7,6 @@ from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldTcpRule, HeldT
 from istiodoctor.mesh.configuration.names import MESH
 from istiodoctor.mesh.configuration.virtual_services import destination_place
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import as_held
 from istiodoctor.model.istio import Destination, VirtualService
 from istiodoctor.model.ref import Place
@@ -67,7 +66,6 @@ class DestinationUse:
         return sum(each.weight > 0 for each in self.held.rule.route)
 
 
-@question
 def destination_uses(mesh: Mesh, source: VirtualService) -> tuple[DestinationUse, ...]:
     """Return every destination of a VirtualService whose rule may match on a gateway."""
     return tuple(_uses(mesh, source))

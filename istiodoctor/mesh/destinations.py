@@ -1,6 +1,6 @@
 """Where routes lead: the clusters that gateways would need for them, and which of those fail."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.cluster import (
@@ -13,15 +13,16 @@ from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.configuration.names import MESH
 from istiodoctor.mesh.configuration.registry_service import (
     RegistryService,
-    Resolution,
 )
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.configuration.service_endpoints import has_ready_endpoint
 from istiodoctor.mesh.configuration.service_registry import (
+    EXTERNAL_NAME,
     destination_cluster_name,
     scope_service,
     service_for,
     service_for_connection,
+    undisputed_services,
 )
 from istiodoctor.mesh.destination_uses import DestinationUse, destination_uses
 from istiodoctor.mesh.listeners import listeners_of
@@ -37,8 +38,8 @@ from istiodoctor.model.kubernetes import Service, ServicePort
 NO_SUCH_NAME = frozenset(
     {ClusterFault.NO_SERVICE, ClusterFault.WILDCARD_ONLY, ClusterFault.ALIAS_OF_NOTHING}
 )
-WITH_ADDRESSES = frozenset({Resolution.CLIENT_SIDE, Resolution.PASSTHROUGH})
-"""How services are resolved whose endpoints istiod sends."""
+Parts = tuple[int, str, str]
+"""Port, subset and host of a cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,20 +48,14 @@ class RoutedCluster:
 
     workload: Workload
     name: ClusterName
-    service: RegistryService | None
-    """What it is made for; None where the workload sees nothing of that name."""
+    kubernetes_service: Service | None
+    """The Service that it is made for, where it is one."""
     uses: tuple[DestinationUse, ...]
     """The destinations that mean it, of the older VirtualService first."""
 
     def uses_of(self, protocol: str) -> tuple[DestinationUse, ...]:
         """Return those of the rules of one protocol."""
         return tuple(each for each in self.uses if each.protocol == protocol)
-
-    @property
-    def kubernetes_service(self) -> Service | None:
-        """The Service, where it is one."""
-        source = self.service.source if self.service else None
-        return source if isinstance(source, Service) else None
 
     @property
     def service_port(self) -> ServicePort | None:
@@ -100,25 +95,40 @@ def routed_clusters(mesh: Mesh) -> tuple[RoutedCluster, ...]:
 
     Where pods were not read, stand-ins for them are the workloads.
     """
-    found: dict[tuple[Workload, str], list[DestinationUse]] = {}
-    named: dict[tuple[Workload, str, str], RegistryService | None] = {}
+    found: dict[tuple[Workload, Parts], list[DestinationUse]] = {}
     for source in virtual_services(mesh):
         if not any(text != MESH for text in source.spec.gateways):
             continue
         for workload, servers in _serving(mesh, source).items():
+            known = _undisputed(mesh, workload)
             for use in destination_uses(mesh, source):
-                for name in _names(mesh, workload, servers, use, named):
-                    found.setdefault((workload, name), []).append(use)
+                for parts in _clusters_of(mesh, workload, servers, use, known):
+                    found.setdefault((workload, parts), []).append(use)
     return tuple(
         RoutedCluster(
             workload=workload,
-            name=parts,
-            service=scope_service(mesh, scope_of(mesh, workload), parts.host),
+            name=ClusterName(port=port, subset=subset, host=host),
+            kubernetes_service=_undisputed(mesh, workload).get(host)
+            or _kubernetes_service(mesh, workload, host),
             uses=tuple(uses),
         )
-        for (workload, name), uses in found.items()
-        if (parts := ClusterName.parsed(name))
+        for (workload, (port, subset, host)), uses in found.items()
     )
+
+
+def registry_service_of(mesh: Mesh, routed: RoutedCluster) -> RegistryService | None:
+    """Return what a cluster is made for; None where the workload sees nothing of that name."""
+    return scope_service(mesh, scope_of(mesh, routed.workload), routed.name.host)
+
+
+@question
+def _undisputed(mesh: Mesh, workload: Workload) -> Mapping[str, Service]:
+    return undisputed_services(mesh, scope_of(mesh, workload))
+
+
+def _kubernetes_service(mesh: Mesh, workload: Workload, host: str) -> Service | None:
+    found = scope_service(mesh, scope_of(mesh, workload), host)
+    return found.source if found and isinstance(found.source, Service) else None
 
 
 def _serving(mesh: Mesh, source: VirtualService) -> Mapping[Workload, list[Server]]:
@@ -137,30 +147,42 @@ def _serving(mesh: Mesh, source: VirtualService) -> Mapping[Workload, list[Serve
     }
 
 
-def _names(
+def _clusters_of(
     mesh: Mesh,
     workload: Workload,
     servers: list[Server],
     use: DestinationUse,
-    named: dict[tuple[Workload, str, str], RegistryService | None],
-) -> Iterator[str]:
-    """Yield the clusters that a destination means.
+    known: Mapping[str, Service],
+) -> Iterable[Parts]:
+    """Return the clusters that a destination means.
 
     Mostly one: where no number is written, the port of each server may count.
     """
     is_http, destination = use.protocol == "http", use.resolved
     ports = dict.fromkeys(each.port for each in servers if each.routes_http is is_http)
-    if not ports:
-        return
-    key = (workload, destination.host, use.virtual_service.namespace if is_http else "")
-    if key not in named:
-        named[key] = (
-            service_for(mesh, *key)
-            if is_http
-            else service_for_connection(mesh, workload, destination.host)
-        )
-    names = (destination_cluster_name(destination, named[key], port) for port in ports)
-    yield from dict.fromkeys(names)
+    service = known.get(destination.host)
+    if service is None:
+        return _disputed(mesh, workload, tuple(ports), use)
+    if ports and destination.port is not None:
+        ports = {destination.port.number: None}
+    elif ports and len(service.spec.ports) == 1:
+        ports = {service.spec.ports[0].port: None}
+    return [(port, destination.subset, destination.host) for port in ports]
+
+
+def _disputed(
+    mesh: Mesh, workload: Workload, ports: tuple[int, ...], use: DestinationUse
+) -> Iterable[Parts]:
+    """Return the clusters of a name that not everybody takes for the same Service."""
+    destination, namespace = use.resolved, use.virtual_service.namespace
+    service = (
+        service_for(mesh, workload, destination.host, namespace)
+        if use.protocol == "http"
+        else service_for_connection(mesh, workload, destination.host)
+    )
+    names = (destination_cluster_name(destination, service, port) for port in ports)
+    found = (ClusterName.parsed(name) for name in dict.fromkeys(names))
+    return [(each.port, each.subset, each.host) for each in found if each]
 
 
 @question
@@ -179,7 +201,11 @@ def destinations_out_of_sight(mesh: Mesh) -> tuple[FailedDestination, ...]:
 
 @question
 def _without_service(mesh: Mesh) -> tuple[FailedDestination, ...]:
-    absent = (each for each in routed_clusters(mesh) if each.service is None)
+    absent = (
+        each
+        for each in routed_clusters(mesh)
+        if each.kubernetes_service is None and registry_service_of(mesh, each) is None
+    )
     return tuple(_failed(mesh, absent, ClusterState.NO_CLUSTER))
 
 
@@ -189,12 +215,15 @@ def port_faults(mesh: Mesh) -> tuple[PortFault, ...]:
     absent = (
         each
         for each in routed_clusters(mesh)
-        if each.service is not None and each.service.port(each.name.port) is None
+        if (each.service_port is None or each.service_port.protocol == "UDP")
+        and (service := registry_service_of(mesh, each))
+        and service.port(each.name.port) is None
     )
     found: dict[tuple[DestinationUse, RegistryService], dict[ClusterName, None]] = {}
     for each in _failed(mesh, absent, ClusterState.NO_CLUSTER):
-        if each.cluster.fault is ClusterFault.NO_PORT and each.routed.service:
-            key = (each.use, each.routed.service)
+        service = registry_service_of(mesh, each.routed)
+        if each.cluster.fault is ClusterFault.NO_PORT and service:
+            key = (each.use, service)
             found.setdefault(key, {})[each.routed.name] = None
     return tuple(
         PortFault(use=use, service=service, names=tuple(names))
@@ -208,7 +237,7 @@ def destinations_without_subset(mesh: Mesh) -> tuple[FailedDestination, ...]:
 
     Those too for which a rule may not have been read: their cluster is unknown.
     """
-    absent = (each for each in routed_clusters(mesh) if each.name.subset and each.service)
+    absent = (each for each in routed_clusters(mesh) if each.name.subset)
     return tuple(
         each
         for each in _failed(mesh, absent, ClusterState.NO_CLUSTER, ClusterState.UNKNOWN)
@@ -226,9 +255,8 @@ def destinations_without_endpoints(mesh: Mesh) -> tuple[FailedDestination, ...]:
     suspects = (
         each
         for each in routed_clusters(mesh)
-        if each.service is not None
-        and each.service.resolution in WITH_ADDRESSES
-        and (service := each.kubernetes_service)
+        if (service := each.kubernetes_service)
+        and service.spec.type != EXTERNAL_NAME
         and (port := each.service_port)
         and (each.name.subset or has_ready_endpoint(mesh, service, port.name) is False)
     )

@@ -129,7 +129,11 @@ def _backends_by_namespace(mesh: Mesh) -> Mapping[str, Mapping[Service, list[str
     found: dict[str, dict[Service, list[str]]] = defaultdict(dict)
     for routed in routed_clusters(mesh):
         name = kubernetes_name(routed.name.host, scope_of(mesh, routed.workload).domain_suffix)
-        if routed.service is None and name and (service := service_named(mesh, name[1], name[0])):
+        if (
+            routed.kubernetes_service is None
+            and name
+            and (service := service_named(mesh, name[1], name[0]))
+        ):
             hosts = found[service.namespace].setdefault(service, [])
             for use in routed.uses:
                 hosts += use.virtual_service.spec.hosts

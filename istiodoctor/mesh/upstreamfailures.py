@@ -191,8 +191,8 @@ def _asks_by_its_name(mesh: Mesh, upstream: UpstreamTls) -> bool:
 
 def _is_outside(upstream: UpstreamTls) -> bool:
     """Whether the gateway itself begins TLS, over HTTP routes, with something outside."""
-    service, entry = upstream.routed.kubernetes_service, upstream.routed.service
-    outside = service.spec.type == EXTERNAL_NAME if service else entry is not None
+    service = upstream.routed.kubernetes_service
+    outside = service is None or service.spec.type == EXTERNAL_NAME
     return outside and upstream.mode in ORIGINATING and upstream.use.protocol == "http"
 
 

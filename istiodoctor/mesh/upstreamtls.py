@@ -8,7 +8,7 @@ from istiodoctor.mesh.configuration.backend_tls import tls_to_backend
 from istiodoctor.mesh.configuration.rules_in_force import are_there_rules, rules_are_known
 from istiodoctor.mesh.controlplanes import namespace_labels
 from istiodoctor.mesh.destination_uses import DestinationUse
-from istiodoctor.mesh.destinations import RoutedCluster, routed_clusters
+from istiodoctor.mesh.destinations import RoutedCluster, registry_service_of, routed_clusters
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
@@ -87,7 +87,7 @@ def plain_to_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
 
 
 def _upstreams(mesh: Mesh, routed: RoutedCluster) -> tuple[UpstreamTls, ...]:
-    service = routed.service
+    service = registry_service_of(mesh, routed)
     found = tls_to_backend(mesh, routed.workload, service, routed.name) if service else None
     return tuple(
         UpstreamTls(
