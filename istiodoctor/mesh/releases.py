@@ -39,6 +39,12 @@ class Change(StrEnum):
     """Listeners of one Gateway are compared before they are merged with others."""
     STRICT_MERGING = "strict-merging"
     """Servers of other namespaces are kept from pods that istiod made for a Gateway."""
+    BACKEND_TLS_POLICIES_SERVED = "backend-tls-policies-served"
+    RULES_OVERRIDE_BACKEND_POLICIES = "rules-override-backend-policies"
+    """A DestinationRule and a BackendTLSPolicy for one host are merged field by field.
+
+    The DestinationRule's own fields count; before, all of its traffic policy gave way.
+    """
     PLAIN_KEPT_OVER_TLS = "plain-kept-over-tls"
     """A plain server joins a TLS port, and later TLS servers are skipped."""
 
@@ -91,6 +97,15 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
             since=((1, 31, 0),),
             declined_by="PILOT_ENABLE_STRICT_GATEWAY_MERGING",
             source="pilot/pkg/model/push_context.go:2444 (old), 2491 (new)",
+        ),
+        Change.BACKEND_TLS_POLICIES_SERVED: Introduction(
+            since=((1, 28, 0),),
+            asked_for_by=ALPHA_APIS,
+            source="pilot/pkg/config/kube/gateway/controller.go:209-213 (of 1.27), 204 (of 1.28)",
+        ),
+        Change.RULES_OVERRIDE_BACKEND_POLICIES: Introduction(
+            since=((1, 31, 0),),
+            source="pilot/pkg/model/destination_rule.go:109-148 (new), 108 (old)",
         ),
         Change.PLAIN_KEPT_OVER_TLS: Introduction(
             since=((1, 27, 4), (1, 28, 1)),

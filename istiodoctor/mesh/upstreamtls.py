@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.configuration.backend_tls import tls_to_backend
+from istiodoctor.mesh.configuration.backend_tls import tls_to_backend, unread_policies
 from istiodoctor.mesh.configuration.rules_in_force import are_there_rules, rules_are_known
+from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.controlplanes import namespace_labels
 from istiodoctor.mesh.destination_uses import DestinationUse
 from istiodoctor.mesh.destinations import RoutedCluster, registry_service_of, routed_clusters
@@ -34,6 +35,8 @@ class UpstreamTls:
 
     use: DestinationUse
     routed: RoutedCluster
+    unknown_because: str = ""
+    """What was not read and could set it."""
     tls: ClientTls | None = None
     """The settings in force; None where none says anything."""
     place: Place | None = None
@@ -69,11 +72,11 @@ def upstream_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
     )
 
 
-@question(*OF_WORKLOADS)
+@question(*OF_WORKLOADS, Kind.BACKEND_TLS_POLICY)
 def plain_to_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
     """Return how gateway workloads send plain HTTP to ports that look like TLS.
 
-    Not judged where DestinationRules were not all read: one may set TLS.
+    Not judged where DestinationRules or BackendTLSPolicies were not all read: one may set TLS.
     """
     if not rules_are_known(mesh):
         return ()
@@ -82,19 +85,24 @@ def plain_to_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
         for routed in routed_clusters(mesh)
         if routed.workload.is_known and (port := routed.service_port) and speaks_tls(port)
         for found in _upstreams(mesh, routed)
-        if found.use.protocol == "http" and found.mode in PLAIN_MODES
+        if found.use.protocol == "http" and found.mode in PLAIN_MODES and not found.unknown_because
     )
 
 
 def _upstreams(mesh: Mesh, routed: RoutedCluster) -> tuple[UpstreamTls, ...]:
     service = registry_service_of(mesh, routed)
-    found = tls_to_backend(mesh, routed.workload, service, routed.name) if service else None
+    if service is None:
+        return ()
+    found = tls_to_backend(mesh, routed.workload, service, routed.name)
+    scope = scope_of(mesh, routed.workload)
+    unread = unread_policies(mesh, scope, service, found)
     return tuple(
         UpstreamTls(
             use=use,
             routed=routed,
             tls=found.settings if found else None,
             place=found.place if found else None,
+            unknown_because=unread,
         )
         for use in routed.uses
     )

@@ -7,7 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.upstreamtls import upstream_tls
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.fixes import remove_tls
 from istiodoctor_checks.wording import listing
 
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
@@ -112,7 +112,7 @@ def double_tls(mesh: Mesh) -> Iterator[Finding]:
                 hosts=frozenset(hosts),
                 evidence=(Evidence(text=f"{place} has mode {upstream.mode}", ref=place.ref),),
                 fixes=(
-                    remove_field(
+                    remove_tls(
                         place,
                         "Forward what the client encrypted",
                         why="Clients in the mesh that relied on it speak plainly from then on.",

@@ -14,7 +14,7 @@ from istiodoctor.mesh.upstreamtls import (
 )
 from istiodoctor.model.istio import PeerAuthentication
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.fixes import remove_tls
 from istiodoctor_checks.wording import listing
 
 WITHOUT_MESH = frozenset({"DISABLE", "SIMPLE", "MUTUAL"})
@@ -153,7 +153,7 @@ def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
                     Evidence(text=f"{place} has mode {upstream.mode}", ref=place.ref),
                     Evidence(text=f"{policy.ref} has mode STRICT", ref=policy.ref),
                 ),
-                fixes=(remove_field(place, "Leave TLS to istiod"),),
+                fixes=(remove_tls(place, "Leave TLS to istiod"),),
                 severity=severity_of(upstream.use),
             )
 

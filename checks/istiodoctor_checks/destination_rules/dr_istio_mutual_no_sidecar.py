@@ -9,7 +9,7 @@ from istiodoctor.mesh.controlplanes import namespace_exists
 from istiodoctor.mesh.upstreamtls import upstream_tls, workloads_behind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.fixes import remove_tls
 from istiodoctor_checks.wording import listing
 
 MESH_TLS = "ISTIO_MUTUAL"
@@ -156,7 +156,7 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
                         ),
                     ),
                     fixes=(
-                        remove_field(place, "Leave TLS to istiod"),
+                        remove_tls(place, "Leave TLS to istiod"),
                         Fix(
                             title=f"Or inject a sidecar into {backend}",
                             risk=Risk.RESTARTS_TRAFFIC,

@@ -82,7 +82,7 @@ class UpstreamTlsMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamTls:
-    """How Envoy speaks TLS to the endpoints, as a DestinationRule says it."""
+    """How Envoy speaks TLS to the endpoints, as the objects say it."""
 
     mode: UpstreamTlsMode
     settings: ClientTls
@@ -105,7 +105,8 @@ class Cluster:
     endpoints: int | None = None
     """How many endpoints take traffic; None where they are resolved elsewhere or not known."""
     made_by: Ref | None = None
-    """The DestinationRule of its subset or TLS settings."""
+    """The DestinationRule of its subset, or what sets its TLS: that or a BackendTLSPolicy."""
     tls: UpstreamTls | None = None
-    """None where no DestinationRule says anything: plain text, or mTLS to endpoints that have a
-    sidecar."""
+    """None where no object says anything: plain text, or mTLS to endpoints that have a sidecar."""
+    tls_unknown_because: str = ""
+    """What was not read and could set it."""

@@ -12,6 +12,8 @@ from istiodoctor.mesh.configuration.absent_clusters import (
     without_port,
     without_service,
 )
+from istiodoctor.mesh.configuration.backend_tls import unread_policies
+from istiodoctor.mesh.configuration.backend_tls_policies import policies_are_known
 from istiodoctor.mesh.configuration.cluster import (
     Cluster,
     ClusterFault,
@@ -90,6 +92,7 @@ class Request:
         service_entries_are_known,
         hosts_in_virtual_services,
         virtual_services_are_known,
+        policies_are_known,
     ]
 )
 def cluster(mesh: Mesh, workload: Workload, name: str) -> Cluster:
@@ -158,8 +161,15 @@ def _of_service(mesh: Mesh, asked: Request) -> Cluster:
         reason = missing_subset(mesh, asked.scope, service, rule, parts.subset)
         return no_cluster(str(parts), reason, service.ref, ClusterFault.NO_SUBSET)
     tls = upstream_tls(rule, subset, parts.port)
-    made_by = subset.place.ref if subset else tls.place.ref if tls else None
-    return replace(_with_endpoints(mesh, asked, rule, subset, tls), tls=tls, made_by=made_by)
+    unread = unread_policies(mesh, asked.scope, service, tls)
+    if unread and parts.is_by_sni:
+        return unknown_cluster(str(parts), unread, service.ref)
+    return replace(
+        _with_endpoints(mesh, asked, rule, subset, tls),
+        tls=tls,
+        tls_unknown_because=unread,
+        made_by=subset.place.ref if subset else tls.place.ref if tls else None,
+    )
 
 
 def _why_left_out(mesh: Mesh, asked: Request) -> str:

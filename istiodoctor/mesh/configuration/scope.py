@@ -50,6 +50,10 @@ class Scope:
     """Whether a gateway gets clusters only of hosts that its routes name."""
     limits_service_entries: bool = False
     """Whether `serviceEntryVisibility` may narrow what ServiceEntries are exported to."""
+    has_backend_policies: bool = True
+    """Whether BackendTLSPolicies are read."""
+    rules_override_policies: bool = True
+    """Whether a DestinationRule for the same host counts before them."""
     unread: str = ""
     """Why the mesh configuration or the namespaces it selects are not known; the defaults stand in
     for it then."""
@@ -96,6 +100,8 @@ def scope_of(mesh: Mesh, workload: Workload) -> Scope:
         has_external_name_aliases=has_external_name_aliases(plane),
         filters_clusters=plane is not None and plane.setting(FILTER_VARIABLE) is True,
         limits_service_entries=config.service_entry_visibility.apply_to_sidecars,
+        has_backend_policies=has(plane, Change.BACKEND_TLS_POLICIES_SERVED),
+        rules_override_policies=has(plane, Change.RULES_OVERRIDE_BACKEND_POLICIES),
         unread=unread,
     )
 

@@ -48,6 +48,8 @@ BOUNDARIES = {
     ],
     Change.LISTENER_CONFLICTS_FOUND: [("1.30.3", False), ("1.30.4", True), ("1.31.0", True)],
     Change.STRICT_MERGING: [("1.30.9", False), ("1.31.0", True)],
+    Change.BACKEND_TLS_POLICIES_SERVED: [("1.27.9", False), ("1.28.0", True)],
+    Change.RULES_OVERRIDE_BACKEND_POLICIES: [("1.30.9", False), ("1.31.0", True)],
     Change.PLAIN_KEPT_OVER_TLS: [
         ("1.26.9", False),
         ("1.27.3", False),
