@@ -73,6 +73,11 @@ class FailedDestination:
     routed: RoutedCluster
     cluster: Cluster
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing that was not read may serve it all the same."""
+        return self.cluster.state is not ClusterState.UNKNOWN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PortFault:
@@ -274,7 +279,7 @@ def _failed(
     seen: set[tuple[DestinationUse, str]] = set()
     for routed in suspects:
         found = cluster(mesh, routed.workload, str(routed.name))
-        if found.state in states:
+        if (found.state_here or found.state) in states:
             for use in routed.uses:
                 if (use, found.name) not in seen:
                     seen.add((use, found.name))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.cluster import ClusterFault
 from istiodoctor.mesh.configuration.missing_services import services_named
@@ -173,6 +173,7 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
             ),
             fixes=_fixes(failed, elsewhere),
             severity=severity_of(use),
+            confidence=Confidence.CERTAIN if failed.is_sure else Confidence.SUSPECTED,
             absences=_absences(failed),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, selecting, within
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.service_endpoints import (
     SERVICE_NAME_LABEL,
@@ -149,6 +149,7 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
             evidence=(_evidence(mesh, failed, service),),
             fixes=(_fix(service, bool(behind)),),
             severity=severity_of(use),
+            confidence=Confidence.CERTAIN if failed.is_sure else Confidence.SUSPECTED,
         )
 
 

@@ -95,6 +95,8 @@ class Cluster:
 
     name: str
     state: ClusterState
+    state_here: ClusterState | None = None
+    """Its state by the objects of this cluster alone, where others may have endpoints for it."""
     reason: str = ""
     """Why requests reach nothing, or why that is not known: one clause without a full stop."""
     fault: ClusterFault | None = None
