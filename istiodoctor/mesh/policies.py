@@ -10,11 +10,11 @@ from istiodoctor.mesh.configuration.authorization_rules import PolicyAction
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.configuration.service_registry import kubernetes_name
 from istiodoctor.mesh.controlplanes import control_planes, mesh_config, namespace_labels
-from istiodoctor.mesh.destinations import routed_clusters
 from istiodoctor.mesh.grants import selects
 from istiodoctor.mesh.listeners import istio_gateways, servers_by_workload
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routed_clusters import routed_clusters
 from istiodoctor.mesh.routing import virtual_services
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.serviceports import service_named

@@ -9,10 +9,10 @@ from istiodoctor.mesh.configuration.rules_in_force import are_there_rules, rules
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.controlplanes import namespace_labels
 from istiodoctor.mesh.destination_uses import DestinationUse
-from istiodoctor.mesh.destinations import RoutedCluster, registry_service_of, routed_clusters
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.routed_clusters import RoutedCluster, registry_service_of, routed_clusters
 from istiodoctor.mesh.workloads import Workload, selected
 from istiodoctor.model.istio import ClientTls, PeerAuthentication
 from istiodoctor.model.kind import Kind

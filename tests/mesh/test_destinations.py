@@ -8,8 +8,8 @@ from istiodoctor.mesh.destinations import (
     destinations_without_endpoints,
     destinations_without_service,
     port_faults,
-    routed_clusters,
 )
+from istiodoctor.mesh.routed_clusters import routed_clusters
 from istiodoctor.mesh.upstream import hidden_configuration, subset_faults
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread
@@ -18,7 +18,6 @@ from tests.support.behind_gateway import (
     WEB,
     mesh_behind_gateway,
     mesh_config,
-    state,
     web,
     without,
 )
@@ -29,7 +28,6 @@ from tests.support.objects import (
     endpoint_slice,
     gateway,
     https,
-    istiod,
     mesh_of,
     pod,
     route,
@@ -291,40 +289,3 @@ def test_endpoints_of_a_service_without_slices_are_not_known() -> None:
     mesh = mesh_behind_gateway(*web()[:2], *to("web"))
 
     assert destinations_without_endpoints(mesh) == ()
-
-
-SEVERAL = [istiod(CLUSTER_ID="east")]
-NETWORK = {
-    "apiVersion": "v1",
-    "kind": "Namespace",
-    "metadata": {"name": "istio-system", "labels": {"topology.istio.io/network": "east"}},
-}
-
-
-@pytest.mark.parametrize("sign", [SEVERAL, [NETWORK]])
-def test_what_other_clusters_may_have_is_only_suspected_to_be_missing(
-    sign: list[Manifest],
-) -> None:
-    without_endpoints = mesh_behind_gateway(*web()[:2], slices(ready=False), *sign, *to("web"))
-    without_service = mesh_behind_gateway(*sign, *to("gone"))
-
-    (endpoints,), (service_,) = found("VS017", without_endpoints), found("VS009", without_service)
-
-    assert (endpoints.confidence, service_.confidence) == (
-        Confidence.SUSPECTED,
-        Confidence.SUSPECTED,
-    )
-    assert state(without_endpoints, f"outbound|80||{WEB}")[0] == "unknown"
-    assert state(without_service, "outbound|443||gone.app1.svc.cluster.local")[0] == "unknown"
-
-
-def test_a_mesh_of_one_cluster_has_no_others() -> None:
-    mesh = mesh_behind_gateway(istiod(CLUSTER_ID="Kubernetes"), *to("gone"))
-
-    assert [each.confidence for each in found("VS009", mesh)] == [Confidence.CERTAIN]
-
-
-def test_ready_endpoints_are_enough_whatever_other_clusters_have() -> None:
-    mesh = mesh_behind_gateway(*web(), *SEVERAL, *to("web"))
-
-    assert state(mesh, f"outbound|80||{WEB}") == ("ok", "")

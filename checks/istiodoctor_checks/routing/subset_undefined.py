@@ -145,10 +145,7 @@ def _fixes(fault: SubsetFault) -> Iterator[Fix]:
     use, routed = fault.destination.use, fault.destination.routed
     place, wanted = Place(use.place.ref, f"{use.place.path}/subset"), routed.name.subset
     if fault.defining:
-        yield Fix(
-            title=f"Define the subset in the DestinationRule that counts for {routed.workload}",
-            why="Of a host the rules of one namespace count, and those with the most exact name.",
-        )
+        yield _fix_of_rule_that_counts(fault)
         return
     for name in get_close_matches(wanted, fault.defined, n=1, cutoff=0.7):
         if name.casefold() == wanted.casefold() or len(wanted) > len("v10"):
@@ -180,3 +177,11 @@ def _fixes(fault: SubsetFault) -> Iterator[Fix]:
             f"Define the subset in {rule.ref}",
             why=LABELS_WHY,
         )
+
+
+def _fix_of_rule_that_counts(fault: SubsetFault) -> Fix:
+    workload = fault.destination.routed.workload
+    return Fix(
+        title=f"Define the subset in the DestinationRule that counts for {workload}",
+        why="Of a host the rules of one namespace count, and those with the most exact name.",
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destinations import routed_clusters
+from istiodoctor.mesh.routed_clusters import routed_clusters
 from istiodoctor.mesh.routing import servers_of
 from istiodoctor.mesh.upstreamtls import speaks_plainly
 from istiodoctor_checks.destinations import severity_of

@@ -31,6 +31,7 @@ from istiodoctor.mesh.configuration.endpoint_states import (
     names_of_port,
 )
 from istiodoctor.mesh.configuration.missing_subsets import missing_subset, unread_rules
+from istiodoctor.mesh.configuration.other_clusters import in_all_clusters
 from istiodoctor.mesh.configuration.referenced_hosts import (
     hosts_in_virtual_services,
     is_named_by_alias_only,
@@ -97,7 +98,7 @@ class Request:
 )
 def cluster(mesh: Mesh, workload: Workload, name: str) -> Cluster:
     """Return the cluster of a name as a gateway workload would get it."""
-    found = _in_all_clusters(scope_of(mesh, workload), _made(mesh, workload, name))
+    found = in_all_clusters(scope_of(mesh, workload), _made(mesh, workload, name))
     if found.state is ClusterState.UNKNOWN:
         return found
     exists = found.state is not ClusterState.NO_CLUSTER
@@ -106,26 +107,6 @@ def cluster(mesh: Mesh, workload: Workload, name: str) -> Cluster:
             verb = "removes" if exists else "adds"
             return unknown_cluster(name, f"{patch.made_by} {verb} clusters")
     return found
-
-
-def _in_all_clusters(scope: Scope, found: Cluster) -> Cluster:
-    """Return what is known of a cluster where Services of other clusters are added to this one's.
-
-    A Service that this one has not, or without endpoints here, may have them there.
-    """
-    is_without = found.state is ClusterState.NO_ENDPOINT and found.endpoints == 0
-    is_missing = found.state is ClusterState.NO_CLUSTER and found.fault is ClusterFault.NO_SERVICE
-    is_service = found.service is not None and found.service.kind == "Service"
-    if not (scope.other_clusters and is_service and (is_without or is_missing)):
-        return found
-    return replace(
-        found,
-        state=ClusterState.UNKNOWN,
-        state_here=found.state,
-        reason=f"{found.reason}, and {scope.other_clusters}",
-        service=None if is_missing else found.service,
-        endpoints=None,
-    )
 
 
 def _made(mesh: Mesh, workload: Workload, name: str) -> Cluster:
