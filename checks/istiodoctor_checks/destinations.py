@@ -3,10 +3,9 @@
 from typing import Any
 
 from istiodoctor.finding import Severity
+from istiodoctor.mesh.configuration.registry_service import RegistryService
 from istiodoctor.mesh.destination_uses import DestinationUse
-from istiodoctor.mesh.destinations import Resolution
 from istiodoctor.model.istio import Destination
-from istiodoctor.model.kubernetes import Service
 
 
 def written(destination: Destination, weight: int = 0) -> dict[str, Any]:
@@ -20,19 +19,10 @@ def written(destination: Destination, weight: int = 0) -> dict[str, Any]:
     return {**route, "weight": weight} if weight else route
 
 
-def cluster_of(use: DestinationUse, resolution: Resolution) -> str:
-    """Return the name of Envoy's cluster for a destination, as access logs show it."""
-    destination = use.destination
-    number = destination.port.number if destination.port else 0
-    port = number or (resolution.port.port if resolution.port else "")
-    return f"outbound|{port}|{destination.subset}|{resolution.fqdn}"
-
-
-def ports_of(service: Service) -> str:
-    """Return a Service's ports in words: `80 (http), 443 (https)`."""
+def ports_of(service: RegistryService) -> str:
+    """Return the ports of a service in words: `80 (http), 443 (https)`."""
     return ", ".join(
-        f"{each.port} ({each.name})" if each.name else str(each.port)
-        for each in service.spec.ports
+        f"{each.number} ({each.name})" if each.name else str(each.number) for each in service.ports
     )
 
 

@@ -36,6 +36,20 @@ def remove_field(place: Place, title: str, *, risk: Risk = Risk.SAFE, why: str =
     return json_patch(place.ref, [{"op": "remove", "path": place.path}], title, risk=risk, why=why)
 
 
+def remove_tls(place: Place, title: str, *, why: str = "") -> Fix:
+    """Have the gateway speak no TLS to a backend as an object says that it does.
+
+    A BackendTLSPolicy without its validation is none, and may be for other backends too.
+    """
+    if place.ref.kind != Kind.BACKEND_TLS_POLICY.value.kind:
+        return remove_field(place, title, why=why)
+    return Fix(
+        title=f"{title}: take the backend out of targetRefs of {place.ref}",
+        verify=get(place.ref),
+        why=why,
+    )
+
+
 def json_patch(
     ref: Ref,
     operations: list[dict[str, Any]],

@@ -1,6 +1,6 @@
 """What Gateways and VirtualServices say that defeats itself: scopes, prefixes, redirects."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -16,16 +16,17 @@ from istiodoctor.mesh.controlplanes import (
     trusted_proxies,
 )
 from istiodoctor.mesh.credentials import CredentialUse, credential_uses
-from istiodoctor.mesh.hops import FORWARDED_PROTO, Loop, plain_fronts, wants_tls
+from istiodoctor.mesh.hops import Loop, plain_fronts, wants_tls
 from istiodoctor.mesh.listeners import servers_by_workload, workloads_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind, is_to_https, plain_hosts, rules_for
+from istiodoctor.mesh.returning_redirects import asks_for_scheme, returning_redirects
 from istiodoctor.mesh.routing import Binding, bindings, bound_for, servers_of
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import HttpMatch, HttpRule, VirtualService
+from istiodoctor.model.istio import HttpMatch, VirtualService
 from istiodoctor.model.ref import Ref
 
 
@@ -115,20 +116,18 @@ def self_redirects(mesh: Mesh) -> tuple[SelfRedirect, ...]:
 def _self_redirect(server: Server, binding: Binding) -> SelfRedirect | None:
     if not any(is_to_https(each.rule) for each in binding.held.http):
         return None
-    rules = tuple(matched_rules(binding.held, server_context(server)))
-    for each in rules:
-        if _returns(each.held.rule, binding) and not _asks_for_scheme(each.written):
-            own = [other.written for other in rules if other.held is each.held]
-            return SelfRedirect(
-                rule=each.held,
-                owner=binding.virtual_service.ref,
-                server=server,
-                hosts=binding.hosts,
-                is_whole=any(map(_takes_all, own)),
-            )
-        if each.match.is_catch_all:
-            return None
-    return None
+    found = next(returning_redirects(binding.held, server, binding.hosts), None)
+    if found is None:
+        return None
+    rules = matched_rules(binding.held, server_context(server))
+    own = [each.written for each in rules if each.held is found.held]
+    return SelfRedirect(
+        rule=found.held,
+        owner=binding.virtual_service.ref,
+        server=server,
+        hosts=binding.hosts,
+        is_whole=any(map(_takes_all, own)),
+    )
 
 
 @question
@@ -151,7 +150,7 @@ def route_loops(mesh: Mesh) -> tuple[Loop, ...]:
 def _blind_redirect(mesh: Mesh, plain: PlainHost) -> DomainRule | None:
     """Return the redirect that takes requests whatever X-Forwarded-Proto says."""
     for each in rules_for(mesh, plain):
-        if is_to_https(each.rule) and not _asks_for_scheme(each.written):
+        if is_to_https(each.rule) and not asks_for_scheme(each.written):
             return each
         if each.match.is_catch_all:
             return None
@@ -185,27 +184,6 @@ def _scoped_out(
         yield ScopedOut(
             gateway=gateway, workload=workload, control_plane=plane, servers=tuple(own)
         )
-
-
-def _returns(rule: HttpRule, binding: Binding) -> bool:
-    """Whether a redirect leads to the URL that was asked for."""
-    redirect = rule.redirect
-    return bool(
-        redirect
-        and redirect.scheme == "https"
-        and not redirect.uri
-        and not redirect.prefix_rewrite
-        and redirect.authority in ("", *binding.hosts)
-        and redirect.port in (0, binding.server.port)
-    )
-
-
-def _asks_for_scheme(match: HttpMatch | None) -> bool:
-    """Whether a match is about requests that did not come by HTTPS."""
-    if match is None:
-        return False
-    headers: Mapping[str, object] = {**match.headers, **match.without_headers}
-    return match.scheme is not None or any(key.lower() == FORWARDED_PROTO for key in headers)
 
 
 def _takes_all(match: HttpMatch | None) -> bool:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldTcpRule, HeldTlsRule
 from istiodoctor.mesh.configuration.names import MESH
-from istiodoctor.mesh.configuration.virtual_services import destination_place, virtual_services
+from istiodoctor.mesh.configuration.virtual_services import destination_place
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.routing import as_held
 from istiodoctor.model.istio import Destination, VirtualService
 from istiodoctor.model.ref import Place
@@ -15,61 +14,86 @@ from istiodoctor.model.value import Value
 HeldRule = HeldHttpRule | HeldTlsRule | HeldTcpRule
 
 
-class DestinationUse(Value, frozen=True, kw_only=True):
-    """One destination of a route that is bound to a gateway."""
+class DestinationUse(Value, frozen=True, kw_only=True, eq=False):
+    """One destination of a route that is meant for gateways.
 
-    destination: Destination
-    place: Place
+    There are as many as routes: what is asked of few of them is worked out when it is asked.
+    """
+
     virtual_service: VirtualService
-    namespace: str
+    held: HeldRule
+    index: int
+    """Of the destination in its rule."""
     protocol: str
     """`http`, `tls` or `tcp`."""
-    is_whole: bool = True
-    """Whether every request of the VirtualService, or all that no other rule takes, goes here."""
-    is_unused: bool = False
-    """Whether its weight is 0 beside others."""
+    takes_the_rest: bool = True
+    """Whether its rule takes every request of the VirtualService, or all that no other takes."""
+
+    @property
+    def destination(self) -> Destination:
+        """The destination as it is written."""
+        return (self.held.written or self.held.rule).route[self.index].destination
+
+    @property
+    def resolved(self) -> Destination:
+        """The same with the full name of its host."""
+        return self.held.rule.route[self.index].destination
+
+    @property
+    def place(self) -> Place:
+        """The field."""
+        return destination_place(self.held, self.index)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that short names are completed with."""
+        return self.held.place.ref.namespace
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every request goes here, or all that no other rule takes."""
+        return self.takes_the_rest and (self.protocol != "http" or self._weighted < 2)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether its weight is 0 beside others."""
+        weight = self.held.rule.route[self.index].weight
+        return self.protocol == "http" and self._weighted > 0 and not weight
+
+    @property
+    def _weighted(self) -> int:
+        return sum(each.weight > 0 for each in self.held.rule.route)
 
 
-@question
-def destination_uses(mesh: Mesh) -> tuple[DestinationUse, ...]:
-    """Return every destination of every VirtualService that names a gateway."""
-    return tuple(
-        use
-        for source in virtual_services(mesh)
-        if any(text != MESH for text in source.spec.gateways)
-        for use in _uses(mesh, source)
-    )
+def destination_uses(mesh: Mesh, source: VirtualService) -> tuple[DestinationUse, ...]:
+    """Return every destination of a VirtualService whose rule may match on a gateway."""
+    return tuple(_uses(mesh, source))
 
 
 def _uses(mesh: Mesh, source: VirtualService) -> Iterator[DestinationUse]:
     held = as_held(mesh, source)
     http = [each for each in held.http if _is_for_gateways(each)]
     for each in http:
-        is_whole = len(http) == 1 or not each.rule.match
-        yield from _of_rule(source, each, "http", is_whole=is_whole)
+        takes_the_rest = len(http) == 1 or not each.rule.match
+        yield from _of_rule(source, each, "http", takes_the_rest=takes_the_rest)
     for tls in held.tls:
         if _is_for_gateways(tls):
-            yield from _of_rule(source, tls, "tls", is_whole=True)
+            yield from _of_rule(source, tls, "tls")
     for tcp in held.tcp:
         if _is_for_gateways(tcp):
-            yield from _of_rule(source, tcp, "tcp", is_whole=True)
+            yield from _of_rule(source, tcp, "tcp")
 
 
 def _of_rule(
-    source: VirtualService, held: HeldRule, protocol: str, *, is_whole: bool
+    source: VirtualService, held: HeldRule, protocol: str, *, takes_the_rest: bool = True
 ) -> Iterator[DestinationUse]:
-    route = (held.written or held.rule).route
-    weighted = sum(each.weight > 0 for each in route)
-    is_http = protocol == "http"
-    for index, each in enumerate(route):
+    for index in range(len(held.rule.route)):
         yield DestinationUse(
-            destination=each.destination,
-            place=destination_place(held, index),
             virtual_service=source,
-            namespace=held.place.ref.namespace,
+            held=held,
+            index=index,
             protocol=protocol,
-            is_whole=is_whole and (weighted < 2 or not is_http),
-            is_unused=is_http and weighted > 0 and not each.weight,
+            takes_the_rest=takes_the_rest,
         )
 
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from istiodoctor.mesh.configuration.authorization import is_dry_run
 from istiodoctor.mesh.configuration.authorization_policies import applying_policies
 from istiodoctor.mesh.configuration.authorization_rules import PolicyAction
+from istiodoctor.mesh.configuration.scope import scope_of
+from istiodoctor.mesh.configuration.service_registry import kubernetes_name
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.controlplanes import control_planes, mesh_config, namespace_labels
-from istiodoctor.mesh.destinations import destinations
 from istiodoctor.mesh.grants import selects
 from istiodoctor.mesh.listeners import istio_gateways, servers_by_workload
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.routed_clusters import routed_clusters
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.serviceports import service_named
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.authorization import AuthorizationPolicy
 from istiodoctor.model.istio import IstioGateway, VirtualService
@@ -122,12 +125,18 @@ def hidden_namespaces(mesh: Mesh) -> tuple[HiddenNamespace, ...]:
 
 
 def _backends_by_namespace(mesh: Mesh) -> Mapping[str, Mapping[Service, list[str]]]:
-    """Return the Services that routes lead to, with the hosts of those routes."""
+    """Return the Services that routes lead to and istiod has not, with the hosts of the routes."""
     found: dict[str, dict[Service, list[str]]] = defaultdict(dict)
-    for use, resolution in destinations(mesh):
-        if resolution.service:
-            hosts = found[resolution.service.namespace].setdefault(resolution.service, [])
-            hosts += use.virtual_service.spec.hosts
+    for routed in routed_clusters(mesh):
+        name = kubernetes_name(routed.name.host, scope_of(mesh, routed.workload).domain_suffix)
+        if (
+            routed.kubernetes_service is None
+            and name
+            and (service := service_named(mesh, name[1], name[0]))
+        ):
+            hosts = found[service.namespace].setdefault(service, [])
+            for use in routed.uses:
+                hosts += use.virtual_service.spec.hosts
     return found
 
 

@@ -1,31 +1,24 @@
 """What the Gateway API does not permit, and redirects that lead to themselves."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import Attachment, AttachmentState, attachments, attachments_of
 from istiodoctor.mesh.conditions import current, listener_condition, route_condition
+from istiodoctor.mesh.configuration.api_backends import SERVICE, backend_kind
+from istiodoctor.mesh.configuration.held_routes import backends_of_route, held_routes_of_gateway
 from istiodoctor.mesh.gatewayapi import api_gateways
-from istiodoctor.mesh.grants import is_granted
 from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import CredentialReference, Form
+from istiodoctor.mesh.returning_redirects import returning_redirects
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.model.gatewayapi import (
-    Gateway,
-    HttpRoute,
-    HttpRouteMatch,
-    HttpRouteRule,
-    PathMatch,
-)
+from istiodoctor.model.gatewayapi import Gateway, HttpRoute
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.model.routefilters import ObjectReference, RequestRedirect
 
-HTTPS_PORT = 443
 NOT_PERMITTED = "RefNotPermitted"
 NOT_VALID = "InvalidCertificateRef"
 
@@ -73,7 +66,7 @@ class RedirectLoop:
     attachment: Attachment
     servers: tuple[Server, ...]
     """The listeners that end TLS."""
-    rules: tuple[int, ...]
+    rules: tuple[Place, ...]
     hosts: tuple[str, ...]
     is_whole: bool
     """Whether the route does nothing but redirect."""
@@ -195,89 +188,59 @@ def refused_backends(mesh: Mesh) -> tuple[RefusedBackend, ...]:
 
 def _refused_backends(mesh: Mesh, attachment: Attachment) -> Iterator[RefusedBackend]:
     route = attachment.route
-    references: Sequence[tuple[ObjectReference, ...]]
-    references = [rule.backend_refs for rule in route.spec.rules]
-    backends = [
-        (f"/spec/rules/{i}/backendRefs/{j}", backend)
-        for i, each in enumerate(references)
-        for j, backend in enumerate(each)
-    ]
-    for path, backend in backends:
-        if backend.kind not in (None, "Service") or not backend.namespace:
-            continue
-        service = Ref(CORE, "Service", backend.namespace, backend.name)
-        if is_granted(mesh, route.ref, service) is False:
+    used = backends_of_route(mesh, route)
+    for backend in used:
+        reference = backend.reference
+        if backend.is_nowhere and backend_kind(reference) == SERVICE:
             yield RefusedBackend(
                 attachment=attachment,
-                service=service,
-                place=route.at(path),
-                is_whole=len(backends) == 1,
+                service=Ref(CORE, "Service", reference.namespace, reference.name),
+                place=route.at(backend.path),
+                is_whole=len(used) == 1,
             )
 
 
 @question
 def api_redirect_loops(mesh: Mesh) -> tuple[RedirectLoop, ...]:
-    """Return the routes that redirect https requests to https at the same host.
-
-    An older route that takes every path of the same hosts there comes first and stops it.
-    """
+    """Return the routes that redirect https requests to https at the same host."""
     return tuple(
         loop
         for attachment in attachments(mesh)
         if isinstance(attachment.route, HttpRoute)
+        and any(e.request_redirect for rule in attachment.route.spec.rules for e in rule.filters)
         if (loop := _api_loop(mesh, attachment, attachment.route))
     )
 
 
 def _api_loop(mesh: Mesh, attachment: Attachment, route: HttpRoute) -> RedirectLoop | None:
-    rules = tuple(
-        index
-        for index, rule in enumerate(route.spec.rules)
-        if any(
-            each.request_redirect and _returns(each.request_redirect, attachment.hosts)
-            for each in rule.filters
-        )
-    )
-    if not rules:
-        return None
-    servers = tuple(
-        server
-        for server in attachment.servers
-        if server.terminates_tls and not _is_preceded(mesh, server, attachment)
-    )
+    places: dict[Place, None] = {}
+    servers: dict[Server, None] = {}
+    for server in attachment.servers:
+        found = _returning(mesh, server, attachment) if server.terminates_tls else ()
+        if found:
+            places |= dict.fromkeys(found)
+            servers[server] = None
     if not servers:
         return None
     return RedirectLoop(
         attachment=attachment,
-        servers=servers,
-        rules=rules,
+        servers=tuple(servers),
+        rules=tuple(sorted(places)),
         hosts=attachment.hosts,
-        is_whole=len(rules) == len(route.spec.rules),
+        is_whole=len(places) == len(route.spec.rules),
     )
 
 
-@question
-def _whole_routes(mesh: Mesh, server: Server) -> Mapping[str, tuple[Attachment, ...]]:
-    """Return the routes on a server that lead every path to a backend, by host."""
-    found: dict[str, list[Attachment]] = defaultdict(list)
-    for each in attachments_of(mesh, server):
-        if isinstance(each.route, HttpRoute) and any(
-            rule.backend_refs and _takes_all(rule) for rule in each.route.spec.rules
-        ):
-            for host in each.hosts:
-                found[host].append(each)
-    return {
-        host: tuple(sorted(routes, key=lambda each: each.route.age_order))
-        for host, routes in found.items()
-    }
+def _returning(mesh: Mesh, server: Server, attachment: Attachment) -> tuple[Place, ...]:
+    """Return the rules of a route that redirect to themselves, where requests get to them.
 
-
-def _is_preceded(mesh: Mesh, server: Server, redirect: Attachment) -> bool:
-    return any(
-        other.route.age_order < redirect.route.age_order
-        and set(redirect.hosts) <= set(other.hosts)
-        for other in _whole_routes(mesh, server).get(min(redirect.hosts, default=""), ())
-        if other.route.ref != redirect.route.ref
+    Rules of all routes of one hostname are in one order, and one that takes everything ends it.
+    """
+    return tuple(
+        each.held.place
+        for held in held_routes_of_gateway(mesh, server.gateway_name)
+        for each in returning_redirects(held, server, attachment.hosts)
+        if each.held.owner == attachment.route.ref
     )
 
 
@@ -285,17 +248,3 @@ def _refusals(gateway: Gateway) -> list[Condition]:
     said = tuple(current(gateway.metadata, gateway.status.conditions))
     found = (condition(said, kind) for kind in ("Accepted", "Programmed"))
     return [each for each in found if each and each.status == "False"]
-
-
-def _returns(redirect: RequestRedirect, hosts: tuple[str, ...]) -> bool:
-    return (
-        redirect.scheme == "https"
-        and redirect.port in (0, HTTPS_PORT)
-        and redirect.path is None
-        and (not redirect.hostname or redirect.hostname.lower() in hosts)
-    )
-
-
-def _takes_all(rule: HttpRouteRule) -> bool:
-    everything = HttpRouteMatch(path=PathMatch(type="PathPrefix", value="/"))
-    return not rule.matches or everything in rule.matches

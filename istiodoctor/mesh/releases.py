@@ -65,6 +65,12 @@ class Change(StrEnum):
     """TLSRoutes are read as v1, which Gateway API 1.5 brought."""
     SERVER_CURVES_SENT = "server-curves-sent"
     """`ecdhCurves` of a Gateway's server is sent to Envoy."""
+    BACKEND_TLS_POLICIES_SERVED = "backend-tls-policies-served"
+    RULES_OVERRIDE_BACKEND_POLICIES = "rules-override-backend-policies"
+    """A DestinationRule and a BackendTLSPolicy for one host are merged field by field.
+
+    The DestinationRule's own fields count; before, all of its traffic policy gave way.
+    """
     PLAIN_KEPT_OVER_TLS = "plain-kept-over-tls"
     """A plain server joins a TLS port, and later TLS servers are skipped."""
 
@@ -173,6 +179,15 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
             since=((1, 32, 0),),
             source="pilot/pkg/networking/core/listener.go:228 (of 1.31), 232 (new); release note "
             "gateway-ecdh-curves.yaml",
+        ),
+        Change.BACKEND_TLS_POLICIES_SERVED: Introduction(
+            since=((1, 28, 0),),
+            asked_for_by=ALPHA_APIS,
+            source="pilot/pkg/config/kube/gateway/controller.go:209-213 (of 1.27), 204 (of 1.28)",
+        ),
+        Change.RULES_OVERRIDE_BACKEND_POLICIES: Introduction(
+            since=((1, 31, 0),),
+            source="pilot/pkg/model/destination_rule.go:109-148 (new), 108 (old)",
         ),
         Change.PLAIN_KEPT_OVER_TLS: Introduction(
             since=((1, 27, 4), (1, 28, 1)),

@@ -20,6 +20,12 @@ def _services_by_label(mesh: Mesh) -> Mapping[tuple[str, str, str], tuple[Servic
     return {label: tuple(found) for label, found in index.items()}
 
 
+@question(Kind.SERVICE)
+def service_named(mesh: Mesh, namespace: str, name: str) -> Service | None:
+    """Return one Service."""
+    return mesh.get(Service, namespace, name)
+
+
 @question
 def services_of(mesh: Mesh, workload: Workload) -> tuple[Service, ...]:
     """Return the Services whose selector takes a workload's pods, in istiod's order."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.configuration.names import MESH
+from istiodoctor.mesh.configuration.service_registry import is_service_entry_host
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
-from istiodoctor.mesh.destinations import is_service_entry_host
 from istiodoctor.mesh.hosts import ANY, is_wildcard
 from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.merging import Listener

@@ -1,53 +1,50 @@
-"""What stands between a route and its backend: ports, subsets, visibility."""
+"""What stands between a route and its backend: subsets, visibility."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.bound import virtual_service_exports
+from istiodoctor.mesh.configuration.cluster import ClusterState
 from istiodoctor.mesh.configuration.registry_service import EXPORT_ANNOTATION
+from istiodoctor.mesh.configuration.rules_in_force import rule_settings, rules_over_host
+from istiodoctor.mesh.configuration.scope import scope_of
+from istiodoctor.mesh.configuration.service_registry import exports, services_of_hostname
 from istiodoctor.mesh.configuration.virtual_services import is_exported, virtual_services
 from istiodoctor.mesh.destination_uses import DestinationUse
 from istiodoctor.mesh.destinations import (
-    DestinationState,
-    PortState,
-    Resolution,
-    destination_rules,
-    destination_rules_are_known,
-    destinations,
-    service_is_exported,
+    FailedDestination,
+    destinations_out_of_sight,
+    destinations_without_subset,
 )
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import routing_workloads
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import default_exports, is_visible, servers_of
+from istiodoctor.mesh.routing import default_exports, is_visible
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import DestinationRule, VirtualService
+from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.meshconfig import EVERYWHERE
 from istiodoctor.model.ref import Place
-
-REACHED = frozenset({DestinationState.SERVICE, DestinationState.SERVICE_ENTRY})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PortFault:
-    """A destination whose port is none of its Service's."""
-
-    use: DestinationUse
-    resolution: Resolution
-    ports: tuple[int, ...]
-    """The ports that Envoy would need: the one written, or those of the Gateway's servers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SubsetFault:
-    """A destination whose subset no DestinationRule defines."""
+    """A destination whose subset no DestinationRule in force defines."""
 
-    use: DestinationUse
-    resolution: Resolution
+    destination: FailedDestination
     rules: tuple[DestinationRule, ...]
-    """The DestinationRules for the host."""
-    is_sure: bool
-    """Whether all DestinationRules were read."""
+    """The DestinationRules for the host, whoever sees them."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether every DestinationRule that may define it was read."""
+        return self.destination.cluster.state is ClusterState.NO_CLUSTER
+
+    @property
+    def defining(self) -> tuple[DestinationRule, ...]:
+        """Those that have the subset, none of which counts."""
+        subset = self.destination.routed.name.subset
+        return tuple(each for each in self.rules if _defines(each, subset))
 
     @property
     def defined(self) -> tuple[str, ...]:
@@ -69,48 +66,34 @@ class Hidden:
 
 
 @question
-def port_faults(mesh: Mesh) -> tuple[PortFault, ...]:
-    """Return destinations on Services that do not have the port.
+def subset_faults(mesh: Mesh) -> tuple[SubsetFault, ...]:
+    """Return destinations whose subset is in no DestinationRule in force.
 
-    Without a number and with several ports, istiod takes the number of the Gateway's server.
+    But for those whose DestinationRule is not exported to the gateway.
     """
     return tuple(
-        PortFault(use=use, resolution=resolution, ports=ports)
-        for use, resolution in destinations(mesh)
-        if (ports := _missing_ports(mesh, use, resolution))
+        each
+        for each in _subset_faults(mesh)
+        if (each.is_sure or (each.rules and not each.defining)) and not _hidden_rules(each)
     )
 
 
-def _missing_ports(mesh: Mesh, use: DestinationUse, resolution: Resolution) -> tuple[int, ...]:
-    service = resolution.service
-    if service is None or not service.spec.ports:
-        return ()
-    if resolution.port_state is PortState.MISSING and use.destination.port:
-        return (use.destination.port.number,)
-    if resolution.port_state is not PortState.UNSAID:
-        return ()
-    known = {each.port for each in service.spec.ports}
-    bindings = servers_of(mesh).get(use.virtual_service.ref, ())
-    wanted = {each.server.port for each in bindings if each.hosts}
-    return tuple(sorted(wanted - known))
-
-
 @question
-def subset_faults(mesh: Mesh) -> tuple[SubsetFault, ...]:
-    """Return destinations whose subset is in no DestinationRule for the host."""
-    known = destination_rules_are_known(mesh)
+def _subset_faults(mesh: Mesh) -> tuple[SubsetFault, ...]:
     return tuple(
-        SubsetFault(use=use, resolution=resolution, rules=rules, is_sure=known)
-        for use, resolution in destinations(mesh)
-        if use.destination.subset and resolution.state in REACHED
-        if (rules := destination_rules(mesh, resolution.fqdn)) or known
-        if not any(_defines(rule, use.destination.subset) for rule in rules)
+        SubsetFault(
+            destination=each,
+            rules=rules_over_host(
+                mesh, rule_settings(scope_of(mesh, each.routed.workload)), each.routed.name.host
+            ),
+        )
+        for each in destinations_without_subset(mesh)
     )
 
 
 @question
 def hidden_configuration(mesh: Mesh) -> tuple[Hidden, ...]:
-    """Return VirtualServices, Services and DestinationRules that a gateway needs, unseen."""
+    """Return VirtualServices, services and DestinationRules that a gateway needs, unseen."""
     routes = (
         Hidden(
             virtual_service=source,
@@ -124,42 +107,47 @@ def hidden_configuration(mesh: Mesh) -> tuple[Hidden, ...]:
         for workload in routing_workloads(mesh, source)
         if is_visible(mesh, source, workload) is False
     )
-    backends = (
-        hidden
-        for use, resolution in destinations(mesh)
-        for hidden in _hidden_backends(mesh, use, resolution)
+    return (*routes, *_hidden_services(mesh), *_hidden_subsets(mesh))
+
+
+def _hidden_services(mesh: Mesh) -> Iterator[Hidden]:
+    for each in destinations_out_of_sight(mesh):
+        workload = each.routed.workload
+        scope = scope_of(mesh, workload)
+        service = services_of_hostname(mesh, scope, each.routed.name.host)[0]
+        path = "/spec/exportTo"
+        if isinstance(service.source, Service):
+            path = f"/metadata/annotations/{EXPORT_ANNOTATION.replace('/', '~1')}"
+        yield Hidden(
+            virtual_service=each.use.virtual_service,
+            workload=workload,
+            place=service.source.at(path),
+            exported_to=tuple(sorted(exports(service, scope))),
+            use=each.use,
+        )
+
+
+def _hidden_subsets(mesh: Mesh) -> Iterator[Hidden]:
+    for each in _subset_faults(mesh):
+        for rule in _hidden_rules(each)[:1]:
+            yield Hidden(
+                virtual_service=each.destination.use.virtual_service,
+                workload=each.destination.routed.workload,
+                place=rule.at("/spec/exportTo"),
+                exported_to=rule.spec.export_to,
+                use=each.destination.use,
+            )
+
+
+def _hidden_rules(fault: SubsetFault) -> tuple[DestinationRule, ...]:
+    """Return the rules that have a subset, where `exportTo` hides each from the gateway."""
+    workload, defining = fault.destination.routed.workload, fault.defining
+    if not fault.is_sure or not workload.is_known:
+        return ()
+    is_hidden = not any(
+        is_exported(each.spec.export_to, each.namespace, workload.namespace) for each in defining
     )
-    return (*routes, *backends)
-
-
-def _hidden_backends(mesh: Mesh, use: DestinationUse, resolution: Resolution) -> Iterator[Hidden]:
-    service, subset = resolution.service, use.destination.subset
-    annotated = service is not None and EXPORT_ANNOTATION in service.metadata.annotations
-    if not (annotated or subset):
-        return
-    for workload in routing_workloads(mesh, use.virtual_service):
-        if service and annotated and not service_is_exported(mesh, service, workload.namespace):
-            key = EXPORT_ANNOTATION.replace("/", "~1")
-            yield Hidden(
-                virtual_service=use.virtual_service,
-                workload=workload,
-                place=service.at(f"/metadata/annotations/{key}"),
-                exported_to=(service.metadata.annotations[EXPORT_ANNOTATION],),
-                use=use,
-            )
-        rules = destination_rules(mesh, resolution.fqdn) if subset else ()
-        defining = [rule for rule in rules if _defines(rule, subset)]
-        if defining and not any(
-            is_exported(rule.spec.export_to, rule.namespace, workload.namespace)
-            for rule in defining
-        ):
-            yield Hidden(
-                virtual_service=use.virtual_service,
-                workload=workload,
-                place=defining[0].at("/spec/exportTo"),
-                exported_to=defining[0].spec.export_to,
-                use=use,
-            )
+    return defining if is_hidden else ()
 
 
 def _defines(rule: DestinationRule, subset: str) -> bool:

@@ -5,11 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.configuration.names import resolved_host
 from istiodoctor.mesh.controlplanes import ControlPlane, control_plane_of
 from istiodoctor.mesh.credentials import credential, secret_exists
 from istiodoctor.mesh.delivery import log_facts
-from istiodoctor.mesh.destinations import DestinationState
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.logs.proxylogs import workload_of
@@ -131,7 +129,7 @@ def _lacks(mesh: Mesh, namespace: str, tls: ClientTls, mode: str) -> Iterator[tu
 def _upstreams(mesh: Mesh) -> Mapping[tuple[Workload, str], tuple[UpstreamTls, ...]]:
     found: dict[tuple[Workload, str], list[UpstreamTls]] = defaultdict(list)
     for each in upstream_tls(mesh):
-        found[each.workload, each.resolution.fqdn].append(each)
+        found[each.workload, each.fqdn].append(each)
     return {key: tuple(upstreams) for key, upstreams in found.items()}
 
 
@@ -180,9 +178,9 @@ def unnamed_backends(mesh: Mesh) -> tuple[UnnamedBackend, ...]:
 def _asks_by_its_name(mesh: Mesh, upstream: UpstreamTls) -> bool:
     """Whether the Host that reaches the backend, and so the SNI, is one of its own."""
     source = upstream.use.virtual_service
-    if any(covers(host, upstream.resolution.fqdn) for host in source.spec.hosts):
+    if any(covers(host, upstream.fqdn) for host in source.spec.hosts):
         return True
-    name = resolved_host(upstream.use.destination.host, upstream.use.namespace)
+    name = upstream.use.resolved.host
     return any(
         held.rule.rewrite and held.rule.rewrite.authority
         for held in as_held(mesh, source).http
@@ -192,10 +190,8 @@ def _asks_by_its_name(mesh: Mesh, upstream: UpstreamTls) -> bool:
 
 def _is_outside(upstream: UpstreamTls) -> bool:
     """Whether the gateway itself begins TLS, over HTTP routes, with something outside."""
-    service = upstream.resolution.service
-    outside = upstream.resolution.state is DestinationState.SERVICE_ENTRY or (
-        service is not None and service.spec.type == EXTERNAL_NAME
-    )
+    service = upstream.routed.kubernetes_service
+    outside = service is None or service.spec.type == EXTERNAL_NAME
     return outside and upstream.mode in ORIGINATING and upstream.use.protocol == "http"
 
 
@@ -209,7 +205,7 @@ def _has_automatic_sni(plane: ControlPlane) -> bool:
 
 def is_hard_to_verify(upstream: UpstreamTls) -> bool:
     """Whether a backend inside the cluster would need a certificate of a public authority."""
-    tls, service = upstream.tls, upstream.resolution.service
+    tls, service = upstream.tls, upstream.routed.kubernetes_service
     if tls is None or service is None or service.spec.type == EXTERNAL_NAME:
         return False
     says = tls.ca_certificates or tls.credential_name or tls.subject_alt_names or tls.sni

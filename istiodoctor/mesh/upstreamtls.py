@@ -4,34 +4,25 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.configuration.virtual_services import is_exported
-from istiodoctor.mesh.controlplanes import control_plane_of, namespace_labels
+from istiodoctor.mesh.configuration.backend_tls import tls_to_backend, unread_policies
+from istiodoctor.mesh.configuration.rules_in_force import are_there_rules, rules_are_known
+from istiodoctor.mesh.configuration.scope import scope_of
+from istiodoctor.mesh.controlplanes import namespace_labels
 from istiodoctor.mesh.destination_uses import DestinationUse
-from istiodoctor.mesh.destinations import (
-    Resolution,
-    destination_rule_hosts,
-    destination_rules,
-    destination_rules_are_known,
-    destinations,
-)
-from istiodoctor.mesh.hosts import full_name
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.misrouting import routing_workloads
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.routed_clusters import RoutedCluster, registry_service_of, routed_clusters
 from istiodoctor.mesh.workloads import Workload, selected
-from istiodoctor.model.istio import (
-    ClientTls,
-    DestinationRule,
-    PeerAuthentication,
-    TrafficPolicy,
-)
+from istiodoctor.model.istio import ClientTls, PeerAuthentication
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import ServicePort
+from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
 
 ROOT_NAMESPACE = "istio-system"
 AMBIENT_LABEL = "istio.io/dataplane-mode"
+OF_WORKLOADS = (Kind.POD, Kind.DEPLOYMENT, Kind.DAEMON_SET)
+"""Without these no gateway workload is known, and stand-ins for them have no TLS to judge."""
 PLAIN_MODES = frozenset({"", "DISABLE"})
 TLS_TARGETS = frozenset({443, 4443, 6443, 8443, 9443, "https", "tls"})
 PLAIN_TARGETS = frozenset({80, 3000, 5000, 8000, 8080, 8081, 9080, "http"})
@@ -43,118 +34,87 @@ class UpstreamTls:
     """How a gateway speaks to one destination."""
 
     use: DestinationUse
-    resolution: Resolution
-    workload: Workload
+    routed: RoutedCluster
+    unknown_because: str = ""
+    """What was not read and could set it."""
     tls: ClientTls | None = None
-    """The DestinationRule's settings in force; None where none says anything."""
+    """The settings in force; None where none says anything."""
     place: Place | None = None
     """Where they stand."""
-    rule: DestinationRule | None = None
 
     @property
     def mode(self) -> str:
         """The mode in force, upper case; empty without settings."""
         return (self.tls.mode or "DISABLE").upper() if self.tls else ""
 
+    @property
+    def workload(self) -> Workload:
+        """The gateway."""
+        return self.routed.workload
 
-@question
+    @property
+    def fqdn(self) -> str:
+        """The full name of the destination."""
+        return self.routed.name.host
+
+
+@question(*OF_WORKLOADS)
 def upstream_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
     """Return how gateway workloads speak to destinations whose TLS a DestinationRule sets."""
-    if not destination_rule_hosts(mesh):
+    if not are_there_rules(mesh):
         return ()
     return tuple(
         found
-        for use, resolution in destinations(mesh)
-        if destination_rules(mesh, resolution.fqdn)
-        for workload in routing_workloads(mesh, use.virtual_service)
-        if (found := _upstream(mesh, use, resolution, workload)).tls
+        for routed in routed_clusters(mesh)
+        if routed.workload.is_known
+        for found in _upstreams(mesh, routed)
+        if found.tls
     )
 
 
-@question
+@question(*OF_WORKLOADS, Kind.BACKEND_TLS_POLICY)
 def plain_to_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
     """Return how gateway workloads send plain HTTP to ports that look like TLS.
 
-    Not judged where DestinationRules were not all read: one may set TLS.
+    Not judged where DestinationRules or BackendTLSPolicies were not all read: one may set TLS.
     """
-    if not destination_rules_are_known(mesh):
+    if not rules_are_known(mesh):
         return ()
     return tuple(
         found
-        for use, resolution in destinations(mesh)
-        if use.protocol == "http" and resolution.port and speaks_tls(resolution.port)
-        for workload in routing_workloads(mesh, use.virtual_service)
-        if (found := _upstream(mesh, use, resolution, workload)).mode in PLAIN_MODES
+        for routed in routed_clusters(mesh)
+        if routed.workload.is_known and (port := routed.service_port) and speaks_tls(port)
+        for found in _upstreams(mesh, routed)
+        if found.use.protocol == "http" and found.mode in PLAIN_MODES and not found.unknown_because
     )
 
 
-def _upstream(
-    mesh: Mesh, use: DestinationUse, resolution: Resolution, workload: Workload
-) -> UpstreamTls:
-    found = _settings(_rules_in_force(mesh, resolution, workload), use, resolution.port)
-    if found is None:
-        return UpstreamTls(use=use, resolution=resolution, workload=workload)
-    rule, tls, path = found
-    return UpstreamTls(
-        use=use,
-        resolution=resolution,
-        workload=workload,
-        tls=tls,
-        place=rule.at(path),
-        rule=rule,
+def _upstreams(mesh: Mesh, routed: RoutedCluster) -> tuple[UpstreamTls, ...]:
+    service = registry_service_of(mesh, routed)
+    if service is None:
+        return ()
+    found = tls_to_backend(mesh, routed.workload, service, routed.name)
+    scope = scope_of(mesh, routed.workload)
+    unread = unread_policies(mesh, scope, service, found)
+    return tuple(
+        UpstreamTls(
+            use=use,
+            routed=routed,
+            tls=found.settings if found else None,
+            place=found.place if found else None,
+            unknown_because=unread,
+        )
+        for use in routed.uses
     )
-
-
-def _rules_in_force(
-    mesh: Mesh, resolution: Resolution, workload: Workload
-) -> tuple[DestinationRule, ...]:
-    """Return the rules that istiod merges into one for a gateway, oldest first.
-
-    Those of one namespace for one host (`PushContext.destinationRule`).
-    """
-    visible = [
-        rule
-        for rule in destination_rules(mesh, resolution.fqdn)
-        if is_exported(rule.spec.export_to, rule.namespace, workload.namespace)
-        and _selects(rule, workload)
-    ]
-    for namespace in _lookup_order(mesh, resolution, workload, visible):
-        own = [rule for rule in visible if rule.namespace == namespace]
-        if own:
-            host = _host(own[0])
-            same = sorted(
-                (rule for rule in own if _host(rule) == host), key=lambda rule: rule.age_order
-            )
-            chosen = [rule for rule in same if rule.spec.workload_selector]
-            return tuple(chosen[:1] or same)
-    return ()
-
-
-def _lookup_order(
-    mesh: Mesh, resolution: Resolution, workload: Workload, visible: list[DestinationRule]
-) -> list[str]:
-    """Return the namespaces whose rules count: the gateway's, the Service's, the mesh's.
-
-    A gateway in the root namespace looks beside the Service first. Of a ServiceEntry, any
-    namespace with a rule is taken for its own.
-    """
-    plane = control_plane_of(mesh, workload)
-    root = plane.namespace if plane else ROOT_NAMESPACE
-    found = resolution.service
-    service = [found.namespace] if found else [each.namespace for each in visible]
-    service = [each for each in service if each != root]
-    own = [] if workload.namespace == root else [workload.namespace]
-    return [*own, *service, root]
 
 
 @question
-def backends(mesh: Mesh, resolution: Resolution) -> tuple[Workload, ...]:
-    """Return the workloads behind a destination's Service; none where it has no selector.
+def workloads_behind(mesh: Mesh, service: Service) -> tuple[Workload, ...]:
+    """Return the workloads behind a Service; none where it has no selector.
 
     Those in ambient mode are left out: they take mutual TLS without a sidecar.
     """
-    service = resolution.service
-    if service is None or not service.spec.selector:
+    if not service.spec.selector:
         return ()
     labels = namespace_labels(mesh, service.namespace) or {}
     found = selected(mesh, frozenset(service.spec.selector.items()), service.namespace)
@@ -236,67 +196,6 @@ def speaks_plainly(port: ServicePort) -> bool:
 
 def _is_named(port: ServicePort, protocol: str) -> bool:
     return not port.app_protocol and port.name.partition("-")[0].lower() == protocol
-
-
-def _host(rule: DestinationRule) -> str:
-    return full_name(rule.spec.host, rule.namespace)
-
-
-def _settings(
-    rules: tuple[DestinationRule, ...], use: DestinationUse, port: ServicePort | None
-) -> tuple[DestinationRule, ClientTls, str] | None:
-    """Return the TLS settings in force: of the subset before the whole, of the port before all."""
-    number = port.port if port else 0
-    if use.destination.port and use.destination.port.number:
-        number = use.destination.port.number
-    policies = (*_subset_policies(rules, use.destination.subset), *_whole_policies(rules)[:1])
-    for rule, policy, path in policies:
-        decided, found = _of_policy(policy, number, path)
-        if decided:
-            return (rule, *found) if found else None
-    return None
-
-
-def _subset_policies(
-    rules: tuple[DestinationRule, ...], name: str
-) -> tuple[tuple[DestinationRule, TrafficPolicy, str], ...]:
-    return tuple(
-        (rule, subset.traffic_policy, f"/spec/subsets/{index}/trafficPolicy")
-        for rule in rules
-        for index, subset in enumerate(rule.spec.subsets)
-        if name and subset.name == name and subset.traffic_policy
-    )
-
-
-def _whole_policies(
-    rules: tuple[DestinationRule, ...],
-) -> tuple[tuple[DestinationRule, TrafficPolicy, str], ...]:
-    return tuple(
-        (rule, rule.spec.traffic_policy, "/spec/trafficPolicy")
-        for rule in rules
-        if rule.spec.traffic_policy
-    )
-
-
-def _of_policy(
-    policy: TrafficPolicy, port: int, path: str
-) -> tuple[bool, tuple[ClientTls, str] | None]:
-    """Return whether a policy decides about TLS to a port, and how."""
-    for index, each in enumerate(policy.port_level_settings):
-        if each.port.number == port:
-            # Settings of a port replace those of the host, also where they do not speak of TLS.
-            place = f"{path}/portLevelSettings/{index}/tls"
-            return True, ((each.tls, place) if each.tls else None)
-    return policy.tls is not None, ((policy.tls, f"{path}/tls") if policy.tls else None)
-
-
-def _selects(rule: DestinationRule, workload: Workload) -> bool:
-    selector = rule.spec.workload_selector
-    if selector is None:
-        return True
-    return rule.namespace == workload.namespace and (
-        selector.match_labels.items() <= workload.labels.items()
-    )
 
 
 def _takes(policy: PeerAuthentication, backend: Workload) -> bool:

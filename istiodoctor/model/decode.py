@@ -11,7 +11,15 @@ from typing import Any
 
 import msgspec
 
-from istiodoctor.model import authorization, certmanager, gatewayapi, grpcroute, istio, kubernetes
+from istiodoctor.model import (
+    authorization,
+    backend_tls_policy,
+    certmanager,
+    gatewayapi,
+    grpcroute,
+    istio,
+    kubernetes,
+)
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.document import Document
 from istiodoctor.model.kind import Kind, kind_of
@@ -65,6 +73,7 @@ TYPES: Mapping[Kind, type[Resource]] = {
         gatewayapi.ReferenceGrant,
         gatewayapi.ListenerSet,
         gatewayapi.XListenerSet,
+        backend_tls_policy.BackendTlsPolicy,
     )
 }
 

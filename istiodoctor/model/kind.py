@@ -101,6 +101,9 @@ class Kind(Enum):
     REFERENCE_GRANT = Api(GATEWAY_API, "ReferenceGrant", "referencegrants", ("v1", "v1beta1"))
     LISTENER_SET = Api(GATEWAY_API, "ListenerSet", "listenersets", ("v1",))
     X_LISTENER_SET = Api(GATEWAY_API_EXPERIMENTAL, "XListenerSet", "xlistenersets", ("v1alpha1",))
+    BACKEND_TLS_POLICY = Api(
+        GATEWAY_API, "BackendTLSPolicy", "backendtlspolicies", ("v1", "v1alpha3")
+    )
     POD_LOG = Api(CORE, "PodLog", "pods/log", ("v1",))
     ENVOY = Api(CORE, "EnvoyAdmin", "pods/portforward", ("v1",))
     ENVOY_CONFIGURATION = Api(CORE, "EnvoyConfiguration", "pods/portforward", ("v1",))

@@ -1,219 +1,291 @@
-from typing import Any
+"""Where routes lead: which clusters a gateway needs for them, and which of those fail."""
 
 import pytest
 
+from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.destinations import (
-    DestinationState,
-    PortState,
-    destination_rules,
-    ready_endpoints,
-    resolve,
-    service_is_exported,
+    destinations_without_endpoints,
+    destinations_without_service,
+    port_faults,
 )
-from istiodoctor.mesh.destinations import service as service_named
-from istiodoctor.model.istio import Destination, PortSelector
+from istiodoctor.mesh.routed_clusters import routed_clusters
+from istiodoctor.mesh.upstream import hidden_configuration, subset_faults
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.snapshot import Reading, Unread
-from tests.support.objects import ISTIO, Manifest, made, mesh_of, service, snapshot_of
+from istiodoctor.model.snapshot import Unread
+from istiodoctor.registry import discover
+from tests.support.behind_gateway import (
+    WEB,
+    mesh_behind_gateway,
+    mesh_config,
+    web,
+    without,
+)
+from tests.support.objects import (
+    Manifest,
+    destination_rule,
+    endpoint,
+    endpoint_slice,
+    gateway,
+    https,
+    mesh_of,
+    pod,
+    route,
+    server,
+    service,
+    service_entry,
+    virtual_service,
+)
 
-State = DestinationState
-APP = service("app", "shop", 80)
+CHECKS = discover().by_code()
+HOST = "shop.example.com"
 
 
-def entry(*hosts: str) -> Manifest:
-    return made(ISTIO, "ServiceEntry", "out", "other", spec={"hosts": list(hosts)})
+def routed(*rules: Manifest, servers: tuple[Manifest, ...] = (https(HOST),)) -> list[Manifest]:
+    """Return a Gateway of the namespace app1 with a VirtualService of these rules."""
+    return [
+        gateway("web", "app1", *servers),
+        virtual_service("shop", "app1", HOST, gateways=["web"], http=list(rules)),
+    ]
 
 
-def resolved(mesh: Mesh, host: str) -> tuple[str, DestinationState]:
-    found = resolve(mesh, Destination(host=host), "shop")
-    return found.fqdn, found.state
+def to(host: str, **destination: object) -> list[Manifest]:
+    return routed(route(host, **destination))
+
+
+def names(mesh: Mesh) -> list[str]:
+    return [str(each.name) for each in routed_clusters(mesh)]
+
+
+def found(code: str, mesh: Mesh) -> list[Finding]:
+    return list(CHECKS[code].run(mesh))
 
 
 @pytest.mark.parametrize(
-    ("host", "expected"),
+    ("host", "fault"),
     [
-        ("app", ("app.shop.svc.cluster.local", State.SERVICE)),
-        ("App", ("app.shop.svc.cluster.local", State.SERVICE)),
-        ("app.shop.svc.cluster.local", ("app.shop.svc.cluster.local", State.SERVICE)),
-        ("app.shop.svc.my.domain", ("app.shop.svc.my.domain", State.SERVICE)),
-        ("app.shop", ("app.shop", State.MISSING)),
-        ("app.shop.svc", ("app.shop.svc", State.MISSING)),
-        ("app.other.svc.cluster.local", ("app.other.svc.cluster.local", State.MISSING)),
-        ("gone", ("gone.shop.svc.cluster.local", State.MISSING)),
-        ("10.0.0.1", ("10.0.0.1", State.MISSING)),
+        ("web", []),
+        (WEB, []),
+        ("Web", ["no-service"]),
+        ("web.app1", ["no-service"]),
+        ("web.app2.svc.cluster.local", ["no-service"]),
+        ("10.0.0.1", ["no-service"]),
+        ("api.example.org", []),
+        ("pay.wild.org", ["wildcard-only"]),
+        ("mail", ["alias-of-nothing"]),
     ],
 )
-def test_a_short_name_gets_the_namespace_and_a_dotted_one_is_taken_as_it_is(
-    host: str, expected: tuple[str, DestinationState]
-):
-    assert resolved(mesh_of(APP), host) == expected
+def test_a_destination_is_a_service_that_istiod_knows_by_that_very_name(
+    host: str, fault: list[str]
+) -> None:
+    entries = [
+        service_entry("api", "app1", "api.example.org"),
+        service_entry("wild", "app1", "*.wild.org"),
+    ]
+    alias = {"type": "ExternalName", "externalName": "mail.example.org"}
+    mail = service("mail", "app1", 25, spec=alias, selector={})
 
-
-def test_a_missing_destination_names_the_services_of_that_name_elsewhere():
-    mesh = mesh_of(service("app", "team", 80))
+    mesh = mesh_behind_gateway(*web(), *entries, mail, *to(host))
 
     assert [
-        [each.path for each in resolve(mesh, Destination(host=host), "shop").elsewhere]
-        for host in ("app", "app.team", "gone")
-    ] == [["team/app"], ["team/app"], []]
+        each.cluster.fault.value
+        for each in destinations_without_service(mesh)
+        if each.cluster.fault
+    ] == fault
 
 
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("api.example.com", State.SERVICE_ENTRY),
-        ("API.example.com", State.SERVICE_ENTRY),
-        ("x.wild.com", State.SERVICE_ENTRY),
-        ("x.y.wild.com", State.SERVICE_ENTRY),
-        ("wild.com", State.MISSING),
-        ("other.example.com", State.MISSING),
-    ],
-)
-def test_a_service_entry_declares_its_hosts_and_what_is_under_its_wildcards(
-    host: str, expected: DestinationState
-):
-    assert resolved(mesh_of(entry("api.example.com", "*.wild.com")), host) == (
-        host.lower(),
-        expected,
+@pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.SERVICE_ENTRY])
+def test_a_destination_that_may_exist_unseen_is_not_missing(kind: Kind) -> None:
+    mesh = mesh_behind_gateway(*to("gone"))
+
+    assert len(destinations_without_service(mesh)) == 1
+    assert destinations_without_service(without(mesh, Unread(kind=kind))) == ()
+
+
+def test_the_domain_of_the_cluster_is_what_istiod_says() -> None:
+    destination = to("web.app1.svc.corp.local")
+
+    known = mesh_behind_gateway(*web(), *destination)
+    nobody_says = mesh_of(pod(), *web(), *destination)
+
+    assert len(destinations_without_service(known)) == 1
+    assert destinations_without_service(nobody_says) == ()
+
+
+def test_a_wildcard_of_a_service_entry_is_no_destination_below_it() -> None:
+    mesh = mesh_behind_gateway(
+        service_entry("wild", "app1", "*.wild.org"), *to("pay.wild.org", port={"number": 443})
     )
 
+    (finding,) = found("VS009", mesh)
 
-def test_an_external_name_is_a_service():
-    outside = service(
-        "out", "shop", 443, spec={"type": "ExternalName", "externalName": "api.example.com"}
+    assert (finding.message, finding.severity, sorted(finding.hosts)) == (
+        "VirtualService app1/shop routes to pay.wild.org: ServiceEntry app1/wild makes a cluster"
+        " of its host *.wild.org and of no name below it, so requests for shop.example.com that"
+        " take this route get 503 (NC cluster_not_found).",
+        Severity.CRITICAL,
+        [HOST],
     )
-
-    assert resolved(mesh_of(outside), "out") == ("out.shop.svc.cluster.local", State.SERVICE)
-
-
-@pytest.mark.parametrize(
-    ("unread", "host", "expected"),
-    [
-        (Unread(kind=Kind.SERVICE), "gone", State.UNKNOWN),
-        (Unread(kind=Kind.SERVICE, namespace="shop"), "gone", State.UNKNOWN),
-        (Unread(kind=Kind.SERVICE, namespace="other"), "gone", State.MISSING),
-        (Unread(kind=Kind.SERVICE, namespace="other"), "x.example.com", State.UNKNOWN),
-        (Unread(kind=Kind.SERVICE_ENTRY), "gone", State.UNKNOWN),
-        (Unread(kind=Kind.SERVICE), "app", State.SERVICE),
-    ],
-)
-def test_a_destination_that_may_exist_unseen_is_unknown(
-    unread: Unread, host: str, expected: DestinationState
-):
-    mesh = Mesh(snapshot_of(APP).plus(Reading(unread=(unread,))))
-
-    assert resolved(mesh, host)[1] is expected
+    assert finding.identity.name == "shop"
 
 
-@pytest.mark.parametrize(
-    ("ports", "wanted", "expected"),
-    [
-        ((80,), None, (PortState.OK, 80)),
-        ((80, 8080), None, (PortState.UNSAID, None)),
-        ((80, 8080), 8080, (PortState.OK, 8080)),
-        ((80,), 8080, (PortState.MISSING, None)),
-        ((), None, (PortState.UNKNOWN, None)),
-        ((), 80, (PortState.MISSING, None)),
-    ],
-)
-def test_the_only_port_needs_no_number_and_a_number_must_be_the_services(
-    ports: tuple[int, ...], wanted: int | None, expected: tuple[PortState, int | None]
-):
-    port = PortSelector(number=wanted) if wanted else None
-    mesh = mesh_of(service("app", "shop", *ports))
+def test_rules_that_lead_to_one_cluster_share_it() -> None:
+    first = {"match": [{"uri": {"prefix": "/api"}}], **route("web")}
+    mesh = mesh_behind_gateway(*web(), *routed(first, route(WEB)))
 
-    found = resolve(mesh, Destination(host="app", port=port), "shop")
-    assert (found.port_state, found.port.port if found.port else None) == expected
+    (cluster,) = routed_clusters(mesh)
 
-
-def test_a_number_is_the_services_port_and_not_its_target():
-    entries = {"name": "http", "port": 80, "targetPort": 8080}
-    mesh = mesh_of(service("app", "shop", entries))
-
-    found = resolve(mesh, Destination(host="app", port=PortSelector(number=8080)), "shop")
-    assert found.port_state is PortState.MISSING
-
-
-def rule(name: str, host: str, namespace: str = "shop") -> Manifest:
-    return made(ISTIO, "DestinationRule", name, namespace, spec={"host": host})
-
-
-@pytest.mark.parametrize(
-    ("fqdn", "expected"),
-    [
-        ("app.shop.svc.cluster.local", ["full", "short", "wild"]),
-        ("other.shop.svc.cluster.local", ["wild"]),
-        ("app.team.svc.cluster.local", ["abroad"]),
-        ("app.shop", ["dotted"]),
-        ("example.com", []),
-    ],
-)
-def test_destination_rules_are_found_by_name_then_by_wildcard(fqdn: str, expected: list[str]):
-    mesh = mesh_of(
-        rule("wild", "*.shop.svc.cluster.local"),
-        rule("short", "app"),
-        rule("full", "app.shop.svc.cluster.local", "other"),
-        rule("abroad", "app", "team"),
-        rule("dotted", "app.shop"),
-    )
-
-    assert [each.name for each in destination_rules(mesh, fqdn)] == expected
-
-
-def endpoints(namespace: str, *ready: bool | None) -> Manifest:
-    states: list[dict[str, Any]] = [
-        {"addresses": ["10.0.0.1"], "conditions": {} if each is None else {"ready": each}}
-        for each in ready
+    assert str(cluster.name) == f"outbound|80||{WEB}"
+    assert [each.place.path for each in cluster.uses] == [
+        "/spec/http/0/route/0/destination",
+        "/spec/http/1/route/0/destination",
     ]
-    return made(
-        "discovery.k8s.io/v1",
-        "EndpointSlice",
-        f"app-{len(ready)}",
-        namespace,
-        labels={"kubernetes.io/service-name": "app"},
-        endpoints=states,
+
+
+def test_without_a_number_the_port_of_each_server_counts() -> None:
+    plain = server(80, "HTTP", HOST)
+    ports = service("web", "app1", 443, 9090)
+    mesh = mesh_behind_gateway(ports, *routed(route("web"), servers=(plain, https(HOST))))
+
+    assert names(mesh) == [f"outbound|80||{WEB}", f"outbound|443||{WEB}"]
+    assert [each.ports for each in port_faults(mesh)] == [(80,)]
+
+
+def test_a_server_that_redirects_everything_needs_no_cluster() -> None:
+    plain = server(80, "HTTP", HOST, tls={"httpsRedirect": True})
+    ports = service("web", "app1", 443, 9090)
+
+    assert names(mesh_behind_gateway(ports, *routed(route("web"), servers=(plain,)))) == []
+
+
+def test_a_virtual_service_that_the_gateway_does_not_see_needs_no_cluster() -> None:
+    hidden = virtual_service(
+        "shop", "app1", HOST, gateways=["web"], http=[route("gone")], exportTo=["."]
+    )
+
+    assert names(mesh_behind_gateway(gateway("web", "app1", https(HOST)), hidden)) == []
+
+
+def test_a_gateway_without_pods_needs_no_cluster() -> None:
+    objects = to("gone")
+    objects[0]["spec"]["selector"] = {"istio": "other"}
+
+    assert names(mesh_behind_gateway(*objects)) == []
+
+
+def test_a_port_that_a_service_entry_lacks_has_no_cluster() -> None:
+    entry = service_entry("api", "app1", "api.example.org")
+    mesh = mesh_behind_gateway(entry, *to("api.example.org", port={"number": 81}))
+
+    (finding,) = found("VS010", mesh)
+
+    assert finding.message == (
+        "VirtualService app1/shop routes to port 81 of api.example.org, but that ServiceEntry has"
+        f" {_ports(entry)}: requests for shop.example.com that take this route get 503"
+        " (NC cluster_not_found)."
+    )
+    assert (finding.severity, finding.hosts) == (Severity.CRITICAL, frozenset({HOST}))
+
+
+def _ports(entry: Manifest) -> str:
+    return ", ".join(f"{each['number']} ({each['name']})" for each in entry["spec"]["ports"])
+
+
+def test_a_subset_of_a_rule_that_does_not_count_is_undefined() -> None:
+    elsewhere = destination_rule("far", "app2", WEB, subsets=[{"name": "v1"}])
+    mesh = mesh_behind_gateway(*web(), elsewhere, *to("web", subset="v1"))
+
+    (finding,) = found("VS011", mesh)
+
+    assert finding.message == (
+        f"VirtualService app1/shop routes to the subset v1 of {WEB}, but no DestinationRule that"
+        " istio-system sees defines subset v1: DestinationRule app2/far does, and is not taken"
+        " from its namespace: requests for shop.example.com that take this route get 503"
+        " (NC cluster_not_found)."
+    )
+    assert (finding.severity, finding.confidence) == (Severity.CRITICAL, Confidence.CERTAIN)
+
+
+def test_a_subset_that_exportto_hides_is_said_once() -> None:
+    private = destination_rule("web", "app1", WEB, subsets=[{"name": "v1"}], exportTo=["."])
+    mesh = mesh_behind_gateway(*web(), private, *to("web", subset="v1"))
+
+    assert subset_faults(mesh) == ()
+    assert [str(each.place) for each in hidden_configuration(mesh)] == [
+        "DestinationRule app1/web spec.exportTo"
+    ]
+
+
+def test_a_service_entry_that_exportto_hides_is_found() -> None:
+    entry = service_entry("api", "app1", "api.example.org", exportTo=["."])
+    mesh = mesh_behind_gateway(entry, *to("api.example.org", port={"number": 443}))
+
+    assert [(str(each.place), each.exported_to) for each in hidden_configuration(mesh)] == [
+        ("ServiceEntry app1/api spec.exportTo", (".",))
+    ]
+    assert destinations_without_service(mesh) == ()
+
+
+def test_a_service_that_the_meshs_default_hides_is_found() -> None:
+    config = mesh_config("defaultServiceExportTo: ['.']")
+    mesh = mesh_behind_gateway(*web(), config, *to("web"))
+
+    assert [each.exported_to for each in hidden_configuration(mesh)] == [(".",)]
+
+
+def test_a_service_in_a_namespace_that_istiod_does_not_read_is_not_called_missing() -> None:
+    config = mesh_config("discoverySelectors: [{matchLabels: {istio: 'on'}}]")
+    namespaces: list[Manifest] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        for name, labels in (("app1", {}), ("istio-system", {"istio": "on"}))
+    ]
+    mesh = mesh_behind_gateway(*web(), config, *namespaces, *to("web"))
+
+    assert destinations_without_service(mesh) == ()
+
+
+def slices(*, ready: bool, port: str = "http") -> Manifest:
+    return endpoint_slice("web", "app1", endpoint("10.0.0.1", "web-1", ready=ready), **{port: 80})
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "destination", "lack"),
+    [
+        (slices(ready=True), {}, None),
+        (slices(ready=False), {}, "has no ready endpoint"),
+        (
+            slices(ready=True, port="grpc"),
+            {},
+            'has no endpoint for port 80: none of its endpoints has a port named "http"',
+        ),
+        (
+            slices(ready=True),
+            {"subset": "v2"},
+            "has no ready endpoint with the labels version=v2",
+        ),
+    ],
+)
+def test_a_cluster_without_an_endpoint_says_what_it_lacks(
+    endpoints: Manifest, destination: Manifest, lack: str | None
+) -> None:
+    rule = destination_rule(
+        "web", "app1", WEB, subsets=[{"name": "v2", "labels": {"version": "v2"}}]
+    )
+    mesh = mesh_behind_gateway(*web()[:2], endpoints, rule, *to("web", **destination))
+
+    messages = [each.message for each in found("VS017", mesh)]
+
+    assert messages == (
+        [
+            f"VirtualService app1/shop routes shop.example.com to Service app1/web, which {lack}:"
+            " requests get 503 (UH)."
+        ]
+        if lack
+        else []
     )
 
 
-@pytest.mark.parametrize(
-    ("slices", "expected"),
-    [
-        ([], None),
-        ([endpoints("shop")], 0),
-        ([endpoints("shop", True, False)], 1),
-        ([endpoints("shop", None)], 1),
-        ([endpoints("shop", True), endpoints("shop", True, True)], 3),
-        ([endpoints("other", True)], None),
-    ],
-)
-def test_endpoints_count_unless_they_say_they_are_not_ready(
-    slices: list[Manifest], expected: int | None
-):
-    mesh = mesh_of(APP, *slices)
-    found = service_named(mesh, "shop", "app")
+def test_endpoints_of_a_service_without_slices_are_not_known() -> None:
+    mesh = mesh_behind_gateway(*web()[:2], *to("web"))
 
-    assert found is not None
-    assert ready_endpoints(mesh, found) == expected
-
-
-def test_endpoints_are_unknown_where_their_slices_were_not_read():
-    whole = snapshot_of(APP)
-    mesh = Mesh(whole.plus(Reading(unread=(Unread(kind=Kind.ENDPOINT_SLICE, namespace="shop"),))))
-    found = service_named(mesh, "shop", "app")
-
-    assert found is not None
-    assert ready_endpoints(mesh, found) is None
-
-
-@pytest.mark.parametrize(
-    ("annotation", "expected"),
-    [("", True), ("*", True), (".", False), ("~", False), ("edge", True), ("., edge", True)],
-)
-def test_a_service_is_seen_where_its_annotation_exports_it(annotation: str, expected: bool):
-    annotations = {"networking.istio.io/exportTo": annotation}
-    mesh = mesh_of(service("app", "shop", 80, annotations=annotations))
-    found = service_named(mesh, "shop", "app")
-
-    assert found is not None
-    assert service_is_exported(mesh, found, "edge") is expected
+    assert destinations_without_endpoints(mesh) == ()

@@ -75,7 +75,8 @@ def _readings(example: Example, original: Example) -> Reading:
 def is_word(name: str) -> bool:
     """Whether a name can stand in logs and observations as it is, and is text there."""
     is_plain = name.isascii() and name.isprintable() and IN_TEXT.fullmatch(name)
-    return bool(is_plain) and yaml.safe_load(name) == name
+    # PyYAML fails on a lone "=", which YAML 1.1 gives a meaning of its own.
+    return bool(is_plain) and name != "=" and yaml.safe_load(name) == name
 
 
 def standing(name: str) -> re.Pattern[str]:

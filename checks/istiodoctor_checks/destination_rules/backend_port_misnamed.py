@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destinations import destinations
+from istiodoctor.mesh.routed_clusters import routed_clusters
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
@@ -160,9 +160,11 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Protocol Selection, PortNameIsNotUnderNamingConvention (IST0118);
     istio/istio issue 19614.
     """
-    for use, resolution in destinations(mesh):
-        service, port = resolution.service, resolution.port
-        if service and port and use.protocol == "http" and (wanted := _declared_wrong(port)):
+    for routed in routed_clusters(mesh):
+        service, port = routed.kubernetes_service, routed.service_port
+        if service is None or port is None or not (wanted := _declared_wrong(port)):
+            continue
+        for use in routed.uses_of("http"):
             hosts = use.virtual_service.spec.hosts
             yield Finding(
                 message=_message(service, port, wanted, listing(hosts)),

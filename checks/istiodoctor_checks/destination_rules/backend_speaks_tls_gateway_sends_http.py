@@ -117,7 +117,7 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     istio/istio issues 47404, 8029, 27208.
     """
     for upstream in plain_to_tls(mesh):
-        service, port = upstream.resolution.service, upstream.resolution.port
+        service, port = upstream.routed.kubernetes_service, upstream.routed.service_port
         if service and port:
             use = upstream.use
             yield Finding(
@@ -154,7 +154,7 @@ def _fix(service: Service, port: ServicePort, upstream: UpstreamTls) -> Fix:
         {
             "metadata": {"name": f"{service.name}-tls", "namespace": service.namespace},
             "spec": {
-                "host": upstream.resolution.fqdn,
+                "host": upstream.fqdn,
                 "trafficPolicy": {"portLevelSettings": [settings]},
             },
         },

@@ -7,7 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.upstreamtls import upstream_tls
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.fixes import remove_tls
 from istiodoctor_checks.wording import listing
 
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
@@ -103,16 +103,16 @@ def double_tls(mesh: Mesh) -> Iterator[Finding]:
             hosts = use.virtual_service.spec.hosts
             yield Finding(
                 message=(
-                    f"TLS for {listing(hosts)} passes through to {upstream.resolution.fqdn}, and"
+                    f"TLS for {listing(hosts)} passes through to {upstream.fqdn}, and"
                     f" {place.ref} encrypts it once more ({upstream.mode}): the backend finds TLS"
                     f" inside TLS and closes the connection."
                 ),
                 objects=(place, use.place),
-                identity=Identity.of(place.ref, upstream.resolution.fqdn),
+                identity=Identity.of(place.ref, upstream.fqdn),
                 hosts=frozenset(hosts),
                 evidence=(Evidence(text=f"{place} has mode {upstream.mode}", ref=place.ref),),
                 fixes=(
-                    remove_field(
+                    remove_tls(
                         place,
                         "Forward what the client encrypted",
                         why="Clients in the mesh that relied on it speak plainly from then on.",

@@ -6,10 +6,15 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.serviceports import target_port
-from istiodoctor.mesh.upstreamtls import UpstreamTls, backends, strict_policy, upstream_tls
+from istiodoctor.mesh.upstreamtls import (
+    UpstreamTls,
+    strict_policy,
+    upstream_tls,
+    workloads_behind,
+)
 from istiodoctor.model.istio import PeerAuthentication
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.fixes import remove_tls
 from istiodoctor_checks.wording import listing
 
 WITHOUT_MESH = frozenset({"DISABLE", "SIMPLE", "MUTUAL"})
@@ -132,7 +137,7 @@ def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
     """
     for upstream in upstream_tls(mesh):
         policy = _refusing(mesh, upstream) if upstream.mode in WITHOUT_MESH else None
-        service, place = upstream.resolution.service, upstream.place
+        service, place = upstream.routed.kubernetes_service, upstream.place
         if policy and service and place:
             hosts = upstream.use.virtual_service.spec.hosts
             yield Finding(
@@ -142,22 +147,22 @@ def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
                     f" (STRICT): requests for {listing(hosts)} get 503."
                 ),
                 objects=(place, policy.at("/spec/mtls"), service.at(), upstream.use.place),
-                identity=Identity.of(place.ref, upstream.resolution.fqdn),
+                identity=Identity.of(place.ref, upstream.fqdn),
                 hosts=frozenset(hosts),
                 evidence=(
                     Evidence(text=f"{place} has mode {upstream.mode}", ref=place.ref),
                     Evidence(text=f"{policy.ref} has mode STRICT", ref=policy.ref),
                 ),
-                fixes=(remove_field(place, "Leave TLS to istiod"),),
+                fixes=(remove_tls(place, "Leave TLS to istiod"),),
                 severity=severity_of(upstream.use),
             )
 
 
 def _refusing(mesh: Mesh, upstream: UpstreamTls) -> PeerAuthentication | None:
-    port = upstream.resolution.port
-    if port is None:
+    service, port = upstream.routed.kubernetes_service, upstream.routed.service_port
+    if service is None or port is None:
         return None
-    for backend in backends(mesh, upstream.resolution):
+    for backend in workloads_behind(mesh, service):
         policy = (
             strict_policy(mesh, backend, target_port(port, backend)) if backend.proxy else None
         )

@@ -6,10 +6,10 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.controlplanes import namespace_exists
-from istiodoctor.mesh.upstreamtls import backends, upstream_tls
+from istiodoctor.mesh.upstreamtls import upstream_tls, workloads_behind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.fixes import remove_tls
 from istiodoctor_checks.wording import listing
 
 MESH_TLS = "ISTIO_MUTUAL"
@@ -134,10 +134,10 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
     18596.
     """
     for upstream in upstream_tls(mesh):
-        service, place = upstream.resolution.service, upstream.place
+        service, place = upstream.routed.kubernetes_service, upstream.place
         if upstream.mode == MESH_TLS and service and place:
             # A template gets its sidecar only when its pods are made.
-            found = backends(mesh, upstream.resolution)
+            found = workloads_behind(mesh, service)
             bare = [each for each in found if each.pods and not each.proxy]
             hosts = upstream.use.virtual_service.spec.hosts
             for backend in bare:
@@ -148,7 +148,7 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
                         f" for {listing(hosts)} get 503."
                     ),
                     objects=(place, Place(backend.owner), service.at(), upstream.use.place),
-                    identity=Identity.of(place.ref, upstream.resolution.fqdn),
+                    identity=Identity.of(place.ref, upstream.fqdn),
                     hosts=frozenset(hosts),
                     evidence=(
                         Evidence(
@@ -156,7 +156,7 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
                         ),
                     ),
                     fixes=(
-                        remove_field(place, "Leave TLS to istiod"),
+                        remove_tls(place, "Leave TLS to istiod"),
                         Fix(
                             title=f"Or inject a sidecar into {backend}",
                             risk=Risk.RESTARTS_TRAFFIC,

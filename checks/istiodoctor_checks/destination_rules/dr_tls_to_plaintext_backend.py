@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severit
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.upstreamtls import speaks_plainly, upstream_tls
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.fixes import remove_tls
 from istiodoctor_checks.wording import listing
 
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
@@ -104,7 +104,7 @@ def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
     istio/istio issues 25062, 35870.
     """
     for upstream in upstream_tls(mesh):
-        service, port = upstream.resolution.service, upstream.resolution.port
+        service, port = upstream.routed.kubernetes_service, upstream.routed.service_port
         if (
             service and port and upstream.place and upstream.use.protocol == "http"
             and upstream.mode in ORIGINATING and speaks_plainly(port)
@@ -123,7 +123,7 @@ def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
                 hosts=frozenset(use.virtual_service.spec.hosts),
                 evidence=(Evidence(text=f"{upstream.place} has mode {upstream.mode}"),),
                 fixes=(
-                    remove_field(
+                    remove_tls(
                         upstream.place,
                         "Send plain HTTP",
                         why="Sidecars still get mutual TLS: istiod sees to that by itself.",

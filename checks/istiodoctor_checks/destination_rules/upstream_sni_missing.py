@@ -211,18 +211,18 @@ def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{place.ref} makes the gateway speak TLS ({upstream.mode}) to"
-                f" {upstream.resolution.fqdn} without tls.sni, so istiod {unnamed.version}"
+                f" {upstream.fqdn} without tls.sni, so istiod {unnamed.version}"
                 f" {_consequence(unnamed)}."
             ),
             objects=(Place(place.ref, f"{place.path}/sni"), upstream.use.place),
-            identity=Identity.of(place.ref, upstream.resolution.fqdn),
+            identity=Identity.of(place.ref, upstream.fqdn),
             hosts=frozenset(hosts),
             evidence=(Evidence(text=f"{place} has no sni", ref=place.ref),),
             fixes=(
                 set_field(
                     Place(place.ref, f"{place.path}/sni"),
-                    upstream.resolution.fqdn,
-                    f"Send the SNI {upstream.resolution.fqdn}",
+                    upstream.fqdn,
+                    f"Send the SNI {upstream.fqdn}",
                 ),
             ),
             severity=Severity.LOW if unnamed.is_automatic else None,

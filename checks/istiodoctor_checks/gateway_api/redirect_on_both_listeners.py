@@ -102,7 +102,7 @@ def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
             ),
             objects=(
                 loop.attachment.place,
-                *(Place(route.ref, f"/spec/rules/{each}/filters") for each in loop.rules),
+                *(Place(each.ref, f"{each.path}/filters") for each in loop.rules),
                 *(each.place for each in loop.servers),
             ),
             identity=Identity.of(route.ref),

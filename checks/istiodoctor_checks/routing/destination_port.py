@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstream import PortFault, port_faults
-from istiodoctor.model.kubernetes import ServicePort
+from istiodoctor.mesh.destinations import PortFault, port_faults
+from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import ports_of, severity_of
 from istiodoctor_checks.fixes import set_field
@@ -133,25 +133,19 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
     (IST0112); istio/istio issue 31925.
     """
     for fault in port_faults(mesh):
-        service = fault.resolution.service
-        if service:
-            yield Finding(
-                message=_message(fault, ports_of(service)),
-                objects=(_port(fault), service.at("/spec/ports")),
-                identity=Identity.of(fault.use.place.ref, fault.resolution.fqdn),
-                hosts=frozenset(fault.use.virtual_service.spec.hosts),
-                evidence=(
-                    Evidence(text=f"{service.ref} has {ports_of(service)}", ref=service.ref),
-                    *(
-                        Evidence(
-                            text=f"there is no cluster outbound|{port}||{fault.resolution.fqdn}"
-                        )
-                        for port in fault.ports
-                    ),
-                ),
-                fixes=tuple(_fixes(fault, service.spec.ports)),
-                severity=severity_of(fault.use),
-            )
+        use, service = fault.use, fault.service
+        yield Finding(
+            message=_message(fault, ports_of(service)),
+            objects=(_port(fault), service.source.at("/spec/ports")),
+            identity=Identity.of(use.place.ref, service.hostname),
+            hosts=frozenset(use.virtual_service.spec.hosts),
+            evidence=(
+                Evidence(text=f"{service.ref} has {ports_of(service)}", ref=service.ref),
+                *(Evidence(text=f"there is no cluster {name}") for name in fault.names),
+            ),
+            fixes=tuple(_fixes(fault)),
+            severity=severity_of(use),
+        )
 
 
 def _port(fault: PortFault) -> Place:
@@ -160,7 +154,7 @@ def _port(fault: PortFault) -> Place:
 
 
 def _message(fault: PortFault, ports: str) -> str:
-    use, fqdn = fault.use, fault.resolution.fqdn
+    use, fqdn = fault.use, fault.service.hostname
     hosts = listing(use.virtual_service.spec.hosts)
     if use.destination.port:
         what = f"routes to port {use.destination.port.number} of {fqdn}"
@@ -169,15 +163,22 @@ def _message(fault: PortFault, ports: str) -> str:
             f"routes to {fqdn} without a port, so the server's is taken ({listing(fault.ports)})"
         )
     return (
-        f"{use.place.ref} {what}, but that Service has {ports}: requests for {hosts} that take"
-        f" this route get 503 (NC cluster_not_found)."
+        f"{use.place.ref} {what}, but that {fault.service.ref.kind} has {ports}: requests for"
+        f" {hosts} that take this route get 503 (NC cluster_not_found)."
     )
 
 
-def _fixes(fault: PortFault, ports: tuple[ServicePort, ...]) -> Iterator[Fix]:
+def _fixes(fault: PortFault) -> Iterator[Fix]:
     path = f"{fault.use.place.path}/port"
-    meant = [each for each in ports if each.target_port in (*fault.ports, *map(str, fault.ports))]
+    source, wanted = fault.service.source, (*fault.ports, *map(str, fault.ports))
+    targets = (
+        {each.port for each in source.spec.ports if each.target_port in wanted}
+        if isinstance(source, Service)
+        else set()
+    )
+    ports = fault.service.clustered_ports
+    meant = [each for each in ports if each.number in targets]
     usual = sorted(ports, key=lambda each: not each.name.startswith("http"))
     for each in (meant or usual)[:2]:
-        title = f"Route to port {each.port}" + (f" ({each.name})" if each.name else "")
-        yield set_field(Place(fault.use.place.ref, path), {"number": each.port}, title)
+        title = f"Route to port {each.number}" + (f" ({each.name})" if each.name else "")
+        yield set_field(Place(fault.use.place.ref, path), {"number": each.number}, title)

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destination_uses import DestinationUse
-from istiodoctor.mesh.destinations import DestinationState, Resolution, destinations
+from istiodoctor.mesh.configuration.cluster import ClusterFault
+from istiodoctor.mesh.configuration.missing_services import services_named
+from istiodoctor.mesh.configuration.scope import CLUSTER_DOMAIN
+from istiodoctor.mesh.destinations import FailedDestination, destinations_without_service
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.destinations import cluster_of, severity_of
+from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
@@ -88,8 +90,9 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
     ```
 
-    A Service of type ExternalName and the host of a ServiceEntry are destinations like any
-    other:
+    A gateway has a cluster of a host outside only where a ServiceEntry writes it out; a wildcard
+    is no cluster of the names below it, and since Istio 1.21 an ExternalName is no more than
+    another name for such a host:
 
     ```yaml good
     apiVersion: v1
@@ -139,75 +142,103 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     apiVersion: networking.istio.io/v1
     kind: ServiceEntry
     metadata: {name: pay, namespace: shop}
-    spec: {hosts: ["*.example.net"], ports: [{number: 443, name: https, protocol: HTTPS}]}
+    spec:
+      hosts: [pay.example.net, mail.example.net]
+      ports: [{number: 443, name: https, protocol: HTTPS}]
+      resolution: DNS
     ---
     apiVersion: v1
     kind: Service
     metadata: {name: mail, namespace: shop}
-    spec: {type: ExternalName, externalName: mail.example.net, ports: [{name: http, port: 80}]}
+    spec: {type: ExternalName, externalName: mail.example.net, ports: [{name: https, port: 443}]}
     ```
 
     Sources: istio.io, VirtualService (Destination), ReferencedResourceNotFound (IST0101);
     istio/istio issues 6388, 31925, 40923.
     """
-    for use, found in destinations(mesh):
-        if found.state is DestinationState.MISSING and not found.fqdn.endswith(OTHER_CLUSTERS):
-            yield Finding(
-                message=_message(use, found),
-                objects=(
-                    Place(use.place.ref, f"{use.place.path}/host"),
-                    *map(Place, found.elsewhere),
-                ),
-                identity=_identity(use, found),
-                hosts=frozenset(use.virtual_service.spec.hosts),
-                evidence=(
-                    Evidence(text=f"there is no Service {found.fqdn}"),
-                    Evidence(text=f"Envoy would need the cluster {cluster_of(use, found)}"),
-                    *(Evidence(text=f"{each} exists", ref=each) for each in found.elsewhere),
-                ),
-                fixes=_fixes(use, found),
-                severity=severity_of(use),
-                absences=_absences(found),
-            )
+    for failed in destinations_without_service(mesh):
+        use, host = failed.use, failed.use.resolved.host
+        if host.endswith(OTHER_CLUSTERS):
+            continue
+        elsewhere = _elsewhere(mesh, failed)
+        yield Finding(
+            message=_message(failed, elsewhere),
+            objects=(Place(use.place.ref, f"{use.place.path}/host"), *map(Place, elsewhere)),
+            identity=_identity(failed, elsewhere),
+            hosts=frozenset(use.virtual_service.spec.hosts),
+            evidence=(
+                Evidence(text=_lack(failed)),
+                Evidence(text=f"Envoy would need the cluster {failed.routed.name}"),
+                *(Evidence(text=f"{each} exists", ref=each) for each in elsewhere),
+            ),
+            fixes=_fixes(failed, elsewhere),
+            severity=severity_of(use),
+            confidence=Confidence.CERTAIN if failed.is_sure else Confidence.SUSPECTED,
+            absences=_absences(failed),
+        )
 
 
-def _message(use: DestinationUse, found: Resolution) -> str:
+def _elsewhere(mesh: Mesh, failed: FailedDestination) -> tuple[Ref, ...]:
+    """Return what may be meant: what stands in the name's way, else Services of that name."""
+    found = failed.cluster.service
+    if failed.cluster.fault is not ClusterFault.NO_SERVICE:
+        return (found,) if found else ()
+    return services_named(mesh, failed.routed.name.host.partition(".")[0].lower())
+
+
+def _message(failed: FailedDestination, elsewhere: tuple[Ref, ...]) -> str:
+    use, full = failed.use, failed.use.resolved.host
     host = use.destination.host
-    meaning = f", which means {found.fqdn} here" if found.fqdn != host.lower() else ""
-    hint = f" {listing(found.elsewhere)} is likely meant." if found.elsewhere else ""
+    meaning = f", which means {full} here" if full != host else ""
+    why, hint = "no such Service exists", ""
+    if failed.cluster.fault is not ClusterFault.NO_SERVICE:
+        why = failed.cluster.reason
+    elif elsewhere:
+        hint = f" {listing(elsewhere)} is likely meant."
     return (
-        f"{use.place.ref} routes to {host}{meaning}: no such Service exists, so requests for"
+        f"{use.place.ref} routes to {host}{meaning}: {why}, so requests for"
         f" {listing(use.virtual_service.spec.hosts)} that take this route get 503"
         f" (NC cluster_not_found).{hint}"
     )
 
 
-def _identity(use: DestinationUse, found: Resolution) -> Identity:
+def _lack(failed: FailedDestination) -> str:
+    if failed.cluster.fault is ClusterFault.NO_SERVICE:
+        return f"there is no Service {failed.routed.name.host}"
+    return f"no ServiceEntry has the host {failed.routed.name.host}"
+
+
+def _identity(failed: FailedDestination, elsewhere: tuple[Ref, ...]) -> Identity:
     """A wrong name is one problem per route object, a Service that is gone is one for all."""
-    gone = not found.elsewhere and found.target
-    return (
-        Identity.of(found.target)
-        if gone and found.target
-        else Identity.of(use.place.ref, found.fqdn)
-    )
+    gone = failed.cluster.service
+    if gone and not elsewhere:
+        return Identity.of(gone)
+    return Identity.of(failed.use.place.ref, failed.routed.name.host)
 
 
-def _fixes(use: DestinationUse, found: Resolution) -> tuple[Fix, ...]:
-    place = Place(use.place.ref, f"{use.place.path}/host")
-    names = [_full(each) for each in found.elsewhere]
+def _fixes(failed: FailedDestination, elsewhere: tuple[Ref, ...]) -> tuple[Fix, ...]:
+    full = failed.routed.name.host
+    if failed.cluster.fault is not ClusterFault.NO_SERVICE:
+        return (
+            Fix(
+                title=f"Add a ServiceEntry for the host {full}, with its ports",
+                verify=kubectl("get", "services", "--all-namespaces"),
+                why="A gateway gets a cluster only of a host that a ServiceEntry writes out.",
+            ),
+        )
+    place = Place(failed.use.place.ref, f"{failed.use.place.path}/host")
+    names = [f"{each.name}.{each.namespace}.svc.{CLUSTER_DOMAIN}" for each in elsewhere]
     return tuple(set_field(place, name, f"Route to {name}") for name in names) or (
         Fix(
-            title=f"Create the Service {found.fqdn}, or route to one that exists",
+            title=f"Create the Service {full}, or route to one that exists",
             verify=kubectl("get", "services", "--all-namespaces"),
             why="No Service of that name is in any namespace that was read.",
         ),
     )
 
 
-def _full(service: Ref) -> str:
-    return f"{service.name}.{service.namespace}.svc.cluster.local"
-
-
-def _absences(found: Resolution) -> frozenset[tuple[Kind, str, str]]:
-    target = found.target
-    return frozenset({(Kind.SERVICE, target.namespace, target.name)} if target else ())
+def _absences(failed: FailedDestination) -> frozenset[tuple[Kind, str, str]]:
+    gone = failed.cluster.service
+    if gone is None or failed.cluster.fault is not ClusterFault.NO_SERVICE:
+        return frozenset()
+    return frozenset({(Kind.SERVICE, gone.namespace, gone.name)})

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, selecting, within
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.service_endpoints import SERVICE_NAME_LABEL
-from istiodoctor.mesh.destinations import destinations, ready_endpoints
-from istiodoctor.mesh.upstreamtls import backends
+from istiodoctor.mesh.configuration.service_endpoints import (
+    SERVICE_NAME_LABEL,
+    has_ready_endpoints,
+)
+from istiodoctor.mesh.destinations import FailedDestination, destinations_without_endpoints
+from istiodoctor.mesh.upstreamtls import workloads_behind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
@@ -58,6 +61,7 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
     apiVersion: discovery.k8s.io/v1
     kind: EndpointSlice
     metadata: {name: shop-1, namespace: shop, labels: {kubernetes.io/service-name: shop}}
+    ports: [{name: http, port: 8080}]
     endpoints: [{addresses: [10.0.0.7], conditions: {ready: false}}]
     ```
 
@@ -111,6 +115,7 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
     apiVersion: discovery.k8s.io/v1
     kind: EndpointSlice
     metadata: {name: shop-1, namespace: shop, labels: {kubernetes.io/service-name: shop}}
+    ports: [{name: http, port: 8080}]
     endpoints:
     - {addresses: [10.0.0.7], conditions: {ready: false}}
     - {addresses: [10.0.0.8], conditions: {ready: true}}
@@ -123,29 +128,48 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Network Problems; kubernetes.io, Debug Services; istio/istio issue 23886.
     """
-    for use, found in destinations(mesh):
-        service = found.service
-        if service is None or service.spec.type == EXTERNAL_NAME:
+    for failed in destinations_without_endpoints(mesh):
+        use, service = failed.use, failed.routed.kubernetes_service
+        if service is None:
             continue
-        if not use.is_unused and ready_endpoints(mesh, service) == 0:
-            behind = backends(mesh, found)
-            yield Finding(
-                message=(
-                    f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to"
-                    f" {service.ref}, which has no ready endpoint"
-                    f"{_reason(service, bool(behind))}: requests get 503 (UH)."
-                ),
-                objects=(
-                    service.at("/spec/selector"),
-                    use.place,
-                    *(Place(e.owner) for e in behind),
-                ),
-                identity=Identity.of(service.ref),
-                hosts=frozenset(use.virtual_service.spec.hosts),
-                evidence=(Evidence(text=f"{service.ref} has 0 ready endpoints", ref=service.ref),),
-                fixes=(_fix(service, bool(behind)),),
-                severity=severity_of(use),
-            )
+        behind = workloads_behind(mesh, service)
+        lack = _lack(mesh, failed, service, bool(behind))
+        yield Finding(
+            message=(
+                f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to"
+                f" {service.ref}, which {lack}: requests get 503 (UH)."
+            ),
+            objects=(
+                service.at("/spec/selector"),
+                use.place,
+                *(Place(e.owner) for e in behind),
+            ),
+            identity=_identity(failed, service),
+            hosts=frozenset(use.virtual_service.spec.hosts),
+            evidence=(_evidence(mesh, failed, service),),
+            fixes=(_fix(service, bool(behind)),),
+            severity=severity_of(use),
+            confidence=Confidence.CERTAIN if failed.is_sure else Confidence.SUSPECTED,
+        )
+
+
+def _lack(mesh: Mesh, failed: FailedDestination, service: Service, has_pods: bool) -> str:
+    """Say what the cluster lacks; where nothing at all is ready, why as far as labels tell."""
+    if has_ready_endpoints(mesh, service):
+        return failed.cluster.reason.removeprefix(f"{service.ref} ")
+    return f"has no ready endpoint{_reason(service, has_pods)}"
+
+
+def _identity(failed: FailedDestination, service: Service) -> Identity:
+    subset = failed.routed.name.subset
+    return Identity.of(service.ref, subset) if subset else Identity.of(service.ref)
+
+
+def _evidence(mesh: Mesh, failed: FailedDestination, service: Service) -> Evidence:
+    text = f"{service.ref} has 0 ready endpoints"
+    if has_ready_endpoints(mesh, service):
+        text = f"the cluster {failed.routed.name} has no endpoint that takes requests"
+    return Evidence(text=text, ref=service.ref)
 
 
 def _reason(service: Service, has_pods: bool) -> str:

@@ -10,7 +10,7 @@ from istiodoctor.mesh.upstream import SubsetFault, subset_faults
 from istiodoctor.model.istio import DestinationRule
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import cluster_of, severity_of
+from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import create, json_patch, set_field
 from istiodoctor_checks.wording import listing
 
@@ -103,19 +103,17 @@ def subset_undefined(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, DestinationRule (Subset), Network Problems; istio/istio issues 6335, 30730.
     """
     for fault in subset_faults(mesh):
-        use = fault.use
+        use, routed = fault.destination.use, fault.destination.routed
         yield Finding(
             message=_message(fault),
             objects=(
                 Place(use.place.ref, f"{use.place.path}/subset"),
                 *(rule.at("/spec/subsets") for rule in fault.rules),
             ),
-            identity=Identity.of(
-                use.place.ref, f"{fault.resolution.fqdn}:{use.destination.subset}"
-            ),
+            identity=Identity.of(use.place.ref, f"{routed.name.host}:{routed.name.subset}"),
             hosts=frozenset(use.virtual_service.spec.hosts),
             evidence=(
-                Evidence(text=f"there is no cluster {cluster_of(use, fault.resolution)}"),
+                Evidence(text=f"there is no cluster {routed.name}"),
                 *(Evidence(text=f"{e.ref} defines {_names(e)}", ref=e.ref) for e in fault.rules),
             ),
             fixes=tuple(_fixes(fault)),
@@ -129,8 +127,10 @@ def _names(rule: DestinationRule) -> str:
 
 
 def _message(fault: SubsetFault) -> str:
-    use, fqdn = fault.use, fault.resolution.fqdn
-    if fault.defined:
+    use, fqdn = fault.destination.use, fault.destination.routed.name.host
+    if fault.defining:
+        known = fault.destination.cluster.reason
+    elif fault.defined:
         known = f"the DestinationRules for it define {listing(fault.defined)}"
     else:
         known = "no DestinationRule for it defines any"
@@ -142,22 +142,25 @@ def _message(fault: SubsetFault) -> str:
 
 
 def _fixes(fault: SubsetFault) -> Iterator[Fix]:
-    place = Place(fault.use.place.ref, f"{fault.use.place.path}/subset")
-    wanted = fault.use.destination.subset
+    use, routed = fault.destination.use, fault.destination.routed
+    place, wanted = Place(use.place.ref, f"{use.place.path}/subset"), routed.name.subset
+    if fault.defining:
+        yield _fix_of_rule_that_counts(fault)
+        return
     for name in get_close_matches(wanted, fault.defined, n=1, cutoff=0.7):
         if name.casefold() == wanted.casefold() or len(wanted) > len("v10"):
             yield set_field(place, name, f"Route to the subset {name}")
     subset = {"name": wanted, "labels": {"version": wanted}}
     rule = next(iter(fault.rules), None)
     if rule is None:
-        namespace = fault.use.place.ref.namespace
-        service = fault.resolution.service
+        namespace = use.place.ref.namespace
+        service = routed.kubernetes_service
         manifest = {
             "metadata": {
                 "name": service.name if service else wanted,
                 "namespace": service.namespace if service else namespace,
             },
-            "spec": {"host": fault.resolution.fqdn, "subsets": [subset]},
+            "spec": {"host": routed.name.host, "subsets": [subset]},
         }
         yield create(
             manifest,
@@ -174,3 +177,11 @@ def _fixes(fault: SubsetFault) -> Iterator[Fix]:
             f"Define the subset in {rule.ref}",
             why=LABELS_WHY,
         )
+
+
+def _fix_of_rule_that_counts(fault: SubsetFault) -> Fix:
+    workload = fault.destination.routed.workload
+    return Fix(
+        title=f"Define the subset in the DestinationRule that counts for {workload}",
+        why="Of a host the rules of one namespace count, and those with the most exact name.",
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destinations import destinations
+from istiodoctor.mesh.routed_clusters import routed_clusters
 from istiodoctor.mesh.routing import servers_of
 from istiodoctor.mesh.upstreamtls import speaks_plainly
 from istiodoctor_checks.destinations import severity_of
@@ -90,9 +90,11 @@ def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Ingress Gateway without TLS Termination, Understanding TLS Configuration.
     """
-    for use, found in destinations(mesh):
-        service, port = found.service, found.port
-        if use.protocol == "tls" and service and port and speaks_plainly(port):
+    for routed in routed_clusters(mesh):
+        service, port = routed.kubernetes_service, routed.service_port
+        if service is None or port is None or not speaks_plainly(port):
+            continue
+        for use in routed.uses_of("tls"):
             bindings = servers_of(mesh).get(use.virtual_service.ref, ())
             hosts = [host for e in bindings if e.server.is_passthrough for host in e.hosts]
             if not hosts:
@@ -105,7 +107,7 @@ def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
                     f" {port.target_port or port.port}): clients see a wrong version number."
                 ),
                 objects=(use.place, service.at("/spec/ports")),
-                identity=Identity.of(use.place.ref, found.fqdn),
+                identity=Identity.of(use.place.ref, routed.name.host),
                 hosts=frozenset(hosts),
                 evidence=(
                     Evidence(

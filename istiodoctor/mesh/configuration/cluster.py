@@ -16,6 +16,22 @@ class ClusterState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ClusterFault(StrEnum):
+    """Why there is no cluster of a name."""
+
+    NO_SERVICE = "no-service"
+    WILDCARD_ONLY = "wildcard-only"
+    """A ServiceEntry has a wildcard over the name, and a cluster of the wildcard alone."""
+    ALIAS_OF_NOTHING = "alias-of-nothing"
+    """An ExternalName Service stands for a host that no ServiceEntry has."""
+    NAMESPACE_NOT_READ = "namespace-not-read"
+    """It is in a namespace that no discoverySelector of the mesh takes."""
+    NOT_EXPORTED = "not-exported"
+    """The workload's namespace does not see the service."""
+    NO_PORT = "no-port"
+    NO_SUBSET = "no-subset"
+
+
 LONGEST_PORT = 5
 """Digits."""
 SEPARATOR = "|"
@@ -64,7 +80,7 @@ class UpstreamTlsMode(StrEnum):
 
 
 class UpstreamTls(Value, frozen=True, kw_only=True):
-    """How Envoy speaks TLS to the endpoints, as a DestinationRule says it."""
+    """How Envoy speaks TLS to the endpoints, as the objects say it."""
 
     mode: UpstreamTlsMode
     settings: ClientTls
@@ -76,15 +92,20 @@ class Cluster(Value, frozen=True, kw_only=True, eq=False):
 
     name: str
     state: ClusterState
+    state_here: ClusterState | None = None
+    """Its state by the objects of this cluster alone, where others may have endpoints for it."""
     reason: str = ""
     """Why requests reach nothing, or why that is not known: one clause without a full stop."""
+    fault: ClusterFault | None = None
+    """Why it is not there, in a word; set too where something unread may yet make it."""
     service: Ref | None = None
     """The Service or ServiceEntry it is made for; of a cluster that does not exist the one that
     the name asks for, if that can be told."""
     endpoints: int | None = None
     """How many endpoints take traffic; None where they are resolved elsewhere or not known."""
     made_by: Ref | None = None
-    """The DestinationRule of its subset or TLS settings."""
+    """The DestinationRule of its subset, or what sets its TLS: that or a BackendTLSPolicy."""
     tls: UpstreamTls | None = None
-    """None where no DestinationRule says anything: plain text, or mTLS to endpoints that have a
-    sidecar."""
+    """None where no object says anything: plain text, or mTLS to endpoints that have a sidecar."""
+    tls_unknown_because: str = ""
+    """What was not read and could set it."""

@@ -12,8 +12,11 @@ from istiodoctor.mesh.configuration.absent_clusters import (
     without_port,
     without_service,
 )
+from istiodoctor.mesh.configuration.backend_tls import unread_policies
+from istiodoctor.mesh.configuration.backend_tls_policies import policies_are_known
 from istiodoctor.mesh.configuration.cluster import (
     Cluster,
+    ClusterFault,
     ClusterName,
     ClusterState,
     UpstreamTls,
@@ -28,6 +31,7 @@ from istiodoctor.mesh.configuration.endpoint_states import (
     names_of_port,
 )
 from istiodoctor.mesh.configuration.missing_subsets import missing_subset, unread_rules
+from istiodoctor.mesh.configuration.other_clusters import in_all_clusters
 from istiodoctor.mesh.configuration.referenced_hosts import (
     hosts_in_virtual_services,
     is_named_by_alias_only,
@@ -89,11 +93,12 @@ class Request(Value, frozen=True, kw_only=True):
         service_entries_are_known,
         hosts_in_virtual_services,
         virtual_services_are_known,
+        policies_are_known,
     ]
 )
 def cluster(mesh: Mesh, workload: Workload, name: str) -> Cluster:
     """Return the cluster of a name as a gateway workload would get it."""
-    found = _made(mesh, workload, name)
+    found = in_all_clusters(scope_of(mesh, workload), _made(mesh, workload, name))
     if found.state is ClusterState.UNKNOWN:
         return found
     exists = found.state is not ClusterState.NO_CLUSTER
@@ -153,16 +158,21 @@ def _of_service(mesh: Mesh, asked: Request) -> Cluster:
     rule = rule_in_force(mesh, asked.workload, service)
     subset = rule.subset(parts.subset) if rule else None
     if parts.subset and subset is None:
-        reason = missing_subset(mesh, asked.scope, service, rule, parts.subset)
         unread = unread_rules(mesh, asked.scope, service, rule.namespace if rule else None)
-        return (
-            unknown_cluster(str(parts), unread)
-            if unread
-            else no_cluster(str(parts), reason, service.ref)
-        )
+        if unread:
+            return unknown_cluster(str(parts), unread, fault=ClusterFault.NO_SUBSET)
+        reason = missing_subset(mesh, asked.scope, service, rule, parts.subset)
+        return no_cluster(str(parts), reason, service.ref, ClusterFault.NO_SUBSET)
     tls = upstream_tls(rule, subset, parts.port)
-    made_by = subset.place.ref if subset else tls.place.ref if tls else None
-    return replace(_with_endpoints(mesh, asked, rule, subset, tls), tls=tls, made_by=made_by)
+    unread = unread_policies(mesh, asked.scope, service, tls)
+    if unread and parts.is_by_sni:
+        return unknown_cluster(str(parts), unread, service.ref)
+    return replace(
+        _with_endpoints(mesh, asked, rule, subset, tls),
+        tls=tls,
+        tls_unknown_because=unread,
+        made_by=subset.place.ref if subset else tls.place.ref if tls else None,
+    )
 
 
 def _why_left_out(mesh: Mesh, asked: Request) -> str:

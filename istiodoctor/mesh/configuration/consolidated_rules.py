@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from istiodoctor.mesh.configuration.backend_tls_policies import PolicyRule
+from istiodoctor.mesh.configuration.placed_policies import PlacedPolicy, overlaid
 from istiodoctor.mesh.configuration.registry_service import OWN_NAMESPACE
-from istiodoctor.model.istio import DestinationRule, Subset, TrafficPolicy
+from istiodoctor.model.istio import DestinationRule, Subset
 from istiodoctor.model.ref import Place
 
 V = TypeVar("V")
@@ -19,14 +21,6 @@ class PlacedSubset:
     """A subset, and the rule that it is written in."""
 
     subset: Subset
-    place: Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedPolicy:
-    """A traffic policy, and the rule that it is written in."""
-
-    policy: TrafficPolicy
     place: Place
 
 
@@ -46,6 +40,8 @@ class ConsolidatedRule:
     policy: PlacedPolicy | None
     rules: tuple[DestinationRule, ...]
     """What it was merged of, the first in force first."""
+    user_rules_win: bool = True
+    """Whether DestinationRules count before what istiod makes of BackendTLSPolicies."""
 
     def subset(self, name: str) -> PlacedSubset | None:
         """Return a subset by its name."""
@@ -67,14 +63,16 @@ def rule_exports(rule: DestinationRule) -> frozenset[str]:
     return frozenset(rule.spec.export_to)
 
 
-def consolidated(rules: Iterable[DestinationRule], host: str) -> tuple[ConsolidatedRule, ...]:
+def consolidated(
+    rules: Iterable[DestinationRule], host: str, *, user_rules_win: bool = True
+) -> tuple[ConsolidatedRule, ...]:
     """Return rules of one host and namespace, given in istiod's order, merged where they can be.
 
     Rules with different `exportTo` or workloadSelector stay apart.
     """
     found: list[ConsolidatedRule] = []
     for rule in rules:
-        single = _single(rule, host)
+        single = replace(_single(rule, host), user_rules_win=user_rules_win)
         stands_alone = True
         for index, existing in enumerate(found):
             stands_alone, is_merged = _meet(existing, single)
@@ -111,7 +109,11 @@ def _single(rule: DestinationRule, host: str) -> ConsolidatedRule:
         export_to=rule_exports(rule),
         selector=selector.match_labels if selector else None,
         subsets=tuple(_each_once(subsets)),
-        policy=PlacedPolicy(policy=policy, place=rule.at("/spec/trafficPolicy"))
+        policy=PlacedPolicy(
+            policy=policy,
+            place=rule.at("/spec/trafficPolicy"),
+            tls_places=dict(rule.places) if isinstance(rule, PolicyRule) else {},
+        )
         if policy
         else None,
         rules=(rule,),
@@ -122,9 +124,24 @@ def _merge(existing: ConsolidatedRule, new: ConsolidatedRule) -> ConsolidatedRul
     return replace(
         existing,
         subsets=tuple(_each_once((*existing.subsets, *new.subsets))),
-        policy=existing.policy or new.policy,
+        policy=_merged_policy(existing, new),
         rules=(*existing.rules, *new.rules),
     )
+
+
+def _merged_policy(existing: ConsolidatedRule, new: ConsolidatedRule) -> PlacedPolicy | None:
+    """Return the traffic policy of two rules: the first one's.
+
+    Of one that istiod made of BackendTLSPolicies, where the newer rule is in force, what the
+    other leaves open (destination_rule.go:129-147).
+    """
+    is_made, is_new_made = (isinstance(each.rules[0], PolicyRule) for each in (existing, new))
+    if is_made == is_new_made or not existing.user_rules_win:
+        return existing.policy or new.policy
+    written, made = (new, existing) if is_made else (existing, new)
+    if written.policy is None or made.policy is None:
+        return written.policy or made.policy
+    return overlaid(written.policy, made.policy)
 
 
 def _each_once(subsets: Iterable[PlacedSubset]) -> Iterator[PlacedSubset]:

@@ -12,7 +12,13 @@ from msgspec.structs import replace
 
 from istiodoctor.mesh.api_releases import gateway_api_support
 from istiodoctor.mesh.attachments import Attachment, ListenerBinding, Route, attachments
-from istiodoctor.mesh.configuration.api_backends import Surroundings
+from istiodoctor.mesh.configuration.api_backends import (
+    Backend,
+    RouteFault,
+    Surroundings,
+    backends,
+    total_weight,
+)
 from istiodoctor.mesh.configuration.api_layer4 import (
     ConvertedLayer4,
     constrained,
@@ -32,6 +38,7 @@ from istiodoctor.model.grpcroute import GrpcRoute
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.routefilters import ObjectReference
 
 UNREAD_LABELS = "the labels of its namespace were not read"
 
@@ -86,6 +93,25 @@ def converted_layer4_route(mesh: Mesh, route: TlsRoute | TcpRoute) -> ConvertedL
     """Return what istiod makes of the rules of a TLSRoute or TCPRoute."""
     around = _surroundings(mesh, route.ref)
     return tls_rules(route, around) if isinstance(route, TlsRoute) else tcp_rules(route, around)
+
+
+@question(evidence=[gateway_api_support])
+def backends_of_route(mesh: Mesh, route: Route) -> tuple[Backend, ...]:
+    """Return the backends of a route that get requests; none where istiod refuses the route.
+
+    Also those that it may not refer to, or that are of a kind which istiod does not know.
+    """
+    around = _surroundings(mesh, route.ref)
+    references: Sequence[tuple[ObjectReference, ...]]
+    references = [rule.backend_refs for rule in route.spec.rules]
+    found: list[Backend] = []
+    try:
+        for index, each in enumerate(references):
+            if total_weight(each):
+                found += backends(each, f"/spec/rules/{index}/backendRefs", route.ref, around)
+    except RouteFault:
+        return ()
+    return tuple(found)
 
 
 def _surroundings(mesh: Mesh, origin: Ref) -> Surroundings:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
+from istiodoctor.mesh.configuration.backend_tls_policies import policy_rules
 from istiodoctor.mesh.configuration.consolidated_rules import (
     ConsolidatedRule,
     consolidated,
@@ -15,13 +16,14 @@ from istiodoctor.mesh.configuration.consolidated_rules import (
     most_specific,
     rule_exports,
 )
-from istiodoctor.mesh.configuration.names import resolved_host
+from istiodoctor.mesh.configuration.names import DOMAIN, resolved_host
 from istiodoctor.mesh.configuration.registry_service import (
     EVERY_NAMESPACE,
     OWN_NAMESPACE,
     RegistryService,
 )
 from istiodoctor.mesh.configuration.scope import Scope, scope_of
+from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
@@ -48,6 +50,7 @@ class RuleSettings(Value, frozen=True, kw_only=True):
     root_namespace: str
     is_private_by_default: bool
     hidden_namespaces: frozenset[str]
+    has_backend_policies: bool = True
 
 
 def rule_settings(scope: Scope) -> RuleSettings:
@@ -57,19 +60,21 @@ def rule_settings(scope: Scope) -> RuleSettings:
         root_namespace=scope.root_namespace,
         is_private_by_default=OWN_NAMESPACE in scope.destination_rule_export_to,
         hidden_namespaces=scope.hidden_namespaces,
+        has_backend_policies=scope.has_backend_policies,
     )
 
 
 Hosts = Mapping[str, tuple[DestinationRule, ...]]
 
 
-@question(Kind.DESTINATION_RULE)
+@question(Kind.DESTINATION_RULE, evidence=[policy_rules])
 def rules_by_host(mesh: Mesh, settings: RuleSettings) -> Mapping[tuple[Pool, str], Hosts]:
     """Return the DestinationRules by index, namespace and host, in istiod's order."""
     found: dict[tuple[Pool, str], dict[str, list[DestinationRule]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for rule in in_order(mesh.all(DestinationRule)):
+    made = policy_rules(mesh, settings.domain_suffix) if settings.has_backend_policies else ()
+    for rule in in_order((*made, *mesh.all(DestinationRule))):
         if rule.namespace not in settings.hidden_namespaces:
             host = resolved_host(rule.spec.host, rule.namespace, settings.domain_suffix)
             for pool in pools(rule, settings):
@@ -133,6 +138,18 @@ def rule_in_force(
     return everywhere
 
 
+@question(Kind.DESTINATION_RULE, evidence=[policy_rules])
+def are_there_rules(mesh: Mesh) -> bool:
+    """Whether there is any DestinationRule, or one that istiod makes."""
+    return bool(mesh.all(DestinationRule) or policy_rules(mesh, DOMAIN))
+
+
+@question(Kind.DESTINATION_RULE)
+def rules_are_known(mesh: Mesh) -> bool:
+    """Whether a DestinationRule that is not here does not exist."""
+    return mesh.is_complete(Kind.DESTINATION_RULE)
+
+
 @question(Kind.DESTINATION_RULE)
 def rules_of_host(
     mesh: Mesh, settings: RuleSettings, hostname: str
@@ -149,9 +166,20 @@ def _rules_by_name(mesh: Mesh, domain_suffix: str) -> Hosts:
     return {host: tuple(rules) for host, rules in found.items()}
 
 
+@question
+def rules_over_host(
+    mesh: Mesh, settings: RuleSettings, hostname: str
+) -> tuple[DestinationRule, ...]:
+    """Return every DestinationRule that names a host, then those with a wildcard over it."""
+    by_name = _rules_by_name(mesh, settings.domain_suffix)
+    return tuple(rule for each in (hostname, *parents(hostname)) for rule in by_name.get(each, ()))
+
+
 def _most_specific(
     mesh: Mesh, scope: Scope, pool: Pool, namespace: str, hostname: str
 ) -> tuple[ConsolidatedRule, ...]:
     hosts = rules_by_host(mesh, rule_settings(scope)).get((pool, namespace), {})
     found = most_specific(hostname, hosts)
-    return consolidated(found, hostname) if found else ()
+    if not found:
+        return ()
+    return consolidated(found, hostname, user_rules_win=scope.rules_override_policies)

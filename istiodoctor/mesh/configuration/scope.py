@@ -27,6 +27,10 @@ CLUSTER_DOMAIN = "cluster.local"
 DOMAIN_FLAG = "--domain"
 ALIAS_VARIABLE = "ENABLE_EXTERNAL_NAME_ALIAS"
 FILTER_VARIABLE = "PILOT_FILTER_GATEWAY_CLUSTER_CONFIG"
+CLUSTER_VARIABLE = "CLUSTER_ID"
+ONLY_CLUSTER = "Kubernetes"
+"""What istiod calls its cluster unless it is told (pilot/pkg/features/pilot.go:67)."""
+NETWORK_LABEL = "topology.istio.io/network"
 NAME_LABEL = "kubernetes.io/metadata.name"
 
 
@@ -38,6 +42,8 @@ class Scope:
     """Of the workload: from where things must be visible."""
     namespace_is_known: bool = True
     domain_suffix: str = CLUSTER_DOMAIN
+    domain_is_known: bool = True
+    """False where no istiod was found that says it: the usual one stands for it."""
     root_namespace: str = "istio-system"
     service_export_to: frozenset[str] = EVERYWHERE
     destination_rule_export_to: frozenset[str] = EVERYWHERE
@@ -48,6 +54,13 @@ class Scope:
     """Whether a gateway gets clusters only of hosts that its routes name."""
     limits_service_entries: bool = False
     """Whether `serviceEntryVisibility` may narrow what ServiceEntries are exported to."""
+    has_backend_policies: bool = True
+    """Whether BackendTLSPolicies are read."""
+    rules_override_policies: bool = True
+    """Whether a DestinationRule for the same host counts before them."""
+    other_clusters: str = ""
+    """Why istiod may know Services and endpoints of other clusters too; empty where nothing says
+    so. It merges Services of one name (serviceregistry/aggregate/controller.go:268, 297)."""
     unread: str = ""
     """Why the mesh configuration or the namespaces it selects are not known; the defaults stand in
     for it then."""
@@ -83,6 +96,7 @@ def scope_of(mesh: Mesh, workload: Workload) -> Scope:
         namespace=workload.namespace,
         namespace_is_known=workload.is_known,
         domain_suffix=domain_suffix(plane),
+        domain_is_known=plane is not None,
         root_namespace=config.configuration_namespace,
         service_export_to=default_audience(
             config.service_exports,
@@ -93,8 +107,27 @@ def scope_of(mesh: Mesh, workload: Workload) -> Scope:
         has_external_name_aliases=has_external_name_aliases(plane),
         filters_clusters=plane is not None and plane.setting(FILTER_VARIABLE) is True,
         limits_service_entries=config.service_entry_visibility.apply_to_sidecars,
+        has_backend_policies=has(plane, Change.BACKEND_TLS_POLICIES_SERVED),
+        rules_override_policies=has(plane, Change.RULES_OVERRIDE_BACKEND_POLICIES),
+        other_clusters=_other_clusters(mesh, plane, config.configuration_namespace),
         unread=unread,
     )
+
+
+def _other_clusters(mesh: Mesh, plane: ControlPlane | None, root_namespace: str) -> str:
+    """Return what says that the mesh has several clusters: names that one alone does without.
+
+    The Secrets of other clusters (`istio/multiCluster: "true"`) are not read.
+    """
+    containers = plane.workload.spec.containers if plane else ()
+    names = (each.environment(CLUSTER_VARIABLE) for each in containers)
+    own = next((each for each in names if each), ONLY_CLUSTER)
+    if own != ONLY_CLUSTER:
+        return f"istiod's {CLUSTER_VARIABLE} is {own}: the mesh may have other clusters"
+    for each in _namespaces(mesh):
+        if each.name == root_namespace and NETWORK_LABEL in each.metadata.labels:
+            return f"{each.ref} has the label {NETWORK_LABEL}: the mesh may have other clusters"
+    return ""
 
 
 def domain_suffix(plane: ControlPlane | None) -> str:

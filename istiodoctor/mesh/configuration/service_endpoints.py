@@ -132,6 +132,33 @@ def unread_slices(mesh: Mesh, service: Service) -> str:
     return f"{'not every' if has_slices else 'no'} EndpointSlice of {service.ref} was read"
 
 
+@question(Kind.ENDPOINT_SLICE)
+def has_ready_endpoints(mesh: Mesh, service: Service) -> bool:
+    """Whether the EndpointSlices of a Service show any endpoint that is ready."""
+    return any(
+        endpoint.conditions.ready is not False
+        for each in slices_by_service(mesh).get((service.namespace, service.name), ())
+        for endpoint in each.endpoints
+    )
+
+
+@question(Kind.ENDPOINT_SLICE)
+def has_ready_endpoint(mesh: Mesh, service: Service, port_name: str) -> bool | None:
+    """Whether the EndpointSlices of a Service show a ready endpoint with a port.
+
+    Cheaper than its endpoints, of which pods decide too; None where not all slices were read.
+    """
+    slices = slices_by_service(mesh).get((service.namespace, service.name), ())
+    for each in slices:
+        if any(endpoint.conditions.ready is not False for endpoint in each.endpoints) and any(
+            (port.name or "") == port_name for port in each.ports
+        ):
+            return True
+    if service.spec.selector and not slices:
+        return None
+    return None if unread_slices(mesh, service) else False
+
+
 @question(Kind.POD)
 def _pod(mesh: Mesh, namespace: str, name: str) -> Pod | None:
     """Return the pod of an endpoint, unless it has ended: istiod does not know those."""

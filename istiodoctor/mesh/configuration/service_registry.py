@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.registry_service import (
+    EVERY_NAMESPACE,
+    EXPORT_ANNOTATION,
     Registry,
     RegistryService,
     hosts_of,
@@ -19,6 +21,7 @@ from istiodoctor.mesh.configuration.registry_service import (
 )
 from istiodoctor.mesh.configuration.scope import Scope, scope_of
 from istiodoctor.mesh.configuration.visibility import Audience, audience, is_visible
+from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
@@ -26,6 +29,7 @@ from istiodoctor.model.istio import Destination, ServiceEntry
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 
+EXTERNAL_NAME = "ExternalName"
 UNKNOWN_SERVICE = "UnknownService"
 """The name of a cluster that no gateway has: that of an invalid backendRef."""
 
@@ -86,6 +90,13 @@ def service_entries_by_host(mesh: Mesh) -> Mapping[str, tuple[ServiceEntry, ...]
     return {host: tuple(entries) for host, entries in found.items()}
 
 
+@question
+def is_service_entry_host(mesh: Mesh, host: str) -> bool:
+    """Whether a ServiceEntry has a host, if only under a wildcard."""
+    by_host = service_entries_by_host(mesh)
+    return bool(by_host) and any(each in by_host for each in (host, *parents(host)))
+
+
 @question(Kind.SERVICE_ENTRY)
 def service_entries_are_known(mesh: Mesh) -> bool:
     """Whether a ServiceEntry that is not here does not exist."""
@@ -117,6 +128,31 @@ def services_of_hostname(mesh: Mesh, scope: Scope, hostname: str) -> tuple[Regis
         )
     known = (each for each in found if each.namespace not in scope.hidden_namespaces)
     return tuple(sorted(known, key=lambda each: each.age))
+
+
+def undisputed_services(mesh: Mesh, scope: Scope) -> Mapping[str, Service]:
+    """Return, by full name, the Services that are taken for that name whoever asks.
+
+    Exported to everybody, no aliases, and no ServiceEntry has the name: nearly all.
+    """
+    if EVERY_NAMESPACE not in scope.service_export_to:
+        return {}
+    return _undisputed_services(mesh, scope.domain_suffix, scope.hidden_namespaces)
+
+
+@question(Kind.SERVICE, evidence=[service_entries_by_host])
+def _undisputed_services(
+    mesh: Mesh, domain_suffix: str, hidden_namespaces: frozenset[str]
+) -> Mapping[str, Service]:
+    by_host = service_entries_by_host(mesh)
+    return {
+        hostname: each
+        for each in mesh.all(Service)
+        if EXPORT_ANNOTATION not in each.metadata.annotations
+        and each.spec.type != EXTERNAL_NAME
+        and each.namespace not in hidden_namespaces
+        and (hostname := f"{each.name}.{each.namespace}.svc.{domain_suffix}") not in by_host
+    }
 
 
 @question

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.cluster import UpstreamTls, UpstreamTlsMode
 from istiodoctor.mesh.configuration.consolidated_rules import ConsolidatedRule, PlacedSubset
-from istiodoctor.model.istio import ClientTls, TrafficPolicy
+from istiodoctor.mesh.configuration.placed_policies import PlacedPolicy
+from istiodoctor.model.istio import ClientTls
 from istiodoctor.model.ref import Place
 
 PASSTHROUGH = "PASSTHROUGH"
@@ -26,19 +27,20 @@ class Applied:
     """Taken from `portLevelSettings`: what they leave out has its default then."""
 
 
-def applied(policy: TrafficPolicy, place: Place, port: int) -> Applied:
+def applied(placed: PlacedPolicy, port: int) -> Applied:
     """Return what of a policy counts for a port: its own settings alone, where it has any."""
+    policy = placed.policy
     for index, each in enumerate(policy.port_level_settings):
         if each.port.number == port:
             return Applied(
                 tls=each.tls,
-                place=Place(place.ref, f"{place.path}/portLevelSettings/{index}/tls"),
+                place=placed.tls_place(f"/portLevelSettings/{index}", port),
                 load_balancer=each.load_balancer.simple if each.load_balancer else "",
                 is_of_port=True,
             )
     return Applied(
         tls=policy.tls,
-        place=Place(place.ref, f"{place.path}/tls"),
+        place=placed.tls_place(""),
         load_balancer=policy.load_balancer.simple if policy.load_balancer else "",
     )
 
@@ -91,8 +93,9 @@ def _layers(
     """Return the policies that count, the rule's before its subset's."""
     found = []
     if rule and rule.policy:
-        found.append(applied(rule.policy.policy, rule.policy.place, port))
+        found.append(applied(rule.policy, port))
     if subset and subset.subset.traffic_policy:
         place = Place(subset.place.ref, f"{subset.place.path}/trafficPolicy")
-        found.append(applied(subset.subset.traffic_policy, place, port))
+        placed = PlacedPolicy(policy=subset.subset.traffic_policy, place=place)
+        found.append(applied(placed, port))
     return tuple(found)

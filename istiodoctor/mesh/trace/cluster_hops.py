@@ -6,8 +6,8 @@ from istiodoctor.mesh.configuration.cluster import Cluster, ClusterName, Cluster
 from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.configuration.in_force import cluster_in_force
 from istiodoctor.mesh.configuration.route import ClusterWeight
-from istiodoctor.mesh.destinations import service
 from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.serviceports import service_named
 from istiodoctor.mesh.trace.answers import ANSWERED, AnswerKind, Ending, Walk
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster
 from istiodoctor.mesh.trace.outcomes import ClusterState as TracedState
@@ -121,7 +121,7 @@ def _target(mesh: Mesh, name: str, found: Cluster) -> str:
     parts = ClusterName.parsed(name)
     if parts is None or found.service is None or found.service.kind != "Service":
         return ""
-    owner = service(mesh, found.service.namespace, found.service.name)
+    owner = service_named(mesh, found.service.namespace, found.service.name)
     for each in owner.spec.ports if owner else ():
         if each.port == parts.port:
             return f" on port {each.target_port or each.port}"

@@ -80,6 +80,8 @@ BOUNDARIES = {
     Change.SECRET_CACHE_KEEPS_KEYS: [("1.26.4", False), ("1.26.5", True), ("1.28.0", True)],
     Change.STABLE_TLS_ROUTES: [("1.29.9", False), ("1.30.0", True)],
     Change.SERVER_CURVES_SENT: [("1.31.9", False), ("1.32.0", True)],
+    Change.BACKEND_TLS_POLICIES_SERVED: [("1.27.9", False), ("1.28.0", True)],
+    Change.RULES_OVERRIDE_BACKEND_POLICIES: [("1.30.9", False), ("1.31.0", True)],
     Change.PLAIN_KEPT_OVER_TLS: [
         ("1.26.9", False),
         ("1.27.3", False),
@@ -252,7 +254,7 @@ def test_a_service_that_nobody_sees_by_default_is_told_with_the_setting():
         "1.30.0", "defaultServiceExportTo", "['istio-system']", service("web", "app1", 80)
     )
 
-    assert why_missing(mesh, scope_of(mesh, gateway_workload(mesh)), WEB) == (
+    assert why_missing(mesh, scope_of(mesh, gateway_workload(mesh)), WEB).reason == (
         "Service app1/web is exported to no namespace: this istiod reads no names in "
         "defaultServiceExportTo"
     )
