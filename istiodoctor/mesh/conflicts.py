@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from istiodoctor.mesh.configuration.answering_routes import answering_routes
 from istiodoctor.mesh.configuration.domain_rules import DomainRule
 from istiodoctor.mesh.configuration.held import HeldHttpRule
 from istiodoctor.mesh.configuration.translation import matched_rules
@@ -19,7 +20,7 @@ from istiodoctor.mesh.listeners import servers_by_workload, workloads_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind, is_to_https, plain_hosts, rules_for
-from istiodoctor.mesh.routing import Binding, bindings, bound_for, servers_of
+from istiodoctor.mesh.routing import Binding, bindings, servers_of
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
@@ -61,7 +62,7 @@ class SelfRedirect:
     """Whether every path is redirected."""
 
 
-@question
+@question(evidence=[answering_routes])
 def blocked_virtual_services(mesh: Mesh) -> tuple[Blocked, ...]:
     """Return the VirtualServices that no server of their Gateways takes for some hosts."""
     return tuple(
@@ -81,7 +82,7 @@ def _blocked(mesh: Mesh, bindings: tuple[Binding, ...]) -> Iterator[Blocked]:
                 virtual_service=binding.virtual_service,
                 server=binding.server,
                 hosts=hosts,
-                is_served=all(bound_for(mesh, binding.server, host) for host in hosts),
+                is_served=all(answering_routes(mesh, binding.server, host) for host in hosts),
             )
 
 

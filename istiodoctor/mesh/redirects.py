@@ -48,6 +48,8 @@ class PlainHost:
     redirect: RedirectKind
     place: Place
     """What redirects, or the server when nothing does."""
+    is_routed: bool
+    """Whether routes answer for it where nothing redirects it before."""
 
     @property
     def workload(self) -> Workload:
@@ -121,13 +123,25 @@ def plain_hosts(mesh: Mesh) -> tuple[PlainHost, ...]:
 def _plain_hosts(mesh: Mesh, listener: Listener, server: Server) -> Iterator[PlainHost]:
     find = domain_finder(mesh, listener, server)
     for host in server.names:
-        kind, place = RedirectKind.NONE, server.place
-        domain = find(host)
-        if domain and domain.redirected_by:
-            kind, place = RedirectKind.SERVER, domain.redirected_by
-        elif domain and (rule := _redirect_rule(mesh, listener, server, host, domain)):
-            kind, place = RedirectKind.ROUTE, rule.place
-        yield PlainHost(host=host, server=server, listener=listener, redirect=kind, place=place)
+        yield _plain_host(mesh, listener, server, host, find(host))
+
+
+def _plain_host(
+    mesh: Mesh, listener: Listener, server: Server, host: str, domain: Domain | None
+) -> PlainHost:
+    kind, place = RedirectKind.NONE, server.place
+    if domain and domain.redirected_by:
+        kind, place = RedirectKind.SERVER, domain.redirected_by
+    elif domain and (rule := _redirect_rule(mesh, listener, server, host, domain)):
+        kind, place = RedirectKind.ROUTE, rule.place
+    return PlainHost(
+        host=host,
+        server=server,
+        listener=listener,
+        redirect=kind,
+        place=place,
+        is_routed=domain is not None and bool(domain.sections),
+    )
 
 
 def _redirect_rule(

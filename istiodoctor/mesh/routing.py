@@ -14,7 +14,6 @@ from istiodoctor.mesh.configuration.bound import (
     visibility,
     written_virtual_services,
 )
-from istiodoctor.mesh.configuration.domain_rules import found_domain
 from istiodoctor.mesh.configuration.held import HeldVirtualService
 from istiodoctor.mesh.configuration.names import (
     MESH,
@@ -25,9 +24,7 @@ from istiodoctor.mesh.configuration.virtual_services import (
     held_virtual_service,
     virtual_services_by_gateway_name,
 )
-from istiodoctor.mesh.hosts import HostIndex, covers, specificity
-from istiodoctor.mesh.listeners import listeners_of, servers
-from istiodoctor.mesh.merging import route_name
+from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server
@@ -225,51 +222,6 @@ def servers_of(mesh: Mesh) -> Mapping[Ref, tuple[Binding, ...]]:
         for binding in bound:
             found[binding.virtual_service.ref].append(binding)
     return {ref: tuple(each) for ref, each in found.items()}
-
-
-@question
-def binding_index(mesh: Mesh, server: Server) -> HostIndex[Binding]:
-    """Return the bindings of a server by their hosts."""
-    return HostIndex(
-        (host, binding) for binding in bindings(mesh).get(server, ()) for host in binding.hosts
-    )
-
-
-@question
-def bound_for(mesh: Mesh, server: Server, host: str) -> tuple[Binding, ...]:
-    """Return the bindings of a server with the most specific host that takes one, by age.
-
-    By names alone: whether pods get them, and what other servers of the port add, is not asked.
-    """
-    matching = [
-        (min(map(specificity, covering)), binding)
-        for binding in dict.fromkeys(binding_index(mesh, server).covering(host))
-        if (covering := [shared for shared in binding.hosts if covers(shared, host)])
-    ]
-    narrowest = min((best for best, _ in matching), default=None)
-    found = (each for best, each in matching if best == narrowest)
-    return tuple(sorted(found, key=lambda each: each.held.age_order))
-
-
-@question
-def routes_for(mesh: Mesh, server: Server, host: str) -> tuple[HeldVirtualService, ...]:
-    """Return the VirtualServices that answer for a host on a live server, in Envoy's order.
-
-    Envoy takes the most specific virtual host and does not fall through to another. HTTPRoutes are
-    among them where servers of both APIs share a port.
-    """
-    found: dict[HeldVirtualService, None] = {}
-    for listener in listeners_of(mesh, server):
-        if route_name(server, listener.port):
-            domain = found_domain(mesh, listener, server, host)
-            found |= dict.fromkeys(each.source for each in domain.sections) if domain else {}
-        else:
-            found |= {
-                each.held: None
-                for each in bound_for(mesh, server, host)
-                if is_visible(mesh, each.virtual_service, listener.workload) is not False
-            }
-    return tuple(found)
 
 
 @question(evidence=[virtual_service_exports])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.domain_rules import found_domain
 from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure, port_routes
 from istiodoctor.mesh.frontproxy import Front, fronts, fronts_for
 from istiodoctor.mesh.hosts import HostIndex
@@ -17,7 +18,6 @@ from istiodoctor.mesh.redirects import (
     plain_hosts_for,
     tls_hosts,
 )
-from istiodoctor.mesh.routing import routes_for
 from istiodoctor.mesh.servers import WITH_CREDENTIAL, GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import TlsMode
@@ -82,8 +82,13 @@ def served_in_the_clear(mesh: Mesh) -> tuple[tuple[PlainHost, PlainTwin], ...]:
         if (plain := twin.plain)
         and plain.redirect is RedirectKind.NONE
         and plain.server.api is GatewayApi.ISTIO
-        and routes_for(mesh, plain.server, twin.tls.host)
+        and _is_routed(mesh, plain, twin.tls.host)
     )
+
+
+def _is_routed(mesh: Mesh, plain: PlainHost, host: str) -> bool:
+    domain = found_domain(mesh, plain.listener, plain.server, host)
+    return domain is not None and bool(domain.sections)
 
 
 @question(Kind.ISTIO_GATEWAY)

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.answering_routes import answering_routes
 from istiodoctor.mesh.destination_uses import destination_uses
 from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.routing import (
@@ -11,7 +12,6 @@ from istiodoctor.mesh.routing import (
     bindings,
     gateway_references,
     is_visible,
-    routes_for,
     servers_of,
     virtual_services,
 )
@@ -41,7 +41,7 @@ def bound_hosts(mesh: Mesh) -> dict[str, tuple[str, ...]]:
 
 
 def answering(mesh: Mesh, host: str, index: int = 0) -> list[str]:
-    return [each.name for each in routes_for(mesh, servers(mesh)[index], host)]
+    return [each.name for each in answering_routes(mesh, servers(mesh)[index], host)]
 
 
 @pytest.mark.parametrize(
