@@ -82,19 +82,22 @@ def ignored_tls_routes(mesh: Mesh) -> tuple[IgnoredTlsRoutes, ...]:
 
 def _ignored(mesh: Mesh, source: VirtualService) -> IgnoredTlsRoutes | None:
     bindings = servers_of(mesh).get(source.ref, ())
-    passed = _passed_by(mesh, source, bindings)
-    hosts: dict[str, None] = {}
-    servers: dict[Server, None] = {}
-    for binding in bindings:
-        if not binding.server.terminates_tls:
-            continue
-        for host in binding.hosts:
-            if next(passed.covering(host), None) is None and _gets_404(mesh, binding.server, host):
-                hosts[host] = None
-                servers[binding.server] = None
-    if not servers:
+    lost = [
+        (host, binding.server)
+        for binding in bindings
+        if binding.server.terminates_tls
+        for host in binding.hosts
+        if _gets_404(mesh, binding.server, host)
+    ]
+    passed = _passed_by(mesh, source, bindings if lost else ())
+    left = [each for each in lost if next(passed.covering(each[0]), None) is None]
+    if not left:
         return None
-    return IgnoredTlsRoutes(virtual_service=source, hosts=tuple(hosts), servers=tuple(servers))
+    return IgnoredTlsRoutes(
+        virtual_service=source,
+        hosts=tuple(dict.fromkeys(host for host, _ in left)),
+        servers=tuple(dict.fromkeys(server for _, server in left)),
+    )
 
 
 def _passed_by(

@@ -112,13 +112,10 @@ def _has_several(domain: Domain) -> bool:
 
     istiod makes one VirtualService of all routes of a hostname.
     """
-    sources = [each.source for each in domain.sections]
-    if len(sources) > 1:
-        return True
-    return any(
-        each.semantics is Semantics.GATEWAY and len({rule.owner for rule in each.http}) > 1
-        for each in sources
-    )
+    if len(domain.sections) != 1:
+        return len(domain.sections) > 1
+    source = domain.sections[0].source
+    return source.semantics is Semantics.GATEWAY and len({each.owner for each in source.http}) > 1
 
 
 def _unmade(domain: Domain, made: tuple[DomainRule, ...]) -> Iterator[DomainRule]:

@@ -100,6 +100,8 @@ def _named(mesh: Mesh, plain: PlainHost, tls: TlsHost) -> Iterator[PlainHost]:
     Listeners of the Gateway API mostly take every host, and the names are those of their routes:
     the ones that have routes by HTTPS too.
     """
+    if plain.redirect is RedirectKind.SERVER:
+        return  # what is below a wildcard and not redirected is a plain host of its own
     if plain.server.api is not GatewayApi.GATEWAY_API:
         yield plain_host_for(mesh, plain, tls.host)
         return

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.answering_routes import answering_routes
+from istiodoctor.mesh.configuration.answering_routes import answering_routes, routes_meeting
 from istiodoctor.mesh.destination_uses import destination_uses
 from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.routing import (
@@ -25,6 +25,7 @@ from tests.support.objects import (
     mesh_of,
     pod,
     route,
+    server,
     snapshot_of,
     virtual_service,
 )
@@ -413,3 +414,41 @@ def test_destinations_count_once_and_only_of_virtual_services_with_a_gateway():
         ("h", "http"),
         ("t", "tls"),
     ]
+
+
+def test_what_another_plain_server_of_the_port_adds_answers_too():
+    mesh = mesh_of(
+        pod(),
+        gateway("bare", "shop", server(80, "HTTP", "a.com"), created=OLD),
+        gateway("web", "shop", server(80, "HTTP", "*"), created=NEW),
+        on_web("a", "a.com"),
+    )
+
+    assert [each.gateway.name for each in servers(mesh)] == ["bare", "web"]
+    assert answering(mesh, "a.com") == ["a"]
+
+
+def test_of_a_server_that_passes_tls_the_routes_of_its_filter_chain_answer():
+    passing = server(443, "TLS", "*.com", tls={"mode": "PASSTHROUGH"})
+    rule = {"match": [{"sniHosts": ["a.com"]}], **route("app")}
+    mesh = mesh_of(
+        pod(),
+        gateway("web", "shop", passing, https("x.org")),
+        on_web("a", "*.com", http=[], tls=[rule]),
+        on_web("x", "x.org"),
+    )
+
+    (tls, ends) = servers(mesh)
+    assert (answering(mesh, "a.com"), answering(mesh, "b.com"), answering(mesh, "x.org")) == (
+        ["a"],
+        [],
+        [],
+    )
+    assert [each.name for each in routes_meeting(mesh, tls, "*.com")] == ["a"]
+    assert [each.name for each in routes_meeting(mesh, ends, "*")] == ["x"]
+
+
+def test_a_server_on_no_pods_is_answered_by_none():
+    mesh = mesh_of(gateway("web", "shop", https("*")), on_web("a", "a.com"))
+
+    assert answering(mesh, "a.com") == []

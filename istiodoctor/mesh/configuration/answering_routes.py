@@ -24,7 +24,6 @@ def answering_routes(mesh: Mesh, server: Server, host: str) -> tuple[Ref, ...]:
     return tuple(dict.fromkeys(ref for refs in found for ref in refs))
 
 
-@question
 def answering_routes_at(
     mesh: Mesh, listener: Listener, server: Server, host: str
 ) -> tuple[Ref, ...]:
