@@ -175,6 +175,7 @@ def redirect_filter(**fields: Any) -> Manifest:
         ({"scheme": "https", "port": 8443}, False),
         ({"path": {"type": "ReplaceFullPath", "replaceFullPath": "/new"}}, False),
         ({"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}, True),
+        ({"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"}}, False),
     ],
 )
 def test_a_redirect_of_an_http_route_loops_by_the_same_rules(redirect: Manifest, loops: bool):
@@ -205,3 +206,26 @@ def test_a_redirect_of_an_http_route_after_an_older_one_for_the_same_requests_do
 
     assert len(find("GWAPI005", API, API_POD, API_SECRET, redirect)) == 1
     assert find("GWAPI005", API, API_POD, API_SECRET, redirect, older) == []
+
+
+def test_a_redirect_of_one_path_that_an_older_route_has_does_not_loop():
+    part = {"match": [{"uri": {"prefix": "/a"}}]}
+    redirect = on_web("redirect", HOST, http=[part | TO_HTTPS], created=TWO)
+    older = on_web("app", HOST, http=[part | route("app")], created=ONE)
+
+    assert [each.severity for each in find("HTTP010", WEB, redirect)] == [Severity.HIGH]
+    assert find("HTTP010", WEB, redirect, older) == []
+
+
+def test_a_virtual_service_is_not_missed_on_a_server_that_no_pods_have():
+    unbound = virtual_service("free", "shop", HOST, http=[route("app")])
+    nowhere = gateway("web", "shop", https(HOST), selector={"app": "none"})
+
+    assert find("VS004", nowhere, unbound) == []
+
+
+def test_a_host_that_no_namespace_may_route_keeps_nobody_out_by_mistake():
+    route_ = virtual_service("a", "other", HOST, gateways=["shop/web"], http=[route("app")])
+
+    assert find("GW010", gateway("web", "shop", https(f"~/{HOST}")), route_) == []
+    assert len(find("GW010", gateway("web", "shop", https(f"shop/{HOST}")), route_)) == 1

@@ -270,3 +270,25 @@ def test_a_redirect_to_https_that_an_older_route_stands_before_never_applies():
 
     assert str(found.subject) == "HTTPRoute shop/redirect"
     assert len(find("HTTP004", objects(redirect, app))) == 1
+
+
+def test_a_redirect_of_an_older_virtual_service_is_still_told():
+    both = gateway("web", "shop", server(80, "HTTP", HOST), https(HOST))
+    to_https = {"match": [{"port": 80}], "redirect": {"scheme": "https"}}
+    redirect = virtual_service(
+        "redirect", "shop", HOST, gateways=["web"], http=[to_https], created=OLD
+    )
+    app = virtual_service("app", "shop", HOST, gateways=["web"], http=[route("app")], created=NEW)
+
+    assert [str(each.subject) for each in find("VS008", [pod(), both, redirect, app])] == [
+        "VirtualService shop/app"
+    ]
+
+
+def test_of_several_https_listeners_the_one_that_takes_the_name_is_told():
+    narrow = listener("narrow", 443, "HTTPS", hostname=HOST, tls=TLS)
+    (found,) = find(
+        "HTTP004", objects(http_route("app", APP, parents=BOTH), listeners=(PLAIN, SECURE, narrow))
+    )
+
+    assert "listener 443 (narrow)" in found.message

@@ -452,3 +452,18 @@ def test_a_server_on_no_pods_is_answered_by_none():
     mesh = mesh_of(gateway("web", "shop", https("*")), on_web("a", "a.com"))
 
     assert answering(mesh, "a.com") == []
+
+
+def test_a_narrower_server_that_passes_tls_takes_its_names_from_a_wider_one():
+    def passing(host: str) -> Manifest:
+        return server(443, "TLS", host, tls={"mode": "PASSTHROUGH"})
+
+    rule = {"match": [{"sniHosts": ["a.com"]}], **route("app")}
+    mesh = mesh_of(
+        pod(),
+        gateway("wide", "shop", passing("*.com"), created=OLD),
+        gateway("narrow", "shop", passing("a.com"), created=NEW),
+        virtual_service("a", "shop", "a.com", gateways=["narrow"], tls=[rule]),
+    )
+
+    assert (answering(mesh, "a.com", 0), answering(mesh, "a.com", 1)) == ([], ["a"])
