@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import Attachment, attachments_of
 from istiodoctor.mesh.configuration.answering_routes import domain_owners, routed_domains
-from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.configuration.domain_rules import found_domain
 from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure, port_routes
 from istiodoctor.mesh.frontproxy import Front, fronts, fronts_for
@@ -107,9 +106,8 @@ def _named(mesh: Mesh, plain: PlainHost, tls: TlsHost) -> Iterator[PlainHost]:
         return
     name = route_name(plain.server, plain.listener.port)
     for host in routed_domains(mesh, plain.workload, name).meeting(tls.host):
-        reached = tls_server_for(mesh, tls.listener, host)
         domain = found_domain(mesh, tls.listener, tls.server, host)
-        if reached is tls.server and domain and domain.sections:
+        if domain and domain.sections:
             named = plain_host_for(mesh, plain, host)
             if attached_http_routes(mesh, named):
                 yield named
