@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from istiodoctor.mesh.configuration.answering_routes import answering_routes
 from istiodoctor.mesh.configuration.domain_rules import DomainRule
-from istiodoctor.mesh.configuration.held import HeldHttpRule
-from istiodoctor.mesh.configuration.translation import matched_rules
-from istiodoctor.mesh.configuration.virtual_hosts import server_context
 from istiodoctor.mesh.controlplanes import (
     ControlPlane,
     control_plane_of,
@@ -17,16 +15,17 @@ from istiodoctor.mesh.controlplanes import (
 )
 from istiodoctor.mesh.credentials import CredentialUse, credential_uses
 from istiodoctor.mesh.hops import Loop, plain_fronts, wants_tls
-from istiodoctor.mesh.listeners import servers_by_workload, workloads_of
+from istiodoctor.mesh.listeners import dropped, servers_by_workload, workloads_of
+from istiodoctor.mesh.merging import DropReason
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind, is_to_https, plain_hosts, rules_for
-from istiodoctor.mesh.returning_redirects import asks_for_scheme, returning_redirects
-from istiodoctor.mesh.routing import Binding, bindings, bound_for, servers_of
+from istiodoctor.mesh.routing import Binding, servers_of
+from istiodoctor.mesh.self_redirects import asks_for_scheme
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import HttpMatch, VirtualService
+from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.ref import Ref
 
 
@@ -51,20 +50,7 @@ class ScopedOut:
     servers: tuple[Server, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SelfRedirect:
-    """A rule of a VirtualService that redirects to HTTPS what came by HTTPS."""
-
-    rule: HeldHttpRule
-    owner: Ref
-    """The VirtualService in force: the root one of a delegation."""
-    server: Server
-    hosts: tuple[str, ...]
-    is_whole: bool
-    """Whether every path is redirected."""
-
-
-@question
+@question(evidence=[answering_routes])
 def blocked_virtual_services(mesh: Mesh) -> tuple[Blocked, ...]:
     """Return the VirtualServices that no server of their Gateways takes for some hosts."""
     return tuple(
@@ -84,49 +70,21 @@ def _blocked(mesh: Mesh, bindings: tuple[Binding, ...]) -> Iterator[Blocked]:
                 virtual_service=binding.virtual_service,
                 server=binding.server,
                 hosts=hosts,
-                is_served=all(bound_for(mesh, binding.server, host) for host in hosts),
+                is_served=all(answering_routes(mesh, binding.server, host) for host in hosts),
             )
 
 
-@question
+@question(rests_on=[servers_by_workload], evidence=[dropped])
 def scoped_out_gateways(mesh: Mesh) -> tuple[ScopedOut, ...]:
     """Return the Gateways outside the namespace that their istiod confines them to."""
+    outside: dict[tuple[Ref, Workload], dict[Server, None]] = {}
+    for each in dropped(mesh):
+        if each.reason is DropReason.OUTSIDE_SCOPE and each.server.api is GatewayApi.ISTIO:
+            outside.setdefault((each.server.gateway, each.workload), {})[each.server] = None
     return tuple(
-        found
-        for workload, servers in servers_by_workload(mesh).items()
-        if workload.is_known
-        if (plane := control_plane_of(mesh, workload)) and plane.confines_gateways
-        for found in _scoped_out(workload, servers, plane)
-    )
-
-
-@question
-def self_redirects(mesh: Mesh) -> tuple[SelfRedirect, ...]:
-    """Return the redirect rules that come back to the TLS server that answered with them."""
-    return tuple(
-        found
-        for server, bound in bindings(mesh).items()
-        if server.terminates_tls and server.routes_http
-        for binding in bound
-        if binding.hosts
-        if (found := _self_redirect(server, binding))
-    )
-
-
-def _self_redirect(server: Server, binding: Binding) -> SelfRedirect | None:
-    if not any(is_to_https(each.rule) for each in binding.held.http):
-        return None
-    found = next(returning_redirects(binding.held, server, binding.hosts), None)
-    if found is None:
-        return None
-    rules = matched_rules(binding.held, server_context(server))
-    own = [each.written for each in rules if each.held is found.held]
-    return SelfRedirect(
-        rule=found.held,
-        owner=binding.virtual_service.ref,
-        server=server,
-        hosts=binding.hosts,
-        is_whole=any(map(_takes_all, own)),
+        ScopedOut(gateway=gateway, workload=workload, control_plane=plane, servers=tuple(servers))
+        for (gateway, workload), servers in outside.items()
+        if (plane := control_plane_of(mesh, workload))
     )
 
 
@@ -150,7 +108,7 @@ def route_loops(mesh: Mesh) -> tuple[Loop, ...]:
 def _blind_redirect(mesh: Mesh, plain: PlainHost) -> DomainRule | None:
     """Return the redirect that takes requests whatever X-Forwarded-Proto says."""
     for each in rules_for(mesh, plain):
-        if is_to_https(each.rule) and not asks_for_scheme(each.written):
+        if is_to_https(each.rule) and not asks_for_scheme(each.match):
             return each
         if each.match.is_catch_all:
             return None
@@ -171,24 +129,3 @@ def cipher_uses(mesh: Mesh) -> tuple[CredentialUse, ...]:
 def versions_of(mesh: Mesh, server: Server) -> tuple[Version | None, ...]:
     """Return the versions of the istiods that configure a server; None for one not known."""
     return tuple({istiod_version(mesh, each): None for each in workloads_of(mesh, server)})
-
-
-def _scoped_out(
-    workload: Workload, servers: tuple[Server, ...], plane: ControlPlane
-) -> Iterator[ScopedOut]:
-    outside: dict[Ref, list[Server]] = {}
-    for server in servers:
-        if server.api is GatewayApi.ISTIO and server.namespace != workload.namespace:
-            outside.setdefault(server.gateway, []).append(server)
-    for gateway, own in outside.items():
-        yield ScopedOut(
-            gateway=gateway, workload=workload, control_plane=plane, servers=tuple(own)
-        )
-
-
-def _takes_all(match: HttpMatch | None) -> bool:
-    if match is None:
-        return True
-    conditions = (match.headers, match.without_headers, match.query_params, match.method)
-    uri = match.uri
-    return not any(conditions) and (uri is None or uri.prefix == "/")

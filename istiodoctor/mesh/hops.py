@@ -14,11 +14,11 @@ from istiodoctor.mesh.redirects import (
     PlainHost,
     RedirectKind,
     plain_hosts,
-    ports_sharing_target,
     rules_for,
     tls_hosts_meeting,
 )
 from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.serviceports import ports_sharing_target
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Ingress, Service

@@ -112,6 +112,8 @@ def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
     """Return what istiod makes of all servers of a workload."""
     found = servers_by_workload(mesh).get(workload, ())
     faults = {each: faulty_listener(mesh, each) for each in found}
+    plane = control_plane_of(mesh, workload)
+    is_confined = workload.is_known and plane is not None and plane.confines_gateways
     excluded = _excluded(faults) if strict_merging(mesh, workload) else frozenset()
     return merged(
         workload,
@@ -120,11 +122,12 @@ def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
                 server=server,
                 ports=_ports(mesh, server, workload),
                 faulty=faulty,
+                is_outside=is_confined and server.config_namespace != workload.namespace,
                 is_excluded=server in excluded,
             )
             for server, faulty in faults.items()
         ),
-        plain_wins=has(control_plane_of(mesh, workload), Change.PLAIN_KEPT_OVER_TLS),
+        plain_wins=has(plane, Change.PLAIN_KEPT_OVER_TLS),
     )
 
 
@@ -159,10 +162,7 @@ def listeners(mesh: Mesh) -> tuple[Listener, ...]:
 
 
 def _ports(mesh: Mesh, server: Server, workload: Workload) -> tuple[int, ...]:
-    """Return where a server listens: nowhere if its namespace is out of istiod's scope."""
-    plane = control_plane_of(mesh, workload) if workload.is_known else None
-    if plane and plane.confines_gateways and server.config_namespace != workload.namespace:
-        return ()
+    """Return where a server listens, or would if nothing kept it from there."""
     if server.api is GatewayApi.GATEWAY_API:
         return api_gateway_ports(mesh, server.parent, workload, server.port)
     return listening_ports(mesh, workload, server.port)

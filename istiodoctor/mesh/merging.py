@@ -27,6 +27,9 @@ class DropReason(StrEnum):
     MISSING_TLS = "missing-tls"
     FAULTY_LISTENER = "faulty-listener"
     """A listener of the Gateway API that istiod refuses: `Dropped.faulty` says why."""
+    OUTSIDE_SCOPE = "outside-scope"
+    """Of another namespace than its pods, where istiod confines Gateways to that of the pods
+    (`PILOT_SCOPE_GATEWAY_TO_NAMESPACE`, push_context.go:2454)."""
     STRICT_MERGING = "strict-merging"
     """Of another namespace than the Gateway whose pods istiod made (push_context.go:2504)."""
 
@@ -95,6 +98,8 @@ class Candidate(Value, frozen=True, kw_only=True, eq=False):
     ports: tuple[int, ...]
     """In the pod."""
     faulty: FaultyListener | None = None
+    is_outside: bool = False
+    """Whether istiod gives its pods no Gateways of its namespace."""
     is_excluded: bool = False
     """Whether strict merging leaves it out."""
 
@@ -149,7 +154,9 @@ class _Merge:
     def add(self, candidate: Candidate, port: int) -> None:
         """Add one server on one port, or drop it."""
         server = candidate.server
-        if candidate.faulty:
+        if candidate.is_outside:
+            self._drop(server, port, DropReason.OUTSIDE_SCOPE)
+        elif candidate.faulty:
             reason = REASONS.get(candidate.faulty.fault, DropReason.FAULTY_LISTENER)
             self._drop(server, port, reason, faulty=candidate.faulty)
         elif candidate.is_excluded:

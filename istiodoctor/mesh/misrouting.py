@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 
+from istiodoctor.mesh.configuration.answering_routes import answering_routes
 from istiodoctor.mesh.configuration.names import MESH, is_subset, resolved_host
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
-from istiodoctor.mesh.gatewayapi import api_gateways_by_ref
-from istiodoctor.mesh.grants import gateway_ref
 from istiodoctor.mesh.hosts import ANY, HostIndex
 from istiodoctor.mesh.listeners import listeners_of, servers
 from istiodoctor.mesh.mesh import Mesh
@@ -18,7 +17,6 @@ from istiodoctor.mesh.routing import (
     Binding,
     GatewayReference,
     ReferenceState,
-    bound_for,
     gateway_references,
     servers_of,
 )
@@ -28,24 +26,8 @@ from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
 
-DEFAULT_NAMESPACE = "default"
 MOST_COMPARED = 50
 """Hosts compared for a likely misspelling."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LostReference:
-    """A `gateways` entry that is not known to lead to a Gateway."""
-
-    reference: GatewayReference
-    candidates: tuple[Ref, ...]
-    """Gateways of the same name in other namespaces that have a host of the VirtualService."""
-    suitable: tuple[Ref, ...]
-    """Gateways of other names that have one."""
-    api_gateway: Ref | None
-    """A Gateway API Gateway of that very name: no VirtualService can be bound to it."""
-    is_answered: bool
-    """Whether all its hosts are answered by way of other Gateways all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,7 +61,11 @@ def servers_by_gateway(mesh: Mesh) -> Mapping[Ref, tuple[Server, ...]]:
 
 
 @question
-def _istio_server_index(mesh: Mesh) -> HostIndex[tuple[str, Server]]:
+def istio_server_index(mesh: Mesh) -> HostIndex[tuple[str, Server]]:
+    """Return the servers of Istio Gateways by host, each with the namespace it takes routes from.
+
+    Whether pods have them is not asked: a Gateway may be named that no pod has.
+    """
     return HostIndex(
         (host.name, (host.namespace, server))
         for server in servers(mesh)
@@ -96,7 +82,7 @@ def istio_servers_for(mesh: Mesh, host: str, namespace: str) -> tuple[Server, ..
     """
     return tuple(
         server
-        for allowed, server in _istio_server_index(mesh).covering(host)
+        for allowed, server in istio_server_index(mesh).covering(host)
         if allowed in (ANY_NAMESPACE, namespace)
     )
 
@@ -115,56 +101,12 @@ def references_of(mesh: Mesh, virtual_service: VirtualService) -> tuple[GatewayR
     return _references_by_source(mesh).get(virtual_service.ref, ())
 
 
-@question
+@question(evidence=[answering_routes])
 def is_answered(mesh: Mesh, host: str, namespace: str) -> bool:
     """Whether routes answer for a host on a server that takes routes from a namespace."""
     return any(
-        bound_for(mesh, server, host) for server in istio_servers_for(mesh, host, namespace)
+        answering_routes(mesh, server, host) for server in istio_servers_for(mesh, host, namespace)
     )
-
-
-@question
-def lost_references(mesh: Mesh) -> tuple[LostReference, ...]:
-    """Return the `gateways` entries that lead nowhere, or to something that was not read."""
-    return tuple(
-        _lost(mesh, reference)
-        for reference in gateway_references(mesh)
-        if reference.state in (ReferenceState.MISSING, ReferenceState.UNKNOWN)
-    )
-
-
-def _lost(mesh: Mesh, reference: GatewayReference) -> LostReference:
-    source, target = reference.virtual_service, reference.target
-    hosts = source.spec.hosts
-    found = {
-        server.gateway: None
-        for host in hosts
-        for server in istio_servers_for(mesh, host, source.namespace)
-        if ANY not in server.names
-    }
-    api = gateway_ref(target.namespace, target.name)
-    namesakes = _namesakes_with(mesh, hosts, target)
-    if reference.state is ReferenceState.UNKNOWN:
-        namesakes = tuple(each for each in namesakes if not _may_be(target, each))
-    return LostReference(
-        reference=reference,
-        candidates=namesakes,
-        suitable=tuple(ref for ref in found if ref.name != target.name),
-        api_gateway=api if api in api_gateways_by_ref(mesh) else None,
-        is_answered=bool(hosts)
-        and all(is_answered(mesh, host, source.namespace) for host in hosts),
-    )
-
-
-def _namesakes_with(mesh: Mesh, hosts: tuple[str, ...], target: Ref) -> tuple[Ref, ...]:
-    """Return the Gateways named like a missing one that have one of these hosts."""
-    found = {
-        server.gateway
-        for host in hosts
-        for _, server in _istio_server_index(mesh).meeting(host)
-        if server.gateway.name == target.name
-    }
-    return tuple(sorted(found))
 
 
 @question
@@ -247,14 +189,6 @@ def routing_workloads(mesh: Mesh, virtual_service: VirtualService) -> tuple[Work
             if listener.workload.is_known
         )
     )
-
-
-def _may_be(target: Ref, gateway: Ref) -> bool:
-    """Whether a Gateway of manifests may be the one that a reference means.
-
-    Those that name no namespace count as `default`; `kubectl -n` gives them another.
-    """
-    return DEFAULT_NAMESPACE in (target.namespace, gateway.namespace)
 
 
 def is_internal(host: str) -> bool:

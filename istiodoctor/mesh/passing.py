@@ -4,17 +4,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.configuration.filter_chain_match import FilterChainIndex
+from istiodoctor.mesh.configuration.answering_routes import ends_without_route
+from istiodoctor.mesh.configuration.chain_index import made_chain_index
 from istiodoctor.mesh.configuration.filter_chains import filter_chains, omitted_chains
 from istiodoctor.mesh.configuration.left_out import Omission
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
-from istiodoctor.mesh.hosts import ANY, HostIndex, covers
+from istiodoctor.mesh.hosts import ANY, HostIndex
 from istiodoctor.mesh.listeners import listeners, listeners_of, live_servers
-from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import virtual_services_are_known
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import bindings, bound_for, servers_of
+from istiodoctor.mesh.routing import Binding, bindings, servers_of
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.ref import Ref
@@ -65,7 +65,7 @@ class RepeatedSni:
     """Whether creation times, or the order within one object, decide."""
 
 
-@question
+@question(evidence=[ends_without_route, filter_chains, listeners_of])
 def ignored_tls_routes(mesh: Mesh) -> tuple[IgnoredTlsRoutes, ...]:
     """Return VirtualServices whose `tls` routes are bound only where TLS ends."""
     return tuple(
@@ -78,21 +78,41 @@ def ignored_tls_routes(mesh: Mesh) -> tuple[IgnoredTlsRoutes, ...]:
 
 def _ignored(mesh: Mesh, source: VirtualService) -> IgnoredTlsRoutes | None:
     bindings = servers_of(mesh).get(source.ref, ())
-    passed = [host for each in bindings if each.server.is_passthrough for host in each.hosts]
-    hosts: dict[str, None] = {}
-    servers: dict[Server, None] = {}
-    for binding in bindings:
-        if not _wants_other_routes(binding.server, source):
-            continue
-        for host in binding.hosts:
-            if any(covers(each, host) for each in passed):
-                continue
-            if not any(each.held.http for each in bound_for(mesh, binding.server, host)):
-                hosts[host] = None
-                servers[binding.server] = None
-    if not servers:
+    lost = [
+        (host, binding.server)
+        for binding in bindings
+        if binding.server.terminates_tls
+        for host in binding.hosts
+        if _gets_404(mesh, binding.server, host)
+    ]
+    passed = _passed_by(mesh, source, bindings if lost else ())
+    left = [each for each in lost if next(passed.covering(each[0]), None) is None]
+    if not left:
         return None
-    return IgnoredTlsRoutes(virtual_service=source, hosts=tuple(hosts), servers=tuple(servers))
+    return IgnoredTlsRoutes(
+        virtual_service=source,
+        hosts=tuple(dict.fromkeys(host for host, _ in left)),
+        servers=tuple(dict.fromkeys(server for _, server in left)),
+    )
+
+
+def _passed_by(
+    mesh: Mesh, source: VirtualService, bindings: tuple[Binding, ...]
+) -> HostIndex[bool]:
+    """Return the names for which a VirtualService has filter chains, on whatever port."""
+    return HostIndex(
+        (name, True)
+        for binding in bindings
+        if binding.server.is_passthrough
+        for listener in listeners_of(mesh, binding.server)
+        for chain in filter_chains(mesh, listener)
+        if chain.made_by and chain.made_by.ref == source.ref
+        for name in chain.server_names or (ANY,)
+    )
+
+
+def _gets_404(mesh: Mesh, server: Server, host: str) -> bool:
+    return any(ends_without_route(mesh, each, server, host) for each in listeners_of(mesh, server))
 
 
 @question
@@ -180,14 +200,9 @@ def _answering(mesh: Mesh, server: Server, host: str) -> Server | None:
     found = {
         chain.server if chain and chain.tls else None
         for listener in listeners_of(mesh, server)
-        for chain in (_chain_index(mesh, listener).find(host, is_tls=True),)
+        for chain in (made_chain_index(mesh, listener).find(host, is_tls=True),)
     }
     return found.pop() if len(found) == 1 else None
-
-
-@question
-def _chain_index(mesh: Mesh, listener: Listener) -> FilterChainIndex:
-    return FilterChainIndex(filter_chains(mesh, listener))
 
 
 @question
@@ -209,10 +224,6 @@ def repeated_sni_hosts(mesh: Mesh) -> tuple[RepeatedSni, ...]:
         )
         for (server, first, second), hosts in found.items()
     )
-
-
-def _wants_other_routes(server: Server, source: VirtualService) -> bool:
-    return server.terminates_tls and server.routes_http
 
 
 def _names_credential(server: Server) -> bool:

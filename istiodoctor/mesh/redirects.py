@@ -3,24 +3,24 @@
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
+from istiodoctor.mesh.configuration.answering_routes import routed_domains
 from istiodoctor.mesh.configuration.domain_rules import (
     DomainRule,
     domain_finder,
     found_domain,
     rules_at,
 )
+from istiodoctor.mesh.configuration.held import Semantics
 from istiodoctor.mesh.configuration.virtual_hosts import Domain
-from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.hosts import HostIndex, is_wildcard
 from istiodoctor.mesh.listeners import listeners
-from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.merging import Listener, route_name
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.serviceports import services_of, target_port
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import HttpMatch, HttpRule
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor.model.value import Value
 
@@ -47,6 +47,8 @@ class PlainHost(Value, frozen=True, kw_only=True, eq=False):
     redirect: RedirectKind
     place: Place
     """What redirects, or the server when nothing does."""
+    is_routed: bool
+    """Whether routes answer for it where nothing redirects it before."""
 
     @property
     def workload(self) -> Workload:
@@ -106,7 +108,10 @@ def redirected_by(mesh: Mesh, listener: Listener, server: Server, host: str) -> 
 
 @question
 def plain_hosts(mesh: Mesh) -> tuple[PlainHost, ...]:
-    """Return every host of a live plain HTTP server, per workload, with who redirects it."""
+    """Return every host of a live plain HTTP server, per workload, with who redirects it.
+
+    Of a listener of the Gateway API the names of routes that redirect too.
+    """
     return tuple(
         plain
         for listener in listeners(mesh)
@@ -119,20 +124,47 @@ def plain_hosts(mesh: Mesh) -> tuple[PlainHost, ...]:
 def _plain_hosts(mesh: Mesh, listener: Listener, server: Server) -> Iterator[PlainHost]:
     find = domain_finder(mesh, listener, server)
     for host in server.names:
-        kind, place = RedirectKind.NONE, server.place
-        domain = find(host)
-        if domain and domain.redirected_by:
-            kind, place = RedirectKind.SERVER, domain.redirected_by
-        elif domain and (rule := _redirect_rule(mesh, listener, server, host, domain)):
-            kind, place = RedirectKind.ROUTE, rule.place
-        yield PlainHost(host=host, server=server, listener=listener, redirect=kind, place=place)
+        yield _plain_host(mesh, listener, server, host, find(host))
+    if server.api is GatewayApi.GATEWAY_API and any(map(is_wildcard, server.names)):
+        yield from _redirected_below(mesh, listener, server)
+
+
+def _redirected_below(mesh: Mesh, listener: Listener, server: Server) -> Iterator[PlainHost]:
+    """Yield the names of routes that redirect, below the wildcards of a listener.
+
+    Most listeners of the Gateway API take every host, and their routes have the names.
+    """
+    name = route_name(server, listener.port)
+    below = routed_domains(mesh, listener.workload, name)
+    for host in dict.fromkeys(each for own in server.names for each in below.meeting(own)):
+        if host not in server.names:
+            domain = found_domain(mesh, listener, server, host)
+            plain = _plain_host(mesh, listener, server, host, domain)
+            if plain.redirect is RedirectKind.ROUTE:
+                yield plain
+
+
+def _plain_host(
+    mesh: Mesh, listener: Listener, server: Server, host: str, domain: Domain | None
+) -> PlainHost:
+    kind, place = RedirectKind.NONE, server.place
+    if domain and domain.redirected_by:
+        kind, place = RedirectKind.SERVER, domain.redirected_by
+    elif domain and (rule := _redirect_rule(mesh, listener, server, host, domain)):
+        kind, place = RedirectKind.ROUTE, rule.place
+    return PlainHost(
+        host=host,
+        server=server,
+        listener=listener,
+        redirect=kind,
+        place=place,
+        is_routed=domain is not None and bool(domain.sections),
+    )
 
 
 def _redirect_rule(
     mesh: Mesh, listener: Listener, server: Server, host: str, domain: Domain
 ) -> DomainRule | None:
-    if server.api is GatewayApi.GATEWAY_API:
-        return None
     for section in domain.sections:
         for held in section.source.http:
             if is_to_https(held.rule):
@@ -144,6 +176,14 @@ def _redirect_rule(
 def is_to_https(rule: HttpRule) -> bool:
     """Whether a rule redirects to HTTPS."""
     return rule.redirect is not None and rule.redirect.scheme == "https"
+
+
+def plain_host_for(mesh: Mesh, plain: PlainHost, name: str) -> PlainHost:
+    """Return how a name under a plain host is answered, which may have routes of its own."""
+    if name == plain.host:
+        return plain
+    listener, server = plain.listener, plain.server
+    return _plain_host(mesh, listener, server, name, found_domain(mesh, listener, server, name))
 
 
 def rules_for(mesh: Mesh, plain: PlainHost) -> Iterator[DomainRule]:
@@ -166,21 +206,6 @@ def plain_hosts_for(mesh: Mesh, workload: Workload, host: str) -> tuple[PlainHos
     return tuple(index.covering(host)) if index else ()
 
 
-@question
-def ports_sharing_target(
-    mesh: Mesh, workload: Workload, port: int
-) -> tuple[tuple[Service, tuple[int, ...]], ...]:
-    """Return Services that send several of their ports to one port in the pod."""
-    found = []
-    for service in services_of(mesh, workload):
-        ports = tuple(
-            each.port for each in service.spec.ports if target_port(each, workload) == port
-        )
-        if len(ports) > 1:
-            found.append((service, ports))
-    return tuple(found)
-
-
 @question(Kind.VIRTUAL_SERVICE)
 def redirect_exempts_challenges(mesh: Mesh, host: PlainHost) -> bool:
     """Whether ACME challenges pass: never the server's redirect, a route's by its match."""
@@ -188,6 +213,8 @@ def redirect_exempts_challenges(mesh: Mesh, host: PlainHost) -> bool:
         return host.redirect is RedirectKind.NONE
     rules = tuple(rules_for(mesh, host))
     for each in rules:
+        if each.place == host.place and each.section.source.semantics is Semantics.GATEWAY:
+            return True  # the HTTPRoute of a solver has an exact path, and so comes before it
         if each.rule.redirect is None and each.written and _takes_challenges(each.written):
             return True
         if each.place == host.place:

@@ -1,4 +1,4 @@
-"""What the Gateway API does not permit, and redirects that lead to themselves."""
+"""What the Gateway API does not permit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from istiodoctor.mesh.attachments import Attachment, AttachmentState, attachments, attachments_of
 from istiodoctor.mesh.conditions import current, listener_condition, route_condition
 from istiodoctor.mesh.configuration.api_backends import SERVICE, backend_kind
-from istiodoctor.mesh.configuration.held_routes import backends_of_route, held_routes_of_gateway
+from istiodoctor.mesh.configuration.held_routes import backends_of_route
 from istiodoctor.mesh.gatewayapi import api_gateways
 from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.references import CredentialReference, Form
-from istiodoctor.mesh.returning_redirects import returning_redirects
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.model.gatewayapi import Gateway, HttpRoute
+from istiodoctor.model.gatewayapi import (
+    Gateway,
+)
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Place, Ref
@@ -57,19 +58,6 @@ class RefusedBackend:
     place: Place
     is_whole: bool
     """Whether the route has no other backend."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RedirectLoop:
-    """A redirect to https that is attached where https already is."""
-
-    attachment: Attachment
-    servers: tuple[Server, ...]
-    """The listeners that end TLS."""
-    rules: tuple[Place, ...]
-    hosts: tuple[str, ...]
-    is_whole: bool
-    """Whether the route does nothing but redirect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -198,50 +186,6 @@ def _refused_backends(mesh: Mesh, attachment: Attachment) -> Iterator[RefusedBac
                 place=route.at(backend.path),
                 is_whole=len(used) == 1,
             )
-
-
-@question
-def api_redirect_loops(mesh: Mesh) -> tuple[RedirectLoop, ...]:
-    """Return the routes that redirect https requests to https at the same host."""
-    return tuple(
-        loop
-        for attachment in attachments(mesh)
-        if isinstance(attachment.route, HttpRoute)
-        and any(e.request_redirect for rule in attachment.route.spec.rules for e in rule.filters)
-        if (loop := _api_loop(mesh, attachment, attachment.route))
-    )
-
-
-def _api_loop(mesh: Mesh, attachment: Attachment, route: HttpRoute) -> RedirectLoop | None:
-    places: dict[Place, None] = {}
-    servers: dict[Server, None] = {}
-    for server in attachment.servers:
-        found = _returning(mesh, server, attachment) if server.terminates_tls else ()
-        if found:
-            places |= dict.fromkeys(found)
-            servers[server] = None
-    if not servers:
-        return None
-    return RedirectLoop(
-        attachment=attachment,
-        servers=tuple(servers),
-        rules=tuple(sorted(places)),
-        hosts=attachment.hosts,
-        is_whole=len(places) == len(route.spec.rules),
-    )
-
-
-def _returning(mesh: Mesh, server: Server, attachment: Attachment) -> tuple[Place, ...]:
-    """Return the rules of a route that redirect to themselves, where requests get to them.
-
-    Rules of all routes of one hostname are in one order, and one that takes everything ends it.
-    """
-    return tuple(
-        each.held.place
-        for held in held_routes_of_gateway(mesh, server.gateway_name)
-        for each in returning_redirects(held, server, attachment.hosts)
-        if each.held.owner == attachment.route.ref
-    )
 
 
 def _refusals(gateway: Gateway) -> list[Condition]:

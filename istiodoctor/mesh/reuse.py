@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.attachments import attachments_of
+from istiodoctor.mesh.configuration.answering_routes import answering_routes
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.credentials import CredentialState, credential_uses
-from istiodoctor.mesh.hosts import covers, is_wildcard
+from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import twins
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import plain_hosts_for
-from istiodoctor.mesh.routing import routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.credential import Credential
@@ -82,7 +82,7 @@ def _certificates(mesh: Mesh) -> Mapping[tuple[Workload, Server], tuple[Credenti
     return {key: tuple(credentials) for key, credentials in found.items()}
 
 
-@question
+@question(rests_on=[attachments_of])  # routes of the Gateway API are evidence to virtual hosts
 def reuse_groups(mesh: Mesh) -> tuple[ReuseGroup, ...]:
     """Return, per listener, the servers whose certificates cover hosts of one another.
 
@@ -160,13 +160,7 @@ def _stray(
 
 
 def _route_refs(mesh: Mesh, server: Server, host: str) -> frozenset[Ref]:
-    if server.api is GatewayApi.ISTIO:
-        return frozenset(each.made_by for each in routes_for(mesh, server, host))
-    return frozenset(
-        each.route.ref
-        for each in attachments_of(mesh, server)
-        if any(covers(shared, host) for shared in each.hosts)
-    )
+    return frozenset(answering_routes(mesh, server, host))
 
 
 def _twins(server: Server, credential: Credential) -> tuple[str, ...]:

@@ -66,3 +66,18 @@ def target_port(port: ServicePort, workload: Workload) -> int:
         if declared.name == port.target_port
     )
     return next(named, port.port)
+
+
+@question
+def ports_sharing_target(
+    mesh: Mesh, workload: Workload, port: int
+) -> tuple[tuple[Service, tuple[int, ...]], ...]:
+    """Return Services that send several of their ports to one port in the pod."""
+    found = []
+    for service in services_of(mesh, workload):
+        ports = tuple(
+            each.port for each in service.spec.ports if target_port(each, workload) == port
+        )
+        if len(ports) > 1:
+            found.append((service, ports))
+    return tuple(found)

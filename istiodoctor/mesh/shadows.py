@@ -2,38 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
-from istiodoctor.mesh.configuration.bound import virtual_service_exports, visibility
+from istiodoctor.mesh.attachments import attachments
+from istiodoctor.mesh.configuration.answering_routes import answering_routes_at
 from istiodoctor.mesh.configuration.domain_rules import DomainRule, domain_rules
-from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
+from istiodoctor.mesh.configuration.held import HeldHttpRule, Semantics
 from istiodoctor.mesh.configuration.match_translation import EVERYTHING, route_match
 from istiodoctor.mesh.configuration.names import MESH
 from istiodoctor.mesh.configuration.route import PathComparison, RouteMatch
-from istiodoctor.mesh.configuration.virtual_hosts import domains
+from istiodoctor.mesh.configuration.translation import MatchedRule
+from istiodoctor.mesh.configuration.virtual_hosts import Domain, domains
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.listeners import listeners, merged_gateway
 from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.precedence import Precedence, precedence_of
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.redirects import is_to_https, tls_hosts_meeting
 from istiodoctor.mesh.routing import as_held, bindings
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import HttpMatch, VirtualService
+from istiodoctor.model.ref import Ref
 
 EVERY_PATH = "/.*"
 """A regular expression that takes every request, though istiod does not move it to the end."""
-
-
-class Precedence(StrEnum):
-    """Why the rules of one VirtualService stand before those of another."""
-
-    WRITTEN = "written"
-    """They are of one VirtualService, in this order."""
-    AGE = "age"
-    GATEWAY_AGE = "gateway-age"
-    """Its Gateway is older."""
-    VISIBILITY = "visibility"
-    """Fewer namespaces see it: private ones first, then those exported by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,15 +33,17 @@ class Shadow:
     """Rules that never apply because another one takes the same requests before them."""
 
     winner: HeldHttpRule
-    winning: HeldVirtualService
-    """What the winner is a rule of."""
+    winning: Ref
+    """The VirtualService or HTTPRoute that the winner is a rule of."""
     losers: tuple[HeldHttpRule, ...]
-    """All of one VirtualService; those that do what the winner does are not among them."""
-    losing: HeldVirtualService
+    """All of one object; those that do what the winner does are not among them."""
+    losing: Ref
+    keeps_others: bool
+    """Whether the losing object has rules besides."""
     hosts: tuple[str, ...]
     precedence: Precedence = Precedence.WRITTEN
     server: Server | None = None
-    """Where two VirtualServices meet; None within one."""
+    """Where two objects meet; None within one."""
     order_is_known: bool = True
     """Whether creation times, or what is written, decide."""
     is_whole: bool = True
@@ -58,7 +52,7 @@ class Shadow:
 
 @question
 def _shadows_between(mesh: Mesh) -> tuple[Shadow, ...]:
-    """Return rules that one of another VirtualService stands before, each once."""
+    """Return rules that one of another object stands before, each once."""
     found: dict[tuple[object, ...], Shadow] = {}
     for workload in dict.fromkeys(each.workload for each in listeners(mesh)):
         for name in merged_gateway(mesh, workload).servers_by_route:
@@ -67,12 +61,13 @@ def _shadows_between(mesh: Mesh) -> tuple[Shadow, ...]:
     return tuple(found.values())
 
 
-@question(rests_on=[bindings], evidence=[_shadows_between])
+@question(rests_on=[bindings, attachments], evidence=[_shadows_between])
 def shadowed_rules(mesh: Mesh) -> tuple[Shadow, ...]:
     """Return rules of routes on gateways that never apply.
 
     Within a VirtualService the first match wins. Several for one host follow each other, and rules
-    that take everything move to the end: of equal matches the first one wins.
+    that take everything move to the end: of equal matches the first one wins. Routes of the
+    Gateway API are put in one order, the narrower match first: of equal ones the oldest wins.
     """
     within = (
         _shadow_within(mesh, source)
@@ -94,37 +89,88 @@ def _shadow_within(mesh: Mesh, source: VirtualService) -> Shadow | None:
     if first < 0 or not losers:
         return None
     return Shadow(
-        winner=rules[first], winning=held, losers=losers, losing=held, hosts=source.spec.hosts
+        winner=rules[first],
+        winning=source.ref,
+        losers=losers,
+        losing=source.ref,
+        keeps_others=len(losers) < len(rules),
+        hosts=source.spec.hosts,
     )
 
 
 def _shadows_across(mesh: Mesh, workload: Workload, route_name: str) -> Iterator[Shadow]:
     for host, domain in domains(mesh, workload, route_name).items():
-        written = [each for each in domain.sections if each.source.semantics is Semantics.ISTIO]
-        if len(written) < 2:
+        if not _has_several(domain):
             continue
-        for one, other, is_whole in _pairs(domain_rules(mesh, workload, route_name, host)):
-            yield _shadow(mesh, workload, host, one, other, is_whole=is_whole)
+        made = domain_rules(mesh, workload, route_name, host)
+        for one, other, is_whole in _pairs([*made, *_unmade(domain, made)]):
+            if not _is_meant(mesh, workload, host, one, other):
+                yield _shadow(mesh, workload, host, one, other, is_whole=is_whole)
 
 
-def _pairs(rules: tuple[DomainRule, ...]) -> Iterator[tuple[DomainRule, DomainRule, bool]]:
-    """Yield rules of VirtualServices that one of another takes requests from, with that one.
+def _has_several(domain: Domain) -> bool:
+    """Whether rules of several VirtualServices or routes of the Gateway API meet in a domain.
+
+    istiod makes one VirtualService of all routes of a hostname.
+    """
+    if len(domain.sections) != 1:
+        return len(domain.sections) > 1
+    source = domain.sections[0].source
+    return source.semantics is Semantics.GATEWAY and len({each.owner for each in source.http}) > 1
+
+
+def _unmade(domain: Domain, made: tuple[DomainRule, ...]) -> Iterator[DomainRule]:
+    """Yield the rules of routes of the Gateway API that stand behind one that takes everything.
+
+    istiod makes no routes of them: to it they are the rest of one VirtualService.
+    """
+    reached = {each.held for each in made}
+    for section in domain.sections:
+        source = section.source
+        for held in source.http if source.semantics is Semantics.GATEWAY else ():
+            if held not in reached:
+                written = next(iter(held.rule.match), None)
+                match = route_match(written, source.semantics)
+                rule = MatchedRule(held=held, written=written, match=match)
+                yield DomainRule(matched=rule, section=section)
+
+
+def _pairs(rules: list[DomainRule]) -> Iterator[tuple[DomainRule, DomainRule, bool]]:
+    """Yield rules that one of another object takes requests from, with that one.
 
     And whether it takes all of them.
     """
     first: dict[RouteMatch, DomainRule] = {}
-    lost: dict[HeldHttpRule, list[tuple[DomainRule, DomainRule]]] = {}
-    kept: set[HeldHttpRule] = set()
+    lost: dict[object, list[tuple[DomainRule, DomainRule]]] = {}
+    kept: set[object] = set()
     for each in rules:
-        if each.section.source.semantics is not Semantics.ISTIO:
+        if each.section.source.semantics is Semantics.INGRESS:
             continue
         winner = first.get(EVERYTHING) or first.setdefault(_taken(each.match), each)
-        if winner.section.source is each.section.source or _acts_alike(winner.held, each.held):
-            kept.add(each.held)
+        if winner.owner == each.owner or _acts_alike(winner.held, each.held):
+            kept.add(_written_rule(each))
         else:
-            lost.setdefault(each.held, []).append((winner, each))
-    for held, pairs in lost.items():
-        yield (*pairs[0], held not in kept)
+            lost.setdefault(_written_rule(each), []).append((winner, each))
+    for rule, pairs in lost.items():
+        yield (*pairs[0], rule not in kept)
+
+
+def _written_rule(rule: DomainRule) -> object:
+    """Return what stands for a rule as it is written: istiod splits those of the Gateway API."""
+    is_split = rule.section.source.semantics is Semantics.GATEWAY
+    return rule.place if is_split else rule.held
+
+
+def _is_meant(
+    mesh: Mesh, workload: Workload, host: str, winner: DomainRule, loser: DomainRule
+) -> bool:
+    """Whether a redirect to HTTPS takes plain requests from a route that also answers by HTTPS."""
+    if not (is_to_https(winner.rule) and loser.section.server.is_plain_http):
+        return False
+    return loser.section.source.semantics is Semantics.GATEWAY and any(
+        loser.owner in answering_routes_at(mesh, tls.listener, tls.server, host)
+        for tls in tls_hosts_meeting(mesh, workload, host)
+    )
 
 
 def _shadow(
@@ -136,25 +182,19 @@ def _shadow(
     *,
     is_whole: bool,
 ) -> Shadow:
-    one, other = winner.section, loser.section
-    exports = virtual_service_exports(mesh, workload)
-    ranks = {visibility(each.source, workload.namespace, exports) for each in (one, other)}
-    if one.server.gateway_name != other.server.gateway_name:
-        precedence = Precedence.GATEWAY_AGE
-        is_known = one.server.age_is_known and other.server.age_is_known
-    elif len(ranks) > 1:
-        precedence, is_known = Precedence.VISIBILITY, workload.is_known
-    else:
-        precedence = Precedence.AGE
-        is_known = all(each.source.age_order[0] for each in (one, other))
+    precedence, is_known = precedence_of(mesh, workload, winner, loser)
     return Shadow(
         winner=winner.held,
-        winning=one.source,
+        winning=winner.owner,
         losers=(loser.held,),
-        losing=other.source,
+        losing=loser.owner,
+        keeps_others=any(
+            held.place != loser.place and (held.owner or loser.owner) == loser.owner
+            for held in loser.section.source.http
+        ),
         hosts=(host,),
         precedence=precedence,
-        server=other.server,
+        server=loser.section.server,
         order_is_known=is_known,
         is_whole=is_whole,
     )

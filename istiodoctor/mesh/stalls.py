@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from istiodoctor.mesh.configuration.domain_rules import rules_at
 from istiodoctor.mesh.coverage import uses_of_server
 from istiodoctor.mesh.credentials import CredentialUse, uses_by_secret
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.issuance import Issuance, certificates_for, is_ready, issuance
+from istiodoctor.mesh.listeners import listeners_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import (
@@ -17,7 +19,6 @@ from istiodoctor.mesh.redirects import (
     redirect_exempts_challenges,
     tls_hosts_meeting,
 )
-from istiodoctor.mesh.routing import routes_for
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.certmanager import Certificate, Challenge, ClusterIssuer, Issuer, Solver
@@ -178,10 +179,9 @@ def _lands(mesh: Mesh, plain: PlainHost, host: str) -> bool:
 def _routes_challenges(mesh: Mesh, server: Server, host: str) -> bool:
     return any(
         match.uri and (match.uri.prefix or match.uri.exact or "").startswith("/.well-known")
-        for source in routes_for(mesh, server, host)
-        for held in source.http
-        if held.rule.redirect is None
-        for match in held.rule.match
+        for listener in listeners_of(mesh, server)
+        for each in rules_at(mesh, listener, server, host)
+        if each.rule.redirect is None and (match := each.written)
     )
 
 

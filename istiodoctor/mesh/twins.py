@@ -1,11 +1,15 @@
-"""HTTPS hosts and their plain twins on port 80: unredirected, or missing."""
+"""HTTPS hosts and their plain counterparts on port 80: unredirected, or missing."""
 
 from collections.abc import Iterator
 
+from istiodoctor.mesh.attachments import Attachment, attachments_of
+from istiodoctor.mesh.configuration.answering_routes import domain_owners, routed_domains
+from istiodoctor.mesh.configuration.domain_rules import found_domain
 from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure, port_routes
 from istiodoctor.mesh.frontproxy import Front, fronts, fronts_for
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.merging import route_name
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import (
@@ -13,15 +17,19 @@ from istiodoctor.mesh.redirects import (
     PlainHost,
     RedirectKind,
     TlsHost,
+    plain_host_for,
     plain_hosts_for,
     tls_hosts,
 )
-from istiodoctor.mesh.routing import routes_for
 from istiodoctor.mesh.servers import WITH_CREDENTIAL, GatewayApi, Server
 from istiodoctor.mesh.workloads import Workload
+from istiodoctor.model.gatewayapi import HttpRoute
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.value import Value
+
+WITH_REDIRECTS = frozenset({GatewayApi.ISTIO, GatewayApi.GATEWAY_API})
+"""In which a redirect to HTTPS can be written."""
 
 
 class PlainTwin(Value, frozen=True, kw_only=True, eq=False):
@@ -46,11 +54,11 @@ def _declared_plain(mesh: Mesh, workload: Workload) -> HostIndex[Server]:
 
 @question
 def _plain_twins(mesh: Mesh) -> tuple[PlainTwin, ...]:
-    """Return the TLS hosts on 443 that Istio servers end, with their plain twins."""
+    """Return the TLS hosts on 443 that gateways end, with their plain twins."""
     return tuple(
         PlainTwin(tls=tls, plain=_on_port_80(mesh, tls), fronts=_concerned(mesh, tls))
         for tls in tls_hosts(mesh)
-        if tls.server.api is GatewayApi.ISTIO
+        if tls.server.api in WITH_REDIRECTS
         and tls.server.port == HTTPS_PORT
         and tls.server.mode in WITH_CREDENTIAL
         and exposure(mesh, tls.workload) is not Exposure.INSIDE
@@ -78,10 +86,42 @@ def served_in_the_clear(mesh: Mesh) -> tuple[tuple[PlainHost, PlainTwin], ...]:
     return tuple(
         (plain, twin)
         for twin in _plain_twins(mesh)
-        if (plain := twin.plain)
-        and plain.redirect is RedirectKind.NONE
-        and plain.server.api is GatewayApi.ISTIO
-        and routes_for(mesh, plain.server, twin.tls.host)
+        if twin.plain and twin.plain.server.api in WITH_REDIRECTS
+        for plain in _named(mesh, twin.plain, twin.tls)
+        if plain.redirect is RedirectKind.NONE and plain.is_routed
+    )
+
+
+def _named(mesh: Mesh, plain: PlainHost, tls: TlsHost) -> Iterator[PlainHost]:
+    """Yield how the name of a TLS host is answered in plain HTTP.
+
+    Listeners of the Gateway API mostly take every host, and the names are those of their routes:
+    the ones that have routes by HTTPS too.
+    """
+    if plain.redirect is RedirectKind.SERVER:
+        return  # what is below a wildcard and not redirected is a plain host of its own
+    if plain.server.api is not GatewayApi.GATEWAY_API:
+        yield plain_host_for(mesh, plain, tls.host)
+        return
+    name = route_name(plain.server, plain.listener.port)
+    for host in routed_domains(mesh, plain.workload, name).meeting(tls.host):
+        domain = found_domain(mesh, tls.listener, tls.server, host)
+        if domain and domain.sections:
+            named = plain_host_for(mesh, plain, host)
+            if attached_http_routes(mesh, named):
+                yield named
+
+
+@question
+def attached_http_routes(mesh: Mesh, plain: PlainHost) -> tuple[Attachment, ...]:
+    """Return how the HTTPRoutes that answer for a plain host are attached to its listener."""
+    domain = found_domain(mesh, plain.listener, plain.server, plain.host)
+    owners = domain_owners(domain) if domain else ()
+    return tuple(
+        each
+        for owner in owners
+        for each in attachments_of(mesh, plain.server)
+        if each.route.ref == owner and isinstance(each.route, HttpRoute)
     )
 
 
@@ -97,6 +137,8 @@ def _unanswered(mesh: Mesh) -> Iterator[PlainTwin]:
     for twin in _plain_twins(mesh):
         workload = twin.tls.workload
         if twin.plain or twin.fronts or not workload.is_known:
+            continue
+        if twin.tls.server.api is not GatewayApi.ISTIO:
             continue
         if twin.tls.server.mode is not TlsMode.SIMPLE:  # no browsers: nobody types these names
             continue

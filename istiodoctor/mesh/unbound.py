@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.answering_routes import (
+    answering_routes,
+    ends_without_route,
+    routes_meeting,
+)
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.configuration.names import MESH
 from istiodoctor.mesh.configuration.service_registry import is_service_entry_host
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.hosts import ANY, is_wildcard
-from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.listeners import listeners, listeners_of
 from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.misrouting import is_internal, istio_servers_for, virtual_services_are_known
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.routing import bindings, bound_for, bound_virtual_services
+from istiodoctor.mesh.routing import bindings, bound_virtual_services
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode, VirtualService
 
@@ -39,7 +44,7 @@ class SplitHost:
     listener: Listener
 
 
-@question
+@question(evidence=[answering_routes, listeners_of, routes_meeting])
 def unbound_virtual_services(mesh: Mesh) -> tuple[Unbound, ...]:
     """Return VirtualServices without a gateway for hosts that a Gateway has.
 
@@ -74,21 +79,20 @@ def _unbound(mesh: Mesh, source: VirtualService) -> Unbound | None:
 
 
 def _awaiting(mesh: Mesh, host: str, namespace: str) -> tuple[Server, ...]:
-    """Return the servers that have a host no VirtualService answers for on any of them."""
+    """Return the live servers that have a host no route answers for on any of them."""
     candidates = [
         server
         for server in istio_servers_for(mesh, host, namespace)
-        if (server.routes_http or server.is_passthrough)
+        if listeners_of(mesh, server)
+        and (server.routes_http or server.is_passthrough)
         and server.mode is not TlsMode.ISTIO_MUTUAL
         and not server.https_redirect
     ]
-    if any(bound_for(mesh, server, host) for server in candidates):
+    if any(answering_routes(mesh, server, host) for server in candidates):
         return ()
     named = tuple(each for each in candidates if ANY not in each.names)
     # A server for every host is no sign that this one is meant, unless it routes nothing.
-    return named or tuple(
-        each for each in candidates if not any(b.hosts for b in bindings(mesh).get(each, ()))
-    )
+    return named or tuple(each for each in candidates if not routes_meeting(mesh, each, ANY))
 
 
 @question
@@ -108,7 +112,7 @@ def split_hosts(mesh: Mesh) -> tuple[SplitHost, ...]:
         for binding in bindings(mesh).get(server, ())
         for host in binding.hosts
         if (reached := tls_server_for(mesh, listener, host)) and reached is not server
-        if reached.api is GatewayApi.ISTIO
-        if not bound_for(mesh, reached, host)
+        if reached.api is GatewayApi.ISTIO and reached.routes_http
+        if ends_without_route(mesh, listener, reached, host)
         and binding.virtual_service not in bound_virtual_services(mesh).get(reached.gateway, ())
     )

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.answering_routes import answering_routes, routed_domains
 from istiodoctor.mesh.configuration.chain_index import server_like
 from istiodoctor.mesh.configuration.virtual_hosts import domains
-from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.listeners import listeners, servers
 from istiodoctor.mesh.merging import Dropped, Listener, route_name
 from istiodoctor.mesh.mesh import Mesh
@@ -16,10 +16,8 @@ from istiodoctor.mesh.routing import (
     Binding,
     bindings,
     bound_virtual_services,
-    routes_for,
 )
 from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.istio import TlsMode, VirtualService
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
@@ -52,13 +50,6 @@ class Loss:
     """Whether its Gateway has no other."""
 
 
-@question
-def _routed_hosts(mesh: Mesh, workload: Workload, route_name: str) -> HostIndex[str]:
-    """Return the domains of a route configuration that have routes."""
-    found = domains(mesh, workload, route_name)
-    return HostIndex((name, name) for name, domain in found.items() if domain.sections)
-
-
 @question(Kind.VIRTUAL_SERVICE)
 def unrouted_servers(mesh: Mesh) -> tuple[Unrouted, ...]:
     """Return the live servers that end in HTTP and have hosts without any route.
@@ -85,7 +76,7 @@ def _without_routes(mesh: Mesh, server: Server, listener: Listener) -> Iterator[
     for host in server.names:
         if host in found and found[host].sections:
             continue
-        routed = _routed_hosts(mesh, listener.workload, name)
+        routed = routed_domains(mesh, listener.workload, name)
         if next(routed.meeting(host), None) is None:
             yield host
 
@@ -133,8 +124,8 @@ def _lost_hosts(mesh: Mesh, binding: Binding, listener: Listener) -> dict[str, b
     lost: dict[str, bool] = {}
     for host in binding.hosts:
         live = server_like(mesh, listener, binding.server, host)
-        routes = routes_for(mesh, live, host) if live else ()
-        if binding.virtual_service.ref not in {each.made_by for each in routes}:
+        routes = answering_routes(mesh, live, host) if live else ()
+        if binding.virtual_service.ref not in routes:
             lost[host] = bool(routes)
     return lost
 

@@ -274,7 +274,7 @@ spec:
 
 
 def test_a_prefix_that_keeps_a_second_virtual_service_out_does_what_it_is_for():
-    gateway = tls_gateway("web", "shop/a.example.com")
+    gateway = POD + tls_gateway("web", "shop/a.example.com")
     stranger = route("b", "a.example.com", "shop/web").replace("namespace: shop", "namespace: b")
     (alone,) = find("GW010", gateway + stranger)
     (beside,) = find("GW010", gateway + stranger + route("a", "a.example.com", "web"))

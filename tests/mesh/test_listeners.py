@@ -85,7 +85,11 @@ def test_an_istiod_that_confines_gateways_gives_pods_those_of_their_namespace():
         gateway("far", "shop", https("b.com")),
     )
 
-    assert kept(only_listener(mesh)) == ["near#0"]
+    listener = only_listener(mesh)
+    assert kept(listener) == ["near#0"]
+    assert [(each.server.gateway.name, each.reason) for each in listener.dropped] == [
+        ("far", DropReason.OUTSIDE_SCOPE)
+    ]
 
 
 def test_servers_share_a_listener_by_the_port_in_the_pod():

@@ -5,10 +5,10 @@ from istiodoctor.mesh.redirects import (
     RedirectKind,
     plain_hosts,
     plain_hosts_for,
-    ports_sharing_target,
     redirect_exempts_challenges,
     tls_hosts_meeting,
 )
+from istiodoctor.mesh.serviceports import ports_sharing_target
 from istiodoctor.mesh.workloads import routers
 from tests.support.objects import (
     Manifest,

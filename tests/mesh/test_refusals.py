@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.refusals import api_redirect_loops, refused_backends
+from istiodoctor.mesh.refusals import refused_backends
+from istiodoctor.mesh.self_redirects import api_redirect_loops
 from tests.support.behind_gateway import mesh_behind_gateway
 from tests.support.objects import GATEWAY_API, Manifest, api_gateway, api_route, listener, made
 

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.answering_routes import answering_routes, routes_meeting
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.destination_uses import destination_uses
 from istiodoctor.mesh.listeners import servers
@@ -12,7 +13,6 @@ from istiodoctor.mesh.routing import (
     bindings,
     gateway_references,
     is_visible,
-    routes_for,
     servers_of,
 )
 from istiodoctor.mesh.workloads import routers
@@ -25,6 +25,7 @@ from tests.support.objects import (
     mesh_of,
     pod,
     route,
+    server,
     snapshot_of,
     virtual_service,
 )
@@ -41,7 +42,7 @@ def bound_hosts(mesh: Mesh) -> dict[str, tuple[str, ...]]:
 
 
 def answering(mesh: Mesh, host: str, index: int = 0) -> list[str]:
-    return [each.name for each in routes_for(mesh, servers(mesh)[index], host)]
+    return [each.name for each in answering_routes(mesh, servers(mesh)[index], host)]
 
 
 @pytest.mark.parametrize(
@@ -412,3 +413,56 @@ def test_each_destination_of_a_virtual_service_is_used_once():
         ("h", "http"),
         ("t", "tls"),
     ]
+
+
+def test_what_another_plain_server_of_the_port_adds_answers_too():
+    mesh = mesh_of(
+        pod(),
+        gateway("bare", "shop", server(80, "HTTP", "a.com"), created=OLD),
+        gateway("web", "shop", server(80, "HTTP", "*"), created=NEW),
+        on_web("a", "a.com"),
+    )
+
+    assert [each.gateway.name for each in servers(mesh)] == ["bare", "web"]
+    assert answering(mesh, "a.com") == ["a"]
+
+
+def test_of_a_server_that_passes_tls_the_routes_of_its_filter_chain_answer():
+    passing = server(443, "TLS", "*.com", tls={"mode": "PASSTHROUGH"})
+    rule = {"match": [{"sniHosts": ["a.com"]}], **route("app")}
+    mesh = mesh_of(
+        pod(),
+        gateway("web", "shop", passing, https("x.org")),
+        on_web("a", "*.com", http=[], tls=[rule]),
+        on_web("x", "x.org"),
+    )
+
+    (tls, ends) = servers(mesh)
+    assert (answering(mesh, "a.com"), answering(mesh, "b.com"), answering(mesh, "x.org")) == (
+        ["a"],
+        [],
+        [],
+    )
+    assert [each.name for each in routes_meeting(mesh, tls, "*.com")] == ["a"]
+    assert [each.name for each in routes_meeting(mesh, ends, "*")] == ["x"]
+
+
+def test_a_server_on_no_pods_is_answered_by_none():
+    mesh = mesh_of(gateway("web", "shop", https("*")), on_web("a", "a.com"))
+
+    assert answering(mesh, "a.com") == []
+
+
+def test_a_narrower_server_that_passes_tls_takes_its_names_from_a_wider_one():
+    def passing(host: str) -> Manifest:
+        return server(443, "TLS", host, tls={"mode": "PASSTHROUGH"})
+
+    rule = {"match": [{"sniHosts": ["a.com"]}], **route("app")}
+    mesh = mesh_of(
+        pod(),
+        gateway("wide", "shop", passing("*.com"), created=OLD),
+        gateway("narrow", "shop", passing("a.com"), created=NEW),
+        virtual_service("a", "shop", "a.com", gateways=["narrow"], tls=[rule]),
+    )
+
+    assert (answering(mesh, "a.com", 0), answering(mesh, "a.com", 1)) == ([], ["a"])

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.mesh.shadows import Precedence, Shadow, shadowed_rules
+from istiodoctor.mesh.precedence import Precedence
+from istiodoctor.mesh.shadows import Shadow, shadowed_rules
 from tests.support.objects import (
     Manifest,
     gateway,

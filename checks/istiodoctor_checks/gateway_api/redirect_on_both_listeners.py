@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.refusals import RedirectLoop, api_redirect_loops
+from istiodoctor.mesh.self_redirects import RedirectLoop, api_redirect_loops
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
@@ -18,7 +18,8 @@ def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
 
     A route whose `parentRefs` entry has no `sectionName` attaches to every listener of the
     Gateway. A RequestRedirect to https then also answers requests that came by https, with a
-    redirect to the same address: browsers give up with too many redirects.
+    redirect to the same address: browsers give up with too many redirects. So does one that names
+    no scheme, since it keeps that of the request.
 
     Fix: attach the redirect to the plain listener (`sectionName: http`) and the application's
     route to the HTTPS listener.
@@ -31,6 +32,14 @@ def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
       namespace: shop
       labels: {gateway.networking.k8s.io/gateway-name: web}
     spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    type: kubernetes.io/tls
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
     ---
     apiVersion: gateway.networking.k8s.io/v1
     kind: Gateway
@@ -60,6 +69,14 @@ def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
       namespace: shop
       labels: {gateway.networking.k8s.io/gateway-name: web}
     spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    type: kubernetes.io/tls
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
     ---
     apiVersion: gateway.networking.k8s.io/v1
     kind: Gateway

@@ -16,7 +16,7 @@ from istiodoctor_checks.wording import listing
     "GW011",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"CRED001", "CRED002", "GW012", "GW019", "SDS011", "SDS014"},
+    explains={"CERT017", "CRED001", "CRED002", "GW012", "GW019", "SDS011", "SDS014"},
 )
 def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway is outside the one namespace that istiod gives its pods Gateways from.

@@ -38,8 +38,9 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
     browsers say ERR_TOO_MANY_REDIRECTS. The response has no `x-envoy-upstream-service-time`
     header: the application never saw the request.
 
-    A redirect rule of a VirtualService does the same, and does not ask for `X-Forwarded-Proto`
-    unless its match does: then trusting the proxy is no help either.
+    A redirect rule of a VirtualService does the same, and so does a `RequestRedirect` filter of an
+    HTTPRoute. Neither asks for `X-Forwarded-Proto` unless its match does: then trusting the proxy
+    is no help either.
 
     A host that a plain server redirects while no server of the gateway speaks TLS for it is the
     same mistake: either something before the gateway ends TLS, and it loops, or nothing does, and

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.attachments import Attachment
 from istiodoctor.mesh.redirects import PlainHost
-from istiodoctor.mesh.twins import PlainTwin, served_in_the_clear
+from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.twins import PlainTwin, attached_http_routes, served_in_the_clear
 from istiodoctor.mesh.wire.plain_answers import (
     PlainKind,
     from_outside,
@@ -15,6 +17,7 @@ from istiodoctor.mesh.wire.plain_answers import (
 )
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.redirects._redirect_route import redirect_by_route
 from istiodoctor_checks.wire import sightings
 
 
@@ -31,8 +34,13 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
     With `--probe`, http:// is asked for at the pods, the load balancer and where the name leads.
     Where something before the gateway is seen to redirect, this is only worth a word.
 
+    Routes of the Gateway API are judged alike: an HTTPRoute without `sectionName` is attached to
+    the plain listener as well as to the HTTPS one.
+
     Fix: `tls: {httpsRedirect: true}` on the plain server, or a redirect rule in the
-    VirtualService where some path (an ACME challenge) must stay plain.
+    VirtualService where some path (an ACME challenge) must stay plain. For a Gateway of the
+    Gateway API, an HTTPRoute with a `RequestRedirect` filter on the plain listener, and the
+    application's route on the HTTPS listener alone.
 
     ```yaml bad
     apiVersion: v1
@@ -67,6 +75,102 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
       hosts: [shop.example.com]
       gateways: [web]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web-istio, namespace: shop}
+    spec:
+      type: LoadBalancer
+      selector: {gateway.networking.k8s.io/gateway-name: web}
+      ports: [{name: http, port: 80}, {name: https, port: 443}]
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    type: kubernetes.io/tls
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - {name: http, port: 80, protocol: HTTP}
+      - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: shop-cert}]}}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop, namespace: shop}
+    spec:
+      parentRefs: [{name: web}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
+    Here a `RequestRedirect` filter answers on the plain listener:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web-istio, namespace: shop}
+    spec:
+      type: LoadBalancer
+      selector: {gateway.networking.k8s.io/gateway-name: web}
+      ports: [{name: http, port: 80}, {name: https, port: 443}]
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    type: kubernetes.io/tls
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - {name: http, port: 80, protocol: HTTP}
+      - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: shop-cert}]}}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop, namespace: shop}
+    spec:
+      parentRefs: [{name: web, sectionName: https}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: redirect, namespace: shop}
+    spec:
+      parentRefs: [{name: web, sectionName: http}]
+      hostnames: [shop.example.com]
+      rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]
     ```
 
     A redirect rule that leaves ACME challenges out is a redirect:
@@ -110,33 +214,55 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: shop}}]
     ```
 
-    Sources: istio.io, Gateway reference (httpsRedirect) and Secure Gateways.
+    Sources: istio.io, Gateway reference (httpsRedirect) and Secure Gateways;
+    gateway-api.sigs.k8s.io, HTTP Redirects and Rewrites.
     """
     for plain, twin in served_in_the_clear(mesh):
         tls = twin.tls.server
-        seen = plain_answers_seen(mesh, twin.tls.workload, twin.tls.host)
+        seen = plain_answers_seen(mesh, plain.workload, plain.host)
         before = from_outside(seen, PlainKind.REDIRECT_BEFORE)
         content = of_kind(seen, PlainKind.CONTENT)
         is_expected = bool(twin.fronts or before)
+        attached = _attached(mesh, plain)
         yield Finding(
-            message=_message(plain, twin, before),
-            objects=(plain.server.field("/tls/httpsRedirect"), tls.field("/hosts")),
-            identity=Identity.of(plain.server.gateway),
-            hosts=frozenset({twin.tls.host}),
+            message=_message(plain, twin, attached, before),
+            objects=(
+                attached.place if attached else plain.server.field("/tls/httpsRedirect"),
+                tls.field("/hosts"),
+            ),
+            identity=Identity.of(attached.route.ref if attached else plain.server.gateway),
+            hosts=frozenset({plain.host}),
             evidence=(
-                Evidence(text=f"{plain.server} has no httpsRedirect", ref=plain.server.gateway),
+                _unredirected(plain, attached),
                 *(Evidence(text=f"before the gateway: {front.text}") for front in twin.fronts),
                 *sightings((*before, *content)),
             ),
-            fixes=() if is_expected else tuple(_fixes(plain)),
+            fixes=() if is_expected else (_fix(plain, tls, attached),),
             severity=Severity.INFO if is_expected else None,
             confidence=Confidence.OBSERVED if content else Confidence.CERTAIN,
             servers=frozenset({plain.server.id, tls.id}),
         )
 
 
-def _message(plain: PlainHost, twin: PlainTwin, before: tuple[HttpStep, ...]) -> str:
-    start = f"{plain.server} serves {twin.tls.host} in the clear beside {twin.tls.server}"
+def _attached(mesh: Mesh, plain: PlainHost) -> Attachment | None:
+    """Return how the first HTTPRoute that answers is attached; None for an Istio Gateway."""
+    if plain.server.api is not GatewayApi.GATEWAY_API:
+        return None
+    return next(iter(attached_http_routes(mesh, plain)), None)
+
+
+def _unredirected(plain: PlainHost, attached: Attachment | None) -> Evidence:
+    if attached:
+        route = attached.route.ref
+        return Evidence(text=f"{route} has no RequestRedirect filter to https", ref=route)
+    return Evidence(text=f"{plain.server} has no httpsRedirect", ref=plain.server.gateway)
+
+
+def _message(
+    plain: PlainHost, twin: PlainTwin, attached: Attachment | None, before: tuple[HttpStep, ...]
+) -> str:
+    what = f"{attached.route.ref} on {plain.server}" if attached else str(plain.server)
+    start = f"{what} serves {plain.host} in the clear beside {twin.tls.server}"
     if before:
         return f"{start}. Something before it redirects: clients at {before[0].door} never see it."
     if twin.fronts:
@@ -144,9 +270,11 @@ def _message(plain: PlainHost, twin: PlainTwin, before: tuple[HttpStep, ...]) ->
     return f"{start}, and nothing redirects it to HTTPS."
 
 
-def _fixes(plain: PlainHost) -> Iterator[Fix]:
+def _fix(plain: PlainHost, tls: Server, attached: Attachment | None) -> Fix:
+    if attached:
+        return redirect_by_route(plain, tls, attached)
     server = plain.server
-    yield set_field(
+    return set_field(
         server.field("/tls"),
         {"httpsRedirect": True},
         f"Redirect {server} to HTTPS",

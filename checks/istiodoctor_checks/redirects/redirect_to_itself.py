@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import SelfRedirect, self_redirects
+from istiodoctor.mesh.self_redirects import SelfRedirect, self_redirects
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
@@ -23,6 +23,11 @@ def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
     rule.
 
     ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
     apiVersion: networking.istio.io/v1
     kind: Gateway
     metadata: {name: web, namespace: shop}
@@ -47,6 +52,11 @@ def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
     With a port, or another path, the redirect ends:
 
     ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
     apiVersion: networking.istio.io/v1
     kind: Gateway
     metadata: {name: web, namespace: shop}
@@ -85,13 +95,20 @@ def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
             identity=Identity.of(each.owner),
             hosts=frozenset(each.hosts),
             evidence=(
-                Evidence(text="redirect.scheme is https, for any scheme", ref=rule.place.ref),
+                Evidence(text=_what_it_says(each), ref=rule.place.ref),
                 Evidence(text=f"bound to {server}", ref=server.gateway),
             ),
             fixes=(_limit(each),),
             severity=Severity.CRITICAL if each.is_whole else Severity.HIGH,
             servers=frozenset({server.id}),
         )
+
+
+def _what_it_says(each: SelfRedirect) -> str:
+    redirect = each.rule.rule.redirect
+    if redirect and redirect.scheme:
+        return f"redirect.scheme is {redirect.scheme}, for any scheme"
+    return "redirect names no scheme, so it keeps that of the request"
 
 
 def _limit(each: SelfRedirect) -> Fix:

@@ -1,14 +1,19 @@
 """The ways out of a redirect loop, as fixes, and what was seen of it."""
 
+from typing import Any
+
 from istiodoctor.command import change, kubectl
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.servers import GatewayApi
 from istiodoctor.mesh.wire.header_trust import header_trust
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch, remove_field
 from istiodoctor_checks.wire import sightings
+
+SECRET = "NAME-OF-THE-TLS-SECRET"
 
 
 def redirect_before_the_gateway(plain: PlainHost) -> Fix:
@@ -42,17 +47,38 @@ def trust_the_proxy(plain: PlainHost) -> Fix:
 
 def serve_https(plain: PlainHost) -> Fix:
     """End TLS in the gateway, where nothing before it does."""
-    server = {
-        "port": {"number": 443, "name": "https", "protocol": "HTTPS"},
-        "hosts": [str(host) for host in plain.server.hosts],
-        "tls": {"mode": "SIMPLE", "credentialName": "NAME-OF-THE-TLS-SECRET"},
-    }
+    is_listener = plain.server.api is GatewayApi.GATEWAY_API
     return json_patch(
         plain.server.gateway,
-        [{"op": "add", "path": "/spec/servers/-", "value": server}],
+        [
+            {
+                "op": "add",
+                "path": "/spec/listeners/-" if is_listener else "/spec/servers/-",
+                "value": _https_listener(plain) if is_listener else _https_server(plain),
+            }
+        ],
         "Serve HTTPS in the gateway",
         why="Right where TLS reaches the gateway; put the name of the TLS Secret.",
     )
+
+
+def _https_listener(plain: PlainHost) -> dict[str, Any]:
+    hostname = {"hostname": plain.server.hostname} if plain.server.hostname else {}
+    return {
+        "name": "https",
+        **hostname,
+        "port": 443,
+        "protocol": "HTTPS",
+        "tls": {"certificateRefs": [{"name": SECRET}]},
+    }
+
+
+def _https_server(plain: PlainHost) -> dict[str, Any]:
+    return {
+        "port": {"number": 443, "name": "https", "protocol": "HTTPS"},
+        "hosts": [str(host) for host in plain.server.hosts],
+        "tls": {"mode": "SIMPLE", "credentialName": SECRET},
+    }
 
 
 def circle_seen(step: HttpStep | None) -> tuple[Evidence, ...]:

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import LostReference, lost_references
+from istiodoctor.mesh.lost_references import LostReference, lost_references
 from istiodoctor.mesh.routing import ReferenceState
 from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind

@@ -6,7 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.misrouting import LostReference, lost_references, servers_by_gateway
+from istiodoctor.mesh.lost_references import LostReference, lost_references
+from istiodoctor.mesh.misrouting import servers_by_gateway
 from istiodoctor.mesh.routing import ReferenceState
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.wire.testimony import Claim

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.shadows import Precedence, Shadow, shadowed_rules
+from istiodoctor.mesh.precedence import Precedence
+from istiodoctor.mesh.shadows import Shadow, shadowed_rules
 from istiodoctor_checks.fixes import json_patch, remove_field
 from istiodoctor_checks.wording import listing
 
@@ -21,8 +22,11 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
     VirtualService that `exportTo` shows to the gateway's namespace alone goes before one that all
     namespaces see, and the routes of an older Gateway on a port before those of a younger one.
 
+    The rules of HTTPRoutes for one hostname on one listener are put together too, narrower matches
+    first whatever object they are in; of two equal matches the older HTTPRoute wins.
+
     Fix: put specific rules first and one catch-all rule last; keep one VirtualService per host,
-    or delegate parts of it.
+    or delegate parts of it. Of two HTTPRoutes, give one another match or another hostname.
 
     ```yaml bad
     apiVersion: v1
@@ -85,6 +89,47 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop-new}}]}]
     ```
 
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop-old, namespace: shop}
+    spec: {selector: {app: old}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop-new, namespace: shop}
+    spec: {selector: {app: new}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: old, namespace: shop, creationTimestamp: "2024-05-01T08:00:00Z"}
+    spec:
+      parentRefs: [{name: web}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop-old, port: 80}]}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: new, namespace: shop, creationTimestamp: "2026-02-01T08:00:00Z"}
+    spec:
+      parentRefs: [{name: web}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop-new, port: 80}]}]
+    ```
+
     An older VirtualService's catch-all does not stand before a younger one's specific rules, and
     a rule for another port is no catch-all:
 
@@ -126,11 +171,56 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: api}}]
     ```
 
+    Nor does an older HTTPRoute's catch-all stand before a younger one's narrower match:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop-old, namespace: shop}
+    spec: {selector: {app: old}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop-new, namespace: shop}
+    spec: {selector: {app: new}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: old, namespace: shop, creationTimestamp: "2024-05-01T08:00:00Z"}
+    spec:
+      parentRefs: [{name: web}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop-old, port: 80}]}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: new, namespace: shop, creationTimestamp: "2026-02-01T08:00:00Z"}
+    spec:
+      parentRefs: [{name: web}]
+      hostnames: [shop.example.com]
+      rules:
+      - matches: [{path: {type: PathPrefix, value: /api}}]
+        backendRefs: [{name: shop-new, port: 80}]
+    ```
+
     Sources: istio.io, Traffic Management Best Practices (Split large virtual services),
-    VirtualServiceUnreachableRule (IST0130).
+    VirtualServiceUnreachableRule (IST0130); gateway-api.sigs.k8s.io, HTTPRouteRule (precedence).
     """
     for shadow in shadowed_rules(mesh):
-        loser = shadow.losing.made_by
+        loser = shadow.losing
         yield Finding(
             message=_across(shadow) if shadow.server else _within(shadow),
             objects=(*(each.place for each in shadow.losers), shadow.winner.place),
@@ -144,7 +234,7 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
 def _within(shadow: Shadow) -> str:
     numbers = listing(each.place.path.rpartition("/")[2] for each in shadow.losers)
     return (
-        f"{shadow.winning.made_by}: the rule {shadow.winner.place.path} takes every"
+        f"{shadow.winning}: the rule {shadow.winner.place.path} takes every"
         f" request, so those after it (http/{numbers}) never apply to {listing(shadow.hosts)}."
     )
 
@@ -152,7 +242,7 @@ def _within(shadow: Shadow) -> str:
 def _across(shadow: Shadow) -> str:
     effect = "never applies" if shadow.is_whole else "applies to other requests only"
     return (
-        f"{shadow.winning.made_by} and {shadow.losing.made_by} both answer for"
+        f"{shadow.winning} and {shadow.losing} both answer for"
         f" {listing(shadow.hosts)} on {shadow.server} with rules for the same requests;"
         f" {_order(shadow)}, and {shadow.losers[0].place} {effect}."
     )
@@ -186,12 +276,16 @@ def _reordered(shadow: Shadow) -> Iterator[Fix]:
 
 def _merged(shadow: Shadow) -> Iterator[Fix]:
     winner, loser = shadow.winner, shadow.losers[0]
+    kinds = {shadow.winning.kind, shadow.losing.kind}
+    title = f"Put the rules for {listing(shadow.hosts)} into one VirtualService"
+    if kinds != {"VirtualService"}:
+        title = f"Leave these requests for {listing(shadow.hosts)} to one of the two"
     yield Fix(
-        title=f"Put the rules for {listing(shadow.hosts)} into one VirtualService",
+        title=title,
         why=(
             f"Decide which of {winner.place} and {loser.place} is meant; the other one has to go"
             " or to match something narrower."
         ),
     )
-    if shadow.is_whole and len(shadow.losing.http) > 1:
+    if shadow.is_whole and shadow.keeps_others:
         yield remove_field(loser.place, "Remove the rule that never applies")

@@ -26,7 +26,7 @@ from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.releases import Change, has
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.servers import ROUTES_OF_NONE, Server
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.meshconfig import MeshConfig
 
@@ -57,6 +57,22 @@ class BoundVirtualServices:
             )
             self._met[server] = tuple(each for each in found if each[1])
         return self._met[server]
+
+    def positions_kept_out(self, server: Server) -> Mapping[int, tuple[str, ...]]:
+        """Return the hosts that meet those a server has for one namespace alone, by position.
+
+        Whether it is the namespace of the VirtualService is not asked.
+        """
+        if not any("/" in each for each in server.host_texts):
+            return {}
+        found: dict[int, tuple[str, ...]] = {}
+        for position, texts in self.candidates(server):
+            apart = (text.partition("/") for text in texts if "/" in text)
+            names = tuple(name for where, _, name in apart if where != ROUTES_OF_NONE)
+            common = common_hosts(names, self.services[position].hosts)
+            if common:
+                found[position] = common
+        return found
 
     def _common(self, position: int, texts: tuple[str, ...]) -> tuple[str, ...]:
         service = self.services[position]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.filter_chain_match import FilterChainIndex
-from istiodoctor.mesh.configuration.filter_chains import http_filter_chains
+from istiodoctor.mesh.configuration.filter_chains import filter_chains, http_filter_chains
 from istiodoctor.mesh.configuration.listener import FilterChain
 from istiodoctor.mesh.configuration.listeners import listener_at
 from istiodoctor.mesh.configuration.server_tls import sni_hosts
@@ -23,6 +23,12 @@ def chain_index(mesh: Mesh, workload: Workload, port: int) -> FilterChainIndex:
     """Return the filter chains that a connection to a port of the pods can take."""
     listener = listener_at(mesh, workload, port)
     return FilterChainIndex(listener.filter_chains if listener else ())
+
+
+@question
+def made_chain_index(mesh: Mesh, listener: Listener) -> FilterChainIndex:
+    """Return the filter chains that istiod makes of the servers of one listener."""
+    return FilterChainIndex(filter_chains(mesh, listener))
 
 
 @question

@@ -21,6 +21,8 @@ class Omission(StrEnum):
     FAULTY_LISTENER = "faulty-listener"
     """A listener of the Gateway API that istiod refuses (conversion.go:2079): `because` says why.
     """
+    OUTSIDE_SCOPE = "outside-scope"
+    """A server of a namespace that its pods get no Gateways from (push_context.go:2454)."""
     STRICT_MERGING = "strict-merging"
     """A server of another namespace than the Gateway whose pods istiod made."""
     NO_FILTER_CHAIN = "no-filter-chain"

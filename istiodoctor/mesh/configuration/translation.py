@@ -144,7 +144,7 @@ def _action(
 ) -> Action | None:
     rule = held.rule
     if rule.redirect:
-        return _redirect(rule.redirect, context)
+        return redirect_action(rule.redirect, context)
     if rule.direct_response:
         return _direct_response(rule.direct_response)
     return _forward(source, held, taken, cluster_of)
@@ -156,7 +156,7 @@ def _direct_response(written: HttpDirectResponse) -> DirectResponse:
     return DirectResponse(status=written.status, body_size=size)
 
 
-def _redirect(written: HttpRedirect, context: RouteContext) -> Redirect | None:
+def redirect_action(written: HttpRedirect, context: RouteContext) -> Redirect | None:
     """Return where a rule redirects to; None for a code that Envoy has not (route.go:779)."""
     status = written.redirect_code or 301
     if status not in REDIRECT_CODES:

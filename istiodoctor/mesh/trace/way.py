@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from istiodoctor.mesh.attachments import attachments_of
+from istiodoctor.mesh.configuration.answering_routes import answering_routes, routes_meeting
 from istiodoctor.mesh.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.listeners import listeners_of, workloads_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.redirects import RedirectKind, plain_hosts_for
-from istiodoctor.mesh.routing import bindings, routes_for
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.serviceports import services_of
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome, RouteCluster, ServedCertificate
@@ -198,10 +198,9 @@ def _route_hops(mesh: Mesh, host: str, server: Server) -> Iterator[Hop]:
         if not attached:
             yield Hop(hop="route", ref=None, state=WARNING, text="no route is attached")
         return
-    bound = [each for each in bindings(mesh).get(server, ()) if each.hosts]
-    routes = routes_for(mesh, server, host) or tuple(each.held for each in bound)
+    routes = answering_routes(mesh, server, host) or routes_meeting(mesh, server, host)
     for route in routes[:1]:
-        yield Hop(hop="route", ref=route.made_by, state=OK, text=f"{len(routes)} bound")
+        yield Hop(hop="route", ref=route, state=OK, text=f"{len(routes)} bound")
     if not routes:
         yield Hop(hop="route", ref=None, state=WARNING, text="no VirtualService is bound")
 

@@ -9,7 +9,6 @@ from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind, plain_hosts
-from istiodoctor.mesh.routing import routes_for
 from istiodoctor.mesh.trace.requests import requested
 from istiodoctor.mesh.wire.replies import Loop, loops, requests
 from istiodoctor.model.observation import HttpStep
@@ -78,7 +77,7 @@ def _is_plain_alone(mesh: Mesh, plain: PlainHost) -> bool:
     return (
         plain.redirect is RedirectKind.NONE
         and exposure(mesh, plain.workload) is not Exposure.INSIDE
-        and bool(routes_for(mesh, plain.server, plain.host))
+        and plain.is_routed
         and not is_decrypted_before(mesh, plain)
         and not tls_meets_somewhere(mesh, plain.host)
     )
