@@ -70,6 +70,13 @@ def api_gateways(mesh: Mesh) -> tuple[Gateway, ...]:
     return tuple(each for each in mesh.all(Gateway) if each.spec.gateway_class_name in classes)
 
 
+@question(Kind.GATEWAY, Kind.GATEWAY_CLASS)
+def gateways_of_unknown_class(mesh: Mesh) -> bool:
+    """Whether some Gateway is of a class of which it is not known whose it is."""
+    names = {each.spec.gateway_class_name for each in mesh.all(Gateway)} - _classes(mesh)
+    return any(not mesh.is_complete(Kind.GATEWAY_CLASS, "", name) for name in names)
+
+
 @question
 def api_gateways_by_ref(mesh: Mesh) -> Mapping[Ref, Gateway]:
     """Return them by name."""

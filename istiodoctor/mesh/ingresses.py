@@ -64,7 +64,7 @@ def ingress_settings(mesh: Mesh) -> IngressSettings:
     plane = next((each for each in planes if each.revision == DEFAULT_REVISION), None)
     plane = plane or next(iter(planes), None)
     if plane is None:
-        return IngressSettings(unknown_because="no istiod was read")
+        return IngressSettings(unknown_because="no Pod or Deployment of istiod was read")
     config = mesh_config(mesh, plane.workload) or MeshConfig()
     return IngressSettings(
         mode=config.ingress_controller_mode,
@@ -137,6 +137,24 @@ def served_ingresses(mesh: Mesh) -> tuple[Ingress, ...]:
             each.metadata.annotations.get(CLASS_ANNOTATION),
             each.spec.ingress_class_name or given,
         )
+    )
+
+
+@question(Kind.INGRESS)
+def undecided_ingresses(mesh: Mesh) -> bool:
+    """Whether some Ingress is not served as far as is known, and may be all the same."""
+    settings, served = ingress_settings(mesh), frozenset(served_ingresses(mesh))
+    return any(
+        settings.unknown_because
+        or serves_class(
+            mesh,
+            settings,
+            each.metadata.annotations.get(CLASS_ANNOTATION),
+            each.spec.ingress_class_name,
+        )
+        is None
+        for each in mesh.all(Ingress)
+        if each not in served
     )
 
 

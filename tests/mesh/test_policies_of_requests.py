@@ -55,7 +55,8 @@ def test_a_request_that_no_rule_allows_is_denied_and_others_pass():
     ("kind", "says"),
     [
         (Kind.AUTHORIZATION_POLICY, "authorizationpolicies"),
-        (Kind.ENVOY_FILTER, "EnvoyFilters in istio-system were not read: they may change"),
+        (Kind.ENVOY_FILTER, "EnvoyFilters were not read: they may change what is answered"),
+        (Kind.WASM_PLUGIN, "WasmPlugins were not read: they may change what is answered"),
     ],
 )
 def test_what_was_not_read_and_may_decide_is_a_hop_of_its_own(kind: Kind, says: str):
@@ -66,3 +67,61 @@ def test_what_was_not_read_and_may_decide_is_a_hop_of_its_own(kind: Kind, says: 
     (hop,) = [each for each in found.hops if each.hop == "http-filters"]
     assert hop.state is HopState.UNKNOWN
     assert says in hop.text
+
+
+EXTENSIONS = "extensions.istio.io/v1alpha1"
+CODE = {"wasm": {"url": "oci://x"}}
+
+
+@pytest.mark.parametrize(
+    ("written", "hop", "says"),
+    [
+        (made(EXTENSIONS, "WasmPlugin", "w", "istio-system"), "http-filters", "WasmPlugin"),
+        (
+            made(EXTENSIONS, "TrafficExtension", "w", "istio-system", spec=CODE),
+            "http-filters",
+            "TrafficExtension",
+        ),
+        (
+            made(EXTENSIONS, "WasmPlugin", "w", "istio-system", spec={"type": "NETWORK"}),
+            "filter-chain",
+            "WasmPlugin",
+        ),
+    ],
+)
+def test_code_of_users_leaves_an_answer_in_doubt(written: Manifest, hop: str, says: str):
+    found = way(f"https://{HOST}/", written)
+
+    unknown = [(each.hop, each.text) for each in found.hops if each.state is HopState.UNKNOWN]
+    assert unknown == [(hop, f"{says} istio-system/w runs on port 443")]
+
+
+def test_code_on_other_ports_or_pods_leaves_an_answer_alone():
+    elsewhere = {"selector": {"matchLabels": {"istio": "other"}}}
+    other_port = {"match": [{"ports": [{"number": 15443}]}]}
+    plugins = (
+        made(EXTENSIONS, "WasmPlugin", name, "istio-system", spec=spec)
+        for name, spec in (("a", elsewhere), ("b", other_port))
+    )
+
+    found = way(f"https://{HOST}/", *plugins)
+
+    assert HopState.UNKNOWN not in {each.state for each in found.hops}
+
+
+def test_a_cluster_that_an_envoy_filter_changes_leaves_its_endpoints_in_doubt():
+    merge = {
+        "applyTo": "CLUSTER",
+        "match": {"cluster": {"service": "one.shop.svc.cluster.local"}},
+        "patch": {"operation": "MERGE", "value": {"load_assignment": {}}},
+    }
+    spec = {"configPatches": [merge]}
+    written = made("networking.istio.io/v1alpha3", "EnvoyFilter", "x", "istio-system", spec=spec)
+
+    found = way(f"https://{HOST}/", written)
+
+    last = found.hops[-1]
+    assert (last.hop, last.state) == ("endpoints", HopState.UNKNOWN)
+    assert last.text == (
+        "EnvoyFilter istio-system/x changes the cluster outbound|8080||one.shop.svc.cluster.local"
+    )

@@ -1,85 +1,57 @@
-"""EnvoyFilters that add clusters to a gateway workload or take some away."""
+"""What EnvoyFilters do to the clusters of a gateway workload.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+istiod's own matching decides which clusters a patch is for
+(pilot/pkg/networking/core/envoyfilter/cluster_patch.go:30-180).
+"""
 
 from istiodoctor.mesh.configuration.cluster import ClusterName
-from istiodoctor.mesh.configuration.scope import scope_of
+from istiodoctor.mesh.configuration.envoy_filter_patches import AppliedPatch, applied_patches
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
-from istiodoctor.model.istio import EnvoyFilter
-from istiodoctor.model.kind import Kind
-from istiodoctor.model.ref import Ref
 
-CONTEXTS = frozenset({"", "ANY", "GATEWAY"})
-ADD = "ADD"
-REMOVE = "REMOVE"
+ADD, REMOVE = "ADD", "REMOVE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterPatch:
-    """One patch of an EnvoyFilter that makes a cluster, or takes clusters away."""
-
-    made_by: Ref
-    operation: str
-    name: str = ""
-    """Of the one cluster that is added, or that alone is removed."""
-    service: str = ""
-    """The host whose clusters alone are removed."""
-
-    def touches(self, name: str, *, exists: bool) -> bool:
-        """Whether a cluster is there by this patch, or is not."""
-        if self.operation == ADD:
-            return not exists and self.name in ("", name)
-        parts = ClusterName.parsed(name)
-        is_of_service = not self.service or (parts is not None and parts.host == self.service)
-        return exists and is_of_service and self.name in ("", name)
-
-
-@question(Kind.ENVOY_FILTER)
-def cluster_patches(mesh: Mesh, workload: Workload) -> tuple[ClusterPatch, ...]:
-    """Return the patches of EnvoyFilters that add or remove clusters of a workload.
-
-    Those of its namespace and of the root namespace count (model/push_context.go:2323).
-    """
-    namespaces = {workload.namespace, scope_of(mesh, workload).root_namespace}
+@question
+def cluster_patches(mesh: Mesh, workload: Workload) -> tuple[AppliedPatch, ...]:
+    """Return the patches that add, remove or change clusters of a workload."""
     return tuple(
-        patch
-        for each in mesh.all(EnvoyFilter)
-        if each.namespace in namespaces and _selects(each, workload)
-        for patch in _patches(each)
+        each
+        for each in applied_patches(mesh, workload)
+        if each.apply_to == "CLUSTER" or not each.is_readable
     )
 
 
-def _selects(source: EnvoyFilter, workload: Workload) -> bool:
-    labels = _mapping(_mapping(source.spec.workload_selector).get("labels"))
-    return all(workload.labels.get(key) == value for key, value in labels.items())
+def patch_text(patch: AppliedPatch, name: str, *, exists: bool) -> str:
+    """Say what a patch does to a cluster that istiod makes, or does not; empty for nothing."""
+    if not patch.is_readable:
+        return f"{patch.place} cannot be read"
+    if patch.operation == ADD:
+        added = _name_in(patch)
+        return f"{patch.place.ref} adds clusters" if not exists and added in ("", name) else ""
+    if not exists or not _is_for(patch, name):
+        return ""
+    if patch.operation == REMOVE:
+        return f"{patch.place.ref} removes clusters"
+    return patch.says(f"the cluster {name}") if patch.is_merge else ""
 
 
-def _patches(source: EnvoyFilter) -> Iterator[ClusterPatch]:
-    for each in map(_mapping, source.spec.config_patches):
-        patch, match = _mapping(each.get("patch")), _mapping(each.get("match"))
-        operation = patch.get("operation")
-        context = match.get("context", "")
-        if each.get("applyTo") != "CLUSTER" or operation not in (ADD, REMOVE):
-            continue
-        if isinstance(context, str) and context not in CONTEXTS:
-            continue
-        chosen = _mapping(match.get("cluster"))
-        named = _mapping(patch.get("value")) if operation == ADD else chosen
-        yield ClusterPatch(
-            made_by=source.ref,
-            operation=operation,
-            name=_text(named.get("name")),
-            service=_text(chosen.get("service")) if operation == REMOVE else "",
-        )
+def _name_in(patch: AppliedPatch) -> str:
+    """Return the name of a cluster that is added; empty where it is not clear."""
+    name = patch.value.get("name") if isinstance(patch.value, dict) else None
+    return name if isinstance(name, str) else ""
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _is_for(patch: AppliedPatch, name: str) -> bool:
+    match = patch.written.match.cluster
+    if match is None or match.name == name:
+        return True
+    parts = ClusterName.parsed(name)
+    if match.name or parts is None:
+        return False
+    return (
+        match.subset in ("", parts.subset)
+        and match.service in ("", parts.host)
+        and match.port_number in (0, parts.port)
+    )

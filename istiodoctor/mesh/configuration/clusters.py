@@ -19,7 +19,7 @@ from istiodoctor.mesh.configuration.cluster import (
     UpstreamTls,
     UpstreamTlsMode,
 )
-from istiodoctor.mesh.configuration.cluster_patches import cluster_patches
+from istiodoctor.mesh.configuration.cluster_patches import cluster_patches, patch_text
 from istiodoctor.mesh.configuration.consolidated_rules import ConsolidatedRule, PlacedSubset
 from istiodoctor.mesh.configuration.endpoint_states import (
     Wanted,
@@ -98,9 +98,11 @@ def cluster(mesh: Mesh, workload: Workload, name: str) -> Cluster:
         return found
     exists = found.state is not ClusterState.NO_CLUSTER
     for patch in cluster_patches(mesh, workload):
-        if patch.touches(name, exists=exists):
-            verb = "removes" if exists else "adds"
-            return unknown_cluster(name, f"{patch.made_by} {verb} clusters")
+        text = patch_text(patch, name, exists=exists)
+        if text and patch.is_merge:
+            return replace(found, state=ClusterState.UNKNOWN, reason=text, endpoints=None)
+        if text:
+            return unknown_cluster(name, text)
     return found
 
 

@@ -73,7 +73,7 @@ class AppliedPatch:
 @question(Kind.ENVOY_FILTER)
 def applied_patches(mesh: Mesh, workload: Workload) -> tuple[AppliedPatch, ...]:
     """Return the patches that a workload gets and that could change an answer."""
-    namespaces = {workload.namespace, scope_of(mesh, workload).root_namespace}
+    namespaces = root_and_own_namespace(mesh, workload)
     return tuple(
         patch
         for each in mesh.all(EnvoyFilter)
@@ -82,12 +82,9 @@ def applied_patches(mesh: Mesh, workload: Workload) -> tuple[AppliedPatch, ...]:
     )
 
 
-@question(Kind.ENVOY_FILTER)
-def envoy_filters_unread(mesh: Mesh, workload: Workload) -> str:
-    """Say which EnvoyFilters that a workload might get were not read; empty for none."""
-    namespaces = sorted({workload.namespace, scope_of(mesh, workload).root_namespace})
-    unread = [each for each in namespaces if not mesh.is_complete(Kind.ENVOY_FILTER, each)]
-    return f"EnvoyFilters in {' and '.join(unread)} were not read" if unread else ""
+def root_and_own_namespace(mesh: Mesh, workload: Workload) -> frozenset[str]:
+    """Return the namespaces whose EnvoyFilters and extensions a workload gets."""
+    return frozenset({workload.namespace, scope_of(mesh, workload).root_namespace})
 
 
 def _is_for(source: EnvoyFilter, workload: Workload) -> bool:

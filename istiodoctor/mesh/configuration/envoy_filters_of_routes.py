@@ -1,13 +1,12 @@
-"""What EnvoyFilters change of a gateway's routes and clusters, part by part, in words.
+"""What EnvoyFilters change of a gateway's routes, part by part, in words.
 
 A part that nothing changes gets no words. istiod's own matching decides which parts a patch is for
-(pilot/pkg/networking/core/envoyfilter/rc_patch.go, cluster_patch.go).
+(pilot/pkg/networking/core/envoyfilter/rc_patch.go).
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from istiodoctor.mesh.configuration.cluster import ClusterName
 from istiodoctor.mesh.configuration.envoy_filter_patches import AppliedPatch, applied_patches
 from istiodoctor.mesh.configuration.route import DirectResponse, Redirect, Route, VirtualHost
 from istiodoctor.mesh.hosts import covers
@@ -151,27 +150,6 @@ def _is_for_route(patch: AppliedPatch, route: Route) -> bool:
     elif isinstance(route.action, DirectResponse):
         action = "DIRECT_RESPONSE"
     return asked.action in ("", "ANY", action)
-
-
-@question
-def touched_cluster(mesh: Mesh, workload: Workload, name: str) -> str:
-    """Say what changes a cluster that is there; one that is added or removed is another matter."""
-    parts = ClusterName.parsed(name)
-    for each in applied_patches(mesh, workload):
-        if each.apply_to != "CLUSTER" or not each.is_merge:
-            continue
-        match = each.written.match.cluster
-        if match is None or match.name == name:
-            return each.says(f"the cluster {name}")
-        if match.name or parts is None:
-            continue
-        if (
-            match.subset in ("", parts.subset)
-            and match.service in ("", parts.host)
-            and match.port_number in (0, parts.port)
-        ):
-            return each.says(f"the cluster {name}")
-    return ""
 
 
 def _domains(value: Any) -> list[str] | None:

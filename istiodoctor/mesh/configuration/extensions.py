@@ -6,8 +6,8 @@ Source: pilot/pkg/model/extensions.go:56-110 and 181-240, push_context.go:2224.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.envoy_filter_patches import root_and_own_namespace
 from istiodoctor.mesh.configuration.policy_attachment import attaches, read_targets
-from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads import Workload
@@ -50,7 +50,7 @@ def extensions(mesh: Mesh, workload: Workload) -> tuple[Extension, ...]:
 
 
 def _extensions(mesh: Mesh, workload: Workload) -> Iterator[Extension]:
-    namespaces = {workload.namespace, scope_of(mesh, workload).root_namespace}
+    namespaces = root_and_own_namespace(mesh, workload)
     for plugin in mesh.all(WasmPlugin):
         targets = read_targets((*plugin.spec.target_refs, plugin.spec.target_ref))
         if plugin.namespace in namespaces and attaches(

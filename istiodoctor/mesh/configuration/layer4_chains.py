@@ -61,7 +61,7 @@ def _tcp_chain(mesh: Mesh, workload: Workload, server: Server) -> Iterator[Filte
                 clusters=_clusters(mesh, workload, service, rule, server),
                 server=server,
                 made_by=rule.place,
-                unknown_because=service.unknown_because,
+                unknown_because=service.unknown_because or rule.unknown_because,
             )
             return
 
@@ -105,7 +105,7 @@ def _passthrough_chains(
                     server=server,
                     made_by=Place(held.place.ref, f"{held.place.path}/match/{index}"),
                     passes_tls=True,
-                    unknown_because=service.unknown_because,
+                    unknown_because=service.unknown_because or held.unknown_because,
                 )
 
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.question import question
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
+from istiodoctor.mesh.trace.unread import Kinds, are_complete, named, refused
 from istiodoctor.mesh.trace.way import BROKEN, UNKNOWN, Hop
-from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
 
 
@@ -58,38 +57,26 @@ DARK = Ending(kind=AnswerKind.UNKNOWN)
 ANSWERED = Ending(kind=AnswerKind.BACKEND)
 
 
-@question(Kind.ISTIO_GATEWAY, Kind.GATEWAY)
-def gateways_are_known(mesh: Mesh) -> bool:
-    """Whether a Gateway that is not here does not exist."""
-    return mesh.is_complete(Kind.ISTIO_GATEWAY) and mesh.is_complete(Kind.GATEWAY)
-
-
-@question(Kind.VIRTUAL_SERVICE, Kind.HTTP_ROUTE)
-def routes_are_known(mesh: Mesh) -> bool:
-    """Whether a route of HTTP that is not here does not exist."""
-    return mesh.is_complete(Kind.VIRTUAL_SERVICE) and mesh.is_complete(Kind.HTTP_ROUTE)
-
-
-@question(Kind.VIRTUAL_SERVICE, Kind.TLS_ROUTE)
-def connection_routes_are_known(mesh: Mesh) -> bool:
-    """Whether a route of whole connections that is not here does not exist."""
-    return mesh.is_complete(Kind.VIRTUAL_SERVICE) and mesh.is_complete(Kind.TLS_ROUTE)
-
-
 def ends_at(
+    mesh: Mesh,
     hop: str,
     text: str,
     *,
-    known: bool,
+    rests_on: Kinds,
+    called: str = "routes",
     ref: Ref | None = None,
     outcome: AnswerOutcome | None = None,
     status: int = 0,
-    read: str = "routes",
 ) -> Walk:
-    """End where something is not there: unknown where it may exist unseen."""
-    if known:
+    """End where something is not there: unknown where it may exist unseen.
+
+    `rests_on` are the kinds that it would be one of, or be made of; `called` is a word for them.
+    """
+    unread = refused(mesh, rests_on)
+    if not unread and are_complete(mesh, rests_on):
         yield Hop(hop=hop, ref=ref, state=BROKEN, text=text, outcome=outcome)
         return Ending(kind=AnswerKind.NONE, status=status)
+    read = named(unread) or called
     yield Hop(hop=hop, ref=ref, state=UNKNOWN, text=f"as far as {read} were read, {text}")
     return DARK
 

@@ -17,6 +17,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.redirects import plain_hosts_for, tls_hosts_meeting
 from istiodoctor.mesh.serviceports import listening_ports, services_of
 from istiodoctor.mesh.trace.requests import Request, is_address
+from istiodoctor.mesh.trace.unread import named, refused
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop, HopState, service_hop
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.kind import Kind
@@ -122,7 +123,7 @@ def _is_at(mesh: Mesh, workload: Workload, address: str) -> bool:
     return any(address in addresses_of(each) for each in services_of(mesh, workload))
 
 
-@question(Kind.SERVICE)
+@question(Kind.SERVICE, evidence=[refused])
 def entries(mesh: Mesh, request: Request, workload: Workload) -> tuple[Entry, ...]:
     """Return the ways to the pods: one for each port in the pod that they lead to."""
     name = request.served_name
@@ -163,7 +164,9 @@ def _without_service(mesh: Mesh, port: int, workload: Workload, *, is_tls: bool)
     if workload.is_known and mesh.is_complete(Kind.SERVICE, workload.namespace):
         hop = _without(BROKEN, "no Service selects the pods")
         return Entry(hops=(hop,), target=None, is_tls=is_tls)
-    hop = _without(UNKNOWN, "what leads to the pods is not known")
+    unread = workload.is_known and refused(mesh, (Kind.SERVICE,))
+    why = f"{named(unread)} were not read: " if unread else ""
+    hop = _without(UNKNOWN, f"{why}what leads to the pods is not known")
     return Entry(hops=(hop,), target=listening_ports(mesh, workload, port)[0], is_tls=is_tls)
 
 

@@ -39,7 +39,6 @@ from istiodoctor.mesh.trace.answers import (
     Walk,
     ends_at,
     ends_unknown,
-    routes_are_known,
 )
 from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.entries import FORWARDED_PROTO
@@ -48,6 +47,7 @@ from istiodoctor.mesh.trace.policy_hops import FORBIDDEN, policy_hops
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.route_hops import acted, elsewhere
 from istiodoctor.mesh.trace.route_text import said
+from istiodoctor.mesh.trace.unread import GATEWAYS, ROUTES, unread_routes
 from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN, Hop
 from istiodoctor.mesh.workloads import Workload
 from istiodoctor.model.ref import Ref
@@ -86,7 +86,10 @@ def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
     known_domains = domains_in_force if is_held else domain_index
     domain = known_domains(mesh, workload, name).find(host)
     if domain is None:
-        return (yield from _not_found(mesh, "virtual-host", f"no route is bound for {host}: 404"))
+        text = f"no route is bound for {host}: 404"
+        return (yield from _not_found(mesh, connection, "virtual-host", text))
+    if not is_held:
+        yield from unread_routes(mesh, workload)
     found = (virtual_host_in_force if is_held else virtual_host)(mesh, workload, name, domain)
     yield Hop(hop="virtual-host", ref=None, state=OK, text=said(domain, found))
     unknown = found.unknown_because
@@ -154,7 +157,7 @@ def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Co
     asked = f"{seen.method} {seen.path}"
     if seen.forwarded_proto == "":
         text = "a request with an empty X-Forwarded-Proto, which Envoy trusts, matches none: 404"
-        return (yield from _not_found(mesh, "route", text))
+        return (yield from _not_found(mesh, connection, "route", text))
     for route in host.routes:
         answer = takes(route.match, seen)
         if answer is None:
@@ -169,15 +172,18 @@ def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Co
     number = len(host.routes)
     text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"
     ref = host.owners[0] if len(host.owners) == 1 else None
-    return (yield from _not_found(mesh, "route", text, ref))
+    return (yield from _not_found(mesh, connection, "route", text, ref))
 
 
-def _not_found(mesh: Mesh, hop: str, text: str, ref: Ref | None = None) -> Walk:
+def _not_found(
+    mesh: Mesh, connection: Connection, hop: str, text: str, ref: Ref | None = None
+) -> Walk:
     return (
         yield from ends_at(
+            mesh,
             hop,
             text,
-            known=routes_are_known(mesh),
+            rests_on=() if connection.is_held else (*ROUTES, *GATEWAYS),
             ref=ref,
             outcome=AnswerOutcome.NOT_FOUND,
             status=NOT_FOUND,

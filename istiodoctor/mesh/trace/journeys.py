@@ -6,6 +6,9 @@ Source: `Request routing` in Istio's documentation, and the modules that answer 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from istiodoctor.mesh.configuration.extensions import run_on_connections, run_on_requests
+from istiodoctor.mesh.gatewayapi import gateways_of_unknown_class
+from istiodoctor.mesh.ingresses import undecided_ingresses
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.trace.answers import (
@@ -14,7 +17,6 @@ from istiodoctor.mesh.trace.answers import (
     Ending,
     Walk,
     ends_at,
-    gateways_are_known,
     walked,
 )
 from istiodoctor.mesh.trace.connection_hops import connection_walk
@@ -28,6 +30,7 @@ from istiodoctor.mesh.trace.entries import (
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.redirection import to_https
 from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.unread import EVERY, anywhere, are_complete, refused
 from istiodoctor.mesh.trace.way import BROKEN, Hop, workload_hop
 from istiodoctor.mesh.workloads import Workload
 
@@ -50,7 +53,18 @@ class Way:
     """Its end was to be looked at on the wire, and nothing could be learned of it."""
 
 
-@question
+MAY_BE_UNREAD = (
+    refused,
+    are_complete,
+    gateways_of_unknown_class,
+    undecided_ingresses,
+    run_on_connections,
+    run_on_requests,
+)
+"""Without what these read, hops are unknown."""
+
+
+@question(evidence=MAY_BE_UNREAD)
 def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
     """Return the way of a request: one for each gateway, and port of its pods, it may reach.
 
@@ -63,7 +77,7 @@ def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
     for each in other_workloads(mesh, request):
         if each not in serving:
             beside = list(_ways_through(mesh, request, each))
-            found += beside if any(map(_is_answered, beside)) else ()
+            found += beside if any(_may_answer(mesh, way) for way in beside) else ()
     if not found and not request.workload:
         for each in guarded_workloads(mesh):
             beside = list(_ways_through(mesh, request, each))
@@ -80,11 +94,11 @@ def _ways_through(mesh: Mesh, request: Request, workload: Workload) -> Iterator[
         yield _way(request, workload, entry, _walk(mesh, request, workload, entry))
 
 
-def _is_answered(way: Way) -> bool:
-    """Whether a gateway has anything for a request."""
+def _may_answer(mesh: Mesh, way: Way) -> bool:
+    """Whether a gateway has anything for a request, or may have by what could not be read."""
     match way.ending.kind:
         case AnswerKind.UNKNOWN:
-            return False
+            return bool(refused(mesh, EVERY))
         case AnswerKind.NONE:
             outcome = way.ending.outcome or way.hops[-1].outcome
             return outcome is not None and outcome not in UNANSWERED
@@ -96,8 +110,9 @@ def _nowhere(mesh: Mesh, request: Request) -> Walk:
     text = f"no gateway has a server for {request.served_name}"
     if request.workload:
         text = f"no gateway's pods are {request.workload}"
-    known = gateways_are_known(mesh)
-    return (yield from ends_at("filter-chain", text, known=known, read="Gateways"))
+    return (
+        yield from ends_at(mesh, "filter-chain", text, rests_on=anywhere(mesh), called="Gateways")
+    )
 
 
 def past_certificates(mesh: Mesh, way: Way) -> Way:

@@ -66,7 +66,6 @@ OK, BROKEN, WARNING, UNKNOWN = HopState.OK, HopState.BROKEN, HopState.WARNING, H
 _CREDENTIAL_TEXT = {
     CredentialState.FOUND: "found",
     CredentialState.MISSING: "does not exist",
-    CredentialState.UNKNOWN: "could not be read",
     CredentialState.ELSEWHERE: "is in a namespace that istiod refuses",
     CredentialState.NOT_GRANTED: "may not be referred to from here",
     CredentialState.OUTSIDE: "does not come from a Secret",
@@ -122,7 +121,7 @@ def server_hop(server: Server, text: str = "") -> Hop:
 def certificate_hop(use: CredentialUse) -> Hop:
     """Return what a gateway's request for a certificate leads to."""
     state = _CREDENTIAL_STATE.get(use.state, BROKEN)
-    text = f"{use.reference.text} {_CREDENTIAL_TEXT[use.state]}"
+    text = _credential_text(use)
     if use.state is CredentialState.FOUND and use.permission.allowed is False:
         state, text = BROKEN, f"the ServiceAccount of the pods may not read {use.reference.text}"
     return Hop(
@@ -132,6 +131,14 @@ def certificate_hop(use: CredentialUse) -> Hop:
         text=text,
         certificate=_served(use) if state is OK else None,
     )
+
+
+def _credential_text(use: CredentialUse) -> str:
+    if use.state is not CredentialState.UNKNOWN:
+        return f"{use.reference.text} {_CREDENTIAL_TEXT[use.state]}"
+    if use.reference.granted is None:
+        return f"{use.reference.text}: whether a ReferenceGrant permits it was not read"
+    return f"Secret {use.reference.text} could not be read"
 
 
 def _served(use: CredentialUse) -> ServedCertificate | None:

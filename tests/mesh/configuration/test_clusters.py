@@ -338,7 +338,7 @@ def envoy_filter(operation: Any, context: Any = "GATEWAY", **fields: Any) -> Man
         (envoy_filter("ADD", value="odd"), OUTSIDE, "unknown"),
         (envoy_filter("ADD", "SIDECAR_OUTBOUND", value={"name": OUTSIDE}), OUTSIDE, "no-cluster"),
         (envoy_filter("ADD", 5, value={"name": OUTSIDE}), OUTSIDE, "unknown"),
-        (envoy_filter(["ADD"], value={"name": OUTSIDE}), OUTSIDE, "no-cluster"),
+        (envoy_filter(["ADD"], value={"name": OUTSIDE}), OUTSIDE, "unknown"),
         (
             envoy_filter("ADD", workloadSelector={"labels": {"a": "b"}}),
             OUTSIDE,

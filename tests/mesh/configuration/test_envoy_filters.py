@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.envoy_filter_patches import (
-    applied_patches,
-    envoy_filters_unread,
-)
+from istiodoctor.mesh.configuration.cluster_patches import cluster_patches, patch_text
+from istiodoctor.mesh.configuration.envoy_filter_patches import applied_patches
 from istiodoctor.mesh.configuration.envoy_filters import (
     patched_options,
     touched_chain,
@@ -16,7 +14,6 @@ from istiodoctor.mesh.configuration.envoy_filters import (
     touched_listener,
 )
 from istiodoctor.mesh.configuration.envoy_filters_of_routes import (
-    touched_cluster,
     touched_domain,
     touched_route,
     touched_routes,
@@ -35,10 +32,8 @@ from istiodoctor.mesh.configuration.route import (
     VirtualHost,
 )
 from istiodoctor.mesh.workloads import Workload, workloads
-from istiodoctor.model.istio import EnvoyFilter
 from istiodoctor.model.kind import ISTIO_NETWORKING
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.model.snapshot import Snapshot
 from tests.support.objects import (
     INGRESS,
     Manifest,
@@ -572,6 +567,11 @@ def test_a_route_that_is_removed_is_said_to_be():
     )
 
 
+def words_of(mesh: Mesh, workload: Workload, name: str, *, exists: bool = True) -> list[str]:
+    found = (patch_text(e, name, exists=exists) for e in cluster_patches(mesh, workload))
+    return list(filter(None, found))
+
+
 @pytest.mark.parametrize(
     ("match", "is_for"),
     [
@@ -589,15 +589,16 @@ def test_clusters_are_matched_by_the_parts_of_their_names(match: Any, is_for: bo
         envoy_filter(patch("CLUSTER", "MERGE", {"transport_socket": {}}, cluster=match))
     )
 
-    words = touched_cluster(mesh, workload, WEB)
-
-    assert words == (f"{NAME} changes the cluster {WEB}" if is_for else "")
+    assert words_of(mesh, workload, WEB) == (
+        [f"{NAME} changes the cluster {WEB}"] if is_for else []
+    )
+    assert words_of(mesh, workload, WEB, exists=False) == []
 
 
 def test_limits_of_a_cluster_change_no_answer():
     mesh, workload = seen(envoy_filter(patch("CLUSTER", "MERGE", {"connectTimeout": "1s"})))
 
-    assert touched_cluster(mesh, workload, WEB) == ""
+    assert words_of(mesh, workload, WEB) == []
 
 
 @pytest.mark.parametrize(
@@ -625,15 +626,6 @@ def test_a_patch_without_anything_to_do_changes_nothing(odd: Manifest):
     assert touched_listener(mesh, workload, 8443) == ""
     assert touched_chain(mesh, workload, 8443, chain()) == ""
     assert touched_http(mesh, workload, 8443, chain()) == ""
-
-
-def test_filters_that_were_not_read_are_no_absence():
-    mesh, workload = seen()
-    plain = Mesh(Snapshot(taken_at=mesh.taken_at, source="files", readings=[]))
-
-    assert envoy_filters_unread(mesh, workload) == ""
-    assert envoy_filters_unread(plain, workload) == "EnvoyFilters in istio-system were not read"
-    assert not plain.all(EnvoyFilter)
 
 
 EXTENSIONS = "extensions.istio.io/v1alpha1"

@@ -1,0 +1,127 @@
+"""Knowing less makes no trace surer: each kind in turn is withheld from recorded scenarios.
+
+An answer is the same as before then, or a hop is unknown and names the kind.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+
+from istiodoctor.diagnosis.answering import answer
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.trace.journeys import Way, ways
+from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.trace.way import HopState
+from istiodoctor.model.decode import Decoded, decode_object
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread, UnreadReason
+from tests.conformance import certificates, sets, truth
+from tests.conformance.truth import Json, Scenario
+from tests.support.examples import NOW
+
+FEW = 12
+"""Scenarios of a recording, of those from seeds; all of those that were made by hand."""
+RECORDED = [each for each in truth.kinds() if not each.endswith(sets.OLDER)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """A scenario with the ways of its requests where everything was read."""
+
+    name: str
+    objects: tuple[Decoded, ...]
+    ways: dict[Request, tuple[Way, ...]]
+
+
+@pytest.mark.parametrize("recording", RECORDED)
+def test_without_a_kind_no_answer_is_surer(recording: str):
+    assert [found for each in _traced(recording) for found in _surer(each)] == []
+
+
+def test_every_kind_that_recordings_have_is_withheld():
+    withheld = {kind for name in RECORDED for each in _traced(name) for kind in _kinds(each)}
+
+    assert len(withheld) > 15
+    assert {Kind.SERVICE_ENTRY, Kind.VIRTUAL_SERVICE, Kind.TCP_ROUTE, Kind.INGRESS} <= withheld
+
+
+@cache
+def _traced(recording: str) -> tuple[Traced, ...]:
+    found = [each for each in truth.recording(recording).scenarios if not each.panic]
+    return tuple(map(_followed, found if recording == sets.RULES else found[:FEW]))
+
+
+def _followed(scenario: Scenario) -> Traced:
+    filled = certificates.filled(scenario.objects)
+    objects = tuple(found for each in filled if (found := decode_object(each)))
+    mesh = Mesh(_snapshot(objects))
+    requests = {each: ways(mesh, each) for each in _requests(scenario)}
+    return Traced(name=scenario.name, objects=objects, ways=requests)
+
+
+def _surer(traced: Traced) -> Iterator[str]:
+    for kind in _kinds(traced):
+        mesh = Mesh(_snapshot(traced.objects, withheld=kind))
+        for request, before in traced.ways.items():
+            now = ways(mesh, request)
+            if not (_answers(now) == _answers(before) or _is_named(kind, now)):
+                yield f"{traced.name} without {kind}: {request.url}: {now[-1].hops[-1].text}"
+
+
+def _kinds(traced: Traced) -> tuple[Kind, ...]:
+    found = (each.resource.KIND if each.resource else Kind.SECRET for each in traced.objects)
+    return tuple(kind for kind in dict.fromkeys(found) if kind in ways.reads)
+
+
+def _answers(found: tuple[Way, ...]) -> set[tuple[object, ...]]:
+    every = ((each, answer(each)) for each in found)
+    return {
+        (
+            way.entry.target if way.entry else None,
+            said.outcome,
+            said.status,
+            said.location,
+            said.clusters,
+            said.certificate,
+        )
+        for way, said in every
+    }
+
+
+def _is_named(kind: Kind, found: tuple[Way, ...]) -> bool:
+    stem = kind.value.kind.removesuffix("y").lower()
+    hops = (hop for way in found for hop in way.hops if hop.state is HopState.UNKNOWN)
+    return any(stem in hop.text.lower() for hop in hops)
+
+
+def _snapshot(objects: tuple[Decoded, ...], withheld: Kind | None = None) -> Snapshot:
+    """Return objects as a cluster that was read completely, but for a kind that is forbidden."""
+    resources = (each.resource for each in objects if each.resource)
+    credentials = (each.credential for each in objects if each.credential)
+    refused = (Unread(kind=withheld, reason=UnreadReason.FORBIDDEN),) if withheld else ()
+    reading = Reading(
+        resources=tuple(each for each in resources if each.KIND is not withheld),
+        credentials=() if withheld is Kind.SECRET else tuple(credentials),
+        listed={kind: frozenset({EVERYWHERE}) for kind in Kind},
+        unread=refused,
+    )
+    return Snapshot(taken_at=NOW, source="recorded", readings=[reading])
+
+
+def _requests(scenario: Scenario) -> Iterator[Request]:
+    for each in scenario.requests:
+        try:
+            yield _request(each)
+        except ValueError:  # what no client could send
+            continue
+
+
+def _request(sent: Json) -> Request:
+    return Request.of_url(
+        sent["url"],
+        method=sent["method"],
+        headers=sent["headers"].items(),
+        server_name=sent.get("serverName"),
+    )
