@@ -10,6 +10,7 @@ from istiodoctor.mesh.workloads import DEFAULT_REVISION, REVISION_LABEL, Workloa
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import ConfigMap, Namespace
 from istiodoctor.model.meshconfig import (
+    ConnectionSettings,
     MeshConfig,
     ProxyConfig,
     decode_mesh_config,
@@ -18,6 +19,12 @@ from istiodoctor.model.meshconfig import (
 )
 
 ISTIO_NAMESPACE = "istio-system"
+EDGE = "EDGE"
+UNSET = frozenset(
+    {"", "PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED", "HEADERS_WITH_UNDERSCORES_UNSPECIFIED"}
+)
+EDGE_SLASHES = "UNESCAPE_AND_REDIRECT"
+EDGE_UNDERSCORES = "HEADERS_WITH_UNDERSCORES_REJECT_REQUEST"
 SCOPE_FLAG = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -131,6 +138,35 @@ def proxy_config(mesh: Mesh, workload: Workload) -> ProxyConfig | None:
         return own
     config = mesh_config(mesh, workload)
     return config.default_config if config else None
+
+
+@question
+def connection_settings(mesh: Mesh, workload: Workload) -> ConnectionSettings:
+    """Return a gateway's connection settings, those of its profile filled in.
+
+    Source: `resolveConnectionSettings`, `applyEdgeProfileDefaults`
+    (pilot/pkg/networking/core/connection_settings.go:33-91).
+    """
+    text = workload.annotations.get("proxy.istio.io/config")
+    own = decode_proxy_config(text) if text else None
+    config = mesh_config(mesh, workload)
+    written = (own and own.connection_settings) or (
+        config.default_config.connection_settings if config else None
+    )
+    if written is None or written.profile != EDGE:
+        return written or ConnectionSettings()
+    slashes, underscores = (
+        written.http_path_with_escaped_slashes_action,
+        written.http_headers_with_underscores_action,
+    )
+    return ConnectionSettings(
+        profile=EDGE,
+        http_merge_slashes=written.http_merge_slashes is not False,
+        http_path_with_escaped_slashes_action=EDGE_SLASHES if slashes in UNSET else slashes,
+        http_headers_with_underscores_action=EDGE_UNDERSCORES
+        if underscores in UNSET
+        else underscores,
+    )
 
 
 @question

@@ -37,6 +37,8 @@ class Change(StrEnum):
     """
     LISTENER_CONFLICTS_FOUND = "listener-conflicts-found"
     """Listeners of one Gateway are compared before they are merged with others."""
+    CONNECTION_SETTINGS_READ = "connection-settings-read"
+    """`connectionSettings` of a ProxyConfig say what becomes of paths and headers."""
     STRICT_MERGING = "strict-merging"
     """Servers of other namespaces are kept from pods that istiod made for a Gateway."""
     PLAIN_KEPT_OVER_TLS = "plain-kept-over-tls"
@@ -86,6 +88,11 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
         Change.LISTENER_CONFLICTS_FOUND: Introduction(
             since=((1, 30, 4), (1, 31, 0)),
             source="pilot/pkg/config/kube/gateway/gateway_collection.go:292 (old), 338-347 (new)",
+        ),
+        Change.CONNECTION_SETTINGS_READ: Introduction(
+            since=((1, 31, 0),),
+            source="pilot/pkg/networking/core/connection_settings.go:84 (new); release note "
+            "connection-settings.yaml",
         ),
         Change.STRICT_MERGING: Introduction(
             since=((1, 31, 0),),

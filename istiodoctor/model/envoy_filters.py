@@ -27,6 +27,12 @@ class HttpProtocol(Part, frozen=True, kw_only=True):
     accept_http_10: bool = False
 
 
+class CommonProtocol(Part, frozen=True, kw_only=True):
+    """What is taken of any version of HTTP."""
+
+    headers_with_underscores_action: str | int = ""
+
+
 class Upgrade(Part, frozen=True, kw_only=True):
     """A protocol that a request may change to."""
 
@@ -42,6 +48,7 @@ class HttpConnectionManager(Part, frozen=True, kw_only=True):
     scoped_routes: Present | None = None
     http_filters: tuple[HttpFilter, ...] = ()
     http_protocol_options: HttpProtocol = HttpProtocol()
+    common_http_protocol_options: CommonProtocol = CommonProtocol()
     use_remote_address: bool = False
     xff_num_trusted_hops: Number = 0
     normalize_path: bool = False

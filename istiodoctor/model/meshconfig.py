@@ -36,11 +36,22 @@ class ProxyHeaders(Fields, frozen=True, kw_only=True):
     envoy_debug_headers: HeaderSwitch | None = None
 
 
+class ConnectionSettings(Fields, frozen=True, kw_only=True):
+    """`ProxyConfig.connectionSettings`, as far as they change what becomes of a request."""
+
+    profile: str = ""
+    """`EDGE` for the settings that Envoy's project advises at the edge of a network."""
+    http_merge_slashes: bool | None = None
+    http_path_with_escaped_slashes_action: str = ""
+    http_headers_with_underscores_action: str = ""
+
+
 class ProxyConfig(Fields, frozen=True, kw_only=True):
     """`ProxyConfig`, as far as a gateway's HTTPS depends on it."""
 
     gateway_topology: GatewayTopology | None = None
     proxy_headers: ProxyHeaders | None = None
+    connection_settings: ConnectionSettings | None = None
 
 
 class PathNormalization(Fields, frozen=True, kw_only=True):

@@ -20,8 +20,6 @@ from istiodoctor.model.envoy_shapes import TlsContext
 WORKLOAD_CERTIFICATE = "default"
 """The name under which SDS is asked for the workload's own certificate."""
 OF_SECRETS = frozenset({Form.KUBERNETES, Form.KUBERNETES_GATEWAY, Form.CONFIG_MAP})
-UNESCAPING = frozenset({"UNESCAPE_AND_REDIRECT", "UNESCAPE_AND_FORWARD"})
-REJECTING = "REJECT_REQUEST"
 ANY_VERSION = "TLS_AUTO"
 MODELLED_FILTERS = frozenset(
     {
@@ -145,13 +143,14 @@ def _options(found: EnvoyHttp) -> HttpOptions:
 
     Without `use_remote_address` what proxies before it say is believed, however many.
     """
-    escaped = str(found.path_with_escaped_slashes_action)
-    return HttpOptions(
+    common = found.common_http_protocol_options
+    options = HttpOptions(
         normalizes_path=found.normalize_path,
         merges_slashes=found.merge_slashes,
-        unescapes_slashes=escaped in UNESCAPING,
-        rejects_escaped_slashes=escaped == REJECTING,
         accepts_http10=found.http_protocol_options.accept_http_10,
         trusted_hops=found.xff_num_trusted_hops if found.use_remote_address else None,
         upgrades=tuple(each.upgrade_type for each in found.upgrade_configs if each.enabled),
     )
+    return options.with_escaped_slashes(
+        str(found.path_with_escaped_slashes_action)
+    ).with_underscores(str(common.headers_with_underscores_action))

@@ -103,8 +103,6 @@ QUIET_ROUTE_ACTION = frozenset(
         "timeout",
     }
 )
-TRUST = frozenset({"use_remote_address", "xff_num_trusted_hops"})
-"""Fields that decide whether Envoy believes what proxies before it say."""
 QUIET_CONNECTION_MANAGER = frozenset(
     {
         "@type",
@@ -172,12 +170,12 @@ def changes_an_answer(patch: ConfigPatch) -> bool:
         return operation in ("REMOVE", "REPLACE") or not _is_one_of(kind, QUIET_LISTENER_FILTERS)
     if not operation.startswith("MERGE"):
         return True
-    fields = _fields(value)
+    fields = fields_of(value)
     if patch.apply_to == "NETWORK_FILTER":
         return not fields.keys() <= {"name", "typed_config"} or not (
             manager_fields(patch).keys() <= QUIET_CONNECTION_MANAGER
         )
-    if patch.apply_to == "HTTP_ROUTE" and _fields(fields.get("route")).keys() <= (
+    if patch.apply_to == "HTTP_ROUTE" and fields_of(fields.get("route")).keys() <= (
         QUIET_ROUTE_ACTION
     ):
         fields = {name: each for name, each in fields.items() if name != "route"}
@@ -187,12 +185,12 @@ def changes_an_answer(patch: ConfigPatch) -> bool:
 def manager_fields(patch: ConfigPatch) -> Mapping[str, Any]:
     """Return the fields that a patch of a network filter sets, by name."""
     value = patch.patch.value if patch.patch else None
-    return _fields(_fields(value).get("typed_config"))
+    return fields_of(fields_of(value).get("typed_config"))
 
 
 def type_of(value: Any) -> str:
     """Return the type of what a filter is told, also where it is wrapped in a TypedStruct."""
-    config = _fields(_fields(value).get("typed_config"))
+    config = fields_of(fields_of(value).get("typed_config"))
     kind = config.get("@type")
     if isinstance(kind, str) and kind.endswith(".TypedStruct"):
         kind = config.get("type_url")
@@ -206,7 +204,7 @@ def _http_filter_changes(patch: ConfigPatch, value: Any) -> bool:
     if ".lua." in kind:
         return not _only_answers(value)
     if ".header_mutation." in kind:
-        mutations = _fields(_told(value).get("mutations"))
+        mutations = fields_of(_told(value).get("mutations"))
         return not (mutations and mutations.keys() <= {"response_mutations"})
     if kind:
         return not _is_one_of(kind, QUIET_HTTP_FILTERS)
@@ -223,7 +221,7 @@ def _named(patch: ConfigPatch) -> str:
 def _only_answers(value: Any) -> bool:
     """Whether a Lua filter looks at answers alone, by its whole text."""
     told = _told(value)
-    source = _fields(told.get("default_source_code"))
+    source = fields_of(told.get("default_source_code"))
     codes = [told.get("inline_code"), source.get("inline_string")]
     texts = [each for each in codes if isinstance(each, str)]
     others = told.keys() - {"@type", "inline_code", "default_source_code", "stat_prefix"}
@@ -236,10 +234,10 @@ def _only_answers(value: Any) -> bool:
 
 
 def _told(value: Any) -> Mapping[str, Any]:
-    config = _fields(_fields(value).get("typed_config"))
+    config = fields_of(fields_of(value).get("typed_config"))
     kind = config.get("@type")
     if isinstance(kind, str) and kind.endswith(".TypedStruct"):
-        return _fields(config.get("value"))
+        return fields_of(config.get("value"))
     return config
 
 
@@ -247,7 +245,7 @@ def _is_one_of(kind: str, quiet: tuple[str, ...]) -> bool:
     return bool(kind) and any(each in kind for each in quiet)
 
 
-def _fields(value: Any) -> Mapping[str, Any]:
+def fields_of(value: Any) -> Mapping[str, Any]:
     """Return a message's fields by their names in snake case; nothing for another value."""
     if not isinstance(value, dict):
         return {}

@@ -5,7 +5,6 @@ A part that nothing changes gets no words. istiod's own matching decides which p
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from istiodoctor.mesh.configuration.envoy_filter_patches import (
@@ -13,11 +12,8 @@ from istiodoctor.mesh.configuration.envoy_filter_patches import (
     AppliedPatch,
     applied_patches,
 )
-from istiodoctor.mesh.configuration.envoy_filter_values import (
-    QUIET_CONNECTION_MANAGER,
-    TRUST,
-    manager_fields,
-)
+from istiodoctor.mesh.configuration.envoy_filter_values import manager_fields
+from istiodoctor.mesh.configuration.http_option_patches import unread_fields, with_fields
 from istiodoctor.mesh.configuration.listener import FilterChain, HttpOptions
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -87,7 +83,7 @@ def touched_http(
         if (
             each.apply_to == "NETWORK_FILTER"
             and each.operation == "MERGE"
-            and manager_fields(each.written).keys() - TRUST - QUIET_CONNECTION_MANAGER
+            and unread_fields(manager_fields(each.written))
         ):
             return each.says(f"the HTTP settings of port {port}")
     return ""
@@ -99,8 +95,7 @@ def patched_options(
 ) -> HttpOptions:
     """Return the options of a chain's connection manager as patches leave them.
 
-    They set whom Envoy trusts more often than anything else. What else they set is in
-    `touched_http`.
+    What they set that is not understood is in `touched_http`.
     """
     options = chain.http.options if chain.http else HttpOptions()
     for each in _of_chain(mesh, workload, port, chain, bind):
@@ -108,17 +103,8 @@ def patched_options(
         if each.apply_to != "NETWORK_FILTER" or each.operation != "MERGE":
             continue
         if match is None or match.name in ("", CONNECTION_MANAGER):
-            options = _with_trust(options, manager_fields(each.written))
+            options = with_fields(options, manager_fields(each.written))
     return options
-
-
-def _with_trust(options: HttpOptions, fields: Mapping[str, Any]) -> HttpOptions:
-    hops = fields.get("xff_num_trusted_hops")
-    if fields.get("use_remote_address") is False:
-        return replace(options, trusted_hops=None)
-    if isinstance(hops, int) and hops >= 0:
-        return replace(options, trusted_hops=hops)
-    return options if hops is None else replace(options, trusted_hops=None)
 
 
 def _of_chain(

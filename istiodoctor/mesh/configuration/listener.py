@@ -3,7 +3,7 @@
 Source: Envoy's `config.listener.v3`, `HttpConnectionManager`, as far as istiod fills them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from istiodoctor.mesh.configuration.route import ClusterWeight
@@ -13,6 +13,12 @@ from istiodoctor.model.ref import Place
 
 WILDCARD_ADDRESSES = frozenset({"", "0.0.0.0", "::"})
 """What `bind` names every address of the pod by."""
+
+
+KEEP_UNCHANGED, UNESCAPE_AND_FORWARD = "KEEP_UNCHANGED", "UNESCAPE_AND_FORWARD"
+UNESCAPE_AND_REDIRECT, REJECT_REQUEST = "UNESCAPE_AND_REDIRECT", "REJECT_REQUEST"
+ALLOW, DROP_HEADER = "ALLOW", "DROP_HEADER"
+"""What Envoy does with escaped slashes in paths and underscores in the names of headers."""
 
 
 class ClientCertificate(StrEnum):
@@ -56,6 +62,23 @@ class HttpOptions:
     trusted_hops: int | None = 0
     """`xff_num_trusted_hops`; with 0 Envoy replaces X-Forwarded-Proto. None when not read."""
     upgrades: tuple[str, ...] = ("websocket",)
+
+    def with_escaped_slashes(self, action: str) -> "HttpOptions":
+        """Return them with another `path_with_escaped_slashes_action`."""
+        return replace(
+            self,
+            unescapes_slashes=action == UNESCAPE_AND_FORWARD,
+            rejects_escaped_slashes=action == REJECT_REQUEST,
+            redirects_escaped_slashes=action == UNESCAPE_AND_REDIRECT,
+        )
+
+    def with_underscores(self, action: str) -> "HttpOptions":
+        """Return them with another `headers_with_underscores_action`."""
+        return replace(
+            self,
+            rejects_underscores=action == REJECT_REQUEST,
+            drops_underscores=action == DROP_HEADER,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

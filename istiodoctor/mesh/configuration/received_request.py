@@ -47,16 +47,12 @@ class ReceivedRequest:
     refused_upgrade: str = ""
     """A protocol that the client asks to change to and Envoy does not allow: any route that is
     found answers 403."""
-    joins_values: bool = False
-    """Values of one header are compared joined by commas, as before Envoy 1.39, not one by one."""
     _values: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         values: dict[str, tuple[str, ...]] = {}
         for name, value in self.headers:
             values[name] = (*values.get(name, ()), value)
-        if self.joins_values:
-            values = {name: (",".join(each),) for name, each in values.items()}
         object.__setattr__(self, "_values", values)
 
     @property

@@ -1,5 +1,6 @@
 """What EnvoyFilters and extensions change of a gateway's configuration, and what they do not."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,11 @@ from istiodoctor.mesh.configuration.envoy_filters_of_routes import (
     touched_virtual_host,
 )
 from istiodoctor.mesh.configuration.extensions import run_on_connections, run_on_requests
-from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager
+from istiodoctor.mesh.configuration.listener import (
+    FilterChain,
+    HttpConnectionManager,
+    HttpOptions,
+)
 from istiodoctor.mesh.configuration.route import (
     Action,
     DirectResponse,
@@ -293,9 +298,62 @@ def test_whom_envoy_trusts_is_unknown_where_the_patch_leaves_it_open(fields: Man
     assert patched_options(mesh, workload, 8443, chain()).trusted_hops is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "changed"),
+    [
+        ({"normalizePath": False}, {"normalizes_path": False}),
+        ({"merge_slashes": True}, {"merges_slashes": True}),
+        (
+            {"path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT"},
+            {"redirects_escaped_slashes": True},
+        ),
+        (
+            {"pathWithEscapedSlashesAction": "REJECT_REQUEST"},
+            {"rejects_escaped_slashes": True},
+        ),
+        (
+            {
+                "common_http_protocol_options": {
+                    "idle_timeout": "5s",
+                    "headers_with_underscores_action": "REJECT_REQUEST",
+                }
+            },
+            {"rejects_underscores": True},
+        ),
+        (
+            {"commonHttpProtocolOptions": {"headersWithUnderscoresAction": "DROP_HEADER"}},
+            {"drops_underscores": True},
+        ),
+    ],
+)
+def test_what_becomes_of_paths_and_headers_follows_the_patch(fields: Manifest, changed: Any):
+    mesh, workload = seen(envoy_filter(manager(**fields)))
+    one = chain("a.test")
+
+    assert patched_options(mesh, workload, 8443, one) == replace(HttpOptions(), **changed)
+    assert touched_http(mesh, workload, 8443, one) == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"normalize_path": "odd"},
+        {"path_with_escaped_slashes_action": 4},
+        {"path_with_escaped_slashes_action": ["REJECT_REQUEST"]},
+        {"common_http_protocol_options": {"headers_with_underscores_action": "NEW"}},
+        {"common_http_protocol_options": {"max_headers_count": 3}},
+    ],
+)
+def test_a_setting_that_is_not_understood_changes_something(fields: Manifest):
+    mesh, workload = seen(envoy_filter(manager(**fields)))
+
+    assert patched_options(mesh, workload, 8443, chain()) == HttpOptions()
+    assert touched_http(mesh, workload, 8443, chain()) != ""
+
+
 def test_settings_of_http_that_decide_something_are_said():
     assert http_touched(manager(serverName="x", access_log=[])) == ""
-    assert http_touched(manager(normalize_path=False)) == (
+    assert http_touched(manager(http_protocol_options={"accept_http_10": True})) == (
         f"{NAME} changes the HTTP settings of port 8443"
     )
 

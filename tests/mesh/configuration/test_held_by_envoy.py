@@ -1,5 +1,6 @@
 """What an Envoy holds, in the words of what istiod would send."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,6 +187,33 @@ def test_http_options_are_those_of_the_connection_manager():
         trusted_hops=2,
         upgrades=("websocket",),
     )
+
+
+@pytest.mark.parametrize(
+    ("slashes", "underscores", "changed"),
+    [
+        ("KEEP_UNCHANGED", "ALLOW", {}),
+        ("UNESCAPE_AND_REDIRECT", "DROP_HEADER",
+         {"redirects_escaped_slashes": True, "drops_underscores": True}),
+        ("REJECT_REQUEST", "REJECT_REQUEST",
+         {"rejects_escaped_slashes": True, "rejects_underscores": True}),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_odd_paths_and_headers_is_read(
+    slashes: str, underscores: str, changed: dict[str, Any]
+):
+    found = chain(
+        http_chain(
+            "http.80",
+            use_remote_address=True,
+            normalize_path=True,
+            path_with_escaped_slashes_action=slashes,
+            common_http_protocol_options={"headers_with_underscores_action": underscores},
+        )
+    )
+
+    assert found.http is not None
+    assert found.http.options == replace(HttpOptions(upgrades=()), **changed)
 
 
 def test_a_proxy_that_believes_everybody_leaves_its_scheme_unknown():

@@ -47,6 +47,7 @@ BOUNDARIES = {
         ("1.31.0", True),
     ],
     Change.LISTENER_CONFLICTS_FOUND: [("1.30.3", False), ("1.30.4", True), ("1.31.0", True)],
+    Change.CONNECTION_SETTINGS_READ: [("1.30.9", False), ("1.31.0", True)],
     Change.STRICT_MERGING: [("1.30.9", False), ("1.31.0", True)],
     Change.PLAIN_KEPT_OVER_TLS: [
         ("1.26.9", False),

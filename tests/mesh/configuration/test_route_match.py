@@ -89,14 +89,6 @@ def test_headers(
     assert takes(RouteMatch(headers=(matcher,)), request("/", *headers)) is expected
 
 
-def test_before_envoy_1_39_values_were_joined():
-    joined = request("/", ("x", "1"), ("x", "2"), joins_values=True)
-
-    matchers = [HeaderMatcher(name="x", matcher=text(each)) for each in ("1,2", "2")]
-
-    assert [takes(RouteMatch(headers=(each,)), joined) for each in matchers] == [True, False]
-
-
 @pytest.mark.parametrize(
     ("query", "expected"),
     [("?q=1", True), ("?q=2&q=1", False), ("?%71=1", False), ("?q=%31", False), ("", False)],
