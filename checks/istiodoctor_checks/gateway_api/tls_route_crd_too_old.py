@@ -62,13 +62,18 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
       rules: [{backendRefs: [{name: shop, port: 443}]}]
     ```
 
-    Istio 1.29 takes the same routes, and Istio 1.30 takes those of a newer Gateway API:
+    Istio 1.29 takes the same routes where a flag says so, and Istio 1.30 takes those of a newer
+    Gateway API:
 
     ```yaml good
     apiVersion: v1
     kind: Pod
     metadata: {name: istiod-0, namespace: istio-system, labels: {app: istiod}}
-    spec: {containers: [{name: discovery, image: "istio/pilot:1.29.2"}]}
+    spec:
+      containers:
+      - name: discovery
+        image: istio/pilot:1.29.2
+        env: [{name: PILOT_ENABLE_ALPHA_GATEWAY_API, value: "true"}]
     ---
     apiVersion: v1
     kind: Pod

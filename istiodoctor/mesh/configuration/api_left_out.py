@@ -3,9 +3,9 @@
 Source: pilot/pkg/config/kube/gateway/conversion.go, gateway_collection.go:128-145.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 
-from istiodoctor.mesh.api_gateway_pods import api_gateway_ports, api_gateway_workloads
 from istiodoctor.mesh.attachments import AttachmentState, Route, attachments, hostnames_of
 from istiodoctor.mesh.configuration.held_routes import (
     converted_http_route,
@@ -17,13 +17,12 @@ from istiodoctor.mesh.listener_secrets import faulty_listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.releases import ALPHA_APIS
-from istiodoctor.mesh.servers import Server
 from istiodoctor.model.gatewayapi import HttpRoute
 from istiodoctor.model.grpcroute import GrpcRoute
-from istiodoctor.model.ref import Place
+from istiodoctor.model.ref import Ref
 
 
-@question
+@question(evidence=[faulty_listener])
 def listeners_left_out(mesh: Mesh) -> tuple[LeftOut, ...]:
     """Return the listeners of which istiod makes no server, and ListenerSets not let in."""
     return (*_faulty_listeners(mesh), *_refused_sets(mesh))
@@ -37,9 +36,11 @@ def _faulty_listeners(mesh: Mesh) -> Iterator[LeftOut]:
                 place=server.place,
                 omission=Omission.FAULTY_LISTENER,
                 server=server,
+                fault=faulty.fault,
+                parents=(server.parent,),
                 winner=faulty.winner.ref if faulty.winner else None,
                 because=faulty.text,
-                hosts=server.host_texts,
+                hosts=server.names,
             )
 
 
@@ -51,68 +52,47 @@ def _refused_sets(mesh: Mesh) -> Iterator[LeftOut]:
                     place=each.at("/spec/parentRef"),
                     omission=Omission.LISTENER_SET_REFUSED,
                     winner=gateway.ref,
+                    parents=(gateway.ref,),
                     because=f"allowedListeners of {gateway.ref} does not let it in",
                     hosts=tuple(listener.hostname or "*" for listener in each.spec.listeners),
                 )
 
 
 @question
-def listeners_without_port(mesh: Mesh) -> tuple[LeftOut, ...]:
-    """Return the listeners whose port none of their Gateway's Services has: nothing opens it."""
-    return tuple(
-        LeftOut(
-            place=server.field("/port/number"),
-            omission=Omission.NO_SERVICE_PORT,
-            server=server,
-            because=f"no Service of {server.parent} has port {server.port}",
-            hosts=server.host_texts,
-        )
-        for server in api_servers(mesh)
-        if faulty_listener(mesh, server) is None and _is_closed(mesh, server)
-    )
-
-
-def _is_closed(mesh: Mesh, server: Server) -> bool:
-    """Whether a listener opens no port on any of its pods, of which there are some."""
-    workloads = api_gateway_workloads(mesh, server.parent)
-    return bool(workloads) and not any(
-        api_gateway_ports(mesh, server.parent, each, server.port) for each in workloads
-    )
-
-
-@question
 def routes_left_out(mesh: Mesh) -> tuple[LeftOut, ...]:
     """Return the routes of which istiod makes nothing: a rule is refused, or no kind is read."""
-    attached = _routes_in(mesh, AttachmentState.ATTACHED)
-    refused = (found for route in attached if (found := _left_out(mesh, route)) is not None)
-    return (*refused, *map(_not_read, _routes_in(mesh, AttachmentState.KIND_NOT_READ)))
+    parents: dict[tuple[Route, AttachmentState], list[Ref]] = defaultdict(list)
+    for each in attachments(mesh):
+        parents[each.route, each.state].append(each.parent)
+    found = (_route_left_out(mesh, *key, tuple(refs)) for key, refs in parents.items())
+    return tuple(each for each in found if each)
 
 
-def _routes_in(mesh: Mesh, state: AttachmentState) -> tuple[Route, ...]:
-    return tuple(dict.fromkeys(each.route for each in attachments(mesh) if each.state is state))
-
-
-def _not_read(route: Route) -> LeftOut:
-    return LeftOut(
-        place=Place(route.ref),
-        omission=Omission.KIND_NOT_READ,
-        because=f"this istiod reads a {route.ref.kind} only with {ALPHA_APIS}=true",
-        hosts=hostnames_of(route) or ("*",),
-    )
-
-
-def _left_out(mesh: Mesh, route: Route) -> LeftOut | None:
-    if isinstance(route, HttpRoute | GrpcRoute):
-        converted = converted_http_route(mesh, route)
-        fault, path = converted.fault, converted.fault_path
-    else:
-        found = converted_layer4_route(mesh, route)
-        fault, path = found.fault, found.fault_path
+def _route_left_out(
+    mesh: Mesh, route: Route, state: AttachmentState, parents: tuple[Ref, ...]
+) -> LeftOut | None:
+    fault = path = ""
+    omission = Omission.INVALID_ROUTE
+    if state is AttachmentState.KIND_NOT_READ:
+        fault = f"this istiod reads a {route.ref.kind} only with {ALPHA_APIS}=true"
+        omission = Omission.KIND_NOT_READ
+    elif state is AttachmentState.ATTACHED:
+        fault, path = _fault(mesh, route)
     if not fault:
         return None
     return LeftOut(
         place=route.at(path),
-        omission=Omission.INVALID_ROUTE,
+        omission=omission,
         because=fault,
+        parents=parents,
         hosts=hostnames_of(route) or ("*",),
     )
+
+
+def _fault(mesh: Mesh, route: Route) -> tuple[str, str]:
+    """Return what is wrong with a route, and where."""
+    if isinstance(route, HttpRoute | GrpcRoute):
+        converted = converted_http_route(mesh, route)
+        return converted.fault, converted.fault_path
+    found = converted_layer4_route(mesh, route)
+    return found.fault, found.fault_path

@@ -180,12 +180,20 @@ def _left_out(mesh: Mesh, ingress: Ingress) -> Iterator[LeftOut]:
     spec = ingress.spec
     if spec.default_backend is not None:
         place = ingress.at("/spec/defaultBackend")
-        yield LeftOut(place=place, omission=Omission.INGRESS_DEFAULT_BACKEND)
+        yield LeftOut(
+            place=place,
+            omission=Omission.INGRESS_DEFAULT_BACKEND,
+            because="istiod makes nothing of a default backend",
+            parents=(ingress.ref,),
+            hosts=(ANY,),
+        )
     for index, tls in enumerate(spec.tls):
         if not tls.secret_name:
             yield LeftOut(
                 place=ingress.at(f"/spec/tls/{index}"),
                 omission=Omission.INGRESS_WITHOUT_SECRET,
+                because="it names no Secret",
+                parents=(ingress.ref,),
                 hosts=tls.hosts,
             )
     for index, rule in enumerate(spec.rules):
@@ -195,5 +203,7 @@ def _left_out(mesh: Mesh, ingress: Ingress) -> Iterator[LeftOut]:
                 yield LeftOut(
                     place=ingress.at(f"/spec/rules/{index}/http/paths/{i}/backend"),
                     omission=Omission.INGRESS_PORT_UNKNOWN,
+                    because="its Service has no port of that name",
+                    parents=(ingress.ref,),
                     hosts=(rule.host or ANY,),
                 )

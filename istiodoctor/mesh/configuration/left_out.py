@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.listener_faults import ListenerFault
 from istiodoctor.mesh.servers import Server
 from istiodoctor.model.ref import Place, Ref
 
@@ -22,8 +23,6 @@ class Omission(StrEnum):
     """
     STRICT_MERGING = "strict-merging"
     """A server of another namespace than the Gateway whose pods istiod made."""
-    NO_SERVICE_PORT = "no-service-port"
-    """A listener of the Gateway API whose port no Service of its Gateway has."""
     NO_FILTER_CHAIN = "no-filter-chain"
     """A server that no route makes a filter chain for."""
     DUPLICATE_SNI = "duplicate-sni"
@@ -58,6 +57,10 @@ class LeftOut:
     """The older server that stands in its way."""
     winner: Ref | None = None
     """The object that stands in its way, where it is no server."""
+    parents: tuple[Ref, ...] = ()
+    """The Gateways or Ingresses that would have it, where it is part of no merging."""
+    fault: ListenerFault | None = None
+    """Of a listener of the Gateway API."""
     because: str = ""
     """What istiod finds wrong with it, where there is more to say: a clause."""
     hosts: tuple[str, ...] = ()

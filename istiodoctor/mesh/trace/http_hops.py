@@ -42,6 +42,7 @@ from istiodoctor.mesh.trace.answers import (
 )
 from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.entries import FORWARDED_PROTO
+from istiodoctor.mesh.trace.left_out import with_left_out
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.policy_hops import FORBIDDEN, policy_hops
 from istiodoctor.mesh.trace.requests import Request
@@ -87,7 +88,7 @@ def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
     domain = known_domains(mesh, workload, name).find(host)
     if domain is None:
         text = f"no route is bound for {host}: 404"
-        return (yield from _not_found(mesh, connection, "virtual-host", text))
+        return (yield from _not_found(mesh, connection, seen, "virtual-host", text))
     if not is_held:
         yield from unread_routes(mesh, workload)
     found = (virtual_host_in_force if is_held else virtual_host)(mesh, workload, name, domain)
@@ -157,7 +158,7 @@ def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Co
     asked = f"{seen.method} {seen.path}"
     if seen.forwarded_proto == "":
         text = "a request with an empty X-Forwarded-Proto, which Envoy trusts, matches none: 404"
-        return (yield from _not_found(mesh, connection, "route", text))
+        return (yield from _not_found(mesh, connection, seen, "route", text))
     for route in host.routes:
         answer = takes(route.match, seen)
         if answer is None:
@@ -172,19 +173,26 @@ def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Co
     number = len(host.routes)
     text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"
     ref = host.owners[0] if len(host.owners) == 1 else None
-    return (yield from _not_found(mesh, connection, "route", text, ref))
+    return (yield from _not_found(mesh, connection, seen, "route", text, ref))
 
 
 def _not_found(
-    mesh: Mesh, connection: Connection, hop: str, text: str, ref: Ref | None = None
+    mesh: Mesh,
+    connection: Connection,
+    seen: ReceivedRequest,
+    hop: str,
+    text: str,
+    ref: Ref | None = None,
 ) -> Walk:
+    host = matched_host(seen.authority)
+    text, left_out = with_left_out(mesh, connection.workload, host, text)
     return (
         yield from ends_at(
             mesh,
             hop,
             text,
             rests_on=() if connection.is_held else (*ROUTES, *GATEWAYS),
-            ref=ref,
+            ref=ref or left_out,
             outcome=AnswerOutcome.NOT_FOUND,
             status=NOT_FOUND,
         )

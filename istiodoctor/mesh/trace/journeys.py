@@ -27,6 +27,7 @@ from istiodoctor.mesh.trace.entries import (
     other_workloads,
     serving_workloads,
 )
+from istiodoctor.mesh.trace.left_out import with_left_out
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.redirection import to_https
 from istiodoctor.mesh.trace.requests import Request
@@ -107,11 +108,14 @@ def _may_answer(mesh: Mesh, way: Way) -> bool:
 
 
 def _nowhere(mesh: Mesh, request: Request) -> Walk:
-    text = f"no gateway has a server for {request.served_name}"
+    text, ref = f"no gateway has a server for {request.served_name}", None
     if request.workload:
         text = f"no gateway's pods are {request.workload}"
+    else:
+        text, ref = with_left_out(mesh, None, request.served_name, text)
+    kinds = anywhere(mesh)
     return (
-        yield from ends_at(mesh, "filter-chain", text, rests_on=anywhere(mesh), called="Gateways")
+        yield from ends_at(mesh, "filter-chain", text, rests_on=kinds, called="Gateways", ref=ref)
     )
 
 

@@ -24,6 +24,7 @@ from istiodoctor.mesh.trace.answers import AnswerKind, Ending, walked
 from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.http_hops import http_walk
 from istiodoctor.mesh.trace.requests import Request, requested
+from istiodoctor.mesh.trace.unread import are_complete, refused
 from istiodoctor.mesh.trace.way import BROKEN, Hop
 from istiodoctor.mesh.wire.replies import is_own, leads_to, requests
 from istiodoctor.mesh.workloads import Workload
@@ -95,7 +96,17 @@ def hides_backends(mesh: Mesh, workload: Workload) -> bool:
     return any(map(_hides, (own, config.default_config if config else None)))
 
 
-@question(evidence=[applying_policies, token_rules, tokens_unknown_because, policies_unread])
+@question(
+    Kind.HTTP_ROUTE,
+    evidence=[
+        applying_policies,
+        token_rules,
+        tokens_unknown_because,
+        policies_unread,
+        are_complete,
+        refused,
+    ],
+)
 def _held_requests(mesh: Mesh) -> tuple[_Held, ...]:
     """Return the requests at gateways that claim nothing, with what the objects promise."""
     return tuple(

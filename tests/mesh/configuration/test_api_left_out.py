@@ -1,6 +1,5 @@
 from istiodoctor.mesh.configuration.api_left_out import (
     listeners_left_out,
-    listeners_without_port,
     routes_left_out,
 )
 from istiodoctor.mesh.configuration.left_out import LeftOut
@@ -13,8 +12,6 @@ from tests.support.objects import (
     listener,
     made,
     mesh_of,
-    pod,
-    service,
 )
 
 BACKEND = {"name": "app", "port": 80}
@@ -59,20 +56,6 @@ def test_a_rule_that_takes_its_route_with_it_is_told_with_its_place():
     assert told(routes_left_out(mesh)) == [
         ("HTTPRoute app/h spec.rules[1].backendRefs[0]", "invalid-route"),
         ("TCPRoute app/t spec.rules[1].backendRefs[0]", "invalid-route"),
-    ]
-
-
-def test_a_listener_whose_port_no_service_has_is_told_where_there_are_pods():
-    made_pods = {"gateway.networking.k8s.io/gateway-name": "web"}
-    mesh = mesh_of(
-        pod(namespace="edge", labels=made_pods),
-        service("web-istio", "edge", 80, selector=made_pods),
-        api_gateway("web", "edge", listener("a"), listener("b", 8080)),
-        api_gateway("podless", "edge", listener("c", 8080)),
-    )
-
-    assert told(listeners_without_port(mesh)) == [
-        ("Gateway API Gateway edge/web spec.listeners[1].port", "no-service-port")
     ]
 
 

@@ -1,0 +1,150 @@
+"""GWAPI013."""
+
+from collections.abc import Iterator, Mapping
+
+from istiodoctor.check import check
+from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.api_left_out import listeners_left_out
+from istiodoctor.mesh.configuration.left_out import LeftOut
+from istiodoctor.mesh.listener_faults import ListenerFault
+from istiodoctor.model.ref import Place
+from istiodoctor_checks.fixes import get
+from istiodoctor_checks.wording import listing
+
+OF_CREDENTIALS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_AUTHORITY})
+"""The checks about Secrets and client CAs say what is wrong with those."""
+TITLES: Mapping[ListenerFault | None, str] = {
+    None: "Let the ListenerSet's namespace in by allowedListeners of the Gateway",
+    ListenerFault.HOSTNAME_CONFLICT: "Give the listener another hostname or port, or remove it",
+    ListenerFault.PROTOCOL_CONFLICT: "Move the listener to a port of its own",
+    ListenerFault.DUPLICATE_NAME: "Give the listener a name of its own",
+    ListenerFault.MISSING_TLS: "Add a tls section with a certificate to the listener",
+    ListenerFault.MISSING_PORT: "Give the listener a port",
+    ListenerFault.UNSUPPORTED_PROTOCOL: "Use a protocol that this istiod serves, or upgrade it",
+    ListenerFault.UNSUPPORTED_ADDRESS: "Name a Service of the gateway in the Gateway's addresses",
+}
+
+
+@check(
+    "GWAPI013",
+    severity=Severity.CRITICAL,
+    explains={"GW022", "GWAPI011", "HTTP017", "SNI011", "SNI012", "SVC014"},
+)
+def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
+    """A listener of the Gateway API is left out by istiod, so nothing listens for its hosts.
+
+    istiod makes nothing of a listener that an earlier one of its Gateway stands in the way of
+    (the same port and hostname, or a protocol that does not fit), of HTTPS or TLS without a `tls`
+    section, and of a protocol that its release does not serve: before Istio 1.31 TCP, and before
+    1.30 TLS, only with `PILOT_ENABLE_ALPHA_GATEWAY_API=true`. A ListenerSet counts only where
+    `allowedListeners` of its Gateway lets its namespace in. The other listeners go on.
+
+    Listeners whose Secrets istiod cannot use are told by the checks about those.
+
+    Fix: change the listener, or upgrade istiod.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod-0, namespace: istio-system, labels: {app: istiod}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.29.2"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.29.2"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web-istio, namespace: shop}
+    spec:
+      selector: {gateway.networking.k8s.io/gateway-name: web}
+      ports: [{name: tls, port: 443}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: tls
+        hostname: shop.example.com
+        port: 443
+        protocol: TLS
+        tls: {mode: Passthrough}
+    ```
+
+    A later release serves it:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod-0, namespace: istio-system, labels: {app: istiod}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.30.1"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.30.1"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web-istio, namespace: shop}
+    spec:
+      selector: {gateway.networking.k8s.io/gateway-name: web}
+      ports: [{name: tls, port: 443}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: tls
+        hostname: shop.example.com
+        port: 443
+        protocol: TLS
+        tls: {mode: Passthrough}
+    ```
+
+    Sources: istio/istio, pilot/pkg/config/kube/gateway/conversion.go (`buildListener`),
+    gatewaycommon/listener_conflict.go; the release note tls-protocol-gateway-no-alpha-gate.
+    """
+    for left_out in listeners_left_out(mesh):
+        if left_out.fault in OF_CREDENTIALS:
+            continue
+        server, place = left_out.server, left_out.place
+        yield Finding(
+            message=(
+                f"istiod makes nothing of {server or place.ref}: {left_out.because}. Nothing"
+                f" listens there for {listing(left_out.hosts)}."
+            ),
+            objects=(place, *((Place(left_out.winner),) if left_out.winner else ())),
+            identity=Identity.of(place.ref, server.gateway_name if server else ""),
+            hosts=frozenset(left_out.hosts),
+            evidence=(Evidence(text=f"{place}: {left_out.because}", ref=place.ref),),
+            fixes=(
+                Fix(
+                    title=TITLES.get(left_out.fault, "Change the listener"),
+                    commands=(get(place.ref),),
+                    why="What to serve for these hosts instead is not for a tool to say.",
+                ),
+            ),
+            severity=_severity(left_out),
+            servers=frozenset({server.id} if server else ()),
+        )
+
+
+def _severity(left_out: LeftOut) -> Severity:
+    """Say how grave it is: another listener may have the hosts, or it is none of HTTPS."""
+    if left_out.fault is ListenerFault.HOSTNAME_CONFLICT:
+        return Severity.MEDIUM
+    is_tls = left_out.server is None or left_out.server.is_tls
+    return Severity.CRITICAL if is_tls else Severity.HIGH
