@@ -34,8 +34,8 @@ Fixed = Literal[
     # What to do
     "annotate", "apply", "auth", "can-i", "cluster", "create", "create-remote-secret", "delete",
     "describe", "edit", "explain", "generic", "get", "label", "list", "listeners", "logs",
-    "patch", "proxy-config", "proxy-status", "renew", "restart", "rollout", "scale", "secret",
-    "secrets", "tls",
+    "patch", "proxy-config", "proxy-status", "renew", "restart", "rollout", "routes", "scale",
+    "secret", "secrets", "tls",
     # To which kinds of objects
     "authorizationpolicies.security.istio.io", "certificates.cert-manager.io", "clusterissuers",
     "endpointslices", "envoyfilters,gateways.networking.istio.io", "pods", "pods,endpoints",

@@ -57,7 +57,7 @@ def of_example(example: Example) -> MemorySource:
         objects.append(ISTIOD)
     offers = {Kind.POD_LOG}
     if example.envoys:
-        offers.add(Kind.ENVOY)
+        offers |= {Kind.ENVOY, Kind.ENVOY_CONFIGURATION}
     if example.wire:
         offers |= {Kind.TLS_PROBE, Kind.HTTP_PROBE}
     return MemorySource(objects=objects, logs=logs, offers=frozenset(offers), seen=example.seen())

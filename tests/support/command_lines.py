@@ -73,6 +73,7 @@ ISTIOCTL: Mapping[str, tuple[str, Mapping[str, Form]]] = {
     "proxy-status": ("", {}),
     "proxy-config cluster": (OBJECT, {**OUTPUT, "--fqdn": HOST}),
     "proxy-config listeners": (OBJECT, OUTPUT),
+    "proxy-config routes": (OBJECT, OUTPUT),
     "proxy-config secret": (OBJECT, OUTPUT),
     "create-remote-secret": ("", {"--name": "CLUSTER"}),
 }

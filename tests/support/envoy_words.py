@@ -5,8 +5,9 @@ none: Envoy waits for it), `updated`, and `in_use` where Envoy refused that cert
 of the older one that it serves, or `nothing`. `listeners`: a list with `name`, `port`, and
 `refused` (why) and `at` of a version that Envoy refused; `open: false` where it has no older one;
 `hosts` names what its filter chains are for, `secrets` what one of them needs together. A secret
-with `authority` in place of `certificate` holds CAs of clients. `state` and `uptime` are what
-Envoy says of itself. All of it goes through the decoder of Envoy's own answers.
+with `authority` in place of `certificate` holds CAs of clients. `routes`: a list with `name` and
+`domains`; with it, the whole configuration was read, `clusters` by their names too. `state` and
+`uptime` are what Envoy says of itself. All of it goes through the decoder of Envoy's own answers.
 """
 
 import json
@@ -18,9 +19,15 @@ import yaml
 
 from istiodoctor.model.certificates import read_bundle
 from istiodoctor.model.envoy import EnvoyState
+from istiodoctor.model.envoy_configuration_dump import (
+    Alike,
+    ConfigurationAnswers,
+    decode_configuration,
+)
 from istiodoctor.model.envoy_dump import EnvoyAnswers, decode_envoy
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.snapshot import Reading
 from tests.support.certificates import encoded
 
 ADMIN = "type.googleapis.com/envoy.admin.v3"
@@ -50,6 +57,33 @@ def envoy_state(
     if reading.unread:
         raise TypeError(reading.unread[0].message)
     return reading.envoys[0]
+
+
+def envoy_configuration(source: str, text: str, *, taken_at: datetime) -> Reading:
+    """Return the routes and clusters of the Envoy in a pod; nothing where no `routes` are told."""
+    namespace, _, name = source.partition("/")
+    said = yaml.safe_load(text) or {}
+    if "routes" not in said:
+        return Reading()
+    tables = [{"route_config": _table(each)} for each in said["routes"]]
+    made = [{"cluster": {"name": each}} for each in said.get("clusters", ())]
+    dumps = [
+        {"@type": f"{ADMIN}.RoutesConfigDump", "dynamic_route_configs": tables},
+        {"@type": f"{ADMIN}.ClustersConfigDump", "dynamic_active_clusters": made},
+    ]
+    return decode_configuration(
+        Ref(CORE, "Pod", namespace, name),
+        taken_at=taken_at,
+        answers=ConfigurationAnswers(recorded=(json.dumps({"configs": dumps}).encode(),)),
+        alike=Alike(),
+    )
+
+
+def _table(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a route configuration that answers by itself for each of its domains."""
+    route = {"match": {"prefix": "/"}, "direct_response": {"status": 200}}
+    hosts = [{"name": e, "domains": [e], "routes": [route]} for e in said["domains"]]
+    return {"name": said["name"], "virtual_hosts": hosts}
 
 
 def config_dump(said: Mapping[str, Any], pem: Callable[[str], str]) -> bytes:

@@ -25,7 +25,7 @@ from istiodoctor.model.log_format import parse_log_line
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot
 from tests.support.certificates import Authority, Issued, key_pem, new_key
-from tests.support.envoy_words import envoy_state
+from tests.support.envoy_words import envoy_configuration, envoy_state
 from tests.support.observations import handshakes, requests
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -62,7 +62,9 @@ class Example:
 
     def seen(self) -> Reading:
         """Return what Envoys say and what probes saw."""
+        held = [envoy_configuration(*each, taken_at=NOW) for each in self.envoys]
         return Reading(
+            envoy_configurations=tuple(one for each in held for one in each.envoy_configurations),
             envoys=tuple(
                 envoy_state(source, text, taken_at=NOW, pem=pem) for source, text in self.envoys
             ),

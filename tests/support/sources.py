@@ -93,6 +93,12 @@ class MemorySource:
             envoys=tuple(
                 each for each in self.seen.envoys if (each.pod.namespace, each.pod.name) in envoys
             ),
+            envoy_configurations=tuple(
+                each
+                for each in self.seen.envoy_configurations
+                if (each.pod.namespace, each.pod.name) in wanted.envoy_configurations
+                and Kind.ENVOY_CONFIGURATION not in self.forbidden
+            ),
             logs=tuple(self._lines(wanted.logs - refused_logs, wanted.log_patterns)),
         )
 

@@ -33,6 +33,7 @@ from istiodoctor.model.ref import Place
         "SDS013",
         "SDS014",
         "SDS015",
+        "SDS016",
         "SNI011",
     },
 )

@@ -23,7 +23,7 @@ from istiodoctor_checks.wire import SHOWN
 @check(
     "SDS012",
     severity=Severity.HIGH,
-    explains={"GW022", "GW023", "HTTP018", "SDS010", "SDS013", "SNI011"},
+    explains={"GW022", "GW023", "HTTP018", "SDS010", "SDS013", "SDS016", "SNI011"},
 )
 def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
     """Envoy says that it refuses the present version of a listener.

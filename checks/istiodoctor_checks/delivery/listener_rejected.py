@@ -21,7 +21,9 @@ from istiodoctor.model.ref import Place
 
 
 @check(
-    "SDS010", severity=Severity.HIGH, explains={"GW022", "GW023", "HTTP018", "SDS013", "SNI011"}
+    "SDS010",
+    severity=Severity.HIGH,
+    explains={"GW022", "GW023", "HTTP018", "SDS013", "SDS016", "SNI011"},
 )
 def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
     """Envoy refused a listener, so the gateway keeps its old configuration of that port.

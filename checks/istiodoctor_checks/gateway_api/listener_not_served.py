@@ -7,6 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.api_left_out import listeners_left_out
 from istiodoctor.mesh.configuration.left_out import LeftOut
+from istiodoctor.mesh.controlplanes import control_planes
 from istiodoctor.mesh.listener_faults import ListenerFault
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
@@ -129,7 +130,10 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
             objects=(place, *((Place(left_out.winner),) if left_out.winner else ())),
             identity=Identity.of(place.ref, server.gateway_name if server else ""),
             hosts=frozenset(left_out.hosts),
-            evidence=(Evidence(text=f"{place}: {left_out.because}", ref=place.ref),),
+            evidence=(
+                Evidence(text=f"{place}: {left_out.because}", ref=place.ref),
+                *(_versions(mesh) if left_out.fault is ListenerFault.UNSUPPORTED_PROTOCOL else ()),
+            ),
             fixes=(
                 Fix(
                     title=TITLES.get(left_out.fault, "Change the listener"),
@@ -140,6 +144,12 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
             severity=_severity(left_out),
             servers=frozenset({server.id} if server else ()),
         )
+
+
+def _versions(mesh: Mesh) -> Iterator[Evidence]:
+    for plane in control_planes(mesh):
+        text = f"istiod is of version {plane.version or 'unknown'}"
+        yield Evidence(text=text, ref=plane.workload.owner)
 
 
 def _severity(left_out: LeftOut) -> Severity:

@@ -25,7 +25,7 @@ from istiodoctor_checks.wording import listing
 @check(
     "GW024",
     severity=Severity.CRITICAL,
-    explains={"GW005", "GW019", "GW022", "SDS010", "SDS012", "SNI003", "SNI011"},
+    explains={"GW005", "GW019", "GW022", "SDS010", "SDS012", "SDS016", "SNI003", "SNI011"},
 )
 def listener_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     """Two servers or routes of a port ask for the same connections, and Envoy refuses the port.

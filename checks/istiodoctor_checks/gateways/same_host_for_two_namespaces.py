@@ -16,7 +16,9 @@ from istiodoctor_checks.fixes import set_field
 
 
 @check(
-    "GW020", severity=Severity.CRITICAL, explains={"GW019", "GW022", "SDS010", "SDS012", "SNI003"}
+    "GW020",
+    severity=Severity.CRITICAL,
+    explains={"GW019", "GW022", "SDS010", "SDS012", "SDS016", "SNI003"},
 )
 def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
     """Two TLS servers list one host for different namespaces, and Envoy refuses the listener.

@@ -21,7 +21,11 @@ from istiodoctor_checks.wire import SHOWN
 from istiodoctor_checks.wording import listing
 
 
-@check("GW022", severity=Severity.CRITICAL, explains={"HTTP018", "SNI011", "SNI012", "SVC014"})
+@check(
+    "GW022",
+    severity=Severity.CRITICAL,
+    explains={"HTTP018", "SDS016", "SNI011", "SNI012", "SVC014"},
+)
 def server_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     """Envoy does not listen for a host that a Gateway asks it to serve.
 

@@ -11,7 +11,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check("OPS006", severity=Severity.CRITICAL, explains={"GW019", "GW022", "HTTP018"})
+@check("OPS006", severity=Severity.CRITICAL, explains={"GW019", "GW022", "HTTP018", "SDS016"})
 def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
     """Istiod does not look at a namespace that holds Gateways or VirtualServices.
 

@@ -31,7 +31,7 @@ from istiodoctor.mesh.configuration.listener import Listener
 from istiodoctor.mesh.configuration.listeners import listeners_by_port
 from istiodoctor.mesh.configuration.virtual_hosts import domains
 from istiodoctor.mesh.delivery import SETTLING_TIME
-from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.listeners import merged_gateway, servers_by_workload
 from istiodoctor.mesh.logs.proxylogs import listener_rejections
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -64,6 +64,8 @@ class Drift:
     difference: Difference
     pods: tuple[Ref, ...]
     """Those whose Envoys differ."""
+    servers: tuple[Server, ...]
+    """Those that the part is made for."""
     is_everywhere: bool
     """Whether no pod that was asked is as expected."""
     is_settling: bool
@@ -94,10 +96,23 @@ def _drifts_of(mesh: Mesh, workload: Workload) -> Iterator[Drift]:
             workload=workload,
             difference=difference,
             pods=tuple(pods),
+            servers=tuple(_servers(mesh, workload, difference)),
             is_everywhere=len(pods) == len(asked),
             is_settling=_is_settling(mesh, workload, pods),
             refusal=_refusal(mesh, workload, difference, pods),
         )
+
+
+def _servers(mesh: Mesh, workload: Workload, difference: Difference) -> Iterator[Server]:
+    """Yield the servers of a workload that a part of its configuration is made for."""
+    merged, names = merged_gateway(mesh, workload), frozenset(difference.names)
+    if difference.part is Part.DOMAIN:
+        yield from merged.servers_by_route.get(difference.where, ())
+    elif difference.part in (Part.LISTENER, Part.FILTER_CHAIN):
+        for listener in merged.listeners:
+            if f"port {listener.port}" == (difference.where or difference.name):
+                is_whole = difference.part is Part.LISTENER or not names
+                yield from (e for e in listener.servers if is_whole or names & set(e.names))
 
 
 def _differences(mesh: Mesh, workload: Workload, pod: Ref) -> Iterator[Difference]:

@@ -55,6 +55,17 @@ EVERY: Kinds = tuple(
         )
     )
 )
+USUAL = frozenset(
+    {
+        Kind.ISTIO_GATEWAY,
+        Kind.GATEWAY,
+        Kind.VIRTUAL_SERVICE,
+        Kind.HTTP_ROUTE,
+        Kind.TLS_ROUTE,
+        *MESH_HOSTS,
+    }
+)
+"""Kinds without which nothing is said not to exist."""
 MOST_NAMED = 4
 
 
@@ -67,8 +78,11 @@ def refused(mesh: Mesh, kinds: Kinds) -> tuple[Unread, ...]:
 
 @question(*EVERY)
 def are_complete(mesh: Mesh, kinds: Kinds) -> bool:
-    """Whether an object of some kinds that is not here does not exist."""
-    return all(mesh.is_complete(each) for each in kinds if each.listed)
+    """Whether an object of the usual among some kinds that is not here does not exist.
+
+    Others were perhaps not asked for at all: these count where they are refused.
+    """
+    return all(mesh.is_complete(each) for each in kinds if each in USUAL)
 
 
 def named(unread: tuple[Unread, ...]) -> str:

@@ -62,7 +62,7 @@ class Found:
 
 def compared(scenario: Scenario, sent: list[Sent]) -> Iterator[Found]:
     """Yield how what is built of a scenario's objects differs from what istiod sends."""
-    mesh = _mesh(scenario, sent)
+    mesh = mesh_of_sent(scenario, sent)
     for each in sent:
         namespace, _, name = each.pod.partition("/")
         pod = Ref(CORE, "Pod", namespace, name)
@@ -71,7 +71,7 @@ def compared(scenario: Scenario, sent: list[Sent]) -> Iterator[Found]:
             yield Found(scenario=scenario, pod=each.pod, difference=difference)
 
 
-def _mesh(scenario: Scenario, sent: list[Sent]) -> Mesh:
+def mesh_of_sent(scenario: Scenario, sent: list[Sent]) -> Mesh:
     """Return the mesh of a scenario's objects, with what istiod sends as what Envoys hold."""
     with TemporaryDirectory(prefix="conformance-") as name:
         folder = Path(name)
