@@ -92,9 +92,8 @@ def test_one_pod_of_two_is_counted():
 
 
 def test_what_may_be_on_its_way_is_low():
-    young = gateway(
-        "new", "shop", server(9000, "HTTP", "new.test"), created="2026-03-01T11:59:00Z"
-    )
+    young = gateway("new", "shop", server(9000, "HTTP", "new.test"))
+    young["metadata"]["creationTimestamp"] = "2026-03-01T11:59:00Z"
 
     (finding,) = told(*envoy(clusters=()), extra=(young,))
 

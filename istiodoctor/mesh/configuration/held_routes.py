@@ -70,12 +70,6 @@ def held_routes_of_gateway(mesh: Mesh, gateway_name: str) -> tuple[HeldVirtualSe
     return tuple(sorted(held, key=lambda each: each.age_order))
 
 
-@question
-def held_routes_by_gateway(mesh: Mesh) -> Mapping[str, tuple[HeldVirtualService, ...]]:
-    """Return the VirtualServices that istiod makes of routes, by the listener they are for."""
-    return {name: held_routes_of_gateway(mesh, name) for name in _bound_routes(mesh)}
-
-
 @question(evidence=[gateway_api_support])
 def converted_http_route(mesh: Mesh, route: HttpRoute | GrpcRoute) -> ConvertedRoute:
     """Return what istiod makes of the rules of an HTTPRoute or GRPCRoute."""

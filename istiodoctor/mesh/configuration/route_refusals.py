@@ -1,13 +1,14 @@
-"""What Envoy refuses of a route configuration: all of it, for one fault.
+"""What Envoy refuses of a route, and with it of its whole route configuration.
+
+istiod writes each domain once and in lower case, so that nothing else of one is refused.
 
 Source: Envoy's source/common/router/config_impl.cc (`RouteMatcher`, `RouteEntryImplBase`), the
 constraints of api/envoy/config/route/v3/route_components.proto and
 api/envoy/type/matcher/v3/string.proto. Each is held against the real Envoy by a test.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from istiodoctor.mesh.configuration.listener import Refusal
 from istiodoctor.mesh.configuration.match_refusals import (
     CONTROL,
     faults_of_match,
@@ -21,55 +22,12 @@ from istiodoctor.mesh.configuration.route import (
     Redirect,
     RegexRewrite,
     Route,
-    RouteConfiguration,
-    VirtualHost,
 )
-from istiodoctor.mesh.configuration.texts import ascii_lower
-from istiodoctor.model.ref import Place
 
 FEWEST_STATUS, MOST_STATUS = 200, 599
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 MISSING_CLUSTER_STATUSES = frozenset({404, 500, 503})
 MOST_WEIGHT = 4_294_967_295
-
-
-def refusal_of_routes(configuration: RouteConfiguration) -> Refusal | None:
-    """Return why Envoy refuses a route configuration; None where it takes it."""
-    hosts = configuration.virtual_hosts
-    for host in hosts:
-        if refusal := refusal_of_virtual_host(host):
-            return refusal
-    return refusal_of_domains((name, host) for host in hosts for name in host.domains)
-
-
-def refusal_of_domains(domains: Iterable[tuple[str, VirtualHost]]) -> Refusal | None:
-    """Return why Envoy refuses domains: one is there twice, in whatever case."""
-    taken: dict[str, VirtualHost] = {}
-    for name, host in domains:
-        lowered = ascii_lower(name)
-        if lowered in taken:
-            return Refusal(
-                text=f"the domain {name} is there twice",
-                made_by=tuple(dict.fromkeys((*_places(host), *_places(taken[lowered])))),
-                names=(name,),
-            )
-        taken[lowered] = host
-    return None
-
-
-def refusal_of_virtual_host(host: VirtualHost) -> Refusal | None:
-    """Return why Envoy refuses a virtual host, whatever others there are."""
-    if not host.domains:
-        return Refusal(text=f"the virtual host {host.name} has no domain", made_by=_places(host))
-    for name in host.domains:
-        if CONTROL.search(name):
-            return Refusal(
-                text="a domain has a control character", made_by=_places(host), names=(name,)
-            )
-    for route in host.routes:
-        if text := refused_route(route):
-            return Refusal(text=text, made_by=(route.made_by,), names=host.domains)
-    return None
 
 
 def refused_route(route: Route) -> str:
@@ -140,10 +98,3 @@ def _rewrite_faults(rewrite: RegexRewrite | None) -> Iterator[str]:
 def _status_faults(status: int, what: str) -> Iterator[str]:
     if not FEWEST_STATUS <= status <= MOST_STATUS:
         yield f"{status} is no status of a {what}: {FEWEST_STATUS} to {MOST_STATUS} are"
-
-
-def _places(host: VirtualHost) -> tuple[Place, ...]:
-    """Return where a virtual host comes from: its first route, or what redirects it."""
-    if host.routes:
-        return (host.routes[0].made_by,)
-    return (host.redirected_by,) if host.redirected_by else ()
