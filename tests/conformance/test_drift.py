@@ -9,9 +9,10 @@ from istiodoctor.mesh.listeners import servers_by_workload
 from tests.conformance import truth
 from tests.conformance.configuration import sent
 from tests.conformance.configuration.comparing import mesh_of_sent
+from tests.conformance.withheld import kinds_of, without
 from tests.support.envoy_dumps import NOW
 
-EACH = 5
+EACH, EACH_WITHHELD = 5, 15
 """One of so many scenarios is looked at."""
 
 
@@ -28,3 +29,18 @@ def test_nothing_that_istiod_sends_is_drift(kind: str):
 
     assert found == []
     assert asked >= len(scenarios[::EACH]) // 2
+
+
+@pytest.mark.parametrize("kind", sent.kinds())
+def test_what_could_not_be_read_makes_no_drift(kind: str):
+    recorded = sent.recorded(kind)
+    scenarios = [each for each in truth.recording(kind).scenarios if each.name in recorded]
+
+    found = []
+    for each in scenarios[::EACH_WITHHELD]:
+        whole = mesh_of_sent(each, recorded[each.name]).snapshot.at(NOW)
+        for withheld in kinds_of(whole) & drifts.reads:
+            mesh = Mesh(without(whole, withheld))
+            found += [f"{each.name} without {withheld}: {d.difference}" for d in drifts(mesh)]
+
+    assert found == []

@@ -14,12 +14,12 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.trace.journeys import Way, ways
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import HopState
-from istiodoctor.model.decode import Decoded, decode_object
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread, UnreadReason
+from istiodoctor.model.snapshot import Snapshot
 from tests.conformance import certificates, sets, truth
 from tests.conformance.truth import Json, Scenario
-from tests.support.examples import NOW
+from tests.conformance.withheld import kinds_of, without
+from tests.support.examples import cluster_of
 
 FEW = 12
 """Scenarios of a recording, of those from seeds; all of those that were made by hand."""
@@ -31,7 +31,7 @@ class Traced:
     """A scenario with the ways of its requests where everything was read."""
 
     name: str
-    objects: tuple[Decoded, ...]
+    whole: Snapshot
     ways: dict[Request, tuple[Way, ...]]
 
 
@@ -54,25 +54,23 @@ def _traced(recording: str) -> tuple[Traced, ...]:
 
 
 def _followed(scenario: Scenario) -> Traced:
-    filled = certificates.filled(scenario.objects)
-    objects = tuple(found for each in filled if (found := decode_object(each)))
-    mesh = Mesh(_snapshot(objects))
+    whole = cluster_of(certificates.filled(scenario.objects))
+    mesh = Mesh(whole)
     requests = {each: ways(mesh, each) for each in _requests(scenario)}
-    return Traced(name=scenario.name, objects=objects, ways=requests)
+    return Traced(name=scenario.name, whole=whole, ways=requests)
 
 
 def _surer(traced: Traced) -> Iterator[str]:
     for kind in _kinds(traced):
-        mesh = Mesh(_snapshot(traced.objects, withheld=kind))
+        mesh = Mesh(without(traced.whole, kind))
         for request, before in traced.ways.items():
             now = ways(mesh, request)
             if not (_answers(now) == _answers(before) or _is_named(kind, now)):
                 yield f"{traced.name} without {kind}: {request.url}: {now[-1].hops[-1].text}"
 
 
-def _kinds(traced: Traced) -> tuple[Kind, ...]:
-    found = (each.resource.KIND if each.resource else Kind.SECRET for each in traced.objects)
-    return tuple(kind for kind in dict.fromkeys(found) if kind in ways.reads)
+def _kinds(traced: Traced) -> frozenset[Kind]:
+    return kinds_of(traced.whole) & ways.reads
 
 
 def _answers(found: tuple[Way, ...]) -> set[tuple[object, ...]]:
@@ -94,20 +92,6 @@ def _is_named(kind: Kind, found: tuple[Way, ...]) -> bool:
     stem = kind.value.kind.removesuffix("y").lower()
     hops = (hop for way in found for hop in way.hops if hop.state is HopState.UNKNOWN)
     return any(stem in hop.text.lower() for hop in hops)
-
-
-def _snapshot(objects: tuple[Decoded, ...], withheld: Kind | None = None) -> Snapshot:
-    """Return objects as a cluster that was read completely, but for a kind that is forbidden."""
-    resources = (each.resource for each in objects if each.resource)
-    credentials = (each.credential for each in objects if each.credential)
-    refused = (Unread(kind=withheld, reason=UnreadReason.FORBIDDEN),) if withheld else ()
-    reading = Reading(
-        resources=tuple(each for each in resources if each.KIND is not withheld),
-        credentials=() if withheld is Kind.SECRET else tuple(credentials),
-        listed={kind: frozenset({EVERYWHERE}) for kind in Kind},
-        unread=refused,
-    )
-    return Snapshot(taken_at=NOW, source="recorded", readings=[reading])
 
 
 def _requests(scenario: Scenario) -> Iterator[Request]:

@@ -30,6 +30,7 @@ from istiodoctor.mesh.configuration.in_force import asked_pods
 from istiodoctor.mesh.configuration.listener import Listener
 from istiodoctor.mesh.configuration.listeners import listeners_by_port
 from istiodoctor.mesh.configuration.virtual_hosts import domains
+from istiodoctor.mesh.controlplanes import mesh_config_unknown_because
 from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.listeners import merged_gateway, servers_by_workload
 from istiodoctor.mesh.logs.proxylogs import listener_rejections
@@ -47,13 +48,15 @@ OF_ROUTES = frozenset({"ROUTE_CONFIGURATION", "VIRTUAL_HOST"})
 OF_CLUSTERS = frozenset({"CLUSTER"})
 """What EnvoyFilters can add and remove, by `applyTo`."""
 SOURCES = (
-    Kind.ISTIO_GATEWAY,
-    Kind.GATEWAY,
-    Kind.VIRTUAL_SERVICE,
-    Kind.HTTP_ROUTE,
-    Kind.ENVOY_FILTER,
-)
-"""What has to be read completely: else what is missing may be what nobody read."""
+    Kind.POD, Kind.DEPLOYMENT, Kind.SERVICE, Kind.NAMESPACE, Kind.INGRESS, Kind.INGRESS_CLASS,
+    Kind.ISTIO_GATEWAY, Kind.VIRTUAL_SERVICE, Kind.DESTINATION_RULE, Kind.SERVICE_ENTRY,
+    Kind.ENVOY_FILTER, Kind.GATEWAY_CLASS, Kind.GATEWAY, Kind.LISTENER_SET, Kind.X_LISTENER_SET,
+    Kind.REFERENCE_GRANT, Kind.HTTP_ROUTE, Kind.GRPC_ROUTE, Kind.TLS_ROUTE, Kind.TCP_ROUTE,
+)  # fmt: skip
+"""What has to be read completely: else what is missing may be what nobody read, and what is there
+may come of it."""
+BY_NAME = (Kind.CONFIG_MAP, Kind.SECRET)
+"""What is read by name: of these none may have been refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +78,18 @@ class Drift:
     comparison speaks for this."""
 
 
-@question(*SOURCES, evidence=[listener_rejections])
+@question(*SOURCES, *BY_NAME, evidence=[listener_rejections])
 def drifts(mesh: Mesh) -> tuple[Drift, ...]:
     """Return what the Envoys of gateways hold otherwise than the objects would have it."""
-    if not all(mesh.is_complete(kind) for kind in SOURCES):
+    is_whole = all(mesh.is_complete(kind) for kind in SOURCES)
+    if not is_whole or mesh.snapshot.unread_of(BY_NAME):
         return ()
     return tuple(
-        each for workload in servers_by_workload(mesh) for each in _drifts_of(mesh, workload)
+        each
+        for workload, servers in servers_by_workload(mesh).items()
+        if not any(server.unknown_because for server in servers)
+        and not mesh_config_unknown_because(mesh, workload)
+        for each in _drifts_of(mesh, workload)
     )
 
 
