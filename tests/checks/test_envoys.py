@@ -168,7 +168,8 @@ def test_no_check_of_objects_or_logs_needs_an_envoy_too():
     needing = {check.code for check in CHECKS.values() if Kind.ENVOY in check.needs}
 
     assert needing == {
-        "CRED016", "GW022", "MTLS015", "SDS002", "SDS008", "SDS012", "SDS014", "SDS015", "SVC014",
+        "CRED016", "GW022", "MTLS015", "SDS002", "SDS008", "SDS012", "SDS014", "SDS015", "SDS016",
+        "SVC014",
     }  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def stale_proxy_configuration(mesh: Mesh) -> Iterator[Finding]:
                 *map(Place, pods),
             ),
             identity=Identity.of(workload.owner, "refused" if refusal else ""),
-            hosts=frozenset(host for each in found for host in _hosts(each)),
+            hosts=_hosts(found),
             evidence=tuple(map(_evidence, found[:SHOWN])),
             fixes=(_look(found[0]),),
             severity=Severity.LOW if is_settling else None,
@@ -170,7 +170,14 @@ def _said(drift: Drift) -> str:
     return f"{what} is {'missing' if difference.is_missing else 'there and nothing asks for it'}"
 
 
-def _hosts(drift: Drift) -> tuple[str, ...]:
+def _hosts(found: list[Drift]) -> frozenset[str]:
+    """Return the hosts that are missing or extra: one that both have, in other company, is not."""
+    missing = {host for e in found if e.difference.is_missing for host in _hosts_of(e)}
+    extra = {host for e in found if e.difference.is_extra for host in _hosts_of(e)}
+    return frozenset(missing ^ extra)
+
+
+def _hosts_of(drift: Drift) -> tuple[str, ...]:
     """Return the hosts of a part: its own names, else those of its servers."""
     match drift.difference.part:
         case Part.CLUSTER:

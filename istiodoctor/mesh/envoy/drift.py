@@ -6,7 +6,7 @@ That they differ may be an error of this tool's too: it is certain only where a 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from istiodoctor.mesh.configuration.cluster import ClusterState
@@ -55,6 +55,8 @@ SOURCES = (
 )  # fmt: skip
 """What has to be read completely: else what is missing may be what nobody read, and what is there
 may come of it."""
+BLACK_HOLE = "blackhole:"
+"""How the host begins that stands for no routes at all (core/gateway.go:565)."""
 BY_NAME = (Kind.CONFIG_MAP, Kind.SECRET)
 """What is read by name: of these none may have been refused."""
 
@@ -129,15 +131,28 @@ def _differences(mesh: Mesh, workload: Workload, pod: Ref) -> Iterator[Differenc
     expected = _expected(mesh, workload)
     if not patched & OF_LISTENERS:
         held = [each for each in held_listeners(mesh, pod) or () if not each.refused]
-        yield from filter(_is_listed, differences_of_listeners(expected, held))
+        own = {each.status.pod_ip for each in workload.pods if each.ref == pod}
+        sides = (_at_every_address(each, own) for each in (expected, held))
+        yield from filter(_is_listed, differences_of_listeners(*sides))
     if not patched & OF_ROUTES:
         for name in _route_names(expected):
             held_names = held_domains(mesh, pod, name)
             if held_names is not None:
+                theirs = {
+                    # Older istiods write each domain with any port as well.
+                    domain.removesuffix(":*"): host
+                    for domain, host in held_names.items()
+                    if not host.name.startswith(BLACK_HOLE)
+                }
                 ours = domains(mesh, workload, name)
-                yield from absences(Part.DOMAIN, ours, held_names, lambda each: (each,), name)
+                yield from absences(Part.DOMAIN, ours, theirs, lambda each: (each,), name)
     if not patched & OF_CLUSTERS:
         yield from _differences_of_clusters(mesh, workload, pod)
+
+
+def _at_every_address(listeners: Iterable[Listener], own: set[str]) -> list[Listener]:
+    """Return listeners with the pod's own address for every address: clients meet no other."""
+    return [replace(each, bind="") if each.bind in own else each for each in listeners]
 
 
 def _patched(mesh: Mesh, workload: Workload) -> frozenset[str]:

@@ -24,7 +24,7 @@ from istiodoctor.mesh.trace.answers import AnswerKind, Ending, walked
 from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.http_hops import http_walk
 from istiodoctor.mesh.trace.requests import Request, requested
-from istiodoctor.mesh.trace.unread import are_complete, refused
+from istiodoctor.mesh.trace.unread import GATEWAYS, ROUTES, are_complete, refused
 from istiodoctor.mesh.trace.way import BROKEN, Hop
 from istiodoctor.mesh.wire.replies import is_own, leads_to, requests
 from istiodoctor.mesh.workloads import Workload
@@ -97,7 +97,8 @@ def hides_backends(mesh: Mesh, workload: Workload) -> bool:
 
 
 @question(
-    Kind.HTTP_ROUTE,
+    *ROUTES,
+    *GATEWAYS,
     evidence=[
         applying_policies,
         token_rules,
