@@ -23,32 +23,23 @@ from istiodoctor.mesh.configuration.in_force import (
     asked_pods,
     chains_in_force,
     listener_in_force,
-    ports_in_force,
 )
-from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
 from istiodoctor.mesh.configuration.listener import (
     FilterChain,
     HttpConnectionManager,
-    Listener,
 )
-from istiodoctor.mesh.configuration.listeners import (
-    left_out_on,
-)
-from istiodoctor.mesh.configuration.tls_faults import TlsFault, handshake_fault
+from istiodoctor.mesh.configuration.tls_faults import handshake_fault
 from istiodoctor.mesh.credentials import uses_on
-from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.mesh.trace.answers import (
     STOPPED,
     Walk,
-    connection_routes_are_known,
-    ends_at,
     ends_unknown,
-    gateways_are_known,
 )
 from istiodoctor.mesh.trace.cluster_hops import cluster_walk
+from istiodoctor.mesh.trace.connection_endings import failing, silence, unserved
 from istiodoctor.mesh.trace.connections import Connection
 from istiodoctor.mesh.trace.entries import Entry
 from istiodoctor.mesh.trace.http_hops import http_walk
@@ -91,7 +82,7 @@ def connection_walk(
     if touched:
         return (yield from ends_unknown("listener", touched))
     if listener is None:
-        return (yield from _silence(mesh, workload, port))
+        return (yield from silence(mesh, workload, port))
     if listener.refused:
         ref = listener.refused.made_by[0].ref if listener.refused.made_by else None
         text = f"Envoy refuses what istiod sends for port {port}: {listener.refused.text}"
@@ -110,14 +101,14 @@ def connection_walk(
     )
     outcome = connection_outcome(chain, is_tls=entry.is_tls)
     if chain is None or outcome not in _TAKEN:
-        return (yield from _unserved(mesh, workload, listener, chain, request, entry))
+        return (yield from unserved(mesh, workload, listener, chain, request, entry))
     touched = "" if is_held else touched_chain(mesh, workload, port, chain)
     unknown = chain.unknown_because or touched
     if unknown:
         return (yield from ends_unknown("filter-chain", unknown))
     yield _chain_hop(chain, request, entry)
     if chain.tls and chain.server and (fault := handshake_fault(mesh, chain.server, workload)):
-        return (yield from _failing(chain.server, fault))
+        return (yield from failing(chain.server, fault))
     if chain.tls and chain.server:
         certificates = tuple(_certificates(mesh, chain.server, workload))
         yield from certificates
@@ -172,86 +163,6 @@ def _passed_on(mesh: Mesh, workload: Workload, chain: FilterChain, *, is_held: b
     return (
         yield from cluster_walk(mesh, workload, chain.clusters, missing_status=0, is_held=is_held)
     )
-
-
-def _silence(mesh: Mesh, workload: Workload, port: int) -> Walk:
-    """End at a port on which nothing listens, and say why."""
-    left_out = left_out_on(mesh, workload, port)
-    known = gateways_are_known(mesh)
-    if left_out:
-        first = left_out[0]
-        text = _reason(first)
-        if first.omission is Omission.NO_FILTER_CHAIN:
-            known = known and connection_routes_are_known(mesh)
-    else:
-        ports = ", ".join(map(str, ports_in_force(mesh, workload)))
-        text = f"Envoy does not listen on port {port}, only on {ports or 'none'}"
-    return (
-        yield from ends_at(
-            "listener", text, known=known, outcome=AnswerOutcome.REFUSED, read="Gateways"
-        )
-    )
-
-
-def _unserved(
-    mesh: Mesh,
-    workload: Workload,
-    listener: Listener,
-    chain: FilterChain | None,
-    request: Request,
-    entry: Entry,
-) -> Walk:
-    """End where no filter chain speaks with the client."""
-    port, known = listener.port, gateways_are_known(mesh)
-    if chain and entry.is_tls:
-        text = f"port {port} speaks plain HTTP: the TLS handshake fails"
-        ref = chain.made_by.ref if chain.made_by else None
-        return (yield from ends_at("filter-chain", text, known=True, ref=ref, outcome=_RESET))
-    if not entry.is_tls:
-        text = f"port {port} speaks TLS: a plain request is refused"
-        server = listener.servers[0] if listener.servers else None
-        ref = server.gateway if server else None
-        return (yield from ends_at("filter-chain", text, known=known, ref=ref, outcome=_RESET))
-    text, is_routed = _no_name(left_out_on(mesh, workload, port), request)
-    if is_routed:
-        known = known and connection_routes_are_known(mesh)
-    read = "routes" if is_routed else "Gateways"
-    return (yield from ends_at("filter-chain", text, known=known, outcome=_RESET, read=read))
-
-
-_RESET = AnswerOutcome.RESET
-
-
-def _failing(server: Server, fault: TlsFault) -> Walk:
-    """End where no handshake with a server can succeed, whatever the client offers."""
-    text = f"every TLS handshake fails: {fault.text}"
-    return (
-        yield from ends_at("certificate", text, known=True, ref=server.gateway, outcome=_RESET)
-    )
-
-
-def _no_name(left_out: tuple[LeftOut, ...], request: Request) -> tuple[str, bool]:
-    """Say why no chain has an SNI, and whether a route is missing for it."""
-    name = request.server_name
-    if not name:
-        return f"no server takes any host, and {request.why_no_server_name}: it is reset", False
-    for each in left_out:
-        names = each.server.names if each.server else ()
-        if any(covers(host, name) for host in names):
-            return _reason(each), each.omission is Omission.NO_FILTER_CHAIN
-    return f"no server has the SNI {name}: the connection is reset", False
-
-
-def _reason(left_out: LeftOut) -> str:
-    if left_out.omission is Omission.NO_FILTER_CHAIN:
-        rule = "tls" if left_out.server and left_out.server.passes_tls else "tcp"
-        return f"no {rule} rule leads on from {left_out.server}: istiod makes no filter chain"
-    if left_out.omission is Omission.DUPLICATE_SNI:
-        names = ", ".join(left_out.hosts)
-        return f"istiod skips {left_out.place}: {left_out.winner} has the SNI {names} already"
-    by = f", in favour of {left_out.by}" if left_out.by else ""
-    reason = left_out.because or left_out.omission.value.replace("-", " ")
-    return f"istiod leaves out {left_out.server}: {reason}{by}"
 
 
 def _chain_hop(chain: FilterChain, request: Request, entry: Entry) -> Hop:
