@@ -16,10 +16,11 @@ from istiodoctor.mesh.gatewayapi import api_servers
 from istiodoctor.mesh.ingresses import ingress_servers
 from istiodoctor.mesh.listener_faults import FaultyListener
 from istiodoctor.mesh.listener_secrets import faulty_listener
-from istiodoctor.mesh.merging import Candidate, Dropped, Listener, MergedGateway, merged
+from istiodoctor.mesh.merging import Candidate, Dropped, Listener, MergedGateway
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.releases import Change, has
+from istiodoctor.mesh.server_merge import merged
 from istiodoctor.mesh.servers import GatewayApi, Server, istio_servers
 from istiodoctor.mesh.serviceports import listening_ports
 from istiodoctor.mesh.workloads import GATEWAY_NAME_LABELS, Workload, routers, selected
