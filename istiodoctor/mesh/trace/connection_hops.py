@@ -28,6 +28,7 @@ from istiodoctor.mesh.configuration.in_force import (
 from istiodoctor.mesh.configuration.listener import (
     FilterChain,
     HttpConnectionManager,
+    Listener,
 )
 from istiodoctor.mesh.configuration.tls_faults import TlsFault, handshake_fault
 from istiodoctor.mesh.credentials import uses_on
