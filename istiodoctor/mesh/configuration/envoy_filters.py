@@ -13,11 +13,8 @@ from istiodoctor.mesh.configuration.envoy_filter_patches import (
     AppliedPatch,
     applied_patches,
 )
-from istiodoctor.mesh.configuration.envoy_filter_values import (
-    QUIET_CONNECTION_MANAGER,
-    TRUST,
-    manager_fields,
-)
+from istiodoctor.mesh.configuration.envoy_filter_tables import QUIET_CONNECTION_MANAGER, TRUST
+from istiodoctor.mesh.configuration.envoy_filter_values import manager_fields
 from istiodoctor.mesh.configuration.listener import EVERY_ADDRESS, FilterChain, HttpOptions
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
