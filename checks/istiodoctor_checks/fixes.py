@@ -74,9 +74,11 @@ def create(
     """Create an object from a whole manifest; `apiVersion` and `kind` are filled in."""
     api = kind.value
     version = f"{api.group}/{api.versions[0]}" if api.group else api.versions[0]
-    metadata = manifest["metadata"]
+    metadata = dict(manifest["metadata"])
     ref = Ref(api.group, api.kind, metadata.get("namespace", ""), metadata["name"])
-    body = {"apiVersion": version, "kind": api.kind, **manifest}
+    if not ref.namespace:
+        metadata.pop("namespace", None)  # not known: an empty one is no namespace
+    body = {"apiVersion": version, "kind": api.kind, **manifest, "metadata": metadata}
     return Fix(
         title=title,
         risk=risk,

@@ -4,7 +4,8 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/ht
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto
 """
 
-from istiodoctor.model.envoy_routes import Number, RouteConfiguration, WeightedClusters
+from istiodoctor.model.envoy_matches import Number
+from istiodoctor.model.envoy_routes import RouteConfiguration, WeightedClusters
 from istiodoctor.model.envoy_shapes import Part, Present
 
 

@@ -10,7 +10,7 @@ from istiodoctor.mesh.configuration.route import (
     RouteMatch,
     StringMatcher,
 )
-from istiodoctor.model import envoy_routes as envoy
+from istiodoctor.model import envoy_matches as envoy
 
 WHOLE = 100.0
 PARTS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
