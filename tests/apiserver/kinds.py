@@ -82,7 +82,7 @@ _TABLE: tuple[_Row, ...] = (
         "",
     ),
     ("telemetry.istio.io", "v1 v1alpha1", True, "Telemetry", ""),
-    ("extensions.istio.io", "v1alpha1", True, "WasmPlugin", ""),
+    ("extensions.istio.io", "v1alpha1", True, "TrafficExtension WasmPlugin", ""),
     ("install.istio.io", "v1alpha1", True, "IstioOperator", ""),
     ("cert-manager.io", "v1", True, "Certificate CertificateRequest Issuer", "ClusterIssuer"),
     ("acme.cert-manager.io", "v1", True, "Challenge Order", ""),

@@ -13,7 +13,7 @@ import yaml
 from tests.apiserver import ApiServer, Request
 from tests.cli.process import Done, Shell
 from tests.lab.envoy import Envoy
-from tests.lab.gateway import serve_shop
+from tests.lab.gateway import addressed, serve_shop
 from tests.support.clusters import Manifest, healthy, stored
 
 pytestmark = pytest.mark.envoy
@@ -78,7 +78,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     objects = cluster()
     with (
         Envoy(tmp_path_factory.mktemp("envoy")) as envoy,
-        ApiServer(objects, rbac=True) as running,
+        ApiServer(addressed(objects, {POD: envoy}), rbac=True) as running,
     ):
         serve_shop(envoy, stored(objects))
         envoy.listening()

@@ -24,7 +24,7 @@ from tests.apiserver import ApiServer
 from tests.cli.process import COMMAND, Done, Shell, batch, environment, valid
 from tests.lab.clusters import POD, SECRET
 from tests.lab.envoy import Envoy
-from tests.lab.gateway import serve_shop
+from tests.lab.gateway import addressed, serve_shop
 from tests.lab.sds import sds_secret
 from tests.support.clusters import Manifest, healthy, stored, without
 
@@ -376,6 +376,7 @@ def test_a_secret_is_waited_for_until_envoy_has_it(
     created = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     server.apply({**secret, "metadata": {**secret["metadata"], "creationTimestamp": created}})
     with Envoy(tmp_path / "envoy") as envoy:
+        server.apply(*addressed([each for each in cluster if each["kind"] == "Pod"], {POD: envoy}))
         serve_shop(envoy, None)
         envoy.listening()
         server.port_forward(POD, 15000, to=envoy.admin)

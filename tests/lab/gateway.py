@@ -84,7 +84,7 @@ class Lab:
 
     def _look(self, cluster: Cluster, pods: Mapping[str, Envoy] | Envoy, *command: str) -> Done:
         named = {POD: pods} if isinstance(pods, Envoy) else pods
-        with ApiServer(_addressed(cluster.objects, named)) as server:
+        with ApiServer(addressed(cluster.objects, named)) as server:
             for pod, envoy in named.items():
                 for inside, outside in doors(envoy).items():
                     server.port_forward(pod, inside, to=outside)
@@ -97,7 +97,7 @@ class Lab:
             )  # fmt: skip
 
 
-def _addressed(objects: Sequence[Manifest], pods: Mapping[str, Envoy]) -> list[Manifest]:
+def addressed(objects: Sequence[Manifest], pods: Mapping[str, Envoy]) -> list[Manifest]:
     """Return objects in which pods have the addresses of their Envoys, as in a cluster."""
     return [_at(each, pods) if each["kind"] == "Pod" else each for each in objects]
 

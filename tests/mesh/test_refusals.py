@@ -8,7 +8,16 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.refusals import refused_backends
 from istiodoctor.mesh.self_redirects import api_redirect_loops
 from tests.support.behind_gateway import mesh_behind_gateway
-from tests.support.objects import GATEWAY_API, Manifest, api_gateway, api_route, listener, made
+from tests.support.objects import (
+    GATEWAY_API,
+    Manifest,
+    api_gateway,
+    api_route,
+    listener,
+    made,
+    pod,
+    secret,
+)
 
 HOST = "a.example.com"
 TO_HTTPS = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}
@@ -16,8 +25,10 @@ REDIRECT = {"filters": [TO_HTTPS]}
 
 
 def web(*routes: Manifest) -> Mesh:
-    secret = {"certificateRefs": [{"name": "cert"}]}
+    tls = {"certificateRefs": [{"name": "cert"}]}
     return mesh_behind_gateway(
+        secret("cert", "edge"),
+        pod("web-1", "edge", labels={"gateway.networking.k8s.io/gateway-name": "web"}),
         made(
             GATEWAY_API,
             "GatewayClass",
@@ -25,7 +36,7 @@ def web(*routes: Manifest) -> Mesh:
             "",
             spec={"controllerName": "istio.io/gateway-controller"},
         ),
-        api_gateway("web", "edge", listener("http"), listener("https", 443, "HTTPS", tls=secret)),
+        api_gateway("web", "edge", listener("http"), listener("https", 443, "HTTPS", tls=tls)),
         *routes,
     )
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from istiodoctor.mesh.configuration.envoy_filter_values import QUIET_CONNECTION_MANAGER, fields_of
+from istiodoctor.mesh.configuration.envoy_filter_tables import QUIET_CONNECTION_MANAGER
+from istiodoctor.mesh.configuration.envoy_filter_values import fields_of
 from istiodoctor.mesh.configuration.listener import (
     ALLOW,
     DROP_HEADER,

@@ -6,8 +6,10 @@ That they differ may be an error of this tool's too: it is certain only where a 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.cluster import ClusterState
 from istiodoctor.mesh.configuration.clusters import cluster
@@ -27,7 +29,7 @@ from istiodoctor.mesh.configuration.held_by_envoy import (
     held_listeners,
 )
 from istiodoctor.mesh.configuration.in_force import asked_pods
-from istiodoctor.mesh.configuration.listener import Listener
+from istiodoctor.mesh.configuration.listener import EVERY_ADDRESS, Listener
 from istiodoctor.mesh.configuration.listeners import listeners_by_port
 from istiodoctor.mesh.configuration.virtual_hosts import domains
 from istiodoctor.mesh.controlplanes import mesh_config_unknown_because
@@ -152,7 +154,7 @@ def _differences(mesh: Mesh, workload: Workload, pod: Ref) -> Iterator[Differenc
 
 def _at_every_address(listeners: Iterable[Listener], own: set[str]) -> list[Listener]:
     """Return listeners with the pod's own address for every address: clients meet no other."""
-    return [replace(each, bind="") if each.bind in own else each for each in listeners]
+    return [replace(each, bind=EVERY_ADDRESS) if each.bind in own else each for each in listeners]
 
 
 def _patched(mesh: Mesh, workload: Workload) -> frozenset[str]:
