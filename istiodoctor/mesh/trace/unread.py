@@ -143,8 +143,9 @@ def _of_objects(mesh: Mesh) -> Kinds:
 
 def unread_chains(mesh: Mesh, servers: tuple[Server, ...]) -> Iterator[Hop]:
     """Yield a hop where a route was not read that could make a filter chain of a port."""
-    kinds = chain_kinds(servers)
-    yield from _hop(mesh, "filter-chain", kinds, "one may make a filter chain of this port")
+    if refused(mesh, (*MESH_HOSTS, *CONNECTION_ROUTES)):  # else the servers need no look
+        kinds = chain_kinds(servers)
+        yield from _hop(mesh, "filter-chain", kinds, "one may make a filter chain of this port")
 
 
 def unread_certificates(mesh: Mesh, servers: tuple[Server, ...]) -> Iterator[Hop]:
