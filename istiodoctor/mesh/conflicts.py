@@ -3,25 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from istiodoctor.mesh.configuration.answering_routes import answering_routes
-from istiodoctor.mesh.configuration.domain_rules import DomainRule
 from istiodoctor.mesh.controlplanes import (
     ControlPlane,
     control_plane_of,
     istiod_version,
-    trusted_proxies,
 )
 from istiodoctor.mesh.credentials import CredentialUse, credential_uses
-from istiodoctor.mesh.hops import Loop, plain_fronts, wants_tls
 from istiodoctor.mesh.listeners import dropped, servers_by_workload, workloads_of
 from istiodoctor.mesh.merging import DropReason
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind, is_to_https, plain_hosts, rules_for
 from istiodoctor.mesh.routing import Binding, servers_of
-from istiodoctor.mesh.self_redirects import asks_for_scheme
 from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.mesh.version import Version
 from istiodoctor.mesh.workloads import Workload
@@ -86,33 +79,6 @@ def scoped_out_gateways(mesh: Mesh) -> tuple[ScopedOut, ...]:
         for (gateway, workload), servers in outside.items()
         if (plane := control_plane_of(mesh, workload))
     )
-
-
-@question
-def route_loops(mesh: Mesh) -> tuple[Loop, ...]:
-    """Return the redirects of routes that are blind to HTTPS having ended before them."""
-    return tuple(
-        Loop(
-            plain=replace(plain, place=rule.place),
-            front=front,
-            trusted_proxies=trusted_proxies(mesh, plain.workload),
-            is_certain=front.plain_port is not None or not wants_tls(mesh, plain),
-        )
-        for plain in plain_hosts(mesh)
-        if plain.redirect is RedirectKind.ROUTE
-        for front in plain_fronts(mesh, plain)[:1]
-        if (rule := _blind_redirect(mesh, plain))
-    )
-
-
-def _blind_redirect(mesh: Mesh, plain: PlainHost) -> DomainRule | None:
-    """Return the redirect that takes requests whatever X-Forwarded-Proto says."""
-    for each in rules_for(mesh, plain):
-        if is_to_https(each.rule) and not asks_for_scheme(each.match):
-            return each
-        if each.match.is_catch_all:
-            return None
-    return None
 
 
 @question

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from istiodoctor.mesh.configuration.domain_rules import DomainRule
+from istiodoctor.mesh.configuration.received_headers import FORWARDED_PROTO
 from istiodoctor.mesh.controlplanes import trusted_proxies
 from istiodoctor.mesh.exposure import HTTPS_PORT, tls_meets_somewhere
 from istiodoctor.mesh.frontproxy import Front, fronts, fronts_for
@@ -13,10 +17,12 @@ from istiodoctor.mesh.redirects import (
     HTTP_PORT,
     PlainHost,
     RedirectKind,
+    is_to_https,
     plain_hosts,
     rules_for,
     tls_hosts_meeting,
 )
+from istiodoctor.mesh.self_redirects import asks_for_scheme
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.serviceports import ports_sharing_target
 from istiodoctor.mesh.workloads import Workload
@@ -25,7 +31,6 @@ from istiodoctor.model.kubernetes import Ingress, Service
 from istiodoctor.model.observation import HttpStep
 
 TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
-FORWARDED_PROTO = "x-forwarded-proto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -240,3 +245,30 @@ def _sets_forwarded_proto(mesh: Mesh, plain: PlainHost) -> bool:
     return any(
         FORWARDED_PROTO in str(each.rule.headers).lower() for each in rules_for(mesh, plain)
     )
+
+
+@question
+def route_loops(mesh: Mesh) -> tuple[Loop, ...]:
+    """Return the redirects of routes that are blind to HTTPS having ended before them."""
+    return tuple(
+        Loop(
+            plain=replace(plain, place=rule.place),
+            front=front,
+            trusted_proxies=trusted_proxies(mesh, plain.workload),
+            is_certain=front.plain_port is not None or not wants_tls(mesh, plain),
+        )
+        for plain in plain_hosts(mesh)
+        if plain.redirect is RedirectKind.ROUTE
+        for front in plain_fronts(mesh, plain)[:1]
+        if (rule := _blind_redirect(mesh, plain))
+    )
+
+
+def _blind_redirect(mesh: Mesh, plain: PlainHost) -> DomainRule | None:
+    """Return the redirect that takes requests whatever X-Forwarded-Proto says."""
+    for each in rules_for(mesh, plain):
+        if is_to_https(each.rule) and not asks_for_scheme(each.match):
+            return each
+        if each.match.is_catch_all:
+            return None
+    return None

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from istiodoctor.mesh.attachments import Attachment, attachments, attachments_of
 from istiodoctor.mesh.configuration.domain_rules import DomainRule, domain_rules
 from istiodoctor.mesh.configuration.held import HeldHttpRule, Semantics
+from istiodoctor.mesh.configuration.received_headers import FORWARDED_PROTO
 from istiodoctor.mesh.configuration.route import Redirect, RouteMatch
 from istiodoctor.mesh.configuration.translation import redirect_action
 from istiodoctor.mesh.configuration.virtual_host_match import matched_host
 from istiodoctor.mesh.configuration.virtual_hosts import Domain, domain_index, domains
-from istiodoctor.mesh.hops import FORWARDED_PROTO
 from istiodoctor.mesh.listeners import listeners
 from istiodoctor.mesh.merging import Listener, route_name
 from istiodoctor.mesh.mesh import Mesh

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import route_loops
-from istiodoctor.mesh.hops import Loop, redirect_loops
+from istiodoctor.mesh.hops import Loop, redirect_loops, route_loops
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.wire.header_trust import header_trust

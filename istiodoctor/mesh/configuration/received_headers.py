@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.texts import ascii_lower
 
+FORWARDED_PROTO = "x-forwarded-proto"
 SET_BY_ENVOY: dict[str, bool | None] = {
     "x-forwarded-for": True,
     "x-request-id": True,

@@ -25,7 +25,6 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.value import Value
 
-FORWARDED_PROTO = "x-forwarded-proto"
 _ORDINARY = re.compile(r"[A-Za-z0-9/._~-]*")
 _OUTERMOST = ("LoadBalancer", "NodePort")
 

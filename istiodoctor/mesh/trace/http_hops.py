@@ -18,6 +18,7 @@ from istiodoctor.mesh.configuration.in_force import (
     virtual_host_in_force,
 )
 from istiodoctor.mesh.configuration.listener import Refusal
+from istiodoctor.mesh.configuration.received_headers import FORWARDED_PROTO
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
 from istiodoctor.mesh.configuration.redirects_sent import (
     https_redirect,
@@ -41,7 +42,6 @@ from istiodoctor.mesh.trace.answers import (
     ends_unknown,
 )
 from istiodoctor.mesh.trace.connections import Connection
-from istiodoctor.mesh.trace.entries import FORWARDED_PROTO
 from istiodoctor.mesh.trace.left_out import with_left_out
 from istiodoctor.mesh.trace.outcomes import AnswerOutcome
 from istiodoctor.mesh.trace.policy_hops import FORBIDDEN, policy_hops
