@@ -10,8 +10,8 @@ from typing import Any
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.meaning import PATTERNS, Meaning
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.question import Question, Reads, reads_of
-from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 
 DISTRIBUTION = "istiodoctor"

@@ -12,11 +12,11 @@ from istiodoctor.diagnosis.runs import Run, run_checks
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.requests.confirming import confirming_targets
 from istiodoctor.mesh.targets.probing import probe_targets
-from istiodoctor.mesh.trace.confirming import confirming_targets
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.wanted import wanted
+from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.observation import HttpTarget, TlsTarget
 from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason

@@ -7,7 +7,7 @@ from typing import Any
 
 from istiodoctor.command import Command, fault_of
 from istiodoctor.mesh.envoy.secrets import PodSecret
-from istiodoctor.mesh.wire.testimony import Sighting
+from istiodoctor.mesh.observations.verification import Sighting
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.observation import TlsObservation

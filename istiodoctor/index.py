@@ -11,9 +11,9 @@ import msgspec
 
 from istiodoctor.check import Check, Deferred, Listed
 from istiodoctor.finding import Severity
-from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.log_meanings import Meaning
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.question import Reads
-from istiodoctor.mesh.wire.testimony import Claim
 from istiodoctor.model.kind import Kind
 
 NAME = "index.jsonl"

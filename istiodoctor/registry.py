@@ -12,8 +12,8 @@ from typing import Any
 from istiodoctor.check import DISTRIBUTION, Check
 from istiodoctor.finding import Severity
 from istiodoctor.index import listed
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.question import Question
-from istiodoctor.mesh.wire.testimony import Claim
 
 GROUP = "istiodoctor.checks"
 CODE = re.compile(r"[A-Z]{2,10}[0-9]{3}")

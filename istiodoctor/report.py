@@ -15,14 +15,14 @@ from istiodoctor.finding import (
     Risk,
     Severity,
 )
-from istiodoctor.mesh.trace.answers import AnswerKind
-from istiodoctor.mesh.trace.outcomes import (
+from istiodoctor.mesh.requests.answers import AnswerKind
+from istiodoctor.mesh.requests.hops import Confirmation, Hop, HopState
+from istiodoctor.mesh.requests.outcomes import (
     AnswerOutcome,
     ClusterState,
     RouteCluster,
     ServedCertificate,
 )
-from istiodoctor.mesh.trace.way import Confirmation, Hop, HopState
 from istiodoctor.model.kind import kind_of
 from istiodoctor.model.ref import Place, Ref
 

@@ -5,11 +5,20 @@ from typing import Any
 
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Patch, PatchType, Risk
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.cert_manager.reasons import without_tokens
 from istiodoctor.mesh.configuration.held import HeldHttpRule
-from istiodoctor.mesh.reasons import without_tokens
-from istiodoctor.mesh.redirects import ACME_PREFIX, PlainHost, RedirectKind, rules_for
-from istiodoctor.mesh.servers import ANY_NAMESPACE, Server
-from istiodoctor.mesh.wire.challenges import ChallengeReply, ChallengeReplyKind, challenge_replies
+from istiodoctor.mesh.configuration.redirects import (
+    ACME_PREFIX,
+    PlainHost,
+    RedirectKind,
+    rules_for,
+)
+from istiodoctor.mesh.gateways.servers import ANY_NAMESPACE, Server
+from istiodoctor.mesh.observations.challenges import (
+    ChallengeReply,
+    ChallengeReplyKind,
+    challenge_replies,
+)
 from istiodoctor.model.kind import ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import get, json_patch

@@ -3,8 +3,8 @@
 from typing import Any
 
 from istiodoctor.finding import Severity
+from istiodoctor.mesh.configuration.destination_uses import DestinationUse
 from istiodoctor.mesh.configuration.registry_service import RegistryService
-from istiodoctor.mesh.destination_uses import DestinationUse
 from istiodoctor.model.istio import Destination
 
 

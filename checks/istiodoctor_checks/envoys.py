@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from istiodoctor.command import istioctl, kubectl, proxy
 from istiodoctor.finding import Fix
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Ref
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from istiodoctor.command import Command, Fixed, change, kubectl, name_of
 from istiodoctor.finding import Fix, Patch, PatchType, Risk
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import APPS, CORE, Kind
 from istiodoctor.model.ref import Place, Ref

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from istiodoctor.finding import Evidence, EvidenceKind
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.events import events_of, telling
-from istiodoctor.mesh.reasons import without_tokens
+from istiodoctor.mesh.cert_manager.reasons import without_tokens
+from istiodoctor.mesh.observations.events import events_of, telling
 from istiodoctor.model.kubernetes import Event
 from istiodoctor.model.ref import Ref
 

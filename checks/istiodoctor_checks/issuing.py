@@ -5,10 +5,10 @@ from datetime import datetime
 from istiodoctor.command import cmctl, name_after_options
 from istiodoctor.finding import Evidence, Fix, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.events import layer_refs
-from istiodoctor.mesh.issuance import Issuance, next_attempt
-from istiodoctor.mesh.reasons import reasons
-from istiodoctor.mesh.stalls import GatewayCertificate
+from istiodoctor.mesh.cert_manager.issuance import Issuance, next_attempt
+from istiodoctor.mesh.cert_manager.reasons import reasons
+from istiodoctor.mesh.cert_manager.stuck_issuance import GatewayCertificate
+from istiodoctor.mesh.observations.events import layer_refs
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get

@@ -1,8 +1,8 @@
 """What findings about Secrets that istiod refuses by mistake have in common."""
 
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity
-from istiodoctor.mesh.attachments import LISTENER_SET_KINDS
-from istiodoctor.mesh.logs.mistakes import MistakenRefusal
+from istiodoctor.mesh.gateways.attachments import LISTENER_SET_KINDS
+from istiodoctor.mesh.logs.istiod_bugs import MistakenRefusal
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 

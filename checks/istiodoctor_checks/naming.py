@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from istiodoctor.finding import Fix, Risk
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import ServedCertificate, UncoveredHost
-from istiodoctor.mesh.misplaced import credentials_for
+from istiodoctor.mesh.cert_manager.secrets_elsewhere import credentials_for
+from istiodoctor.mesh.certificates.coverage import ServedCertificate, UncoveredHost
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get, json_patch, set_field

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from istiodoctor.finding import Evidence, Identity
-from istiodoctor.mesh.reuse import ReuseGroup, Stray
-from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 

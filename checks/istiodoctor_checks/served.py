@@ -13,7 +13,7 @@ from istiodoctor.command import (
     piped,
 )
 from istiodoctor.finding import Fix, Risk
-from istiodoctor.mesh.credentials import CredentialUse
+from istiodoctor.mesh.credentials.credentials import CredentialUse
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.ref import Place, Ref

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from istiodoctor.finding import Confidence, Evidence, Severity
-from istiodoctor.mesh.wire.certificates import SeenCertificate
-from istiodoctor.mesh.wire.testimony import Sighting
+from istiodoctor.mesh.observations.certificates import SeenCertificate
+from istiodoctor.mesh.observations.verification import Sighting
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import value_of
 from istiodoctor_checks.wording import listing

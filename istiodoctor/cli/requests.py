@@ -9,7 +9,7 @@ import msgspec
 
 from istiodoctor.cli.arguments import TraceArguments, header
 from istiodoctor.cli.exits import UsageError
-from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.configuration.request import Request
 
 MOST_LINE = 64 * 1024
 """Bytes of one line: more than Envoy takes of headers."""

@@ -20,7 +20,7 @@ from istiodoctor.cli.sources import refuse_contradictions
 from istiodoctor.diagnosis import Judgement
 from istiodoctor.diagnosis.tracing import trace, traces
 from istiodoctor.engine import Options, judged
-from istiodoctor.mesh.trace.journeys import ways
+from istiodoctor.mesh.requests.request_paths import ways
 from istiodoctor.renderers import TRACE_RENDERERS, TRACES_RENDERERS
 from istiodoctor.report import ScanError, ScanInfo, ToolInfo, Trace, Traces, TraceVerdict
 from istiodoctor.sources.source import SourceError

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.mesh.trace.journeys import Way
-from istiodoctor.mesh.trace.outcomes import ClusterState
+from istiodoctor.mesh.requests.outcomes import ClusterState
+from istiodoctor.mesh.requests.request_paths import Way
 from istiodoctor.report import (
     Answer,
     AnswerKind,

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from istiodoctor.finding import Confidence, Severity
+from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.trace.answers import STOPPED
-from istiodoctor.mesh.trace.journeys import Way
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.way import Hop, HopState
+from istiodoctor.mesh.requests.answers import STOPPED
+from istiodoctor.mesh.requests.hops import Hop, HopState
+from istiodoctor.mesh.requests.request_paths import Way
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import Diagnosis, Problem
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import served_credentials
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.envoy.secrets import PodSecret
 from istiodoctor.mesh.envoy.state import held_secrets
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.wire.certificates import SeenCertificate, seen_certificates
+from istiodoctor.mesh.observations.certificates import SeenCertificate, seen_certificates
 from istiodoctor.model.envoy import EnvoyCertificate
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import CertificateReport, CertificateSource

@@ -6,7 +6,7 @@ from dataclasses import replace
 from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
 from istiodoctor.finding import Confidence, Evidence, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.testimony import Claim, Sighting, Subject, testimony
+from istiodoctor.mesh.observations.verification import Claim, Sighting, Subject, testimony
 from istiodoctor.report import Corroboration
 
 SHOWN = 3

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialUse, credential_uses
-from istiodoctor.mesh.listeners import servers
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.trace.way import way_of_host
+from istiodoctor.mesh.credentials.credentials import CredentialUse, credential_uses
+from istiodoctor.mesh.gateways.listeners import servers
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.requests.hops import way_of_host
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import Diagnosis, Hop, HopState, HostReport, Problem, Verdict
 

@@ -15,8 +15,8 @@ from istiodoctor.diagnosis.runs import Run, unread_order
 from istiodoctor.diagnosis.scope import Scope, in_scope, unmatched
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import control_planes
-from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import Snapshot, Unread
 from istiodoctor.report import (

@@ -8,7 +8,7 @@ from istiodoctor.check import Check
 from istiodoctor.command import raw_fault
 from istiodoctor.finding import Finding, Fix, Identity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Record
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.ref import Place

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from istiodoctor.diagnosis.linking import ancestors, causes
 from istiodoctor.diagnosis.merging import Merged
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.gateways.listeners import servers
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.listeners import servers
-from istiodoctor.mesh.servers import Server
 from istiodoctor.model.ref import Ref
 
 

@@ -11,12 +11,12 @@ from istiodoctor.diagnosis.answering import answer, broken
 from istiodoctor.diagnosis.blame import Findings, blamed, code_for
 from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.trace.answers import Ending
-from istiodoctor.mesh.trace.confirming import confirmed
-from istiodoctor.mesh.trace.journeys import Way, ways
-from istiodoctor.mesh.trace.looking import was_probed
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.sending import can_be_sent, why_not_sent
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.requests.answers import Ending
+from istiodoctor.mesh.requests.confirming import confirmed
+from istiodoctor.mesh.requests.looking import was_probed
+from istiodoctor.mesh.requests.request_paths import Way, ways
+from istiodoctor.mesh.requests.sending import can_be_sent, why_not_sent
 from istiodoctor.report import (
     AnswerKind,
     AnswerOutcome,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from istiodoctor.mesh.facts import Facts
-from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.metadata import Resource
 from istiodoctor.model.snapshot import EVERYWHERE, Snapshot

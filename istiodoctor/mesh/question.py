@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from istiodoctor.mesh.following import named_through
-from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Arguments, Mesh
 from istiodoctor.model.kind import Kind
 
@@ -140,7 +140,7 @@ class Question(Generic[P, A]):
         return self.rests.searches
 
     def __repr__(self) -> str:
-        """`<question istiodoctor.mesh.workloads.workloads>`."""
+        """`<question istiodoctor.mesh.workloads.workloads.workloads>`."""
         return f"<question {self.__module__}.{self.name}>"
 
 

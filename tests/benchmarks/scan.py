@@ -60,8 +60,8 @@ def main() -> None:
 def _trace_many(judgement: Any) -> None:
     """Follow requests to every host in turn, half of them plain, and write what comes of them."""
     from istiodoctor.diagnosis.tracing import traces
-    from istiodoctor.mesh.listeners import servers
-    from istiodoctor.mesh.trace.requests import Request
+    from istiodoctor.mesh.configuration.request import Request
+    from istiodoctor.mesh.gateways.listeners import servers
     from istiodoctor.renderers import TRACES_RENDERERS, Display
 
     hosts = sorted({host for each in servers(judgement.mesh) for host in each.names})

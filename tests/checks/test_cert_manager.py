@@ -6,7 +6,7 @@ import pytest
 
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.reasons import without_tokens
+from istiodoctor.mesh.cert_manager.reasons import without_tokens
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.registry import discover

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import served_credentials
+from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.registry import discover
 from tests.support.certificates import Authority

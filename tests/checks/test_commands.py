@@ -20,7 +20,7 @@ from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.diagnosis.tracing import trace
 from istiodoctor.finding import Finding, Fix
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.model.decode import Undecodable
 from istiodoctor.model.snapshot import Snapshot
 from istiodoctor.registry import discover

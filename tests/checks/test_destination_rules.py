@@ -4,8 +4,8 @@ import pytest
 
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamtls import upstream_tls
-from istiodoctor.mesh.wanted import wanted
+from istiodoctor.mesh.configuration.upstream_tls import upstream_tls
+from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from istiodoctor.registry import discover

@@ -6,7 +6,7 @@ import pytest
 
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wanted import wanted
+from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Unread

@@ -7,8 +7,8 @@ import pytest
 
 from istiodoctor.finding import Confidence, Finding, Fix, PatchType, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.redirects import plain_hosts, redirect_exempts_challenges
 from istiodoctor.mesh.facts import Facts, FrontProxy
-from istiodoctor.mesh.redirects import plain_hosts, redirect_exempts_challenges
 from istiodoctor.registry import discover
 from tests.support.objects import (
     Manifest,

@@ -22,7 +22,7 @@ spec:
 FORBIDDEN_HOST = '''
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
-from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.model.ref import Place
 
 
@@ -48,8 +48,8 @@ ASKS_NOTHING = FORBIDDEN_HOST.replace("in servers(mesh)", "in mesh.snapshot.unre
 ASKS_BY_A_TABLE = """
 from istiodoctor.check import check
 from istiodoctor.finding import Severity
-from istiodoctor.mesh.issuance import certificates
-from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.cert_manager.issuance import certificates
+from istiodoctor.mesh.gateways.listeners import servers
 
 TABLE = {"certificates": certificates}
 
@@ -62,8 +62,8 @@ def host_of_another_company(mesh):
 ASKS_BY_ITS_OWN = """
 from istiodoctor.check import check
 from istiodoctor.finding import Severity
-from istiodoctor.mesh.issuance import certificates
-from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.cert_manager.issuance import certificates
+from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.question import question
 
 TABLE = {"certificates": certificates}
@@ -81,7 +81,7 @@ def host_of_another_company(mesh):
     return companies(mesh)
 """
 HELPERS = """
-from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.gateways.listeners import servers
 
 
 def all_servers(mesh):
@@ -89,7 +89,10 @@ def all_servers(mesh):
 """
 ASKS_BY_ANOTHER_PACKAGE = FORBIDDEN_HOST.replace(
     "in servers(mesh)", "in all_servers(mesh)"
-).replace("from istiodoctor.mesh.listeners import servers", "from acme_helpers import all_servers")
+).replace(
+    "from istiodoctor.mesh.gateways.listeners import servers",
+    "from acme_helpers import all_servers",
+)
 IMPORTS_OURS = FORBIDDEN_HOST + (
     "from istiodoctor_checks.gateways.tls_mode_missing import tls_mode_missing\n"
 )

@@ -14,9 +14,9 @@ from istiodoctor.diagnosis import Judgement
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.diagnosis.tracing import traces as follow
 from istiodoctor.engine import collect, wanted_kinds
+from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.facts import Facts
-from istiodoctor.mesh.trace.journeys import ways
-from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.requests.request_paths import ways
 from istiodoctor.renderers.trace_json import render_traces
 from istiodoctor.sources.files import open_files
 from tests.conformance import certificates

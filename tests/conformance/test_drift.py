@@ -5,7 +5,7 @@ import pytest
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.in_force import asked_pods
 from istiodoctor.mesh.envoy.drift import drifts
-from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from tests.conformance import truth
 from tests.conformance.configuration import sent
 from tests.conformance.configuration.comparing import mesh_of_sent

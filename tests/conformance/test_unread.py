@@ -11,9 +11,9 @@ import pytest
 
 from istiodoctor.diagnosis.answering import answer
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.trace.journeys import Way, ways
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.way import HopState
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.requests.hops import HopState
+from istiodoctor.mesh.requests.request_paths import Way, ways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Snapshot
 from tests.conformance import certificates, sets, truth

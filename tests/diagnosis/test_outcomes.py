@@ -11,7 +11,7 @@ from istiodoctor.diagnosis.report import verdict
 from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import secrets_named
+from istiodoctor.mesh.credentials.credentials import secrets_named
 from istiodoctor.mesh.logs.meaning import Meaning
 from istiodoctor.mesh.question import Question, question
 from istiodoctor.model.kind import Kind

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.mesh.cipher_suites import KNOWN_CIPHERS, refused_suites
 from istiodoctor.mesh.configuration.listener import FilterChain
 from istiodoctor.mesh.configuration.tls_faults import (
     CURVES,
@@ -16,7 +15,8 @@ from istiodoctor.mesh.configuration.tls_faults import (
     pin_faults,
     version_fault,
 )
-from istiodoctor.mesh.servers import istio_servers
+from istiodoctor.mesh.gateways.cipher_suites import KNOWN_CIPHERS, refused_suites
+from istiodoctor.mesh.gateways.servers import istio_servers
 from istiodoctor.model.decode import decode_object
 from istiodoctor.model.istio import IstioGateway, ServerTls
 from tests.lab.configured import chain, http, listener, tcp

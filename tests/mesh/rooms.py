@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cache, partial
 
-from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import Question, question
 from istiodoctor.model.kind import Kind

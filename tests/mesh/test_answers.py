@@ -75,4 +75,4 @@ def test_a_difference_between_two_clusters_shows():
     one = mesh_of(pod(), gateway("web", "shop", https("a.com")))
     other = mesh_of(pod(), gateway("web", "shop", https("b.com")))
 
-    assert "istiodoctor.mesh.redirects.tls_hosts" in set(differences(one, other))
+    assert "istiodoctor.mesh.configuration.redirects.tls_hosts" in set(differences(one, other))

@@ -1,13 +1,13 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.api_releases import gateway_api_support
-from istiodoctor.mesh.attachments import AttachmentState, attachments
-from istiodoctor.mesh.gatewayapi import api_servers
-from istiodoctor.mesh.listener_faults import ListenerFault
-from istiodoctor.mesh.listener_secrets import faulty_listener
-from istiodoctor.mesh.listeners import listeners, servers
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.gateways.api_gateways import api_servers
+from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments
+from istiodoctor.mesh.gateways.listener_faults import ListenerFault
+from istiodoctor.mesh.gateways.listener_secrets import faulty_listener
+from istiodoctor.mesh.gateways.listeners import listeners, servers
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.workloads.api_releases import gateway_api_support
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from tests.support.objects import (

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import credential
-from istiodoctor.mesh.trace.answers import AnswerKind
-from istiodoctor.mesh.trace.confirming import confirmed, confirming_targets
-from istiodoctor.mesh.trace.journeys import Way, ways
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.way import Confirmation, HopState
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.credentials.credentials import credential
+from istiodoctor.mesh.requests.answers import AnswerKind
+from istiodoctor.mesh.requests.confirming import confirmed, confirming_targets
+from istiodoctor.mesh.requests.hops import Confirmation, HopState
+from istiodoctor.mesh.requests.request_paths import Way, ways
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.observation import (
     HttpObservation,

@@ -1,7 +1,7 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import (
+from istiodoctor.mesh.credentials.credentials import (
     AuthorityState,
     CredentialState,
     authority_uses,
@@ -10,7 +10,7 @@ from istiodoctor.mesh.credentials import (
     served_credentials,
     uses_by_secret,
 )
-from istiodoctor.mesh.listeners import istio_gateways
+from istiodoctor.mesh.gateways.listeners import istio_gateways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Snapshot, Unread, UnreadReason
 from tests.support.examples import NOW

@@ -4,16 +4,16 @@ import pytest
 
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.destinations import (
+from istiodoctor.mesh.configuration.destinations import (
     destinations_without_endpoints,
     destinations_without_service,
     port_faults,
 )
-from istiodoctor.mesh.routed_clusters import routed_clusters
-from istiodoctor.mesh.upstream import hidden_configuration, subset_faults
+from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread
 from istiodoctor.registry import discover
+from istiodoctor_checks.routing._upstream import hidden_configuration, subset_faults
 from tests.support.behind_gateway import (
     WEB,
     mesh_behind_gateway,

@@ -1,7 +1,7 @@
 """Whose Events are asked for, and which of them tell something."""
 
-from istiodoctor.mesh.events import events_of, telling
-from istiodoctor.mesh.wanted import wanted
+from istiodoctor.mesh.observations.events import events_of, telling
+from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.happenings import happened

@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.api_gateway_pods import api_gateway_workloads
-from istiodoctor.mesh.attachments import AttachmentState, attachments
-from istiodoctor.mesh.credentials import credential_uses
-from istiodoctor.mesh.gatewayapi import api_gateways
-from istiodoctor.mesh.listeners import listeners, servers
-from istiodoctor.mesh.references import Form, Purpose
+from istiodoctor.mesh.credentials.credentials import credential_uses
+from istiodoctor.mesh.gateways.api_gateway_pods import api_gateway_workloads
+from istiodoctor.mesh.gateways.api_gateways import api_gateways
+from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments
+from istiodoctor.mesh.gateways.credential_references import Form, Purpose
+from istiodoctor.mesh.gateways.listeners import listeners, servers
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from tests.support.objects import (

@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import credential
-from istiodoctor.mesh.issuance import (
+from istiodoctor.mesh.cert_manager.issuance import (
     certificates,
     certificates_covering,
     certificates_for,
@@ -15,6 +14,7 @@ from istiodoctor.mesh.issuance import (
     next_attempt,
     owner_of,
 )
+from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread

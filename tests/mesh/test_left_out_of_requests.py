@@ -1,8 +1,8 @@
 """A request ends where its answer was left out, and the hop names the object that asked for it."""
 
-from istiodoctor.mesh.trace.journeys import Way, ways
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.way import HopState
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.requests.hops import HopState
+from istiodoctor.mesh.requests.request_paths import Way, ways
 from tests.support.objects import (
     GATEWAY_API,
     Manifest,

@@ -2,9 +2,9 @@ import pytest
 
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
-from istiodoctor.mesh.listeners import dropped, listeners, servers
-from istiodoctor.mesh.merging import Dropped, DropReason, Listener
-from istiodoctor.mesh.servers import ServerHost
+from istiodoctor.mesh.gateways.listeners import dropped, listeners, servers
+from istiodoctor.mesh.gateways.merging import Dropped, DropReason, Listener
+from istiodoctor.mesh.gateways.servers import ServerHost
 from tests.support.objects import (
     INGRESS,
     Manifest,

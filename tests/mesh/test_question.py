@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh.bytecode import loads
-from istiodoctor.mesh.logs.table import Meaning
+from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import OpenQuestion, Question, question, reads_of
 from istiodoctor.model.kind import Kind

@@ -1,15 +1,15 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.redirects import (
+from istiodoctor.mesh.configuration.redirects import (
     RedirectKind,
     plain_hosts,
     plain_hosts_for,
     redirect_exempts_challenges,
     tls_hosts_meeting,
 )
-from istiodoctor.mesh.serviceports import ports_sharing_target
-from istiodoctor.mesh.workloads import routers
+from istiodoctor.mesh.workloads.service_ports import ports_sharing_target
+from istiodoctor.mesh.workloads.workloads import routers
 from tests.support.objects import (
     Manifest,
     gateway,

@@ -1,8 +1,13 @@
 import pytest
 
-from istiodoctor.mesh.listeners import servers
-from istiodoctor.mesh.references import CredentialReference, Form, Purpose, parse_credential_name
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.gateways.credential_references import (
+    CredentialReference,
+    Form,
+    Purpose,
+    parse_credential_name,
+)
+from istiodoctor.mesh.gateways.listeners import servers
+from istiodoctor.mesh.gateways.servers import Server
 from tests.support.objects import Manifest, gateway, mesh_of, server
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.refusals import refused_backends
-from istiodoctor.mesh.self_redirects import api_redirect_loops
+from istiodoctor.mesh.configuration.self_redirects import api_redirect_loops
+from istiodoctor_checks.gateway_api._refused_references import refused_backends
 from tests.support.behind_gateway import mesh_behind_gateway
 from tests.support.objects import (
     GATEWAY_API,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from istiodoctor.mesh.trace.answers import AnswerKind
-from istiodoctor.mesh.trace.outcomes import AnswerOutcome
-from istiodoctor.mesh.trace.way import BROKEN, OK, UNKNOWN
+from istiodoctor.mesh.requests.answers import AnswerKind
+from istiodoctor.mesh.requests.hops import BROKEN, OK, UNKNOWN
+from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from tests.mesh.test_requests import API, HOST, WEB, api_route, asked, routes, to
 from tests.support.objects import gateway, https, istiod, pod, server
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from istiodoctor.mesh.trace.answers import AnswerKind
-from istiodoctor.mesh.trace.journeys import ways
-from istiodoctor.mesh.trace.outcomes import AnswerOutcome
-from istiodoctor.mesh.trace.requests import Request
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.requests.answers import AnswerKind
+from istiodoctor.mesh.requests.outcomes import AnswerOutcome
+from istiodoctor.mesh.requests.request_paths import ways
 from tests.support.objects import (
     GATEWAY_API,
     RBAC,

@@ -6,8 +6,8 @@ import pytest
 
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
-from istiodoctor.mesh.trace.redirection import to_https
-from istiodoctor.mesh.trace.requests import MOST_HEADER, Request
+from istiodoctor.mesh.configuration.request import MOST_HEADER, Request
+from istiodoctor.mesh.requests.redirection import to_https
 
 HOST = "shop.example.com"
 

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.rights import Permission, may_list_secrets, may_read_credentials
-from istiodoctor.mesh.workloads import routers
+from istiodoctor.mesh.workloads.rights import Permission, may_list_secrets, may_read_credentials
+from istiodoctor.mesh.workloads.workloads import routers
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread
 from tests.support.examples import NOW

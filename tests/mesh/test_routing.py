@@ -4,10 +4,7 @@ import pytest
 
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.answering_routes import answering_routes, routes_meeting
-from istiodoctor.mesh.configuration.virtual_services import virtual_services
-from istiodoctor.mesh.destination_uses import destination_uses
-from istiodoctor.mesh.listeners import servers
-from istiodoctor.mesh.routing import (
+from istiodoctor.mesh.configuration.bindings import (
     ReferenceState,
     as_held,
     bindings,
@@ -15,7 +12,10 @@ from istiodoctor.mesh.routing import (
     is_visible,
     servers_of,
 )
-from istiodoctor.mesh.workloads import routers
+from istiodoctor.mesh.configuration.destination_uses import destination_uses
+from istiodoctor.mesh.configuration.virtual_services import virtual_services
+from istiodoctor.mesh.gateways.listeners import servers
+from istiodoctor.mesh.workloads.workloads import routers
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from tests.support.objects import (

@@ -3,11 +3,11 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.trace.answers import AnswerKind
-from istiodoctor.mesh.trace.confirming import confirmed
-from istiodoctor.mesh.trace.journeys import Way, ways
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.way import Confirmation, HopState
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.requests.answers import AnswerKind
+from istiodoctor.mesh.requests.confirming import confirmed
+from istiodoctor.mesh.requests.hops import Confirmation, HopState
+from istiodoctor.mesh.requests.request_paths import Way, ways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading
 from tests.support.envoy_words import envoy_state

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.mesh.precedence import Precedence
-from istiodoctor.mesh.shadows import Shadow, shadowed_rules
+from istiodoctor.mesh.configuration.precedence import Precedence
+from istiodoctor_checks.routing._shadowed_rules import Shadow, shadowed_rules
 from tests.support.objects import (
     Manifest,
     gateway,

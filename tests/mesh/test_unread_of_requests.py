@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.mesh.trace.answers import AnswerKind
-from istiodoctor.mesh.trace.journeys import Way, ways
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.trace.way import HopState
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.requests.answers import AnswerKind
+from istiodoctor.mesh.requests.hops import HopState
+from istiodoctor.mesh.requests.request_paths import Way, ways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread, UnreadReason
 from tests.mesh.test_requests import BACKENDS, HOST, PLATFORM, WEB, routes, to

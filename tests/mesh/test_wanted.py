@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from istiodoctor.mesh.wanted import wanted
+from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.wanted import LogTarget, Wanted
 from tests.support.examples import mesh

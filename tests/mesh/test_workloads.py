@@ -1,8 +1,10 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.api_gateway_pods import api_gateway_ports
-from istiodoctor.mesh.controlplanes import (
+from istiodoctor.mesh.gateways.api_gateway_pods import api_gateway_ports
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.version import Version
+from istiodoctor.mesh.workloads.control_planes import (
     istiod_version,
     mesh_config,
     mesh_config_unknown_because,
@@ -11,11 +13,15 @@ from istiodoctor.mesh.controlplanes import (
     proxy_config,
     trusted_proxies,
 )
-from istiodoctor.mesh.grants import gateway_ref
-from istiodoctor.mesh.listeners import servers_by_workload
-from istiodoctor.mesh.serviceports import listening_ports, services_of
-from istiodoctor.mesh.version import Version
-from istiodoctor.mesh.workloads import Workload, pod_is_ready, routers, selected, workloads
+from istiodoctor.mesh.workloads.grants import gateway_ref
+from istiodoctor.mesh.workloads.service_ports import listening_ports, services_of
+from istiodoctor.mesh.workloads.workloads import (
+    Workload,
+    pod_is_ready,
+    routers,
+    selected,
+    workloads,
+)
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.meshconfig import GatewayTopology, ProxyConfig

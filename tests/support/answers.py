@@ -9,12 +9,12 @@ from typing import Any
 
 from istiodoctor.docs.rooms import questions
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.gateways.merging import Listener
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.labels import LabelIndex
-from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.question import Question
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.metadata import Resource
 from istiodoctor.model.value import Value

@@ -5,7 +5,7 @@ from typing import Any
 from istiodoctor.mesh.configuration.cluster import Cluster
 from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.workloads import Workload, routers
+from istiodoctor.mesh.workloads.workloads import Workload, routers
 from istiodoctor.model.snapshot import Reading, Unread
 from tests.support.objects import (
     Manifest,

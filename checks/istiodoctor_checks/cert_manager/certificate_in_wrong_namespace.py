@@ -6,9 +6,9 @@ from typing import Any
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import certificate
-from istiodoctor.mesh.misplaced import misplaced_certificates
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import certificate
+from istiodoctor.mesh.cert_manager.secrets_elsewhere import misplaced_certificates
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.events import events_of
-from istiodoctor.mesh.wire.challenges import (
+from istiodoctor.mesh.observations.challenges import (
     ChallengeReply,
     ChallengeReplyKind,
     unanswered_challenges,
 )
-from istiodoctor.mesh.wire.replies import is_own
+from istiodoctor.mesh.observations.events import events_of
+from istiodoctor.mesh.observations.http_answers import is_own
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS, challenge_evidence
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of

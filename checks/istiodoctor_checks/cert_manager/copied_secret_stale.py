@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misplaced import CopiedSecret, copied_secrets
+from istiodoctor.mesh.cert_manager.secrets_elsewhere import CopiedSecret, copied_secrets
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.challenges import stuck_challenges
-from istiodoctor.mesh.events import events_of
-from istiodoctor.mesh.reasons import without_tokens
-from istiodoctor.mesh.stalls import DNS01
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.challenges import stuck_challenges
+from istiodoctor.mesh.cert_manager.reasons import without_tokens
+from istiodoctor.mesh.cert_manager.stuck_issuance import DNS01
+from istiodoctor.mesh.observations.events import events_of
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of, try_again
 from istiodoctor_checks.served import hosts_of, servers_of

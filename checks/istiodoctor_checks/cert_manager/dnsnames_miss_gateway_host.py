@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import uncovered_hosts
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.certificates.coverage import uncovered_hosts
 from istiodoctor.mesh.hosts import certificate_covers
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.naming import add_dns_names, named_servers

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import uses_by_secret
-from istiodoctor.mesh.issuance import certificates_for
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.credentials.credentials import uses_by_secret
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get, set_field

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import served_credentials
-from istiodoctor.mesh.issuance import certificates_for
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.metadata import condition

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import is_ready
-from istiodoctor.mesh.reasons import without_tokens
-from istiodoctor.mesh.stalls import BlockedChallenge, blocked_challenges, is_renewal_stalled
-from istiodoctor.mesh.wire.challenges import ChallengeReplyKind, challenge_replies
+from istiodoctor.mesh.cert_manager.issuance import is_ready
+from istiodoctor.mesh.cert_manager.reasons import without_tokens
+from istiodoctor.mesh.cert_manager.stuck_issuance import (
+    BlockedChallenge,
+    blocked_challenges,
+    is_renewal_stalled,
+)
+from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import challenge_evidence, exempt_challenges, replies_of
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of

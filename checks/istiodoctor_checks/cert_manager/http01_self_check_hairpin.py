@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.challenges import stuck_challenges
-from istiodoctor.mesh.events import events_of
-from istiodoctor.mesh.reasons import without_tokens
-from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.wire.challenges import ChallengeReplyKind, challenge_replies
+from istiodoctor.mesh.cert_manager.challenges import stuck_challenges
+from istiodoctor.mesh.cert_manager.reasons import without_tokens
+from istiodoctor.mesh.cert_manager.stuck_issuance import HTTP01
+from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challenge_replies
+from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.observation import Via
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.challenges import (
+from istiodoctor.mesh.cert_manager.challenges import (
     serves_ingress,
     solver_ingress,
     stuck_challenges,
 )
-from istiodoctor.mesh.events import events_of
-from istiodoctor.mesh.ingresses import ISTIO_INGRESS
-from istiodoctor.mesh.stalls import HTTP01
-from istiodoctor.mesh.wire.challenges import ChallengeReplyKind, challenge_replies
+from istiodoctor.mesh.cert_manager.stuck_issuance import HTTP01
+from istiodoctor.mesh.gateways.ingresses import ISTIO_INGRESS
+from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challenge_replies
+from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.certmanager import Http01Ingress
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place

@@ -6,9 +6,9 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import IssuerResolution, issuer_of
-from istiodoctor.mesh.stalls import gateway_certificates
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import IssuerResolution, issuer_of
+from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.events import events_of
-from istiodoctor.mesh.issuance import issuer_of
-from istiodoctor.mesh.reasons import without_tokens
-from istiodoctor.mesh.stalls import gateway_certificates
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import issuer_of
+from istiodoctor.mesh.cert_manager.reasons import without_tokens
+from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates
+from istiodoctor.mesh.observations.events import events_of
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.happenings import happened

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.events import events_of
-from istiodoctor.mesh.stalls import started, stuck_certificates
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.stuck_issuance import started, stuck_certificates
+from istiodoctor.mesh.observations.events import events_of
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import deepest, layer_places, layers, retry_words, try_again
 from istiodoctor_checks.served import hosts_of, servers_of

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.events import events_of
-from istiodoctor.mesh.reasons import reasons
-from istiodoctor.mesh.stalls import stuck_certificates
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.reasons import reasons
+from istiodoctor.mesh.cert_manager.stuck_issuance import stuck_certificates
+from istiodoctor.mesh.observations.events import events_of
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.events import events_of
-from istiodoctor.mesh.stalls import stuck_certificates
+from istiodoctor.mesh.cert_manager.stuck_issuance import stuck_certificates
+from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.issuing import (
     deadline_of,

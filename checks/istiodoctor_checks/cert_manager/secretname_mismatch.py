@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialUse
-from istiodoctor.mesh.misplaced import misnamed_certificates
-from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.secrets_elsewhere import misnamed_certificates
+from istiodoctor.mesh.credentials.credentials import CredentialUse
+from istiodoctor.mesh.gateways.servers import GatewayApi
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import issuer_of
-from istiodoctor.mesh.stalls import gateway_certificates, uses_http01_only
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import issuer_of
+from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates, uses_http01_only
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of

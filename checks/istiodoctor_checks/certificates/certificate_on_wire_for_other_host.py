@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.certificates import mismatched_certificates
+from istiodoctor.mesh.observations.certificates import mismatched_certificates
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.certificates import SeenCertificate, seen_certificates
+from istiodoctor.mesh.observations.certificates import SeenCertificate, seen_certificates
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,

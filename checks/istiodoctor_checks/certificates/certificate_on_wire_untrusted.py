@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.certificates import SeenCertificate, untrusted_on_wire
+from istiodoctor.mesh.observations.certificates import SeenCertificate, untrusted_on_wire
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor_checks.placeholders import is_placeholder, is_staging, is_temporary
 from istiodoctor_checks.wire import (

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.trust import Knowledge
-from istiodoctor.mesh.wire.certificates import incomplete_chains
+from istiodoctor.mesh.certificates.trust import Knowledge
+from istiodoctor.mesh.observations.certificates import incomplete_chains
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import served_certificates
-from istiodoctor.mesh.credentials import CredentialUse
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.certificates.coverage import served_certificates
+from istiodoctor.mesh.credentials.credentials import CredentialUse
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 ALWAYS = frozenset({"P-256"})

@@ -6,9 +6,9 @@ from datetime import datetime
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import ServedCertificate, served_certificates
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.certificates.coverage import ServedCertificate, served_certificates
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import served_credentials
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.credentials.credentials import served_credentials
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import KeyState
 from istiodoctor_checks.served import hosts_of, mend, references, servers_of, value_of
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.trust import Knowledge, missing_intermediates
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.certificates.trust import Knowledge, missing_intermediates
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import served_certificates
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.certificates.coverage import served_certificates
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
 
 FEWEST_BITS = 2048

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import uncovered_hosts
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.certificates.coverage import uncovered_hosts
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.naming import add_names, named_servers, names_of, serve_another
 from istiodoctor_checks.served import chain_of, references
 from istiodoctor_checks.wording import listing

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.issuance import certificates_for
-from istiodoctor.mesh.trust import untrusted_certificates
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.cert_manager.issuance import certificates_for
+from istiodoctor.mesh.certificates.trust import untrusted_certificates
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.placeholders import is_placeholder

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import displaced_hosts
+from istiodoctor.mesh.certificates.coverage import displaced_hosts
 from istiodoctor_checks.served import chain_of, references
 
 

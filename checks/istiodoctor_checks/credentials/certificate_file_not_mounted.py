@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import secret_exists
-from istiodoctor.mesh.listeners import listeners
-from istiodoctor.mesh.servers import WITH_CREDENTIAL, Server
-from istiodoctor.mesh.wire.testimony import Claim
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.credentials.credentials import secret_exists
+from istiodoctor.mesh.gateways.listeners import listeners
+from istiodoctor.mesh.gateways.servers import WITH_CREDENTIAL, Server
+from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import ServerTls
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref

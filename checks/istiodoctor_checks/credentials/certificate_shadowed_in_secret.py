@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import served_credentials
+from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch

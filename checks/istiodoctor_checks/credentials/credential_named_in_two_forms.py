@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import istiod_version
-from istiodoctor.mesh.credentials import CredentialUse, uses_by_secret
-from istiodoctor.mesh.references import Form
-from istiodoctor.mesh.releases import Change, is_in
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.credentials.credentials import CredentialUse, uses_by_secret
+from istiodoctor.mesh.gateways.credential_references import Form
+from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor.mesh.workloads.control_planes import istiod_version
+from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import (
+from istiodoctor.mesh.credentials.credentials import (
     CredentialState,
     CredentialUse,
     credential_uses,
     secret_exists,
 )
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_and_name_secret, set_field
 

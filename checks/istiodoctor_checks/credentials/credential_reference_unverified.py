@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import istiod_version
-from istiodoctor.mesh.credentials import (
+from istiodoctor.mesh.credentials.credentials import (
     CredentialState,
     CredentialUse,
     credential_uses,
     is_served_by_older_releases,
     secret_exists,
 )
-from istiodoctor.mesh.references import Form
-from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.gateways.credential_references import Form
+from istiodoctor.mesh.gateways.servers import GatewayApi
+from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create, create_and_name_secret, set_field

@@ -7,9 +7,9 @@ from istiodoctor.check import check
 from istiodoctor.command import acting_as, fault_of, kubectl, within
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Patch, PatchType, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialState, credential_uses
-from istiodoctor.mesh.wire.testimony import Claim
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.credentials.credentials import CredentialState, credential_uses
+from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import CORE, RBAC
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.wording import listing

@@ -14,10 +14,14 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import control_plane_of, mesh_config, namespace_labels
-from istiodoctor.mesh.credentials import CredentialUse, served_credentials
-from istiodoctor.mesh.grants import selects
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.credentials.credentials import CredentialUse, served_credentials
+from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor.mesh.workloads.control_planes import (
+    control_plane_of,
+    mesh_config,
+    namespace_labels,
+)
+from istiodoctor.mesh.workloads.grants import selects
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import get, replace_tls_secret

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialUse, credential_uses, secrets_named
-from istiodoctor.mesh.placement import (
+from istiodoctor.mesh.credentials.credentials import CredentialUse, credential_uses, secrets_named
+from istiodoctor.mesh.credentials.placement import (
     Whereabouts,
     similar_secrets,
     was_looked_for_everywhere,
     whereabouts,
 )
-from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.gateways.servers import GatewayApi
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import create_tls_secret, set_field
 from istiodoctor_checks.wording import listing

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import served_credentials
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.credentials.credentials import served_credentials
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import replace_tls_secret
 from istiodoctor_checks.wording import listing

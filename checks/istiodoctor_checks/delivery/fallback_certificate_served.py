@@ -13,10 +13,10 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import secret_exists
-from istiodoctor.mesh.delivery import log_facts
+from istiodoctor.mesh.credentials.credentials import secret_exists
+from istiodoctor.mesh.credentials.placement import servers_using
+from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
-from istiodoctor.mesh.placement import servers_using
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref

@@ -13,11 +13,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import uses_by_secret
-from istiodoctor.mesh.delivery import DeliveryFailure, delivery_failures
+from istiodoctor.mesh.credentials.credentials import uses_by_secret
+from istiodoctor.mesh.credentials.placement import servers_using
+from istiodoctor.mesh.logs.delivery import DeliveryFailure, delivery_failures
 from istiodoctor.mesh.logs.meaning import Meaning
-from istiodoctor.mesh.placement import servers_using
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 

@@ -13,8 +13,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import servers_by_workload
-from istiodoctor.mesh.logs.proxylogs import Disconnection, disconnections
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.logs.proxy_logs import Disconnection, disconnections
 from istiodoctor.model.ref import Place
 
 

@@ -13,13 +13,13 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.delivery import log_facts
-from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
-from istiodoctor.mesh.logs.proxylogs import workload_of
+from istiodoctor.mesh.logs.proxy_logs import workload_of
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.wire.testimony import Claim
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
 
 

@@ -13,10 +13,10 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.gateways.listeners import listeners
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.logs.meaning import LogFact
-from istiodoctor.mesh.logs.proxylogs import Rejection, listener_rejections
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.logs.proxy_logs import Rejection, listener_rejections
 from istiodoctor.model.ref import Place
 
 

@@ -14,12 +14,12 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import ControlPlane, control_plane_of
-from istiodoctor.mesh.listeners import servers_by_workload
-from istiodoctor.mesh.logs.proxylogs import Rejection, credentials_of, secret_rejections
-from istiodoctor.mesh.releases import Change, is_in
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.logs.proxy_logs import Rejection, credentials_of, secret_rejections
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.version import Version
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.workloads.control_planes import ControlPlane, control_plane_of
+from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.ref import Place, Ref
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import CredentialState
+from istiodoctor.mesh.credentials.credentials import CredentialState
 from istiodoctor.mesh.envoy.secrets import AwaitedSecret
 from istiodoctor.mesh.envoy.state import awaited_secrets
 from istiodoctor.model.ref import Place

@@ -18,7 +18,7 @@ from istiodoctor.finding import (
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.differences import Part
 from istiodoctor.mesh.envoy.drift import Drift, drifts
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import pods_of
 from istiodoctor_checks.wire import SHOWN

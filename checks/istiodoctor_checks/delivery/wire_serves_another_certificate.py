@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.certificates import SeenCertificate, unexpected_certificates
+from istiodoctor.mesh.observations.certificates import SeenCertificate, unexpected_certificates
 from istiodoctor.model.credential import Credential
 from istiodoctor_checks.wire import detail_of, objects_of, sightings
 from istiodoctor_checks.wording import listing

@@ -13,7 +13,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamfailures import FailedBackend, refused_certificates
+from istiodoctor.mesh.logs.upstream_failures import FailedBackend, refused_certificates
 from istiodoctor_checks.wording import listing
 
 

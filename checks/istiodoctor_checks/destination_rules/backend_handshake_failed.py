@@ -12,7 +12,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamfailures import FailedBackend, failed_handshakes
+from istiodoctor.mesh.logs.upstream_failures import FailedBackend, failed_handshakes
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.wording import listing
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.routed_clusters import routed_clusters
+from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field

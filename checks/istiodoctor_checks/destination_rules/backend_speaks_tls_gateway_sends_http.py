@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamtls import TLS_TARGETS, UpstreamTls, is_declared_https, plain_to_tls
+from istiodoctor.mesh.configuration.upstream_tls import (
+    TLS_TARGETS,
+    UpstreamTls,
+    is_declared_https,
+    plain_to_tls,
+)
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor_checks.destinations import severity_of

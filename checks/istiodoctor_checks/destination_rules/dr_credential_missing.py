@@ -6,9 +6,9 @@ from istiodoctor.check import check
 from istiodoctor.command import Fixed, kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials import secrets_named
-from istiodoctor.mesh.references import AUTHORITY_SUFFIX
-from istiodoctor.mesh.upstreamfailures import Lack, LackingCredential, lacking_credentials
+from istiodoctor.mesh.credentials.credentials import secrets_named
+from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.logs.upstream_failures import Lack, LackingCredential, lacking_credentials
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of

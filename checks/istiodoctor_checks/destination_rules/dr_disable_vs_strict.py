@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.serviceports import target_port
-from istiodoctor.mesh.upstreamtls import (
+from istiodoctor.mesh.configuration.upstream_tls import (
     UpstreamTls,
     strict_policy,
     upstream_tls,
     workloads_behind,
 )
+from istiodoctor.mesh.workloads.service_ports import target_port
 from istiodoctor.model.istio import PeerAuthentication
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_tls

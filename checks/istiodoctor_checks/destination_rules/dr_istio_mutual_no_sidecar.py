@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import namespace_exists
-from istiodoctor.mesh.upstreamtls import upstream_tls, workloads_behind
+from istiodoctor.mesh.configuration.upstream_tls import upstream_tls, workloads_behind
+from istiodoctor.mesh.workloads.control_planes import namespace_exists
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_tls

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamtls import speaks_plainly, upstream_tls
+from istiodoctor.mesh.configuration.upstream_tls import speaks_plainly, upstream_tls
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_tls
 from istiodoctor_checks.wording import listing

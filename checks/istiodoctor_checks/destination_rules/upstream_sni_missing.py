@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstreamfailures import UnnamedBackend, unnamed_backends
+from istiodoctor.mesh.logs.upstream_failures import UnnamedBackend, unnamed_backends
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conditions import route_condition
-from istiodoctor.mesh.refusals import refused_backends
+from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create
+from istiodoctor_checks.gateway_api._refused_references import refused_backends
 from istiodoctor_checks.listeners import status_evidence
 from istiodoctor_checks.wording import listing
 

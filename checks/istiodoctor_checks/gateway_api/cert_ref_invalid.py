@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.references import Form
-from istiodoctor.mesh.refusals import useless_references
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.gateways.credential_references import Form
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import get
+from istiodoctor_checks.gateway_api._refused_references import useless_references
 from istiodoctor_checks.listeners import status_evidence
 
 

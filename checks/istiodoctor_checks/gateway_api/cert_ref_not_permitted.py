@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.refusals import RefusedReference, refused_references
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import create
+from istiodoctor_checks.gateway_api._refused_references import RefusedReference, refused_references
 from istiodoctor_checks.listeners import status_evidence
 
 GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.mistakes import mistaken_refusals
-from istiodoctor.mesh.references import Purpose
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.gateways.credential_references import Purpose
+from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.mistakes import denied
 

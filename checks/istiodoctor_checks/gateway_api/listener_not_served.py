@@ -7,8 +7,8 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.api_left_out import listeners_left_out
 from istiodoctor.mesh.configuration.left_out import LeftOut
-from istiodoctor.mesh.controlplanes import control_planes
-from istiodoctor.mesh.listener_faults import ListenerFault
+from istiodoctor.mesh.gateways.listener_faults import ListenerFault
+from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.wording import listing

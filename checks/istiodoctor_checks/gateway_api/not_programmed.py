@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.refusals import Unprogrammed, unprogrammed_gateways
 from istiodoctor_checks.fixes import get
+from istiodoctor_checks.gateway_api._refused_references import Unprogrammed, unprogrammed_gateways
 from istiodoctor_checks.listeners import status_evidence
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.self_redirects import RedirectLoop, api_redirect_loops
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.configuration.self_redirects import RedirectLoop, api_redirect_loops
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing

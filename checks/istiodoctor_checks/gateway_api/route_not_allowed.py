@@ -7,14 +7,14 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, labels
 from istiodoctor.finding import Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.attachments import Attachment
-from istiodoctor.mesh.conditions import route_condition
-from istiodoctor.mesh.refusals import RefusedRoute, refused_routes
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.gateways.attachments import Attachment
+from istiodoctor.mesh.gateways.conditions import route_condition
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, GATEWAY_API, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import json_patch, set_field
+from istiodoctor_checks.gateway_api._refused_references import RefusedRoute, refused_routes
 from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.wording import listing
 

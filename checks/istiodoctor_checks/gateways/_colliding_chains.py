@@ -8,7 +8,7 @@ from istiodoctor.mesh.configuration.listener import FilterChain
 from istiodoctor.mesh.configuration.listener_addresses import BIND
 from istiodoctor.mesh.configuration.refusals import ChainFault
 from istiodoctor.mesh.configuration.refused_listeners import servers_of
-from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field, set_field

@@ -6,10 +6,10 @@ from typing import Any
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway
+from istiodoctor.mesh.gateways.listeners import dropped
+from istiodoctor.mesh.gateways.merging import Dropped, DropReason
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.listeners import dropped
-from istiodoctor.mesh.merging import Dropped, DropReason
-from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import istio_gateways
+from istiodoctor.mesh.gateways.listeners import istio_gateways
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 

@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.cipher_suites import ECDSA_CIPHERS, EVERY_SUITE, KNOWN_CIPHERS, RSA_CIPHERS
-from istiodoctor.mesh.conflicts import cipher_uses
+from istiodoctor.mesh.gateways.cipher_suites import (
+    ECDSA_CIPHERS,
+    EVERY_SUITE,
+    KNOWN_CIPHERS,
+    RSA_CIPHERS,
+)
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field
+from istiodoctor_checks.gateways._conflicts import cipher_uses
 from istiodoctor_checks.wording import listing
 
 FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}

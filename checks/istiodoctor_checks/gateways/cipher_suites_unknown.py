@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.cipher_suites import is_passed_on
-from istiodoctor.mesh.conflicts import versions_of
-from istiodoctor.mesh.listeners import servers
-from istiodoctor.mesh.releases import Change, is_in
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.gateways.cipher_suites import is_passed_on
+from istiodoctor.mesh.gateways.listeners import servers
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor_checks.fixes import remove_field, set_field
+from istiodoctor_checks.gateways._conflicts import versions_of
 from istiodoctor_checks.wording import listing
 
 

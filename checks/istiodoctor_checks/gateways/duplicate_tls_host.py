@@ -17,12 +17,12 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.gateways.merging import DropReason
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.merging import DropReason
-from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.unrouted import Loss, losses
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import get, set_field
+from istiodoctor_checks.gateways._dropped_servers import Loss, losses
 from istiodoctor_checks.gateways._ingress_hosts import ingresses_of_one_host, leave_to
 from istiodoctor_checks.wording import listing
 

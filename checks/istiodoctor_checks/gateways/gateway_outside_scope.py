@@ -6,9 +6,9 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import ScopedOut, scoped_out_gateways
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.gateways._conflicts import ScopedOut, scoped_out_gateways
 from istiodoctor_checks.wording import listing
 
 

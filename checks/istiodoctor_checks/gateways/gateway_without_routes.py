@@ -6,10 +6,10 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.mesh.unrouted import Unrouted, unrouted_servers
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor_checks.fixes import create
+from istiodoctor_checks.gateways._dropped_servers import Unrouted, unrouted_servers
 from istiodoctor_checks.wording import listing
 
 

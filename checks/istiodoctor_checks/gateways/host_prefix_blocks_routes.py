@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.conflicts import Blocked, blocked_virtual_services
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.gateways._conflicts import Blocked, blocked_virtual_services
 from istiodoctor_checks.wording import listing
 
 

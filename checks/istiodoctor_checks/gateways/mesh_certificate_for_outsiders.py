@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import HTTPS_PORT, Exposure, exposure
-from istiodoctor.mesh.listeners import listeners_of, live_servers
+from istiodoctor.mesh.exposure.services import HTTPS_PORT, Exposure, exposure
+from istiodoctor.mesh.gateways.listeners import listeners_of, live_servers
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import servers
+from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor_checks.fixes import remove_field
 
 OLD_VERSIONS = frozenset({"TLSV1_0", "TLSV1_1"})

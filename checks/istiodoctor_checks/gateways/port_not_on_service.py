@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable, unreachable_servers
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch

@@ -11,7 +11,7 @@ from istiodoctor.mesh.configuration.refused_listeners import (
     listeners_refused_for_https_hosts,
     servers_of,
 )
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor_checks.fixes import set_field
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import servers
-from istiodoctor.mesh.routing import bindings
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.configuration.bindings import bindings
+from istiodoctor.mesh.gateways.listeners import servers
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 

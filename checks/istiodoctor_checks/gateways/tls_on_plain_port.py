@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import servers
-from istiodoctor.mesh.servers import GatewayApi, Server
+from istiodoctor.mesh.gateways.listeners import servers
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.fixes import remove_field, set_field
 

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_faults import failing_servers
-from istiodoctor.mesh.controlplanes import istiod_version
+from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor_checks.fixes import remove_field
 
 

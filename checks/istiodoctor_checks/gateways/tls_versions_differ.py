@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.tls_versions import VersionFault, version_mismatches
+from istiodoctor_checks.gateways._tls_versions import VersionFault, version_mismatches
 from istiodoctor_checks.wording import listing
 
 SHOWN = 4

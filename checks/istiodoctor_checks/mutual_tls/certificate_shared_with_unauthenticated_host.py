@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.reuse import ReuseGroup, Stray, reuse_groups
-from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY
+from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 

@@ -6,12 +6,12 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import istiod_version
-from istiodoctor.mesh.credentials import AuthorityUse, authority_uses
-from istiodoctor.mesh.placement import misnamed_authorities
-from istiodoctor.mesh.releases import Change, is_in
-from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.credentials.credentials import AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.placement import misnamed_authorities
+from istiodoctor.mesh.gateways.servers import GatewayApi
+from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor.mesh.workloads.control_planes import istiod_version
+from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import set_field

@@ -12,15 +12,15 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.envoy.authorities import (
-    AuthorityTrouble,
-    TroubledAuthority,
-    troubled_authorities,
-)
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.envoys import look_at_log, pods_of
+from istiodoctor_checks.mutual_tls._client_cas_in_envoy import (
+    AuthorityTrouble,
+    TroubledAuthority,
+    troubled_authorities,
+)
 from istiodoctor_checks.wire import SHOWN
 from istiodoctor_checks.wording import listing
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.asked_authorities import other_authorities
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import look_at_log
+from istiodoctor_checks.mutual_tls._requested_client_cas import other_authorities
 from istiodoctor_checks.served import value_of
 from istiodoctor_checks.wording import listing
 

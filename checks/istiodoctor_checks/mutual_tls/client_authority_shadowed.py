@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import istiod_version
-from istiodoctor.mesh.credentials import AuthorityState, AuthorityUse, authority_uses, credential
-from istiodoctor.mesh.releases import Change, is_in
+from istiodoctor.mesh.credentials.credentials import (
+    AuthorityState,
+    AuthorityUse,
+    authority_uses,
+    credential,
+)
+from istiodoctor.mesh.workloads.control_planes import istiod_version
+from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.frontproxy import Front, fronts_for
-from istiodoctor.mesh.listeners import listeners
-from istiodoctor.mesh.merging import Listener
-from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.mesh.exposure.front_proxies import Front, fronts_for
+from istiodoctor.mesh.gateways.listeners import listeners
+from istiodoctor.mesh.gateways.merging import Listener
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import proxy_config
-from istiodoctor.mesh.listeners import listeners
-from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.gateways.listeners import listeners
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
+from istiodoctor.mesh.workloads.control_planes import proxy_config
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
 
 SILENT = frozenset({"SANITIZE", "FORWARD_ONLY", "ALWAYS_FORWARD_ONLY"})

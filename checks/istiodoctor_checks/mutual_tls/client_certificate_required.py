@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.doors import client_certificates_required
+from istiodoctor.mesh.observations.endpoints import client_certificates_required
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.listeners import servers
-from istiodoctor.mesh.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.mesh.gateways.listeners import servers
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.model.istio import ServerTls
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.wording import listing

@@ -12,12 +12,12 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.delivery import DeliveryFailure, delivery_failures
+from istiodoctor.mesh.credentials.placement import servers_using
+from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
+from istiodoctor.mesh.logs.delivery import DeliveryFailure, delivery_failures
 from istiodoctor.mesh.logs.meaning import Meaning
-from istiodoctor.mesh.placement import servers_using
-from istiodoctor.mesh.references import AUTHORITY_SUFFIX
-from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.policies import denied_gateways
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.operations._mesh_policies import denied_gateways
 
 
 @check("OPS003", severity=Severity.CRITICAL, explains={"OPS010", "HTTP015"})

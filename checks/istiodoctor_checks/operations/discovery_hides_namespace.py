@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import Value, kubectl, labels
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.policies import HiddenNamespace, hidden_namespaces
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.operations._mesh_policies import HiddenNamespace, hidden_namespaces
 from istiodoctor_checks.wording import listing
 
 

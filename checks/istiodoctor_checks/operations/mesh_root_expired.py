@@ -14,10 +14,10 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import control_plane_of
-from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact
-from istiodoctor.mesh.logs.proxylogs import Disconnection, disconnections
+from istiodoctor.mesh.logs.proxy_logs import Disconnection, disconnections
+from istiodoctor.mesh.workloads.control_planes import control_plane_of
 from istiodoctor.model.kind import APPS, CORE
 from istiodoctor.model.ref import Place, Ref
 

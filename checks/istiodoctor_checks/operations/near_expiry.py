@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.coverage import served_certificates
-from istiodoctor.mesh.issuance import certificates_for, is_issuing, knows_certificates
+from istiodoctor.mesh.cert_manager.issuance import certificates_for, is_issuing, knows_certificates
+from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of

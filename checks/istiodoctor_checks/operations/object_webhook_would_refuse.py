@@ -7,7 +7,7 @@ from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
-from istiodoctor.mesh.listeners import istio_gateways
+from istiodoctor.mesh.gateways.listeners import istio_gateways
 from istiodoctor.model.istio import GatewayServer, IstioGateway, TlsMode, VirtualService
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing

@@ -13,9 +13,9 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.denials import Denial, denials
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
+from istiodoctor_checks.operations._denials import Denial, denials
 from istiodoctor_checks.wording import listing
 
 

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upgrades import Effect, Release, upgrade_effects
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.operations._upgrade_changes import Effect, Release, upgrade_effects
 from istiodoctor_checks.wording import listing
 
 TEXTS = {

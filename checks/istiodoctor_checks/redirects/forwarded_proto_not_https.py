@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.hops import untold_https
-from istiodoctor.mesh.wire.header_trust import header_trust
-from istiodoctor.mesh.wire.plain_hops import seen_untold_https
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.exposure.http_behind_proxy import untold_https
+from istiodoctor.mesh.observations.header_trust import header_trust
+from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor_checks.redirects._loops_behind_proxy import seen_untold_https
 from istiodoctor_checks.redirects.ways_out import (
     circle_seen,
     redirect_before_the_gateway,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.replies import error_answers, is_own
+from istiodoctor.mesh.observations.http_answers import error_answers, is_own
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.wire import sightings
 

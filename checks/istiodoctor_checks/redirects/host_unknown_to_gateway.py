@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.broken_promises import unknown_hosts
+from istiodoctor_checks.redirects._configuration_drift import unknown_hosts
 from istiodoctor_checks.wire import sightings
 
 

@@ -13,8 +13,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.http10 import ObsoleteHttp, obsolete_proxies, obsolete_requests
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.redirects._http10 import ObsoleteHttp, obsolete_proxies, obsolete_requests
 from istiodoctor_checks.wording import listing
 
 SHOWN = 3

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.replies import Downgrade, downgrades
+from istiodoctor.mesh.observations.http_answers import Downgrade, downgrades
 from istiodoctor.model.observation import Outcome
 from istiodoctor_checks.wire import sightings
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.hops import SharedTarget, shared_targets
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.exposure.http_behind_proxy import SharedTarget, shared_targets
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.hops import untold_backends
+from istiodoctor.mesh.exposure.http_behind_proxy import untold_backends
 from istiodoctor_checks.redirects.ways_out import trust_the_proxy
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.hops import Loop, redirect_loops, route_loops
+from istiodoctor.mesh.configuration.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.exposure.http_behind_proxy import Loop, redirect_loops, route_loops
 from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.wire.header_trust import header_trust
-from istiodoctor.mesh.wire.plain_hops import seen_plain_hops
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.header_trust import header_trust
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.redirects._loops_behind_proxy import seen_plain_hops
 from istiodoctor_checks.redirects.ways_out import (
     circle_seen,
     redirect_before_the_gateway,

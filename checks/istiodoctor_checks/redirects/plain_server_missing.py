@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.twins import PlainTwin, unanswered_plain_hosts
-from istiodoctor.mesh.wire.plain_answers import (
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.model.observation import HttpStep
+from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks.redirects._http_counterparts import PlainTwin, unanswered_plain_hosts
+from istiodoctor_checks.redirects._plain_answers import (
     PlainKind,
     from_outside,
     is_answered_by_https,
     plain_answers_seen,
 )
-from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wire import sightings
 
 

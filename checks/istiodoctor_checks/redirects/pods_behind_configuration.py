@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.broken_promises import Breach, BreachKind, breaches
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import FETCHED_ANEW, restart
+from istiodoctor_checks.redirects._configuration_drift import Breach, BreachKind, breaches
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing
 

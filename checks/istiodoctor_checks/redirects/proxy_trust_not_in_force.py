@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.header_trust import HeaderTrust, disregarded_topologies
+from istiodoctor.mesh.observations.header_trust import HeaderTrust, disregarded_topologies
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import FETCHED_ANEW, restart
 from istiodoctor_checks.wire import sightings

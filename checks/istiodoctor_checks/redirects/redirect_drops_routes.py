@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.controlplanes import istiod_version
-from istiodoctor.mesh.hops import told_https
-from istiodoctor.mesh.releases import Change, is_in
+from istiodoctor.mesh.exposure.http_behind_proxy import told_https
+from istiodoctor.mesh.workloads.control_planes import istiod_version
+from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor_checks.fixes import remove_field
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.replies import kept_node_ports
+from istiodoctor.mesh.observations.http_answers import kept_node_ports
 from istiodoctor_checks.wire import sightings
 
 

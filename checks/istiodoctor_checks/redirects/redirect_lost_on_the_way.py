@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.plain_answers import lost_redirects
+from istiodoctor_checks.redirects._plain_answers import lost_redirects
 from istiodoctor_checks.wire import sightings
 
 ASK_THE_PROXY = Fix(

@@ -5,18 +5,22 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.attachments import Attachment
-from istiodoctor.mesh.redirects import PlainHost
-from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.twins import PlainTwin, attached_http_routes, served_in_the_clear
-from istiodoctor.mesh.wire.plain_answers import (
+from istiodoctor.mesh.configuration.redirects import PlainHost
+from istiodoctor.mesh.gateways.attachments import Attachment
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
+from istiodoctor.model.observation import HttpStep
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.redirects._http_counterparts import (
+    PlainTwin,
+    attached_http_routes,
+    served_in_the_clear,
+)
+from istiodoctor_checks.redirects._plain_answers import (
     PlainKind,
     from_outside,
     of_kind,
     plain_answers_seen,
 )
-from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.redirects._redirect_route import redirect_by_route
 from istiodoctor_checks.wire import sightings
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.browser_memory import remembered_loops
+from istiodoctor_checks.redirects._cached_redirects import remembered_loops
 from istiodoctor_checks.wire import sightings
 
 

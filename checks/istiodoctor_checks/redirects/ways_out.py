@@ -5,9 +5,9 @@ from typing import Any
 from istiodoctor.command import change, kubectl
 from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.redirects import PlainHost, RedirectKind
-from istiodoctor.mesh.servers import GatewayApi
-from istiodoctor.mesh.wire.header_trust import header_trust
+from istiodoctor.mesh.configuration.redirects import PlainHost, RedirectKind
+from istiodoctor.mesh.gateways.servers import GatewayApi
+from istiodoctor.mesh.observations.header_trust import header_trust
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch, remove_field

@@ -7,9 +7,12 @@ from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.cluster import ClusterFault
+from istiodoctor.mesh.configuration.destinations import (
+    FailedDestination,
+    destinations_without_service,
+)
 from istiodoctor.mesh.configuration.missing_services import services_named
 from istiodoctor.mesh.configuration.scope import CLUSTER_DOMAIN
-from istiodoctor.mesh.destinations import FailedDestination, destinations_without_service
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.destinations import severity_of

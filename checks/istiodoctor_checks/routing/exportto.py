@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.upstream import Hidden, hidden_configuration
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.routing._upstream import Hidden, hidden_configuration
 from istiodoctor_checks.wording import listing
 
 NOWHERE = "~"

@@ -6,9 +6,9 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.lost_references import LostReference, lost_references
-from istiodoctor.mesh.routing import ReferenceState
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.configuration.bindings import ReferenceState
+from istiodoctor.mesh.configuration.lost_references import LostReference, lost_references
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field

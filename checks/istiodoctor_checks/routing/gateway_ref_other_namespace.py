@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.bindings import ReferenceState
+from istiodoctor.mesh.configuration.lost_references import LostReference, lost_references
+from istiodoctor.mesh.configuration.misrouting import servers_by_gateway
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.lost_references import LostReference, lost_references
-from istiodoctor.mesh.misrouting import servers_by_gateway
-from istiodoctor.mesh.routing import ReferenceState
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import virtual_services_are_known
-from istiodoctor.mesh.passing import PassthroughGap, passthrough_gaps
+from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
+from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passthrough_gaps
 from istiodoctor.model.istio import VirtualService
 from istiodoctor_checks.destinations import written
 from istiodoctor_checks.fixes import json_patch

@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.lost_references import lost_references
-from istiodoctor.mesh.routing import GatewayReference, ReferenceState, gateway_references
+from istiodoctor.mesh.configuration.bindings import (
+    GatewayReference,
+    ReferenceState,
+    gateway_references,
+)
+from istiodoctor.mesh.configuration.lost_references import lost_references
 from istiodoctor.model.ref import Place, Ref
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.names import MESH
-from istiodoctor.mesh.unbound import unbound_virtual_services
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor.mesh.workloads.names import MESH
 from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.routing._unbound_routes import unbound_virtual_services
 from istiodoctor_checks.wording import listing
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.precedence import Precedence
-from istiodoctor.mesh.shadows import Shadow, shadowed_rules
+from istiodoctor.mesh.configuration.precedence import Precedence
 from istiodoctor_checks.fixes import json_patch, remove_field
+from istiodoctor_checks.routing._shadowed_rules import Shadow, shadowed_rules
 from istiodoctor_checks.wording import listing
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.names import MESH
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
+from istiodoctor.mesh.workloads.names import MESH
 from istiodoctor.model.istio import StringMatch, VirtualService
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field

@@ -6,12 +6,15 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, selecting, within
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.destinations import (
+    FailedDestination,
+    destinations_without_endpoints,
+)
 from istiodoctor.mesh.configuration.service_endpoints import (
     SERVICE_NAME_LABEL,
     has_ready_endpoints,
 )
-from istiodoctor.mesh.destinations import FailedDestination, destinations_without_endpoints
-from istiodoctor.mesh.upstreamtls import workloads_behind
+from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of

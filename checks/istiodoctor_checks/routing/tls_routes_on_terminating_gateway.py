@@ -6,8 +6,8 @@ from typing import Any
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.passing import IgnoredTlsRoutes, ignored_tls_routes
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.configuration.tls_passthrough import IgnoredTlsRoutes, ignored_tls_routes
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.destinations import written
 from istiodoctor_checks.fixes import json_patch

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import virtual_services_are_known
-from istiodoctor.mesh.passing import Chainless, chainless_servers
+from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
+from istiodoctor.mesh.configuration.tls_passthrough import Chainless, chainless_servers
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 

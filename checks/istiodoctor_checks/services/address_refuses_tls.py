@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.interposed import refusing_addresses
+from istiodoctor.mesh.observations.interception import refusing_addresses
 from istiodoctor.model.observation import Outcome
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import annotated_hosts, kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.healthchecks import DNS_NAME, MisdirectedName, misdirected_names
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.services._health_checks import DNS_NAME, MisdirectedName, misdirected_names
 
 
 @check("SVC013", severity=Severity.CRITICAL)

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.addresses import Unready, unready_gateways
-from istiodoctor.mesh.events import events_of
+from istiodoctor.mesh.exposure.load_balancers import Unready, unready_gateways
+from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.happenings import happened

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.healthchecks import (
+from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.services._health_checks import (
     CHECK_PATH,
     CHECK_PORT,
     READY_PATH,
@@ -13,7 +14,6 @@ from istiodoctor.mesh.healthchecks import (
     HealthCheck,
     failing_health_checks,
 )
-from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wording import listing
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure import HTTPS_PORT, Unreachable, unreachable_servers
-from istiodoctor.mesh.frontproxy import fronts_for
+from istiodoctor.mesh.exposure.front_proxies import fronts_for
+from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 

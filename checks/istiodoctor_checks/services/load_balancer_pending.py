@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.addresses import pending_load_balancers
-from istiodoctor.mesh.events import events_of
+from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers
+from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kubernetes import Service
 from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.happenings import happened

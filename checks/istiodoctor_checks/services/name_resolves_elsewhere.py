@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.command import dig, host_after
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.doors import foreign_names
+from istiodoctor.mesh.observations.endpoints import foreign_names
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing

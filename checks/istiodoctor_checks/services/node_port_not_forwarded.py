@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.doors import Unforwarded, is_out_of_sight, unforwarded_names
+from istiodoctor.mesh.observations.endpoints import Unforwarded, is_out_of_sight, unforwarded_names
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.addresses import unexpected_proxy_protocol
+from istiodoctor.mesh.exposure.load_balancers import unexpected_proxy_protocol
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.wording import listing

@@ -13,7 +13,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import open_ports
-from istiodoctor.mesh.exposure import misdirected_ports
+from istiodoctor.mesh.exposure.services import misdirected_ports
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import SHOWN
 from istiodoctor_checks.wording import listing

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.reuse import reuse_groups
+from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
 from istiodoctor_checks.reuse import (
     certificates,
     evidence_of,

@@ -7,11 +7,11 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Finding, Fix, Patch, PatchType, Risk, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
+from istiodoctor.mesh.configuration.bindings import bindings
+from istiodoctor.mesh.configuration.misrouting import references_of, servers_by_gateway
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import certificate_covers
-from istiodoctor.mesh.misrouting import references_of, servers_by_gateway
-from istiodoctor.mesh.reuse import ReuseGroup, Stray, reuse_groups
-from istiodoctor.mesh.routing import bindings
-from istiodoctor.mesh.servers import GatewayApi, Server
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.reuse import (

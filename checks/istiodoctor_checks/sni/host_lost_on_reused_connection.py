@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.reused import lost_requests
+from istiodoctor.mesh.observations.reused_connections import lost_requests
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.reuse import identity_of
 from istiodoctor_checks.wire import sightings

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.clients import silent_proxies
-from istiodoctor.mesh.wire.interposed import nameless_refusals
+from istiodoctor.mesh.logs.clients import silent_proxies
+from istiodoctor.mesh.observations.interception import nameless_refusals
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 from istiodoctor_checks.wording import listing

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.routed_clusters import routed_clusters
-from istiodoctor.mesh.routing import servers_of
-from istiodoctor.mesh.upstreamtls import speaks_plainly
+from istiodoctor.mesh.configuration.bindings import servers_of
+from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
+from istiodoctor.mesh.configuration.upstream_tls import speaks_plainly
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.wording import listing
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.passing import repeated_sni_hosts
+from istiodoctor.mesh.configuration.tls_passthrough import repeated_sni_hosts
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.wording import listing
 

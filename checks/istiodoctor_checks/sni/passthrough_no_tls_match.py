@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.misrouting import virtual_services_are_known
-from istiodoctor.mesh.passing import PassthroughGap, passthrough_gaps
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
+from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passthrough_gaps
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing
 

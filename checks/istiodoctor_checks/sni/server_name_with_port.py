@@ -13,8 +13,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.logs.odd_names import odd_names
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.sni._malformed_names import odd_names
 
 
 @check("SNI010", severity=Severity.LOW)

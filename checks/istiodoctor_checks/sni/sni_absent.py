@@ -12,7 +12,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.clients import connections_without_name
+from istiodoctor.mesh.logs.clients import connections_without_name
 from istiodoctor.model.ref import Place
 
 

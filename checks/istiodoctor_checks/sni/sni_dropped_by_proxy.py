@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.clients import SNI_ANNOTATION, SilentProxy, silent_proxies
-from istiodoctor.mesh.wire.interposed import MuteProxy, mute_proxies
+from istiodoctor.mesh.logs.clients import SNI_ANNOTATION, SilentProxy, silent_proxies
+from istiodoctor.mesh.observations.interception import MuteProxy, mute_proxies
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.wire import sightings

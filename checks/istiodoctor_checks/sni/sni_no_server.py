@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.reuse import forgotten_twins
-from istiodoctor.mesh.wire.testimony import Claim
+from istiodoctor.mesh.certificates.connection_coalescing import forgotten_twins
+from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.wording import listing

@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.wire.unserved import UnservedName, WhyUnserved, unserved_handshakes
+from istiodoctor.mesh.observations.unserved_names import (
+    UnservedName,
+    WhyUnserved,
+    unserved_handshakes,
+)
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.wire import sightings
 

@@ -15,7 +15,7 @@ from istiodoctor.mesh.configuration.service_registry import (
     unread_service,
 )
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Ref
 
 MOST_NAMED = 5

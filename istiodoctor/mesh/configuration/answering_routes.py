@@ -4,13 +4,13 @@ from istiodoctor.mesh.configuration.chain_index import made_chain_index
 from istiodoctor.mesh.configuration.domain_rules import found_domain
 from istiodoctor.mesh.configuration.filter_chains import filter_chains
 from istiodoctor.mesh.configuration.virtual_hosts import Domain, domains
+from istiodoctor.mesh.gateways.listeners import listeners_of
+from istiodoctor.mesh.gateways.merging import Listener, route_name
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import ANY, HostIndex, meet
-from istiodoctor.mesh.listeners import listeners_of
-from istiodoctor.mesh.merging import Listener, route_name
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Ref
 
 

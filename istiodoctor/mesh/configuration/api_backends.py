@@ -7,7 +7,7 @@ conversion.go:1108, 1013).
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.configuration.names import DOMAIN
+from istiodoctor.mesh.workloads.names import DOMAIN
 from istiodoctor.model.istio import Destination, Headers, PortSelector
 from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref

@@ -17,7 +17,7 @@ from istiodoctor.mesh.configuration.api_backends import (
     total_weight,
 )
 from istiodoctor.mesh.configuration.held import HeldTcpRule, HeldTlsRule
-from istiodoctor.mesh.configuration.names import common_hosts
+from istiodoctor.mesh.workloads.names import common_hosts
 from istiodoctor.model.gatewayapi import TcpRoute, TcpRouteRule, TlsRoute, TlsRouteRule
 from istiodoctor.model.istio import (
     Destination,

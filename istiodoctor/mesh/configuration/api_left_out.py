@@ -6,17 +6,22 @@ Source: pilot/pkg/config/kube/gateway/conversion.go, gateway_collection.go:128-1
 from collections import defaultdict
 from collections.abc import Iterator
 
-from istiodoctor.mesh.attachments import AttachmentState, Route, attachments, hostnames_of
 from istiodoctor.mesh.configuration.held_routes import (
     converted_http_route,
     converted_layer4_route,
 )
 from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
-from istiodoctor.mesh.gatewayapi import admits, api_gateways, api_servers, listener_sets_of
-from istiodoctor.mesh.listener_secrets import faulty_listener
+from istiodoctor.mesh.gateways.api_gateways import (
+    admits,
+    api_gateways,
+    api_servers,
+    listener_sets_of,
+)
+from istiodoctor.mesh.gateways.attachments import AttachmentState, Route, attachments, hostnames_of
+from istiodoctor.mesh.gateways.listener_secrets import faulty_listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.releases import ALPHA_APIS
+from istiodoctor.mesh.workloads.releases import ALPHA_APIS
 from istiodoctor.model.gatewayapi import HttpRoute
 from istiodoctor.model.grpcroute import GrpcRoute
 from istiodoctor.model.ref import Ref

@@ -6,7 +6,6 @@ Source: `builtAutoPassthroughFilterChains` (pilot/pkg/networking/core/gateway.go
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.listener import FilterChain
-from istiodoctor.mesh.configuration.names import is_subset
 from istiodoctor.mesh.configuration.registry_service import RegistryService
 from istiodoctor.mesh.configuration.route import ClusterWeight
 from istiodoctor.mesh.configuration.scope import Scope, scope_of
@@ -14,10 +13,11 @@ from istiodoctor.mesh.configuration.service_registry import (
     scope_service,
     service_entries_by_host,
 )
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.names import is_subset
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service
 

@@ -7,7 +7,7 @@ from istiodoctor.mesh.configuration.rules_in_force import rule_in_force
 from istiodoctor.mesh.configuration.scope import Scope
 from istiodoctor.mesh.configuration.traffic_policies import upstream_tls
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import ISTIO_NETWORKING
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.configuration.names import is_address
 from istiodoctor.mesh.configuration.selectable_workloads import SelectableWorkload
+from istiodoctor.mesh.workloads.names import is_address
 from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.kubernetes import EndpointConditions, Pod, Service
 

@@ -11,23 +11,23 @@ from msgspec.structs import replace
 from istiodoctor.mesh.configuration.held import HeldVirtualService, Semantics
 from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway
 from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
-from istiodoctor.mesh.configuration.names import (
-    common_hosts,
-    hosts_for_namespace,
-    is_subset,
-)
 from istiodoctor.mesh.configuration.virtual_services import (
     held_virtual_service,
     virtual_services_by_gateway_name,
 )
 from istiodoctor.mesh.configuration.visibility import default_audience
-from istiodoctor.mesh.controlplanes import control_plane_of, mesh_config
+from istiodoctor.mesh.gateways.servers import ROUTES_OF_NONE, Server
 from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.releases import Change, has
-from istiodoctor.mesh.servers import ROUTES_OF_NONE, Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.control_planes import control_plane_of, mesh_config
+from istiodoctor.mesh.workloads.names import (
+    common_hosts,
+    hosts_for_namespace,
+    is_subset,
+)
+from istiodoctor.mesh.workloads.releases import Change, has
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.meshconfig import MeshConfig
 
 NAMESPACE_UNKNOWN = "the namespace of the gateway's pods is not known, and its exportTo names some"

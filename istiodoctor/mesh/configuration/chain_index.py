@@ -7,12 +7,12 @@ from istiodoctor.mesh.configuration.filter_chains import filter_chains, http_fil
 from istiodoctor.mesh.configuration.listener import FilterChain
 from istiodoctor.mesh.configuration.listeners import listener_at
 from istiodoctor.mesh.configuration.server_tls import sni_hosts
+from istiodoctor.mesh.gateways.merging import Listener
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import HostIndex
-from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 
 WITH_TLS = frozenset({"HTTPS", "TLS"})
 """Protocols whose clients speak TLS, though `tls` be missing."""

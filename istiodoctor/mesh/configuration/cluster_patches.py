@@ -8,7 +8,7 @@ from istiodoctor.mesh.configuration.cluster import ClusterName
 from istiodoctor.mesh.configuration.envoy_filter_patches import AppliedPatch, applied_patches
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 
 ADD, REMOVE = "ADD", "REMOVE"
 

@@ -60,7 +60,7 @@ from istiodoctor.mesh.configuration.traffic_policies import (
 )
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.value import Value
 
 BLACK_HOLE = "BlackHoleCluster"

@@ -17,11 +17,11 @@ from istiodoctor.mesh.configuration.virtual_hosts import (
     domain_index,
     domains,
 )
-from istiodoctor.mesh.merging import Listener, route_name
+from istiodoctor.mesh.gateways.merging import Listener, route_name
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import HttpMatch, HttpRule
 from istiodoctor.model.ref import Place, Ref
 

@@ -12,7 +12,11 @@ from istiodoctor.mesh.configuration.listener import (
     Listener,
     Refusal,
 )
-from istiodoctor.mesh.references import CredentialReference, Form, parse_credential_name
+from istiodoctor.mesh.gateways.credential_references import (
+    CredentialReference,
+    Form,
+    parse_credential_name,
+)
 from istiodoctor.model.envoy import EnvoyFilterChain, EnvoyListener
 from istiodoctor.model.envoy_filters import HttpConnectionManager as EnvoyHttp
 from istiodoctor.model.envoy_shapes import TlsContext

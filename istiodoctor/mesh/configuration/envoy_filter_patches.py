@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from istiodoctor.mesh.configuration.envoy_filter_values import changes_an_answer
-from istiodoctor.mesh.configuration.policy_attachment import attaches, read_targets
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.regular_expressions import found_in
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.policy_attachment import attaches, read_targets
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.envoy_filter import ConfigPatch, FilterMatch, decoded_patch
 from istiodoctor.model.istio import EnvoyFilter
 from istiodoctor.model.kind import Kind

@@ -19,7 +19,7 @@ from istiodoctor.mesh.configuration.http_option_patches import unread_fields, wi
 from istiodoctor.mesh.configuration.listener import EVERY_ADDRESS, FilterChain, HttpOptions
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 
 CONNECTION_MANAGER = "envoy.filters.network.http_connection_manager"
 TCP_PROXY = "envoy.filters.network.tcp_proxy"

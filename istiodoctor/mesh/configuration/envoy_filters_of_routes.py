@@ -9,11 +9,11 @@ from typing import Any
 
 from istiodoctor.mesh.configuration.envoy_filter_patches import AppliedPatch, applied_patches
 from istiodoctor.mesh.configuration.route import DirectResponse, Redirect, Route, VirtualHost
+from istiodoctor.mesh.gateways.listeners import merged_gateway
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.mesh.listeners import merged_gateway
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.envoy_filter import RouteConfigurationMatch
 
 APPENDING = frozenset({"ADD", "INSERT_AFTER"})

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.envoy_filter_patches import root_and_own_namespace
-from istiodoctor.mesh.configuration.policy_attachment import attaches, read_targets
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.policy_attachment import attaches, read_targets
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import (
     TrafficExtension,
     TrafficSelector,

@@ -21,11 +21,11 @@ from istiodoctor.mesh.configuration.server_tls import downstream_tls, sni_hosts
 from istiodoctor.mesh.configuration.service_registry import (
     scope_service,
 )
-from istiodoctor.mesh.controlplanes import mesh_config
-from istiodoctor.mesh.merging import Listener, protocol_groups, route_name
+from istiodoctor.mesh.gateways.merging import Listener, protocol_groups, route_name
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import Question, question
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.workloads.control_planes import mesh_config
 
 
 @question(evidence=[http_options])

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
 from istiodoctor.mesh.configuration.left_out import LeftOut, Omission
-from istiodoctor.mesh.configuration.names import DOMAIN
-from istiodoctor.mesh.hosts import ANY
-from istiodoctor.mesh.ingresses import (
+from istiodoctor.mesh.gateways.ingresses import (
     GENERATED,
     gateway_name,
     ingress_settings,
     served_ingresses,
 )
+from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.names import DOMAIN
 from istiodoctor.model.istio import (
     Destination,
     HttpMatch,

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from istiodoctor.mesh.api_releases import gateway_api_support
-from istiodoctor.mesh.attachments import Attachment, ListenerBinding, Route, attachments
 from istiodoctor.mesh.configuration.api_backends import (
     Backend,
     RouteFault,
@@ -28,11 +26,13 @@ from istiodoctor.mesh.configuration.api_layer4 import (
 from istiodoctor.mesh.configuration.api_matches import in_order
 from istiodoctor.mesh.configuration.api_rules import ConvertedRoute, grpc_rules, http_rules
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
-from istiodoctor.mesh.gatewayapi import GENERATED
-from istiodoctor.mesh.grants import is_granted
+from istiodoctor.mesh.gateways.api_gateways import GENERATED
+from istiodoctor.mesh.gateways.attachments import Attachment, ListenerBinding, Route, attachments
 from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.api_releases import gateway_api_support
+from istiodoctor.mesh.workloads.grants import is_granted
 from istiodoctor.model.gatewayapi import HttpRoute, TcpRoute, TlsRoute
 from istiodoctor.model.grpcroute import GrpcRoute
 from istiodoctor.model.kind import Kind

@@ -34,7 +34,7 @@ from istiodoctor.mesh.configuration.virtual_host_match import DomainIndex
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, domains, virtual_host
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload, pod_is_ready
+from istiodoctor.mesh.workloads.workloads import Workload, pod_is_ready
 from istiodoctor.model.envoy_configuration import Section
 from istiodoctor.model.ref import Ref
 

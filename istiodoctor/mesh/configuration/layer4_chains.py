@@ -21,9 +21,9 @@ from istiodoctor.mesh.configuration.service_registry import (
     service_for_connection,
 )
 from istiodoctor.mesh.configuration.virtual_services import destination_place
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import RouteDestination, TcpMatch, TlsMatch, TlsMode
 from istiodoctor.model.ref import Place
 

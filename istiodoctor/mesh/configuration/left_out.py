@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.listener_faults import ListenerFault
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.gateways.listener_faults import ListenerFault
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.ref import Place, Ref
 
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.route import ClusterWeight
-from istiodoctor.mesh.references import CredentialReference
-from istiodoctor.mesh.servers import Server
+from istiodoctor.mesh.gateways.credential_references import CredentialReference
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.ref import Place
 from istiodoctor.model.value import Value
 

@@ -17,7 +17,7 @@ from istiodoctor.mesh.configuration.listener import (
     Listener,
 )
 from istiodoctor.mesh.configuration.refusals import ChainFault
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kubernetes import Pod
 
 BIND = "/bind"

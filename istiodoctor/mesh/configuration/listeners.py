@@ -18,12 +18,12 @@ from istiodoctor.mesh.configuration.listener_addresses import (
     shared_addresses,
 )
 from istiodoctor.mesh.configuration.refusals import ChainFault, refusal_of_listener
-from istiodoctor.mesh.listeners import merged_gateway
-from istiodoctor.mesh.merging import Dropped
-from istiodoctor.mesh.merging import Listener as Merged
+from istiodoctor.mesh.gateways.listeners import merged_gateway
+from istiodoctor.mesh.gateways.merging import Dropped
+from istiodoctor.mesh.gateways.merging import Listener as Merged
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 
 
 @question

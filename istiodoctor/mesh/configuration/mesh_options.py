@@ -7,17 +7,17 @@ Source: pilot/pkg/networking/core/listener_builder.go:405-420 (paths), gateway.g
 from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.listener import HttpOptions
-from istiodoctor.mesh.controlplanes import (
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.control_planes import (
     UNSET,
     connection_settings,
     control_plane_of,
     mesh_config,
     trusted_proxies,
 )
-from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.question import question
-from istiodoctor.mesh.releases import Change, has
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.releases import Change, has
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.meshconfig import ConnectionSettings, MeshConfig
 
 HTTP10_VARIABLE = "ISTIO_META_HTTP10"

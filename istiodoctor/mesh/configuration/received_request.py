@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.received_headers import SET_BY_ENVOY, kept_headers
 from istiodoctor.mesh.configuration.received_path import normalized_target
+from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.configuration.request_line import (
     EarlyAnswer,
     RequestMessage,
@@ -22,7 +23,6 @@ from istiodoctor.mesh.configuration.request_line import (
     refused_message,
 )
 from istiodoctor.mesh.configuration.texts import ascii_lower
-from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.model.value import Value
 
 HTTP, HTTPS = "http", "https"

@@ -6,11 +6,11 @@ Source: `GatewayServices`, `virtualServiceDestinations` (pilot/pkg/model/push_co
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.missing_services import external_names
-from istiodoctor.mesh.configuration.names import resolved_host
 from istiodoctor.mesh.configuration.registry_service import Registry, RegistryService
 from istiodoctor.mesh.configuration.scope import Scope
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.names import resolved_host
 from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.kind import Kind
 

@@ -9,12 +9,12 @@ from istiodoctor.mesh.configuration.listener import Listener
 from istiodoctor.mesh.configuration.listener_addresses import address_fault, shared_addresses
 from istiodoctor.mesh.configuration.listeners import listeners_by_port, merged_by_address
 from istiodoctor.mesh.configuration.refusals import ChainFault, chain_faults
-from istiodoctor.mesh.controlplanes import istiod_version
-from istiodoctor.mesh.listeners import servers_by_workload
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.control_planes import istiod_version
+from istiodoctor.mesh.workloads.workloads import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

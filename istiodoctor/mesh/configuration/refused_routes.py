@@ -12,12 +12,12 @@ from istiodoctor.mesh.configuration.route_refusals import refused_route
 from istiodoctor.mesh.configuration.service_registry import scope_service
 from istiodoctor.mesh.configuration.virtual_hosts import Section, domains, section_routes
 from istiodoctor.mesh.configuration.virtual_services import virtual_services_by_gateway_name
-from istiodoctor.mesh.controlplanes import mesh_config
-from istiodoctor.mesh.listeners import merged_gateway, servers_by_workload
+from istiodoctor.mesh.gateways.listeners import merged_gateway, servers_by_workload
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.control_planes import mesh_config
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import (
     HttpMatch,
     HttpRule,

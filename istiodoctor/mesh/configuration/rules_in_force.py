@@ -16,7 +16,6 @@ from istiodoctor.mesh.configuration.consolidated_rules import (
     most_specific,
     rule_exports,
 )
-from istiodoctor.mesh.configuration.names import DOMAIN, resolved_host
 from istiodoctor.mesh.configuration.registry_service import (
     EVERY_NAMESPACE,
     OWN_NAMESPACE,
@@ -26,7 +25,8 @@ from istiodoctor.mesh.configuration.scope import Scope, scope_of
 from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.names import DOMAIN, resolved_host
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import DestinationRule
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.value import Value

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.visibility import default_audience
-from istiodoctor.mesh.controlplanes import (
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.control_planes import (
     ControlPlane,
     control_plane_of,
     mesh_config,
     mesh_config_unknown_because,
 )
-from istiodoctor.mesh.grants import selects
-from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.question import question
-from istiodoctor.mesh.releases import Change, has
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.grants import selects
+from istiodoctor.mesh.workloads.releases import Change, has
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import LabelSelector, Namespace
 from istiodoctor.model.meshconfig import EVERYWHERE, MeshConfig

@@ -7,11 +7,11 @@ pilot/pkg/serviceregistry/kube/controller/pod.go:159-258.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from istiodoctor.mesh.configuration.names import is_address
-from istiodoctor.mesh.controlplanes import TRUE
 from istiodoctor.mesh.labels import LabelIndex
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.control_planes import TRUE
+from istiodoctor.mesh.workloads.names import is_address
 from istiodoctor.model.istio import WorkloadEntry
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Pod

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 
 from istiodoctor.mesh.configuration.listener import ClientCertificate, DownstreamTls
+from istiodoctor.mesh.gateways.credential_references import Purpose
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import ANY
-from istiodoctor.mesh.references import Purpose
-from istiodoctor.mesh.servers import Server
 from istiodoctor.model.istio import TlsMode
 
 HTTP_PROTOCOLS = ("h2", "http/1.1")

@@ -24,7 +24,7 @@ from istiodoctor.mesh.configuration.visibility import Audience, audience, is_vis
 from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import Destination, ServiceEntry
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service

@@ -14,14 +14,14 @@ from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.cipher_suites import refused_suites
-from istiodoctor.mesh.controlplanes import control_plane_of
-from istiodoctor.mesh.listeners import listeners
+from istiodoctor.mesh.gateways.cipher_suites import refused_suites
+from istiodoctor.mesh.gateways.listeners import listeners
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.releases import Change, has
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.control_planes import control_plane_of
+from istiodoctor.mesh.workloads.releases import Change, has
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import ServerTls, TlsMode
 
 VERSIONS = ("TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3")

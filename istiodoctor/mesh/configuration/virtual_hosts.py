@@ -16,11 +16,11 @@ from istiodoctor.mesh.configuration.service_registry import (
 )
 from istiodoctor.mesh.configuration.translation import RouteContext, has_routes, routes_of
 from istiodoctor.mesh.configuration.virtual_host_match import DomainIndex
-from istiodoctor.mesh.listeners import merged_gateway
+from istiodoctor.mesh.gateways.listeners import merged_gateway
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import Destination
 from istiodoctor.model.ref import Place
 from istiodoctor.model.value import Value

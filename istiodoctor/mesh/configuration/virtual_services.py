@@ -8,16 +8,16 @@ from typing import TypeVar
 
 import msgspec
 
+from istiodoctor.mesh.configuration.delegation import delegated
 from istiodoctor.mesh.configuration.held import (
     HeldHttpRule,
     HeldTcpRule,
     HeldTlsRule,
     HeldVirtualService,
 )
-from istiodoctor.mesh.configuration.names import MESH, resolved_gateway, resolved_host
-from istiodoctor.mesh.delegation import delegated
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.names import MESH, resolved_gateway, resolved_host
 from istiodoctor.model.istio import (
     Destination,
     HttpMatch,

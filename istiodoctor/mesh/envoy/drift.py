@@ -32,14 +32,14 @@ from istiodoctor.mesh.configuration.in_force import asked_pods
 from istiodoctor.mesh.configuration.listener import EVERY_ADDRESS, Listener
 from istiodoctor.mesh.configuration.listeners import listeners_by_port
 from istiodoctor.mesh.configuration.virtual_hosts import domains
-from istiodoctor.mesh.controlplanes import mesh_config_unknown_because
-from istiodoctor.mesh.delivery import SETTLING_TIME
-from istiodoctor.mesh.listeners import merged_gateway, servers_by_workload
-from istiodoctor.mesh.logs.proxylogs import listener_rejections
+from istiodoctor.mesh.gateways.listeners import merged_gateway, servers_by_workload
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.logs.delivery import SETTLING_TIME
+from istiodoctor.mesh.logs.proxy_logs import listener_rejections
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.control_planes import mesh_config_unknown_because
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
 

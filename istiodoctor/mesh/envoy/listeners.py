@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from istiodoctor.mesh.configuration.chain_index import server_like
-from istiodoctor.mesh.delivery import SETTLING_TIME
 from istiodoctor.mesh.envoy.state import envoys_by_workload
+from istiodoctor.mesh.gateways.listeners import listeners, servers_by_workload
+from istiodoctor.mesh.gateways.merging import Listener
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.listeners import listeners, servers_by_workload
-from istiodoctor.mesh.merging import Listener
+from istiodoctor.mesh.logs.delivery import SETTLING_TIME
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.servers import GatewayApi, Server
-from istiodoctor.mesh.workloads import REVISION_LABEL, Workload
+from istiodoctor.mesh.workloads.workloads import REVISION_LABEL, Workload
 from istiodoctor.model.envoy import EnvoyFilterChain, EnvoyState
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind

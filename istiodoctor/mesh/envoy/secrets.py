@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from istiodoctor.mesh.credentials import CredentialUse
-from istiodoctor.mesh.delivery import SETTLING_TIME
+from istiodoctor.mesh.credentials.credentials import CredentialUse
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.logs.delivery import SETTLING_TIME
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.envoy import EnvoyCertificate, EnvoySecret, EnvoyState
 from istiodoctor.model.ref import Ref

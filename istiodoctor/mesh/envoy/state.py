@@ -5,8 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from istiodoctor.mesh.credentials import CredentialState, CredentialUse, credential_uses
-from istiodoctor.mesh.delivery import SETTLING_TIME
+from istiodoctor.mesh.credentials.credentials import (
+    CredentialState,
+    CredentialUse,
+    credential_uses,
+)
 from istiodoctor.mesh.envoy.secrets import (
     AwaitedSecret,
     EnvoyHoldings,
@@ -14,12 +17,13 @@ from istiodoctor.mesh.envoy.secrets import (
     PodSecret,
     StaleSecret,
 )
-from istiodoctor.mesh.listeners import listeners, servers_by_workload
+from istiodoctor.mesh.gateways.credential_references import CredentialReference, Form
+from istiodoctor.mesh.gateways.listeners import listeners, servers_by_workload
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.logs.delivery import SETTLING_TIME
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.references import CredentialReference, Form
-from istiodoctor.mesh.servers import Server
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.envoy import EnvoyListener, EnvoyState
 from istiodoctor.model.kind import Kind

@@ -1,1 +1,1 @@
-"""What logs say, line by line, and what that means for gateways."""
+"""What lines of logs say, and what that means for gateways."""

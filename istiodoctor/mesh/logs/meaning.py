@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from istiodoctor.mesh.logs.table import Meaning, Row
+from istiodoctor.mesh.log_meanings import Meaning, Row
 from istiodoctor.mesh.logs.table_gateway import (
     ACCESS_EXPRESSIONS,
     ACCESS_ROWS,

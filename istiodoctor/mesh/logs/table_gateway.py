@@ -1,6 +1,6 @@
 """What pilot-agent, the node agent of Istio ≤ 1.7 and Envoy write in a gateway pod."""
 
-from istiodoctor.mesh.logs.table import Meaning, Row
+from istiodoctor.mesh.log_meanings import Meaning, Row
 
 _M = Meaning
 _TYPE = r"type\.googleapis\.com/[\w.]+?\.?"

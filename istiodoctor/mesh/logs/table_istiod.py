@@ -1,6 +1,6 @@
 """What istiod writes (Istio 1.4 to master; `istio.md` §4.2 names its source files)."""
 
-from istiodoctor.mesh.logs.table import Meaning, Row
+from istiodoctor.mesh.log_meanings import Meaning, Row
 
 _M = Meaning
 _UNAUTHORIZED = (

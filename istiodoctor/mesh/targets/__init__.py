@@ -1,1 +1,1 @@
-"""What is worth a look on the wire: plain lists for the probes."""
+"""What to read or to ask next: plain lists for sources and probes."""

@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from istiodoctor.mesh.exposure import Exposure, exposure
+from istiodoctor.mesh.cert_manager.issuance import ONGOING, challenges
+from istiodoctor.mesh.cert_manager.stuck_issuance import HTTP01, blocked_challenges
+from istiodoctor.mesh.configuration.redirects import (
+    ACME_PREFIX,
+    HTTP_PORT,
+    plain_hosts_for,
+    tls_hosts_meeting,
+)
+from istiodoctor.mesh.exposure.access_points import Doorway, named_doors, port_doors
+from istiodoctor.mesh.exposure.services import Exposure, exposure
+from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.hosts import PROBE_LABEL
-from istiodoctor.mesh.issuance import ONGOING, challenges
-from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.redirects import ACME_PREFIX, HTTP_PORT, plain_hosts_for, tls_hosts_meeting
-from istiodoctor.mesh.stalls import HTTP01, blocked_challenges
-from istiodoctor.mesh.targets.doorways import Doorway, named_doors, port_doors
 from istiodoctor.mesh.targets.requests import Ranked
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.observation import HttpTarget, PortDoor, Via
 
 MOST_CHALLENGES = 20

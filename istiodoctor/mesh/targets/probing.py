@@ -3,15 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from istiodoctor.mesh.certificates.coverage import routed_hosts
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
-from istiodoctor.mesh.coverage import routed_hosts
-from istiodoctor.mesh.exposure import HTTPS_PORT
-from istiodoctor.mesh.hosts import ANY, is_wildcard
-from istiodoctor.mesh.listeners import listeners, live_servers, servers_by_workload
-from istiodoctor.mesh.merging import Listener
-from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.targets.challenges import challenge_targets
-from istiodoctor.mesh.targets.doorways import (
+from istiodoctor.mesh.exposure.access_points import (
     Doorway,
     door_by_name,
     doorways,
@@ -19,10 +13,16 @@ from istiodoctor.mesh.targets.doorways import (
     is_public,
     names_to_ask,
 )
+from istiodoctor.mesh.exposure.services import HTTPS_PORT
+from istiodoctor.mesh.gateways.listeners import listeners, live_servers, servers_by_workload
+from istiodoctor.mesh.gateways.merging import Listener
+from istiodoctor.mesh.hosts import ANY, is_wildcard
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.targets.challenges import challenge_targets
 from istiodoctor.mesh.targets.narrowing import are_among, narrowed
 from istiodoctor.mesh.targets.requests import Ranked, http_targets, on_a_route
 from istiodoctor.mesh.targets.unexpected import reuse_targets, strange_targets
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.observation import HttpTarget, ProbeTargets, TlsTarget
 from istiodoctor.model.ref import Ref

@@ -8,17 +8,13 @@ import msgspec
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.mesh_options import http_options
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
+from istiodoctor.mesh.configuration.redirects import HTTP_PORT, plain_hosts_for, tls_hosts_meeting
+from istiodoctor.mesh.configuration.request import MOST_URL, Request, requested
 from istiodoctor.mesh.configuration.route import PathComparison, Route
 from istiodoctor.mesh.configuration.route_match import takes
 from istiodoctor.mesh.configuration.virtual_host_match import matched_host
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, virtual_host
-from istiodoctor.mesh.exposure import HTTPS_PORT
-from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.mesh.listeners import listeners_of
-from istiodoctor.mesh.merging import Listener, route_name
-from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.redirects import HTTP_PORT, plain_hosts_for, tls_hosts_meeting
-from istiodoctor.mesh.targets.doorways import (
+from istiodoctor.mesh.exposure.access_points import (
     Doorway,
     is_for_clients,
     is_public,
@@ -27,9 +23,13 @@ from istiodoctor.mesh.targets.doorways import (
     port_doors,
     url_of,
 )
-from istiodoctor.mesh.trace.requests import MOST_URL, Request, requested
-from istiodoctor.mesh.wire.certificates import servers_by_id
-from istiodoctor.mesh.workloads import Workload
+from istiodoctor.mesh.exposure.services import HTTPS_PORT
+from istiodoctor.mesh.gateways.listeners import listeners_of
+from istiodoctor.mesh.gateways.merging import Listener, route_name
+from istiodoctor.mesh.hosts import is_wildcard
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.observations.certificates import servers_by_id
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.observation import HttpTarget, TlsTarget
 
 Ranked = tuple[int, TlsTarget | HttpTarget]

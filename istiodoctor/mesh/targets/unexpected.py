@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
-from istiodoctor.mesh.exposure import HTTPS_PORT
+from istiodoctor.mesh.exposure.access_points import Doorway, port_doors, url_of
+from istiodoctor.mesh.exposure.services import HTTPS_PORT
+from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.hosts import concrete
-from istiodoctor.mesh.merging import Listener
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.targets.doorways import Doorway, port_doors, url_of
+from istiodoctor.mesh.observations.reused_connections import reuse_pairs
+from istiodoctor.mesh.observations.unserved_names import WhyUnserved, unserved_names
 from istiodoctor.mesh.targets.requests import Ranked
-from istiodoctor.mesh.wire.reused import reuse_pairs
-from istiodoctor.mesh.wire.unserved import WhyUnserved, unserved_names
 from istiodoctor.model.observation import HttpTarget, TlsTarget, Via
 
 MOST_DISPLACED = 3

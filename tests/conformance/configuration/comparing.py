@@ -26,8 +26,8 @@ from istiodoctor.mesh.configuration.route import Forward, RouteConfiguration
 from istiodoctor.mesh.configuration.route_differences import differences_of_routes
 from istiodoctor.mesh.configuration.virtual_hosts import route_configuration
 from istiodoctor.mesh.facts import Facts
-from istiodoctor.mesh.trace.journeys import ways
-from istiodoctor.mesh.workloads import Workload, workloads
+from istiodoctor.mesh.requests.request_paths import ways
+from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading

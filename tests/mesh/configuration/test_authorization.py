@@ -3,11 +3,6 @@ from typing import Any
 import pytest
 
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.authorization import Authorization, Verdict
-from istiodoctor.mesh.configuration.authorization_policies import (
-    applying_policies,
-    authorization,
-)
 from istiodoctor.mesh.configuration.listener import (
     ClientCertificate,
     DownstreamTls,
@@ -15,10 +10,15 @@ from istiodoctor.mesh.configuration.listener import (
     HttpConnectionManager,
     HttpOptions,
 )
-from istiodoctor.mesh.configuration.path_templates import takes_template
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
-from istiodoctor.mesh.trace.requests import Request
-from istiodoctor.mesh.workloads import Workload, workloads
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.policies.authorization import Authorization, Verdict
+from istiodoctor.mesh.policies.authorization_policies import (
+    applying_policies,
+    authorization,
+)
+from istiodoctor.mesh.policies.path_templates import takes_template
+from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from tests.support.objects import INGRESS, Manifest, made, mesh_of, pod, snapshot_of

@@ -36,7 +36,7 @@ from istiodoctor.mesh.configuration.route import (
     RouteMatch,
     VirtualHost,
 )
-from istiodoctor.mesh.workloads import Workload, workloads
+from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.kind import ISTIO_NETWORKING
 from istiodoctor.model.ref import Place, Ref
 from tests.support.objects import (

@@ -37,7 +37,7 @@ from istiodoctor.mesh.configuration.route import (
     RouteMatch,
     StringMatcher,
 )
-from istiodoctor.mesh.references import Form
+from istiodoctor.mesh.gateways.credential_references import Form
 from istiodoctor.model.envoy_configuration import Section
 from istiodoctor.model.kind import CORE, GATEWAY_API, ISTIO_NETWORKING
 from istiodoctor.model.ref import Place, Ref

@@ -6,9 +6,9 @@ from istiodoctor.mesh.configuration.held_ingresses import (
     held_ingresses_by_gateway,
     ingresses_left_out,
 )
-from istiodoctor.mesh.credentials import credential_uses
-from istiodoctor.mesh.ingresses import ingress_servers, served_ingresses
-from istiodoctor.mesh.listeners import listeners, servers
+from istiodoctor.mesh.credentials.credentials import credential_uses
+from istiodoctor.mesh.gateways.ingresses import ingress_servers, served_ingresses
+from istiodoctor.mesh.gateways.listeners import listeners, servers
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from tests.support.objects import (

@@ -5,7 +5,7 @@ import pytest
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.held import HeldVirtualService, Semantics
 from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
-from istiodoctor.mesh.gatewayapi import api_servers
+from istiodoctor.mesh.gateways.api_gateways import api_servers
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from tests.support.objects import (

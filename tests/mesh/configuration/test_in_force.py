@@ -18,7 +18,7 @@ from istiodoctor.mesh.configuration.in_force import (
 )
 from istiodoctor.mesh.configuration.route import DirectResponse, Forward
 from istiodoctor.mesh.envoy.drift import Drift, drifts
-from istiodoctor.mesh.workloads import Workload, workloads
+from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.istio import IstioGateway, VirtualService
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import Pod, Service

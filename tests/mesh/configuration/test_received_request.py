@@ -8,8 +8,8 @@ from istiodoctor.mesh.configuration.received_request import (
     received,
     received_message,
 )
+from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.configuration.request_line import EarlyAnswer, RequestMessage
-from istiodoctor.mesh.trace.requests import Request
 
 MERGING = HttpOptions(merges_slashes=True, unescapes_slashes=True)
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from istiodoctor.mesh.attachments import AttachmentState, attachments
 from istiodoctor.mesh.configuration.bound import virtual_services_for_gateway
 from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
 from istiodoctor.mesh.configuration.missing_services import why_missing
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.configuration.service_registry import service_for
-from istiodoctor.mesh.gatewayapi import api_servers
-from istiodoctor.mesh.listener_faults import ListenerFault
+from istiodoctor.mesh.gateways.api_gateways import api_servers
+from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments
+from istiodoctor.mesh.gateways.listener_faults import ListenerFault
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.releases import CHANGES, Change, is_in, is_in_force
 from istiodoctor.mesh.version import Version
+from istiodoctor.mesh.workloads.releases import CHANGES, Change, is_in, is_in_force
 from tests.support.behind_gateway import WEB, gateway_workload, mesh_behind_gateway, mesh_config
 from tests.support.objects import (
     Manifest,

@@ -1,0 +1,70 @@
+"""Whose certificates pods ask clients for, beside the authority that is stored."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.logs.delivery import SETTLING_TIME
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.observations.certificates import handshakes
+from istiodoctor.mesh.question import question
+from istiodoctor.model.observation import TlsObservation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OtherAuthority:
+    """A server whose pods name other authorities to clients than the Secret holds."""
+
+    use: AuthorityUse
+    stored: tuple[str, ...]
+    """The subjects of what the Secret holds."""
+    asked: tuple[str, ...]
+    """Those that clients are told."""
+    seen: tuple[TlsObservation, ...]
+
+
+@question
+def _authorities_by_server(mesh: Mesh) -> Mapping[Server, tuple[AuthorityUse, ...]]:
+    found: dict[Server, list[AuthorityUse]] = defaultdict(list)
+    for use in authority_uses(mesh):
+        found[use.server].append(use)
+    return {server: tuple(uses) for server, uses in found.items()}
+
+
+@question
+def other_authorities(mesh: Mesh) -> tuple[OtherAuthority, ...]:
+    """Return the servers whose pods ask for certificates of other authorities than stored.
+
+    Authorities are told by their names: one made anew under the same name is not seen.
+    """
+    return tuple(
+        other
+        for server, seen in handshakes(mesh).items()
+        for use in _authorities_by_server(mesh).get(server, ())
+        if (other := _other(mesh, use, seen))
+    )
+
+
+def _other(
+    mesh: Mesh, use: AuthorityUse, seen: tuple[TlsObservation, ...]
+) -> OtherAuthority | None:
+    source = use.source
+    if source is None or use.state is not AuthorityState.FOUND:
+        return None
+    stored = frozenset(each.subject for each in source.authorities.certificates)
+    written = [each for each in (source.creation_timestamp, source.updated_at) if each]
+    is_new = bool(written) and mesh.snapshot.taken_at - max(written) < SETTLING_TIME
+    if not stored or source.authorities.is_malformed or is_new:
+        return None
+    other = tuple(
+        each
+        for each in seen
+        if each.target.door.pod and each.target.door.gateway == use.workload.owner
+        if each.acceptable_authorities and stored != frozenset(each.acceptable_authorities)
+    )
+    if not other:
+        return None
+    asked = dict.fromkeys(name for each in other for name in each.acceptable_authorities)
+    return OtherAuthority(use=use, stored=tuple(sorted(stored)), asked=tuple(asked), seen=other)

@@ -1,0 +1,1 @@
+"""How cert-manager issues certificates, and what keeps it from doing so."""

@@ -1,0 +1,1 @@
+"""What certificates cover and prove, held against the hosts that clients ask for."""

@@ -1,0 +1,1 @@
+"""From where a gateway is reached: Services, load balancers, proxies before it."""

@@ -1,0 +1,297 @@
+"""From where a gateway can be reached: its Services, their ports and their addresses."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.exposure.front_proxies import fronts_for
+from istiodoctor.mesh.gateways.listeners import listeners
+from istiodoctor.mesh.gateways.merging import DropReason, Listener
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
+from istiodoctor.mesh.hosts import HostIndex
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.service_ports import services_of, target_port
+from istiodoctor.mesh.workloads.workloads import Workload
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Service, ServicePort
+
+HTTPS_PORT = 443
+UNPRIVILEGED_HTTPS_PORT = 8443
+NEG_ANNOTATION = "cloud.google.com/neg"
+"""Pods behind a load balancer of Google's that is made elsewhere, and often ends TLS."""
+OUTSIDE_TYPES = frozenset({"LoadBalancer", "NodePort"})
+
+
+class Exposure(StrEnum):
+    """From where clients can reach a gateway."""
+
+    OUTSIDE = "outside"
+    """A load balancer, a node port or the node's own network."""
+    INSIDE = "inside"
+    """Only Services inside the cluster: egress, or behind another proxy."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PortRoute:
+    """One port of a gateway's Service, and where in the pod it leads."""
+
+    service: Service
+    port: ServicePort
+    target: int | None
+    """None when `targetPort` is a name that no container declares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unreachable:
+    """A server whose listener no Service port leads to."""
+
+    server: Server
+    listener: Listener
+    services: tuple[Service, ...]
+    """The Services of the pods; empty when there is none."""
+    is_certain: bool
+    """Whether every Service beside the pods was read."""
+
+    @property
+    def pod_port(self) -> int:
+        """Where in the pods a Service should lead, so that Envoy may listen there."""
+        may_open = self.listener.port >= 1024 or not self.listener.workload.is_unprivileged
+        return self.listener.port if may_open else UNPRIVILEGED_HTTPS_PORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Misdirected:
+    """A Service port that leads past the listener of the server it is meant for."""
+
+    route: PortRoute
+    server: Server
+    listener: Listener
+    decided_by: Service | None = None
+    """The Service whose targetPort istiod took instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlainHttps:
+    """A plain HTTP server that clients reach under the port of https://."""
+
+    server: Server
+    hosts: tuple[str, ...]
+    """Those for which nothing is known to end TLS before it."""
+    services: tuple[Service, ...]
+    """The Services whose port 443 leads to it."""
+    is_certain: bool
+    """Whether TLS comes as far as the gateway: through its own load balancer or node's port."""
+
+
+@question
+def exposure(mesh: Mesh, workload: Workload) -> Exposure:
+    """Return from where clients can reach a gateway."""
+    if not workload.is_known:
+        return Exposure.UNKNOWN
+    services = services_of(mesh, workload)
+    outside = any(each.spec.type in OUTSIDE_TYPES or each.spec.external_ips for each in services)
+    if outside or _uses_node_network(workload):
+        return Exposure.OUTSIDE
+    return Exposure.INSIDE if services else Exposure.UNKNOWN
+
+
+@question
+def port_routes(mesh: Mesh, workload: Workload) -> tuple[PortRoute, ...]:
+    """Return every port of every Service of a workload, with the port in the pod."""
+    return tuple(
+        PortRoute(service=service, port=port, target=_target(port, workload))
+        for service in services_of(mesh, workload)
+        for port in service.spec.ports
+    )
+
+
+@question(Kind.SERVICE)
+def unreachable_servers(mesh: Mesh) -> tuple[Unreachable, ...]:
+    """Return the live servers that no Service port leads to.
+
+    Silent about pods on the node's network, and where a Service may exist unseen. Without a
+    Service's port 443 a server has no targetPort, and pods that may not open 443 skip it.
+    """
+    found = [
+        (server, listener, _is_reached(mesh, server, listener))
+        for listener in listeners(mesh)
+        for server in (*listener.servers, *_untranslated(mesh, listener))
+        if server.api is GatewayApi.ISTIO
+    ]
+    # A server on several workloads may be meant for one of them only.
+    reached = {server for server, _, is_reached in found if is_reached is not False}
+    return tuple(
+        Unreachable(
+            server=server,
+            listener=listener,
+            services=services_of(mesh, listener.workload),
+            is_certain=mesh.is_complete(Kind.SERVICE, listener.workload.namespace),
+        )
+        for server, listener, _ in found
+        if server not in reached
+    )
+
+
+def _untranslated(mesh: Mesh, listener: Listener) -> Iterator[Server]:
+    """Yield the HTTPS servers that were skipped for want of a port above 1023."""
+    if services_of(mesh, listener.workload):
+        for dropped in listener.dropped:
+            server = dropped.server
+            is_https = server.is_tls and server.port == HTTPS_PORT
+            if is_https and dropped.reason is DropReason.PRIVILEGED_PORT:
+                yield server
+
+
+def _is_reached(mesh: Mesh, server: Server, listener: Listener) -> bool | None:
+    workload = listener.workload
+    if not workload.is_known or _has_host_port(workload, listener.port):
+        return None
+    routes = port_routes(mesh, workload)
+    if any(server.port == each.port.port or listener.port == each.target for each in routes):
+        return True
+    is_known = services_of(mesh, workload) or (
+        workload.pods and mesh.is_complete(Kind.SERVICE, workload.namespace)
+    )
+    return False if is_known else None
+
+
+@question(Kind.SERVICE)
+def knows_services(mesh: Mesh, namespace: str) -> bool:
+    """Whether every Service of a namespace was read."""
+    return mesh.is_complete(Kind.SERVICE, namespace)
+
+
+@question
+def misdirected_ports(mesh: Mesh) -> tuple[Misdirected, ...]:
+    """Return the Service ports of live servers that lead where nothing listens.
+
+    A second Service may turn the same port into that of another listener (`knative-local-
+    gateway`): that one is reached on purpose.
+    """
+    live = {(each.workload, each.port) for each in listeners(mesh) if each.servers}
+    return tuple(
+        Misdirected(
+            route=route,
+            server=server,
+            listener=listener,
+            decided_by=next(
+                (each.service for each in routes[server.port] if each.target == listener.port),
+                None,
+            ),
+        )
+        for listener in listeners(mesh)
+        if listener.workload.is_known
+        for routes in (_routes_by_port(mesh, listener.workload),)
+        for server in listener.servers
+        for route in routes.get(server.port, ())
+        if server.api is GatewayApi.ISTIO and route.target != listener.port
+        if (listener.workload, route.target) not in live
+    )
+
+
+@question
+def _routes_by_port(mesh: Mesh, workload: Workload) -> Mapping[int, tuple[PortRoute, ...]]:
+    found: dict[int, list[PortRoute]] = {}
+    for route in port_routes(mesh, workload):
+        found.setdefault(route.port.port, []).append(route)
+    return {port: tuple(routes) for port, routes in found.items()}
+
+
+@question
+def plain_https_servers(mesh: Mesh) -> tuple[PlainHttps, ...]:
+    """Return the plain servers under port 443 that nothing is known to end TLS before.
+
+    Silent about gateways for the inside, and about Services that send 80 and 443 to one
+    redirecting listener: that is a question of its own.
+    """
+    return tuple(
+        PlainHttps(
+            server=server,
+            hosts=hosts,
+            services=services,
+            is_certain=_gets_connections(mesh, listener),
+        )
+        for listener in listeners(mesh)
+        if exposure(mesh, listener.workload) is not Exposure.INSIDE
+        for services in (_https_services(mesh, listener),)
+        for server in listener.servers
+        if server.is_plain_http
+        and (server.port == HTTPS_PORT or (services and not server.https_redirect))
+        if (hosts := without_front(mesh, server, listener))
+    )
+
+
+def _gets_connections(mesh: Mesh, listener: Listener) -> bool:
+    """Whether clients' own connections are known to end at a listener."""
+    return _has_host_port(listener.workload, listener.port) or any(
+        service.spec.type == "LoadBalancer" and NEG_ANNOTATION not in service.metadata.annotations
+        for service in services_of(mesh, listener.workload)
+    )
+
+
+def _https_services(mesh: Mesh, listener: Listener) -> tuple[Service, ...]:
+    routes = port_routes(mesh, listener.workload)
+    return tuple(
+        each.service
+        for each in routes
+        if each.port.port == HTTPS_PORT and each.target == listener.port
+    )
+
+
+def without_front(mesh: Mesh, server: Server, listener: Listener) -> tuple[str, ...]:
+    """Return the hosts of a server that nothing before the gateway ends TLS for."""
+    return tuple(
+        host
+        for host in server.names
+        if not any(front.terminates_tls for front in fronts_for(mesh, listener.workload, host))
+    )
+
+
+@question
+def _tls_everywhere(mesh: Mesh) -> HostIndex[Server]:
+    return HostIndex(
+        (host.name, server)
+        for listener in listeners(mesh)
+        if listener.workload.replicas != 0
+        for server in listener.servers
+        if server.is_tls
+        for host in server.hosts
+    )
+
+
+@question
+def speaks_tls_somewhere(mesh: Mesh, host: str) -> bool:
+    """Whether a live TLS server of any gateway serves all names of a host."""
+    return next(_tls_everywhere(mesh).covering(host), None) is not None
+
+
+@question
+def tls_meets_somewhere(mesh: Mesh, host: str) -> bool:
+    """Whether a live TLS server of any gateway serves some name of a host."""
+    return next(_tls_everywhere(mesh).meeting(host), None) is not None
+
+
+def _target(port: ServicePort, workload: Workload) -> int | None:
+    """Return the port in the pod; None for a name that the pod does not declare."""
+    if port.target_number is None:
+        name = port.target_port
+        containers = (*workload.spec.containers, *workload.spec.init_containers)
+        if not any(each.name == name for container in containers for each in container.ports):
+            return None
+    return target_port(port, workload)
+
+
+def _uses_node_network(workload: Workload) -> bool:
+    return workload.spec.host_network or any(
+        port.host_port for container in workload.spec.containers for port in container.ports
+    )
+
+
+def _has_host_port(workload: Workload, port: int) -> bool:
+    return workload.spec.host_network or any(
+        each.host_port and each.container_port == port
+        for container in workload.spec.containers
+        for each in container.ports
+    )

@@ -1,0 +1,1 @@
+"""Servers of Istio Gateways, listeners of the Gateway API and Ingresses as one thing, merged."""

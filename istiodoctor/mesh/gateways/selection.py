@@ -1,0 +1,152 @@
+"""Selectors that miss: Gateways without pods, and Services without."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from istiodoctor.mesh.gateways.listeners import (
+    gateway_workloads,
+    istio_gateways,
+    servers_by_workload,
+)
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.service_ports import services_of
+from istiodoctor.mesh.workloads.workloads import Workload, routers, selected
+from istiodoctor.model.istio import IstioGateway
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import Service
+
+WEB_PORTS = frozenset({80, 443})
+STATUS_PORT = 15021
+"""Readiness of a gateway pod; Services of gateways expose it, hardly any other does."""
+GATEWAY_LABELS = ("istio", "app", "app.kubernetes.io/name")
+"""Labels that Istio's own charts tell gateways apart by."""
+LONGEST_LABEL = 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearMiss:
+    """A gateway workload that a selector nearly takes."""
+
+    workload: Workload
+    selector: Mapping[str, str]
+    """What would select it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unselected:
+    """An Istio Gateway that no running pod belongs to."""
+
+    gateway: IstioGateway
+    scaled_down: tuple[Workload, ...] = ()
+    """Selected, but with zero replicas."""
+    near: NearMiss | None = None
+    is_certain: bool = True
+    """Whether every pod was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Podless:
+    """A Service that is meant for a gateway and selects no pod."""
+
+    service: Service
+    near: NearMiss
+    hosts: frozenset[str] = frozenset()
+    """The hosts of that gateway."""
+    others: tuple[Service, ...] = ()
+    """Services that do select that gateway."""
+
+
+@question(Kind.POD, Kind.DEPLOYMENT, Kind.DAEMON_SET)
+def unselected_gateways(mesh: Mesh) -> tuple[Unselected, ...]:
+    """Return the Istio Gateways with servers that no pod runs for, as far as that is known."""
+    return tuple(
+        found
+        for gateway in istio_gateways(mesh)
+        if gateway.spec.servers and (found := _unselected(mesh, gateway))
+    )
+
+
+def _unselected(mesh: Mesh, gateway: IstioGateway) -> Unselected | None:
+    selected = gateway_workloads(mesh, gateway.ref)
+    pods_are_known = mesh.is_complete(Kind.POD)
+    if selected:
+        if any(each.pods or each.replicas != 0 for each in selected):
+            return None
+        return Unselected(gateway=gateway, scaled_down=selected, is_certain=pods_are_known)
+    near = _near(mesh, frozenset(gateway.spec.selector.items()), "")
+    if not pods_are_known and not (near and _templates_are_known(mesh)):
+        return None
+    return Unselected(gateway=gateway, near=near, is_certain=pods_are_known)
+
+
+def _templates_are_known(mesh: Mesh) -> bool:
+    return mesh.is_complete(Kind.DEPLOYMENT) and mesh.is_complete(Kind.DAEMON_SET)
+
+
+@question
+def _near(mesh: Mesh, selector: frozenset[tuple[str, str]], namespace: str) -> NearMiss | None:
+    candidates = [each for each in routers(mesh) if not namespace or each.namespace == namespace]
+    if not candidates:
+        return None
+    nearest = max(candidates, key=lambda each: _likeness(selector, each))
+    return NearMiss(workload=nearest, selector=_selector_of(selector, nearest))
+
+
+@question(Kind.SERVICE, Kind.POD)
+def podless_services(mesh: Mesh) -> tuple[Podless, ...]:
+    """Return the Services that look like a gateway's and select no pod beside it."""
+    namespaces = {each.namespace for each in routers(mesh)}
+    return tuple(
+        found
+        for service in mesh.all(Service)
+        if service.namespace in namespaces and service.spec.selector
+        if (found := _podless(mesh, service))
+    )
+
+
+def _podless(mesh: Mesh, service: Service) -> Podless | None:
+    selector = frozenset(service.spec.selector.items())
+    if selected(mesh, selector, service.namespace):
+        return None
+    if not mesh.is_complete(Kind.POD, service.namespace):
+        return None
+    near = _near(mesh, selector, service.namespace)
+    if near is None or not _is_meant_for(service, near.workload):
+        return None
+    servers = servers_by_workload(mesh).get(near.workload, ())
+    return Podless(
+        service=service,
+        near=near,
+        hosts=frozenset(name for server in servers for name in server.names),
+        others=services_of(mesh, near.workload),
+    )
+
+
+def _likeness(selector: frozenset[tuple[str, str]], workload: Workload) -> tuple[int, float]:
+    """Order workloads by how many labels fit, then by how alike the others are."""
+    fitting = sum(workload.labels.get(key) == value for key, value in selector)
+    wanted = ",".join(value[:LONGEST_LABEL] for _, value in sorted(selector))
+    there = ",".join(workload.labels.get(key, "")[:LONGEST_LABEL] for key, _ in sorted(selector))
+    return fitting, SequenceMatcher(None, wanted, there).ratio()
+
+
+def _selector_of(selector: Iterable[tuple[str, str]], workload: Workload) -> Mapping[str, str]:
+    keys = [key for key, _ in sorted(selector) if key in workload.labels]
+    keys = keys or [key for key in GATEWAY_LABELS if key in workload.labels][:1]
+    return {key: workload.labels[key] for key in keys}
+
+
+def _is_meant_for(service: Service, workload: Workload) -> bool:
+    if not any(port.port in WEB_PORTS for port in service.spec.ports):
+        return False
+    return (
+        service.name == workload.name
+        or any(port.port == STATUS_PORT for port in service.spec.ports)
+        or any(
+            workload.labels.get(key) == service.spec.selector.get(key)
+            for key in GATEWAY_LABELS
+            if key in service.spec.selector
+        )
+    )

@@ -1,0 +1,1 @@
+"""What handshakes, requests and events showed, beside what the objects say."""

@@ -1,0 +1,229 @@
+"""Where a gateway answers: pods that refuse, addresses that are silent or somebody else's."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from istiodoctor.mesh.exposure.front_proxies import fronts_for
+from istiodoctor.mesh.exposure.services import HTTPS_PORT, port_routes
+from istiodoctor.mesh.gateways.listeners import workloads_of
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.observations.certificates import TO_THE_GATEWAY, handshakes
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.private_addresses import is_private
+from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.observation import Door, Outcome, TlsObservation, Via
+
+SILENT = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNREACHABLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusedHandshake:
+    """A host whose TLS a pod does not speak, though a server is configured for it."""
+
+    server: Server
+    host: str
+    handshakes: tuple[TlsObservation, ...]
+    """Those that failed at pods."""
+    elsewhere: tuple[TlsObservation, ...]
+    """Those that another pod completed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Foreign:
+    """A name that resolves to something that is not this gateway."""
+
+    server: Server
+    host: str
+    observation: TlsObservation
+    own: tuple[str, ...]
+    """The addresses of the gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unreached:
+    """An address that does not answer for a gateway whose pods do."""
+
+    server: Server
+    door: Door
+    observations: tuple[TlsObservation, ...]
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether only some network's inside can reach it, so that silence outside is no fault.
+
+        A private address, unless it refuses: then somebody is there.
+        """
+        return is_out_of_sight(self.observations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unforwarded:
+    """A name at which nobody answers on port 443, for a gateway that has node ports only."""
+
+    server: Server
+    host: str
+    observation: TlsObservation
+    service: Service
+    node_port: int
+    at_node: tuple[TlsObservation, ...]
+    """What the node port itself showed, where it answered."""
+
+
+@question
+def refused_handshakes(mesh: Mesh) -> tuple[RefusedHandshake, ...]:
+    """Return the hosts that pods refuse TLS for, with no client certificate in question."""
+    return tuple(
+        refused
+        for server, seen in handshakes(mesh).items()
+        for host, group in _by_host(seen).items()
+        if (refused := _refused(server, host, group))
+    )
+
+
+@question
+def client_certificates_required(
+    mesh: Mesh,
+) -> tuple[tuple[Server, tuple[TlsObservation, ...]], ...]:
+    """Return the servers that turned a client away for having no certificate."""
+    found = (
+        (server, tuple(filter(_is_turned_away, seen))) for server, seen in handshakes(mesh).items()
+    )
+    return tuple((server, seen) for server, seen in found if seen)
+
+
+@question
+def foreign_names(mesh: Mesh) -> tuple[Foreign, ...]:
+    """Return the names that resolve to an address that is not the gateway's.
+
+    Silent where something is known to stand before it, where the other side has the same
+    certificate, and where it has one that clients accept.
+    """
+    return tuple(
+        foreign
+        for server, seen in handshakes(mesh).items()
+        for each in seen
+        if each.target.door.via is Via.DNS and (foreign := _foreign(mesh, server, each, seen))
+    )
+
+
+def _foreign(
+    mesh: Mesh, server: Server, seen: TlsObservation, beside: tuple[TlsObservation, ...]
+) -> Foreign | None:
+    addressed = [each for each in beside if each.target.door.via is Via.SERVICE_ADDRESS]
+    own = {address for each in addressed for address in each.addresses}
+    own |= {each.target.door.address for each in addressed}
+    fronts = any(
+        fronts_for(mesh, workload, seen.target.host) for workload in workloads_of(mesh, server)
+    )
+    if not own or not seen.addresses or own & set(seen.addresses) or fronts or seen.verified:
+        return None
+    leaves = {each.leaf.fingerprint_sha256 for each in beside if each.leaf and each != seen}
+    if seen.leaf and seen.leaf.fingerprint_sha256 in leaves:
+        return None
+    return Foreign(server=server, host=seen.target.host, observation=seen, own=tuple(sorted(own)))
+
+
+@question
+def unforwarded_names(mesh: Mesh) -> tuple[Unforwarded, ...]:
+    """Return the names that are silent on port 443, though what is behind node ports is not.
+
+    Not where something is known to stand before the gateway.
+    """
+    return tuple(
+        found
+        for server, seen in handshakes(mesh).items()
+        for each in seen
+        if each.target.door.via is Via.DNS and each.outcome in SILENT and each.addresses
+        if any(other.leaf for other in seen if other.target.door.via in TO_THE_GATEWAY)
+        if (found := _unforwarded(mesh, server, each, seen))
+    )
+
+
+def _unforwarded(
+    mesh: Mesh, server: Server, silent: TlsObservation, beside: tuple[TlsObservation, ...]
+) -> Unforwarded | None:
+    host = silent.target.host
+    for workload in workloads_of(mesh, server):
+        if workload.owner != silent.target.door.gateway or fronts_for(mesh, workload, host):
+            continue
+        for route in port_routes(mesh, workload):
+            is_https = route.port.port == HTTPS_PORT and route.port.node_port > 0
+            if is_https and route.service.spec.type == "NodePort":
+                return Unforwarded(
+                    server=server,
+                    host=host,
+                    observation=silent,
+                    service=route.service,
+                    node_port=route.port.node_port,
+                    at_node=tuple(
+                        each
+                        for each in beside
+                        if each.target.door.via is Via.NODE_PORT and each.leaf
+                    ),
+                )
+    return None
+
+
+@question
+def unreached_addresses(mesh: Mesh) -> tuple[Unreached, ...]:
+    """Return the addresses that stay silent for gateways whose pods answer."""
+    found: dict[Door, list[TlsObservation]] = defaultdict(list)
+    servers: dict[Door, Server] = {}
+    for server, seen in handshakes(mesh).items():
+        if any(_is_at_pod(each) and each.leaf for each in seen):
+            for each in seen:
+                if each.target.door.via in (Via.SERVICE_ADDRESS, Via.NODE_PORT):
+                    found[each.target.door].append(each)
+                    servers.setdefault(each.target.door, server)
+    return tuple(
+        Unreached(server=servers[door], door=door, observations=tuple(each))
+        for door, each in found.items()
+        if all(seen.outcome in SILENT for seen in each)
+    )
+
+
+def _by_host(seen: Iterable[TlsObservation]) -> Mapping[str, list[TlsObservation]]:
+    found: dict[str, list[TlsObservation]] = defaultdict(list)
+    for each in seen:
+        if each.target.sni and _is_at_pod(each):
+            found[each.target.host].append(each)
+    return found
+
+
+def _is_at_pod(seen: TlsObservation) -> bool:
+    return seen.target.door.via is Via.PORT_FORWARD
+
+
+def _refused(server: Server, host: str, group: list[TlsObservation]) -> RefusedHandshake | None:
+    failed = tuple(each for each in group if _is_refusal(each))
+    return (
+        RefusedHandshake(
+            server=server,
+            host=host,
+            handshakes=failed,
+            elsewhere=tuple(each for each in group if each.outcome is Outcome.HANDSHAKE),
+        )
+        if failed
+        else None
+    )
+
+
+def _is_refusal(seen: TlsObservation) -> bool:
+    refusals = (Outcome.ALERT, Outcome.RESET, Outcome.REFUSED, Outcome.NOT_TLS)
+    return seen.outcome in refusals and not seen.client_certificate_requested
+
+
+def is_out_of_sight(silent: Iterable[TlsObservation]) -> bool:
+    """Whether silence says little: all of it is at private addresses, and nobody refused."""
+    seen = tuple(silent)
+    if any(each.outcome is Outcome.REFUSED for each in seen):
+        return False
+    found = {address for each in seen for address in each.addresses or (each.target.door.address,)}
+    return all(map(is_private, found))
+
+
+def _is_turned_away(seen: TlsObservation) -> bool:
+    is_refused = seen.outcome in (Outcome.ALERT, Outcome.RESET)
+    return seen.client_certificate_requested and is_refused

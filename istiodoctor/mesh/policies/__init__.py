@@ -1,0 +1,1 @@
+"""Authentication and authorization at the gateway: whether a request is let through."""

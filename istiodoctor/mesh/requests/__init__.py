@@ -1,0 +1,1 @@
+"""How one request is answered, hop by hop, from the objects and as it was seen."""

@@ -1,0 +1,22 @@
+"""Where what stands before a gateway redirects a client."""
+
+from dataclasses import dataclass
+
+from istiodoctor.mesh.configuration.request import Request, without_dots
+
+MOVED = 301
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirection:
+    """An answer that sends the client elsewhere."""
+
+    status: int
+    location: str
+
+
+def to_https(request: Request) -> Redirection:
+    """Return what a load balancer that redirects to HTTPS answers: the same Host, its port too."""
+    path = without_dots(request.path)
+    target = path if request.query is None else f"{path}?{request.query}"
+    return Redirection(status=MOVED, location=f"https://{request.authority}{target}")

@@ -1,1 +1,0 @@
-"""The way of one request, hop by hop, from the objects and as it was seen."""

@@ -1,1 +1,0 @@
-"""What handshakes and requests showed, beside what the objects promise."""

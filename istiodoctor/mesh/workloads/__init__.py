@@ -1,0 +1,1 @@
+"""Pods and what runs in them, control planes and their releases, Services, RBAC, grants."""

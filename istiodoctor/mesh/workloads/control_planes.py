@@ -1,0 +1,201 @@
+"""Which istiod configures a gateway, and with what mesh configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.version import Version
+from istiodoctor.mesh.workloads.workloads import (
+    DEFAULT_REVISION,
+    REVISION_LABEL,
+    Workload,
+    workloads,
+)
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.kubernetes import ConfigMap, Namespace
+from istiodoctor.model.meshconfig import (
+    ConnectionSettings,
+    MeshConfig,
+    ProxyConfig,
+    decode_mesh_config,
+    decode_proxy_config,
+    mesh_config_fault,
+)
+
+ISTIO_NAMESPACE = "istio-system"
+EDGE = "EDGE"
+UNSET = frozenset(
+    {"", "PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED", "HEADERS_WITH_UNDERSCORES_UNSPECIFIED"}
+)
+EDGE_SLASHES = "UNESCAPE_AND_REDIRECT"
+EDGE_UNDERSCORES = "HEADERS_WITH_UNDERSCORES_REJECT_REQUEST"
+SCOPE_FLAG = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+"""What Go's `strconv.ParseBool` takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """One istiod Deployment: its revision and version."""
+
+    namespace: str
+    revision: str
+    version: Version | None
+    workload: Workload = field(compare=False)
+
+    @property
+    def confines_gateways(self) -> bool:
+        """Whether Gateways apply to pods of their own namespace only."""
+        containers = self.workload.spec.containers
+        return any(each.environment(SCOPE_FLAG) == "true" for each in containers)
+
+    def setting(self, variable: str) -> bool | None:
+        """Return a variable of its environment, as Go reads a boolean; None where it is unset."""
+        values = (each.environment(variable) for each in self.workload.spec.containers)
+        text = next((each for each in values if each), "")
+        return True if text in TRUE else False if text in FALSE else None
+
+
+@question
+def control_planes(mesh: Mesh) -> tuple[ControlPlane, ...]:
+    """Return every istiod found."""
+    return tuple(
+        ControlPlane(
+            namespace=each.namespace,
+            revision=each.labels.get(REVISION_LABEL, DEFAULT_REVISION),
+            version=next(
+                (v for c in each.spec.containers if (v := Version.of_image(c.image))), None
+            ),
+            workload=each,
+        )
+        for each in workloads(mesh)
+        if each.labels.get("app") == "istiod"
+    )
+
+
+@question
+def control_plane_of(mesh: Mesh, workload: Workload) -> ControlPlane | None:
+    """Return the istiod that a gateway talks to; None when it cannot be told."""
+    planes = control_planes(mesh)
+    same = [each for each in planes if each.revision == workload.revision]
+    if same:
+        return same[0]
+    return planes[0] if len({each.version for each in planes}) == 1 else None
+
+
+@question
+def istiod_version(mesh: Mesh, workload: Workload) -> Version | None:
+    """Return the version of the istiod that configures a gateway."""
+    plane = control_plane_of(mesh, workload)
+    return plane.version if plane else None
+
+
+@question(Kind.CONFIG_MAP)
+def mesh_config(mesh: Mesh, workload: Workload) -> MeshConfig | None:
+    """Return the mesh configuration in force for a gateway; None when it was not read.
+
+    Each revision has a ConfigMap of its own (`getMeshConfigMapName`, pilot/pkg/bootstrap/mesh.go).
+    """
+    found = _mesh_config_map(mesh, workload)
+    return decode_mesh_config(found.data.get("mesh", "")) if found else None
+
+
+@question(Kind.CONFIG_MAP)
+def mesh_config_unknown_because(mesh: Mesh, workload: Workload) -> str:
+    """Return why a gateway's mesh configuration is not known; empty where it is.
+
+    It is where there is no ConfigMap too: istiod's own defaults are in force then.
+    """
+    namespace, name = _mesh_config_name(mesh, workload)
+    found = _mesh_config_map(mesh, workload)
+    if found:
+        fault = mesh_config_fault(found.data.get("mesh", ""))
+        return f"ConfigMap {namespace}/{name} does not parse: {fault}" if fault else ""
+    if mesh.is_complete(Kind.CONFIG_MAP, namespace, name):
+        return ""
+    return f"ConfigMap {namespace}/{name} was not read"
+
+
+@question(Kind.CONFIG_MAP)
+def _mesh_config_map(mesh: Mesh, workload: Workload) -> ConfigMap | None:
+    return mesh.get(ConfigMap, *_mesh_config_name(mesh, workload))
+
+
+def _mesh_config_name(mesh: Mesh, workload: Workload) -> tuple[str, str]:
+    plane = control_plane_of(mesh, workload)
+    if plane is None:
+        return ISTIO_NAMESPACE, "istio"
+    has_own = plane.revision not in ("", DEFAULT_REVISION)
+    return plane.namespace, f"istio-{plane.revision}" if has_own else "istio"
+
+
+@question
+def proxy_config(mesh: Mesh, workload: Workload) -> ProxyConfig | None:
+    """Return a gateway's proxy configuration: the pod's annotation, or the mesh's default.
+
+    None where the annotation does not decide and the mesh's default was not read.
+    """
+    text = workload.annotations.get("proxy.istio.io/config")
+    own = decode_proxy_config(text) if text else None
+    if own and own.gateway_topology is not None:
+        return own
+    config = mesh_config(mesh, workload)
+    return config.default_config if config else None
+
+
+@question
+def connection_settings(mesh: Mesh, workload: Workload) -> ConnectionSettings:
+    """Return a gateway's connection settings, those of its profile filled in.
+
+    Source: `resolveConnectionSettings`, `applyEdgeProfileDefaults`
+    (pilot/pkg/networking/core/connection_settings.go:33-91).
+    """
+    text = workload.annotations.get("proxy.istio.io/config")
+    own = decode_proxy_config(text) if text else None
+    config = mesh_config(mesh, workload)
+    written = (own and own.connection_settings) or (
+        config.default_config.connection_settings if config else None
+    )
+    if written is None or written.profile != EDGE:
+        return written or ConnectionSettings()
+    slashes, underscores = (
+        written.http_path_with_escaped_slashes_action,
+        written.http_headers_with_underscores_action,
+    )
+    return ConnectionSettings(
+        profile=EDGE,
+        http_merge_slashes=written.http_merge_slashes is not False,
+        http_path_with_escaped_slashes_action=EDGE_SLASHES if slashes in UNSET else slashes,
+        http_headers_with_underscores_action=EDGE_UNDERSCORES
+        if underscores in UNSET
+        else underscores,
+    )
+
+
+@question
+def trusted_proxies(mesh: Mesh, workload: Workload) -> int | None:
+    """Return `numTrustedProxies` of a gateway.
+
+    None when the mesh configuration was not read.
+    """
+    config = proxy_config(mesh, workload)
+    if config is None:
+        return None
+    return config.gateway_topology.num_trusted_proxies if config.gateway_topology else 0
+
+
+@question(Kind.NAMESPACE)
+def namespace_labels(mesh: Mesh, name: str) -> Mapping[str, str] | None:
+    """Return a namespace's labels; None when it was not read."""
+    found = mesh.get(Namespace, "", name)
+    return found.metadata.labels if found else None
+
+
+@question(Kind.NAMESPACE)
+def namespace_exists(mesh: Mesh, name: str) -> bool | None:
+    """Whether a namespace exists; None when it cannot be told."""
+    if mesh.get(Namespace, "", name):
+        return True
+    return False if mesh.is_complete(Kind.NAMESPACE, "", name) else None
