@@ -7,16 +7,15 @@ from typing import TypeVar
 
 from istiodoctor import __version__
 from istiodoctor.check import Check
-from istiodoctor.cli.arguments import TraceArguments, outputs
+from istiodoctor.cli.arguments import TraceArguments, outputs, refuse_contradictions
 from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.facts import facts
-from istiodoctor.cli.opening import Opener, sources
 from istiodoctor.cli.output import Targets, refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
 from istiodoctor.cli.requests import STANDARD_INPUT, Asked, listed, typed
 from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing
 from istiodoctor.cli.selection import declined, registry
-from istiodoctor.cli.sources import refuse_contradictions
+from istiodoctor.cli.sources import Opener, sources
 from istiodoctor.diagnosis import Judgement
 from istiodoctor.diagnosis.tracing import trace, traces
 from istiodoctor.engine import Options, judged
