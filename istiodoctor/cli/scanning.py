@@ -33,8 +33,9 @@ from istiodoctor.diagnosis.report import could_not_look
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.engine import Options, scan
 from istiodoctor.probes import Probing
+from istiodoctor.problem import Severity
 from istiodoctor.renderers import RENDERERS
-from istiodoctor.report import Report, ScanError, ScanInfo, Severity, ToolInfo, Verdict
+from istiodoctor.report import Report, ScanError, ScanInfo, ToolInfo, Verdict
 from istiodoctor.sources.input_files import STANDARD_INPUT
 from istiodoctor.sources.source import SourceError, SourceErrorKind
 

@@ -21,8 +21,9 @@ from istiodoctor.diagnosis.tracing import trace, traces
 from istiodoctor.engine import Options, judged
 from istiodoctor.mesh.trace.journeys import ways
 from istiodoctor.renderers import TRACE_RENDERERS, TRACES_RENDERERS
-from istiodoctor.report import ScanError, ScanInfo, ToolInfo, Trace, Traces, TraceVerdict
+from istiodoctor.report import ScanError, ScanInfo, ToolInfo
 from istiodoctor.sources.source import SourceError
+from istiodoctor.trace_report import Trace, Traces, TraceVerdict
 
 Result = TypeVar("Result")
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from istiodoctor.changes import ChangeKind, changes
 from istiodoctor.cli.lines import Lines, lines
+from istiodoctor.problem import Problem, Severity
 from istiodoctor.renderers.phrases import counted, listed, unique
 from istiodoctor.renderers.terminal.changes import Line, change_lines, problem_lines
-from istiodoctor.report import Problem, Report, Severity
+from istiodoctor.report import Report
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 10.0

@@ -4,15 +4,13 @@ from collections.abc import Iterable
 
 from istiodoctor.mesh.trace.journeys import Way
 from istiodoctor.mesh.trace.outcomes import ClusterState
-from istiodoctor.report import (
+from istiodoctor.report import Hop, HopState, said
+from istiodoctor.trace_report import (
     Answer,
     AnswerKind,
     AnswerOutcome,
-    Hop,
-    HopState,
     RouteCluster,
     ServedCertificate,
-    said,
 )
 
 _OUTCOMES = {

@@ -11,7 +11,7 @@ from istiodoctor.mesh.trace.journeys import Way
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.way import Hop, HopState
 from istiodoctor.model.ref import Ref
-from istiodoctor.report import Diagnosis, Problem
+from istiodoctor.problem import Diagnosis, Problem
 
 EXPLAINS = {
     "dns": ("SVC010", "SVC013"),

@@ -7,7 +7,7 @@ from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
 from istiodoctor.finding import Confidence, Evidence, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.wire.testimony import Claim, Sighting, Subject, testimony
-from istiodoctor.report import Corroboration
+from istiodoctor.problem import Corroboration
 
 SHOWN = 3
 YET_TO_COME = frozenset({Claim.NO_HANDSHAKE, Claim.STORED_CERTIFICATE})

@@ -13,7 +13,8 @@ from istiodoctor.mesh.listeners import servers
 from istiodoctor.mesh.servers import Server
 from istiodoctor.mesh.trace.way import way_of_host
 from istiodoctor.model.ref import Ref
-from istiodoctor.report import Diagnosis, Hop, HopState, HostReport, Problem, Verdict
+from istiodoctor.problem import Diagnosis, Problem
+from istiodoctor.report import Hop, HopState, HostReport, Verdict
 
 OK, BROKEN, WARNING, UNKNOWN = HopState.OK, HopState.BROKEN, HopState.WARNING, HopState.UNKNOWN
 _HOP_OF_KIND = {

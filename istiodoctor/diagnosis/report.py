@@ -19,6 +19,7 @@ from istiodoctor.mesh.controlplanes import control_planes
 from istiodoctor.mesh.listeners import servers_by_workload
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import Snapshot, Unread
+from istiodoctor.problem import Problem
 from istiodoctor.report import (
     CheckRun,
     ClusterSummary,
@@ -26,7 +27,6 @@ from istiodoctor.report import (
     HostReport,
     Ignored,
     Outcome,
-    Problem,
     Report,
     ScanInfo,
     ToolInfo,

@@ -17,11 +17,10 @@ from istiodoctor.mesh.trace.journeys import Way, ways
 from istiodoctor.mesh.trace.looking import was_probed
 from istiodoctor.mesh.trace.requests import Request
 from istiodoctor.mesh.trace.sending import can_be_sent, why_not_sent
-from istiodoctor.report import (
+from istiodoctor.report import HopState, Report
+from istiodoctor.trace_report import (
     AnswerKind,
     AnswerOutcome,
-    HopState,
-    Report,
     Stop,
     Trace,
     TraceLeg,

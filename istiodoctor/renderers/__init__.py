@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from istiodoctor.report import Report, Trace, Traces
+from istiodoctor.report import Report
+from istiodoctor.trace_report import Trace, Traces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,28 +11,30 @@ from typing import Any
 
 import msgspec
 
+from istiodoctor.problem import (
+    Diagnosis,
+    Evidence,
+    Patch,
+    Place,
+    Problem,
+    ProvenFix,
+    Ref,
+    Severity,
+    api_version,
+)
 from istiodoctor.renderers.phrases import in_utc
 from istiodoctor.renderers.text import plain
 from istiodoctor.report import (
     SCHEMA_VERSION,
     CertificateReport,
     CheckRun,
-    Diagnosis,
-    Evidence,
     Hop,
     HostReport,
     Ignored,
-    Patch,
-    Place,
-    Problem,
-    ProvenFix,
-    Ref,
     Report,
     ScanInfo,
-    Severity,
     ToolInfo,
     UnreadReport,
-    api_version,
 )
 
 _SURROGATE = "\\ud"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from istiodoctor.problem import Ref
 from istiodoctor.renderers.phrases import listed, relative, timestamp
 from istiodoctor.renderers.terminal.headline import verdict_span
 from istiodoctor.renderers.terminal.page import Page, Span
@@ -13,7 +14,6 @@ from istiodoctor.report import (
     Hop,
     HopState,
     HostReport,
-    Ref,
     Report,
     Verdict,
 )

@@ -8,16 +8,8 @@ from istiodoctor.renderers.commands import shell_line
 from istiodoctor.renderers.phrases import timestamp
 from istiodoctor.renderers.terminal.page import Page, Span
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import (
-    AnswerKind,
-    Confirmation,
-    Hop,
-    HopState,
-    Trace,
-    TraceLeg,
-    TraceVerdict,
-    said,
-)
+from istiodoctor.report import Confirmation, Hop, HopState, said
+from istiodoctor.trace_report import AnswerKind, Trace, TraceLeg, TraceVerdict
 
 _TEXT = 600
 _NAME = 120

@@ -7,7 +7,8 @@ from istiodoctor.renderers.phrases import counted, timestamp
 from istiodoctor.renderers.terminal.page import Page, Span
 from istiodoctor.renderers.terminal.way import write_way
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import Hop, HopState, Trace, Traces, TraceVerdict, said
+from istiodoctor.report import Hop, HopState, said
+from istiodoctor.trace_report import Trace, Traces, TraceVerdict
 
 MOST_LINES = 100
 """How many requests get a line; of more, those that are not answered come first."""
