@@ -141,7 +141,7 @@ class CertificateReport:
     fingerprint_sha256: str
     """Empty where only Envoy's list of loaded certificates shows it."""
     seen_at: tuple[str, ...] = ()
-    """The pods whose Envoy holds it, or the endpoints where it was served; none for what is stored."""
+    """The pods whose Envoy holds it, or the endpoints that served it; none for what is stored."""
 
     @property
     def identity(self) -> tuple[str, datetime | None, datetime | None]:
