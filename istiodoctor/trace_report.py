@@ -36,7 +36,7 @@ class TraceVerdict(StrEnum):
     """By a backend, by Envoy itself as a route says, or by a redirect to another place."""
     STOPPED = "stopped"
     UNKNOWN = "unknown"
-    """It stops nowhere that was read; something on the way was not read."""
+    """It stops nowhere that was read; something on its path was not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

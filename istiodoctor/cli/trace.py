@@ -1,4 +1,4 @@
-"""`istiodoctor trace URL…`: the way of one request, hop by hop, or of many."""
+"""`istiodoctor trace URL…`: the path of one request, hop by hop, or of many."""
 
 from typing import Annotated
 

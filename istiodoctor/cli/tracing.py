@@ -12,7 +12,7 @@ from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.facts import facts
 from istiodoctor.cli.output import Targets, refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
-from istiodoctor.cli.requests import STANDARD_INPUT, Asked, listed, typed
+from istiodoctor.cli.requests import STANDARD_INPUT, Asked, read_requests, typed_requests
 from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing
 from istiodoctor.cli.selection import declined, registry
 from istiodoctor.cli.sources import Opener, sources
@@ -98,8 +98,8 @@ def _refuse_contradictions(arguments: TraceArguments) -> None:
 
 def _asked(arguments: TraceArguments) -> tuple[Asked, ...]:
     if arguments.requests:
-        return listed(arguments.requests)
-    return typed(arguments)
+        return read_requests(arguments.requests)
+    return typed_requests(arguments)
 
 
 def _followed(

@@ -1,4 +1,4 @@
-"""Findings that follow from objects, held against what Envoys and the wire show."""
+"""Compare findings that follow from objects with what Envoys and the wire show."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -56,7 +56,7 @@ def _contradicted(finding: Merged, claim: Claim, seen: tuple[Sighting, ...]) -> 
 
 
 def _with(finding: Merged, seen: tuple[Sighting, ...]) -> tuple[Evidence, ...]:
-    """Return the evidence with a few of the sightings first, each once."""
+    """Return the evidence with a few of the observations first, each once."""
     found = {
         each.text: each for each in (*map(Evidence.of_sighting, seen[:SHOWN]), *finding.evidence)
     }

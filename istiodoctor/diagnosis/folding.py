@@ -1,4 +1,4 @@
-"""Symptoms under their causes, and the rank of what remains."""
+"""Fold symptoms under their causes, and rank the problems."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping

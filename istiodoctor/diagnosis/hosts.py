@@ -33,7 +33,7 @@ _HOP_OF_KIND = {
 
 
 def hosts(mesh: Mesh, problems: Iterable[Problem], scope: Scope) -> tuple[HostReport, ...]:
-    """Return every host that a gateway is asked to serve over TLS, with its verdict and way."""
+    """Return every host that a gateway is asked to serve over TLS, with its verdict and path."""
     severities = _severities(problems)
     uses: dict[Server, CredentialUse] = {}
     for use in credential_uses(mesh):
@@ -92,7 +92,7 @@ def _concerns(diagnosis: Diagnosis, server: Server) -> bool:
 
 
 def _blamed(path: tuple[Hop, ...], severity: Severity, diagnosis: Diagnosis) -> tuple[Hop, ...]:
-    """Return the way with the worst finding at its hop, where no hop shows a fault by itself."""
+    """Return the path with the worst finding at its hop, where no hop shows a fault by itself."""
     if not path or any(hop.state is BROKEN for hop in path):
         return path
     name = _HOP_OF_KIND.get(diagnosis.subject.kind, "server")

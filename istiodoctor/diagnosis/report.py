@@ -80,7 +80,7 @@ def verdict(
 ) -> Verdict:
     """Say in one word how things stand.
 
-    Healthy is only what was looked at: every check, each host's whole way, all that was chosen.
+    Healthy is only what was looked at: every check, each host's whole path, all that was chosen.
     """
     severities = {problem.severity for problem in problems}
     if Severity.CRITICAL in severities:

@@ -228,7 +228,7 @@ def _host(host: HostReport) -> dict[str, Any]:
 
 
 def hop_document(hop: Hop) -> dict[str, Any]:
-    """Return one hop on the way of a host or a request."""
+    """Return one hop of the path of a host or a request."""
     return {"hop": hop.hop, "ref": ref_document(hop.ref), "state": hop.state, "text": hop.text}
 
 

@@ -1,4 +1,4 @@
-"""Turns of phrase that every output for people shares."""
+"""Phrases that every output for people shares: times, counts, lists of names."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta

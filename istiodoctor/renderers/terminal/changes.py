@@ -1,4 +1,4 @@
-"""What changed between two looks: one line for each change, for people who watch."""
+"""What changed between two scans: one line for each change, for people who watch."""
 
 from collections.abc import Iterable, Iterator
 

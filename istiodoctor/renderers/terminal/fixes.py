@@ -1,4 +1,4 @@
-"""The ways out of a problem, as lines to paste."""
+"""The fixes of a problem, as lines to paste."""
 
 from istiodoctor.problem import Diagnosis, ProvenFix, Risk
 from istiodoctor.renderers.commands import blocks, is_command, shell_line

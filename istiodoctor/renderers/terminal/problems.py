@@ -1,4 +1,4 @@
-"""The problems: what is wrong, who suffers, what to change, why we say so, and the way out."""
+"""The problems: what is wrong, for whom, what to change, the evidence, and the fixes."""
 
 from collections.abc import Iterable
 

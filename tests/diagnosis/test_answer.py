@@ -2,7 +2,7 @@
 
 import pytest
 
-from istiodoctor.diagnosis.answering import answer
+from istiodoctor.diagnosis.answer import answer
 from istiodoctor.trace_report import AnswerOutcome, ClusterState, RouteCluster, ServedCertificate
 from tests.mesh.test_requests import (
     API,
