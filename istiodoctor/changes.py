@@ -4,16 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.report import (
-    Diagnosis,
-    HostReport,
-    Outcome,
-    Problem,
-    Ref,
-    Report,
-    Severity,
-    Verdict,
-)
+from istiodoctor.problem import Diagnosis, Problem, Ref, Severity
+from istiodoctor.report import HostReport, Outcome, Report, Verdict
 
 _BLIND = frozenset({"forbidden", "timed-out", "failed"})
 """Reasons of something unread that say nothing of what is there; the others are said of an

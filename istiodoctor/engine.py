@@ -27,7 +27,7 @@ from istiodoctor.sources.source import Source, SourceError, SourceErrorKind
 
 MOST_ROUNDS = 5
 MOST_LOOKS = 24
-"""How often the way of a request is looked at anew: twice for each redirect that is followed."""
+"""How often the path of a request is looked at anew: twice for each redirect that is followed."""
 MOST_CONFIRMED = 200
 """How many absences are read again: where so much is missing, it has not just come."""
 EXISTS = frozenset({UnreadReason.REDACTED, UnreadReason.MALFORMED})
@@ -50,7 +50,7 @@ class Options:
     kinds: frozenset[Kind] = frozenset()
     """Kinds that are read beside those of the checks: what a trace rests on."""
     request: Request | None = None
-    """The one request whose way is to be looked at, instead of everything."""
+    """The one request whose path is to be looked at, instead of everything."""
 
 
 def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
@@ -129,7 +129,7 @@ def _followed(
     probing: Probing,
     request: Request,
 ) -> Collected:
-    """Look at one request's way, then at that of the redirects which were seen, and so on."""
+    """Look at one request's path, then at that of the redirects which were seen, and so on."""
     until = time.monotonic() + probing.seconds
     done: set[TlsTarget | HttpTarget] = set()
     collected = collected.and_seen(Reading(), kinds)

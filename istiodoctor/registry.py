@@ -1,4 +1,4 @@
-"""Find the checks: built-ins and strangers' plugins come in by the same door."""
+"""Find the checks: the built-in ones and those of plugins, by the same entry points."""
 
 import importlib
 import pkgutil
@@ -50,7 +50,7 @@ def discover(*, by_index: bool = True) -> Registry:
     """Find every check of every entry point in the group, in the order of their codes.
 
     Those that come with the tool are taken from their index, where they are not imported before
-    they run; without `by_index` they are loaded as strangers' are.
+    they run; without `by_index` they are loaded as those of plugins are.
 
     A plugin that breaks while it loads is reported and costs nobody else's checks. Of two checks
     with one code or name the first stays, and built-ins come first: they cannot be replaced.
@@ -128,7 +128,7 @@ def _fault(check: Check, others: Mapping[str, Check], names: Mapping[str, str]) 
 
 
 def _misdeclared(check: Any) -> str:
-    """Say what a stranger's check, whose types nobody has checked, declares wrongly."""
+    """Say what a plugin's check, whose types nobody has checked, declares wrongly."""
     if not (CODE.fullmatch(str(check.code)) and NAME.fullmatch(str(check.name))):
         return f"{check.code} {check.name}: a code looks like CRED001, a name like a-problem"
     if not isinstance(check.severity, Severity):

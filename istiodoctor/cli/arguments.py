@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from istiodoctor.cli.exits import UsageError
-from istiodoctor.cli.sources import SourceArguments
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(?:\d{1,6}[smhd])+")
@@ -14,6 +13,27 @@ _LONGEST = timedelta(days=3650)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _HEADER = re.compile(r"(:authority|[!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceArguments:
+    """What is to be read, as typed."""
+
+    files: tuple[str, ...]
+    demo: bool
+    contexts: tuple[str, ...]
+    all_contexts: bool
+    kubeconfig: Path | None
+    namespaces: tuple[str, ...]
+    only_namespaces: bool
+    no_logs: bool
+    no_envoy: bool
+    since: str
+    timeout: str
+    whole_cluster: bool
+    secret_inventory: bool
+    trust_anchors: Path | None
+    config: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +66,19 @@ class TraceArguments(SourceArguments):
     probe: bool
     strict: bool
     outputs: tuple[str, ...]
+
+
+def refuse_contradictions(arguments: SourceArguments) -> None:
+    """Raise UsageError for options that exclude each other."""
+    from_cluster = bool(arguments.contexts or arguments.all_contexts or arguments.kubeconfig)
+    if sum((bool(arguments.files), arguments.demo, from_cluster)) > 1:
+        raise UsageError("choose one source: --file, --demo, or a cluster by --context")
+    if arguments.contexts and arguments.all_contexts:
+        raise UsageError("--context and --all-contexts exclude each other")
+    if arguments.whole_cluster and not arguments.files:
+        raise UsageError("--whole-cluster says something about files: name them with -f")
+    if arguments.only_namespaces and not arguments.namespaces:
+        raise UsageError("--only-namespaces needs at least one -n NAMESPACE")
 
 
 def duration(text: str, option: str) -> timedelta:

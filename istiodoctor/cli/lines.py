@@ -35,7 +35,7 @@ class Lines:
 
 @contextmanager
 def lines(status: Callable[[], str]) -> Iterator[Lines]:
-    """Lend the lines; while they are lent, a terminal that can shows `status` below them."""
+    """Give what writes lines; meanwhile a terminal that can shows `status` below them."""
     stream, written = sys.stderr, Lines()
     if not stream.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         yield written

@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from istiodoctor.cli.sources import NoEnvoyOption, NoLogsOption
+from istiodoctor.cli.options import (
+    IgnoreOption,
+    NoEnvoyOption,
+    NoLogsOption,
+    SecretInventoryOption,
+    SelectOption,
+)
 
 
 def manifests(
@@ -19,18 +25,11 @@ def manifests(
         list[str] | None, typer.Option(help="Where gateway pods run; repeatable. [istio-system]")
     ] = None,
     istio_namespace: Annotated[str, typer.Option(help="Where istiod runs.")] = "istio-system",
-    select: Annotated[
-        list[str] | None, typer.Option(help="Run these checks only: codes, families, names.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="Leave these checks out: codes, families, names.")
-    ] = None,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
     no_logs: NoLogsOption = False,
     no_envoy: NoEnvoyOption = False,
-    secret_inventory: Annotated[
-        bool,
-        typer.Option("--secret-inventory", help="Also find misplaced Secrets in any namespace."),
-    ] = False,
+    secret_inventory: SecretInventoryOption = False,
 ) -> None:
     """Print a ServiceAccount, exactly the rights that the selected checks need, and a CronJob."""
     import yaml

@@ -22,7 +22,7 @@ SILENT: Progress = _Silent()
 
 @contextmanager
 def watching() -> Iterator[Progress]:
-    """Lend an observer for the time of a scan; its bar goes when the scan ends."""
+    """Give an observer for the time of a scan; its bar goes when the scan ends."""
     if not sys.stderr.isatty():
         yield SILENT
         return

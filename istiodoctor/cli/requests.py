@@ -25,7 +25,7 @@ Asked = tuple[str, Request]
 """A request with what tells it from the others."""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class RequestLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One line of a file of requests; fields that are not known here are passed over."""
 
     url: str
@@ -36,7 +36,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     server_name: str | None = None
 
 
-def typed(arguments: TraceArguments) -> tuple[Asked, ...]:
+def typed_requests(arguments: TraceArguments) -> tuple[Asked, ...]:
     """Return the requests for the URLs on the command line, each with its position."""
     headers = (*map(header, arguments.headers), *_upgrading(arguments.upgrade))
     return tuple(
@@ -45,7 +45,7 @@ def typed(arguments: TraceArguments) -> tuple[Asked, ...]:
     )
 
 
-def listed(name: str) -> tuple[Asked, ...]:
+def read_requests(name: str) -> tuple[Asked, ...]:
     """Return the requests of a file; raises UsageError for the first line that is none."""
     shown = "standard input" if name == STANDARD_INPUT else name
     content = _content(name, shown)
@@ -113,7 +113,7 @@ def _read(line: bytes, number: int) -> Asked:
         raise ValueError(f"a line is at most {MOST_LINE:,} bytes long")
     try:
         line.decode()
-        read = msgspec.json.decode(line, type=Line)
+        read = msgspec.json.decode(line, type=RequestLine)
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     except msgspec.ValidationError as error:

@@ -5,17 +5,25 @@ from typing import Annotated
 import typer
 
 from istiodoctor.cli.arguments import ScanArguments
-from istiodoctor.cli.sources import (
+from istiodoctor.cli.options import (
+    DEFAULT_SINCE,
+    DEFAULT_TIMEOUT,
     ConfigOption,
     ContextOption,
     DemoOption,
     FileOption,
+    IgnoreOption,
     KubeconfigOption,
+    NamespaceOption,
     NoEnvoyOption,
     NoLogsOption,
     OnlyNamespacesOption,
+    OutputOption,
+    ProbeOption,
     SecretInventoryOption,
+    SelectOption,
     SinceOption,
+    StrictOption,
     TimeoutOption,
     TrustAnchorsOption,
     WholeClusterOption,
@@ -30,10 +38,7 @@ def scan(
         bool, typer.Option("--all-contexts", help="Every context of the kubeconfig.")
     ] = False,
     kubeconfig: KubeconfigOption = None,
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option("--namespace", "-n", help="Report about these namespaces; repeatable."),
-    ] = None,
+    namespace: NamespaceOption = None,
     gateway: Annotated[
         list[str] | None, typer.Option(help="Report about these gateways (NS/NAME); repeatable.")
     ] = None,
@@ -41,13 +46,10 @@ def scan(
         list[str] | None, typer.Option(help="Report about these hosts; repeatable.")
     ] = None,
     only_namespaces: OnlyNamespacesOption = False,
-    probe: Annotated[
-        bool,
-        typer.Option("--probe", help="Also make TLS handshakes and requests to the gateways."),
-    ] = False,
+    probe: ProbeOption = False,
     no_logs: NoLogsOption = False,
     no_envoy: NoEnvoyOption = False,
-    since: SinceOption = "1h",
+    since: SinceOption = DEFAULT_SINCE,
     wait: Annotated[
         str,
         typer.Option(
@@ -55,28 +57,19 @@ def scan(
             " 5m. A scan that is under way then is finished, within --timeout."
         ),
     ] = "0",
-    timeout: TimeoutOption = "60s",
+    timeout: TimeoutOption = DEFAULT_TIMEOUT,
     whole_cluster: WholeClusterOption = False,
     secret_inventory: SecretInventoryOption = False,
-    select: Annotated[
-        list[str] | None, typer.Option(help="Run these checks only: codes, families, names.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="Leave these checks out: codes, families, names.")
-    ] = None,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
     trust_anchors: TrustAnchorsOption = None,
     config: ConfigOption = None,
-    output: Annotated[
-        list[str] | None,
-        typer.Option("--output", "-o", help="terminal or json, each with =FILE to write a file."),
-    ] = None,
+    output: OutputOption = None,
     fail_on: Annotated[
         str | None,
         typer.Option(help="Exit 1 at this severity: critical, high, medium, low, never. [high]"),
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 4 when something could not be read.")
-    ] = False,
+    strict: StrictOption = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="Exit 0 whatever is found.")
     ] = False,

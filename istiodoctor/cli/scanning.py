@@ -13,27 +13,29 @@ from istiodoctor import __version__
 from istiodoctor.check import Check
 from istiodoctor.cli.arguments import (
     ScanArguments,
+    SourceArguments,
     TraceArguments,
     duration,
     gateway,
     host,
     namespace,
     outputs,
+    refuse_contradictions,
 )
 from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.facts import facts, roots
-from istiodoctor.cli.opening import Opener, sources
 from istiodoctor.cli.output import refuse_unwritable, write
 from istiodoctor.cli.progress import SILENT, watching
 from istiodoctor.cli.selection import check_config, chosen, declined, registry
-from istiodoctor.cli.sources import SourceArguments, refuse_contradictions
+from istiodoctor.cli.sources import Opener, sources
 from istiodoctor.config import FAIL_ON, Config, ConfigError, find, load, threshold
 from istiodoctor.diagnosis.report import could_not_look
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.engine import Options, scan
 from istiodoctor.probes import Probing
+from istiodoctor.problem import Severity
 from istiodoctor.renderers import RENDERERS
-from istiodoctor.report import Report, ScanError, ScanInfo, Severity, ToolInfo, Verdict
+from istiodoctor.report import Report, ScanError, ScanInfo, ToolInfo, Verdict
 from istiodoctor.sources.input_files import STANDARD_INPUT
 from istiodoctor.sources.source import SourceError, SourceErrorKind
 

@@ -1,78 +1,70 @@
-"""The options that say what is read: the same for every command that reads something."""
+"""Which sources the arguments name: files, the demo, or one cluster for each context."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 
-import typer
-
+from istiodoctor.cli.arguments import SourceArguments, duration
 from istiodoctor.cli.exits import UsageError
+from istiodoctor.sources.source import Progress, Source, SourceError
 
-FileOption = Annotated[
-    list[str] | None,
-    typer.Option("--file", "-f", help="Manifests, folders or a snapshot; - for stdin."),
-]
-DemoOption = Annotated[bool, typer.Option("--demo", help="Scan a built-in broken cluster.")]
-ContextOption = Annotated[
-    list[str] | None, typer.Option(help="A context of the kubeconfig; repeatable.")
-]
-KubeconfigOption = Annotated[
-    Path | None, typer.Option(help="A kubeconfig instead of the usual one.")
-]
-OnlyNamespacesOption = Annotated[
-    bool, typer.Option("--only-namespaces", help="Ask the API about the -n namespaces only.")
-]
-NoLogsOption = Annotated[bool, typer.Option("--no-logs", help="Read no logs.")]
-NoEnvoyOption = Annotated[
-    bool, typer.Option("--no-envoy", help="Ask no gateway's Envoy for its state.")
-]
-SinceOption = Annotated[str, typer.Option(help="How far back logs are read: 90s, 30m, 1h.")]
-TimeoutOption = Annotated[
-    str, typer.Option(help="How long reading may take in all, and --probe as long again.")
-]
-WholeClusterOption = Annotated[
-    bool, typer.Option("--whole-cluster", help="The files are everything there is.")
-]
-SecretInventoryOption = Annotated[
-    bool, typer.Option("--secret-inventory", help="List the names of all Secrets, not contents.")
-]
-TrustAnchorsOption = Annotated[
-    Path | None, typer.Option(help="PEM file of roots that clients trust, beside the system's.")
-]
-ConfigOption = Annotated[
-    Path | None, typer.Option(help="The istiodoctor.toml to use instead of the usual one.")
-]
+Opener = Callable[[Progress], Source]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceArguments:
-    """What is to be read, as typed."""
+def sources(arguments: SourceArguments) -> Iterator[tuple[str, Opener]]:
+    """Yield each source by name; opening it may fail and then concerns it alone."""
+    now = datetime.now(UTC)
+    since = duration(arguments.since, "--since")
+    duration(arguments.timeout, "--timeout")
+    if arguments.demo:
+        from istiodoctor.sources.demo import open_demo
 
-    files: tuple[str, ...]
-    demo: bool
-    contexts: tuple[str, ...]
-    all_contexts: bool
-    kubeconfig: Path | None
-    namespaces: tuple[str, ...]
-    only_namespaces: bool
-    no_logs: bool
-    no_envoy: bool
-    since: str
-    timeout: str
-    whole_cluster: bool
-    secret_inventory: bool
-    trust_anchors: Path | None
-    config: Path | None
+        yield "demo", lambda progress: open_demo(now=now)
+    elif arguments.files:
+        from istiodoctor.sources.files import open_files
+
+        yield (
+            ", ".join(arguments.files),
+            lambda progress: open_files(
+                arguments.files,
+                whole_cluster=arguments.whole_cluster,
+                stdin=sys.stdin.buffer if sys.stdin else None,
+                since=since,
+                now=now,
+            ),
+        )
+    else:
+        for name in _contexts(arguments):
+            yield name or "the current context", _cluster(arguments, name)
 
 
-def refuse_contradictions(arguments: SourceArguments) -> None:
-    """Raise UsageError for options that exclude each other."""
-    from_cluster = bool(arguments.contexts or arguments.all_contexts or arguments.kubeconfig)
-    if sum((bool(arguments.files), arguments.demo, from_cluster)) > 1:
-        raise UsageError("choose one source: --file, --demo, or a cluster by --context")
-    if arguments.contexts and arguments.all_contexts:
-        raise UsageError("--context and --all-contexts exclude each other")
-    if arguments.whole_cluster and not arguments.files:
-        raise UsageError("--whole-cluster says something about files: name them with -f")
-    if arguments.only_namespaces and not arguments.namespaces:
-        raise UsageError("--only-namespaces needs at least one -n NAMESPACE")
+def _cluster(arguments: SourceArguments, context: str | None) -> Opener:
+    from istiodoctor.sources.cluster import open_cluster
+
+    return lambda progress: open_cluster(
+        kubeconfig=arguments.kubeconfig,
+        context=context,
+        namespaces=frozenset(arguments.namespaces),
+        only_namespaces=arguments.only_namespaces,
+        secret_inventory=arguments.secret_inventory,
+        since=duration(arguments.since, "--since"),
+        timeout=duration(arguments.timeout, "--timeout"),
+        progress=progress,
+    )
+
+
+def _contexts(arguments: SourceArguments) -> Iterable[str | None]:
+    """Return the contexts to scan; None stands for the current one, or for the pod's cluster."""
+    from istiodoctor.sources.cluster import contexts
+
+    named = tuple(dict.fromkeys(arguments.contexts))
+    if not arguments.all_contexts and len(named) < 2:
+        return named or (None,)
+    try:
+        known = contexts(arguments.kubeconfig)
+    except SourceError as error:
+        raise UsageError(error.message) from None
+    for name in named:
+        if known and name not in known:  # before the others are scanned in vain
+            raise UsageError(f"there is no context {name}; there are: {', '.join(sorted(known))}")
+    return named or known or (None,)

@@ -1,21 +1,27 @@
-"""`istiodoctor trace URL…`: the way of one request, hop by hop, or of many."""
+"""`istiodoctor trace URL…`: the path of one request, hop by hop, or of many."""
 
 from typing import Annotated
 
 import typer
 
 from istiodoctor.cli.arguments import TraceArguments
-from istiodoctor.cli.sources import (
+from istiodoctor.cli.options import (
+    DEFAULT_SINCE,
+    DEFAULT_TIMEOUT,
     ConfigOption,
     ContextOption,
     DemoOption,
     FileOption,
     KubeconfigOption,
+    NamespaceOption,
     NoEnvoyOption,
     NoLogsOption,
     OnlyNamespacesOption,
+    OutputOption,
+    ProbeOption,
     SecretInventoryOption,
     SinceOption,
+    StrictOption,
     TimeoutOption,
     TrustAnchorsOption,
     WholeClusterOption,
@@ -57,31 +63,19 @@ def trace(
     demo: DemoOption = False,
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option("--namespace", "-n", help="A namespace for --only-namespaces; repeatable."),
-    ] = None,
+    namespace: NamespaceOption = None,
     only_namespaces: OnlyNamespacesOption = False,
-    probe: Annotated[
-        bool,
-        typer.Option("--probe", help="Also look at each hop on the wire; sends GET or HEAD only."),
-    ] = False,
+    probe: ProbeOption = False,
     no_logs: NoLogsOption = False,
     no_envoy: NoEnvoyOption = False,
-    since: SinceOption = "1h",
-    timeout: TimeoutOption = "60s",
+    since: SinceOption = DEFAULT_SINCE,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT,
     whole_cluster: WholeClusterOption = False,
     secret_inventory: SecretInventoryOption = False,
     trust_anchors: TrustAnchorsOption = None,
     config: ConfigOption = None,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Exit 4 where the answer to one of many is not known."),
-    ] = False,
-    output: Annotated[
-        list[str] | None,
-        typer.Option("--output", "-o", help="terminal or json, each with =FILE to write a file."),
-    ] = None,
+    strict: StrictOption = False,
+    output: OutputOption = None,
 ) -> int:
     """Follow a request from the load balancer to its backend, and say where it stops.
 

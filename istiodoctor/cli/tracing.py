@@ -7,23 +7,23 @@ from typing import TypeVar
 
 from istiodoctor import __version__
 from istiodoctor.check import Check
-from istiodoctor.cli.arguments import TraceArguments, outputs
+from istiodoctor.cli.arguments import TraceArguments, outputs, refuse_contradictions
 from istiodoctor.cli.exits import Exit, UsageError, complain
 from istiodoctor.cli.facts import facts
-from istiodoctor.cli.opening import Opener, sources
 from istiodoctor.cli.output import Targets, refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
-from istiodoctor.cli.requests import STANDARD_INPUT, Asked, listed, typed
+from istiodoctor.cli.requests import STANDARD_INPUT, Asked, read_requests, typed_requests
 from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing
 from istiodoctor.cli.selection import declined, registry
-from istiodoctor.cli.sources import refuse_contradictions
+from istiodoctor.cli.sources import Opener, sources
 from istiodoctor.diagnosis import Judgement
 from istiodoctor.diagnosis.tracing import trace, traces
 from istiodoctor.engine import Options, judged
 from istiodoctor.mesh.requests.request_paths import ways
 from istiodoctor.renderers import TRACE_RENDERERS, TRACES_RENDERERS
-from istiodoctor.report import ScanError, ScanInfo, ToolInfo, Trace, Traces, TraceVerdict
+from istiodoctor.report import ScanError, ScanInfo, ToolInfo
 from istiodoctor.sources.source import SourceError
+from istiodoctor.trace_report import Trace, Traces, TraceVerdict
 
 Result = TypeVar("Result")
 
@@ -98,8 +98,8 @@ def _refuse_contradictions(arguments: TraceArguments) -> None:
 
 def _asked(arguments: TraceArguments) -> tuple[Asked, ...]:
     if arguments.requests:
-        return listed(arguments.requests)
-    return typed(arguments)
+        return read_requests(arguments.requests)
+    return typed_requests(arguments)
 
 
 def _followed(

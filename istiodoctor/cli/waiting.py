@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from istiodoctor.changes import ChangeKind, changes
 from istiodoctor.cli.lines import Lines, lines
+from istiodoctor.problem import Problem, Severity
 from istiodoctor.renderers.phrases import counted, listed, unique
 from istiodoctor.renderers.terminal.changes import Line, change_lines, problem_lines
-from istiodoctor.report import Problem, Report, Severity
+from istiodoctor.report import Report
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 10.0
@@ -50,21 +51,21 @@ def wait(subjects: Sequence[Subject], limit: Severity, *, seconds: float, since:
 
     That is a problem at the limit or above, one that is so new that it may be over by itself, or
     a cluster that cannot be reached. `seconds` count from `since`, a time of the monotonic clock.
-    A look that is under way when they are over is finished; the last begins when they are over,
+    A look that has begun when they are over is finished; the last begins when they are over,
     at the latest. Ctrl-C ends the waiting as well.
     """
-    vigil = _Vigil(tuple(subjects), limit, since=since, until=since + seconds)
-    if not vigil.remaining():
-        return vigil.waited()
-    with lines(vigil.status) as shown:
+    waiting = _Waiting(tuple(subjects), limit, since=since, until=since + seconds)
+    if not waiting.remaining():
+        return waiting.waited()
+    with lines(waiting.status) as shown:
         try:
-            vigil.watch(shown)
+            waiting.watch(shown)
         except KeyboardInterrupt:
-            return vigil.waited(is_interrupted=True)
-    return vigil.waited()
+            return waiting.waited(is_interrupted=True)
+    return waiting.waited()
 
 
-class _Vigil:
+class _Waiting:
     def __init__(
         self, subjects: tuple[Subject, ...], limit: Severity, *, since: float, until: float
     ) -> None:

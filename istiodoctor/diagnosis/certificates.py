@@ -96,7 +96,7 @@ def _fingerprint(pod: PodSecret, served: EnvoyCertificate) -> str:
 
 
 def _presented(mesh: Mesh, scope: Scope) -> Iterator[CertificateReport]:
-    """Yield what handshakes showed on the ways that end at the gateway."""
+    """Yield what handshakes showed on the paths that end at the gateway."""
     groups: dict[tuple[Ref, str], list[SeenCertificate]] = {}
     for seen in seen_certificates(mesh):
         if scope.takes_server(seen.server):

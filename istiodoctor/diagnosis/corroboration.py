@@ -1,4 +1,4 @@
-"""Findings that follow from objects, held against what Envoys and the wire show."""
+"""Compare findings that follow from objects with what Envoys and the wire show."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
 from istiodoctor.finding import Confidence, Evidence, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim, Sighting, Subject, testimony
-from istiodoctor.report import Corroboration
+from istiodoctor.problem import Corroboration
 
 SHOWN = 3
 YET_TO_COME = frozenset({Claim.NO_HANDSHAKE, Claim.STORED_CERTIFICATE})
@@ -56,7 +56,7 @@ def _contradicted(finding: Merged, claim: Claim, seen: tuple[Sighting, ...]) -> 
 
 
 def _with(finding: Merged, seen: tuple[Sighting, ...]) -> tuple[Evidence, ...]:
-    """Return the evidence with a few of the sightings first, each once."""
+    """Return the evidence with a few of the observations first, each once."""
     found = {
         each.text: each for each in (*map(Evidence.of_sighting, seen[:SHOWN]), *finding.evidence)
     }

@@ -1,4 +1,4 @@
-"""Symptoms under their causes, and the rank of what remains."""
+"""Fold symptoms under their causes, and rank the problems."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +9,7 @@ from istiodoctor.diagnosis.linking import causes, roots
 from istiodoctor.diagnosis.merging import Merged
 from istiodoctor.finding import Confidence, Severity
 from istiodoctor.model.ref import Place
-from istiodoctor.report import Diagnosis, Problem, ProvenFix
+from istiodoctor.problem import Diagnosis, Problem, ProvenFix
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 Locate = Callable[[Place], Place]

@@ -13,7 +13,8 @@ from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.requests.hops import way_of_host
 from istiodoctor.model.ref import Ref
-from istiodoctor.report import Diagnosis, Hop, HopState, HostReport, Problem, Verdict
+from istiodoctor.problem import Diagnosis, Problem
+from istiodoctor.report import Hop, HopState, HostReport, Verdict
 
 OK, BROKEN, WARNING, UNKNOWN = HopState.OK, HopState.BROKEN, HopState.WARNING, HopState.UNKNOWN
 _HOP_OF_KIND = {
@@ -32,7 +33,7 @@ _HOP_OF_KIND = {
 
 
 def hosts(mesh: Mesh, problems: Iterable[Problem], scope: Scope) -> tuple[HostReport, ...]:
-    """Return every host that a gateway is asked to serve over TLS, with its verdict and way."""
+    """Return every host that a gateway is asked to serve over TLS, with its verdict and path."""
     severities = _severities(problems)
     uses: dict[Server, CredentialUse] = {}
     for use in credential_uses(mesh):
@@ -91,7 +92,7 @@ def _concerns(diagnosis: Diagnosis, server: Server) -> bool:
 
 
 def _blamed(path: tuple[Hop, ...], severity: Severity, diagnosis: Diagnosis) -> tuple[Hop, ...]:
-    """Return the way with the worst finding at its hop, where no hop shows a fault by itself."""
+    """Return the path with the worst finding at its hop, where no hop shows a fault by itself."""
     if not path or any(hop.state is BROKEN for hop in path):
         return path
     name = _HOP_OF_KIND.get(diagnosis.subject.kind, "server")

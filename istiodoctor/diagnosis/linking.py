@@ -1,4 +1,4 @@
-"""Which finding explains which: only where the codes say so and both meet on something."""
+"""Link findings to those that explain them: their checks say so, and both concern one thing."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping

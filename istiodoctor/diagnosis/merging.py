@@ -10,7 +10,7 @@ from istiodoctor.check import Check
 from istiodoctor.diagnosis.runs import Run
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.model.ref import Place
-from istiodoctor.report import Corroboration
+from istiodoctor.problem import Corroboration
 
 MOST_EVIDENCE = 20
 T = TypeVar("T")

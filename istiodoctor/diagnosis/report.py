@@ -19,6 +19,7 @@ from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import Snapshot, Unread
+from istiodoctor.problem import Problem
 from istiodoctor.report import (
     CheckRun,
     ClusterSummary,
@@ -26,7 +27,6 @@ from istiodoctor.report import (
     HostReport,
     Ignored,
     Outcome,
-    Problem,
     Report,
     ScanInfo,
     ToolInfo,
@@ -80,7 +80,7 @@ def verdict(
 ) -> Verdict:
     """Say in one word how things stand.
 
-    Healthy is only what was looked at: every check, each host's whole way, all that was chosen.
+    Healthy is only what was looked at: every check, each host's whole path, all that was chosen.
     """
     severities = {problem.severity for problem in problems}
     if Severity.CRITICAL in severities:

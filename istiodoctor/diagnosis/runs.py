@@ -63,7 +63,7 @@ def _run(check: Check, mesh: Mesh, snapshot: Snapshot) -> Run:
 
 
 def _found(check: Check, mesh: Mesh) -> tuple[Finding, ...]:
-    """Return what a check finds; a stranger's must not read what nobody could know before.
+    """Return what a check finds; a plugin's must not read what nobody could know before.
 
     What it did not need by its code was perhaps not collected: then it would have passed without
     having looked. Of the checks that come with the tool a test tells.
@@ -108,7 +108,7 @@ def _sound(found: Any) -> Finding:
 def _safe(fix: Any, names: frozenset[str]) -> Fix:
     """Return a fix without commands in which a name would be an option; raises TypeError.
 
-    The builders of commands make none like that; a stranger's check may put its own together.
+    The builders of commands make none like that; a plugin's check may put its own together.
     """
     if not isinstance(fix, Fix):
         raise TypeError(f"a finding offers {type(fix).__name__}, not a Fix")

@@ -1,4 +1,4 @@
-"""The way of a request: hop by hop, redirects followed, with the findings that explain it."""
+"""The path of a request: hop by hop, redirects followed, with the findings that explain it."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from istiodoctor.command import code, istiodoctor
-from istiodoctor.diagnosis.answering import answer, broken
-from istiodoctor.diagnosis.blame import Findings, blamed, code_for
+from istiodoctor.diagnosis.answer import answer, broken
+from istiodoctor.diagnosis.explanations import Explanations, code_for, explained
 from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
@@ -17,11 +17,10 @@ from istiodoctor.mesh.requests.confirming import confirmed
 from istiodoctor.mesh.requests.looking import was_probed
 from istiodoctor.mesh.requests.request_paths import Way, ways
 from istiodoctor.mesh.requests.sending import can_be_sent, why_not_sent
-from istiodoctor.report import (
+from istiodoctor.report import HopState, Report
+from istiodoctor.trace_report import (
     AnswerKind,
     AnswerOutcome,
-    HopState,
-    Report,
     Stop,
     Trace,
     TraceLeg,
@@ -55,7 +54,7 @@ class _Tracer:
 
     mesh: Mesh
     report: Report
-    findings: Findings
+    explanations: Explanations
     is_probed: bool
 
     @classmethod
@@ -64,13 +63,13 @@ class _Tracer:
         return cls(
             mesh=judgement.mesh,
             report=report,
-            findings=Findings(report.problems),
+            explanations=Explanations(report.problems),
             is_probed=was_probed(judgement.mesh),
         )
 
     def trace(self, request: Request, name: str = "") -> Trace:
         """Follow one request."""
-        legs = _legs(self.mesh, request, self.findings)
+        legs = _legs(self.mesh, request, self.explanations)
         stopped = next((i for i, leg in enumerate(legs) if leg.is_stopped), None)
         return Trace(
             id=name,
@@ -97,7 +96,7 @@ def _notes(request: Request) -> Iterator[str]:
         yield f"Never sent, so not part of what was seen: {', '.join(unsent)}."
 
 
-def _legs(mesh: Mesh, request: Request, findings: Findings) -> tuple[TraceLeg, ...]:
+def _legs(mesh: Mesh, request: Request, explanations: Explanations) -> tuple[TraceLeg, ...]:
     """Return every leg: the branches of a request first, then what their redirects lead to."""
     legs: list[TraceLeg] = []
     seen = {_key(request)}
@@ -105,14 +104,14 @@ def _legs(mesh: Mesh, request: Request, findings: Findings) -> tuple[TraceLeg, .
     while waiting and len(legs) < MOST_LEGS:
         chain, follows = waiting.popleft()
         for found in ways(mesh, chain[-1]):
-            way = confirmed(mesh, found, blamed(found, findings))
-            target, way = _followed(way, chain)
+            path = confirmed(mesh, found, explained(found, explanations))
+            target, path = _followed(path, chain)
             if target and _leads_outside(mesh, target, chain[-1]):
                 target = None
             if target and _key(target) not in seen:
                 seen.add(_key(target))
                 waiting.append(((*chain, target), len(legs)))
-            legs.append(_leg(way, follows, findings))
+            legs.append(_leg(path, follows, explanations))
     return tuple(legs)
 
 
@@ -120,28 +119,28 @@ def _key(request: Request) -> tuple[str, ...]:
     return request.method, request.url, request.authority, request.server_name
 
 
-def _followed(way: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Way]:
-    """Return the request that a redirect leads to, or the way stopped where it leads nowhere."""
-    if way.ending.kind is not AnswerKind.REDIRECT:
-        return None, way
+def _followed(path: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Way]:
+    """Return the request that a redirect leads to, or a path that stops where it leads nowhere."""
+    if path.ending.kind is not AnswerKind.REDIRECT:
+        return None, path
     try:
-        target = way.request.redirected(way.ending.location, way.ending.status)
+        target = path.request.redirected(path.ending.location, path.ending.status)
     except ValueError as error:
-        return None, _stopped(way, f"that leads nowhere: {error}")
+        return None, _stopped(path, f"that leads nowhere: {error}")
     if any(_key(each) == _key(target) for each in chain):
-        return None, _stopped(way, "where the request has been before: a loop")
+        return None, _stopped(path, "where the request has been before: a loop")
     if len(chain) > MOST_REDIRECTS:
-        return None, _stopped(way, f"the last of {MOST_REDIRECTS} redirects that are followed")
-    return target, way
+        return None, _stopped(path, f"the last of {MOST_REDIRECTS} redirects that are followed")
+    return target, path
 
 
-def _stopped(way: Way, why: str) -> Way:
-    """Return a way broken at the hop where its redirect was seen; else at the last one."""
-    hops = list(way.hops)
+def _stopped(path: Way, why: str) -> Way:
+    """Return a path broken at the hop where its redirect was seen; else at the last one."""
+    hops = list(path.hops)
     seen = [
         i
         for i, hop in enumerate(hops)
-        if f"{way.ending.status} to {way.ending.location}" in hop.seen
+        if f"{path.ending.status} to {path.ending.location}" in hop.seen
     ]
     index = seen[0] if seen else len(hops) - 1
     hop = replace(hops[index], state=HopState.BROKEN, outcome=AnswerOutcome.REDIRECT)
@@ -149,8 +148,8 @@ def _stopped(way: Way, why: str) -> Way:
         hops[index] = replace(hop, seen=f"{hop.seen}, {why}")
     else:
         hops[index] = replace(hop, text=f"{hop.text}, {why}")
-    ending = Ending(kind=AnswerKind.NONE, status=way.ending.status, location=way.ending.location)
-    return replace(way, hops=tuple(hops), ending=ending)
+    ending = Ending(kind=AnswerKind.NONE, status=path.ending.status, location=path.ending.location)
+    return replace(path, hops=tuple(hops), ending=ending)
 
 
 def _leads_outside(mesh: Mesh, target: Request, origin: Request) -> bool:
@@ -160,20 +159,20 @@ def _leads_outside(mesh: Mesh, target: Request, origin: Request) -> bool:
     return all(each.workload is None for each in ways(mesh, target))
 
 
-def _leg(way: Way, follows: int | None, findings: Findings) -> TraceLeg:
+def _leg(path: Way, follows: int | None, explanations: Explanations) -> TraceLeg:
     hops = tuple(
-        replace(hop, code=code_for(hop, way, findings))
+        replace(hop, code=code_for(hop, path, explanations))
         if hop.state is HopState.BROKEN and not hop.code
         else hop
-        for hop in way.hops
+        for hop in path.hops
     )
     return TraceLeg(
-        url=way.request.url,
-        gateway=way.workload.owner if way.workload else None,
+        url=path.request.url,
+        gateway=path.workload.owner if path.workload else None,
         hops=hops,
-        answer=answer(way),
+        answer=answer(path),
         follows=follows,
-        is_unseen=way.is_unseen,
+        is_unseen=path.is_unseen,
     )
 
 

@@ -1,15 +1,14 @@
-"""Look at the wire: handshakes and requests, on connections that others lend. Nothing is judged.
+"""Look at the wire: handshakes and requests, on connections that are given. Nothing is judged.
 
 Everything here is bounded: how many at a time, how long each, how long in all, how many bytes.
 """
 
-import queue
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from istiodoctor.deadline import Deadline
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import (
     Door,
@@ -24,20 +23,23 @@ from istiodoctor.model.observation import (
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.probes.chain import Trust
-from istiodoctor.probes.channel import Deadline
-from istiodoctor.probes.connector import AddressConnector, Connector, Lender, Stream, connect_to
+from istiodoctor.probes.connector import (
+    AddressConnector,
+    Connector,
+    PodConnections,
+    Stream,
+    connect_to,
+)
 from istiodoctor.probes.http import request
 from istiodoctor.probes.tls import connection_failure, shake_hands
+from istiodoctor.thread_pool import finished
 
-AT_ONCE = 8
-GRACE = 1.0
-"""Seconds after the deadline for probes to notice it; what hangs in a name server does not."""
 UNLEARNED = {
     Outcome.FORBIDDEN: UnreadReason.FORBIDDEN,
     Outcome.FAILED: UnreadReason.FAILED,
     Outcome.TIMED_OUT: UnreadReason.TIMED_OUT,
 }
-"""Endings at a pod that say nothing of it: the way there leads through the API server."""
+"""Endings at a pod that say nothing of it: the connection leads through the API server."""
 UNTOLD = {
     UnreadReason.FORBIDDEN: "the port-forward is not permitted",
     UnreadReason.FAILED: "nothing was learned of it",
@@ -64,9 +66,9 @@ class Probing:
 
 def look(targets: ProbeTargets, source: object, probing: Probing) -> Reading:
     """Return what the wire shows on every target; what could not be looked at is unread."""
-    deadline = Deadline(probing.seconds)
+    deadline = Deadline.after(probing.seconds)
     prober = _Prober(
-        lender=source if isinstance(source, Lender) else None,
+        pods=source if isinstance(source, PodConnections) else None,
         trust=Trust(probing.roots, datetime.now(UTC)),
         hosts=targets.hosts,
         deadline=deadline,
@@ -77,9 +79,15 @@ def look(targets: ProbeTargets, source: object, probing: Probing) -> Reading:
         *(partial(prober.http, each) for each in targets.http),
     ]
     every: tuple[TlsTarget | HttpTarget, ...] = (*targets.tls, *targets.http)
-    found = _work_off(jobs, deadline)
-    seen = [each for each in found if each is not None]
-    missed = [each for each, result in zip(every, found, strict=True) if result is None]
+    # A job that ends in an exception was out of time: whatever the wire does is an observation.
+    ended = dict(finished(jobs, deadline))
+    found = [ended.get(number) for number in range(len(jobs))]
+    seen = [each for each in found if isinstance(each, Observation)]
+    missed = [
+        each
+        for each, result in zip(every, found, strict=True)
+        if not isinstance(result, Observation)
+    ]
     return Reading(
         tls_observations=tuple(each for each in seen if isinstance(each, TlsObservation)),
         http_observations=tuple(each for each in seen if isinstance(each, HttpObservation)),
@@ -93,7 +101,7 @@ def look(targets: ProbeTargets, source: object, probing: Probing) -> Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prober:
-    lender: Lender | None
+    pods: PodConnections | None
     trust: Trust
     hosts: tuple[str, ...]
     deadline: Deadline
@@ -101,7 +109,7 @@ class _Prober:
 
     def tls(self, target: TlsTarget) -> TlsObservation:
         """Make one handshake."""
-        seconds = min(self.seconds_each, self.deadline.remaining)
+        seconds = min(self.seconds_each, self.deadline.left())
         addresses: tuple[str, ...] = ()
         try:
             connector, addresses = self._connector(target.door)
@@ -113,26 +121,31 @@ class _Prober:
 
     def http(self, target: HttpTarget) -> HttpObservation:
         """Make one request."""
-        seconds = min(self.seconds_each, self.deadline.remaining)
+        seconds = min(self.seconds_each, self.deadline.left())
         resolved: list[str] = []
         seen = request(
-            target, lambda door: _Door(self, door, resolved), self._serves, timeout=seconds
+            target,
+            lambda endpoint: _LazyConnector(self, endpoint, resolved),
+            self._serves,
+            timeout=seconds,
         )
         return replace(seen, addresses=tuple(dict.fromkeys(resolved)))
 
-    def open(self, door: Door, resolved: list[str]) -> Connector:
-        """Return a way to a door, and note what its name resolves to; raises OSError."""
-        connector, addresses = self._connector(door)
+    def open(self, endpoint: Door, resolved: list[str]) -> Connector:
+        """Return a connector to an endpoint, and note its addresses; raises OSError."""
+        connector, addresses = self._connector(endpoint)
         resolved += addresses
         return connector
 
-    def _connector(self, door: Door) -> tuple[Connector, tuple[str, ...]]:
-        if door.pod is not None:
-            if self.lender is None:
+    def _connector(self, endpoint: Door) -> tuple[Connector, tuple[str, ...]]:
+        if endpoint.pod is not None:
+            if self.pods is None:
                 raise PermissionError("this source lends no connections to pods")
-            return self.lender.connector(door.pod.namespace, door.pod.name, door.port), ()
-        addresses = AddressConnector(address=door.address, port=door.port).addresses()
-        return _Resolved(addresses, door.port), addresses
+            return self.pods.connector(
+                endpoint.pod.namespace, endpoint.pod.name, endpoint.port
+            ), ()
+        addresses = AddressConnector(address=endpoint.address, port=endpoint.port).addresses()
+        return _Resolved(addresses, endpoint.port), addresses
 
     def _serves(self, host: str) -> bool:
         host = host.lower()
@@ -154,15 +167,15 @@ class _Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
-    """A door that is opened when it is connected to: its failure is then a step's."""
+class _LazyConnector:
+    """Resolves the endpoint's name when it connects: a failure is then a step's."""
 
     prober: _Prober
-    door: Door
+    endpoint: Door
     resolved: list[str]
 
     def connect(self, timeout: float) -> Stream:
-        return self.prober.open(self.door, self.resolved).connect(timeout)
+        return self.prober.open(self.endpoint, self.resolved).connect(timeout)
 
 
 def _unseen(seen: Iterable[Observation]) -> Iterable[Unread]:
@@ -170,14 +183,14 @@ def _unseen(seen: Iterable[Observation]) -> Iterable[Unread]:
     for each in seen:
         is_tls = isinstance(each, TlsObservation)
         kind = Kind.TLS_PROBE if is_tls else Kind.HTTP_PROBE
-        door = each.target.door if isinstance(each, TlsObservation) else each.last.door
+        endpoint = each.target.door if isinstance(each, TlsObservation) else each.last.door
         words = each.detail if isinstance(each, TlsObservation) else each.last.error
         reason = UNLEARNED.get(each.outcome)
-        if door is not None and each.outcome is Outcome.NOT_PERMITTED:
-            yield _unread(kind, door, UnreadReason.FAILED, words)
-        elif reason and door is not None and door.via is Via.PORT_FORWARD:
+        if endpoint is not None and each.outcome is Outcome.NOT_PERMITTED:
+            yield _unread(kind, endpoint, UnreadReason.FAILED, words)
+        elif reason and endpoint is not None and endpoint.via is Via.PORT_FORWARD:
             told = "" if words in (each.outcome, TIMED_OUT) else words
-            yield _unread(kind, door, reason, told or UNTOLD[reason])
+            yield _unread(kind, endpoint, reason, told or UNTOLD[reason])
 
 
 def _blind(found: Iterable[tuple[Ref, str]]) -> Iterable[Unread]:
@@ -191,46 +204,8 @@ def _late(target: TlsTarget | HttpTarget) -> Unread:
     return _unread(kind, target.door, UnreadReason.TIMED_OUT, "the time for probes was over")
 
 
-def _unread(kind: Kind, door: Door, reason: UnreadReason, words: str) -> Unread:
-    where = door.where
+def _unread(kind: Kind, endpoint: Door, reason: UnreadReason, words: str) -> Unread:
+    where = endpoint.where
     return Unread(
         kind=kind, namespace=where.namespace, name=where.name, reason=reason, message=words
     )
-
-
-def _work_off(
-    jobs: Sequence[Callable[[], Observation]], deadline: Deadline
-) -> list[Observation | None]:
-    """Return each job's observation in their order; None for one that is still out at the end.
-
-    The threads are daemons: neither Ctrl-C nor the end of the process waits for a name server.
-    """
-    waiting: queue.SimpleQueue[tuple[int, Callable[[], Observation]]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Observation]] = queue.SimpleQueue()
-    for number, job in enumerate(jobs):
-        waiting.put((number, job))
-    for _ in range(min(AT_ONCE, len(jobs))):
-        threading.Thread(
-            target=_serve, args=(waiting, done, deadline), daemon=True, name="probe"
-        ).start()
-    found: list[Observation | None] = [None] * len(jobs)
-    for _ in jobs:
-        try:
-            number, seen = done.get(timeout=deadline.remaining + GRACE)
-        except queue.Empty:
-            break
-        found[number] = seen
-    return found
-
-
-def _serve(
-    waiting: "queue.SimpleQueue[tuple[int, Callable[[], Observation]]]",
-    done: "queue.SimpleQueue[tuple[int, Observation]]",
-    deadline: Deadline,
-) -> None:
-    while deadline.remaining > 0:
-        try:
-            number, job = waiting.get_nowait()
-        except queue.Empty:
-            return
-        done.put((number, job()))

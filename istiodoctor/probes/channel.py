@@ -1,14 +1,14 @@
 """A connection under one deadline and one limit of bytes, and TLS on it.
 
-TLS runs in memory: what comes in is seen before it is decrypted, whatever lends the connection.
+TLS runs in memory: what comes in is seen before it is decrypted, whatever the connection is.
 """
 
 import ssl
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from istiodoctor.deadline import Deadline
 from istiodoctor.probes.connector import Connector, Stream
 
 CHUNK = 16 * 1024
@@ -20,30 +20,6 @@ T = TypeVar("T")
 
 class TooMuchError(OSError):
     """More came in than is looked at."""
-
-
-class Deadline:
-    """A point in time after which nothing is waited for."""
-
-    def __init__(self, seconds: float) -> None:
-        """Set it so many seconds from now."""
-        self._at = time.monotonic() + seconds
-
-    @property
-    def remaining(self) -> float:
-        """Seconds left; 0 once it has passed."""
-        return max(0.0, self._at - time.monotonic())
-
-    def left(self) -> float:
-        """Return the seconds left; raises TimeoutError when there are none."""
-        remaining = self.remaining
-        if remaining <= 0:
-            raise TimeoutError
-        return remaining
-
-    def at_most(self, seconds: float) -> "Deadline":
-        """Return an earlier deadline, or an equal one."""
-        return Deadline(min(seconds, self.remaining))
 
 
 class Channel:
@@ -76,7 +52,7 @@ class Channel:
 
 
 class TlsChannel:
-    """TLS over a channel, with the same two verbs."""
+    """TLS over a channel, with the same two methods."""
 
     def __init__(self, channel: Channel, context: ssl.SSLContext, sni: str) -> None:
         """Prepare; nothing is sent before the handshake."""

@@ -47,11 +47,11 @@ class Connector(Protocol):
 
 
 @runtime_checkable
-class Lender(Protocol):
-    """A source that lends connections to the ports of pods."""
+class PodConnections(Protocol):
+    """A source that connects to the ports of pods."""
 
     def connector(self, namespace: str, pod: str, port: int) -> Connector:
-        """Return a way to a port of a pod."""
+        """Return a connector to a port of a pod."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

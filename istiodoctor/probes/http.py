@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from istiodoctor.deadline import Deadline
 from istiodoctor.model.observation import (
     Door,
     HttpObservation,
@@ -15,9 +16,11 @@ from istiodoctor.model.observation import (
     HttpTarget,
     Outcome,
 )
+from istiodoctor.model.redirects import REDIRECT_STATUSES
 from istiodoctor.probes.answer import final_answer
-from istiodoctor.probes.channel import Channel, Deadline, TlsChannel, TooMuchError
+from istiodoctor.probes.channel import Channel, TlsChannel, TooMuchError
 from istiodoctor.probes.connector import Connector
+from istiodoctor.probes.text import shown
 from istiodoctor.probes.tls import (
     Heard,
     after_handshake,
@@ -25,7 +28,6 @@ from istiodoctor.probes.tls import (
     connection_failure,
     ending,
 )
-from istiodoctor.probes.words import shown
 
 MOST_REDIRECTS = 10
 MOST_BODY = 2 * 1024
@@ -33,7 +35,6 @@ MOST_BODY = 2 * 1024
 LONGEST_LOCATION = 2000
 TOO_LONG = f"the Location is longer than the {LONGEST_LOCATION} characters that are looked at"
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SENT = frozenset({"GET", "HEAD"})
 """Methods that change nothing on the other side (RFC 9110 §9.2.1)."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -46,19 +47,19 @@ def request(
     target: HttpTarget, connect: Connect, serves: Serves, *, timeout: float
 ) -> HttpObservation:
     """Look at one target, redirects and all, in one time; nothing is raised."""
-    deadline = Deadline(timeout)
+    deadline = Deadline.after(timeout)
     started = datetime.now(UTC)
-    doors = {(each.scheme, each.port): each.door for each in target.doors}
+    endpoints = {(each.scheme, each.port): each.door for each in target.doors}
     steps: list[HttpStep] = []
     url, outcome = target.url, Outcome.LOOP
     seen: set[str] = set()
     while url and url not in seen and len(steps) <= MOST_REDIRECTS:
         seen.add(url)
-        door = _door(url, doors, serves)
-        if door is None:
+        endpoint = _endpoint(url, endpoints, serves)
+        if endpoint is None:
             outcome = Outcome.LEFT
             break
-        step, ended = _step(url, door, target, connect(door), deadline)
+        step, ended = _step(url, endpoint, target, connect(endpoint), deadline)
         steps.append(step)
         url = _next(step) if target.follows_redirects else ""
         if ended is not Outcome.ANSWERED or not url:
@@ -68,12 +69,12 @@ def request(
     return HttpObservation(target=target, outcome=outcome, steps=tuple(steps), at=started)
 
 
-def _door(url: str, doors: Mapping[tuple[str, int], Door], serves: Serves) -> Door | None:
-    """Return where a URL leads on this way; None where the gateway is not."""
+def _endpoint(url: str, endpoints: Mapping[tuple[str, int], Door], serves: Serves) -> Door | None:
+    """Return the endpoint that a URL leads to; None where the gateway is not."""
     parts = _split(url)
     if parts is None or not parts.hostname or not serves(parts.hostname):
         return None
-    return doors.get((parts.scheme, port_of(parts)))
+    return endpoints.get((parts.scheme, port_of(parts)))
 
 
 def port_of(parts: SplitResult) -> int:
@@ -92,7 +93,7 @@ def _split(url: str) -> SplitResult | None:
 
 def _next(step: HttpStep) -> str:
     """Return where a redirect leads; empty when this is none, or none that can be followed."""
-    if step.status not in REDIRECTS or not step.location or step.error:
+    if step.status not in REDIRECT_STATUSES or not step.location or step.error:
         return ""
     try:
         return urljoin(step.url, step.location).partition("#")[0]
@@ -101,9 +102,9 @@ def _next(step: HttpStep) -> str:
 
 
 def _step(
-    url: str, door: Door, target: HttpTarget, connector: Connector, deadline: Deadline
+    url: str, endpoint: Door, target: HttpTarget, connector: Connector, deadline: Deadline
 ) -> tuple[HttpStep, Outcome]:
-    step = HttpStep(url=url, door=door, at=datetime.now(UTC))
+    step = HttpStep(url=url, door=endpoint, at=datetime.now(UTC))
     channel: Channel | None = None
     heard = Heard()
     try:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from istiodoctor.deadline import Deadline
 from istiodoctor.model.observation import Outcome, TlsObservation, TlsTarget
 from istiodoctor.model.x509_facts import facts_of
-from istiodoctor.probes.authorities import acceptable_authorities
 from istiodoctor.probes.chain import Trust, Verdict
-from istiodoctor.probes.channel import Channel, Deadline, TlsChannel, served_chain
+from istiodoctor.probes.channel import Channel, TlsChannel, served_chain
+from istiodoctor.probes.client_cas import acceptable_client_cas
 from istiodoctor.probes.connector import Connector, NotPermittedError
-from istiodoctor.probes.words import shown
+from istiodoctor.probes.text import shown
 
 ALPN = ("h2", "http/1.1")
 MOST_CERTIFICATES = 20
@@ -28,7 +29,7 @@ class Heard:
     """What TLS said beside what the library passes on."""
 
     client_certificate_requested: bool = False
-    acceptable_authorities: tuple[str, ...] = ()
+    acceptable_client_cas: tuple[str, ...] = ()
     alert: str = ""
 
     def __call__(
@@ -40,7 +41,7 @@ class Heard:
         name = getattr(kind, "name", "")
         if name == "CERTIFICATE_REQUEST":
             self.client_certificate_requested = True
-            self.acceptable_authorities = acceptable_authorities(data)
+            self.acceptable_client_cas = acceptable_client_cas(data)
         elif getattr(content, "name", "") == "ALERT" and name and name != "CLOSE_NOTIFY":
             self.alert = name.lower().replace("_", " ")
 
@@ -65,7 +66,7 @@ def shake_hands(
 
     Where TLS is agreed on, it is tried again with older versions alone.
     """
-    deadline = Deadline(timeout)
+    deadline = Deadline.after(timeout)
     seen = _shaken(target, connector, deadline, trust)
     if seen.outcome is not Outcome.HANDSHAKE:
         return seen
@@ -94,7 +95,7 @@ def _shaken(
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         context.maximum_version = newest
         channel = Channel(connector, deadline)
-    except Exception as error:  # whatever lends connections, its failure is an observation
+    except Exception as error:  # whatever connects, its failure is an observation
         return replace(seen, **connection_failure(error))
     try:
         return _on(channel, context, heard, seen, trust)
@@ -125,7 +126,7 @@ def _on(
         detail=detail,
         alert=heard.alert,
         client_certificate_requested=heard.client_certificate_requested,
-        acceptable_authorities=heard.acceptable_authorities,
+        acceptable_authorities=heard.acceptable_client_cas,
         **_certificates(secured, seen.target, trust),
     )
     # The library tells a version before anything was agreed on, and none after a refusal.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from istiodoctor.report import Report, Trace, Traces
+from istiodoctor.report import Report
+from istiodoctor.trace_report import Trace, Traces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class TraceRenderer(Protocol):
 
 
 def _trace_terminal(trace: Trace, display: Display) -> str:
-    from istiodoctor.renderers.terminal.way import render
+    from istiodoctor.renderers.terminal.request_path import render
 
     return render(trace, width=display.width, color=display.color, unicode=display.unicode)
 
@@ -75,7 +76,7 @@ class TracesRenderer(Protocol):
 
 
 def _traces_terminal(found: Traces, display: Display) -> str:
-    from istiodoctor.renderers.terminal.ways import render
+    from istiodoctor.renderers.terminal.request_paths import render
 
     return render(found, width=display.width, color=display.color, unicode=display.unicode)
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import yaml
 
+from istiodoctor.problem import Fix, Patch, PatchType, change, kubectl
 from istiodoctor.renderers.text import is_visible, plain
-from istiodoctor.report import Fix, Patch, PatchType, change, kubectl
 
 _SHELL_SPECIAL = {"'": "\\'", "\\": "\\\\", "!": "\\x21"}
 # Everything else is quoted: `1e3`, `y`, `0644` are strings here and numbers or booleans elsewhere.

@@ -11,28 +11,30 @@ from typing import Any
 
 import msgspec
 
+from istiodoctor.problem import (
+    Diagnosis,
+    Evidence,
+    Patch,
+    Place,
+    Problem,
+    ProvenFix,
+    Ref,
+    Severity,
+    api_version,
+)
 from istiodoctor.renderers.phrases import in_utc
 from istiodoctor.renderers.text import plain
 from istiodoctor.report import (
     SCHEMA_VERSION,
     CertificateReport,
     CheckRun,
-    Diagnosis,
-    Evidence,
     Hop,
     HostReport,
     Ignored,
-    Patch,
-    Place,
-    Problem,
-    ProvenFix,
-    Ref,
     Report,
     ScanInfo,
-    Severity,
     ToolInfo,
     UnreadReport,
-    api_version,
 )
 
 _SURROGATE = "\\ud"
@@ -226,7 +228,7 @@ def _host(host: HostReport) -> dict[str, Any]:
 
 
 def hop_document(hop: Hop) -> dict[str, Any]:
-    """Return one hop on the way of a host or a request."""
+    """Return one hop of the path of a host or a request."""
     return {"hop": hop.hop, "ref": ref_document(hop.ref), "state": hop.state, "text": hop.text}
 
 

@@ -1,10 +1,11 @@
-"""Turns of phrase that every output for people shares."""
+"""Phrases that every output for people shares: times, counts, lists of names."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from istiodoctor.problem import Confidence, Diagnosis, Severity
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import Confidence, Diagnosis, Report, Severity
+from istiodoctor.report import Report
 
 NAME_LIMIT = 80
 """How many characters of one name among several are shown."""

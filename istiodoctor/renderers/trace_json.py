@@ -10,10 +10,9 @@ from istiodoctor.renderers.json import (
     tool_document,
     written,
 )
-from istiodoctor.report import (
-    SCHEMA_VERSION,
+from istiodoctor.report import SCHEMA_VERSION, Hop
+from istiodoctor.trace_report import (
     Answer,
-    Hop,
     RouteCluster,
     ServedCertificate,
     Stop,

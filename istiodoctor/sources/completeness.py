@@ -1,4 +1,4 @@
-"""What files prove by what they do not show: nothing, unless they are the whole cluster."""
+"""Which kinds files hold completely: none, unless the files are the whole cluster."""
 
 from collections.abc import Iterator
 

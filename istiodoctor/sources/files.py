@@ -20,6 +20,7 @@ from istiodoctor.sources.input_files import (
     read_stream,
 )
 from istiodoctor.sources.log_files import LogFolder
+from istiodoctor.sources.merged_readings import merged
 from istiodoctor.sources.object_files import ObjectFiles
 from istiodoctor.sources.snapshot_directory import (
     ENVOY_FOLDER,
@@ -32,7 +33,6 @@ from istiodoctor.sources.snapshot_directory import (
     recorded_reading,
 )
 from istiodoctor.sources.source import SourceError, SourceErrorKind
-from istiodoctor.sources.union import united
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +141,14 @@ class FilesSource:
             folder = EnvoyFolder(root, str(root), self.taken_at, kinds)
             readings += folder.readings()
             readings.append(Reading(unread=tuple(folder.unread), notes=tuple(folder.notes)))
-        return united(readings)
+        return merged(readings)
 
     def _folders(self, name: str) -> list[Path]:
         folders = (Path(path, name) for path in self.paths if path != STANDARD_INPUT)
         return [folder for folder in folders if folder.is_dir()]
 
     def _emptiness(self, found: FoundObjects) -> str:
-        """Say that nothing was found, and what stood in the way."""
+        """Say that nothing was found, and why."""
         hint = "give manifests, or what `kubectl get … -o yaml` prints"
         if found.malformed:
             first = found.malformed[0]

@@ -1,4 +1,4 @@
-"""The objects that files hold, gathered: decoded, located, and what was wrong with the others."""
+"""The objects found in files, each with its place, and those that cannot be decoded."""
 
 import re
 from collections.abc import Iterable, Mapping

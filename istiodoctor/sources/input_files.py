@@ -1,4 +1,4 @@
-"""Which files stand behind the paths a user gave, and their bytes: regular files only, bounded."""
+"""The files of the paths that a user gave, and their bytes: regular files only, bounded."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ class InputFile:
     path: Path
     shown: str
     parts: tuple[str, ...] = ()
-    """Its way from the folder that was given; empty for a file given by name."""
+    """Its path from the folder that was given; empty for a file given by name."""
 
 
 def check_path(shown: str) -> Path:

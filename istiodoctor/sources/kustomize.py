@@ -35,8 +35,8 @@ def kustomized(folders: Iterable[Path]) -> Kustomized:
         if isinstance(namespace := content.get("namespace"), str) and namespace:
             for file in _resources(folder, content, MAX_DEPTH):
                 given[file].add(namespace)
-    agreed = {file: min(names) for file, names in given.items() if len(names) == 1}
-    return Kustomized(patches=frozenset(patches), namespaces=agreed)
+    unambiguous = {file: min(names) for file, names in given.items() if len(names) == 1}
+    return Kustomized(patches=frozenset(patches), namespaces=unambiguous)
 
 
 def _kustomization(folder: Path) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ TYPED = {
     "scan -f a -o json=no/r": "no/r cannot be written: there is no folder no",
     "scan -f none.yaml": "none.yaml: there is no such file or folder",
     "explain NOPE001": f"no check is called NOPE001; {LISTED} them",
-    "checks --output xml": "--output of this command is terminal or json, not xml",
+    "checks --output xml": "--output xml is not known; there is terminal, json",
 }
 MEANT = {
     "--fail-on x": "--fail-on takes one of critical, high, medium, low, never, not x",

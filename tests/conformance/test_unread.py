@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from istiodoctor.diagnosis.answering import answer
+from istiodoctor.diagnosis.answer import answer
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.hops import HopState

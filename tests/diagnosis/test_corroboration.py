@@ -7,8 +7,8 @@ import pytest
 from istiodoctor.diagnosis import Judgement, diagnose
 from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.mesh import Mesh
+from istiodoctor.problem import Problem
 from istiodoctor.registry import discover
-from istiodoctor.report import Problem
 from tests.support.examples import Example
 
 CHECKS = discover().by_code()

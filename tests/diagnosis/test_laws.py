@@ -11,7 +11,8 @@ from istiodoctor.check import Check
 from istiodoctor.diagnosis.folding import NEVER
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Severity
 from istiodoctor.model.ref import Place
-from istiodoctor.report import Diagnosis, Problem, Report
+from istiodoctor.problem import Diagnosis, Problem
+from istiodoctor.report import Report
 from tests.diagnosis.rules import as_json, finding, gateway, judged, rule, secret
 
 EXPLAINS = {

@@ -18,7 +18,8 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Pod
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import EVERYWHERE, Snapshot, Unread, UnreadReason
-from istiodoctor.report import CheckRun, HostReport, Outcome, Problem, Report, Verdict
+from istiodoctor.problem import Problem
+from istiodoctor.report import CheckRun, HostReport, Outcome, Report, Verdict
 from tests.diagnosis.rules import about, everything_read, finding, gateway, judged, outline, rule
 
 PODS_FORBIDDEN = Unread(kind=Kind.POD, namespace="shop", reason=UnreadReason.FORBIDDEN)

@@ -6,8 +6,8 @@ from istiodoctor.diagnosis import Judgement, diagnose
 from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.finding import Confidence
 from istiodoctor.mesh import Mesh
+from istiodoctor.problem import Problem
 from istiodoctor.registry import discover
-from istiodoctor.report import Problem
 from tests.support.examples import Example, examples
 
 CHECKS = discover().by_code()

@@ -16,13 +16,14 @@ from istiodoctor.model.observation import (
 )
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Unread, UnreadReason
-from istiodoctor.probes import AT_ONCE, Probing, look
+from istiodoctor.probes import Probing, look
 from istiodoctor.probes.connector import (
     AddressConnector,
     NotPermittedError,
     connect_to,
     is_permitted,
 )
+from istiodoctor.thread_pool import THREADS
 from tests.probes import servers
 from tests.probes.servers import GATEWAY, HOST, certificate, door, serving
 
@@ -112,7 +113,7 @@ def test_a_source_that_lends_nothing_leaves_pods_unread():
 def test_one_that_stalls_does_not_keep_the_others_from_being_seen(tmp_path):
     good = servers.tls(tmp_path, certificate())
     with serving(servers.until_closed) as silent, serving(good) as speaking:
-        ports = [*[silent] * (AT_ONCE - 1), *[speaking] * 3]
+        ports = [*[silent] * (THREADS - 1), *[speaking] * 3]
         targets = ProbeTargets(
             tls=tuple(TlsTarget(door=door(port), host=HOST, sni=HOST) for port in ports)
         )
@@ -120,7 +121,7 @@ def test_one_that_stalls_does_not_keep_the_others_from_being_seen(tmp_path):
 
     outcomes = [each.outcome for each in found.tls_observations]
     assert outcomes == [
-        *[Outcome.TIMED_OUT] * (AT_ONCE - 1),
+        *[Outcome.TIMED_OUT] * (THREADS - 1),
         *[Outcome.HANDSHAKE] * 3,
     ]
     assert found.unread == ()
@@ -128,7 +129,7 @@ def test_one_that_stalls_does_not_keep_the_others_from_being_seen(tmp_path):
 
 def test_what_the_time_did_not_suffice_for_is_unread():
     with serving(servers.until_closed) as silent:
-        ways = [door(silent) for _ in range(4 * AT_ONCE)]
+        ways = [door(silent) for _ in range(4 * THREADS)]
         targets = ProbeTargets(tls=tuple(TlsTarget(door=each, sni=HOST) for each in ways))
         found = look(targets, None, Probing(seconds=1, seconds_each=0.9))
 

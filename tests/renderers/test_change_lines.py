@@ -3,17 +3,9 @@
 from dataclasses import replace
 
 from istiodoctor.changes import Changes, HostChange, changes
+from istiodoctor.problem import Diagnosis, Problem, Severity
 from istiodoctor.renderers.terminal.changes import change_lines, one_line, problem_lines
-from istiodoctor.report import (
-    Diagnosis,
-    HostReport,
-    Ignored,
-    Problem,
-    Report,
-    ScanError,
-    Severity,
-    Verdict,
-)
+from istiodoctor.report import HostReport, Ignored, Report, ScanError, Verdict
 from tests.support.reports import (
     GATEWAY,
     broken_report,

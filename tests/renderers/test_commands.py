@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from istiodoctor.problem import Patch, PatchType, Ref
 from istiodoctor.renderers.commands import apply_block, patch_block, shell_line
-from istiodoctor.report import Patch, PatchType, Ref
 
 BASH = shutil.which("bash") or ""
 GATEWAY = Ref("networking.istio.io", "Gateway", "shop", "web")

@@ -14,22 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from istiodoctor.renderers import RENDERERS, Display
-from istiodoctor.renderers import json as renderer
-from istiodoctor.report import (
+from istiodoctor.problem import (
     BaselineState,
-    CertificateSource,
     Confidence,
     EvidenceKind,
-    HopState,
-    Outcome,
     PatchType,
     Ref,
     Risk,
     Severity,
-    Verdict,
     api_version,
 )
+from istiodoctor.renderers import RENDERERS, Display
+from istiodoctor.renderers import json as renderer
+from istiodoctor.report import CertificateSource, HopState, Outcome, Verdict
 from tests.support.reports import (
     broken_report,
     error_report,

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from istiodoctor.problem import Severity
 from istiodoctor.renderers import terminal
-from istiodoctor.report import CertificateSource, Report, Severity, Verdict
+from istiodoctor.report import CertificateSource, Report, Verdict
 from tests.support.reports import (
     TAKEN_AT,
     broken_report,

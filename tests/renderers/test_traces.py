@@ -12,14 +12,8 @@ from jsonschema import Draft202012Validator
 
 from istiodoctor.renderers import TRACES_RENDERERS, Display
 from istiodoctor.renderers.trace_json import render_trace, render_traces
-from istiodoctor.report import (
-    AnswerKind,
-    AnswerOutcome,
-    ClusterState,
-    Confirmation,
-    HopState,
-    TraceVerdict,
-)
+from istiodoctor.report import Confirmation, HopState
+from istiodoctor.trace_report import AnswerKind, AnswerOutcome, ClusterState, TraceVerdict
 from tests.support.texts import with_text
 from tests.support.traces import (
     SCHEMA,

@@ -12,9 +12,10 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Pod
 from istiodoctor.model.snapshot import EVERYWHERE
 from istiodoctor.model.wanted import LogTarget, Wanted
+from istiodoctor.problem import Problem
 from istiodoctor.registry import discover
 from istiodoctor.renderers import RENDERERS, Display
-from istiodoctor.report import Outcome, Problem, Report, Verdict
+from istiodoctor.report import Outcome, Report, Verdict
 from istiodoctor.sources.demo import open_demo
 from istiodoctor.sources.demo.source import DemoSource, decoded, read_cluster
 

@@ -11,7 +11,8 @@ from istiodoctor.renderers import (
     json,
     terminal,
 )
-from istiodoctor.report import Report, Trace, Traces
+from istiodoctor.report import Report
+from istiodoctor.trace_report import Trace, Traces
 from tests.support import reports, traces
 
 FOLDER = Path(__file__).parent.parent / "golden"

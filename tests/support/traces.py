@@ -8,24 +8,20 @@ from typing import Any
 import msgspec
 from jsonschema import Draft202012Validator
 
-from istiodoctor.report import (
+from istiodoctor.problem import Ref
+from istiodoctor.report import Confirmation, Hop, HopState, ScanError, said
+from istiodoctor.trace_report import (
     Answer,
     AnswerKind,
     AnswerOutcome,
     ClusterState,
-    Confirmation,
-    Hop,
-    HopState,
-    Ref,
     RouteCluster,
-    ScanError,
     ServedCertificate,
     Stop,
     Trace,
     TraceLeg,
     Traces,
     TraceVerdict,
-    said,
 )
 from tests.support.reports import TOOL, scan
 

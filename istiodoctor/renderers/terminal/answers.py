@@ -1,11 +1,12 @@
 """An answer for each host that `--host` asked about, also when nothing is wrong."""
 
+from istiodoctor.problem import Severity
 from istiodoctor.renderers.phrases import listed, numbered, unique
 from istiodoctor.renderers.terminal.headline import verdict_span
 from istiodoctor.renderers.terminal.page import Page
 from istiodoctor.renderers.terminal.served import where_it_breaks
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import HostReport, Outcome, Report, Severity, Verdict
+from istiodoctor.report import HostReport, Outcome, Report, Verdict
 
 _HOST = 100
 _DNS_NAME = 253

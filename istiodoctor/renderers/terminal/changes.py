@@ -1,14 +1,15 @@
-"""What changed between two looks: one line for each change, for people who watch."""
+"""What changed between two scans: one line for each change, for people who watch."""
 
 from collections.abc import Iterable, Iterator
 
 from istiodoctor.changes import ChangeKind, Changes, HostChange, ProblemChange
+from istiodoctor.problem import Problem
 from istiodoctor.renderers.phrases import listed, title_of, unique
 from istiodoctor.renderers.terminal.headline import STYLES as VERDICTS
 from istiodoctor.renderers.terminal.page import Span
 from istiodoctor.renderers.terminal.problems import STYLES as SEVERITIES
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import Problem, Verdict
+from istiodoctor.report import Verdict
 
 Line = tuple[Span, ...]
 """One line of raw text; `Page` makes it safe to show, and so does `one_line`."""

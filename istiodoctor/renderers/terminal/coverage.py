@@ -1,4 +1,4 @@
-"""The last part: how much of all there is was really looked at."""
+"""The last part of the output: what could not be read, and which checks have run."""
 
 from collections import Counter
 from collections.abc import Iterable

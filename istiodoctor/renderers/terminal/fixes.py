@@ -1,9 +1,9 @@
-"""The ways out of a problem, as lines to paste."""
+"""The fixes of a problem, as lines to paste."""
 
+from istiodoctor.problem import Diagnosis, ProvenFix, Risk
 from istiodoctor.renderers.commands import blocks, is_command, shell_line
 from istiodoctor.renderers.terminal.page import Page
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import Diagnosis, ProvenFix, Risk
 
 RISKS = {
     Risk.SAFE: "",

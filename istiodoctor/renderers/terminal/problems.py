@@ -1,7 +1,17 @@
-"""The problems: what is wrong, who suffers, what to change, why we say so, and the way out."""
+"""The problems: what is wrong, for whom, what to change, the evidence, and the fixes."""
 
 from collections.abc import Iterable
 
+from istiodoctor.problem import (
+    BaselineState,
+    Corroboration,
+    Diagnosis,
+    Evidence,
+    EvidenceKind,
+    Place,
+    Problem,
+    Severity,
+)
 from istiodoctor.renderers.phrases import (
     certainty,
     clock,
@@ -16,17 +26,7 @@ from istiodoctor.renderers.phrases import (
 from istiodoctor.renderers.terminal.fixes import write_fixes
 from istiodoctor.renderers.terminal.page import Page, Span
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import (
-    BaselineState,
-    Corroboration,
-    Diagnosis,
-    Evidence,
-    EvidenceKind,
-    Place,
-    Problem,
-    Report,
-    Severity,
-)
+from istiodoctor.report import Report
 
 STYLES = {
     Severity.CRITICAL: "bold red",

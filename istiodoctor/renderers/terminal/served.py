@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from istiodoctor.problem import Ref
 from istiodoctor.renderers.phrases import listed, relative, timestamp
 from istiodoctor.renderers.terminal.headline import verdict_span
 from istiodoctor.renderers.terminal.page import Page, Span
@@ -13,7 +14,6 @@ from istiodoctor.report import (
     Hop,
     HopState,
     HostReport,
-    Ref,
     Report,
     Verdict,
 )
@@ -23,7 +23,7 @@ _ROWS = 12
 _FINE = 6
 _CERTIFICATES = 5
 _PLACES = 2
-"""How many of the pods or doors are named where a certificate was seen."""
+"""How many of the pods or endpoints are named where a certificate was seen."""
 _NAME = 60
 _VERDICT = len("degraded")
 _TEXT = 200
@@ -65,7 +65,7 @@ def _row(host: HostReport) -> tuple[Span, ...]:
 
 
 def where_it_breaks(host: HostReport) -> str:
-    """Return the worst hop on a host's way in words; empty when all are well."""
+    """Return the worst hop of a host's path in words; empty when all are well."""
     hop = _worst_hop(host.path)
     return f"{visible(hop.hop, _NAME)}: {visible(hop.text, _TEXT)}" if hop else ""
 

@@ -5,11 +5,11 @@ from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from socket import socket
 from typing import Self
 
-from istiodoctor.sources.cluster import failure
+from istiodoctor.deadline import Deadline
+from istiodoctor.sources.cluster import request_error
 from istiodoctor.sources.cluster.connection import CHUNK, Connection
-from istiodoctor.sources.cluster.deadline import Deadline
-from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.tunnel import Tunnel
+from istiodoctor.sources.cluster.port_forward_socket import PortForwardSocket
+from istiodoctor.sources.cluster.request_error import RequestError
 
 MEBIBYTE = 1024 * 1024
 SHORTEST_WAIT = 0.001
@@ -21,7 +21,7 @@ class AnswerError(RequestError):
 
 
 class AdminPort:
-    """A port of a pod that answers HTTP; one tunnel serves as many requests as it can."""
+    """A port of a pod that answers HTTP; one connection serves as many requests as it can."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class AdminPort:
         self._until = until
         self._seconds = seconds
         self._limit = limit
-        self._tunnel: Tunnel | None = None
+        self._forwarded: PortForwardSocket | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -63,8 +63,8 @@ class AdminPort:
     def _asked(self, path: str) -> bytes | None:
         """Return the body, None for a 404; ask again where an old connection was closed."""
         if self._until.passed:
-            raise failure.silence(f"the time to ask port {self._port} of the pods was over")
-        is_used = self._tunnel is not None
+            raise request_error.silence(f"the time to ask port {self._port} of the pods was over")
+        is_used = self._forwarded is not None
         try:
             return self._get(path)
         except RemoteDisconnected:
@@ -78,21 +78,21 @@ class AdminPort:
 
     def _get(self, path: str) -> bytes | None:
         until = self._until.at_most(self._seconds)
-        if self._tunnel is None:
-            self._tunnel = self._connection.forward(*self._pod, self._port, until)
-        tunnel = self._tunnel
+        if self._forwarded is None:
+            self._forwarded = self._connection.forward(*self._pod, self._port, until)
+        forwarded = self._forwarded
         try:
-            return self._answer(tunnel, path, until)
+            return self._answer(forwarded, path, until)
         except (HTTPException, OSError, ValueError, RequestError) as error:
-            failed = self._failure(tunnel, path, error)
+            failed = self._failure(forwarded, path, error)
             self._close()
             raise failed from None
 
-    def _answer(self, tunnel: Tunnel, path: str, until: Deadline) -> bytes | None:
-        tunnel.allow(self._limit)
+    def _answer(self, forwarded: PortForwardSocket, path: str, until: Deadline) -> bytes | None:
+        forwarded.allow(self._limit)
         http = HTTPConnection("localhost")
         http.auto_open = 0  # never to a port of this machine
-        http.sock = stream = _Stream(tunnel.socket, until)
+        http.sock = stream = _Stream(forwarded.socket, until)
         http.request("GET", path, headers={"Accept": "application/json"})
         response = http.getresponse()
         if stream.has_ended:  # `http.client` takes headers that break off for all of them
@@ -111,19 +111,19 @@ class AdminPort:
             raise AnswerError(self._words(f"answers {status}", path))
         return bytes(body) if response.status == 200 else None
 
-    def _failure(self, tunnel: Tunnel, path: str, error: Exception) -> Exception:
+    def _failure(self, forwarded: PortForwardSocket, path: str, error: Exception) -> Exception:
         """Return what to raise for a request that ended in this."""
-        if tunnel.refusal:
-            return RequestError(tunnel.refusal)
-        if tunnel.is_overrun:
+        if forwarded.refusal:
+            return RequestError(forwarded.refusal)
+        if forwarded.is_overrun:
             return self._too_much(path)
         match error:
             case RequestError():
                 return error
-            case ConnectionError():  # whether it was closed or reset, a tunnel does not tell
+            case ConnectionError():  # whether it was closed or reset, a port-forward does not tell
                 return RemoteDisconnected("before the end of the answer")
             case TimeoutError():
-                return failure.silence(self._words("does not answer in time", path))
+                return request_error.silence(self._words("does not answer in time", path))
             case HTTPException() | ValueError():
                 return AnswerError(self._words("does not answer as HTTP does", path))
             case _:
@@ -137,9 +137,9 @@ class AdminPort:
         return f"port {self._port} {what}: GET {path}"
 
     def _close(self) -> None:
-        if self._tunnel is not None:
-            self._tunnel.close()
-            self._tunnel = None
+        if self._forwarded is not None:
+            self._forwarded.close()
+            self._forwarded = None
 
 
 class _Stream:

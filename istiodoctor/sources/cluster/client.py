@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from urllib3.exceptions import InsecureRequestWarning
 
+from istiodoctor.deadline import Deadline
 from istiodoctor.sources.cluster import kubeconfig, plugin
-from istiodoctor.sources.cluster.deadline import Deadline
 from istiodoctor.sources.cluster.kubeconfig import Ambient, Choice
 from istiodoctor.sources.source import SourceError, SourceErrorKind
 

@@ -10,19 +10,20 @@ from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.model.snapshot import ClusterInfo, Reading, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.cluster.connection import Connection
-from istiodoctor.sources.cluster.crew import Job, Watched, work_off
 from istiodoctor.sources.cluster.discovery import Apis
 from istiodoctor.sources.cluster.envoy import Envoys
 from istiodoctor.sources.cluster.events import Events
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.get_by_name import GetByName
 from istiodoctor.sources.cluster.inventory import Inventory
-from istiodoctor.sources.cluster.lending import PodConnector
+from istiodoctor.sources.cluster.jobs import Job, read_all
 from istiodoctor.sources.cluster.logs import Logs
+from istiodoctor.sources.cluster.pod_connections import PodConnector
+from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.cluster.scope import Namespaces, Scope
 from istiodoctor.sources.cluster.secrets import Secrets
-from istiodoctor.sources.cluster.single import Lookup
+from istiodoctor.sources.cluster.shared_progress import SharedProgress
+from istiodoctor.sources.merged_readings import merged
 from istiodoctor.sources.source import Progress, SourceError, SourceErrorKind
-from istiodoctor.sources.union import united
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -38,7 +39,7 @@ class _Namespace(msgspec.Struct):
 
 
 _LARGE = (Kind.VIRTUAL_SERVICE, Kind.SERVICE, Kind.POD, Kind.ENDPOINT_SLICE)
-"""Kinds with many objects: begun first, so that none of them is still under way at the end."""
+"""Kinds with many objects: begun first, so that none of them is still being read at the end."""
 
 
 class ClusterSource:
@@ -60,14 +61,14 @@ class ClusterSource:
         self.taken_at = datetime.now(UTC)
         self.name = context
         self.connection = connection
-        self._watched = Watched(progress)
+        self._progress = SharedProgress(progress)
         self._scope = Scope(
             connection=connection,
             apis=apis,
             namespaces=Namespaces(connection, namespaces),
             only_namespaces=only_namespaces,
         )
-        self._lookup = Lookup(connection, apis)
+        self._lookup = GetByName(connection, apis)
         self._secrets = Secrets(connection=connection, lookup=self._lookup, scope=self._scope)
         self._inventory = Inventory(
             connection=connection,
@@ -86,15 +87,15 @@ class ClusterSource:
         """
         wanted = sorted(filter(self._scope.includes, kinds), key=_largest_first)
         jobs = [Job(kind=kind, work=partial(self._listed, kind)) for kind in wanted]
-        collected = united(work_off(jobs, self.connection.deadline))
+        collected = merged(read_all(jobs, self.connection.deadline))
         if collected.unread and not (collected.listed or collected.resources):
             self._raise_if_hopeless(collected)
         return collected
 
     def _listed(self, kind: Kind) -> Reading:
-        self._watched.started(kind)
+        self._progress.started(kind)
         reading = self._scope.read(kind)
-        self._watched.finished(kind, len(reading.resources))
+        self._progress.finished(kind, len(reading.resources))
         return reading
 
     def _raise_if_hopeless(self, collected: Reading) -> None:
@@ -127,14 +128,14 @@ class ClusterSource:
         if wanted.envoy_configurations:
             held = self._envoys.read_configurations(wanted.envoy_configurations)
             readings += self._part(Kind.ENVOY_CONFIGURATION, held)
-        return united(readings)
+        return merged(readings)
 
     def _wanted_secrets(self, wanted: Wanted) -> Iterator[Reading]:
         yield from self._secrets.read(wanted.secrets)
         yield from self._inventory.read(wanted.secrets_anywhere, wanted.fallback_namespaces)
 
     def _part(self, kind: Kind, coming: Iterable[Reading]) -> list[Reading]:
-        self._watched.started(kind)
+        self._progress.started(kind)
         readings = list(coming)
         count = sum(
             len(each.credentials)
@@ -144,7 +145,7 @@ class ClusterSource:
             + len(each.resources)
             for each in readings
         )
-        self._watched.finished(kind, count)
+        self._progress.finished(kind, count)
         return readings
 
     def _again(self, wanted: frozenset[tuple[Kind, str, str]]) -> list[Reading]:
@@ -158,7 +159,7 @@ class ClusterSource:
             for kind, namespace, name in sorted(wanted, key=lambda each: (str(each[0]), *each[1:]))
             if self._scope.permits(namespace)
         ]
-        return work_off(jobs, self.connection.deadline)
+        return read_all(jobs, self.connection.deadline)
 
     def _once_more(self, kind: Kind) -> Callable[[Kind, str, str], Reading]:
         """Choose the request that the rights by which the kind was read permit."""
@@ -170,7 +171,7 @@ class ClusterSource:
         return frozenset({Kind.POD_LOG, *OF_ENVOY})
 
     def connector(self, namespace: str, pod: str, port: int) -> PodConnector:
-        """Lend connections to a port of a pod."""
+        """Return a connector to a port of a pod."""
         return PodConnector(connection=self.connection, namespace=namespace, pod=pod, port=port)
 
     def describe(self) -> ClusterInfo:

@@ -7,10 +7,10 @@ from itertools import count
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from istiodoctor.sources.cluster import failure
-from istiodoctor.sources.cluster.deadline import Deadline
-from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.tunnel import Tunnel
+from istiodoctor.deadline import Deadline
+from istiodoctor.sources.cluster import request_error
+from istiodoctor.sources.cluster.port_forward_socket import PortForwardSocket
+from istiodoctor.sources.cluster.request_error import RequestError
 
 JSON = "application/json"
 Query = Sequence[tuple[str, str]]
@@ -58,9 +58,9 @@ class Connection:
                 self._wait_or_give_up(failed, attempt)
         raise AssertionError("counting has no end")
 
-    def forward(self, namespace: str, pod: str, port: int, until: Deadline) -> Tunnel:
-        """Return an open tunnel to a port of a pod; raises RequestError."""
-        from istiodoctor.sources.cluster.portforward import open_tunnel
+    def forward(self, namespace: str, pod: str, port: int, until: Deadline) -> PortForwardSocket:
+        """Return an open connection to a port of a pod; raises RequestError."""
+        from istiodoctor.sources.cluster.port_forward import open_port_forward
 
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}"
         _, url, headers, *_ = self._client.param_serialize(
@@ -75,13 +75,13 @@ class Connection:
             if patience <= 0:
                 break
             try:
-                return open_tunnel(self._client.configuration, url, headers, port, patience)
+                return open_port_forward(self._client.configuration, url, headers, port, patience)
             except RequestError as failed:
                 self.rejected = self.rejected or failed.status == 401
                 if attempt == ATTEMPTS_TO_FORWARD:
                     raise
                 self._wait_or_give_up(failed, attempt)
-        raise failure.silence("no connection to the pod in time")
+        raise request_error.silence("no connection to the pod in time")
 
     def _wait_or_give_up(self, failed: RequestError, attempt: int) -> None:
         if attempt >= failed.attempts:
@@ -106,14 +106,14 @@ class Connection:
         except RequestError:
             raise
         except Exception as error:
-            raise failure.of_exception(error) from None
+            raise request_error.of_exception(error) from None
         finally:
             if not whole:
                 response.close()  # a connection with the rest of an answer in it is of no use
         if response.status != 200:
             self.rejected = self.rejected or response.status == 401
             headers = {name.lower(): value for name, value in response.headers.items()}
-            raise failure.of_status(response.status, response.reason or "", headers, body)
+            raise request_error.of_status(response.status, response.reason or "", headers, body)
         if not whole and head is None:
             limit = LARGEST_ANSWER // 1024 // 1024
             raise RequestError(f"the answer is larger than {limit} MiB", too_large=True)
@@ -125,7 +125,7 @@ class Connection:
 
         patience = min(self.deadline.remaining, self.deadline.seconds * SHARE_OF_SILENCE)
         if patience <= 0:
-            raise failure.late(self.deadline.seconds)
+            raise request_error.late(self.deadline.seconds)
         try:
             request = self._client.param_serialize(
                 "GET",
@@ -136,9 +136,9 @@ class Connection:
             )
             return self._client.call_api(*request, _request_timeout=(patience, patience)).response
         except ApiException as error:  # the client's name for a TLS error
-            raise failure.of_tls((error.reason or "").partition("\n")[2]) from None
+            raise request_error.of_tls((error.reason or "").partition("\n")[2]) from None
         except Exception as error:
-            raise failure.of_exception(error) from None
+            raise request_error.of_exception(error) from None
 
 
 def _body(response: Any, until: Deadline, limit: int) -> tuple[bytes, bool]:
@@ -147,7 +147,7 @@ def _body(response: Any, until: Deadline, limit: int) -> tuple[bytes, bool]:
     size = 0
     for piece in _pieces(response):
         if until.passed:
-            raise failure.silence("the answer was not complete in time")
+            raise request_error.silence("the answer was not complete in time")
         pieces.append(piece)
         size += len(piece)
         if size > limit:

@@ -8,7 +8,7 @@ import msgspec
 
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.sources.cluster.connection import Connection
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.request_error import RequestError
 
 
 class _Version(msgspec.Struct):

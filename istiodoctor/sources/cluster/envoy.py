@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from istiodoctor.deadline import Deadline
 from istiodoctor.model.envoy_configuration import Section
 from istiodoctor.model.envoy_configuration_dump import (
     Alike,
@@ -18,10 +19,9 @@ from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Unread
 from istiodoctor.sources.cluster.admin_port import AdminPort, AnswerError
 from istiodoctor.sources.cluster.connection import Connection
-from istiodoctor.sources.cluster.crew import Job, work_off
-from istiodoctor.sources.cluster.deadline import Deadline
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.jobs import Job, read_all
 from istiodoctor.sources.cluster.listing import is_possible
+from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.cluster.scope import Scope
 
 ADMIN_PORT = 15000
@@ -83,7 +83,7 @@ class Envoys:
             for namespace, name in sorted(pods)
             if self.scope.permits(namespace) and is_possible(namespace) and is_possible(name)
         ]
-        yield from work_off(jobs, deadline, threads=PODS_AT_ONCE)
+        yield from read_all(jobs, deadline, threads=PODS_AT_ONCE)
 
     def _ask(
         self, pod: Ref, what: Callable[[AdminPort, Ref], Reading], until: Deadline

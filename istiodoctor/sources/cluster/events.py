@@ -9,8 +9,7 @@ from operator import itemgetter
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading
 from istiodoctor.sources.cluster.connection import Connection, Query
-from istiodoctor.sources.cluster.crew import Job, work_off
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.jobs import Job, read_all
 from istiodoctor.sources.cluster.listing import (
     Collector,
     escaped,
@@ -18,6 +17,7 @@ from istiodoctor.sources.cluster.listing import (
     path_of,
     raw_items,
 )
+from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.cluster.scope import Scope
 
 VERSION = "v1"
@@ -59,7 +59,7 @@ class Events:
             Job(kind=Kind.EVENT, namespace=each[0], name=each[2], work=partial(self._about, each))
             for each in targets
         ]
-        return work_off(jobs, self.connection.deadline)
+        return read_all(jobs, self.connection.deadline)
 
     def _about(self, target: Target) -> Reading:
         namespace, kind, name = target

@@ -1,4 +1,4 @@
-"""Where else a Secret of some name is.
+"""Find Secrets of a name in all namespaces.
 
 By metadata alone where that is permitted, else by asking here and there.
 """
@@ -10,14 +10,14 @@ from functools import partial
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Unread, UnreadReason
 from istiodoctor.sources.cluster.connection import Connection, Query
-from istiodoctor.sources.cluster.crew import Job, work_off
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.get_by_name import GetByName
+from istiodoctor.sources.cluster.jobs import Job, read_all
 from istiodoctor.sources.cluster.listing import by_name, is_possible, path_of, raw_items
 from istiodoctor.sources.cluster.metadata import METADATA_LIST, METADATA_ONLY, named
+from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.cluster.scope import Scope
 from istiodoctor.sources.cluster.secrets import VERSION
-from istiodoctor.sources.cluster.single import Lookup
-from istiodoctor.sources.union import united
+from istiodoctor.sources.merged_readings import merged
 
 _EXISTS = frozenset({UnreadReason.REDACTED, UnreadReason.MALFORMED})
 """Reasons that are said of an object which is there."""
@@ -28,7 +28,7 @@ class Inventory:
     """Finds Secrets by name in all namespaces."""
 
     connection: Connection
-    lookup: Lookup
+    lookup: GetByName
     scope: Scope
     whole: bool
     """List the names of all Secrets, once, instead of looking for one name at a time."""
@@ -59,7 +59,7 @@ class Inventory:
         elif names:
             yield _known(self._named(names[0]), names[:1])
             jobs = [self._job(name) for name in names[1:]]
-            yield from work_off(jobs, self.connection.deadline)
+            yield from read_all(jobs, self.connection.deadline)
 
     def _job(self, name: str) -> Job:
         def work() -> Reading:
@@ -90,7 +90,7 @@ class Inventory:
             Job(kind=Kind.SECRET, namespace=each, work=partial(self._got, each, names))
             for each in allowed
         ]
-        found = united(work_off(jobs, self.connection.deadline))
+        found = merged(read_all(jobs, self.connection.deadline))
         failures = [each for each in found.unread if each.reason not in _EXISTS]
         if not allowed and self._refused is not None:
             failures = [self._refused.unread(Kind.SECRET)]
@@ -110,7 +110,7 @@ class Inventory:
                 readings.append(Reading(unread=(failed.unread(Kind.SECRET, namespace, after),)))
                 if failed.forbidden:
                     break
-        return united(readings)
+        return merged(readings)
 
 
 def _known(found: frozenset[tuple[str, str]], names: list[str]) -> Reading:

@@ -8,7 +8,7 @@ from istiodoctor.model.decode import Decoded, Undecodable, decode_json, decode_o
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.sources.cluster.connection import JSON, Connection, Query
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.request_error import RequestError
 
 PAGE = 500
 SMALL_PAGE = 25
@@ -172,7 +172,7 @@ def list_objects(
 ) -> Reading:
     """Read a list to its end, starting over where its pages have expired or are too large.
 
-    A 403 or 404 raises RequestError: other ways are open then. Any other failure is part of the
+    A 403 or 404 raises RequestError: it may be had otherwise. Any other failure is part of the
     reading, beside the items that came before it.
     """
     limit = PAGE

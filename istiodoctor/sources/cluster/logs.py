@@ -13,9 +13,9 @@ from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading
 from istiodoctor.model.wanted import LogTarget
 from istiodoctor.sources.cluster.connection import Connection
-from istiodoctor.sources.cluster.crew import Job, work_off
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.jobs import Job, read_all
 from istiodoctor.sources.cluster.listing import is_possible
+from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.cluster.scope import Scope
 
 MOST_LINES = 20_000
@@ -48,7 +48,7 @@ class Logs:
             and is_possible(each.namespace)
             and is_possible(each.pod)
         ]
-        yield from work_off(jobs, self.connection.deadline)
+        yield from read_all(jobs, self.connection.deadline)
 
     def _log(self, target: LogTarget, wanted: re.Pattern[str]) -> Reading:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.request_error import RequestError
 
 METADATA_LIST = "PartialObjectMetadataList"
 METADATA_ONLY = f"application/json;as={METADATA_LIST};g=meta.k8s.io;v=v1"

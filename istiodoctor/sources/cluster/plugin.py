@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from istiodoctor.sources.cluster.deadline import Deadline
+from istiodoctor.deadline import Deadline
 from istiodoctor.sources.source import SourceError, SourceErrorKind
 
 LONGEST_WORDS = 300

@@ -1,4 +1,4 @@
-"""Where to look: in the whole cluster, or in namespaces where that is all that is permitted."""
+"""Which namespaces to read: all at once, or single ones where only that is permitted."""
 
 import threading
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import EVERYWHERE, Reading
 from istiodoctor.sources.cluster.connection import JSON, Connection
 from istiodoctor.sources.cluster.discovery import Apis
-from istiodoctor.sources.cluster.failure import RequestError
 from istiodoctor.sources.cluster.listing import is_possible, list_objects, path_of, raw_items
 from istiodoctor.sources.cluster.metadata import METADATA_ONLY, named
-from istiodoctor.sources.union import united
+from istiodoctor.sources.cluster.request_error import RequestError
+from istiodoctor.sources.merged_readings import merged
 
 MOST_NAMESPACES = 50
 """How many namespaces are tried one by one, each costing a request for each kind."""
@@ -101,7 +101,7 @@ class Scope:
             return everything
         if complete:
             return reading
-        return united((reading, Reading(unread=(refused.unread(kind, EVERYWHERE),))))
+        return merged((reading, Reading(unread=(refused.unread(kind, EVERYWHERE),))))
 
     def _by_namespace(self, kind: Kind, version: str, namespaces: list[str]) -> Reading:
         readings = []
@@ -116,4 +116,4 @@ class Scope:
                 if failed.absent:
                     raise
                 readings.append(Reading(unread=(failed.unread(kind, namespace),)))
-        return united(readings)
+        return merged(readings)

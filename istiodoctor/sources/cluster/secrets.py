@@ -8,12 +8,12 @@ from operator import itemgetter
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading
 from istiodoctor.sources.cluster.connection import Connection
-from istiodoctor.sources.cluster.crew import Job, work_off
-from istiodoctor.sources.cluster.failure import RequestError
+from istiodoctor.sources.cluster.get_by_name import GetByName
+from istiodoctor.sources.cluster.jobs import Job, read_all
 from istiodoctor.sources.cluster.listing import Collector, path_of, raw_items
 from istiodoctor.sources.cluster.metadata import named
+from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.cluster.scope import Scope
-from istiodoctor.sources.cluster.single import Lookup
 
 VERSION = "v1"
 MOST_GETS = 200
@@ -25,7 +25,7 @@ class Secrets:
     """Reads Secrets by the rules of the design."""
 
     connection: Connection
-    lookup: Lookup
+    lookup: GetByName
     scope: Scope
 
     def read(self, wanted: frozenset[tuple[str, str]]) -> Iterator[Reading]:
@@ -40,7 +40,7 @@ class Secrets:
                     yield listed
                     continue
             jobs += [self._job(namespace, name) for name in sorted(names)]
-        yield from work_off(jobs, self.connection.deadline)
+        yield from read_all(jobs, self.connection.deadline)
 
     def _job(self, namespace: str, name: str) -> Job:
         return Job(

@@ -111,7 +111,7 @@ def read_cluster(now: datetime) -> RawCluster:
 
 
 def decoded(raw: RawCluster, *, now: datetime) -> DemoSource:
-    """Take the objects through the door where private keys are dropped."""
+    """Decode the objects, which drops private keys."""
     found = (decode_object(each) for each in raw.objects)
     return DemoSource(taken_at=now, objects=tuple(each for each in found if each), logs=raw.logs)
 

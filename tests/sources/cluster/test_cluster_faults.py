@@ -12,7 +12,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import EVERYWHERE, Unread, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.cluster import open_cluster
-from istiodoctor.sources.cluster.failure import of_status
+from istiodoctor.sources.cluster.request_error import of_status
 from istiodoctor.sources.source import SourceError, SourceErrorKind
 from tests.apiserver import ApiServer
 from tests.sources.cluster.conftest import Open

@@ -1,18 +1,16 @@
-"""What a client gets at the end of a way: in words for people, in values for programs."""
+"""What a client gets in the end: in words for people, in values for programs."""
 
 from collections.abc import Iterable
 
 from istiodoctor.mesh.requests.outcomes import ClusterState
 from istiodoctor.mesh.requests.request_paths import Way
-from istiodoctor.report import (
+from istiodoctor.report import Hop, HopState, said
+from istiodoctor.trace_report import (
     Answer,
     AnswerKind,
     AnswerOutcome,
-    Hop,
-    HopState,
     RouteCluster,
     ServedCertificate,
-    said,
 )
 
 _OUTCOMES = {
@@ -33,7 +31,7 @@ _BROKEN_AT = {
     "backend": AnswerOutcome.ERROR,
     "endpoints": AnswerOutcome.ERROR,
 }
-"""What a client gets where a way ends at a hop that does not say it itself."""
+"""What a client gets where a path ends at a hop that does not say it itself."""
 _STATUS = {
     AnswerOutcome.NO_CLUSTER: 503,
     AnswerOutcome.NO_ENDPOINT: 503,
@@ -41,43 +39,43 @@ _STATUS = {
     AnswerOutcome.DENIED: 403,
     AnswerOutcome.DIRECT: 500,
 }
-"""What Envoy answers where HTTP reaches it and the way ends broken."""
+"""What Envoy answers where HTTP reaches it and the path ends broken."""
 _SHOWN = frozenset({HopState.OK, HopState.WARNING})
 
 
-def answer(way: Way) -> Answer:
+def answer(path: Way) -> Answer:
     """Return what a client gets."""
-    ending = way.ending
-    outcome = _outcome(way)
-    is_http = any(hop.hop == "virtual-host" for hop in way.hops)
+    ending = path.ending
+    outcome = _outcome(path)
+    is_http = any(hop.hop == "virtual-host" for hop in path.hops)
     own = _STATUS.get(outcome, 0) if is_http and ending.kind is AnswerKind.NONE else 0
     return Answer(
         kind=ending.kind,
-        text=_text(way),
+        text=_text(path),
         status=ending.status or own,
         location=ending.location,
         outcome=outcome,
-        clusters=_clusters(way.hops),
-        certificate=_certificate(way.hops),
+        clusters=_clusters(path.hops),
+        certificate=_certificate(path.hops),
     )
 
 
 def broken(hops: Iterable[Hop]) -> Hop:
-    """Return the hop at which a way is broken."""
+    """Return the hop at which a path is broken."""
     return next(hop for hop in hops if hop.state is HopState.BROKEN)
 
 
-def _outcome(way: Way) -> AnswerOutcome:
-    if way.ending.outcome:
-        return way.ending.outcome
-    if way.ending.kind is not AnswerKind.NONE:
-        return _OUTCOMES[way.ending.kind]
-    hop = broken(way.hops)
+def _outcome(path: Way) -> AnswerOutcome:
+    if path.ending.outcome:
+        return path.ending.outcome
+    if path.ending.kind is not AnswerKind.NONE:
+        return _OUTCOMES[path.ending.kind]
+    hop = broken(path.hops)
     if hop.cluster and hop.cluster.state is ClusterState.OK:
         return AnswerOutcome.BACKEND  # what comes of it there is for the backend to say
     if hop.outcome:
         return hop.outcome
-    if hop.hop == "filter-chain" and way.workload is None and way.request.scheme == "http":
+    if hop.hop == "filter-chain" and path.workload is None and path.request.scheme == "http":
         return AnswerOutcome.NOT_FOUND
     return _BROKEN_AT.get(hop.hop, AnswerOutcome.UNKNOWN)
 
@@ -90,19 +88,19 @@ def _certificate(hops: Iterable[Hop]) -> ServedCertificate | None:
     return next((hop.certificate for hop in hops if hop.certificate and hop.state in _SHOWN), None)
 
 
-def _text(way: Way) -> str:
+def _text(path: Way) -> str:
     """Say in a few words what the client gets."""
-    match way.ending.kind:
+    match path.ending.kind:
         case AnswerKind.BACKEND:
-            refs = [hop.ref for hop in way.hops if hop.hop == "backend" and hop.ref]
+            refs = [hop.ref for hop in path.hops if hop.hop == "backend" and hop.ref]
             names = ", ".join(dict.fromkeys(map(str, refs)))
-            status = f" {way.ending.status}" if way.ending.status else ""
+            status = f" {path.ending.status}" if path.ending.status else ""
             return f"{names or 'the backend'} answers{status}"
         case AnswerKind.DIRECT_RESPONSE:
-            return f"Envoy answers {way.ending.status}"
+            return f"Envoy answers {path.ending.status}"
         case AnswerKind.REDIRECT:
-            return f"{way.ending.status} to {way.ending.location}"
+            return f"{path.ending.status} to {path.ending.location}"
         case AnswerKind.UNKNOWN:
-            return next((hop.text for hop in reversed(way.hops)), "nothing is known")
+            return next((hop.text for hop in reversed(path.hops)), "nothing is known")
         case AnswerKind.NONE:
-            return said(broken(way.hops))
+            return said(broken(path.hops))

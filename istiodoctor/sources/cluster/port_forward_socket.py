@@ -1,4 +1,4 @@
-"""One connection to a port of a pod, whatever it was made with."""
+"""A connection to a port of a pod, whatever opened it."""
 
 from socket import socket
 from typing import Any, Self
@@ -7,7 +7,7 @@ OVERHEAD = 1024 * 1024
 """What may come in beside what was allowed: headers, and the frames around everything."""
 
 
-class Tunnel:
+class PortForwardSocket:
     """One connection to a port of a pod; as a context manager it is closed in the end."""
 
     def __init__(self, websocket: Any, forward: Any, port: int) -> None:
@@ -19,7 +19,7 @@ class Tunnel:
         """Like a connection to the port; TLS goes through it too."""
 
     def allow(self, size: int) -> None:
-        """Let so many more bytes come in; what is beyond that ends the tunnel."""
+        """Let so many more bytes come in; what is beyond that ends the connection."""
         self._websocket.left = size + OVERHEAD
 
     @property

@@ -1,7 +1,7 @@
-"""A way through the API server to a port of a pod.
+"""Open a connection to a port of a pod through the API server.
 
 This imports the Kubernetes client, which takes about a second: it is imported itself only when a
-tunnel is opened.
+connection is opened.
 """
 
 import ssl
@@ -17,9 +17,9 @@ from websocket import (
     create_connection,
 )
 
-from istiodoctor.sources.cluster import failure
-from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.tunnel import OVERHEAD, Tunnel
+from istiodoctor.sources.cluster import request_error
+from istiodoctor.sources.cluster.port_forward_socket import OVERHEAD, PortForwardSocket
+from istiodoctor.sources.cluster.request_error import RequestError
 
 PROTOCOL = "v4.channel.k8s.io"
 
@@ -41,7 +41,7 @@ class _Forward(PortForward):
     """The client's own forwarding, whose thread ends without a word however it ends."""
 
     def _proxy(self) -> None:
-        with suppress(Exception):  # a broken tunnel shows on its other side: nothing comes
+        with suppress(Exception):  # a broken connection shows on its other side: nothing comes
             super()._proxy()  # type: ignore[no-untyped-call]  # has no types
         for port in self.local_ports.values():
             port.python.close()
@@ -49,10 +49,10 @@ class _Forward(PortForward):
             self.websocket.shutdown()
 
 
-def open_tunnel(
+def open_port_forward(
     configuration: Any, url: str, headers: dict[str, str], port: int, seconds: float
-) -> Tunnel:
-    """Open a tunnel by the URL of a pod's `portforward`; raises RequestError.
+) -> PortForwardSocket:
+    """Connect by the URL of a pod's `portforward`; raises RequestError.
 
     `configuration` is that of the Kubernetes client; `seconds` bounds every single wait.
     """
@@ -72,15 +72,15 @@ def open_tunnel(
     except WebSocketBadStatusException as refused:
         raise _refused(refused) from None
     except WebSocketTimeoutException:
-        raise failure.silence("no connection to the pod in time") from None
+        raise request_error.silence("no connection to the pod in time") from None
     except ssl.SSLError as error:
-        raise failure.of_tls(str(error)) from None
+        raise request_error.of_tls(str(error)) from None
     except WebSocketException as error:
         raise RequestError(f"no connection to the pod: {error}") from None
     except Exception as error:
-        raise failure.of_exception(error) from None
+        raise request_error.of_exception(error) from None
     forward = _Forward(made, [port])  # type: ignore[no-untyped-call]  # has no types
-    return Tunnel(made, forward, port)
+    return PortForwardSocket(made, forward, port)
 
 
 def _tls(configuration: Any) -> dict[str, Any]:
@@ -101,6 +101,6 @@ def _tls(configuration: Any) -> dict[str, Any]:
 
 def _refused(refused: WebSocketBadStatusException) -> RequestError:
     headers = {str(k).lower(): str(v) for k, v in (refused.resp_headers or {}).items()}
-    return failure.of_status(
+    return request_error.of_status(
         refused.status_code, refused.status_message or "", headers, refused.resp_body or b""
     )

@@ -1,4 +1,4 @@
-"""The end of all waiting."""
+"""A deadline: the time after which nothing is waited for."""
 
 import time
 from dataclasses import dataclass
@@ -22,6 +22,13 @@ class Deadline:
     def remaining(self) -> float:
         """Seconds left; 0 once it has passed."""
         return max(0.0, self.at - time.monotonic())
+
+    def left(self) -> float:
+        """Return the seconds left; raises TimeoutError when there are none."""
+        remaining = self.remaining
+        if remaining <= 0:
+            raise TimeoutError
+        return remaining
 
     @property
     def passed(self) -> bool:

@@ -1,19 +1,19 @@
-"""The first contact with a cluster: everything that can end a scan before it begins."""
+"""Connect to a cluster: everything that can end a scan before it begins."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from istiodoctor.deadline import Deadline
 from istiodoctor.model.kind import ISTIO_NETWORKING
 from istiodoctor.sources.cluster import client
 from istiodoctor.sources.cluster.cluster import ClusterSource
 from istiodoctor.sources.cluster.connection import Connection
-from istiodoctor.sources.cluster.crew import THREADS
-from istiodoctor.sources.cluster.deadline import Deadline
 from istiodoctor.sources.cluster.discovery import Apis, served_groups
-from istiodoctor.sources.cluster.failure import RequestError
 from istiodoctor.sources.cluster.kubeconfig import Ambient
+from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.source import Progress, SourceError, SourceErrorKind
+from istiodoctor.thread_pool import THREADS
 
 NOBODY = "system:anonymous"
 

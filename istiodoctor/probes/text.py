@@ -1,4 +1,4 @@
-"""Words from outside, made short enough to keep. Escaping them is the renderers' work."""
+"""Text of servers and errors, made short enough to keep; renderers escape it."""
 
 from istiodoctor.model.redaction import redact
 

@@ -1,4 +1,4 @@
-"""Whose certificates a server asks clients for: the names in its CertificateRequest.
+"""The client CAs that a server asks for: the names in its CertificateRequest.
 
 RFC 8446 §4.3.2 and §4.2.4, RFC 5246 §7.4.4.
 """
@@ -21,8 +21,8 @@ class _ShortError(Exception):
     """A length says more than there is."""
 
 
-def acceptable_authorities(message: bytes) -> tuple[str, ...]:
-    """Return the subjects (RFC 4514) of the authorities whose certificates are asked for.
+def acceptable_client_cas(message: bytes) -> tuple[str, ...]:
+    """Return the subjects (RFC 4514) of the client CAs that a server accepts.
 
     Empty where the server names none, and where what it says cannot be read.
     """

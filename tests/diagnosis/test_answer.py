@@ -2,8 +2,8 @@
 
 import pytest
 
-from istiodoctor.diagnosis.answering import answer
-from istiodoctor.report import AnswerOutcome, ClusterState, RouteCluster, ServedCertificate
+from istiodoctor.diagnosis.answer import answer
+from istiodoctor.trace_report import AnswerOutcome, ClusterState, RouteCluster, ServedCertificate
 from tests.mesh.test_requests import (
     API,
     HOST,

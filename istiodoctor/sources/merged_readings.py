@@ -1,4 +1,4 @@
-"""Many readings as one."""
+"""Merge many readings into one."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading
 
 
-def united(readings: Iterable[Reading]) -> Reading:
+def merged(readings: Iterable[Reading]) -> Reading:
     """Return everything that any of them brought, or could not bring."""
     parts = tuple(readings)
     listed: dict[Kind, frozenset[str]] = {}

@@ -11,7 +11,7 @@ from istiodoctor.mesh.requests.answers import STOPPED
 from istiodoctor.mesh.requests.hops import Hop, HopState
 from istiodoctor.mesh.requests.request_paths import Way
 from istiodoctor.model.ref import Ref
-from istiodoctor.report import Diagnosis, Problem
+from istiodoctor.problem import Diagnosis, Problem
 
 EXPLAINS = {
     "dns": ("SVC010", "SVC013"),
@@ -47,7 +47,7 @@ Found = tuple[Problem, Diagnosis]
 """A finding, and the problem that explains it."""
 
 
-class Findings:
+class Explanations:
     """What the checks found, by host: asked for every hop of every request."""
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
@@ -71,26 +71,26 @@ class Findings:
         return self._about[host]
 
 
-def blamed(way: Way, findings: Findings) -> Way:
-    """Return a way with what the checks know beyond its hops: it stops at the first such hop."""
-    for index, hop in enumerate(way.hops):
+def explained(path: Way, explanations: Explanations) -> Way:
+    """Return a path broken at the first hop of which only the findings say that it is."""
+    for index, hop in enumerate(path.hops):
         if hop.state is HopState.BROKEN:
             break
-        about = findings.about(way.request, hop)
-        found = next(_breaking(hop, way.hops, about), None)
+        about = explanations.about(path.request, hop)
+        found = next(_breaking(hop, path.hops, about), None)
         if found:
             problem, diagnosis = found
             text = f"{hop.text}, but: {diagnosis.title or diagnosis.name}"
             broken = replace(hop, state=HopState.BROKEN, text=text, code=problem.cause.code)
-            return replace(way, hops=(*way.hops[:index], broken), ending=STOPPED)
-    return way
+            return replace(path, hops=(*path.hops[:index], broken), ending=STOPPED)
+    return path
 
 
 def _breaking(hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...]) -> Iterator[Found]:
     codes = BREAKS.get(hop.hop)
     if not (codes and hop.ref):
         return
-    # A Gateway has other certificates too, a route no other destinations than those on its way.
+    # A Gateway has other certificates too, a route no other destinations than those on its path.
     refs = frozenset({hop.ref}) if hop.hop == "certificate" else _concerned(hop, hops)
     for problem, diagnosis in about:
         if (
@@ -102,15 +102,15 @@ def _breaking(hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...]) -> Iter
             yield problem, diagnosis
 
 
-def code_for(hop: Hop, way: Way, findings: Findings) -> str:
+def code_for(hop: Hop, path: Way, explanations: Explanations) -> str:
     """Return the code of the problem that explains a broken hop; empty where none does.
 
     It has a finding about the host and the object of the hop; where the hop has no object, a
     grave one about the host. Of several the one of the likeliest family, then the worst.
     """
-    about = findings.about(way.request, hop)
+    about = explanations.about(path.request, hop)
     families = EXPLAINS.get(hop.hop, ())
-    refs = _concerned(hop, way.hops)
+    refs = _concerned(hop, path.hops)
     found = [
         (families.index(family), problem.rank, problem.cause.code)
         for problem, diagnosis in about

@@ -1,4 +1,4 @@
-"""Single objects, got by name."""
+"""Get single objects by name."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,6 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading
 from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.discovery import Apis
-from istiodoctor.sources.cluster.failure import RequestError
 from istiodoctor.sources.cluster.listing import (
     Collector,
     by_name,
@@ -14,10 +13,11 @@ from istiodoctor.sources.cluster.listing import (
     path_of,
     raw_items,
 )
+from istiodoctor.sources.cluster.request_error import RequestError
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class GetByName:
     """Gets objects by name."""
 
     connection: Connection

@@ -1,11 +1,11 @@
-"""Connections to ports of pods, lent to who looks at the wire."""
+"""Connections to ports of pods, for probes."""
 
 from dataclasses import dataclass
 
+from istiodoctor.deadline import Deadline
 from istiodoctor.sources.cluster.connection import Connection
-from istiodoctor.sources.cluster.deadline import Deadline
-from istiodoctor.sources.cluster.failure import RequestError
-from istiodoctor.sources.cluster.tunnel import Tunnel
+from istiodoctor.sources.cluster.port_forward_socket import PortForwardSocket
+from istiodoctor.sources.cluster.request_error import RequestError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,16 +27,16 @@ class PodConnector:
 
 
 class PodStream:
-    """A tunnel with the verbs and the errors of a socket."""
+    """A port-forward with the methods and the errors of a socket."""
 
-    def __init__(self, tunnel: Tunnel) -> None:
-        """Take an open tunnel."""
-        self._tunnel = tunnel
+    def __init__(self, forwarded: PortForwardSocket) -> None:
+        """Take an open port-forward."""
+        self._forwarded = forwarded
 
     def sendall(self, data: bytes, /) -> None:
         """Send everything."""
         try:
-            self._tunnel.socket.sendall(data)
+            self._forwarded.socket.sendall(data)
         except OSError:
             self._raise_if_refused()
             raise
@@ -44,7 +44,7 @@ class PodStream:
     def recv(self, size: int, /) -> bytes:
         """Return what has come; nothing at the end. Nobody listening shows only here."""
         try:
-            data = self._tunnel.socket.recv(size)
+            data = self._forwarded.socket.recv(size)
         except TimeoutError:
             raise
         except OSError:
@@ -56,14 +56,14 @@ class PodStream:
 
     def settimeout(self, seconds: float | None, /) -> None:
         """Bound each wait from now on."""
-        self._tunnel.socket.settimeout(seconds)
+        self._forwarded.socket.settimeout(seconds)
 
     def close(self) -> None:
         """End the connection."""
-        self._tunnel.close()
+        self._forwarded.close()
 
     def _raise_if_refused(self) -> None:
-        if refusal := self._tunnel.refusal:
+        if refusal := self._forwarded.refusal:
             if "refused" in refusal:
                 raise ConnectionRefusedError(refusal)
             raise OSError(refusal)

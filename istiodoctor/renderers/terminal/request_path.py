@@ -1,4 +1,4 @@
-"""A trace for the person at the terminal: the way of a request as a tree."""
+"""A trace for people at a terminal: the path of a request as a tree."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,16 +8,8 @@ from istiodoctor.renderers.commands import shell_line
 from istiodoctor.renderers.phrases import timestamp
 from istiodoctor.renderers.terminal.page import Page, Span
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import (
-    AnswerKind,
-    Confirmation,
-    Hop,
-    HopState,
-    Trace,
-    TraceLeg,
-    TraceVerdict,
-    said,
-)
+from istiodoctor.report import Confirmation, Hop, HopState, said
+from istiodoctor.trace_report import AnswerKind, Trace, TraceLeg, TraceVerdict
 
 _TEXT = 600
 _NAME = 120
@@ -59,11 +51,11 @@ def render(trace: Trace, *, width: int, color: bool, unicode: bool = True) -> st
         page.blank()
         page.paragraph(visible(trace.error.message, _TEXT), lead=("  ",))
         return str(page)
-    write_way(page, trace)
+    write_request_path(page, trace)
     return str(page)
 
 
-def write_way(page: Page, trace: Trace) -> None:
+def write_request_path(page: Page, trace: Trace) -> None:
     """Write every leg of a trace as a tree, and where it stops."""
     for leg in trace.legs:
         _write_leg(page, leg, trace.legs)
@@ -147,8 +139,8 @@ def _write_end(page: Page, trace: Trace) -> None:
     elif trace.verdict is TraceVerdict.UNKNOWN:
         is_unseen = any(leg.is_unseen for leg in trace.legs)
         unseen = " How it ends was not seen on the wire." if is_unseen else ""
-        is_dark = any(hop.state is HopState.UNKNOWN for leg in trace.legs for hop in leg.hops)
-        marked = "; what is marked ? is not known" if is_dark else ""
+        has_unknown = any(hop.state is HopState.UNKNOWN for leg in trace.legs for hop in leg.hops)
+        marked = "; what is marked ? is not known" if has_unknown else ""
         page.paragraph(f"It stops nowhere that could be seen{marked}.{unseen}")
     for note in trace.notes:
         page.paragraph(visible(note, _TEXT))

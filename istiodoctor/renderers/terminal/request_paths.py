@@ -1,17 +1,18 @@
-"""Many traces for the person at the terminal: a line each, and the ways that stop."""
+"""Many traces for people at a terminal: a line each, and the paths of requests that stop."""
 
 from collections.abc import Iterator
 from itertools import islice
 
 from istiodoctor.renderers.phrases import counted, timestamp
 from istiodoctor.renderers.terminal.page import Page, Span
-from istiodoctor.renderers.terminal.way import write_way
+from istiodoctor.renderers.terminal.request_path import write_request_path
 from istiodoctor.renderers.text import visible
-from istiodoctor.report import Hop, HopState, Trace, Traces, TraceVerdict, said
+from istiodoctor.report import Hop, HopState, said
+from istiodoctor.trace_report import Trace, Traces, TraceVerdict
 
 MOST_LINES = 100
 """How many requests get a line; of more, those that are not answered come first."""
-MOST_WAYS = 10
+MOST_PATHS = 10
 """Of how many requests that are not answered the hops are shown."""
 _URL = 200
 _TEXT = 300
@@ -36,7 +37,7 @@ def render(found: Traces, *, width: int, color: bool, unicode: bool = True) -> s
         page.paragraph(visible(error.message, _TEXT), lead=("  ",))
         return str(page)
     _write_lines(page, found.traces)
-    _write_ways(page, found.traces)
+    _write_request_paths(page, found.traces)
     return str(page)
 
 
@@ -86,8 +87,8 @@ def _end(trace: Trace) -> Iterator[Span]:
         yield (f"  {hop.code}" if hop.code else "", "bold")
         return
     if trace.verdict is TraceVerdict.UNKNOWN:
-        dark = next((hop for hop in _hops(trace) if hop.state is HopState.UNKNOWN), None)
-        yield f"  not known at the {_named(dark)}" if dark else "  how it ends was not seen"
+        unknown = next((hop for hop in _hops(trace) if hop.state is HopState.UNKNOWN), None)
+        yield f"  not known at the {_named(unknown)}" if unknown else "  how it ends was not seen"
         return
     followed = {leg.follows for leg in trace.legs}
     last = (leg.answer.text for number, leg in enumerate(trace.legs) if number not in followed)
@@ -102,16 +103,16 @@ def _named(hop: Hop) -> str:
     return f"{hop.hop}: {visible(said(hop), _TEXT)}"
 
 
-def _write_ways(page: Page, traces: tuple[Trace, ...]) -> None:
+def _write_request_paths(page: Page, traces: tuple[Trace, ...]) -> None:
     """Write the hops of the first requests that are not answered."""
     unanswered = [each for each in _worst_first(traces) if each.verdict in _NOT_ANSWERED]
-    for each in unanswered[:MOST_WAYS]:
+    for each in unanswered[:MOST_PATHS]:
         page.rule()
         page.paragraph(
             (f"request {visible(each.id, _ID)}", "bold"), lead=(_MARKS[each.verdict], " ")
         )
-        write_way(page, each)
-    rest = len(unanswered) - MOST_WAYS
+        write_request_path(page, each)
+    rest = len(unanswered) - MOST_PATHS
     if rest > 0:
         page.rule()
         page.paragraph(f"The hops of {rest:,} more that are not answered are in --output json.")

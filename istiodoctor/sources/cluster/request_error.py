@@ -1,4 +1,4 @@
-"""What can become of a request other than an answer, in words and for decisions."""
+"""A request that failed: why, in words for people and for decisions."""
 
 import re
 import ssl
