@@ -8,8 +8,6 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.metadata import Condition
 from istiodoctor.model.ref import Place, Ref
 
-EVERY_HOST = "*"
-
 
 def status_evidence(found: Condition | None, ref: Ref) -> tuple[Evidence, ...]:
     """Return what istiod says in a condition, if there is one."""

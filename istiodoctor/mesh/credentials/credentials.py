@@ -134,12 +134,6 @@ def secrets_named(mesh: Mesh, name: str) -> tuple[Ref, ...]:
     )
 
 
-@question(Kind.SECRET)
-def secret_names_in(mesh: Mesh, namespace: str) -> tuple[str, ...]:
-    """Return the names of known Secrets in a namespace, for hints at a misspelling."""
-    return tuple(sorted(name for where, name in mesh.snapshot.secret_names if where == namespace))
-
-
 @question
 def credential_uses(mesh: Mesh) -> tuple[CredentialUse, ...]:
     """Return every server certificate that live servers ask SDS for, per workload."""
