@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from istiodoctor.model.http_statuses import REDIRECTS
 from istiodoctor.model.observation import (
     Door,
     HttpObservation,
@@ -33,7 +34,6 @@ MOST_BODY = 2 * 1024
 LONGEST_LOCATION = 2000
 TOO_LONG = f"the Location is longer than the {LONGEST_LOCATION} characters that are looked at"
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SENT = frozenset({"GET", "HEAD"})
 """Methods that change nothing on the other side (RFC 9110 §9.2.1)."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
