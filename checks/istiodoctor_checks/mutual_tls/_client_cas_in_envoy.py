@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.envoy.secrets import EnvoyHoldings
 from istiodoctor.mesh.envoy.state import envoys_by_workload, sds_name
 from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from istiodoctor.mesh.credentials.credentials import authority_uses, credential, uses_by_secret
+from istiodoctor.mesh.credentials.client_cas import authority_uses
+from istiodoctor.mesh.credentials.credentials import credential, uses_by_secret
 from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning, read_fact
 from istiodoctor.mesh.mesh import Mesh

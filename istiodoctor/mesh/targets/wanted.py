@@ -7,13 +7,8 @@ from typing import TypeVar
 from istiodoctor.mesh.cert_manager.issuance import certificates
 from istiodoctor.mesh.configuration.upstream_tls import upstream_credentials
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
-from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
-    AuthorityUse,
-    CredentialState,
-    authority_uses,
-    credential_uses,
-)
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.credentials.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.gateways.listeners import istio_gateways, servers_by_workload
