@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from istiodoctor.finding import Evidence
-from istiodoctor.mesh.gateways.attachments import Attachment, hostnames_of
+from istiodoctor.mesh.gateways.api_routes import hostnames_of
+from istiodoctor.mesh.gateways.attachments import Attachment
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.metadata import Condition
 from istiodoctor.model.ref import Place, Ref
-
-EVERY_HOST = "*"
 
 
 def status_evidence(found: Condition | None, ref: Ref) -> tuple[Evidence, ...]:

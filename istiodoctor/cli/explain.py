@@ -10,9 +10,11 @@ def explain(
 ) -> None:
     """Explain one check: what it means, why it happens, how to fix it."""
     from istiodoctor.cli.exits import UsageError
-    from istiodoctor.cli.selection import registry
+    from istiodoctor.cli.selection import note_retired, registry, successor
     from istiodoctor.docs import page
 
+    note_retired((code,))
+    code = successor(code) or code
     for check in registry().checks:
         if code.upper() == check.code or code.lower() == check.name:
             typer.echo(page(check), nl=False)

@@ -6,7 +6,7 @@ from istiodoctor.check import Check
 from istiodoctor.cli.exits import UsageError, complain
 from istiodoctor.config import Config
 from istiodoctor.model.kind import OF_ENVOY, Kind
-from istiodoctor.registry import Registry, discover
+from istiodoctor.registry import RETIRED, Registry, discover
 
 
 def registry() -> Registry:
@@ -25,8 +25,14 @@ def registry() -> Registry:
 
 
 def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tuple[Check, ...]:
-    """Return the checks that are selected and not ignored; an unknown name is wrong usage."""
+    """Return the checks that are selected and not ignored; an unknown name is wrong usage.
+
+    A retired name selects the check that finds the same since, but leaves nothing out: that one
+    finds more.
+    """
     wanted, left_out = tuple(_words(select)), tuple(_words(ignore))
+    note_retired((*wanted, *left_out))
+    wanted = tuple(successor(word) or word for word in wanted)
     refuse_unknown(found, (*wanted, *left_out))
     kept = tuple(
         check
@@ -42,11 +48,23 @@ def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tup
 def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> None:
     """Raise UsageError for a word that is no code, family or name; `where` says who wrote it."""
     for word in _words(words):
-        if not any(_matches(check, word) for check in found.checks):
+        if not (successor(word) or any(_matches(check, word) for check in found.checks)):
             raise UsageError(
                 f"{where}no check is called {word};"
                 " 'istiodoctor checks' lists codes, families and names"
             )
+
+
+def successor(word: str) -> str:
+    """Return the code that finds what a retired code or name found; empty for any other."""
+    return RETIRED.get(word.upper(), "")
+
+
+def note_retired(words: Iterable[str]) -> None:
+    """Name the successor of each retired code or name on stderr."""
+    for word in dict.fromkeys(words):
+        if code := successor(word):
+            complain(f"{word} is retired: {code} finds the same, and more")
 
 
 def declined(*, logs: bool, envoy: bool) -> frozenset[Kind]:
@@ -59,7 +77,8 @@ def check_config(found: Registry, config: Config) -> None:
     """Raise UsageError for a configuration that names checks which do not exist."""
     refuse_unknown(found, (*config.select, *config.ignore), f"{config.origin}: ")
     for rule in config.rules:
-        if not any(rule.names(check.code) for check in found.checks):
+        note_retired((rule.code,))
+        if not (successor(rule.code) or any(rule.names(check.code) for check in found.checks)):
             raise UsageError(
                 f"{config.origin}: [[ignores]] names the code {rule.code}, which no check has"
             )

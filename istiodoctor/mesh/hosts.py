@@ -60,27 +60,6 @@ def certificate_covers(name: str, host: str) -> bool:
     return bool(label) and parent == name[2:]
 
 
-def full_name(host: str, namespace: str) -> str:
-    """Expand a short name with its namespace, as istiod does for routes.
-
-    Dotted names, wildcards and addresses stay as they are.
-    """
-    host = host.lower()
-    if "." in host or host.startswith(ANY) or ":" in host:
-        return host
-    return f"{host}.{namespace}.svc.cluster.local"
-
-
-def specificity(host: str) -> tuple[int, int]:
-    """Order hosts as Envoy prefers them: exact, then the longest wildcard, then `*`.
-
-    Smaller is better.
-    """
-    if not is_wildcard(host):
-        return (0, 0)
-    return (1, -len(host)) if host != ANY else (2, 0)
-
-
 def parents(host: str) -> Iterator[str]:
     """Yield the wildcards above a host, narrowest first, `*` last."""
     host = host.lower()

@@ -79,22 +79,20 @@ def _bundle(blocks: list[Block]) -> PemBundle:
     return PemBundle(
         certificates=certificates,
         defects=_ordered(_defects(blocks, found)),
-        first_block_parses=_first_block_parses(read),
         leaf_lost=bool(found) and found[0] is None,
     )
 
 
 def _bundle_without_blocks(value: bytes) -> PemBundle:
     if facts := facts_of(value):
-        return PemBundle(certificates=(facts,), defects=(PemDefect.DER,), first_block_parses=False)
+        return PemBundle(certificates=(facts,), defects=(PemDefect.DER,))
     inner = _decoded_once_more(value)
     if inner is None:
-        return PemBundle(defects=(PemDefect.NOT_PEM,), first_block_parses=False)
+        return PemBundle(defects=(PemDefect.NOT_PEM,))
     bundle = _bundle(list(read_blocks(inner)))
     return PemBundle(
         certificates=bundle.certificates,
         defects=_ordered({*bundle.defects, PemDefect.DOUBLE_BASE64}),
-        first_block_parses=False,
         leaf_lost=bundle.leaf_lost,
     )
 
@@ -122,14 +120,6 @@ def _ordered(defects: Iterator[PemDefect] | set[PemDefect]) -> tuple[PemDefect, 
 
 def _facts(block: Block) -> CertificateFacts | None:
     return facts_of(block.content) if block.content else None
-
-
-def _first_block_parses(blocks: list[Block]) -> bool:
-    """Judge as istiod does: Go's reader skips malformed blocks and does not look at the label."""
-    first = next((block for block in blocks if not block.flaws), None)
-    if first is None or first.content is None:
-        return False
-    return _facts(first) is not None or is_certificate(first.content)
 
 
 def _rendered(value: bytes) -> bytes:

@@ -46,7 +46,6 @@ class CertificateSpec(Fields, frozen=True, kw_only=True):
     duration: str = ""
     renew_before: str = ""
     secret_template: Any = None
-    is_ca: bool = msgspec.field(default=False, name="isCA")
 
 
 class CertificateStatus(Fields, frozen=True, kw_only=True):
@@ -58,8 +57,6 @@ class CertificateStatus(Fields, frozen=True, kw_only=True):
     renewal_time: datetime | None = None
     last_failure_time: datetime | None = None
     failed_issuance_attempts: int = 0
-    revision: int = 0
-    next_private_key_secret_name: str = ""
 
 
 class Certificate(Resource, frozen=True, kw_only=True):
@@ -80,7 +77,6 @@ class CertificateRequestStatus(Fields, frozen=True, kw_only=True):
     """`CertificateRequest.status`; the issued certificate is left out."""
 
     conditions: tuple[Condition, ...] = ()
-    failure_time: datetime | None = None
 
 
 class CertificateRequest(Resource, frozen=True, kw_only=True):
@@ -103,7 +99,6 @@ class Http01(Fields, frozen=True, kw_only=True):
     """How HTTP-01 challenges are answered."""
 
     ingress: Http01Ingress | None = None
-    gateway_http_route: Any = msgspec.field(default=None, name="gatewayHTTPRoute")
 
 
 class SolverSelector(Fields, frozen=True, kw_only=True):
@@ -126,18 +121,13 @@ class AcmeIssuer(Fields, frozen=True, kw_only=True):
     """`spec.acme`."""
 
     server: str = ""
-    email: str = ""
     solvers: tuple[Solver, ...] = ()
 
 
 class IssuerSpec(Fields, frozen=True, kw_only=True):
-    """`Issuer.spec`: exactly one of these is set."""
+    """`Issuer.spec`, of which only an ACME issuer is looked into."""
 
     acme: AcmeIssuer | None = None
-    ca: Any = None
-    self_signed: Any = None
-    vault: Any = None
-    venafi: Any = None
 
 
 class IssuerStatus(Fields, frozen=True, kw_only=True):
@@ -174,7 +164,6 @@ class OrderStatus(Fields, frozen=True, kw_only=True):
 
     state: str = ""
     reason: str = ""
-    failure_time: datetime | None = None
 
 
 class Order(Resource, frozen=True, kw_only=True):
@@ -192,7 +181,6 @@ class ChallengeSpec(Fields, frozen=True, kw_only=True):
     dns_name: str = ""
     token: str = ""
     """The last part of the path that the issuer asks for: whoever asks for it may know it."""
-    wildcard: bool = False
     issuer_ref: IssuerReference = IssuerReference()
     solver: Solver | None = None
 
@@ -202,8 +190,6 @@ class ChallengeStatus(Fields, frozen=True, kw_only=True):
 
     state: str = ""
     reason: str = ""
-    processing: bool = False
-    presented: bool = False
 
 
 class Challenge(Resource, frozen=True, kw_only=True):

@@ -72,7 +72,6 @@ class CertificateFacts(Fields, frozen=True, kw_only=True):
     dns_names: tuple[str, ...] = ()
     """The dNSName entries of the subjectAltName extension, as written."""
     ip_addresses: tuple[str, ...] = ()
-    has_subject_alternative_names: bool = True
     is_authority: bool = False
     """basicConstraints says CA."""
     is_self_issued: bool = False
@@ -82,13 +81,10 @@ class CertificateFacts(Fields, frozen=True, kw_only=True):
     key_bits: int = 0
     curve: str = ""
     """`P-256`, `P-384`, `P-521` or the curve's own name."""
-    signature_hash: str = ""
     fingerprint_sha256: str
     """Lower-case hexadecimal SHA-256 of the DER encoding."""
     public_key_sha256: str
     """Lower-case hexadecimal SHA-256 of the SubjectPublicKeyInfo."""
-    subject_key_identifier: str = ""
-    authority_key_identifier: str = ""
     extended_key_usages: tuple[str, ...] = ()
     """Dotted object identifiers; empty when the extension is absent."""
     version: int = 3
@@ -104,8 +100,6 @@ class PemBundle(Fields, frozen=True, kw_only=True):
 
     certificates: tuple[CertificateFacts, ...] = ()
     defects: tuple[PemDefect, ...] = ()
-    first_block_parses: bool = True
-    """Whether istiod, which looks at the first PEM block alone, can parse it."""
     leaf_lost: bool = False
     """The first certificate is not among `certificates`: it could not be read."""
 

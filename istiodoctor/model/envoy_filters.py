@@ -56,8 +56,6 @@ class HttpConnectionManager(Part, frozen=True, kw_only=True):
     merge_slashes: bool = False
     path_with_escaped_slashes_action: str | int = ""
     upgrade_configs: tuple[Upgrade, ...] = ()
-    strip_any_host_port: bool = False
-    strip_matching_host_port: bool = False
 
 
 class TcpProxy(Part, frozen=True, kw_only=True):

@@ -105,9 +105,7 @@ class FilterSettings(Part, frozen=True, kw_only=True):
 
     fault: HttpFault | None = msgspec.field(name="envoy.filters.http.fault", default=None)
     cors: CorsPolicy | None = msgspec.field(name="envoy.filters.http.cors", default=None)
-    rbac: Present | None = msgspec.field(name="envoy.filters.http.rbac", default=None)
     external: Present | None = msgspec.field(name="envoy.filters.http.ext_authz", default=None)
-    jwt: Present | None = msgspec.field(name="envoy.filters.http.jwt_authn", default=None)
     limit: Present | None = msgspec.field(name="envoy.filters.http.local_ratelimit", default=None)
     lua: Present | None = msgspec.field(name="envoy.filters.http.lua", default=None)
 

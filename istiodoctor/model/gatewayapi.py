@@ -125,7 +125,6 @@ class ListenerStatus(Fields, frozen=True, kw_only=True):
     """What the controller says of one listener."""
 
     name: str = ""
-    attached_routes: int = 0
     conditions: tuple[Condition, ...] = ()
 
 

@@ -445,7 +445,6 @@ class EnvoyFilterSpec(Fields, frozen=True, kw_only=True):
     workload_selector: Any = None
     target_refs: tuple[Any, ...] = ()
     config_patches: tuple[Any, ...] = ()
-    priority: int = 0
 
 
 class EnvoyFilter(Resource, frozen=True, kw_only=True):

@@ -35,7 +35,6 @@ class Kind(Enum):
     """
 
     NAMESPACE = Api(CORE, "Namespace", "namespaces", ("v1",), namespaced=False)
-    NODE = Api(CORE, "Node", "nodes", ("v1",), namespaced=False)
     POD = Api(CORE, "Pod", "pods", ("v1",))
     SERVICE = Api(CORE, "Service", "services", ("v1",))
     SECRET = Api(CORE, "Secret", "secrets", ("v1",))

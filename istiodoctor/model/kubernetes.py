@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -48,7 +48,6 @@ class Container(Fields, frozen=True, kw_only=True):
     env: tuple[EnvironmentVariable, ...] = ()
     ports: tuple[ContainerPort, ...] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
-    security_context: Any = None
 
     def environment(self, name: str) -> str | None:
         """Return the literal value of an environment variable, or None."""
@@ -79,15 +78,6 @@ class PodSpec(Fields, frozen=True, kw_only=True):
     volumes: tuple[Volume, ...] = ()
 
 
-class ContainerStatus(Fields, frozen=True, kw_only=True):
-    """What the kubelet says of one container."""
-
-    name: str = ""
-    ready: bool = False
-    restart_count: int = 0
-    image: str = ""
-
-
 class PodAddress(Fields, frozen=True, kw_only=True):
     """One entry of `podIPs`: a pod of a dual-stack cluster has two."""
 
@@ -102,7 +92,6 @@ class PodStatus(Fields, frozen=True, kw_only=True):
     pod_ips: tuple[PodAddress, ...] = msgspec.field(default=(), name="podIPs")
     host_ip: str = msgspec.field(default="", name="hostIP")
     conditions: tuple[Condition, ...] = ()
-    container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class Pod(Resource, frozen=True, kw_only=True):
@@ -201,7 +190,6 @@ class ServiceSpec(Fields, frozen=True, kw_only=True):
     external_name: str = ""
     external_traffic_policy: str = ""
     external_ips: tuple[str, ...] = msgspec.field(default=(), name="externalIPs")
-    load_balancer_class: str = ""
     load_balancer_ip: str = msgspec.field(default="", name="loadBalancerIP")
     internal_traffic_policy: str = ""
 

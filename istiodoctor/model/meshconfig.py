@@ -101,7 +101,6 @@ class MeshConfig(Fields, frozen=True, kw_only=True):
     ingress_selector: str = ""
     discovery_selectors: tuple[LabelSelector, ...] = ()
     root_namespace: str = ""
-    trust_domain: str = ""
     default_service_export_to: tuple[str, ...] = ()
     default_virtual_service_export_to: tuple[str, ...] = ()
     default_destination_rule_export_to: tuple[str, ...] = ()

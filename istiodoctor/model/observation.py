@@ -80,6 +80,8 @@ class Outcome(StrEnum):
     """Nothing was learned: the port-forward did not come about, or something else broke."""
 
 
+SILENT = frozenset({Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
+"""Nobody took the connection, at an address of which one can tell."""
 _ENDINGS = {
     Outcome.RESET: "the connection was closed without a word",
     Outcome.REFUSED: "the connection was refused: nobody listens",

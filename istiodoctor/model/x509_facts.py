@@ -67,17 +67,13 @@ def _facts(certificate: x509.Certificate, encoded: bytes) -> CertificateFacts:
         not_after=certificate.not_valid_after_utc,
         dns_names=tuple(names.get_values_for_type(x509.DNSName)) if names else (),
         ip_addresses=_texts(names.get_values_for_type(x509.IPAddress)) if names else (),
-        has_subject_alternative_names=names is not None,
         is_authority=bool(constraints and constraints.ca),
         is_self_issued=certificate.issuer == certificate.subject,
         key_algorithm=key.algorithm,
         key_bits=key.bits,
         curve=key.curve,
-        signature_hash=_signature_hash(certificate),
         fingerprint_sha256=sha256(encoded).hexdigest(),
         public_key_sha256=key.sha256,
-        subject_key_identifier=_subject_key_identifier(extensions),
-        authority_key_identifier=_authority_key_identifier(extensions),
         extended_key_usages=tuple(each.dotted_string for each in usages or ()),
         version=certificate.version.value + 1,
     )
@@ -108,21 +104,3 @@ def _public_key(certificate: x509.Certificate) -> PublicKeyFacts:
         return describe(certificate.public_key())
     except (UnsupportedAlgorithm, ValueError):
         return _UNKNOWN_KEY
-
-
-def _signature_hash(certificate: x509.Certificate) -> str:
-    try:
-        algorithm = certificate.signature_hash_algorithm
-    except (UnsupportedAlgorithm, ValueError):
-        return ""
-    return algorithm.name if algorithm else ""
-
-
-def _subject_key_identifier(extensions: Extensions) -> str:
-    found = _extension(extensions, x509.SubjectKeyIdentifier)
-    return found.digest.hex() if found else ""
-
-
-def _authority_key_identifier(extensions: Extensions) -> str:
-    found = _extension(extensions, x509.AuthorityKeyIdentifier)
-    return found.key_identifier.hex() if found and found.key_identifier else ""

@@ -7,6 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.model.ref import Ref
 from istiodoctor.registry import discover
 from tests.support.certificates import Authority
 from tests.support.examples import NOW, cluster, mesh
@@ -116,18 +117,22 @@ def test_internal_names_without_dots_count():
     assert finding.hosts == {"intranet"}
 
 
-def test_each_host_is_missed_by_depth_or_by_name_but_never_both():
+def test_hosts_that_are_missed_by_depth_and_by_name_are_told_of_together():
     text = whole(
         gateway("example.com, a.b.example.com, www.example.org"),
         secret("certificate for *.example.com", "*.example.com"),
     )
 
-    judged = mesh(text)
+    (finding,) = found("CERT003", mesh(text))
 
-    assert [found(code, judged)[0].hosts for code in ("CERT003", "CERT005")] == [
-        {"www.example.org"},
-        {"example.com", "a.b.example.com"},
-    ]
+    assert finding.hosts == {"www.example.org", "example.com", "a.b.example.com"}
+    assert finding.subject == Ref("", "Secret", "istio-system", "shop-cert")
+    assert (finding.severity or CHECKS["CERT003"].severity) is Severity.CRITICAL
+    assert finding.message == (
+        "The certificate in Secret istio-system/shop-cert does not name example.com,"
+        " a.b.example.com and www.example.org, for which port 443 of Gateway shop/web serves it."
+        " Clients refuse it there. *.example.com stands for exactly one label."
+    )
 
 
 def test_a_server_with_two_certificates_is_covered_by_either():

@@ -10,7 +10,7 @@ from istiodoctor import __version__
 from istiodoctor.registry import discover
 from tests.cli.process import Shell, environment
 
-HEAVY = ("cryptography", "jinja2", "kubernetes", "msgspec", "prometheus_client", "rich", "yaml")
+HEAVY = ("cryptography", "kubernetes", "msgspec", "rich", "yaml")
 IMPORTED = """
 import sys
 from istiodoctor.cli.main import main

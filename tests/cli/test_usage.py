@@ -1,5 +1,6 @@
 """Wrong usage and wrong configuration: one sentence and status 2, before anything is read."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,33 @@ def test_an_output_that_is_not_known_is_answered_with_those_that_are(run: Shell)
 def test_wrong_usage_comes_before_what_cannot_be_read(run: Shell):
     assert run("scan", "--select", "NOPE001").status == 2
     assert run("scan", "--select", "CRED001").status == 3
+
+
+RETIRED = "istiodoctor: CERT005 is retired: CERT003 finds the same, and more\n"
+
+
+def test_a_retired_code_selects_its_successor_and_says_so(run: Shell, tmp_path: Path):
+    (tmp_path / "a.yaml").write_text(GATEWAY)
+    done = run("scan", "-f", tmp_path, "--select", "CERT005", "-o", "json")
+
+    assert RETIRED in done.stderr
+    assert [each["code"] for each in json.loads(done.stdout)["checks"]] == ["CERT003"]
+
+
+def test_ignoring_a_retired_code_leaves_nothing_out(run: Shell, tmp_path: Path):
+    (tmp_path / "a.yaml").write_text(GATEWAY)
+    arguments = ("--select", "CERT003,CERT004", "--ignore", "wildcard-depth", "-o", "json")
+    done = run("scan", "-f", tmp_path, *arguments)
+
+    assert "wildcard-depth is retired: CERT003 finds the same" in done.stderr
+    assert len(json.loads(done.stdout)["checks"]) == 2
+
+
+def test_a_retired_code_is_explained_by_its_successor(run: Shell):
+    done = run("explain", "cert005")
+
+    assert done.stdout.startswith("# CERT003 ")
+    assert "CERT003 finds the same" in done.stderr
 
 
 def test_no_command_shows_the_help(run: Shell):

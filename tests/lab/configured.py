@@ -62,7 +62,7 @@ def chain(found: FilterChain, *filters: Resource, socket: Resource | None = None
         "transport_protocol": found.transport_protocol,
     }
     made: dict[str, Any] = {"filters": list(filters)}
-    if not found.takes_everything:
+    if any(match.values()):
         made["filter_chain_match"] = {key: value for key, value in match.items() if value}
     return {**made, "transport_socket": socket} if socket else made
 

@@ -1,10 +1,9 @@
 import pytest
 
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, authority_uses
 from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
     CredentialState,
-    authority_uses,
     credential_uses,
     secret_exists,
     served_credentials,

@@ -12,13 +12,11 @@ from istiodoctor.mesh.cert_manager.issuance import (
     issuance,
     issuer_of,
     next_attempt,
-    owner_of,
 )
-from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
-from tests.support.objects import Manifest, made, mesh_of, secret, snapshot_of
+from tests.support.objects import Manifest, made, mesh_of, snapshot_of
 
 API = "cert-manager.io/v1"
 ACME = "acme.cert-manager.io/v1"
@@ -212,16 +210,6 @@ def test_without_an_order_challenges_are_found_by_name_while_issuance_is_not_don
 
 
 @pytest.mark.parametrize(
-    ("state", "expected"),
-    [("", 1), ("pending", 1), ("processing", 1), ("valid", 0), ("invalid", 0), ("expired", 0)],
-)
-def test_a_challenge_is_pending_until_it_is_decided(state: str, expected: int):
-    mesh = mesh_of(certificate(), request("r"), ORDER, CHALLENGE | {"status": {"state": state}})
-
-    assert len(issuance(mesh, only(mesh)).pending_challenges) == expected
-
-
-@pytest.mark.parametrize(
     ("attempts", "hours"), [(0, 1), (1, 1), (2, 2), (3, 4), (5, 16), (6, 32), (7, 32), (10**9, 32)]
 )
 def test_each_failure_doubles_the_wait_up_to_32_hours(attempts: int, hours: int):
@@ -264,17 +252,3 @@ def test_certificates_are_found_by_the_secret_they_write():
 
     assert [each.name for each in certificates_for(mesh, "shop", "cert")] == ["a", "b"]
     assert [each.name for each in certificates_naming(mesh, "cert")] == ["c", "a", "b"]
-
-
-def test_a_secrets_annotation_names_the_certificate_that_wrote_it():
-    annotations = {"cert-manager.io/certificate-name": "web"}
-    written = secret("cert", "shop")
-    written["metadata"]["annotations"] = annotations
-    mesh = mesh_of(certificate(), written, secret("other", "shop"))
-
-    owners = [
-        found.name if (found := owner_of(mesh, each)) else None
-        for name in ("cert", "other")
-        if (each := credential(mesh, "shop", name))
-    ]
-    assert owners == ["web", None]

@@ -34,7 +34,7 @@ def test_what_requests_depend_on_is_read():
 
     assert found is not None
     assert found.configuration_namespace == "config"
-    assert (found.trust_domain, found.ingress_class) == ("corp.example", "nginx")
+    assert found.ingress_class == "nginx"
     assert found.service_exports == {"."}
     assert found.virtual_service_exports == {"app1", "istio-system"}
     assert found.destination_rule_exports == EVERYWHERE

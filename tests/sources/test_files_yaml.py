@@ -9,7 +9,6 @@ from istiodoctor.sources.file_documents import (
     FoundObject,
     read_documents,
 )
-from istiodoctor.sources.file_lines import field_line
 from istiodoctor.sources.yaml_documents import YamlError, parse, split
 from tests.sources.files_support import places, read, service, unread, write
 
@@ -183,14 +182,3 @@ def test_a_file_of_errors_is_given_up():
 
     assert [type(each) for each in found] == [FoundDefect] * MAX_MALFORMED + [FoundEnd]
     assert found[-1] == FoundEnd("too many errors: the rest of the file was not read", 202)
-
-
-def test_the_line_of_a_field_is_found_again(tmp_path):
-    file = str(write(tmp_path / "a.yaml", "# x\n" + service("z") + "spec: {}\n---\n" + LIST))
-
-    assert field_line(file, 2, "/metadata/namespace") == 6
-    assert field_line(file, 12, "/metadata/annotations/text") == 17
-    assert field_line(file, 21, "") == 21
-    assert field_line(file, 21, "/metadata/name/x") is None
-    assert field_line(file, 3, "") is None
-    assert field_line(str(tmp_path / "gone.yaml"), 1, "") is None

@@ -11,7 +11,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
 
 
-@check("CM017", severity=Severity.MEDIUM, explains={"CERT001", "CERT003", "CERT005", "OPS009"})
+@check("CM017", severity=Severity.MEDIUM, explains={"CERT001", "CERT003", "OPS009"})
 def copied_secret_stale(mesh: Mesh) -> Iterator[Finding]:
     """The gateway serves a copy of a Secret that cert-manager wrote elsewhere.
 

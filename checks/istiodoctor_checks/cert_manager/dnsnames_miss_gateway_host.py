@@ -19,7 +19,7 @@ from istiodoctor_checks.wording import listing
     "CM015",
     severity=Severity.CRITICAL,
     claims=Claim.STORED_CERTIFICATE,
-    explains={"CERT003", "CERT005"},
+    explains={"CERT003"},
 )
 def dnsnames_miss_gateway_host(mesh: Mesh) -> Iterator[Finding]:
     """The Gateway has a host that the Certificate was never asked to name.

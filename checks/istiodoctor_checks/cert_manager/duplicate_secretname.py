@@ -14,7 +14,7 @@ from istiodoctor_checks.served import hosts_of, references, servers_of
 from istiodoctor_checks.wording import listing
 
 
-@check("CM013", severity=Severity.HIGH, explains={"CERT003", "CERT005", "CM012", "CM015", "CM016"})
+@check("CM013", severity=Severity.HIGH, explains={"CERT003", "CM012", "CM015", "CM016"})
 def duplicate_secretname(mesh: Mesh) -> Iterator[Finding]:
     """Two Certificates write the same Secret.
 

@@ -19,9 +19,7 @@ OTHER_MANAGERS = ("external-secrets", "kubernetes-reflector", "kubed")
 """Field managers of controllers that write Secrets again and again."""
 
 
-@check(
-    "CM014", severity=Severity.HIGH, explains={"CERT003", "CERT005", "CERT008", "CM011", "CM016"}
-)
+@check("CM014", severity=Severity.HIGH, explains={"CERT003", "CERT008", "CM011", "CM016"})
 def external_overwrite(mesh: Mesh) -> Iterator[Finding]:
     """Something else writes the Secret that a Certificate owns.
 

@@ -7,7 +7,7 @@ from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for, issuer_of
-from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref

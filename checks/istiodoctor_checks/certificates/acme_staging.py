@@ -21,7 +21,7 @@ def acme_staging(mesh: Mesh) -> Iterator[Finding]:
     `server` was changed but the Secret not issued again.
 
     Fix: name an issuer whose server is `https://acme-v02.api.letsencrypt.org/directory`, and
-    issue again.
+    issue again. A certificate that waits for its issuance has another fault (CERT016).
 
     ```yaml bad
     apiVersion: v1

@@ -25,8 +25,8 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
     Seen on the wire: clients refuse it with `no alternative certificate subject name matches`,
     ERR_CERT_COMMON_NAME_INVALID.
 
-    Where the Secret of the server holds this certificate, its names are the fault (CERT003,
-    CERT005). Where it holds another, something else is served in its place (SDS013, CERT017).
+    Where the Secret of the server holds this certificate, its names are the fault (CERT003). Where
+    it holds another, something else is served in its place (SDS013, CERT017).
 
     Fix: a certificate with these names in the Secret that the server names. For hosts behind a
     wildcard, any name was asked for; where the certificate names some hosts under the wildcard,

@@ -1,11 +1,12 @@
 """CERT018."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.grace_times import CLOCKS_DIFFER
 from istiodoctor.mesh.observations.certificates import SeenCertificate, seen_certificates
 from istiodoctor_checks.wire import (
     detail_of,
@@ -17,9 +18,6 @@ from istiodoctor_checks.wire import (
     sureness,
 )
 from istiodoctor_checks.wording import listing
-
-TOLERANCE = timedelta(minutes=5)
-"""By how much clocks may differ."""
 
 
 @check("CERT018", severity=Severity.CRITICAL)
@@ -126,6 +124,6 @@ def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
 def _fault(seen: SeenCertificate, now: datetime) -> str:
     if seen.leaf.not_after < now:
         return f"expired on {seen.leaf.not_after:%Y-%m-%d %H:%M} UTC"
-    if seen.leaf.not_before > now + TOLERANCE:
+    if seen.leaf.not_before > now + CLOCKS_DIFFER:
         return f"is not valid before {seen.leaf.not_before:%Y-%m-%d %H:%M} UTC"
     return ""

@@ -1,12 +1,12 @@
 """CERT003."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
-from istiodoctor.mesh.certificates.coverage import uncovered_hosts
+from istiodoctor.mesh.certificates.coverage import UncoveredHost, uncovered_hosts
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.naming import add_names, named_servers, names_of, serve_another
 from istiodoctor_checks.served import chain_of, references
@@ -22,6 +22,10 @@ def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
     Clients compare the host with the subjectAltName of the certificate, and nothing else: `no
     alternative certificate subject name matches`, ERR_CERT_COMMON_NAME_INVALID. Often the host
     was added to the Gateway later, or `credentialName` names the Secret of another host.
+
+    A wildcard in a certificate stands for exactly one label: `*.example.com` covers
+    `shop.example.com`, but neither `example.com` nor `api.shop.example.com`. Gateway hosts are
+    different: there `*.example.com` takes every depth.
 
     For a wildcard server the hosts of the routes bound to it count; without any, the wildcard
     itself.
@@ -87,29 +91,89 @@ def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
-    Sources: istio.io, Secure Gateways; RFC 6125; istio/istio issue 34425.
+    A wildcard does not cover the domain it stands under:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: "certificate for *.example.com"
+      tls.key: "key of *.example.com"
+    ```
+
+    The wildcard with the apex beside it covers both:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [example.com, "*.example.com"]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: "certificate for example.com, *.example.com"
+      tls.key: key of example.com
+    ```
+
+    Sources: istio.io, Secure Gateways; RFC 6125 section 6.4.3; istio/istio issues 34425, 52853,
+    55732, 49023.
     """
     for served, uncovered in uncovered_hosts(mesh):
-        secret, missed = served.credential, [each for each in uncovered if not each.near]
-        if missed:
-            writers = certificates_for(mesh, secret.namespace, secret.name)
-            sure = any(each.is_certain for each in missed)
-            yield Finding(
-                message=(
-                    f"The certificate in {secret.ref} does not name"
-                    f" {listing(each.host for each in missed)}, for which"
-                    f" {listing(each.server for each in missed)} serves it."
-                    " Clients refuse it there."
-                ),
-                objects=(chain_of(secret), *named_servers(missed), *references(served.uses)),
-                identity=Identity.of(secret.ref),
-                hosts=frozenset(each.host for each in missed),
-                evidence=(Evidence(text=f"names in it: {names_of(served)}", ref=secret.ref),),
-                fixes=(
-                    *serve_another(mesh, served, missed),
-                    *add_names(served, missed, writers),
-                ),
-                confidence=Confidence.CERTAIN if sure else Confidence.SUSPECTED,
-                credentials=frozenset({(secret.namespace, secret.name)}),
-                servers=frozenset(each.server.id for each in missed),
-            )
+        secret = served.credential
+        writers = certificates_for(mesh, secret.namespace, secret.name)
+        sure = any(each.is_certain for each in uncovered)
+        yield Finding(
+            message=(
+                f"The certificate in {secret.ref} does not name"
+                f" {listing(each.host for each in uncovered)}, for which"
+                f" {listing(each.server for each in uncovered)} serves it."
+                f" Clients refuse it there.{_too_deep(uncovered)}"
+            ),
+            objects=(chain_of(secret), *named_servers(uncovered), *references(served.uses)),
+            identity=Identity.of(secret.ref),
+            hosts=frozenset(each.host for each in uncovered),
+            evidence=(Evidence(text=f"names in it: {names_of(served)}", ref=secret.ref),),
+            fixes=(
+                *serve_another(mesh, served, uncovered),
+                *add_names(served, uncovered, writers),
+            ),
+            confidence=Confidence.CERTAIN if sure else Confidence.SUSPECTED,
+            credentials=frozenset({(secret.namespace, secret.name)}),
+            servers=frozenset(each.server.id for each in uncovered),
+        )
+
+
+def _too_deep(uncovered: Iterable[UncoveredHost]) -> str:
+    """Say which wildcards miss a host by the number of its labels alone."""
+    near = tuple(dict.fromkeys(each.near for each in uncovered if each.near))
+    if not near:
+        return ""
+    return f" {listing(near)} {'stands' if len(near) == 1 else 'stand'} for exactly one label."

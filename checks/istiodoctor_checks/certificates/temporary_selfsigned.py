@@ -22,7 +22,8 @@ def temporary_selfsigned(mesh: Mesh) -> Iterator[Finding]:
     Its issuer is `cert-manager.local`, and no client trusts it. It comes from the annotation
     `cert-manager.io/issue-temporary-certificate: "true"`; it stays as long as the issuance hangs.
 
-    Fix: find what holds up the issuance (CM011 and the checks it names).
+    Fix: find what holds up the issuance (CM011 and the checks it names). A certificate that was
+    issued, by an issuer for trials, has another fault (CERT015).
 
     ```yaml bad
     apiVersion: v1

@@ -38,7 +38,8 @@ def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
     is reset.
 
     Fix: register the cluster with `istioctl create-remote-secret`, under the name that the
-    gateway's `ISTIO_META_CLUSTER_ID` has.
+    gateway's `ISTIO_META_CLUSTER_ID` has. A gateway whose identity istiod could not verify has
+    another fault (SDS005).
 
     ```yaml bad
     apiVersion: v1

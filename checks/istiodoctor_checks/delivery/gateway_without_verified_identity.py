@@ -37,7 +37,8 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
     and routes but no certificate: every HTTPS connection to it is reset.
 
     Fix: let the gateway connect to port 15012 of istiod, and give its pod the `istio-token`
-    volume that the injection template has.
+    volume that the injection template has. A gateway that istiod knows, but whose cluster it cannot
+    read, has another fault (CRED012).
 
     ```yaml bad
     apiVersion: v1

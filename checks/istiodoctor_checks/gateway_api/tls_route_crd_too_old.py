@@ -6,7 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments, tls_route_version
+from istiodoctor.mesh.gateways.api_routes import tls_route_version
+from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind

@@ -15,6 +15,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import AbsentServer, absent_servers
+from istiodoctor.mesh.workloads.control_planes import ISTIO_NAMESPACE
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import pods_of
 from istiodoctor_checks.wire import SHOWN
@@ -275,7 +276,7 @@ def _look(absent: AbsentServer) -> Fix:
         title="See what istiod sends the pod, and whether it hears it",
         commands=(
             istioctl("proxy-config", "listeners", proxy(pod)),
-            kubectl("logs", "-l", "app=istiod", within("istio-system"), "--since=1h"),
+            kubectl("logs", "-l", "app=istiod", within(ISTIO_NAMESPACE), "--since=1h"),
         ),
         why="istiod says in its log which servers it skips, and which listeners are refused.",
     )

@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.envoy.secrets import EnvoyHoldings
 from istiodoctor.mesh.envoy.state import envoys_by_workload, sds_name
 from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
-from istiodoctor.mesh.logs.delivery import SETTLING_TIME
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.envoy import EnvoySecret, EnvoyState

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.gateways.servers import Server
-from istiodoctor.mesh.logs.delivery import SETTLING_TIME
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import handshakes
 from istiodoctor.mesh.question import question

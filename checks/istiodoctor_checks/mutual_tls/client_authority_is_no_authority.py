@@ -6,7 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import AuthorityUse, authority_uses, credential
+from istiodoctor.mesh.credentials.client_cas import AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place

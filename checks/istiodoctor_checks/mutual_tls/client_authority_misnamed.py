@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.client_cas import AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.placement import misnamed_authorities
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim

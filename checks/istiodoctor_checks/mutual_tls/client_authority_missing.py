@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.placement import misnamed_authorities
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind

@@ -5,12 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
-    AuthorityUse,
-    authority_uses,
-    credential,
-)
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.credential import Credential

@@ -17,7 +17,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact
 from istiodoctor.mesh.logs.proxy_logs import Disconnection, disconnections
-from istiodoctor.mesh.workloads.control_planes import control_plane_of
+from istiodoctor.mesh.workloads.control_planes import ISTIO_NAMESPACE, control_plane_of
 from istiodoctor.model.kind import APPS, CORE
 from istiodoctor.model.ref import Place, Ref
 
@@ -114,7 +114,7 @@ def mesh_root_expired(mesh: Mesh) -> Iterator[Finding]:
             identity=Identity.of(culprit),
             hosts=frozenset(name for server in servers for name in server.names),
             evidence=(Evidence.of_line(fact.line),),
-            fixes=(_fix(plane.namespace if plane else "istio-system"),),
+            fixes=(_fix(plane.namespace if plane else ISTIO_NAMESPACE),),
             severity=Severity.CRITICAL if expired else Severity.HIGH,
             confidence=Confidence.OBSERVED,
             servers=frozenset(server.id for server in servers),

@@ -11,9 +11,10 @@ from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import Loop, loops, requests
 from istiodoctor.mesh.question import question
+from istiodoctor.model.http_statuses import MOVED_PERMANENTLY, PERMANENT_REDIRECT
 from istiodoctor.model.observation import HttpStep
 
-PERMANENT = frozenset({301, 308})
+PERMANENT = frozenset({MOVED_PERMANENTLY, PERMANENT_REDIRECT})
 AGE, BELOW_TOO = "max-age", "includesubdomains"
 
 

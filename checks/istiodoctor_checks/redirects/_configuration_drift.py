@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from istiodoctor.mesh.configuration.listener import FilterChain, HttpConnectionManager
@@ -12,6 +11,7 @@ from istiodoctor.mesh.configuration.request import Request, requested
 from istiodoctor.mesh.gateways.listeners import listeners_of
 from istiodoctor.mesh.gateways.merging import Listener, route_name
 from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import is_own, leads_to, requests
 from istiodoctor.mesh.policies.authorization_policies import (
@@ -35,8 +35,6 @@ from istiodoctor.model.observation import HttpObservation, HttpStep, Via
 from istiodoctor.model.ref import Ref
 
 NOT_FOUND = 404
-JUST_MADE = timedelta(minutes=2)
-"""How long a new object may take through istiod to the pods."""
 
 
 class BreachKind(StrEnum):
@@ -196,7 +194,7 @@ def _is_new(mesh: Mesh, ref: Ref | None) -> bool:
     kinds = (IstioGateway, VirtualService)
     found = (mesh.get(kind, ref.namespace, ref.name) for kind in kinds if _is(ref, kind))
     made = (each.metadata.creation_timestamp for each in found if each)
-    return any(each and mesh.snapshot.taken_at - each < JUST_MADE for each in made)
+    return any(each and mesh.snapshot.taken_at - each < SETTLING_TIME for each in made)
 
 
 def _breach(held: _Held) -> BreachKind | None:

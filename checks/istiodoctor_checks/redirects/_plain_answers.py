@@ -11,11 +11,10 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import is_own, leads_to, requests
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
-from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, Via
+from istiodoctor.model.observation import SILENT, HttpObservation, HttpStep, Via
 
 FROM_OUTSIDE = frozenset({Via.DNS, Via.SERVICE_ADDRESS})
 """Ways on which whatever stands before a gateway has its say."""
-SILENT = frozenset({Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
 
 
 class PlainKind(StrEnum):

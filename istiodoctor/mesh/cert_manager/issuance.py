@@ -16,7 +16,6 @@ from istiodoctor.model.certmanager import (
     IssuerReference,
     Order,
 )
-from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import CERT_MANAGER, Kind
 from istiodoctor.model.metadata import Condition, Resource, condition
 from istiodoctor.model.ref import Ref
@@ -55,11 +54,6 @@ class Issuance:
     order: Order | None
     challenges: tuple[Challenge, ...]
     issuer: IssuerResolution
-
-    @property
-    def pending_challenges(self) -> tuple[Challenge, ...]:
-        """Challenges that are neither valid nor failed for good."""
-        return tuple(each for each in self.challenges if each.status.state in ONGOING)
 
 
 def is_ready(certificate: Certificate) -> bool | None:
@@ -151,13 +145,6 @@ def certificates_covering(mesh: Mesh, host: str) -> tuple[Certificate, ...]:
     parent = host.lower().partition(".")[2]
     wild = index.get(f"*.{parent}", ()) if not host.startswith("*") else ()
     return tuple({each.ref: each for each in (*index.get(host.lower(), ()), *wild)}.values())
-
-
-@question(Kind.CERTIFICATE)
-def owner_of(mesh: Mesh, credential: Credential) -> Certificate | None:
-    """Return the Certificate in the same namespace that cert-manager says wrote a Secret."""
-    name = credential.annotations.get(CERTIFICATE_NAME, "")
-    return mesh.get(Certificate, credential.namespace, name)
 
 
 @question(Kind.ISSUER, Kind.CLUSTER_ISSUER)

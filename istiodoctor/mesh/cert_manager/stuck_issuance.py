@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from istiodoctor.mesh.cert_manager.issuance import Issuance, certificates_for, is_ready, issuance
 from istiodoctor.mesh.certificates.coverage import uses_of_server
@@ -17,6 +17,7 @@ from istiodoctor.mesh.configuration.redirects import (
 from istiodoctor.mesh.credentials.credentials import CredentialUse, uses_by_secret
 from istiodoctor.mesh.gateways.listeners import listeners_of
 from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.grace_times import FIRST_ISSUE_TAKES, RENEWAL_TAKES
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -26,10 +27,6 @@ from istiodoctor.model.metadata import condition
 
 HTTP01 = "HTTP-01"
 DNS01 = "DNS-01"
-FIRST_ISSUE_TAKES = timedelta(minutes=5)
-"""How long a first issuance may take before it counts as stuck."""
-RENEWAL_TAKES = timedelta(hours=1)
-"""How long after `renewalTime` a renewal may take before it counts as stuck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -17,7 +17,8 @@ from istiodoctor.mesh.gateways.api_gateways import (
     api_servers,
     listener_sets_of,
 )
-from istiodoctor.mesh.gateways.attachments import AttachmentState, Route, attachments, hostnames_of
+from istiodoctor.mesh.gateways.api_routes import Route, hostnames_of
+from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments
 from istiodoctor.mesh.gateways.listener_secrets import faulty_listener
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question

@@ -23,14 +23,15 @@ from istiodoctor.mesh.configuration.route import (
     VirtualHost,
 )
 from istiodoctor.model import envoy_routes as envoy
+from istiodoctor.model import http_statuses
 from istiodoctor.model.ref import Place, Ref
 
 REDIRECTS = {
-    "MOVED_PERMANENTLY": 301,
-    "FOUND": 302,
-    "SEE_OTHER": 303,
-    "TEMPORARY_REDIRECT": 307,
-    "PERMANENT_REDIRECT": 308,
+    "MOVED_PERMANENTLY": http_statuses.MOVED_PERMANENTLY,
+    "FOUND": http_statuses.FOUND,
+    "SEE_OTHER": http_statuses.SEE_OTHER,
+    "TEMPORARY_REDIRECT": http_statuses.TEMPORARY_REDIRECT,
+    "PERMANENT_REDIRECT": http_statuses.PERMANENT_REDIRECT,
 }
 MISSING_CLUSTER = {"SERVICE_UNAVAILABLE": 503, "NOT_FOUND": 404, "INTERNAL_SERVER_ERROR": 500}
 """Statuses by Envoy's names (`RedirectResponseCode`, `ClusterNotFoundResponseCode`)."""
@@ -129,7 +130,7 @@ def _redirect(found: envoy.RedirectAction) -> Redirect:
         path=found.path_redirect,
         prefix_rewrite=found.prefix_rewrite,
         regex_rewrite=_regex(found.regex_rewrite),
-        status=REDIRECTS.get(str(found.response_code), 301),
+        status=REDIRECTS.get(str(found.response_code), http_statuses.MOVED_PERMANENTLY),
         strips_query=found.strip_query,
     )
 

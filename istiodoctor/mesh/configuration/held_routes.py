@@ -27,7 +27,8 @@ from istiodoctor.mesh.configuration.api_matches import in_order
 from istiodoctor.mesh.configuration.api_rules import ConvertedRoute, grpc_rules, http_rules
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
 from istiodoctor.mesh.gateways.api_gateways import GENERATED
-from istiodoctor.mesh.gateways.attachments import Attachment, ListenerBinding, Route, attachments
+from istiodoctor.mesh.gateways.api_routes import Route
+from istiodoctor.mesh.gateways.attachments import Attachment, ListenerBinding, attachments
 from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question

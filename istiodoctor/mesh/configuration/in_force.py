@@ -4,8 +4,6 @@ Else what istiod would send. What is held says what is answered, and what is exp
 parts that are equal are those of the objects, so that they name what to change.
 """
 
-from datetime import timedelta
-
 from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.cluster import Cluster
@@ -32,14 +30,13 @@ from istiodoctor.mesh.configuration.route_differences import (
 )
 from istiodoctor.mesh.configuration.virtual_host_match import DomainIndex
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, domains, virtual_host
+from istiodoctor.mesh.grace_times import COMPARABLE_WITHIN
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload, pod_is_ready
 from istiodoctor.model.envoy_configuration import Section
 from istiodoctor.model.ref import Ref
 
-FRESH = timedelta(minutes=2)
-"""How far apart objects and Envoy may have been read to be compared."""
 READ = (envoys_by_pod, envoy_configurations, held_listeners, held_domains, held_host, holds)
 """What is read of Envoys: evidence, without which the objects alone decide."""
 
@@ -56,7 +53,7 @@ def asked_pods(mesh: Mesh, workload: Workload) -> tuple[Ref, ...]:
         and held_listeners(mesh, pod.ref) is not None
         and holds(mesh, pod.ref, Section.ROUTES)
         and holds(mesh, pod.ref, Section.CLUSTERS)
-        and max(abs(each.taken_at - mesh.taken_at) for each in (state, held)) <= FRESH
+        and max(abs(each.taken_at - mesh.taken_at) for each in (state, held)) <= COMPARABLE_WITHIN
     )
 
 

@@ -29,8 +29,6 @@ class Omission(StrEnum):
     """A server that no route makes a filter chain for."""
     DUPLICATE_SNI = "duplicate-sni"
     """A tls match with a name that another one of the port has (core/gateway.go:971)."""
-    NO_ROUTES_ON_PORT = "no-routes-on-port"
-    """A VirtualService none of whose http rules applies on a port (core/gateway.go:491)."""
     LISTENER_SET_REFUSED = "listener-set-refused"
     """`allowedListeners` of its Gateway does not let a ListenerSet in."""
     INVALID_ROUTE = "invalid-route"

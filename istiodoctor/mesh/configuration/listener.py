@@ -116,11 +116,6 @@ class FilterChain(Value, frozen=True, kw_only=True, eq=False):
     """TLS is passed on unread: a PASSTHROUGH server."""
     unknown_because: str = ""
 
-    @property
-    def takes_everything(self) -> bool:
-        """Whether it matches every connection."""
-        return not (self.server_names or self.application_protocols or self.transport_protocol)
-
 
 class Refusal(Value, frozen=True, kw_only=True):
     """Why Envoy refuses a listener or a route configuration."""

@@ -14,6 +14,7 @@ from istiodoctor.mesh.configuration.service_registry import (
     services_of_hostname,
 )
 from istiodoctor.mesh.hosts import parents
+from istiodoctor.mesh.listing import listing
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import CORE, Kind
@@ -39,7 +40,7 @@ def why_missing(mesh: Mesh, scope: Scope, hostname: str) -> MissingService:
     """Return why istiod has no service of a hostname for a namespace."""
     found = services_of_hostname(mesh, scope, hostname)
     if found:
-        reason = " and ".join(_not_exported(each, scope) for each in found[:MOST_NAMED])
+        reason = listing(_not_exported(each, scope) for each in found[:MOST_NAMED])
         return MissingService(reason=reason, fault=ClusterFault.NOT_EXPORTED, service=found[0].ref)
     name = kubernetes_name(hostname, scope.domain_suffix)
     if name:
@@ -122,7 +123,7 @@ def _absent(mesh: Mesh, wanted: Ref) -> str:
         return f"{wanted} does not exist: names are compared with their case"
     others = services_named(mesh, name)
     if others:
-        named = " and ".join(each.path for each in others[:MOST_NAMED])
+        named = listing(each.path for each in others[:MOST_NAMED])
         return f"{wanted} does not exist, only {named}"
     return f"{wanted} does not exist"
 

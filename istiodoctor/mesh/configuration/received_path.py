@@ -12,6 +12,7 @@ import re
 
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.request_line import EarlyAnswer
+from istiodoctor.model.http_statuses import TEMPORARY_REDIRECT
 
 _ESCAPED_SLASH = re.compile(r"%(?:2[Ff]|5[Cc])")
 _UNRESERVED = re.compile(r"%(?:2[DdEe]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")
@@ -21,7 +22,6 @@ _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NESTED_ESCAPE = re.compile(_MARK + r"(?=[0-9A-Fa-f]{2})")
 _ENCODED = {ord(each): f"%{ord(each):02X}" for each in '"<>^`{|}'} | {ord("\\"): "/"}
 _SLASHES = re.compile("//+")
-TEMPORARY_REDIRECT = 307
 
 
 def normalized_target(target: str, options: HttpOptions) -> str | EarlyAnswer:

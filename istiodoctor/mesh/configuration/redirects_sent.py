@@ -7,13 +7,13 @@ Source: Envoy's source/common/http/utility.cc (`newUri`, `processRequestHost`,
 
 from istiodoctor.mesh.configuration.received_request import HTTP, HTTPS, ReceivedRequest
 from istiodoctor.mesh.configuration.route import (
-    MOVED_PERMANENTLY,
     PathComparison,
     Redirect,
     RegexRewrite,
     RouteMatch,
 )
 from istiodoctor.mesh.regular_expressions import substituted
+from istiodoctor.model.http_statuses import MOVED_PERMANENTLY
 from istiodoctor.model.value import Value
 
 DEFAULT_PORTS = {HTTP: ":80", HTTPS: ":443"}

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from msgspec.structs import replace
 
+from istiodoctor.model.http_statuses import FOUND, MOVED_PERMANENTLY, SEE_OTHER
 from istiodoctor.model.value import Value
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -24,10 +25,9 @@ _WORKLOAD = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-SEE_OTHER = 303
 FOR_ONE_HOST = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers that clients take to no other host, and not from HTTPS into the clear."""
-BECOMES_GET = frozenset({301, 302, SEE_OTHER})
+BECOMES_GET = frozenset({MOVED_PERMANENTLY, FOUND, SEE_OTHER})
 
 
 class Request(Value, frozen=True, kw_only=True):

@@ -5,11 +5,10 @@ Source: Envoy's `config.route.v3` (route_components.proto), as far as istiod fil
 
 from enum import StrEnum
 
+from istiodoctor.model.http_statuses import MOVED_PERMANENTLY
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.model.value import Value
 
-FOUND = 302
-MOVED_PERMANENTLY = 301
 SERVICE_UNAVAILABLE = 503
 
 

@@ -5,14 +5,13 @@ routes that take nothing.
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 
 from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.differences import (
     Difference,
     Part,
-    absences,
     difference_of,
     shares,
 )
@@ -23,39 +22,9 @@ from istiodoctor.mesh.configuration.route import (
     Forward,
     HeaderMatcher,
     Route,
-    RouteConfiguration,
     RouteMatch,
     VirtualHost,
 )
-
-
-def differences_of_routes(
-    expected: RouteConfiguration, held: RouteConfiguration
-) -> Iterator[Difference]:
-    """Yield what differs between two route configurations, domain by domain."""
-    ours, theirs = by_domain(expected), by_domain(held)
-    where = expected.name
-    yield from absences(Part.DOMAIN, ours, theirs, lambda each: (each,), where)
-    if expected.ignores_port != held.ignores_port:
-        yield difference_of(
-            Part.ROUTE_CONFIGURATION, where, expected.ignores_port, held.ignores_port
-        )
-    for domain in (each for each in ours if each in theirs):
-        yield from differences_of_hosts(f"{domain} in {where}", ours[domain], theirs[domain])
-
-
-def by_domain(configuration: RouteConfiguration) -> Mapping[str, VirtualHost]:
-    """Return the virtual hosts by their domains; one that answers nothing is none.
-
-    istiod makes one without routes where there are no others (core/gateway.go:565).
-    """
-    hosts = configuration.virtual_hosts
-    return {
-        domain: host
-        for host in hosts
-        if host.routes or host.require_tls or host.domains != ("*",)
-        for domain in host.domains
-    }
 
 
 def differences_of_hosts(name: str, one: VirtualHost, other: VirtualHost) -> Iterator[Difference]:

@@ -27,9 +27,9 @@ from istiodoctor.mesh.configuration.route import (
     RegexRewrite,
     Route,
 )
+from istiodoctor.model.http_statuses import REDIRECTS
 
 FEWEST_STATUS, MOST_STATUS = 200, 599
-REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 MISSING_CLUSTER_STATUSES = frozenset({404, 500, 503})
 MOST_WEIGHT = 4_294_967_295
 MOST_BODY = 4096
@@ -66,7 +66,7 @@ def _faults(route: Route) -> Iterator[str]:
 
 
 def _redirect_faults(redirect: Redirect) -> Iterator[str]:
-    if redirect.status not in REDIRECT_STATUSES:
+    if redirect.status not in REDIRECTS:
         yield f"{redirect.status} is no status of a redirect"
     if any(map(CONTROL.search, (redirect.host, redirect.path, redirect.prefix_rewrite))):
         yield "a redirect has a control character"

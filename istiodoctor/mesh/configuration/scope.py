@@ -21,7 +21,7 @@ from istiodoctor.mesh.workloads.releases import Change, has
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import LabelSelector, Namespace
-from istiodoctor.model.meshconfig import EVERYWHERE, MeshConfig
+from istiodoctor.model.meshconfig import DEFAULT_ROOT_NAMESPACE, EVERYWHERE, MeshConfig
 
 CLUSTER_DOMAIN = "cluster.local"
 DOMAIN_FLAG = "--domain"
@@ -44,7 +44,7 @@ class Scope:
     domain_suffix: str = CLUSTER_DOMAIN
     domain_is_known: bool = True
     """False where no istiod was found that says it: the usual one stands for it."""
-    root_namespace: str = "istio-system"
+    root_namespace: str = DEFAULT_ROOT_NAMESPACE
     service_export_to: frozenset[str] = EVERYWHERE
     destination_rule_export_to: frozenset[str] = EVERYWHERE
     hidden_namespaces: frozenset[str] = frozenset()

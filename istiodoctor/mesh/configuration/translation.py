@@ -26,6 +26,7 @@ from istiodoctor.mesh.configuration.route import (
 )
 from istiodoctor.mesh.configuration.rule_settings import cors_of, fault_of, time_limits
 from istiodoctor.mesh.configuration.virtual_services import destination_place
+from istiodoctor.model.http_statuses import MOVED_PERMANENTLY, REDIRECTS
 from istiodoctor.model.istio import (
     Destination,
     HttpBody,
@@ -36,7 +37,6 @@ from istiodoctor.model.istio import (
 )
 from istiodoctor.model.value import Value
 
-REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 MISSING_CLUSTER = 500
 """The status of a route of the Gateway API whose cluster is not there."""
 FROM_REQUEST_PORT = "FROM_REQUEST_PORT"
@@ -158,8 +158,8 @@ def _direct_response(written: HttpDirectResponse) -> DirectResponse:
 
 def redirect_action(written: HttpRedirect, context: RouteContext) -> Redirect | None:
     """Return where a rule redirects to; None for a code that Envoy has not (route.go:779)."""
-    status = written.redirect_code or 301
-    if status not in REDIRECT_CODES:
+    status = written.redirect_code or MOVED_PERMANENTLY
+    if status not in REDIRECTS:
         return None
     port = written.port or (context.port if written.derive_port == FROM_REQUEST_PORT else 0)
     scheme = written.scheme or ("https" if context.is_tls else "http")

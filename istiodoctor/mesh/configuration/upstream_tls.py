@@ -16,14 +16,17 @@ from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.control_planes import namespace_labels
+from istiodoctor.mesh.workloads.control_planes import (
+    mesh_config,
+    namespace_labels,
+    root_namespace,
+)
 from istiodoctor.mesh.workloads.workloads import Workload, selected
 from istiodoctor.model.istio import ClientTls, PeerAuthentication
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
 
-ROOT_NAMESPACE = "istio-system"
 AMBIENT_LABEL = "istio.io/dataplane-mode"
 OF_WORKLOADS = (Kind.POD, Kind.DEPLOYMENT, Kind.DAEMON_SET)
 """Without these no gateway workload is known, and stand-ins for them have no TLS to judge."""
@@ -137,18 +140,19 @@ def _peer_authentications(mesh: Mesh) -> Mapping[str, tuple[PeerAuthentication, 
     return {namespace: tuple(policies) for namespace, policies in found.items()}
 
 
-@question
+@question(evidence=[mesh_config])
 def strict_policy(mesh: Mesh, backend: Workload, port: int) -> PeerAuthentication | None:
     """Return the PeerAuthentication that makes a backend's port refuse plain connections.
 
-    The workload's own comes before its namespace's and the mesh's (istio-system).
+    The workload's own comes before its namespace's and the mesh's.
     """
     policies = _peer_authentications(mesh)
     own = policies.get(backend.namespace, ())
+    of_mesh = policies.get(root_namespace(mesh, backend), ())
     ranked = [
         *(each for each in own if each.spec.selector and _takes(each, backend)),
         *(each for each in own if not each.spec.selector),
-        *(e for e in policies.get(ROOT_NAMESPACE, ()) if not e.spec.selector),
+        *(each for each in of_mesh if not each.spec.selector),
     ]
     for policy in ranked:
         mode = _mtls_mode(policy, port)

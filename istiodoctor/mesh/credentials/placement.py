@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
-    AuthorityUse,
     CredentialUse,
-    authority_uses,
     credential,
     credential_uses,
     secret_exists,

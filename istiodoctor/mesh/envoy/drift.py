@@ -34,7 +34,7 @@ from istiodoctor.mesh.configuration.listeners import listeners_by_port
 from istiodoctor.mesh.configuration.virtual_hosts import domains
 from istiodoctor.mesh.gateways.listeners import merged_gateway, servers_by_workload
 from istiodoctor.mesh.gateways.servers import Server
-from istiodoctor.mesh.logs.delivery import SETTLING_TIME
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.logs.proxy_logs import listener_rejections
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question

@@ -10,8 +10,8 @@ from istiodoctor.mesh.envoy.state import envoys_by_workload
 from istiodoctor.mesh.gateways.listeners import listeners, servers_by_workload
 from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.hosts import ANY, concrete
-from istiodoctor.mesh.logs.delivery import SETTLING_TIME
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import REVISION_LABEL, Workload

@@ -11,8 +11,9 @@ from typing import Self
 
 from istiodoctor.mesh.credentials.credentials import CredentialUse
 from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.logs.delivery import SETTLING_TIME
+from istiodoctor.mesh.listing import listing
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.envoy import EnvoyCertificate, EnvoySecret, EnvoyState
@@ -69,7 +70,7 @@ class PodSecret:
         sent = f"has serial {leaf.serial}" if leaf else "is there"
         if not self.is_refused:
             return sent
-        served = " and ".join(f"serial {each.serial}" for each in self.served[:2])
+        served = listing(f"serial {each.serial}" for each in self.served[:2])
         return f"{sent}, which is not in use; {served or 'nothing'} is used in its place"
 
 

@@ -20,7 +20,7 @@ from istiodoctor.mesh.envoy.secrets import (
 from istiodoctor.mesh.gateways.credential_references import CredentialReference, Form
 from istiodoctor.mesh.gateways.listeners import listeners, servers_by_workload
 from istiodoctor.mesh.gateways.servers import Server
-from istiodoctor.mesh.logs.delivery import SETTLING_TIME
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from istiodoctor.mesh.exposure.services import Exposure, exposure
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.grace_times import COMING_UP
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.control_planes import proxy_config
@@ -16,8 +17,6 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Pod, Service
 from istiodoctor.model.ref import Ref
 
-PATIENCE = timedelta(minutes=5)
-"""How long a load balancer or a pod may take to come up."""
 PROXY_ANNOTATIONS = {
     "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol": "*",
     "service.beta.kubernetes.io/do-loadbalancer-enable-proxy-protocol": "true",
@@ -98,7 +97,7 @@ def pending_load_balancers(mesh: Mesh) -> tuple[PendingLoadBalancer, ...]:
     for workload, hosts in _hosts_by_workload(mesh).items():
         for service in services_of(mesh, workload):
             since = service.metadata.creation_timestamp
-            if since and _is_pending(service) and mesh.snapshot.taken_at - since > PATIENCE:
+            if since and _is_pending(service) and mesh.snapshot.taken_at - since > COMING_UP:
                 found[service.ref] = PendingLoadBalancer(
                     service=service, since=since, hosts=hosts, metallb=_has_metallb(mesh)
                 )
@@ -173,7 +172,7 @@ def unready_gateways(mesh: Mesh) -> tuple[Unready, ...]:
 
 def _may_be_ready(mesh: Mesh, pod: Pod) -> bool:
     created = pod.metadata.creation_timestamp
-    is_new = bool(created and mesh.snapshot.taken_at - created < PATIENCE)
+    is_new = bool(created and mesh.snapshot.taken_at - created < COMING_UP)
     return is_new or pod_is_ready(pod)
 
 

@@ -9,6 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.gateways.api_gateways import api_gateways_by_ref, gateway_of, listener_sets
+from istiodoctor.mesh.gateways.api_routes import (
+    Route,
+    grpc_routes,
+    hostnames_of,
+    http_routes,
+    tcp_routes,
+    tls_routes,
+)
 from istiodoctor.mesh.gateways.route_namespaces import takes_namespace
 from istiodoctor.mesh.gateways.route_parents import (
     ListenersByHostname,
@@ -23,16 +31,13 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.api_releases import gateway_api_support
 from istiodoctor.mesh.workloads.grants import gateway_ref
 from istiodoctor.mesh.workloads.names import common_hosts
-from istiodoctor.model.gatewayapi import Gateway, HttpRoute, ParentReference, TcpRoute, TlsRoute
-from istiodoctor.model.grpcroute import GrpcRoute
+from istiodoctor.model.gatewayapi import Gateway, ParentReference, TcpRoute, TlsRoute
 from istiodoctor.model.kind import GATEWAY_API, Kind
 from istiodoctor.model.ref import Place, Ref
 
 LISTENER_SET_KINDS = frozenset({"ListenerSet", "XListenerSet"})
 ISOLATED_KINDS = frozenset({Kind.HTTP_ROUTE, Kind.GRPC_ROUTE})
 """The routes for which a listener keeps its names from wider ones."""
-
-Route = HttpRoute | GrpcRoute | TlsRoute | TcpRoute
 
 
 class AttachmentState(StrEnum):
@@ -92,39 +97,6 @@ class Attachment:
         return self.route.at(f"/spec/parentRefs/{self.index}")
 
 
-@question(Kind.HTTP_ROUTE)
-def http_routes(mesh: Mesh) -> tuple[HttpRoute, ...]:
-    """Return every HTTPRoute."""
-    return mesh.all(HttpRoute)
-
-
-@question(Kind.GRPC_ROUTE)
-def grpc_routes(mesh: Mesh) -> tuple[GrpcRoute, ...]:
-    """Return every GRPCRoute."""
-    return mesh.all(GrpcRoute)
-
-
-@question(Kind.TLS_ROUTE)
-def tls_routes(mesh: Mesh) -> tuple[TlsRoute, ...]:
-    """Return every TLSRoute."""
-    return mesh.all(TlsRoute)
-
-
-@question(Kind.TCP_ROUTE)
-def tcp_routes(mesh: Mesh) -> tuple[TcpRoute, ...]:
-    """Return every TCPRoute."""
-    return mesh.all(TcpRoute)
-
-
-@question(Kind.TLS_ROUTE)
-def tls_route_version(mesh: Mesh) -> str:
-    """Return the best version under which the cluster has TLSRoutes; empty if unknown.
-
-    Manifests do not say what the cluster that they are for serves.
-    """
-    return mesh.snapshot.served_versions.get(Kind.TLS_ROUTE, "")
-
-
 @question(evidence=[grpc_routes, tcp_routes, gateway_api_support])
 def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
     """Return what becomes of every parentRef of every route."""
@@ -139,11 +111,6 @@ def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
         for route in routes
         for index, parent in enumerate(route.spec.parent_refs)
     )
-
-
-def hostnames_of(route: Route) -> tuple[str, ...]:
-    """Return the hostnames of a route; `*` for one without, as every TCPRoute is."""
-    return () if isinstance(route, TcpRoute) else route.spec.hostnames
 
 
 def _attachment(mesh: Mesh, route: Route, index: int, parent: ParentReference) -> Attachment:

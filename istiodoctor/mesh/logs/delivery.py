@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from istiodoctor.mesh.credentials.credentials import authority_uses, credential, uses_by_secret
+from istiodoctor.mesh.credentials.client_cas import authority_uses
+from istiodoctor.mesh.credentials.credentials import credential, uses_by_secret
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning, read_fact
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -28,8 +30,6 @@ CREDENTIAL_TROUBLE = frozenset(
 CREDENTIAL_CHANGES = frozenset(
     {Meaning.SECRET_CHANGED, Meaning.LEGACY_SECRET_UPDATED, Meaning.LEGACY_PUSHED}
 )
-SETTLING_TIME = timedelta(minutes=2)
-"""How long a new Secret may take to reach Envoy: the watch, the push and its debouncing."""
 
 
 class Aftermath(StrEnum):

@@ -27,9 +27,10 @@ class LogFact:
     resource: str = ""
     """The SDS resource as logged: `kubernetes://shop-cert`, `file-cert:…`, `default`."""
     credentials: tuple[str, ...] = ()
-    """Names of Secrets, without namespace; a client CA keeps its `-cacert`."""
-    truncated: bool = False
-    """The line names only the first of several credentials; `count` says of how many."""
+    """Names of Secrets, without namespace; a client CA keeps its `-cacert`.
+
+    A line may name only the first of several: `count` says how many they are.
+    """
     namespace: str = ""
     """Of the credential or of the ServiceAccount, where the line says it."""
     service_account: str = ""
@@ -89,7 +90,7 @@ def _read_names(text: str) -> Fields:
     named = text[: others.start()] if others else text
     names = tuple(name for name in named.split(", ") if name)
     more = int(others["others"]) if others else 0
-    return {"credentials": names, "count": len(names) + more, "truncated": bool(others)}
+    return {"credentials": names, "count": len(names) + more}
 
 
 def _read_secret(text: str) -> Fields:

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from istiodoctor.mesh.credentials.credentials import uses_by_secret
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.grace_times import RECONNECTING, SETTLING_TIME
 from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.mesh import Mesh
@@ -15,10 +16,6 @@ from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.credential import Credential, KeyState
 from istiodoctor.model.kubernetes import Pod
 
-START = timedelta(minutes=2)
-"""How long after its creation a pod still gets its first configuration."""
-RECONNECTING = timedelta(minutes=1)
-"""A proxy that lost istiod for less than this may just be connecting again."""
 ORDINARY_CLOSE = 13
 """gRPC status of streams that istiod ends by itself after half an hour."""
 SMALLEST_RSA_KEY = 2048
@@ -223,4 +220,4 @@ def _pod_of(fact: LogFact) -> PodKey:
 
 def _is_at_start(fact: LogFact, pod: Pod) -> bool:
     made, at = pod.metadata.creation_timestamp, fact.line.at
-    return made is not None and at is not None and at - made < START
+    return made is not None and at is not None and at - made < SETTLING_TIME

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from istiodoctor.mesh.certificates.coverage import served_certificates, uses_of_server
 from istiodoctor.mesh.certificates.trust import Knowledge, intermediate
 from istiodoctor.mesh.credentials.credentials import CredentialState, CredentialUse
 from istiodoctor.mesh.gateways.listeners import live_servers
 from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.hosts import certificate_covers, covers, is_wildcard
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -22,8 +22,6 @@ from istiodoctor.model.observation import (
     Via,
 )
 
-JUST_ISSUED = timedelta(minutes=2)
-"""How long a new certificate may take from its issuer through istiod to the gateway."""
 TO_THE_GATEWAY = frozenset({Via.PORT_FORWARD, Via.SERVICE_ADDRESS, Via.NODE_PORT})
 """Ways that end at the gateway, whatever DNS says."""
 
@@ -183,7 +181,7 @@ def _is_unexpected(mesh: Mesh, seen: SeenCertificate) -> bool:
     if newest is None or len(pairs) < len({each.key for each in seen.uses}) or None in pairs:
         return False
     known = {each.fingerprint_sha256 for each in stored}
-    is_fresh = mesh.snapshot.taken_at - newest < JUST_ISSUED
+    is_fresh = mesh.snapshot.taken_at - newest < SETTLING_TIME
     return seen.leaf.fingerprint_sha256 not in known and not is_fresh
 
 

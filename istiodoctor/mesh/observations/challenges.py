@@ -11,13 +11,13 @@ from istiodoctor.mesh.cert_manager.issuance import Issuance
 from istiodoctor.mesh.cert_manager.stuck_issuance import HTTP01, GatewayCertificate
 from istiodoctor.mesh.configuration.redirects import ACME_PREFIX
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.observations.http_answers import REDIRECTS
 from istiodoctor.mesh.question import question
 from istiodoctor.model.certmanager import Challenge
+from istiodoctor.model.http_statuses import REDIRECTS
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, Via
+from istiodoctor.model.observation import SILENT, HttpObservation, HttpStep, Outcome, Via
 
-SILENT = frozenset({Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNREACHABLE, Outcome.RESET})
+NOT_ANSWERED = SILENT | {Outcome.RESET}
 OUTERMOST = (Via.DNS, Via.SERVICE_ADDRESS, Via.PORT_FORWARD)
 """The ways, that of the issuer first."""
 
@@ -119,6 +119,6 @@ def _kind(seen: HttpObservation) -> ChallengeReplyKind | None:
     if first.status:
         return ChallengeReplyKind.WRONG
     is_lent = first.door is not None and first.door.via is Via.PORT_FORWARD
-    if seen.outcome not in SILENT or (is_lent and seen.outcome is Outcome.TIMED_OUT):
+    if seen.outcome not in NOT_ANSWERED or (is_lent and seen.outcome is Outcome.TIMED_OUT):
         return None  # a port-forward that takes too long says nothing of the pod
     return ChallengeReplyKind.SILENCE

@@ -13,9 +13,7 @@ from istiodoctor.mesh.observations.certificates import TO_THE_GATEWAY, handshake
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.private_addresses import is_private
 from istiodoctor.model.kubernetes import Service
-from istiodoctor.model.observation import Door, Outcome, TlsObservation, Via
-
-SILENT = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNREACHABLE})
+from istiodoctor.model.observation import SILENT, Door, Outcome, TlsObservation, Via
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,9 +9,11 @@ from urllib.parse import urljoin, urlsplit
 from istiodoctor.mesh.configuration.chain_index import plain_server_for, tls_server_for
 from istiodoctor.mesh.gateways.listeners import listeners, workloads_of
 from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.grace_times import CLOCKS_DIFFER
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import servers_by_id
 from istiodoctor.mesh.question import question
+from istiodoctor.model.http_statuses import REDIRECTS
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import HttpObservation, HttpStep, Outcome, Via
 
@@ -23,11 +25,9 @@ PLAIN_TO_TLS = (
     "Client sent an HTTP request to an HTTPS server",
 )
 """What backends say that speak TLS and were sent plain HTTP."""
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 UPGRADE_REQUIRED = 426
 ENVOY = "envoy"
 """In the header `server` of every answer that came through a gateway."""
-CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -20,7 +20,11 @@ from istiodoctor.mesh.policies.authorization import (
 from istiodoctor.mesh.policies.authorization_facts import AuthorizationFacts
 from istiodoctor.mesh.policies.request_tokens import ANYWHERE_USUAL, may_carry_token
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.control_planes import mesh_config, mesh_config_unknown_because
+from istiodoctor.mesh.workloads.control_planes import (
+    mesh_config,
+    mesh_config_unknown_because,
+    root_namespace,
+)
 from istiodoctor.mesh.workloads.policy_attachment import attaches
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.authorization import (
@@ -30,7 +34,6 @@ from istiodoctor.model.authorization import (
 )
 from istiodoctor.model.istio import WorkloadSelector
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.meshconfig import DEFAULT_ROOT_NAMESPACE
 
 
 class Attachable(Protocol):
@@ -114,9 +117,7 @@ def _applying(
 
 
 def _namespaces(mesh: Mesh, workload: Workload) -> tuple[str, ...]:
-    config = mesh_config(mesh, workload)
-    root = config.configuration_namespace if config else DEFAULT_ROOT_NAMESPACE
-    return tuple(dict.fromkeys((root, workload.namespace)))
+    return tuple(dict.fromkeys((root_namespace(mesh, workload), workload.namespace)))
 
 
 @question(Kind.AUTHORIZATION_POLICY, Kind.REQUEST_AUTHENTICATION)

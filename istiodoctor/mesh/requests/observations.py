@@ -29,8 +29,6 @@ CONNECTED = frozenset(
     }
 )
 """Somebody took the connection, whatever became of it."""
-SILENT = frozenset({Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
-"""Nobody did, at an address of which one can tell."""
 SHOWN_NAMES = 3
 SHOWN_PLACES = 2
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.request import Request, without_dots
-
-MOVED = 301
+from istiodoctor.model.http_statuses import MOVED_PERMANENTLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,4 +18,4 @@ def to_https(request: Request) -> Redirection:
     """Return what a load balancer that redirects to HTTPS answers: the same Host, its port too."""
     path = without_dots(request.path)
     target = path if request.query is None else f"{path}?{request.query}"
-    return Redirection(status=MOVED, location=f"https://{request.authority}{target}")
+    return Redirection(status=MOVED_PERMANENTLY, location=f"https://{request.authority}{target}")

@@ -8,7 +8,6 @@ from istiodoctor.mesh.requests.hops import BROKEN, OK, UNKNOWN, WARNING, Hop
 from istiodoctor.mesh.requests.looking import Observation
 from istiodoctor.mesh.requests.observations import (
     CONNECTED,
-    SILENT,
     Seen,
     Sight,
     agreed,
@@ -25,10 +24,11 @@ from istiodoctor.mesh.requests.observations import (
     trusted,
     why_failed,
 )
-from istiodoctor.mesh.requests.seen_answers import REDIRECTS, differ
+from istiodoctor.mesh.requests.seen_answers import differ
 from istiodoctor.mesh.requests.seen_handshakes import is_greeting
 from istiodoctor.mesh.workloads.private_addresses import is_private
-from istiodoctor.model.observation import HttpStep, Outcome, TlsObservation
+from istiodoctor.model.http_statuses import REDIRECTS
+from istiodoctor.model.observation import SILENT, HttpStep, Outcome, TlsObservation
 from istiodoctor.model.ref import Ref
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from istiodoctor.mesh.requests.answers import STOPPED, AnswerKind, Ending
 from istiodoctor.mesh.requests.hops import BROKEN, WARNING, Hop
 from istiodoctor.mesh.requests.observations import Seen, agreed, dark, denied
+from istiodoctor.model.http_statuses import REDIRECTS
 from istiodoctor.model.observation import HttpStep
 
 OF_HTTP = ("virtual-host", "redirect", "route", "backend", "endpoints")
 """The hops that only a request shows."""
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NO_ENDPOINT = "no healthy upstream"
 MOST_BODY = 160
 """How many characters of an error's page are quoted."""

@@ -11,6 +11,7 @@ from istiodoctor.mesh.gateways.api_gateways import api_gateways, gateways_of_unk
 from istiodoctor.mesh.gateways.ingresses import undecided_ingresses
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
+from istiodoctor.mesh.listing import listing
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.requests.hops import UNKNOWN, Hop
@@ -87,11 +88,7 @@ def are_complete(mesh: Mesh, kinds: Kinds) -> bool:
 
 def named(unread: tuple[Unread, ...]) -> str:
     """Name what was not read: `VirtualServices in shop and HTTPRoutes`."""
-    names = tuple(dict.fromkeys(map(_name, unread)))
-    shown, more = names[:MOST_NAMED], len(names) - MOST_NAMED
-    if more > 0:
-        return f"{', '.join(shown)} and {more} more"
-    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+    return listing(map(_name, unread), shown=MOST_NAMED)
 
 
 def _name(unread: Unread) -> str:

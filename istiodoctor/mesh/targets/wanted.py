@@ -7,13 +7,8 @@ from typing import TypeVar
 from istiodoctor.mesh.cert_manager.issuance import certificates
 from istiodoctor.mesh.configuration.upstream_tls import upstream_credentials
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
-from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
-    AuthorityUse,
-    CredentialState,
-    authority_uses,
-    credential_uses,
-)
+from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.credentials.placement import MISSPELT_AUTHORITY_SUFFIXES
 from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX, Form
 from istiodoctor.mesh.gateways.listeners import istio_gateways, servers_by_workload
@@ -21,7 +16,7 @@ from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.events import event_targets
-from istiodoctor.mesh.workloads.control_planes import control_planes
+from istiodoctor.mesh.workloads.control_planes import ISTIO_NAMESPACE, control_planes
 from istiodoctor.mesh.workloads.workloads import (
     DEFAULT_REVISION,
     PROXY_CONTAINER,
@@ -38,7 +33,6 @@ MOST_ENVOYS = 40
 NOT_STARTED = "Pending"
 MOST_EVENT_TARGETS = 60
 """How many objects are asked about: where so much is in trouble, one cause shows in a few."""
-ISTIO_NAMESPACE = "istio-system"
 LEGACY_FALLBACK = "gateway-fallback"
 """The Secret that agents up to Istio 1.8 served in place of a missing one."""
 

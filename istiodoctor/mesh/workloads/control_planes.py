@@ -15,6 +15,7 @@ from istiodoctor.mesh.workloads.workloads import (
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import ConfigMap, Namespace
 from istiodoctor.model.meshconfig import (
+    DEFAULT_ROOT_NAMESPACE,
     ConnectionSettings,
     MeshConfig,
     ProxyConfig,
@@ -100,6 +101,12 @@ def mesh_config(mesh: Mesh, workload: Workload) -> MeshConfig | None:
     """
     found = _mesh_config_map(mesh, workload)
     return decode_mesh_config(found.data.get("mesh", "")) if found else None
+
+
+def root_namespace(mesh: Mesh, workload: Workload) -> str:
+    """Return the namespace whose policies hold for the whole mesh, the usual one by default."""
+    config = mesh_config(mesh, workload)
+    return config.configuration_namespace if config else DEFAULT_ROOT_NAMESPACE
 
 
 @question(Kind.CONFIG_MAP)

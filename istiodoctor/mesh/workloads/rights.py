@@ -11,7 +11,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.grants import selects
 from istiodoctor.mesh.workloads.workloads import Workload
-from istiodoctor.model.kind import RBAC, Kind
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import (
     ClusterRole,
     ClusterRoleBinding,
@@ -137,8 +137,3 @@ def _lists_secrets(rule: PolicyRule) -> bool:
         and bool({"secrets", "*"} & set(rule.resources))
         and not rule.resource_names
     )
-
-
-def role_ref(namespace: str, name: str) -> Ref:
-    """Return the name of a Role."""
-    return Ref(RBAC, "Role", namespace, name)

@@ -27,7 +27,6 @@ REVISION_LABEL = "istio.io/rev"
 DEFAULT_REVISION = "default"
 ENDED = frozenset({"Succeeded", "Failed"})
 TEMPLATE_HASH_LABEL = "pod-template-hash"
-SCOPE_FLAG = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 _REPLICA_SET = re.compile(r"^(?P<name>.+)-[a-z0-9]{5,10}$")
 
 

@@ -16,8 +16,6 @@ LABEL = 8
 """The width of the words that lead a line: `evidence`."""
 
 INDENT = 2
-GUTTER = INDENT + LABEL + 2
-"""The column where what a label leads begins."""
 
 _HEADING = 14
 _LAST_COLUMN = 32

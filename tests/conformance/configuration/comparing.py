@@ -1,7 +1,7 @@
 """Hold the configuration that the mesh builds against what real istiod sends."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.configuration.differences import (
     Difference,
     Part,
+    absences,
+    difference_of,
     differences_of_listeners,
 )
 from istiodoctor.mesh.configuration.held_by_envoy import (
@@ -22,8 +24,8 @@ from istiodoctor.mesh.configuration.held_by_envoy import (
     held_route_configuration,
 )
 from istiodoctor.mesh.configuration.listeners import listeners_by_port
-from istiodoctor.mesh.configuration.route import Forward, RouteConfiguration
-from istiodoctor.mesh.configuration.route_differences import differences_of_routes
+from istiodoctor.mesh.configuration.route import Forward, RouteConfiguration, VirtualHost
+from istiodoctor.mesh.configuration.route_differences import differences_of_hosts
 from istiodoctor.mesh.configuration.virtual_hosts import route_configuration
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.mesh.requests.request_paths import ways
@@ -122,8 +124,37 @@ def _differences(mesh: Mesh, workload: Workload, pod: Ref) -> Iterator[Differenc
         if theirs is None:
             yield Difference(part=Part.ROUTE_CONFIGURATION, name=name, expected="x", held="")
         else:
-            yield from differences_of_routes(ours, theirs)
+            yield from _differences_of_routes(ours, theirs)
     yield from _differences_of_clusters(mesh, workload, pod, clusters)
+
+
+def _differences_of_routes(
+    expected: RouteConfiguration, held: RouteConfiguration
+) -> Iterator[Difference]:
+    """Yield what differs between two route configurations, domain by domain."""
+    ours, theirs = _by_domain(expected), _by_domain(held)
+    where = expected.name
+    yield from absences(Part.DOMAIN, ours, theirs, lambda each: (each,), where)
+    if expected.ignores_port != held.ignores_port:
+        yield difference_of(
+            Part.ROUTE_CONFIGURATION, where, expected.ignores_port, held.ignores_port
+        )
+    for domain in (each for each in ours if each in theirs):
+        yield from differences_of_hosts(f"{domain} in {where}", ours[domain], theirs[domain])
+
+
+def _by_domain(configuration: RouteConfiguration) -> Mapping[str, VirtualHost]:
+    """Return the virtual hosts by their domains; one that answers nothing is none.
+
+    istiod makes one without routes where there are no others (core/gateway.go:565).
+    """
+    hosts = configuration.virtual_hosts
+    return {
+        domain: host
+        for host in hosts
+        if host.routes or host.require_tls or host.domains != ("*",)
+        for domain in host.domains
+    }
 
 
 def _clusters(configuration: RouteConfiguration) -> set[str]:

@@ -1,0 +1,105 @@
+"""Where the CA comes from that checks client certificates, and whether it is there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from istiodoctor.mesh.gateways.credential_references import (
+    AUTHORITY_SUFFIX,
+    CredentialReference,
+    Form,
+    Purpose,
+)
+from istiodoctor.mesh.gateways.listeners import listeners
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.secret_lookup import credential as credential
+from istiodoctor.mesh.workloads.secret_lookup import secret_exists as secret_exists
+from istiodoctor.mesh.workloads.workloads import Workload
+from istiodoctor.model.credential import Credential
+
+
+class AuthorityState(StrEnum):
+    """Whether a server that wants client certificates has a CA to check them with."""
+
+    FOUND = "found"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AuthorityUse:
+    """Where a server's client CA comes from: `<name>-cacert`, else the server's own Secret."""
+
+    server: Server
+    workload: Workload
+    reference: CredentialReference
+    namespace: str
+    dedicated_name: str
+    """The Secret looked for first; empty when the reference names the CA itself."""
+    compound_name: str
+    """The Secret looked for when that one does not exist."""
+    source: Credential | None
+    """The Secret that istiod takes, whether or not it has CA keys."""
+    state: AuthorityState
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name under which SDS asks first."""
+        return (self.namespace, self.dedicated_name or self.compound_name)
+
+
+@question
+def authority_uses(mesh: Mesh) -> tuple[AuthorityUse, ...]:
+    """Return where each server that wants client certificates takes its CA from."""
+    return tuple(
+        _authority_use(mesh, server, listener.workload, reference)
+        for listener in listeners(mesh)
+        for server in listener.with_credentials
+        for reference in server.credentials
+        if reference.purpose is Purpose.AUTHORITY
+    )
+
+
+def _authority_use(
+    mesh: Mesh, server: Server, workload: Workload, reference: CredentialReference
+) -> AuthorityUse:
+    outside = reference.form not in (Form.KUBERNETES, Form.KUBERNETES_GATEWAY)
+    namespace = reference.namespace or (workload.namespace if workload.is_known else "")
+    dedicated, compound = _authority_names(reference)
+    source, state = None, AuthorityState.OUTSIDE if outside else AuthorityState.UNKNOWN
+    if namespace and not outside:
+        source, state = _authority(mesh, namespace, dedicated, compound)
+    return AuthorityUse(
+        server=server,
+        workload=workload,
+        reference=reference,
+        namespace=namespace,
+        dedicated_name=dedicated,
+        compound_name=compound,
+        source=source,
+        state=state,
+    )
+
+
+def _authority(
+    mesh: Mesh, namespace: str, dedicated: str, compound: str
+) -> tuple[Credential | None, AuthorityState]:
+    for name in filter(None, (dedicated, compound)):
+        exists = secret_exists(mesh, namespace, name)
+        found = credential(mesh, namespace, name)
+        if exists is None or (exists and found is None):
+            return None, AuthorityState.UNKNOWN
+        if found:
+            key = found.authority_key
+            has_authority = bool(key) and key not in found.empty_keys
+            return found, AuthorityState.FOUND if has_authority else AuthorityState.MISSING
+    return None, AuthorityState.MISSING
+
+
+def _authority_names(reference: CredentialReference) -> tuple[str, str]:
+    """Return the Secret asked for first and the one taken when it does not exist (`GetCaCert`)."""
+    if "caCertificateRefs" in reference.path or reference.name.endswith(AUTHORITY_SUFFIX):
+        return "", reference.name
+    return reference.name + AUTHORITY_SUFFIX, reference.name

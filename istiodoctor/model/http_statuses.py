@@ -1,0 +1,11 @@
+"""The statuses of HTTP redirects (RFC 9110 §15.4)."""
+
+MOVED_PERMANENTLY = 301
+FOUND = 302
+SEE_OTHER = 303
+TEMPORARY_REDIRECT = 307
+PERMANENT_REDIRECT = 308
+REDIRECTS = frozenset(
+    {MOVED_PERMANENTLY, FOUND, SEE_OTHER, TEMPORARY_REDIRECT, PERMANENT_REDIRECT}
+)
+"""With a Location, clients go on there; Envoy sends no others."""
