@@ -9,6 +9,7 @@ from http.client import HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from istiodoctor.deadline import Deadline
+from istiodoctor.model.http_statuses import REDIRECTS
 from istiodoctor.model.observation import (
     Door,
     HttpObservation,
@@ -16,7 +17,6 @@ from istiodoctor.model.observation import (
     HttpTarget,
     Outcome,
 )
-from istiodoctor.model.redirects import REDIRECT_STATUSES
 from istiodoctor.probes.answer import final_answer
 from istiodoctor.probes.channel import Channel, TlsChannel, TooMuchError
 from istiodoctor.probes.connector import Connector
@@ -93,7 +93,7 @@ def _split(url: str) -> SplitResult | None:
 
 def _next(step: HttpStep) -> str:
     """Return where a redirect leads; empty when this is none, or none that can be followed."""
-    if step.status not in REDIRECT_STATUSES or not step.location or step.error:
+    if step.status not in REDIRECTS or not step.location or step.error:
         return ""
     try:
         return urljoin(step.url, step.location).partition("#")[0]

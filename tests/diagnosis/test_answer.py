@@ -4,7 +4,7 @@ import pytest
 
 from istiodoctor.diagnosis.answer import answer
 from istiodoctor.trace_report import AnswerOutcome, ClusterState, RouteCluster, ServedCertificate
-from tests.mesh.test_requests import (
+from tests.mesh.requests.test_requests import (
     API,
     HOST,
     WEB,

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure.services import HTTPS_PORT, PlainHttps, plain_https_servers
+from istiodoctor.mesh.exposure.plain_https import PlainHttps, plain_https_servers
+from istiodoctor.mesh.exposure.services import HTTPS_PORT
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place

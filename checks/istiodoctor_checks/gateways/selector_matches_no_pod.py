@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.exposure.services import speaks_tls_somewhere
+from istiodoctor.mesh.exposure.plain_https import speaks_tls_somewhere
 from istiodoctor.mesh.gateways.selection import Unselected, unselected_gateways
 from istiodoctor.mesh.gateways.servers import WITH_CREDENTIAL, istio_servers
 from istiodoctor.model.istio import TlsMode

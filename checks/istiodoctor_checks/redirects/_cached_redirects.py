@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from istiodoctor.mesh.configuration.redirects import PlainHost, RedirectKind, plain_hosts
 from istiodoctor.mesh.configuration.request import requested
 from istiodoctor.mesh.exposure.http_behind_proxy import is_decrypted_before
-from istiodoctor.mesh.exposure.services import Exposure, exposure, tls_meets_somewhere
+from istiodoctor.mesh.exposure.plain_https import tls_meets_somewhere
+from istiodoctor.mesh.exposure.services import Exposure, exposure
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import Loop, loops, requests

@@ -17,7 +17,8 @@ from istiodoctor.mesh.configuration.redirects import (
 )
 from istiodoctor.mesh.configuration.self_redirects import asks_for_scheme
 from istiodoctor.mesh.exposure.front_proxies import Front, fronts, fronts_for
-from istiodoctor.mesh.exposure.services import HTTPS_PORT, tls_meets_somewhere
+from istiodoctor.mesh.exposure.plain_https import tls_meets_somewhere
+from istiodoctor.mesh.exposure.services import HTTPS_PORT
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import HostIndex

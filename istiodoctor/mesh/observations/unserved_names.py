@@ -8,13 +8,8 @@ from enum import StrEnum
 from istiodoctor.mesh.certificates.connection_coalescing import forgotten_twins
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.configuration.misrouting import unserved_hosts
-from istiodoctor.mesh.exposure.services import (
-    HTTPS_PORT,
-    Exposure,
-    exposure,
-    port_routes,
-    without_front,
-)
+from istiodoctor.mesh.exposure.plain_https import without_front
+from istiodoctor.mesh.exposure.services import HTTPS_PORT, Exposure, exposure, port_routes
 from istiodoctor.mesh.gateways.listeners import listeners, listeners_of
 from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.gateways.servers import Server

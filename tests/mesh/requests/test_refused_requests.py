@@ -5,7 +5,7 @@ import pytest
 from istiodoctor.mesh.requests.answers import AnswerKind
 from istiodoctor.mesh.requests.hops import BROKEN, OK, UNKNOWN
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
-from tests.mesh.test_requests import API, HOST, WEB, api_route, asked, routes, to
+from tests.mesh.requests.test_requests import API, HOST, WEB, api_route, asked, routes, to
 from tests.support.objects import gateway, https, istiod, pod, server
 
 URL = f"http://{HOST}/"

@@ -8,7 +8,7 @@ from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from istiodoctor.mesh.requests.request_paths import Way, ways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread, UnreadReason
-from tests.mesh.test_requests import BACKENDS, HOST, PLATFORM, WEB, routes, to
+from tests.mesh.requests.test_requests import BACKENDS, HOST, PLATFORM, WEB, routes, to
 from tests.support.behind_gateway import without
 from tests.support.objects import Manifest, made, mesh_of
 
