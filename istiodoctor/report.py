@@ -5,16 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from istiodoctor.command import change, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Fix,
-    Patch,
-    PatchType,
-    Risk,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Severity
+from istiodoctor.fix import Fix, Patch, PatchType, Risk
 from istiodoctor.mesh.requests.answers import AnswerKind
 from istiodoctor.mesh.requests.hops import Confirmation, Hop, HopState
 from istiodoctor.mesh.requests.outcomes import (

@@ -18,7 +18,8 @@ from istiodoctor.command import Command
 from istiodoctor.diagnosis import Judgement, diagnose
 from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.diagnosis.tracing import trace
-from istiodoctor.finding import Finding, Fix
+from istiodoctor.finding import Finding
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.model.decode import Undecodable

@@ -5,7 +5,8 @@ import yaml
 
 from istiodoctor.diagnosis.merging import merge
 from istiodoctor.diagnosis.runs import run_checks
-from istiodoctor.finding import Confidence, Finding, Identity, PatchType, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import PatchType
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts, FrontProxy
 from istiodoctor.model.decode import decode_object

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificate
 from istiodoctor.mesh.cert_manager.secrets_elsewhere import misplaced_certificates
@@ -12,7 +14,6 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create
 
 
 @check(

@@ -13,9 +13,14 @@ from istiodoctor.mesh.observations.challenges import (
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.http_answers import is_own
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS, challenge_evidence
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._challenges import DNS, challenge_evidence
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+)
 
 
 @check(

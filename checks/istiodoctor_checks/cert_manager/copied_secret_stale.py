@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, within
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.secrets_elsewhere import CopiedSecret, copied_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, references, servers_of
 
 
 @check("CM017", severity=Severity.MEDIUM, explains={"CERT001", "CERT003", "CERT005", "OPS009"})

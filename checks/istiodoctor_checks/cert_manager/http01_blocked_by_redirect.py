@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import is_ready
 from istiodoctor.mesh.cert_manager.reasons import without_tokens
@@ -14,9 +16,13 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import (
 )
 from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import challenge_evidence, exempt_challenges, replies_of
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of
-from istiodoctor_checks.served import servers_of
+from istiodoctor_checks._served import servers_of
+from istiodoctor_checks.cert_manager._challenges import (
+    challenge_evidence,
+    exempt_challenges,
+    replies_of,
+)
+from istiodoctor_checks.cert_manager._issuing import STOPS_ISSUING, deadline_of
 
 
 @check(

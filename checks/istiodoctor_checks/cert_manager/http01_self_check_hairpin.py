@@ -13,9 +13,14 @@ from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challen
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.observation import Via
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._challenges import DNS, challenge_evidence, replies_of
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+)
 
 UNREACHED = re.compile(
     r"connection refused|i/o timeout|timed? ?out|deadline exceeded|no route to host|no such host",

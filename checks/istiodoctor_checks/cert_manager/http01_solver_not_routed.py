@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.challenges import (
     serves_ingress,
@@ -17,10 +18,14 @@ from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.certmanager import Http01Ingress
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
-from istiodoctor_checks.fixes import create
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._challenges import DNS, challenge_evidence, replies_of
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+)
 
 
 @check(

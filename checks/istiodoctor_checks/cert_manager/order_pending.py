@@ -9,8 +9,14 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import started, stuck_certific
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.issuing import deepest, layer_places, layers, retry_words, try_again
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._issuing import (
+    deepest,
+    layer_places,
+    layers,
+    retry_words,
+    try_again,
+)
 
 
 @check(

@@ -6,7 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import mismatched_certificates
-from istiodoctor_checks.wire import (
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import (
     detail_of,
     doubted,
     keys_of,
@@ -15,7 +16,6 @@ from istiodoctor_checks.wire import (
     sightings,
     sureness,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("CERT019", severity=Severity.CRITICAL)

@@ -7,7 +7,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import SeenCertificate, seen_certificates
-from istiodoctor_checks.wire import (
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import (
     detail_of,
     doubted,
     keys_of,
@@ -16,7 +17,6 @@ from istiodoctor_checks.wire import (
     sightings,
     sureness,
 )
-from istiodoctor_checks.wording import listing
 
 TOLERANCE = timedelta(minutes=5)
 """By how much clocks may differ."""

@@ -7,16 +7,9 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import SeenCertificate, untrusted_on_wire
 from istiodoctor.model.credential import CertificateFacts
-from istiodoctor_checks.placeholders import is_placeholder, is_staging, is_temporary
-from istiodoctor_checks.wire import (
-    detail_of,
-    keys_of,
-    objects_of,
-    presenter,
-    sightings,
-    sureness,
-)
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import detail_of, keys_of, objects_of, presenter, sightings, sureness
+from istiodoctor_checks.certificates._placeholders import is_placeholder, is_staging, is_temporary
 
 
 @check("CERT021", severity=Severity.INFO)

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.trust import Knowledge
 from istiodoctor.mesh.observations.certificates import incomplete_chains
-from istiodoctor_checks.wire import (
+from istiodoctor_checks._wire import (
     detail_of,
     doubted,
     keys_of,

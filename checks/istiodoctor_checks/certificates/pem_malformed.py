@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import PemDefect
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 
 @check(

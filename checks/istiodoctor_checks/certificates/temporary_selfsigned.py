@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.placeholders import is_temporary
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks.certificates._placeholders import is_temporary
 
 
 @check("CERT016", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT021"})

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import uncovered_hosts
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.naming import add_names, named_servers, names_of, serve_another
-from istiodoctor_checks.served import chain_of, references
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._naming import add_names, named_servers, names_of, serve_another
+from istiodoctor_checks._served import chain_of, references
 
 
 @check(

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.coverage import displaced_hosts
-from istiodoctor_checks.served import chain_of, references
+from istiodoctor_checks._served import chain_of, references
 
 
 @check("CERT017", severity=Severity.HIGH, explains={"CERT019", "SDS013"})

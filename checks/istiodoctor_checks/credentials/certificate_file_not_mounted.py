@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import secret_exists
 from istiodoctor.mesh.gateways.listeners import listeners
@@ -13,7 +15,7 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import ServerTls
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import create_tls_secret
+from istiodoctor_checks._secret_fixes import create_tls_secret
 
 OF_THE_IMAGE = ("/etc/ssl/", "/etc/pki/", "/usr/")
 """Where an image may bring certificates of its own."""

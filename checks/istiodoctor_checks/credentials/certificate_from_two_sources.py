@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.istio import ServerTls
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("CRED014", severity=Severity.HIGH)

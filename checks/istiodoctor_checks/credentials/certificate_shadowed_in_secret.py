@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
 
 
 @check("CRED009", severity=Severity.MEDIUM)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, create, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import (
     CredentialState,
@@ -18,7 +20,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create, create_and_name_secret, set_field
+from istiodoctor_checks._secret_fixes import create_and_name_secret
 
 
 @check(

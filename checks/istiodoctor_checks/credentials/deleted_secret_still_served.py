@@ -7,10 +7,10 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.state import orphaned_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import pods_of
-from istiodoctor_checks.fixes import create_tls_secret
-from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._envoys import pods_of
+from istiodoctor_checks._secret_fixes import create_tls_secret
+from istiodoctor_checks._served import hosts_of, references, servers_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("CRED016", severity=Severity.HIGH, explains={"CRED001", "CRED002"})

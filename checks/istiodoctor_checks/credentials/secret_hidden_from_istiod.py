@@ -3,16 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Patch,
-    PatchType,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Patch, PatchType, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialUse, served_credentials
 from istiodoctor.mesh.observations.verification import Claim
@@ -24,7 +17,7 @@ from istiodoctor.mesh.workloads.control_planes import (
 from istiodoctor.mesh.workloads.grants import selects
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import get, replace_tls_secret
+from istiodoctor_checks._secret_fixes import replace_tls_secret
 
 UNWATCHED = frozenset({"helm.sh/release.v1", "kubernetes.io/service-account-token"})
 

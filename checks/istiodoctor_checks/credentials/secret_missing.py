@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialUse, credential_uses, secrets_named
 from istiodoctor.mesh.credentials.placement import (
@@ -15,8 +17,8 @@ from istiodoctor.mesh.credentials.placement import (
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import create_tls_secret, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import create_tls_secret
 
 
 @check(

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import credential_uses
 from istiodoctor.mesh.gateways.credential_references import Form
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create_and_name_secret
+from istiodoctor_checks._secret_fixes import create_and_name_secret
 
 READ_BY_ISTIOD = (1, 8, 0)
 RESERVED = ("istio", "prometheus")

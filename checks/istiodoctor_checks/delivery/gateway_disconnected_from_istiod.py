@@ -4,14 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.logs.proxy_logs import Disconnection, disconnections

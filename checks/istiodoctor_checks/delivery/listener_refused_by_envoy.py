@@ -4,20 +4,14 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.state import RefusedListener, refused_listeners
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import pods_of
-from istiodoctor_checks.wire import SHOWN
+from istiodoctor_checks._envoys import pods_of
+from istiodoctor_checks._wire import SHOWN
 
 
 @check(

@@ -3,20 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.placement import servers_using
 from istiodoctor.mesh.logs.proxy_logs import Rejection, secret_rejections
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import replace_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import replace_tls_secret
 
 
 @check(

@@ -8,10 +8,10 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.secrets import HeldSecret
 from istiodoctor.mesh.envoy.state import divergent_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import restart_once_good
-from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import restart_once_good
+from istiodoctor_checks._served import hosts_of, references, servers_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("SDS008", severity=Severity.HIGH, explains={"SDS013"})

@@ -9,11 +9,11 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.secrets import StaleSecret
 from istiodoctor.mesh.envoy.state import stale_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import look_at_log, pods_of
-from istiodoctor_checks.fixes import restart_once_good
-from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._envoys import look_at_log, pods_of
+from istiodoctor_checks._secret_fixes import restart_once_good
+from istiodoctor_checks._served import chain_of, hosts_of, references, servers_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("SDS002", severity=Severity.HIGH, explains={"CERT018", "SDS008", "SDS013"})

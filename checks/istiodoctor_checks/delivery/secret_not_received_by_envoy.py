@@ -9,10 +9,10 @@ from istiodoctor.mesh.credentials.credentials import CredentialState
 from istiodoctor.mesh.envoy.secrets import AwaitedSecret
 from istiodoctor.mesh.envoy.state import awaited_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import look_at_log, pods_of, span
-from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._envoys import look_at_log, pods_of, span
+from istiodoctor_checks._served import hosts_of, references, servers_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("SDS014", severity=Severity.CRITICAL, explains={"SNI011"})

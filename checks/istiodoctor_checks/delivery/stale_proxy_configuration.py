@@ -6,22 +6,16 @@ from typing import Literal
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, proxy
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.differences import Part
 from istiodoctor.mesh.envoy.drift import Drift, drifts
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import pods_of
-from istiodoctor_checks.wire import SHOWN
+from istiodoctor_checks._envoys import pods_of
+from istiodoctor_checks._wire import SHOWN
 
 WORDS: Mapping[Part, str] = {
     Part.LISTENER: "the listener of {name}",

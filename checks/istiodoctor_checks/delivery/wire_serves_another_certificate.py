@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import SeenCertificate, unexpected_certificates
 from istiodoctor.model.credential import Credential
-from istiodoctor_checks.wire import detail_of, objects_of, sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import detail_of, objects_of, sightings
 
 
 @check("SDS013", severity=Severity.HIGH, explains={"CERT018", "CERT019", "CERT020", "CERT021"})

@@ -4,17 +4,12 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import host_after, istioctl, kubectl, proxy
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import FailedBackend, refused_certificates
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("DR006", severity=Severity.CRITICAL, explains={"HTTP015"})

@@ -3,18 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import FailedBackend, failed_handshakes
-from istiodoctor_checks.fixes import get
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 REASONS = {
     "WRONG_VERSION_NUMBER": "the backend answers in plain text, not in TLS",

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 HTTP2 = frozenset({"grpc", "grpc-web", "http2", "kubernetes.io/h2c"})
 OPAQUE = frozenset({"tcp", "mongo", "mysql", "redis", "udp"})

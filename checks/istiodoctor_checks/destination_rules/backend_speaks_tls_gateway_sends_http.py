@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import (
     TLS_TARGETS,
@@ -13,9 +15,8 @@ from istiodoctor.mesh.configuration.upstream_tls import (
 )
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import create
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 
 @check("DR001", severity=Severity.CRITICAL, explains={"HTTP015"})

@@ -4,15 +4,17 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import Fixed, kubectl, name_of
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import secrets_named
 from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.logs.upstream_failures import Lack, LackingCredential, lacking_credentials
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 LACKS = {
     Lack.SECRET: "does not exist",

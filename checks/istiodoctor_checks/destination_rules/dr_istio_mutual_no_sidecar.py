@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import upstream_tls, workloads_behind
 from istiodoctor.mesh.workloads.control_planes import namespace_exists
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_tls
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
+from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
 MESH_TLS = "ISTIO_MUTUAL"
 

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Finding, Fix, Risk, Severity
+from istiodoctor.finding import Finding, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
 from istiodoctor.mesh.gateways.servers import GatewayApi
-from istiodoctor_checks.reuse import (
+from istiodoctor.text import listing
+from istiodoctor_checks._reuse import (
     certificates,
     evidence_of,
     identity_of,
     objects_of,
     servers_of,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("GWAPI006", severity=Severity.HIGH, explains={"SNI014"})

@@ -9,7 +9,7 @@ from istiodoctor.mesh.gateways.credential_references import Purpose
 from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.mistakes import denied
+from istiodoctor_checks.gateway_api._istiod_bugs import denied
 
 
 @check(

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor.text import listing
+from istiodoctor_checks.gateway_api._listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.gateway_api._refused_references import refused_routes
-from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
-from istiodoctor_checks.wording import listing
 
 
 @check("GWAPI004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"HTTP017"})

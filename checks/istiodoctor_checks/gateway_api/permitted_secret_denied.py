@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.credential_references import Purpose
 from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.mistakes import denied, is_of_set
+from istiodoctor_checks.gateway_api._istiod_bugs import denied, is_of_set
 
 
 @check(

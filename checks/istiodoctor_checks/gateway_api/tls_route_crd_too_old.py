@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments, tls_route_version
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 OLD_VERSIONS = frozenset({"v1alpha2", "v1alpha3"})
 DEFINITION = Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{Kind.TLS_ROUTE}")

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.cipher_suites import (
     ECDSA_CIPHERS,
@@ -12,9 +14,8 @@ from istiodoctor.mesh.gateways.cipher_suites import (
     RSA_CIPHERS,
 )
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._conflicts import cipher_uses
-from istiodoctor_checks.wording import listing
 
 FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}
 

@@ -6,25 +6,17 @@ from typing import Any
 
 from istiodoctor.check import check
 from istiodoctor.command import change, fault_of, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Patch,
-    PatchType,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Patch, PatchType, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.merging import DropReason
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import get, set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._dropped_servers import Loss, losses
 from istiodoctor_checks.gateways._ingress_hosts import ingresses_of_one_host, leave_to
-from istiodoctor_checks.wording import listing
 
 
 @check(

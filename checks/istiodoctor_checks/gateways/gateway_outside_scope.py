@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._conflicts import ScopedOut, scoped_out_gateways
-from istiodoctor_checks.wording import listing
 
 
 @check(

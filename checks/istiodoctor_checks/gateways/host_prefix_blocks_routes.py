@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._conflicts import Blocked, blocked_virtual_services
-from istiodoctor_checks.wording import listing
 
 
 @check(

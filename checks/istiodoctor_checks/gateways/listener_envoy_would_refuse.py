@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.refusals import ChainFault
 from istiodoctor.mesh.configuration.refused_listeners import (
@@ -12,6 +13,7 @@ from istiodoctor.mesh.configuration.refused_listeners import (
     order_is_known,
     refused_listeners,
 )
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._colliding_chains import (
     asked_by,
     chains_of,
@@ -19,7 +21,6 @@ from istiodoctor_checks.gateways._colliding_chains import (
     name_of,
     place_of,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check(

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Exposure, exposure
 from istiodoctor.mesh.gateways.listeners import listeners_of, live_servers
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 MESH_DOMAINS = ("local", "global", "internal", "mesh")
 

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._dropped_servers import Loss, losses
-from istiodoctor_checks.wording import listing
 
 
 @check(

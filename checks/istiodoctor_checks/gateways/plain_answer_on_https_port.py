@@ -7,8 +7,8 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.unserved_names import unserved_handshakes
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("GW021", severity=Severity.CRITICAL)

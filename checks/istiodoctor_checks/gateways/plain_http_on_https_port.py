@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, PlainHttps, plain_https_servers
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 TLS_TARGET = 8443
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
-from istiodoctor_checks.fixes import remove_field
 
 
 @check("GW009", severity=Severity.MEDIUM)

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.refused_listeners import (
     RefusedListener,
@@ -12,7 +14,6 @@ from istiodoctor.mesh.configuration.refused_listeners import (
     servers_of,
 )
 from istiodoctor.mesh.gateways.servers import Server
-from istiodoctor_checks.fixes import set_field
 
 
 @check(

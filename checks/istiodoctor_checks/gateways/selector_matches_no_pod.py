@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import speaks_tls_somewhere
 from istiodoctor.mesh.gateways.selection import Unselected, unselected_gateways
 from istiodoctor.mesh.gateways.servers import WITH_CREDENTIAL, istio_servers
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import get, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 FOR_CLIENTS = WITH_CREDENTIAL | {TlsMode.PASSTHROUGH}
 

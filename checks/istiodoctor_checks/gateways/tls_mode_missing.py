@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import bindings
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check(

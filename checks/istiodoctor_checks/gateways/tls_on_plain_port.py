@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, remove_field, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.fixes import remove_field, set_field
 
 
 @check("GW008", severity=Severity.HIGH, explains={"GW005", "HTTP004"})

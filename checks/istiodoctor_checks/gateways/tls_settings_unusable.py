@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_faults import failing_servers
 from istiodoctor.mesh.workloads.control_planes import istiod_version
-from istiodoctor_checks.fixes import remove_field
 
 
 @check("GW025", severity=Severity.CRITICAL, explains={"GW023", "SNI011"})

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._tls_versions import VersionFault, version_mismatches
-from istiodoctor_checks.wording import listing
 
 SHOWN = 4
 _WORDS = {

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("MTLS011", severity=Severity.HIGH, explains={"SNI003"})

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import AuthorityUse, authority_uses, credential
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.placement import misnamed_authorities
@@ -14,8 +16,7 @@ from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 """The release that brought `caCertCredentialName`."""
 

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.placement import misnamed_authorities
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check(

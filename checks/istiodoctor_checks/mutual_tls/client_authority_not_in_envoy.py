@@ -3,26 +3,20 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.envoys import look_at_log, pods_of
+from istiodoctor.text import listing
+from istiodoctor_checks._envoys import look_at_log, pods_of
+from istiodoctor_checks._wire import SHOWN
 from istiodoctor_checks.mutual_tls._client_cas_in_envoy import (
     AuthorityTrouble,
     TroubledAuthority,
     troubled_authorities,
 )
-from istiodoctor_checks.wire import SHOWN
-from istiodoctor_checks.wording import listing
 
 _WORDS = {
     AuthorityTrouble.AWAITED: "waits for it: every connection there is reset",

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import (
     AuthorityState,
@@ -15,7 +17,6 @@ from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
 
 
 @check("MTLS005", severity=Severity.MEDIUM, explains={"MTLS015", "MTLS016"})

@@ -8,8 +8,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.interception import unasked_clients
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("MTLS014", severity=Severity.CRITICAL)

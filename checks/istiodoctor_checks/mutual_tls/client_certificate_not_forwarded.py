@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import listeners
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import client_certificates_required
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("MTLS001", severity=Severity.INFO)

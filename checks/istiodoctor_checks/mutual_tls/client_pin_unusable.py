@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.model.istio import ServerTls
-from istiodoctor_checks.fixes import remove_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 HASH = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}")
 SPKI = re.compile(r"[A-Za-z0-9+/]{43}=")

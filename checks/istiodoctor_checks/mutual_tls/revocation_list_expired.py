@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import authority_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("MTLS007", severity=Severity.HIGH)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.operations._mesh_policies import denied_gateways

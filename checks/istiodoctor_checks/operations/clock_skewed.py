@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import differing_clocks
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("OPS001", severity=Severity.HIGH)

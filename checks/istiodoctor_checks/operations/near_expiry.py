@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for, is_issuing, knows_certificates
 from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 AT_MOST = timedelta(days=7)
 LAST_PART = 10

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.gateways.listeners import istio_gateways
 from istiodoctor.model.istio import GatewayServer, IstioGateway, TlsMode, VirtualService
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 PROTOCOLS = frozenset(
     {

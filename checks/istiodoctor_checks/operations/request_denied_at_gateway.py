@@ -4,19 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import get
+from istiodoctor.text import listing
 from istiodoctor_checks.operations._denials import Denial, denials
-from istiodoctor_checks.wording import listing
 
 
 @check("OPS010", severity=Severity.LOW, explains={"HTTP015"})

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
+from istiodoctor.text import listing
 from istiodoctor_checks.operations._upgrade_changes import Effect, Release, upgrade_effects
-from istiodoctor_checks.wording import listing
 
 TEXTS = {
     Release.EXPIRED_NOT_SERVED: (

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._configuration_drift import unknown_hosts
-from istiodoctor_checks.wire import sightings
 
 
 @check("HTTP017", severity=Severity.LOW)

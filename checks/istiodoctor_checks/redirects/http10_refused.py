@@ -3,19 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Risk,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
+from istiodoctor.text import listing
 from istiodoctor_checks.redirects._http10 import ObsoleteHttp, obsolete_proxies, obsolete_requests
-from istiodoctor_checks.wording import listing
 
 SHOWN = 3
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import Downgrade, downgrades
 from istiodoctor.model.observation import Outcome
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 HEED_THE_HEADER = Fix(
     title="Make the application go by X-Forwarded-Proto",

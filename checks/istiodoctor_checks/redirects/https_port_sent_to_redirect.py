@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import SharedTarget, shared_targets
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
 
 TLS_TARGET = 8443

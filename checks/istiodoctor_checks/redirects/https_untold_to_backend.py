@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import untold_backends
 from istiodoctor_checks.redirects.ways_out import trust_the_proxy

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.redirects._cached_redirects import forced_hosts
 from istiodoctor_checks.redirects.ways_out import serve_https

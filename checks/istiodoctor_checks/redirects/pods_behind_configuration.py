@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import FETCHED_ANEW, restart
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import FETCHED_ANEW, restart
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._configuration_drift import Breach, BreachKind, breaches
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
 
 WORDS = {
     BreachKind.UNKNOWN_HOST: "answers 404, as if there were no route",

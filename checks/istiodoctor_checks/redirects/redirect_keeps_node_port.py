@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import kept_node_ports
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("HTTP006", severity=Severity.LOW)

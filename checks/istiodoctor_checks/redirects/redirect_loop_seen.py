@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import is_own, loops
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("HTTP014", severity=Severity.CRITICAL, explains={"HTTP009"})

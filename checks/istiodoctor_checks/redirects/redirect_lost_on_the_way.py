@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._plain_answers import lost_redirects
-from istiodoctor_checks.wire import sightings
 
 ASK_THE_PROXY = Fix(
     title="Redirect http:// in what stands before the gateway, or let it through as it came",

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.redirects import PlainHost
 from istiodoctor.mesh.gateways.attachments import Attachment
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._http_counterparts import (
     PlainTwin,
     attached_http_routes,
@@ -22,7 +24,6 @@ from istiodoctor_checks.redirects._plain_answers import (
     plain_answers_seen,
 )
 from istiodoctor_checks.redirects._redirect_route import redirect_by_route
-from istiodoctor_checks.wire import sightings
 
 
 @check("HTTP004", severity=Severity.LOW, evidence=[plain_answers_seen])

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._cached_redirects import remembered_loops
-from istiodoctor_checks.wire import sightings
 
 
 @check("HTTP009", severity=Severity.INFO)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.self_redirects import SelfRedirect, self_redirects
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("HTTP010", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.destinations import PortFault, port_faults
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import ports_of, severity_of
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import ports_of, severity_of
 
 
 @check("VS010", severity=Severity.CRITICAL, explains={"HTTP015"})

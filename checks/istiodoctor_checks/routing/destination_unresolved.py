@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.cluster import ClusterFault
 from istiodoctor.mesh.configuration.destinations import (
@@ -15,9 +17,8 @@ from istiodoctor.mesh.configuration.missing_services import services_named
 from istiodoctor.mesh.configuration.scope import CLUSTER_DOMAIN
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 OTHER_CLUSTERS = ".svc.clusterset.local"
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.routing._upstream import Hidden, hidden_configuration
-from istiodoctor_checks.wording import listing
 
 NOWHERE = "~"
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import ReferenceState
 from istiodoctor.mesh.configuration.lost_references import LostReference, lost_references
@@ -13,8 +15,7 @@ from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("VS001", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passthrough_gaps
 from istiodoctor.model.istio import VirtualService
-from istiodoctor_checks.destinations import written
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import written
 
 
 @check("VS006", severity=Severity.CRITICAL)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import (
     GatewayReference,

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import ReferenceState, gateway_references
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
 
 
 @check("VS015", severity=Severity.LOW)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch, remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.precedence import Precedence
-from istiodoctor_checks.fixes import json_patch, remove_field
+from istiodoctor.text import listing
 from istiodoctor_checks.routing._shadowed_rules import Shadow, shadowed_rules
-from istiodoctor_checks.wording import listing
 
 
 @check("VS008", severity=Severity.HIGH)

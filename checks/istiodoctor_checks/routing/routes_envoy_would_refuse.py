@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.refused_routes import (
     RefusedRouteConfiguration,
     refused_route_configurations,
 )
-from istiodoctor_checks.wording import SHOWN, listing
+from istiodoctor.text import SHOWN, listing
 
 
 @check("VS018", severity=Severity.CRITICAL, explains={"GW019", "HTTP017", "HTTP018", "SDS016"})

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, selecting, within
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.destinations import (
     FailedDestination,
@@ -17,8 +19,8 @@ from istiodoctor.mesh.configuration.service_endpoints import (
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 EXTERNAL_NAME = "ExternalName"
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.routing._unbound_routes import split_hosts
 
 

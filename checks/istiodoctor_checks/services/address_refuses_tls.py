@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.interception import refusing_addresses
 from istiodoctor.model.observation import Outcome
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("SVC015", severity=Severity.CRITICAL)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import Unreached, unreached_addresses
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("SVC011", severity=Severity.HIGH)

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import annotated_hosts, kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.services._health_checks import DNS_NAME, MisdirectedName, misdirected_names

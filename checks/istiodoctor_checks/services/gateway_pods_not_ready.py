@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import Unready, unready_gateways
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.happenings import happened
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._events import happened
 
 
 @check("SVC012", severity=Severity.CRITICAL, explains={"CM007"}, evidence=[events_of])

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.services._health_checks import (
     CHECK_PATH,
     CHECK_PORT,
@@ -14,7 +16,6 @@ from istiodoctor_checks.services._health_checks import (
     HealthCheck,
     failing_health_checks,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("SVC009", severity=Severity.HIGH)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.front_proxies import fronts_for
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SVC002", severity=Severity.CRITICAL, explains={"GW013", "HTTP003"})

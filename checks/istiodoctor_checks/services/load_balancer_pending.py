@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kubernetes import Service
-from istiodoctor_checks.fixes import get, set_field
-from istiodoctor_checks.happenings import happened
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._events import happened
 
 
 @check("SVC006", severity=Severity.HIGH, evidence=[events_of])

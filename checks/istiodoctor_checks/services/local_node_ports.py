@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import local_node_port_services
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SVC005", severity=Severity.LOW, explains={"SVC011"})

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import Unforwarded, is_out_of_sight, unforwarded_names
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("SVC004", severity=Severity.CRITICAL)

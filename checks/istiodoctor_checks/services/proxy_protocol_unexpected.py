@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import unexpected_proxy_protocol
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import remove_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SVC007", severity=Severity.CRITICAL, explains={"SVC011", "SVC015"})

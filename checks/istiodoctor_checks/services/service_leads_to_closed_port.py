@@ -3,20 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import open_ports
 from istiodoctor.mesh.exposure.services import misdirected_ports
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import SHOWN
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import SHOWN
 
 
 @check("SVC014", severity=Severity.HIGH, explains={"SVC011"})

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.selection import podless_services
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SVC001", severity=Severity.CRITICAL, explains={"GW012", "GW013", "SVC006", "CM007"})

@@ -5,7 +5,8 @@ from typing import Any
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Finding, Fix, Patch, PatchType, Risk, Severity
+from istiodoctor.finding import Finding, Severity
+from istiodoctor.fix import Fix, Patch, PatchType, Risk, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
 from istiodoctor.mesh.configuration.bindings import bindings
@@ -13,15 +14,14 @@ from istiodoctor.mesh.configuration.misrouting import references_of, servers_by_
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.fixes import get
-from istiodoctor_checks.reuse import (
+from istiodoctor.text import listing
+from istiodoctor_checks._reuse import (
     certificates,
     evidence_of,
     identity_of,
     objects_of,
     servers_of,
 )
-from istiodoctor_checks.wording import listing
 
 MOST_MERGED = 8
 """More servers than these are not merged by patches: that is a decision, not a fix."""

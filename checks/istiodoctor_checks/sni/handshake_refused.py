@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.coverage import uses_of_server
 from istiodoctor.mesh.observations.endpoints import RefusedHandshake, refused_handshakes
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("SNI011", severity=Severity.CRITICAL)

@@ -7,8 +7,8 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.reused_connections import lost_requests
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.reuse import identity_of
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._reuse import identity_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("SNI014", severity=Severity.HIGH)

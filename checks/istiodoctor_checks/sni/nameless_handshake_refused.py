@@ -8,8 +8,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.clients import silent_proxies
 from istiodoctor.mesh.observations.interception import nameless_refusals
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("SNI013", severity=Severity.CRITICAL, explains={"HTTP015"})

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import servers_of
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.mesh.configuration.upstream_tls import speaks_plainly
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 
 @check("SNI007", severity=Severity.CRITICAL, explains={"SNI011"})

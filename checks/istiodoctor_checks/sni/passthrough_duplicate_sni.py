@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_passthrough import repeated_sni_hosts
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 VIRTUAL_SERVICE = "VirtualService"
 

@@ -3,15 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Risk,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.sni._malformed_names import odd_names

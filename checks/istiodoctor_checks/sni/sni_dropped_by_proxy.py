@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.clients import SNI_ANNOTATION, SilentProxy, silent_proxies
 from istiodoctor.mesh.observations.interception import MuteProxy, mute_proxies
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 LET_IT_SEND = Fix(
     title="Let the proxy send the server name, or pass TLS through",

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import forgotten_twins
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SNI008", severity=Severity.MEDIUM, claims=Claim.UNSERVED, explains={"SNI012"})

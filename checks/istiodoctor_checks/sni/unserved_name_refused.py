@@ -11,7 +11,7 @@ from istiodoctor.mesh.observations.unserved_names import (
     unserved_handshakes,
 )
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("SNI012", severity=Severity.CRITICAL)

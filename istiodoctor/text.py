@@ -1,4 +1,4 @@
-"""Phrases that several checks use."""
+"""Words for lists, in messages."""
 
 from collections.abc import Iterable
 

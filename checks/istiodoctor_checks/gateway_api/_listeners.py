@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.finding import Evidence
+from istiodoctor.evidence import Evidence
 from istiodoctor.mesh.gateways.attachments import Attachment, hostnames_of
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.metadata import Condition
