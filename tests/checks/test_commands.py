@@ -26,8 +26,8 @@ from istiodoctor.model.decode import Undecodable
 from istiodoctor.model.snapshot import Snapshot
 from istiodoctor.registry import discover
 from istiodoctor.renderers import RENDERERS, TRACE_RENDERERS, Display
+from istiodoctor.testing.examples import examples
 from tests.support.command_lines import Misread, commands_in, recognise, understand
-from tests.support.examples import examples
 from tests.support.hostile import IMPOSSIBLE, ODD, OPTIONS, Renamed, renamings
 
 CHECKS = discover().checks

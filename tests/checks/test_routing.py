@@ -12,7 +12,8 @@ from istiodoctor.mesh.facts import Facts, FrontProxy
 from istiodoctor.model.decode import decode_object
 from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.registry import discover
-from tests.support.examples import NOW, cluster, materialized, mesh
+from istiodoctor.testing.clusters import cluster, materialized, mesh
+from istiodoctor.testing.words import NOW
 
 CHECKS = discover().by_code()
 

@@ -86,6 +86,13 @@ def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Certificate shop/shop metadata.namespace
+    hosts: shop.example.com
+    Certificate shop/shop writes its Secret into shop, but the pods of Pod istio-system/gateway
+    read shop-cert from istio-system, where there is no such Secret. HTTPS fails for its hosts.
+    ```
+
     The Gateway may be anywhere; what counts is that Certificate and Secret are beside the pods:
 
     ```yaml good

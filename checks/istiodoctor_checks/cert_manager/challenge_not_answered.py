@@ -100,6 +100,13 @@ def challenge_not_answered(mesh: Mesh) -> Iterator[Finding]:
       - {url: "http://shop.example.com/.well-known/acme-challenge/example-token", status: 404}
     ```
 
+    ```finding
+    critical, observed: Challenge istio-system/shop-1-2
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2 for shop.example.com waits, and its issuer gets no right
+    answer: asked as it asks, shop.example.com:80 answers 404, by the gateway.
+    ```
+
     A redirect does no harm where the answer comes after it:
 
     ```yaml good

@@ -77,6 +77,14 @@ def copied_secret_stale(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert is a copy: it was written for the Certificate shop, which is in
+    shop, and the Secret there holds a newer one by now. Nothing renews the copy; it expires on
+    2026-03-21.
+    ```
+
     A copy that a controller keeps in step is right:
 
     ```yaml good

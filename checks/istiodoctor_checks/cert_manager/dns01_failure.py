@@ -93,6 +93,14 @@ def dns01_failure(mesh: Mesh) -> Iterator[Finding]:
       reason: "error getting clouddns service account: secrets clouddns not found"
     ```
 
+    ```finding
+    critical: ClusterIssuer letsencrypt spec.acme.solvers
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2 for shop.example.com fails: error getting clouddns service
+    account: secrets clouddns not found. Certificate istio-system/shop is not issued until the DNS
+    record can be made and seen.
+    ```
+
     The minutes that a record takes to show are no fault:
 
     ```yaml good

@@ -73,6 +73,13 @@ def dnsnames_miss_gateway_host(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Certificate istio-system/shop spec.dnsNames
+    hosts: api.example.com
+    Certificate istio-system/shop does not ask for api.example.com, for which Gateway shop/web
+    server 443 (https) serves its certificate. Clients refuse it there.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

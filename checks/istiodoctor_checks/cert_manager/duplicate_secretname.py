@@ -79,6 +79,14 @@ def duplicate_secretname(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Certificate istio-system/shop spec.secretName
+    hosts: shop.example.com
+    Certificate istio-system/shop and Certificate istio-system/www all write Secret
+    istio-system/shop-cert: they overwrite each other's certificate, and the gateway serves now
+    one, now the other.
+    ```
+
     The same `secretName` in two namespaces makes two Secrets:
 
     ```yaml good

@@ -88,6 +88,13 @@ def external_overwrite(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert is written by Certificate istio-system/shop and by ExternalSecret
+    shop: they overwrite each other, and the gateway serves now one certificate, now the other.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

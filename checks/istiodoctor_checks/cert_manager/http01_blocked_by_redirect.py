@@ -103,6 +103,14 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
       reason: "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web spec.servers[0].tls.httpsRedirect redirects plain requests for
+    shop.example.com to HTTPS, those of HTTP-01 challenges too: Challenge istio-system/shop-1-2 for
+    it waits, and Certificate istio-system/shop cannot be issued.
+    ```
+
     The VirtualService redirects everything but challenges:
 
     ```yaml good

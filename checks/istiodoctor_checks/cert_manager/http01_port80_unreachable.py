@@ -102,6 +102,13 @@ def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
       reason: "failed to perform self check GET request: connection refused"
     ```
 
+    ```finding
+    critical, suspected: Service istio-system/gateway spec.ports
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2 for shop.example.com comes in on port 80, but Service
+    istio-system/gateway has no such port: Certificate istio-system/shop is not issued.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

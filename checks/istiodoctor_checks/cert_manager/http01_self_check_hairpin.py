@@ -109,6 +109,14 @@ def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
       reason: "failed to perform self check GET request: dial tcp 203.0.113.7:80: i/o timeout"
     ```
 
+    ```finding
+    critical, suspected: Challenge istio-system/shop-1-2
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2: cert-manager does not get through to shop.example.com from
+    inside the cluster (failed to perform self check GET request: dial tcp 203.0.113.7:80: i/o
+    timeout), so it does not even ask the issuer.
+    ```
+
     An answer, even a wrong one, shows that the way is there:
 
     ```yaml good

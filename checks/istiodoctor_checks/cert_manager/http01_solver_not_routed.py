@@ -103,6 +103,14 @@ def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
       reason: "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
     ```
 
+    ```finding
+    critical, suspected: ClusterIssuer letsencrypt spec.acme.solvers
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2 is answered by an Ingress of class istio, of which istiod makes
+    no routes: requests for shop.example.com get no answer, and Certificate istio-system/shop is
+    not issued.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -73,6 +73,14 @@ def issuer_kind_or_namespace(mesh: Mesh) -> Iterator[Finding]:
         message: Issuing certificate as Secret does not exist
     ```
 
+    ```finding
+    critical: Certificate istio-system/shop spec.issuerRef
+    hosts: shop.example.com
+    Certificate istio-system/shop is to be issued by Issuer istio-system/letsencrypt, which does
+    not exist. There is ClusterIssuer letsencrypt, which it does not name. Secret
+    istio-system/shop-cert is neither made nor renewed.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

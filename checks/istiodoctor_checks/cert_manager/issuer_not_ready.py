@@ -83,6 +83,13 @@ def issuer_not_ready(mesh: Mesh) -> Iterator[Finding]:
         message: Issuing certificate as Secret does not exist
     ```
 
+    ```finding
+    critical: ClusterIssuer letsencrypt
+    hosts: shop.example.com
+    ClusterIssuer letsencrypt is not ready (ErrRegisterACMEAccount): Failed to register ACME
+    account: 403. It neither issues nor renews Secret istio-system/shop-cert.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

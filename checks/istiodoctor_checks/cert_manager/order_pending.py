@@ -113,6 +113,14 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
     lastTimestamp: 2026-03-01T11:55:00Z
     ```
 
+    ```finding
+    critical: Certificate istio-system/shop
+    hosts: shop.example.com
+    Certificate istio-system/shop has been waiting to be issued since 2026-03-01 11:00 UTC:
+    Challenge istio-system/shop-1-2 says: failed to perform self check GET request: connection
+    refused. Secret istio-system/shop-cert does not exist until it is done.
+    ```
+
     A first issuance gets its five minutes:
 
     ```yaml good

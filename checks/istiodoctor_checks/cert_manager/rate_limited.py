@@ -105,6 +105,14 @@ def rate_limited(mesh: Mesh) -> Iterator[Finding]:
         message: "429 urn:ietf:params:acme:error:rateLimited: too many certificates"
     ```
 
+    ```finding
+    critical: Certificate istio-system/shop
+    hosts: shop.example.com
+    Certificate istio-system/shop is refused for its issuer's rate limit (CertificateRequest
+    istio-system/shop-1: 429 urn:ietf:params:acme:error:rateLimited: too many certificates). It is
+    issued when that time is over, not before.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

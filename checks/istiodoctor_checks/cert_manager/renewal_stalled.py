@@ -77,6 +77,14 @@ def renewal_stalled(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Certificate istio-system/shop
+    hosts: shop.example.com
+    Certificate istio-system/shop should have been renewed since 2026-02-18 and expires on
+    2026-03-19: cert-manager gives no reason. It failed 4 times; cert-manager tries again by itself
+    at 2026-03-01 16:00 UTC.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

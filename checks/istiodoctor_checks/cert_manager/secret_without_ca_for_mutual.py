@@ -75,6 +75,14 @@ def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert-cacert
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks for client certificates, but there is no Secret
+    istio-system/shop-cert-cacert, and the Secret istio-system/shop-cert that Certificate
+    istio-system/shop writes holds no CA: ACME issuers give none. Every handshake is reset.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -83,6 +83,14 @@ def secretname_mismatch(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks for Secret istio-system/shop-cert, which does not
+    exist; Certificate istio-system/shop is ready and names its hosts, but writes its Secret as
+    shop-cert-tls. HTTPS fails for these hosts.
+    ```
+
     The Certificate's own name does not matter:
 
     ```yaml good

@@ -71,6 +71,13 @@ def wildcard_with_http01(mesh: Mesh) -> Iterator[Finding]:
         message: Issuing certificate as Secret does not exist
     ```
 
+    ```finding
+    critical: ClusterIssuer letsencrypt spec.acme.solvers
+    hosts: *.example.com
+    Certificate istio-system/shop asks for *.example.com, but ClusterIssuer letsencrypt has only
+    HTTP-01 for it, and ACME issues wildcards by DNS-01 alone.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -67,6 +67,13 @@ def acme_staging(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert comes from CN=(STAGING) Pretend Pear X1: a
+    staging environment that no client trusts.
+    ```
+
     A staging issuer that no gateway's certificate comes from harms nobody:
 
     ```yaml good

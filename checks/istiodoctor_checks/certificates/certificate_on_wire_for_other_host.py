@@ -64,6 +64,13 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
       chain: certificate for www.example.com
     ```
 
+    ```finding
+    critical, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) presents a certificate for www.example.com to clients who
+    ask for shop.example.com. They refuse it.
+    ```
+
     A wildcard certificate covers the hosts one label below it:
 
     ```yaml good

@@ -67,6 +67,13 @@ def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
       chain: "certificate for shop.example.com; expired"
     ```
 
+    ```finding
+    critical, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) presents a certificate that expired on 2026-02-27 12:00
+    UTC, at Pod istio-system/gateway port 443. Clients refuse it.
+    ```
+
     One that is valid, however short its time, is no fault:
 
     ```yaml good

@@ -61,6 +61,14 @@ def certificate_on_wire_untrusted(mesh: Mesh) -> Iterator[Finding]:
       chain: certificate for shop.example.com; issued by (STAGING) Pretend Pear X1
     ```
 
+    ```finding
+    high, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) presents a certificate at Pod istio-system/gateway port 443
+    that comes from a staging environment (CN=(STAGING) Pretend Pear X1): clients refuse it unless
+    they were given its root.
+    ```
+
     A private root that was named with `--trust-anchors` is trusted:
 
     ```yaml good

@@ -66,6 +66,13 @@ def chain_on_wire_incomplete(mesh: Mesh) -> Iterator[Finding]:
       chain: "certificate for shop.example.com; leaf only"
     ```
 
+    ```finding
+    high, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) presents its certificate without its issuer CN=Example
+    Intermediate. Clients that do not have it by chance, like curl and Java, refuse it.
+    ```
+
     A private root that signs servers itself needs no intermediate:
 
     ```yaml good

@@ -52,6 +52,14 @@ def chain_order(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert data["tls.crt"] begins with the certificate of CN=Example
+    Intermediate; that of CN=shop.example.com, which the key belongs to, comes after it. Envoy
+    takes the first one and refuses the pair.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

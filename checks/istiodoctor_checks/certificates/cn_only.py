@@ -49,6 +49,13 @@ def cn_only(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert has no subjectAltName, only the Common Name
+    shop.example.com. Browsers, Go and Java refuse it; some builds of curl accept it.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

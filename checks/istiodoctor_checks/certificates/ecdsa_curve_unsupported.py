@@ -57,6 +57,13 @@ def ecdsa_curve_unsupported(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com; key ec384
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The key of the certificate in Secret istio-system/shop-cert is on the curve P-384; Pod
+    istio-system/gateway runs Istio 1.22.3, whose Envoy refuses it.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

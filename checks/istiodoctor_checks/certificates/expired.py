@@ -55,6 +55,13 @@ def expired(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert expired on 2026-02-27 12:00 UTC, 2 days ago.
+    Clients refuse it.
+    ```
+
     A certificate that still has its time before it is no fault, however short that time is:
 
     ```yaml good

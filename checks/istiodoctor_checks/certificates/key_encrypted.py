@@ -53,6 +53,13 @@ def key_encrypted(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com; encrypted
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.key"]
+    hosts: shop.example.com
+    The private key in Secret istio-system/shop-cert data["tls.key"] is encrypted. Envoy has no
+    password for it and refuses the Secret.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -54,6 +54,14 @@ def key_mismatch(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of www.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.key"]
+    hosts: shop.example.com
+    In Secret istio-system/shop-cert the key in tls.key does not belong to the certificate in
+    tls.crt. Envoy refuses the pair: HTTPS fails, or goes on with an older certificate until the
+    next restart.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

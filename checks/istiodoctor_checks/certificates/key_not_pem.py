@@ -58,6 +58,13 @@ def key_not_pem(mesh: Mesh) -> Iterator[Finding]:
       tls.key: see the vault
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.key"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert data["tls.key"] holds no private key that Envoy can read: there
+    is no -----BEGIN … PRIVATE KEY----- line in it. Envoy refuses the Secret.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

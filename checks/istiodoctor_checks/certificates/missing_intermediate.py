@@ -52,6 +52,14 @@ def missing_intermediate(mesh: Mesh) -> Iterator[Finding]:
       ca.crt: intermediate
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert data["tls.crt"] holds the certificate but not its issuer
+    CN=Example Intermediate, which stands in the Secret's CA value and is not sent from there.
+    Clients that do not have it by chance, like curl and Java, refuse the certificate.
+    ```
+
     A private root that signs directly, and is there to check client certificates:
 
     ```yaml good

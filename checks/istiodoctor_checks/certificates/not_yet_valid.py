@@ -52,6 +52,13 @@ def not_yet_valid(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert is valid only from 2026-03-03 12:00 UTC; it
+    was 2026-03-01 12:00 UTC when this was read. Clients refuse it until then.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -55,6 +55,13 @@ def pem_malformed(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert data["tls.crt"] is not proper PEM: two blocks are joined without
+    a line break between them. Envoy refuses it.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -52,6 +52,13 @@ def rsa_too_small(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com; key rsa1024
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert has an RSA key of 1024 bits. Envoy refuses
+    fewer than 2048.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -54,6 +54,13 @@ def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of www.example.org
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert does not name shop.example.com, for which
+    Gateway shop/web server 443 (https) serves it. Clients refuse it there.
+    ```
+
     A wildcard server is well served by a certificate that names all hosts routed there:
 
     ```yaml good

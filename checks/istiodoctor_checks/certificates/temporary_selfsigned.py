@@ -76,6 +76,13 @@ def temporary_selfsigned(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert still holds cert-manager's temporary certificate, which no client
+    trusts: the real one has not been issued.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

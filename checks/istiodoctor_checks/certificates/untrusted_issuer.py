@@ -50,6 +50,13 @@ def untrusted_issuer(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com; self-signed
     ```
 
+    ```finding
+    info: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert is self-signed. Clients refuse it unless they
+    were given its root.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -50,6 +50,14 @@ def wildcard_depth(mesh: Mesh) -> Iterator[Finding]:
       tls.key: "key of *.example.com"
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: example.com
+    *.example.com in the certificate of Secret istio-system/shop-cert stands for one label and does
+    not cover example.com, for which Gateway shop/web server 443 (https) serves it. Clients refuse
+    it there.
+    ```
+
     The wildcard with the apex beside it covers both:
 
     ```yaml good

@@ -63,6 +63,14 @@ def wrong_served_default(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of www.example.com
     ```
 
+    ```finding
+    high: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    shop.example.com is to be served by Gateway shop/web server 443 (https), which istiod leaves
+    out on Pod istio-system/gateway. Gateway shop/older server 443 (https) takes it instead, with
+    the certificate of Secret istio-system/www-cert, which does not name it.
+    ```
+
     A host that the wildcard's certificate names has nothing to complain of:
 
     ```yaml good

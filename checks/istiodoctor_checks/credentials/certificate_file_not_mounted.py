@@ -63,6 +63,20 @@ def certificate_file_not_mounted(mesh: Mesh) -> Iterator[Finding]:
           privateKey: /etc/istio/ingressgateway-certs/tls.key
     ```
 
+    ```finding
+    high, suspected: Gateway shop/web spec.servers[0].tls.privateKey
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from
+    /etc/istio/ingressgateway-certs/tls.key, but no volume is there in the pods of Pod
+    istio-system/gateway: HTTPS for shop.example.com does not work.
+
+    high, suspected: Gateway shop/web spec.servers[0].tls.serverCertificate
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from
+    /etc/istio/ingressgateway-certs/tls.crt, but no volume is there in the pods of Pod
+    istio-system/gateway: HTTPS for shop.example.com does not work.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -86,6 +100,22 @@ def certificate_file_not_mounted(mesh: Mesh) -> Iterator[Finding]:
           mode: SIMPLE
           serverCertificate: /etc/istio/ingressgateway-certs/tls.crt
           privateKey: /etc/istio/ingressgateway-certs/tls.key
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.privateKey
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from
+    /etc/istio/ingressgateway-certs/tls.key, but Secret istio-system/istio-ingressgateway-certs of
+    that volume does not exist in the pods of Pod istio-system/gateway: HTTPS for shop.example.com
+    does not work.
+
+    critical: Gateway shop/web spec.servers[0].tls.serverCertificate
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from
+    /etc/istio/ingressgateway-certs/tls.crt, but Secret istio-system/istio-ingressgateway-certs of
+    that volume does not exist in the pods of Pod istio-system/gateway: HTTPS for shop.example.com
+    does not work.
     ```
 
     ```yaml good

@@ -38,6 +38,14 @@ def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert, serverCertificate: sds, privateKey: sds}
     ```
 
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from credentialName,
+    serverCertificate and privateKey at once: istiod refuses Gateway shop/web when it is applied
+    again.
+    ```
+
     ```yaml bad
     apiVersion: networking.istio.io/v1
     kind: Gateway
@@ -48,6 +56,13 @@ def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert, credentialNames: [shop-rsa, shop-ecdsa]}
+    ```
+
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from credentialName and
+    credentialNames at once: istiod refuses Gateway shop/web when it is applied again.
     ```
 
     A file with the CA of the clients is no second source:

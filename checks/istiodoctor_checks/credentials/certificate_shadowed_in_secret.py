@@ -51,6 +51,13 @@ def certificate_shadowed_in_secret(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    medium: Secret istio-system/shop-cert data.cert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert has a certificate until 2026-03-21 under cert and another until
+    2026-05-20 under tls.crt: Pod istio-system/gateway serves the first and never the second.
+    ```
+
     The same certificate twice, or an empty first pair, changes nothing:
 
     ```yaml good

@@ -71,6 +71,14 @@ def credential_named_in_two_forms(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Gateway shop/api spec.servers[0].tls.credentialName
+    hosts: api.example.com, shop.example.com
+    Gateway shop/web server 443 (https) names shop-cert and Gateway shop/api server 443 (https)
+    names istio-system/shop-cert: both are Secret istio-system/shop-cert, and Istio before 1.29
+    leaves Pod istio-system/gateway waiting for one of them.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -58,6 +58,14 @@ def credential_names_another_namespace(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) names shop/shop-cert, but the pods of Pod
+    istio-system/gateway may have Secrets of istio-system only: istiod refuses it, and every
+    connection is reset.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -79,6 +79,14 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) names kubernetes-gateway://istio-system/shop-cert, but
+    istiod verifies that form only for Gateways in istio-system, where the pods of Pod
+    istio-system/gateway are: it refuses the Secret.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -106,6 +114,14 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway istio-system/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway istio-system/web server 443 (https) names kubernetes-gateway://certs/shop-cert, and no
+    ReferenceGrant in certs admits Gateways of istio-system: istiod refuses it, and every
+    connection is reset.
     ```
 
     One patch release earlier, a Gateway beside the application is served if it is granted:

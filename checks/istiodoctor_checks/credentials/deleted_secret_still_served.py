@@ -47,6 +47,14 @@ def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
       updated: "2026-01-01T08:00:00Z"
     ```
 
+    ```finding
+    high, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert does not exist, but Envoy in Pod istio-system/gateway still
+    serves the certificate that it got from it. HTTPS works until a pod restarts, and then it does
+    not.
+    ```
+
     The Secret is there:
 
     ```yaml good

@@ -67,6 +67,13 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: ServiceAccount shop/default
+    hosts: shop.example.com
+    ServiceAccount shop/default, which the pods of Pod shop/gateway run as, may not list Secrets in
+    shop: istiod keeps Secret shop/shop-cert from them, and every connection is reset.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -63,6 +63,13 @@ def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:40:00.000000Z	warn	ads	proxy gateway.istio-system is from an unknown cluster, cannot retrieve certificates: client for cluster east not found
     ```
 
+    ```finding
+    critical, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    istiod does not know the cluster of Pod istio-system/gateway, so it reads no Secrets for it:
+    client for cluster east not found. HTTPS connections to the gateway are reset.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

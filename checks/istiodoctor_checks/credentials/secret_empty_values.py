@@ -62,6 +62,13 @@ def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
       tls.key: empty
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    There is nothing in tls.crt and tls.key of Secret istio-system/shop-cert: Pod
+    istio-system/gateway gets no certificate for shop.example.com and resets every connection.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -84,6 +91,13 @@ def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: empty
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    There is nothing in tls.crt of Secret istio-system/shop-cert: Pod istio-system/gateway gets no
+    certificate for shop.example.com and resets every connection.
     ```
 
     An empty pair beside a full one does no harm, for istiod takes the full one:

@@ -64,6 +64,14 @@ def secret_hidden_from_istiod(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert type
+    hosts: shop.example.com
+    Secret istio-system/shop-cert exists, but istiod does not see it: its type is
+    helm.sh/release.v1. Pod istio-system/gateway gets no certificate from it and resets every
+    connection.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -103,6 +111,13 @@ def secret_hidden_from_istiod(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Namespace edge metadata.labels
+    hosts: shop.example.com
+    Secret edge/shop-cert exists, but istiod does not see it: no discoverySelector takes the labels
+    of namespace edge. Pod edge/gateway gets no certificate from it and resets every connection.
     ```
 
     Every other type will do, and a namespace with the label is watched:

@@ -65,6 +65,13 @@ def secret_missing(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Secret istio-system/shop-cert does not exist, so Pod istio-system/gateway has no certificate
+    for shop.example.com and resets every connection.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -87,6 +94,13 @@ def secret_missing(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Secret istio-system/shop-crt does not exist, so Pod istio-system/gateway has no certificate for
+    shop.example.com and resets every connection. A similar name there: shop-cert.
     ```
 
     ```yaml good

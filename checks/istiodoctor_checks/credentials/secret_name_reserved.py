@@ -57,6 +57,13 @@ def secret_name_reserved(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Pod istio-system/gateway runs Istio 1.7.8, whose agent leaves out Secrets with names like
+    istio-shop: connections to Gateway shop/web server 443 (https) are reset.
+    ```
+
     From 1.8 on istiod reads the Secrets, and the name does not matter:
 
     ```yaml good

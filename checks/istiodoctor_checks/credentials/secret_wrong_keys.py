@@ -61,6 +61,14 @@ def secret_wrong_keys(mesh: Mesh) -> Iterator[Finding]:
       privkey.pem: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data
+    hosts: shop.example.com
+    Secret istio-system/shop-cert has the keys fullchain.pem and privkey.pem, but istiod wants
+    tls.crt with tls.key, or cert with key: Pod istio-system/gateway gets no certificate from it
+    and resets every connection.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -83,6 +91,14 @@ def secret_wrong_keys(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data
+    hosts: shop.example.com
+    Secret istio-system/shop-cert has the keys key and tls.crt, but istiod wants tls.crt with
+    tls.key, or cert with key: Pod istio-system/gateway gets no certificate from it and resets
+    every connection.
     ```
 
     The Secret that holds only a client CA is asked for under another name, and is right as it is:

@@ -66,6 +66,14 @@ def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Secret istio-system/shop-cert does not exist. The pods of Pod istio-system/gateway read
+    shop-cert from their own namespace, istio-system; the Secret of that name in shop is out of
+    their reach.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

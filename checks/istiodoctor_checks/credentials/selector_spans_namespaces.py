@@ -68,6 +68,13 @@ def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Gateway shop/web spec.selector
+    hosts: shop.example.com
+    Gateway shop/web selects pods in edge and in istio-system, but Secret edge/shop-cert does not
+    exist: shop.example.com is reset wherever clients come in through Pod edge/edge-gateway.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -56,6 +56,13 @@ def envoy_without_configuration(mesh: Mesh) -> Iterator[Finding]:
     uptime: 900s
     ```
 
+    ```finding
+    critical, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway has waited for 15 min for its first configuration, and serves
+    nothing.
+    ```
+
     A pod that has just started:
 
     ```yaml good

@@ -59,6 +59,13 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:40:00.000000Z	info	secretfetcher	Cannot find secret shop-cert, searching for fallback secret gateway-fallback
     ```
 
+    ```finding
+    medium, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert was not found, so Pod istio-system/gateway serves the certificate
+    of Secret istio-system/gateway-fallback in its place: clients get one for another host.
+    ```
+
     Without that Secret nothing is served in its place:
 
     ```yaml good

@@ -75,6 +75,14 @@ def gateway_disconnected_from_istiod(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:58:00.000000Z	warning	envoy config external/envoy/grpc_stream.h:188	StreamAggregatedResources gRPC config stream to xds-grpc closed: 14, connection error: desc = "transport: authentication handshake failed: x509: certificate has expired"
     ```
 
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Pod istio-system/gateway has not heard from istiod since 2026-03-01 11:40 UTC: connection
+    error: desc = "transport: authentication handshake failed: x509: certificate has expired". New
+    routes and renewed certificates do not reach it.
+    ```
+
     istiod ends every stream after half an hour, and a pod that reconnects is well:
 
     ```yaml good

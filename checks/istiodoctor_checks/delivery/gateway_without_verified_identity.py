@@ -62,6 +62,13 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:40:00.000000Z	warn	ads	proxy gateway.istio-system is not authorized to receive credscontroller. Ensure you are connecting over TLS port and are authenticated.
     ```
 
+    ```finding
+    critical, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    istiod could not verify the identity of Pod istio-system/gateway, so it sends it no Secrets:
+    every HTTPS connection to it is reset.
+    ```
+
     Other things that istiod says of a gateway are no such trouble:
 
     ```yaml good

@@ -50,6 +50,13 @@ def identity_refused_by_spire(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:40:00.000000Z	warning	envoy config external/envoy/grpc_stream.h:188	StreamSecrets gRPC config stream to sds-grpc closed: 7, workload is not authorized for the requested identities ["file-cert:/etc/tls/tls.crt~/etc/tls/tls.key"]
     ```
 
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0].tls.serverCertificate
+    hosts: shop.example.com
+    SPIRE refuses file-cert:/etc/tls/tls.crt~/etc/tls/tls.key to Pod istio-system/gateway: Envoy
+    gets no certificate from there, and resets the connections that need it.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

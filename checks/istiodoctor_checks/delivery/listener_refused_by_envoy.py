@@ -54,6 +54,14 @@ def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
       at: "2026-03-01T11:40:00Z"
     ```
 
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway refuses the present version of listener 0.0.0.0_443: Didn't
+    find a registered implementation for 'envoy.filters.listener.http_inspect'. Changes of that
+    port do not arrive, and a restarted pod does not open it.
+    ```
+
     The last version was taken:
 
     ```yaml good

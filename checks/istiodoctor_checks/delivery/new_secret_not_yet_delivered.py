@@ -51,6 +51,14 @@ def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:59:00.000000Z	warn	ads	failed to fetch key and certificate for kubernetes://shop-cert: secret istio-system/shop-cert not found
     ```
 
+    ```finding
+    low, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert was made less than two minutes before this scan; the log of Pod
+    istio-system/istiod-0 says that it could not be delivered just before. istiod pushes it by
+    itself.
+    ```
+
     Two minutes later the same log is history:
 
     ```yaml good

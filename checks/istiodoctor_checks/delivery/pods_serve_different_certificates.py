@@ -69,6 +69,14 @@ def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
       updated: "2026-03-01T08:00:00Z"
     ```
 
+    ```finding
+    high, observed: Pod istio-system/gateway-a
+    hosts: shop.example.com
+    The pods of Deployment istio-system/gateway serve different certificates for
+    kubernetes://shop-cert: serial 951623a26f8b3389 in gateway-a and serial e050de4ee422c007 in
+    gateway-b. Which one clients get is left to chance.
+    ```
+
     One of them took the new certificate a minute ago; the other is about to:
 
     ```yaml good

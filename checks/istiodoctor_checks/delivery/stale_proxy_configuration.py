@@ -80,6 +80,14 @@ def stale_proxy_configuration(mesh: Mesh) -> Iterator[Finding]:
     - {name: http.80, domains: [old.example.com]}
     ```
 
+    ```finding
+    medium, suspected: Pod istio-system/gateway
+    hosts: old.example.com, shop.example.com
+    Envoy in Pod istio-system/gateway differs from the objects: the domain shop.example.com in
+    http.80 is missing, the domain old.example.com in http.80 is there and nothing asks for it. No
+    refusal was seen.
+    ```
+
     The same domains:
 
     ```yaml good

@@ -60,6 +60,14 @@ def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
       chain: "certificate for shop.example.com; expires in 9 days"
     ```
 
+    ```finding
+    high, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Pod istio-system/gateway port 443 presents another certificate for Gateway shop/web server 443
+    (https) than Secret istio-system/shop-cert holds: serial 5cd69075025e27dd, valid until
+    2026-03-10.
+    ```
+
     The certificate of the Secret, as it should be:
 
     ```yaml good

@@ -64,6 +64,14 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
     [2026-03-01T11:40:00.000Z] "GET / HTTP/2" 503 UF upstream_reset_before_response_started{connection_failure,TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_verify_SAN_list} - "TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_verify_SAN_list" 0 152 45 - "203.0.113.9" "curl/8.5.0" "2d4f" "shop.example.com" "10.0.0.7:8443" outbound|443||shop.shop.svc.cluster.local - 10.0.0.4:8443 203.0.113.9:51412 shop.example.com -
     ```
 
+    ```finding
+    critical, observed: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    Pod istio-system/gateway refuses the certificate of shop.shop.svc.cluster.local, checked as
+    DestinationRule shop/shop says, which names no CA: requests for shop.example.com get 503
+    (CERTIFICATE_VERIFY_FAILED).
+    ```
+
     A handshake that fails for another reason is not this:
 
     ```yaml good

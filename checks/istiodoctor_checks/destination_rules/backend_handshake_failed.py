@@ -71,6 +71,13 @@ def backend_handshake_failed(mesh: Mesh) -> Iterator[Finding]:
     [2026-03-01T11:40:00.000Z] "GET / HTTP/2" 503 UF upstream_reset_before_response_started{connection_failure,TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER} - "TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER" 0 152 45 - "203.0.113.9" "curl/8.5.0" "2d4f" "shop.example.com" "10.0.0.7:8443" outbound|443||shop.shop.svc.cluster.local - 10.0.0.4:8443 203.0.113.9:51412 shop.example.com -
     ```
 
+    ```finding
+    high, observed: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    TLS from Pod istio-system/gateway to shop.shop.svc.cluster.local fails: the backend answers in
+    plain text, not in TLS. Requests for shop.example.com get 503.
+    ```
+
     A certificate that is refused is not this but backend-certificate-refused:
 
     ```yaml good

@@ -59,6 +59,14 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: https, port: 443, targetPort: 8443}]}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination
+    hosts: shop.example.com
+    VirtualService shop/shop routes shop.example.com to port 443 of Service shop/shop, which looks
+    like TLS (https, targetPort 8443), and no DestinationRule makes the gateway speak TLS to it:
+    requests get 400 or 503.
+    ```
+
     A port named https may lead to a plain one, a DestinationRule may speak TLS, and a rule may be
     for the mesh alone:
 

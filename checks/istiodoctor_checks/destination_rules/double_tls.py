@@ -61,6 +61,14 @@ def double_tls(mesh: Mesh) -> Iterator[Finding]:
     spec: {host: shop, trafficPolicy: {tls: {mode: SIMPLE}}}
     ```
 
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    TLS for shop.example.com passes through to shop.shop.svc.cluster.local, and DestinationRule
+    shop/shop encrypts it once more (SIMPLE): the backend finds TLS inside TLS and closes the
+    connection.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -78,6 +78,14 @@ def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of gateway.example.com
     ```
 
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls.credentialName
+    hosts: shop.example.com
+    DestinationRule shop/shop has Pod istio-system/gateway speak TLS (MUTUAL) with the Secret
+    client-cert of its own namespace: Secret istio-system/client-cert does not exist, and requests
+    for shop.example.com get 503. It is in shop.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -118,6 +126,14 @@ def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for gateway.example.com
       tls.key: key of gateway.example.com
+    ```
+
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls.credentialName
+    hosts: shop.example.com
+    DestinationRule shop/shop has Pod istio-system/gateway speak TLS (MUTUAL) with the Secret
+    client-cert of its own namespace: Secret istio-system/client-cert has no CA (ca.crt or cacert),
+    and requests for shop.example.com get 503.
     ```
 
     ```yaml good

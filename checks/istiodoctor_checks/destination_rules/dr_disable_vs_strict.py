@@ -79,6 +79,14 @@ def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
     spec: {mtls: {mode: STRICT}}
     ```
 
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    DestinationRule shop/shop sets tls mode DISABLE for Service shop/shop, but PeerAuthentication
+    istio-system/default makes its sidecars take mutual TLS of the mesh alone (STRICT): requests
+    for shop.example.com get 503.
+    ```
+
     An exception for the namespace or for the port counts before the mesh's STRICT:
 
     ```yaml good

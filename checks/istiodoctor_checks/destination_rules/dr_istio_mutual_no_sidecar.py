@@ -68,6 +68,13 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
     spec: {host: shop, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
     ```
 
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    DestinationRule shop/shop makes the gateway speak mutual TLS of the mesh to Service shop/shop,
+    but Pod shop/shop-0 has no sidecar to understand it: requests for shop.example.com get 503.
+    ```
+
     A sidecar may also be a native one, among the init containers, and ambient mode needs none:
 
     ```yaml good

@@ -60,6 +60,13 @@ def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
     spec: {host: shop, trafficPolicy: {tls: {mode: SIMPLE}}}
     ```
 
+    ```finding
+    critical, suspected: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    DestinationRule shop/shop makes the gateway speak TLS (SIMPLE) to port 80 of Service shop/shop,
+    which looks like plain HTTP (http, targetPort 8080): requests for shop.example.com get 503.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

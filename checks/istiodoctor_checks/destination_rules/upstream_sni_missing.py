@@ -69,6 +69,14 @@ def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
     spec: {host: api.vendor.example, trafficPolicy: {tls: {mode: SIMPLE}}}
     ```
 
+    ```finding
+    high, suspected: DestinationRule shop/shop spec.trafficPolicy.tls.sni
+    hosts: shop.example.com
+    DestinationRule shop/shop makes the gateway speak TLS (SIMPLE) to api.vendor.example without
+    tls.sni, so istiod 1.20.4 has no SNI sent: a server with several certificates refuses requests
+    for shop.example.com.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -110,6 +118,13 @@ def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
     kind: DestinationRule
     metadata: {name: shop, namespace: shop}
     spec: {host: api.vendor.example, trafficPolicy: {tls: {mode: SIMPLE}}}
+    ```
+
+    ```finding
+    low, suspected: DestinationRule shop/shop spec.trafficPolicy.tls.sni
+    hosts: shop.example.com
+    DestinationRule shop/shop makes the gateway speak TLS (SIMPLE) to api.vendor.example without
+    tls.sni, so istiod 1.24.1 has the Host of the request (shop.example.com) sent in its place.
     ```
 
     From 1.21 on, a route that rewrites the authority needs no `sni`:

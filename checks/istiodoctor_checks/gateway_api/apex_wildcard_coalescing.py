@@ -78,6 +78,16 @@ def apex_wildcard_coalescing(mesh: Mesh) -> Iterator[Finding]:
       rules: [{backendRefs: [{name: pages, port: 80}]}]
     ```
 
+    ```finding
+    high: Gateway API Gateway shop/web spec.listeners[0].hostname
+    hosts: *.example.com, example.com
+    Gateway API Gateway shop/web listener 443 (apex) and Gateway API Gateway shop/web listener 443
+    (wildcard) answer on one port of Pod shop/web-istio-0 with Secret shop/shop-cert (example.com
+    and *.example.com). A browser reuses its HTTP/2 connection for every host of the certificate,
+    so example.com may arrive at Gateway API Gateway shop/web listener 443 (wildcard), which has
+    other routes: 404.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

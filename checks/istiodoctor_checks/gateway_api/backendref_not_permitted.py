@@ -55,6 +55,13 @@ def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: api}, ports: [{name: http, port: 80}]}
     ```
 
+    ```finding
+    critical: HTTPRoute shop/shop spec.rules[0].backendRefs[0]
+    hosts: shop.example.com
+    HTTPRoute shop/shop routes to Service backend/api, and no ReferenceGrant in backend permits
+    that to HTTPRoutes of shop: requests for shop.example.com that take this route get 500.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

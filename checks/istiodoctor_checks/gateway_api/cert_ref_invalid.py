@@ -62,6 +62,14 @@ def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
           observedGeneration: 2
     ```
 
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0].tls.certificateRefs[0]
+    hosts: shop.example.com
+    Gateway API Gateway shop/web listener 443 (https) takes its certificate from shop/shop-cert,
+    which istiod cannot use (istiod says: invalid certificate reference): the listener gets no
+    certificate, and handshakes are reset.
+    ```
+
     A condition that speaks of an older generation is past:
 
     ```yaml good

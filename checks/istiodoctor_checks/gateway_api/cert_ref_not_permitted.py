@@ -61,6 +61,14 @@ def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0].tls.certificateRefs[0]
+    hosts: shop.example.com
+    Gateway API Gateway shop/web listener 443 (https) takes its certificate from Secret
+    certs/shop-cert, and no ReferenceGrant in certs permits that to Gateways of shop: the listener
+    gets no certificate, handshakes are reset.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -48,6 +48,13 @@ def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
       rules: [{backendRefs: [{name: shop, port: 80}]}]
     ```
 
+    ```finding
+    critical: HTTPRoute shop/shop spec.hostnames
+    hosts: example.com
+    HTTPRoute shop/shop is for example.com, but Gateway API Gateway shop/web listener 80 (http) is
+    for *.example.com: they have no name in common, and the route is not attached.
+    ```
+
     A route without hostnames takes those of the listener, and one that fits is enough:
 
     ```yaml good

@@ -80,6 +80,14 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: Passthrough}
     ```
 
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0]
+    hosts: shop.example.com
+    istiod makes nothing of Gateway API Gateway shop/web listener 443 (tls): this istiod serves the
+    protocol TLS only with PILOT_ENABLE_ALPHA_GATEWAY_API=true. Nothing listens there for
+    shop.example.com.
+    ```
+
     A later release serves it:
 
     ```yaml good

@@ -43,6 +43,13 @@ def not_programmed(mesh: Mesh) -> Iterator[Finding]:
         observedGeneration: 1
     ```
 
+    ```finding
+    high: Gateway API Gateway shop/web spec
+    Gateway API Gateway shop/web is not ready: istiod says Programmed=False (AddressNotAssigned):
+    Assigned to service(s) web-istio.shop.svc.cluster.local, but no address. Nothing outside
+    reaches its listeners.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

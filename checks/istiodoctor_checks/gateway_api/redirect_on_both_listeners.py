@@ -60,6 +60,14 @@ def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
       rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]
     ```
 
+    ```finding
+    critical: HTTPRoute shop/redirect spec.parentRefs[0]
+    hosts: shop.example.com
+    HTTPRoute shop/redirect redirects to https and is attached to Gateway API Gateway shop/web
+    listener 443 (https) too: requests for shop.example.com that already came by https are
+    redirected to themselves without end.
+    ```
+
     A redirect to another host ends there:
 
     ```yaml good

@@ -57,6 +57,14 @@ def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
       rules: [{backendRefs: [{name: shop, port: 80}]}]
     ```
 
+    ```finding
+    critical: Gateway API Gateway istio-ingress/web spec.listeners[0].allowedRoutes.namespaces
+    hosts: shop.example.com
+    HTTPRoute shop/shop wants to attach to Gateway API Gateway istio-ingress/web, but Gateway API
+    Gateway istio-ingress/web listener 80 (http) takes no routes from the namespace shop: requests
+    for shop.example.com get 404.
+    ```
+
     A selector of labels permits too:
 
     ```yaml good

@@ -63,6 +63,13 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
       rules: [{backendRefs: [{name: shop, port: 443}]}]
     ```
 
+    ```finding
+    critical: CustomResourceDefinition tlsroutes.gateway.networking.k8s.io
+    hosts: shop.example.com
+    The cluster serves TLSRoutes as v1alpha2 only, of a Gateway API before 1.5: Istio 1.30.1
+    ignores them, and connections to shop.example.com are reset.
+    ```
+
     Istio 1.29 takes the same routes where a flag says so, and Istio 1.30 takes those of a newer
     Gateway API:
 

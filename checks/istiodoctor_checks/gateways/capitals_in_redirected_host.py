@@ -32,6 +32,13 @@ def capitals_in_redirected_host(mesh: Mesh) -> Iterator[Finding]:
         tls: {httpsRedirect: true}
     ```
 
+    ```finding
+    low, suspected: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway shop/web redirects Shop.example.com, written with capitals: some versions of Istio then
+    keep stale routes for it.
+    ```
+
     ```yaml good
     apiVersion: networking.istio.io/v1
     kind: Gateway

@@ -56,6 +56,14 @@ def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
     stringData: {tls.crt: "certificate for shop.example.com", tls.key: "key of shop.example.com"}
     ```
 
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls.cipherSuites
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) offers ECDHE-RSA-AES128-GCM-SHA256 only, and the
+    certificate in Secret istio-system/shop-cert has an EC key: clients of TLS 1.2 fail in the
+    handshake.
+    ```
+
     The certificate of this example has an EC key:
 
     ```yaml good

@@ -45,6 +45,13 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
           cipherSuites: [ECDHE-RSA-AES256-SHA384, ECDHE-RSA-AES128-GCM-SHA256]
     ```
 
+    ```finding
+    low: Gateway shop/web spec.servers[0].tls.cipherSuites
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) lists ECDHE-RSA-AES256-SHA384, which Envoy does not know:
+    the names are left out.
+    ```
+
     ```yaml good
     apiVersion: networking.istio.io/v1
     kind: Gateway

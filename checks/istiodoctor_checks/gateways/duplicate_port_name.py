@@ -36,6 +36,13 @@ def duplicate_port_name(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    high: Gateway shop/web spec.servers[1].port.name
+    hosts: shop.example.com
+    Gateway shop/web server 443 (web) and the server before it on port 80 both name their port
+    “web”: the API server refuses the Gateway, and changes to it do not arrive.
+    ```
+
     Two Gateways may use the same names:
 
     ```yaml good

@@ -56,6 +56,14 @@ def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Gateway shop/web metadata.namespace
+    hosts: shop.example.com
+    istiod gives Pod istio-system/gateway only Gateways of istio-system
+    (PILOT_SCOPE_GATEWAY_TO_NAMESPACE): Gateway shop/web is ignored, and nothing listens for
+    shop.example.com.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -42,6 +42,13 @@ def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    medium: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) serves shop.example.com, and no VirtualService names
+    Gateway shop/web: requests get 404.
+    ```
+
     A wildcard server needs no route for each name below it, a redirecting server none at all:
 
     ```yaml good

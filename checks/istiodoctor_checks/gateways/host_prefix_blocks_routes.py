@@ -50,6 +50,14 @@ def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    critical: Gateway istio-ingress/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway istio-ingress/web server 443 (https) lists istio-ingress/shop.example.com, which lets
+    in no routes from namespace shop: VirtualService shop/shop has no effect there, and requests
+    get 404 for shop.example.com.
+    ```
+
     ```yaml good
     apiVersion: networking.istio.io/v1
     kind: Gateway

@@ -41,6 +41,13 @@ def https_without_tls(mesh: Mesh) -> Iterator[Finding]:
         hosts: [shop.example.com]
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) has protocol HTTPS and no tls section: the API server
+    refuses the Gateway, and istiod configures nothing for shop.example.com.
+    ```
+
     Passthrough needs a `tls` section too, but no certificate:
 
     ```yaml good

@@ -75,6 +75,15 @@ def listener_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: shop}}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.tls[0].match[0].sniHosts
+    hosts: *.example.com, shop.example.com
+    Gateway shop/web server 443 (https) and VirtualService shop/shop on Gateway shop/web server 443
+    (tls) both take TLS for shop.example.com on port 443 of Pod istio-system/gateway. Envoy refuses
+    such a listener and keeps the last it had: nothing on that port is updated, and a new pod does
+    not open it.
+    ```
+
     A wildcard beside an exact name is no conflict:
 
     ```yaml good

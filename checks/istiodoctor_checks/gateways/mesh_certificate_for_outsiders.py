@@ -51,6 +51,14 @@ def mesh_certificate_for_outsiders(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: ISTIO_MUTUAL}
     ```
 
+    ```finding
+    high, suspected: Gateway shop/web spec.servers[0].tls.mode
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) has mode ISTIO_MUTUAL and is open to the outside: clients
+    of shop.example.com without a certificate of this mesh are refused, and browsers do not trust
+    the certificate they see.
+    ```
+
     An egress gateway has a Service inside the cluster only:
 
     ```yaml good

@@ -35,6 +35,13 @@ def old_tls_without_ciphers(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert, minProtocolVersion: TLSV1_0}
     ```
 
+    ```finding
+    medium: Gateway shop/web spec.servers[0].tls.minProtocolVersion
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) allows TLSV1_0, but the default cipher suites have none for
+    it: such clients fail in the handshake.
+    ```
+
     ```yaml good
     apiVersion: networking.istio.io/v1
     kind: Gateway

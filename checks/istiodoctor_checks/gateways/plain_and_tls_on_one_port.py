@@ -61,6 +61,15 @@ def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical, suspected: Gateway old/legacy spec.servers[0].port
+    hosts: shop.example.com
+    Gateway old/legacy server 443 (http) (HTTP) and Gateway shop/web server 443 (https) (HTTPS)
+    both listen on port 443 of Pod istio-system/gateway; one port speaks either TLS or not. istiod
+    leaves one of them out, most likely Gateway shop/web server 443 (https) (shop.example.com):
+    which one depends on their age and on istiod's version.
+    ```
+
     Passthrough and terminating servers share a port, plain servers share another:
 
     ```yaml good

@@ -55,6 +55,13 @@ def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
       outcome: not-tls
     ```
 
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Pod istio-system/gateway port 8443 answers a TLS handshake for shop.example.com in plain text:
+    clients of https:// fail with “wrong version number”.
+    ```
+
     Here the load balancer ends TLS, and the pod gets plain HTTP:
 
     ```yaml good

@@ -60,6 +60,13 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
         hosts: [shop.example.com]
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].port.protocol
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) speaks plain HTTP, and 443 is the port of https://: a TLS
+    handshake for shop.example.com fails with “wrong version number”.
+    ```
+
     Here the load balancer ends TLS:
 
     ```yaml good

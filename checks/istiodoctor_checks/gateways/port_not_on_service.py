@@ -50,6 +50,14 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: admin-cert}
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].port.number
+    hosts: admin.example.com
+    Gateway shop/web server 9443 (https-admin) listens on port 9443 of Pod istio-system/gateway,
+    and no port of Service istio-system/gateway leads there: clients of admin.example.com cannot
+    connect.
+    ```
+
     A port in the pod that a Service port leads to is reached, whatever the Service calls it; a
     pod on the node's network needs no Service:
 

@@ -58,6 +58,14 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Service istio-system/gateway spec.ports[1].targetPort
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) would listen on port 443 of Pod istio-system/gateway, which
+    may not open ports below 1024: istiod skips it, and connections for shop.example.com are
+    refused.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

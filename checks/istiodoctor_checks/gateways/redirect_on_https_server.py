@@ -33,6 +33,13 @@ def redirect_on_https_server(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert, httpsRedirect: true}
     ```
 
+    ```finding
+    medium: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) speaks TLS and has httpsRedirect: behind a trusted proxy
+    that says http, HTTPS requests are redirected without end.
+    ```
+
     ```yaml good
     apiVersion: networking.istio.io/v1
     kind: Gateway

@@ -59,6 +59,14 @@ def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Gateway b/two spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway a/one server 443 (https) and Gateway b/two server 443 (https) list shop.example.com for
+    different namespaces on port 443 of Pod istio-system/gateway. Envoy refuses a listener with the
+    same SNI twice and keeps the last it had: nothing on that port is updated.
+    ```
+
     A wildcard beside an exact host is no conflict:
 
     ```yaml good

@@ -49,6 +49,13 @@ def selector_matches_no_pod(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.selector
+    hosts: shop.example.com
+    No pod in any namespace has the labels that Gateway shop/web selects (istio: ingressgateway):
+    nothing listens for its hosts. Pod istio-ingress/gateway has istio: ingress.
+    ```
+
     ```yaml bad
     apiVersion: apps/v1
     kind: Deployment
@@ -69,6 +76,13 @@ def selector_matches_no_pod(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.selector
+    hosts: shop.example.com
+    Gateway shop/web selects Deployment istio-ingress/gateway only, which is scaled to 0: no pod
+    serves its hosts.
     ```
 
     A selector need not name the namespace of the Gateway, and a Deployment whose pods are not up

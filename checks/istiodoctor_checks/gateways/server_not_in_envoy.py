@@ -80,6 +80,13 @@ def server_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     - {name: 0.0.0.0_443, port: 443, hosts: [shop.example.com]}
     ```
 
+    ```finding
+    critical, observed: Gateway shop/younger spec.servers[0]
+    hosts: www.example.com
+    Envoy in Pod istio-system/gateway has no filter chain on port 443 for www.example.com, which
+    Gateway shop/younger server 443 (https) is for. istiod leaves that server out.
+    ```
+
     No port at all:
 
     ```yaml bad
@@ -113,6 +120,13 @@ def server_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
       updated: "2026-01-01T08:00:00Z"
     listeners:
     - {name: 0.0.0.0_15021, port: 15021}
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway does not listen on port 443, so not for shop.example.com,
+    which Gateway shop/web server 443 (https) is for.
     ```
 
     ```yaml good

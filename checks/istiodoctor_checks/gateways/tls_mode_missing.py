@@ -42,6 +42,14 @@ def tls_mode_missing(mesh: Mesh) -> Iterator[Finding]:
         tls: {credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.mode
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) names shop-cert but no tls.mode. The default is
+    PASSTHROUGH: the gateway does not end TLS for shop.example.com, never presents the certificate
+    and resets the connection.
+    ```
+
     A redirecting server has no mode and needs none; a server without a certificate whose
     VirtualService routes TLS is meant to pass it through:
 

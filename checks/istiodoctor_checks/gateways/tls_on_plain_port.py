@@ -35,6 +35,13 @@ def tls_on_plain_port(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls.mode
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) has protocol HTTP and tls.mode SIMPLE: the API server
+    refuses the Gateway, and where it got in, the port speaks no TLS.
+    ```
+
     A redirect without a mode is how it should be:
 
     ```yaml good

@@ -45,6 +45,13 @@ def tls_settings_unusable(mesh: Mesh) -> Iterator[Finding]:
           cipherSuites: [ECDHE-ECDSA-AES128-SHA]
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.maxProtocolVersion
+    hosts: shop.example.com
+    Every TLS handshake with Gateway shop/web server 443 (https) fails: it permits TLSV1_1 at most
+    and TLSV1_2 at least, which is Envoy's oldest by default.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

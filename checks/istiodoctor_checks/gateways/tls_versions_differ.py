@@ -76,6 +76,13 @@ def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
       chain: certificate for shop.example.com
     ```
 
+    ```finding
+    high, observed: Gateway shop/web spec.servers[0].tls
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) permits TLS 1.2, but its pods refuse it and speak TLS 1.3
+    alone: clients without TLS 1.3 cannot connect.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -107,6 +114,13 @@ def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
       sni: shop.example.com
       versions: [TLSv1.2, TLSv1.3]
       chain: certificate for shop.example.com
+    ```
+
+    ```finding
+    medium, observed: Gateway shop/web spec.servers[0].tls
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks for TLS 1.3 at least (minProtocolVersion), but its
+    pods accept TLS 1.2.
     ```
 
     TLS 1.2 is refused because the Gateway says so:

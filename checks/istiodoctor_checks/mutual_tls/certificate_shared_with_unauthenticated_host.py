@@ -75,6 +75,14 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
       ca.crt: authority Clients
     ```
 
+    ```finding
+    high: Gateway shop/pay spec.servers[0]
+    hosts: pay.example.com, shop.example.com
+    Gateway shop/pay server 443 (https) asks for client certificates and Gateway shop/web server
+    443 (https) does not, but a certificate covers hosts of both (*.example.com): browsers reuse
+    one connection, so pay.example.com may arrive where it has no route.
+    ```
+
     Certificates of their own keep the connections apart:
 
     ```yaml good

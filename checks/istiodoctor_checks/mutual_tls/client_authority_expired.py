@@ -54,6 +54,14 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
       cacert: authority Clients; expired
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert-cacert data.cacert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert-cacert holds no CA that is still valid (the last one ended on
+    2026-02-27): Gateway shop/web server 443 (https) refuses every client certificate for
+    shop.example.com.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

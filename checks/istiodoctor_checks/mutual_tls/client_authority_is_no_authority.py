@@ -53,6 +53,14 @@ def client_authority_is_no_authority(mesh: Mesh) -> Iterator[Finding]:
       ca.crt: certificate for shop.example.com; leaf only
     ```
 
+    ```finding
+    high, suspected: Secret istio-system/shop-cert data["ca.crt"]
+    hosts: shop.example.com
+    ca.crt of Secret istio-system/shop-cert holds no CA but the certificate of CN=shop.example.com:
+    Gateway shop/web server 443 (https) refuses the clients of shop.example.com, whoever signed
+    their certificates.
+    ```
+
     A CA with intermediates or other certificates beside it is right, and an old self-signed
     root without the extensions of a CA may be one:
 

@@ -53,6 +53,14 @@ def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
       cacert: this is no certificate
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert-cacert data.cacert
+    hosts: shop.example.com
+    cacert of Secret istio-system/shop-cert-cacert holds no certificate that Envoy can load
+    (not-pem), so it cannot check the clients of shop.example.com: it keeps an older CA, or resets
+    every connection.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -68,6 +68,15 @@ def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
       cacert: authority Clients
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert-cacerts metadata.name
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks clients for a certificate, and istiod looks for their
+    CA in Secret istio-system/shop-cert-cacert, which does not exist; Secret
+    istio-system/shop-cert-cacerts may be what is meant. Every connection to shop.example.com is
+    reset.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -96,6 +105,14 @@ def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: shop-cert-cacert, namespace: shop}
     stringData:
       cacert: authority Clients
+    ```
+
+    ```finding
+    critical: Secret shop/shop-cert-cacert metadata.name
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks clients for a certificate, and istiod looks for their
+    CA in Secret istio-system/shop-cert-cacert, which does not exist; Secret shop/shop-cert-cacert
+    may be what is meant. Every connection to shop.example.com is reset.
     ```
 
     ```yaml good

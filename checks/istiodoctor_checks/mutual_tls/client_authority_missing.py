@@ -59,6 +59,15 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks clients for a certificate, but Secret
+    istio-system/shop-cert-cacert does not exist, and Secret istio-system/shop-cert has no cacert
+    and no ca.crt: there is no CA to check it with, and every connection to shop.example.com is
+    reset.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -87,6 +96,14 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: shop-cert-cacert, namespace: istio-system}
     stringData:
       ca.pem: authority Clients
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks clients for a certificate, but Secret
+    istio-system/shop-cert-cacert has no cacert and no ca.crt with a value: there is no CA to check
+    it with, and every connection to shop.example.com is reset.
     ```
 
     ```yaml good

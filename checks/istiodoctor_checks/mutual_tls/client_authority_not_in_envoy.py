@@ -72,6 +72,13 @@ def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     - {name: "kubernetes://shop-cert-cacert", updated: "2026-03-01T08:00:00Z"}
     ```
 
+    ```finding
+    critical, observed: Secret istio-system/shop-cert-cacert
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway is to check the clients of shop.example.com with the CA of
+    Secret istio-system/shop-cert-cacert, and waits for it: every connection there is reset.
+    ```
+
     Envoy has an older one:
 
     ```yaml bad
@@ -114,6 +121,13 @@ def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     - name: kubernetes://shop-cert-cacert
       authority: authority Clients
       updated: "2026-01-01T08:00:00Z"
+    ```
+
+    ```finding
+    high, observed: Secret istio-system/shop-cert-cacert
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway is to check the clients of shop.example.com with the CA of
+    Secret istio-system/shop-cert-cacert, and has another one than the Secret holds.
     ```
 
     ```yaml good

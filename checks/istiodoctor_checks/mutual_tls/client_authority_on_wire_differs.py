@@ -71,6 +71,13 @@ def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
       chain: certificate for shop.example.com
     ```
 
+    ```finding
+    high, observed: Secret istio-system/shop-cert-cacert data.cacert
+    hosts: shop.example.com
+    Pod istio-system/gateway asks clients of shop.example.com for certificates of CN=Clients, but
+    Secret istio-system/shop-cert-cacert holds CN=Partners.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -64,6 +64,14 @@ def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
       cacert: authority Clients
     ```
 
+    ```finding
+    medium: Secret istio-system/shop-cert data["ca.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert-cacert and Secret istio-system/shop-cert hold different CAs for
+    the clients of Gateway shop/web server 443 (https); only Secret istio-system/shop-cert-cacert
+    counts, and clients of the other one are refused.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

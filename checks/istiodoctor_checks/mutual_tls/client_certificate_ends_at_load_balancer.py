@@ -54,6 +54,16 @@ def client_certificate_ends_at_load_balancer(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: MUTUAL, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Service istio-system/gateway
+    metadata.annotations["service.beta.kubernetes.io/aws-load-balancer-ssl-cert"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks for client certificates, but before it stands the load
+    balancer of Service istio-system/gateway, which ends TLS
+    (service.beta.kubernetes.io/aws-load-balancer-ssl-cert): they end there, and shop.example.com
+    is refused to everybody.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -75,6 +75,14 @@ def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
       chain: certificate for shop.example.com; renewed
     ```
 
+    ```finding
+    critical, observed: Service istio-system/gateway
+    hosts: shop.example.com
+    The pods of Gateway shop/web server 443 (https) ask for client certificates, but at
+    203.0.113.10:443 nobody does: something ends TLS there, and shop.example.com is refused to
+    everybody behind it.
+    ```
+
     The same question everywhere:
 
     ```yaml good

@@ -59,6 +59,14 @@ def client_certificate_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: MUTUAL, credentialName: shop-cert}
     ```
 
+    ```finding
+    low: Pod istio-system/gateway
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) checks client certificates, but Pod istio-system/gateway
+    has forwardClientCertDetails SANITIZE: applications are not told, in x-forwarded-client-cert,
+    whose certificate it was.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -58,6 +58,13 @@ def client_certificate_required(mesh: Mesh) -> Iterator[Finding]:
       chain: certificate for shop.example.com
     ```
 
+    ```finding
+    info, observed: Gateway shop/web spec.servers[0].tls.mode
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) turns away clients without a certificate of their own, for
+    shop.example.com.
+    ```
+
     OPTIONAL_MUTUAL asks, and lets clients without one in:
 
     ```yaml good

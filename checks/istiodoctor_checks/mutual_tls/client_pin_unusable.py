@@ -56,6 +56,15 @@ def client_pin_unusable(mesh: Mesh) -> Iterator[Finding]:
           verifyCertificateHash: ["DA:39:A3:EE:5E:6B:4B:0D:32:55:BF:EF:95:60:18:90:AF:D8:07:09"]
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.verifyCertificateHash[0]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) checks client certificates against
+    “DA:39:A3:EE:5E:6B:4B:0D:32:55:BF:EF:95:60:18:90:AF:D8:07:09” in verifyCertificateHash, which
+    is no SHA-256 of a certificate: Envoy refuses the whole listener, and every host on that port
+    stays as it was before or goes down.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

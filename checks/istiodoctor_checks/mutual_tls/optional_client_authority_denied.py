@@ -75,6 +75,14 @@ def optional_client_authority_denied(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:40:00.000000Z	warn	ads	proxy gateway.shop attempted to access unauthorized certificates shop-cert-cacert: cross namespace secret reference requires ReferenceGrant
     ```
 
+    ```finding
+    critical, observed: Gateway API Gateway shop/web spec.listeners[0].tls.options
+    hosts: *
+    istiod refuses Secret shop/shop-cert-cacert to Gateway API Gateway shop/web listener 443
+    (https), because the listener is OPTIONAL_MUTUAL: a bug of this release. Every connection to it
+    is reset.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -57,6 +57,13 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
       crl: revocation list of Clients; expired
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert-cacert data.crl
+    hosts: shop.example.com
+    The revocation list in Secret istio-system/shop-cert-cacert has expired on 2026-02-27 12:00
+    UTC: Gateway shop/web server 443 (https) refuses every client certificate for shop.example.com.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -44,6 +44,14 @@ def authorization_denies_all(mesh: Mesh) -> Iterator[Finding]:
     spec: {}
     ```
 
+    ```finding
+    critical: AuthorizationPolicy istio-system/deny-all spec.rules
+    hosts: shop.example.com
+    AuthorizationPolicy istio-system/deny-all has no rules, so it allows nothing, and it applies to
+    Pod istio-system/gateway; no other ALLOW policy does. Every request there gets 403 (RBAC:
+    access denied).
+    ```
+
     Denying all by default is good practice, with a policy for the gateway beside it:
 
     ```yaml good

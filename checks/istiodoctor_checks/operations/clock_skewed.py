@@ -44,6 +44,13 @@ def clock_skewed(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com/", status: 301, date: 2026-03-01T11:20:00Z}]
     ```
 
+    ```finding
+    high, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    The Date that Gateway shop/web server 80 (http) answers with is 40 minutes behind the clock of
+    this machine. Certificates are judged by a wrong time on one of the two.
+    ```
+
     A few seconds are no difference:
 
     ```yaml good

@@ -53,6 +53,12 @@ def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Namespace shop metadata.labels
+    istiod does not look at the namespace shop: the discoverySelectors of the mesh do not take its
+    labels. To the gateways it is as if Gateway shop/web did not exist.
+    ```
+
     One selector of several is enough:
 
     ```yaml good

@@ -52,6 +52,13 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert expires on 2026-03-05 12:00 UTC, in 4 days,
+    and no renewal is under way. After that clients refuse it.
+    ```
+
     One whose renewal is still to come in time, or under way, is no fault:
 
     ```yaml good

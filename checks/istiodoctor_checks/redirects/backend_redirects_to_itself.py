@@ -51,6 +51,13 @@ def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
         from_upstream: true
     ```
 
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    The application behind Gateway shop/web server 80 (http) redirects https://shop.example.com/ to
+    https://shop.example.com/: clients go in circles.
+    ```
+
     An application that redirects elsewhere, and answers there:
 
     ```yaml good

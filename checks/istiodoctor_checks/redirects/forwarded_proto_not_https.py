@@ -75,6 +75,15 @@ def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
         tls: {httpsRedirect: true}
     ```
 
+    ```finding
+    critical, suspected: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) redirects shop.example.com unless told that it came by https,
+    and is not known to be told by the load balancer of Service istio-system/gateway, which ends
+    TLS (service.beta.kubernetes.io/aws-load-balancer-ssl-cert): clients are redirected to the same
+    URL without end.
+    ```
+
     An Ingress controller sends the header:
 
     ```yaml good

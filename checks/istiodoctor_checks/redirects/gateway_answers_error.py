@@ -47,6 +47,13 @@ def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com/", status: 503, body: "upstream connect error"}]
     ```
 
+    ```finding
+    high, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    http://shop.example.com/ is answered with 503 by the gateway, on the way to Gateway shop/web
+    server 80 (http): upstream connect error.
+    ```
+
     An error that the application itself answers with is its own:
 
     ```yaml good

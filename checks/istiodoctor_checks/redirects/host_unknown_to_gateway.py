@@ -45,6 +45,13 @@ def host_unknown_to_gateway(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com/", status: 404}]
     ```
 
+    ```finding
+    low, observed: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) has no route for shop.example.com: the gateway itself answers
+    http://shop.example.com/ with 404.
+    ```
+
     Here the application answers so:
 
     ```yaml good

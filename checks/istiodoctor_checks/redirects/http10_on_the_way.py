@@ -48,6 +48,13 @@ def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com/", status: 200, from_upstream: true}]
     ```
 
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    http://shop.example.com/ is answered with 426 through 203.0.113.10:80, though it was asked in
+    HTTP/1.1: something before Gateway shop/web server 80 (http) speaks HTTP/1.0 to it.
+    ```
+
     An application that asks for another protocol gives the answer itself:
 
     ```yaml good

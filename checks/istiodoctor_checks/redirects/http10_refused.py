@@ -38,6 +38,12 @@ def http10_refused(mesh: Mesh) -> Iterator[Finding]:
     [2026-03-01T11:59:00.000Z] "GET / HTTP/1.0" 426 - low_version - "-" 0 0 0 -
     ```
 
+    ```finding
+    low, observed: Pod istio-system/gateway
+    Pod istio-system/gateway refused 1 of the requests for no host with 426: they came in HTTP/1.0,
+    which nginx speaks unless told otherwise.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

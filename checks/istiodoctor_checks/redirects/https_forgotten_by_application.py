@@ -62,6 +62,13 @@ def https_forgotten_by_application(mesh: Mesh) -> Iterator[Finding]:
         from_upstream: true
     ```
 
+    ```finding
+    medium, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    The application behind Gateway shop/web server 443 (https) redirects https://shop.example.com/
+    to http://shop.example.com/login, though the gateway tells it https in X-Forwarded-Proto.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

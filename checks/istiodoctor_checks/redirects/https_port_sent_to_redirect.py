@@ -56,6 +56,14 @@ def https_port_sent_to_redirect(mesh: Mesh) -> Iterator[Finding]:
         tls: {httpsRedirect: true}
     ```
 
+    ```finding
+    critical, suspected: Service istio-system/gateway spec.ports[1].targetPort
+    hosts: shop.example.com
+    Service istio-system/gateway sends port 443 to 8080, where Gateway shop/web server 80 (http)
+    speaks plain HTTP and redirects shop.example.com to HTTPS: the redirect leads back to a port
+    that speaks no TLS.
+    ```
+
     A load balancer may end TLS and send both ports to one listener that does not redirect:
 
     ```yaml good

@@ -73,6 +73,15 @@ def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
       - route: [{destination: {host: shop}}]
     ```
 
+    ```finding
+    low, suspected: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) gets plain requests for shop.example.com because of the load
+    balancer of Service istio-system/gateway, which ends TLS
+    (service.beta.kubernetes.io/aws-load-balancer-ssl-cert), and tells the application that they
+    came by http: its links may be wrong.
+    ```
+
     ```yaml good
     apiVersion: apps/v1
     kind: Deployment

@@ -67,6 +67,14 @@ def plain_host_below_strict_one(mesh: Mesh) -> Iterator[Finding]:
         strict_transport_security: "max-age=31536000; includeSubDomains"
     ```
 
+    ```finding
+    high, observed: Gateway shop/web spec.servers[1]
+    hosts: old.example.com
+    example.com tells browsers to use HTTPS for every host below it. Gateway shop/web server 80
+    (http) serves old.example.com in plain HTTP, and nothing speaks TLS for it: browsers that were
+    at example.com do not reach it.
+    ```
+
     Without that word it binds the host itself:
 
     ```yaml good

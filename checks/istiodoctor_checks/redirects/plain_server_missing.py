@@ -59,6 +59,13 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    low: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    No server on port 80 answers for shop.example.com of Gateway shop/web server 443 (https):
+    http:// is not redirected to HTTPS but refused, or answered with 404.
+    ```
+
     One redirecting server for every host is enough, in whatever Gateway:
 
     ```yaml good

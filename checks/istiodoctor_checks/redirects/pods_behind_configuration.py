@@ -85,6 +85,14 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com/", status: 404}]
     ```
 
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Pod istio-system/gateway port 80 answers 404, as if there were no route: VirtualService
+    shop/shop says otherwise. What Pod istio-system/gateway runs on for shop.example.com is not
+    what the objects say.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: ConfigMap
@@ -112,6 +120,14 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       port: 80
       steps: [{url: "http://shop.example.com/", status: 200, from_upstream: true}]
+    ```
+
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Pod istio-system/gateway port 80 answers in the clear, as if there were no httpsRedirect:
+    Gateway shop/web says otherwise. What Pod istio-system/gateway runs on for shop.example.com is
+    not what the objects say.
     ```
 
     The route answers 404 on purpose:

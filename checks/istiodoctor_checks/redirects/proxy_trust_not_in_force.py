@@ -60,6 +60,13 @@ def proxy_trust_not_in_force(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com/", status: 301, location: "https://shop.example.com/"}]
     ```
 
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    The pods of Pod istio-system/gateway should trust X-Forwarded-Proto (numTrustedProxies: 1), but
+    redirect what says https: they run on an older configuration until they restart.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: ConfigMap

@@ -66,6 +66,13 @@ def redirect_drops_routes(mesh: Mesh) -> Iterator[Finding]:
         tls: {httpsRedirect: true}
     ```
 
+    ```finding
+    high, suspected: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    istiod 1.8.1 leaves out the routes of Gateway shop/web server 80 (http), which redirects:
+    requests for shop.example.com that a load balancer says came by https get 404.
+    ```
+
     ```yaml good
     apiVersion: apps/v1
     kind: Deployment

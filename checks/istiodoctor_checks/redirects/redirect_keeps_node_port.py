@@ -56,6 +56,14 @@ def redirect_keeps_node_port(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com:30080/", status: 301, location: "https://shop.example.com:30080/"}]
     ```
 
+    ```finding
+    low, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) answers http://shop.example.com:30080/ with a redirect to
+    https://shop.example.com:30080/: the node port of plain HTTP, where nobody speaks TLS. It
+    concerns clients of the node port only.
+    ```
+
     Behind a forwarding of port 80:
 
     ```yaml good

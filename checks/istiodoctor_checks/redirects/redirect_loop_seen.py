@@ -49,6 +49,13 @@ def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
       - {url: "https://shop.example.com/", status: 301, location: "https://shop.example.com/"}
     ```
 
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    http://shop.example.com/ ends in a circle: https://shop.example.com/ is redirected to
+    https://shop.example.com/ by the gateway.
+    ```
+
     One redirect, from http:// to https://, is what is wanted:
 
     ```yaml good

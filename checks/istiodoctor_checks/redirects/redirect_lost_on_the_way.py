@@ -56,6 +56,14 @@ def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com/", status: 200, from_upstream: true}]
     ```
 
+    ```finding
+    low, observed: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web redirects shop.example.com to HTTPS, and the pods do; but 203.0.113.10:80
+    answers http://shop.example.com/ with 200: something before the gateway answers by itself, or
+    says https of what came in the clear.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -82,6 +82,13 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    low: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) serves shop.example.com in the clear beside Gateway shop/web
+    server 443 (https), and nothing redirects it to HTTPS.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -123,6 +130,14 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
       parentRefs: [{name: web}]
       hostnames: [shop.example.com]
       rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
+    ```finding
+    low: HTTPRoute shop/shop spec.parentRefs[0]
+    hosts: shop.example.com
+    HTTPRoute shop/shop on Gateway API Gateway shop/web listener 80 (http) serves shop.example.com
+    in the clear beside Gateway API Gateway shop/web listener 443 (https), and nothing redirects it
+    to HTTPS.
     ```
 
     Here a `RequestRedirect` filter answers on the plain listener:

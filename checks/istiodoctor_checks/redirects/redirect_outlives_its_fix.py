@@ -46,6 +46,13 @@ def redirect_outlives_its_fix(mesh: Mesh) -> Iterator[Finding]:
       - {url: "https://shop.example.com/", status: 301, location: "https://shop.example.com/"}
     ```
 
+    ```finding
+    info, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Browsers keep the answer of http://shop.example.com/ (301): those that were caught in the loop
+    may go on in it after it is mended. curl and a private window tell.
+    ```
+
     A redirect that leads somewhere may be kept:
 
     ```yaml good

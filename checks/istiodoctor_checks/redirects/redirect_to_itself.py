@@ -50,6 +50,13 @@ def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
       - redirect: {scheme: https}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http[0]
+    hosts: shop.example.com
+    VirtualService shop/shop answers HTTPS requests for shop.example.com on Gateway shop/web server
+    443 (https) with a redirect to the same URL, without end.
+    ```
+
     With a port, or another path, the redirect ends:
 
     ```yaml good

@@ -55,6 +55,14 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: 8080}]}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination.port.number
+    hosts: shop.example.com
+    VirtualService shop/shop routes to port 8080 of shop.shop.svc.cluster.local, but that Service
+    has 80 (http): requests for shop.example.com that take this route get 503 (NC
+    cluster_not_found).
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -83,6 +91,14 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: shop, namespace: shop}
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}, {name: metrics, port: 9090}]}
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination
+    hosts: shop.example.com
+    VirtualService shop/shop routes to shop.shop.svc.cluster.local without a port, so the server's
+    is taken (443), but that Service has 80 (http), 9090 (metrics): requests for shop.example.com
+    that take this route get 503 (NC cluster_not_found).
     ```
 
     A single port needs no number, and neither do several when one has the server's:

@@ -64,6 +64,14 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination.host
+    hosts: shop.example.com
+    VirtualService shop/shop routes to shop, which means shop.shop.svc.cluster.local here: no such
+    Service exists, so requests for shop.example.com that take this route get 503 (NC
+    cluster_not_found). Service backend/shop is likely meant.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -92,6 +100,14 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: shop, namespace: backend}
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination.host
+    hosts: shop.example.com
+    VirtualService shop/shop routes to shop.backend: no such Service exists, so requests for
+    shop.example.com that take this route get 503 (NC cluster_not_found). Service backend/shop is
+    likely meant.
     ```
 
     A gateway has a cluster of a host outside only where a ServiceEntry writes it out; a wildcard

@@ -57,6 +57,13 @@ def exportto(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.exportTo
+    hosts: shop.example.com
+    VirtualService shop/shop is exported to . only, while the pods of Pod istio-system/gateway are
+    in istio-system: shop.example.com has no route there (404).
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -88,6 +95,14 @@ def exportto(mesh: Mesh) -> Iterator[Finding]:
       namespace: shop
       annotations: {networking.istio.io/exportTo: "."}
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ```
+
+    ```finding
+    critical: Service shop/shop metadata.annotations["networking.istio.io/exportTo"]
+    hosts: shop.example.com
+    Service shop/shop is exported to . only, while the pods of Pod istio-system/gateway are in
+    istio-system: VirtualService shop/shop routes shop.example.com to a cluster that Envoy does not
+    have there (503, NC cluster_not_found).
     ```
 
     `.` is enough where the gateway pods are in the same namespace:

@@ -53,6 +53,13 @@ def gateway_missing(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.gateways[0]
+    hosts: shop.example.com
+    VirtualService shop/shop names Gateway shop/web-gatway, which does not exist. Requests for
+    shop.example.com find no route. Gateway shop/web-gateway has shop.example.com.
+    ```
+
     `mesh` is no Gateway, and means the sidecars:
 
     ```yaml good

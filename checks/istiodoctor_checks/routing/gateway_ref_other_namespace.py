@@ -54,6 +54,14 @@ def gateway_ref_other_namespace(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.gateways[0]
+    hosts: shop.example.com
+    VirtualService shop/shop names the gateway web, which means shop/web; that does not exist,
+    while Gateway istio-system/web has its host. The VirtualService is bound to nothing there: its
+    hosts get 404.
+    ```
+
     A plain name is right where the Gateway is in the same namespace, whatever other Gateways of
     that name exist:
 

@@ -56,6 +56,13 @@ def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.hosts[0]
+    hosts: example.com
+    VirtualService shop/shop has the host example.com, which is in no server of Gateway shop/web:
+    requests for it are reset or get 404. The Gateway has www.example.com instead.
+    ```
+
     A wildcard on either side is enough, and names of the mesh are for the sidecars:
 
     ```yaml good

@@ -60,6 +60,13 @@ def host_port_in_authority(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    high, suspected: Service istio-system/gateway spec.ports
+    hosts: shop.example.com
+    Service istio-system/gateway is reached by node ports (30443), and Istio 1.14.3 has no route
+    for a host with such a port: clients that send it, as browsers do, get 404.
+    ```
+
     ```yaml good
     apiVersion: apps/v1
     kind: Deployment

@@ -50,6 +50,13 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http
+    hosts: shop.example.com
+    VirtualService shop/shop has only http routes, but Gateway shop/web server 443 (tls) lets TLS
+    pass through and chooses by SNI from tls routes: the handshake for shop.example.com is reset.
+    ```
+
     One VirtualService may hold both kinds: `http` for port 80, `tls` for what passes through.
 
     ```yaml good

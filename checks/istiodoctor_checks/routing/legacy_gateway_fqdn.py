@@ -45,6 +45,13 @@ def legacy_gateway_fqdn(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    low: VirtualService blog/shop spec.gateways[0]
+    hosts: shop.example.com
+    VirtualService blog/shop names Gateway shop/web as web.shop.svc.cluster.local. istiod still
+    reads this form; other tools take it for a Gateway that is missing.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -47,6 +47,13 @@ def not_bound(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.gateways
+    hosts: shop.example.com
+    VirtualService shop/shop names no gateway, so it is for sidecars alone. Gateway shop/web has
+    shop.example.com, and no VirtualService answers for it there: requests get 404.
+    ```
+
     A VirtualService for the mesh may stand beside the one for the Gateway:
 
     ```yaml good

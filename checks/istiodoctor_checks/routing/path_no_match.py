@@ -50,6 +50,13 @@ def path_no_match(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: api}}]
     ```
 
+    ```finding
+    high: VirtualService shop/shop spec.http[0].match[0].uri.prefix
+    hosts: shop.example.com
+    VirtualService shop/shop matches the prefix /api/*, in which the asterisk stands for itself:
+    requests for shop.example.com that are meant by it miss the rule and get another one, or 404.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

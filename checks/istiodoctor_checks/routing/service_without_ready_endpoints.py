@@ -70,6 +70,13 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
     endpoints: [{addresses: [10.0.0.7], conditions: {ready: false}}]
     ```
 
+    ```finding
+    critical: Service shop/shop spec.selector
+    hosts: shop.example.com
+    VirtualService shop/shop routes shop.example.com to Service shop/shop, which has no ready
+    endpoint (no pod in shop carries app=shop): requests get 503 (UH).
+    ```
+
     One ready endpoint is enough, an external name has none, and a canary of weight 0 needs none:
 
     ```yaml good

@@ -56,6 +56,14 @@ def split_wildcard_exact(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.gateways
+    hosts: shop.example.com
+    VirtualService shop/shop answers for shop.example.com on Gateway shop/wildcard server 443
+    (https), but TLS for that name reaches Gateway shop/exact server 443 (https), which is more
+    specific and has no route for it: requests get 404.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

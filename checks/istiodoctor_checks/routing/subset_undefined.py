@@ -62,6 +62,14 @@ def subset_undefined(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination.subset
+    hosts: shop.example.com
+    VirtualService shop/shop routes to the subset v2 of shop.shop.svc.cluster.local, but the
+    DestinationRules for it define v1: requests for shop.example.com that take this route get 503
+    (NC cluster_not_found).
+    ```
+
     The subset may be defined by full name, in another namespace, or for a wildcard:
 
     ```yaml good

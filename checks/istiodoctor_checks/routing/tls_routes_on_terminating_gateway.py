@@ -55,6 +55,13 @@ def tls_routes_on_terminating_gateway(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: shop}}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.tls
+    hosts: shop.example.com
+    VirtualService shop/shop has only tls routes, but Gateway shop/web server 443 (https) ends TLS
+    itself (SIMPLE) and looks for http routes: requests for shop.example.com get 404.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -49,6 +49,13 @@ def tls_server_without_tcp_route(mesh: Mesh) -> Iterator[Finding]:
       - route: [{destination: {host: shop}}]
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].port.protocol
+    hosts: shop.example.com
+    Gateway shop/web server 443 (tls) ends TLS with protocol TLS and hands on its bytes by tcp
+    routes, but VirtualService shop/shop has none for it: the handshake for shop.example.com fails.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

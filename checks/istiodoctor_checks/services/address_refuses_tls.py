@@ -73,6 +73,13 @@ def address_refuses_tls(mesh: Mesh) -> Iterator[Finding]:
       outcome: reset
     ```
 
+    ```finding
+    high, observed: Service istio-system/gateway
+    hosts: shop.example.com
+    203.0.113.10:443, the way to Gateway shop/web server 443 (https), refuses TLS for
+    shop.example.com (the connection was closed without a word), while its pods agree to it.
+    ```
+
     Where the pods refuse it too, the way to them is not the fault:
 
     ```yaml good

@@ -72,6 +72,13 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
       outcome: timed-out
     ```
 
+    ```finding
+    high, suspected: Service istio-system/gateway
+    hosts: shop.example.com
+    203.0.113.10:443, the way to Gateway shop/web server 443 (https), does not answer from here
+    (there was no answer in time), while its pods do.
+    ```
+
     Where the pods are silent too, the way to them is not the fault:
 
     ```yaml good

@@ -75,6 +75,15 @@ def dns_name_on_other_gateway(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: b2b-cert}
     ```
 
+    ```finding
+    critical: Service istio-system/public
+    metadata.annotations["external-dns.alpha.kubernetes.io/hostname"]
+    hosts: b2b.example.com
+    Service istio-system/public carries the DNS name b2b.example.com, but its pods (Pod
+    istio-system/public) do not serve it: Pod istio-system/partners does, behind Service
+    istio-system/partners. Clients are sent to the wrong gateway.
+    ```
+
     A name for everything below a domain suits a gateway that serves some of it, and a name that
     no gateway serves is another matter:
 

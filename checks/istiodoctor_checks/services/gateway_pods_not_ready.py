@@ -58,6 +58,12 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
     lastTimestamp: 2026-03-01T11:55:00Z
     ```
 
+    ```finding
+    critical: Pod istio-system/gateway
+    hosts: shop.example.com
+    None of the 1 pods of Pod istio-system/gateway is ready: shop.example.com cannot be reached.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -73,6 +79,13 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Pod istio-system/gateway
+    hosts: shop.example.com
+    The pods of Pod istio-system/gateway have the image “auto”: the injection webhook did not take
+    part, and no proxy starts: shop.example.com cannot be reached.
     ```
 
     One ready pod is enough:

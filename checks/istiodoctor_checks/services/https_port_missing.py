@@ -50,6 +50,13 @@ def https_port_missing(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Service istio-system/gateway spec.ports
+    hosts: shop.example.com
+    Service istio-system/gateway has no port 443, and Gateway shop/web server 443 (https) serves
+    HTTPS there: shop.example.com cannot be reached.
+    ```
+
     Two Services may share the work:
 
     ```yaml good

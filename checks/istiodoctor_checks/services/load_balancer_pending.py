@@ -61,6 +61,13 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
     lastTimestamp: 2026-03-01T11:55:00Z
     ```
 
+    ```finding
+    high: Service istio-system/gateway status.loadBalancer
+    hosts: shop.example.com
+    Service istio-system/gateway of type LoadBalancer has had no address since 2026-03-01 11:00
+    UTC: clients outside reach shop.example.com by node ports at best.
+    ```
+
     A Service that was just made is still waiting, and one with `externalIPs` needs no address:
 
     ```yaml good

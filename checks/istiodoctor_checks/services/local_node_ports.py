@@ -50,6 +50,13 @@ def local_node_ports(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    low, suspected: Service istio-system/gateway spec.externalTrafficPolicy
+    hosts: shop.example.com
+    Service istio-system/gateway has externalTrafficPolicy Local: its node ports answer on node-1
+    only, where the pods of Pod istio-system/gateway run.
+    ```
+
     A load balancer asks each node whether it has a pod:
 
     ```yaml good

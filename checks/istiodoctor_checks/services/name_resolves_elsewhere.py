@@ -74,6 +74,14 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
       chain: certificate for old.example.com
     ```
 
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    shop.example.com resolves to 198.51.100.7, the gateway of Gateway shop/web server 443 (https)
+    is at 203.0.113.10. What answers there: serial a07839a60fceab9f, issued by CN=Example
+    Intermediate, valid until 2027-01-01 00:00 UTC.
+    ```
+
     A proxy before the gateway that presents a certificate which clients accept:
 
     ```yaml good

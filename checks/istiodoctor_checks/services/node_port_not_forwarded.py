@@ -72,6 +72,14 @@ def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
       addresses: [203.0.113.7]
     ```
 
+    ```finding
+    critical, suspected: Service istio-system/gateway spec.ports
+    hosts: shop.example.com
+    shop.example.com leads to 203.0.113.7, where nobody answers on port 443 (the connection was
+    refused: nobody listens). Service istio-system/gateway opens node port 31390 for it, and its
+    pods answer: nothing forwards 443 to that.
+    ```
+
     The name leads to something that forwards:
 
     ```yaml good

@@ -65,6 +65,14 @@ def proxy_protocol_unexpected(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Service istio-system/gateway
+    metadata.annotations["service.beta.kubernetes.io/aws-load-balancer-proxy-protocol"]
+    hosts: shop.example.com
+    The load balancer of Service istio-system/gateway sends the PROXY protocol, and Pod
+    istio-system/gateway does not expect it: every connection for shop.example.com fails.
+    ```
+
     ```yaml good
     apiVersion: apps/v1
     kind: Deployment

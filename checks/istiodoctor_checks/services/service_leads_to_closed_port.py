@@ -60,6 +60,13 @@ def service_leads_to_closed_port(mesh: Mesh) -> Iterator[Finding]:
     - {name: 0.0.0.0_8443, port: 8443}
     ```
 
+    ```finding
+    high, observed: Service istio-system/public spec.ports[0].targetPort
+    hosts: shop.example.com
+    Service istio-system/public leads port 443 to 9443, where Envoy in Pod istio-system/gateway
+    does not listen: connections through it to shop.example.com are refused.
+    ```
+
     Where Envoy listens there all the same, the Service is right:
 
     ```yaml good

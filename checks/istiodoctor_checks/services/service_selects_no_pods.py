@@ -40,6 +40,13 @@ def service_selects_no_pods(mesh: Mesh) -> Iterator[Finding]:
       ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
     ```
 
+    ```finding
+    critical: Service istio-system/istio-ingressgateway spec.selector
+    Service istio-system/istio-ingressgateway selects no pod (istio: ingressgateway and app:
+    istio-ingressgateway): connections to it are refused. Pod istio-system/gateway beside it has
+    other labels.
+    ```
+
     A Service without a selector gets its endpoints by hand, and a Service of something else in
     the same namespace is no matter of the gateway:
 

@@ -57,6 +57,14 @@ def target_port_mismatch(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Service istio-system/public spec.ports[0].targetPort
+    hosts: shop.example.com
+    Service istio-system/public sends port 443 to 443, but Gateway shop/web server 443 (https)
+    listens on 8443 in Pod istio-system/gateway: connections through this Service to
+    shop.example.com are refused.
+    ```
+
     Two Services with the same targetPort are fine, by number or by name:
 
     ```yaml good

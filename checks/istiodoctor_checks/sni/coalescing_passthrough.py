@@ -80,6 +80,15 @@ def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: login}}]
     ```
 
+    ```finding
+    high: Gateway istio-system/login spec.servers[0].hosts
+    hosts: login.example.com
+    Gateway istio-system/web server 443 (https) presents Secret istio-system/shop-cert
+    (*.example.com), which also covers login.example.com; TLS for that passes through Gateway
+    istio-system/login server 443 (tls). Browsers reuse the first connection and get 404 or the
+    wrong application.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

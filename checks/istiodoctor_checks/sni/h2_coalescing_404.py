@@ -90,6 +90,16 @@ def h2_coalescing_404(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    high: Gateway istio-system/blog spec.servers[0].hosts
+    hosts: blog.example.com, shop.example.com
+    Gateway istio-system/blog server 443 (https) and Gateway istio-system/shop server 443 (https)
+    answer on one port of Pod istio-system/gateway with Secret istio-system/shop-cert
+    (*.example.com). A browser reuses its HTTP/2 connection for every host of the certificate, so
+    blog.example.com may arrive at Gateway istio-system/shop server 443 (https), which has other
+    routes: 404, depending on which host was opened first. curl works.
+    ```
+
     One server may have many hosts, servers may have their own certificates, and a wildcard
     server beside an exact one does no harm when the same routes answer on both:
 

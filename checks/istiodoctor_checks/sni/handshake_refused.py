@@ -60,6 +60,13 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
       outcome: reset
     ```
 
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Pod istio-system/gateway port 443 refuses TLS for shop.example.com, which Gateway shop/web
+    server 443 (https) is configured for: the connection was closed without a word.
+    ```
+
     A server that asks for client certificates refuses those without one, by design:
 
     ```yaml good

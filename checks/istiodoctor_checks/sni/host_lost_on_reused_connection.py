@@ -85,6 +85,14 @@ def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "https://blog.example.com/", status: 404}]
     ```
 
+    ```finding
+    high, observed: Gateway istio-system/blog spec.servers[0]
+    hosts: blog.example.com
+    blog.example.com gets 404 on a connection that was made for shop.example.com, and 200 on one of
+    its own: Gateway istio-system/shop server 443 (https) has no route for it, but a certificate
+    that covers it, so browsers ask it.
+    ```
+
     Whatever the page is, on both connections it is the same:
 
     ```yaml good

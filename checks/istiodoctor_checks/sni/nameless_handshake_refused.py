@@ -79,6 +79,15 @@ def nameless_handshake_refused(mesh: Mesh) -> Iterator[Finding]:
       outcome: reset
     ```
 
+    ```finding
+    critical, observed: Ingress istio-system/edge
+    metadata.annotations["nginx.ingress.kubernetes.io/backend-protocol"]
+    hosts: shop.example.com
+    Ingress istio-system/edge sends no server name (SNI), and Pod istio-system/gateway refuses TLS
+    without one (the connection was closed without a word): clients of shop.example.com get nothing
+    through it.
+    ```
+
     A proxy that sends the name is not concerned, nor is a gateway without a proxy:
 
     ```yaml good

@@ -56,6 +56,13 @@ def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: 8080}]}
     ```
 
+    ```finding
+    critical, suspected: VirtualService shop/shop spec.tls[0].route[0].destination
+    hosts: shop.example.com
+    TLS for shop.example.com passes through to port 80 of Service shop/shop, which looks like plain
+    HTTP (http, targetPort 8080): clients see a wrong version number.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

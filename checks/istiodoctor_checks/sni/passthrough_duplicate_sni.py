@@ -61,6 +61,14 @@ def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: api}}]
     ```
 
+    ```finding
+    high: VirtualService shop/new spec.tls
+    hosts: shop.example.com
+    VirtualService shop/old and VirtualService shop/new both match the SNI host shop.example.com on
+    Gateway shop/web server 443 (tls). One filter chain is possible: the rule of VirtualService
+    shop/new is left out, with all its names.
+    ```
+
     A wildcard beside an exact name is legal, and a match for another port is another place:
 
     ```yaml good

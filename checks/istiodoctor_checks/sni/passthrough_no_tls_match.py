@@ -50,6 +50,14 @@ def passthrough_no_tls_match(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: shop}}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.tls
+    hosts: api.example.com
+    TLS for api.example.com should pass through Gateway shop/web server 443 (tls), but no tls match
+    of VirtualService shop/shop has its name: Envoy has no filter chain for it and resets the
+    handshake.
+    ```
+
     A wildcard server needs no more than the hosts that exist, and an east-west gateway
     (AUTO_PASSTHROUGH) no VirtualService at all:
 

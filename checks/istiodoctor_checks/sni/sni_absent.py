@@ -44,6 +44,12 @@ def sni_absent(mesh: Mesh) -> Iterator[Finding]:
     [2026-03-01T11:58:00.000Z] "- - -" 0 NR filter_chain_not_found - "-" 0 0 0 - "-" "-" "-" "-" "-" - - 10.0.0.9:8443 10.0.0.1:51000 - -
     ```
 
+    ```finding
+    low, observed: Pod istio-system/gateway
+    1 connections to Pod istio-system/gateway in the log came without a server name (SNI) and were
+    reset: no server there takes every host.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

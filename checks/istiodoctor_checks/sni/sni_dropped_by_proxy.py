@@ -70,6 +70,15 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
         http: {paths: [{path: /, backend: {service: {name: gateway, port: {number: 443}}}}]}
     ```
 
+    ```finding
+    critical: Ingress istio-system/edge
+    metadata.annotations["nginx.ingress.kubernetes.io/backend-protocol"]
+    hosts: shop.example.com
+    Ingress istio-system/edge speaks TLS to Pod istio-system/gateway without a server name (SNI),
+    and no server there takes such a connection: it is reset, and clients of shop.example.com get
+    502.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod
@@ -165,6 +174,14 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
       host: shop.example.com
       server: shop/web/0
       steps: [{url: "https://shop.example.com/", status: 502, server: nginx}]
+    ```
+
+    ```finding
+    critical, suspected: Service istio-system/gateway
+    hosts: shop.example.com
+    What answers at 203.0.113.10:443 ends TLS before the gateway and says 502 for shop.example.com,
+    while the pods serve it to who names it and refuse who does not: it seems to send no server
+    name (SNI).
     ```
 
     A load balancer that ends TLS and is answered is as it should be:

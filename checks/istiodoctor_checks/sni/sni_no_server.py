@@ -47,6 +47,14 @@ def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of example.com
     ```
 
+    ```finding
+    low: Gateway istio-system/web spec.servers[0].hosts
+    hosts: www.example.com
+    Secret istio-system/shop-cert is valid for www.example.com, but Gateway istio-system/web server
+    443 (https) has only example.com and no other server has it: the handshake for www.example.com
+    is reset.
+    ```
+
     Other names in a certificate may well be served elsewhere, and a wildcard server has them all:
 
     ```yaml good

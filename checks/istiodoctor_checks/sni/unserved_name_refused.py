@@ -72,6 +72,13 @@ def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
       outcome: reset
     ```
 
+    ```finding
+    critical, observed: Gateway shop/younger spec.servers[0].hosts
+    hosts: www.example.com
+    Pod istio-system/gateway refuses TLS for www.example.com (the connection was closed without a
+    word): Gateway shop/younger server 443 (https), which has it, is not in force there.
+    ```
+
     A name that nobody counts on is refused by design, and the pod may have it by now:
 
     ```yaml good
