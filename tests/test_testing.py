@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -289,3 +290,8 @@ def saying(check: Check, **changed: Any) -> Check:
         return [replace(each, **changed) for each in check.judge(mesh)]
 
     return replace(check, judge=judge, listed=None)
+
+
+@pytest.mark.parametrize("package", ["istiodoctor", "istiodoctor_checks"])
+def test_type_checkers_of_strangers_see_the_types_of_both_packages(package):
+    assert files(package).joinpath("py.typed").is_file()

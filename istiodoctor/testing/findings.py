@@ -14,6 +14,8 @@ from istiodoctor.testing.examples import Example
 from istiodoctor.testing.words import UnknownWords
 
 WIDTH = 99
+INDENT = 4
+"""Of the docstring of a function."""
 
 
 class Unreadable(ValueError):
@@ -34,7 +36,7 @@ def _read(example: Example) -> Snapshot:
         raise Unreadable(str(error)) from None
 
 
-def written(check: Check, findings: Iterable[Finding], *, indent: int = 0) -> str:
+def written(check: Check, findings: Iterable[Finding], *, indent: int = INDENT) -> str:
     """Return findings as a block shows them, the gravest first, to stand at an indentation."""
     ranked = sorted(
         ((each.severity or check.severity).rank, _paragraph(check, each, WIDTH - indent))
