@@ -3,14 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from istiodoctor.command import Command, fault_of
-from istiodoctor.mesh.envoy.secrets import PodSecret
-from istiodoctor.mesh.observations.verification import Sighting
+from istiodoctor.evidence import Evidence
+from istiodoctor.fix import Fix
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.log import LogLine
-from istiodoctor.model.observation import TlsObservation
 from istiodoctor.model.ref import Place, Ref
 
 
@@ -47,118 +43,6 @@ class Confidence(StrEnum):
     def rank(self) -> int:
         """0 for the surest."""
         return list(Confidence).index(self)
-
-
-class Risk(StrEnum):
-    """What applying a fix may cost."""
-
-    SAFE = "safe"
-    RESTARTS_TRAFFIC = "restarts-traffic"
-    NEEDS_ISSUANCE = "needs-issuance"
-    OUTSIDE_CLUSTER = "outside-cluster"
-
-
-class EvidenceKind(StrEnum):
-    """Where a piece of evidence comes from."""
-
-    OBJECT = "object"
-    LOG = "log"
-    EVENT = "event"
-    ENVOY = "envoy"
-    TLS = "tls"
-    HTTP = "http"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """One fact that a finding rests on, in words."""
-
-    text: str
-    kind: EvidenceKind = EvidenceKind.OBJECT
-    ref: Ref | None = None
-    at: datetime | None = None
-
-    @classmethod
-    def of_line(cls, line: LogLine) -> "Evidence":
-        """Return a line of a log, as it is written."""
-        return cls(text=line.message, kind=EvidenceKind.LOG, ref=line.pod, at=line.at)
-
-    @classmethod
-    def of_sighting(cls, seen: Sighting) -> "Evidence":
-        """Return what a handshake, a request or an Envoy showed, in its own words."""
-        if isinstance(seen, PodSecret):
-            at = seen.secret.last_updated
-            return cls(text=str(seen), kind=EvidenceKind.ENVOY, ref=seen.pod, at=at)
-        if isinstance(seen, TlsObservation):
-            kind, door = EvidenceKind.TLS, seen.target.door
-            return cls(text=str(seen), kind=kind, ref=door.pod or door.service, at=seen.at)
-        ref = (seen.door.pod or seen.door.service) if seen.door else None
-        return cls(text=str(seen), kind=EvidenceKind.HTTP, ref=ref, at=seen.at)
-
-
-class PatchType(StrEnum):
-    """How a patch body is to be applied."""
-
-    MERGE = "merge"
-    """JSON Merge Patch (RFC 7396)."""
-    JSON = "json"
-    """JSON Patch (RFC 6902)."""
-    CREATE = "create"
-    """The body is a whole new manifest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
-    """A change of one object, as data."""
-
-    ref: Ref
-    type: PatchType
-    body: Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fix:
-    """A way to mend a finding, as data; rendering quotes.
-
-    Commands are made by the builders of `istiodoctor.command`. Where one of them, or a patch, is
-    for an object that there cannot be, no command is printed at all, and `why` says so.
-    """
-
-    title: str
-    risk: Risk = Risk.SAFE
-    patches: tuple[Patch, ...] = ()
-    commands: tuple[tuple[str, ...], ...] = ()
-    """Each command as an argument list.
-
-    A tuple of a check's own is taken too. What was read must then never begin one of its words
-    after the first unless something before it keeps it from being an option: `secret/NAME`,
-    `--selector=VALUE`, or `--`.
-    """
-    verify: tuple[str, ...] = ()
-    """A command that shows whether it worked."""
-    undo: tuple[str, ...] = ()
-    """A command, or a sentence as one word, that takes it back."""
-    why: str = ""
-    """What to know before applying it."""
-
-    withheld: str = ""
-    """Why none of its commands and patches is printed, as a clause; found where it is made."""
-
-    def __post_init__(self) -> None:
-        """Withhold every command where one cannot be: half of a fix may do harm."""
-        made = (*self.commands, self.verify, self.undo)
-        faults = (
-            self.withheld,
-            *(each.withheld for each in made if isinstance(each, Command)),
-            *(fault_of(patch.ref) for patch in self.patches),
-        )
-        if fault := next(filter(None, faults), ""):
-            reason = f"No command is printed: {fault}."
-            why = self.why if reason in self.why else f"{self.why} {reason}".strip()
-            for name in ("commands", "verify", "undo"):
-                object.__setattr__(self, name, ())
-            object.__setattr__(self, "withheld", fault)
-            object.__setattr__(self, "why", why)
 
 
 @dataclass(frozen=True, slots=True, order=True)

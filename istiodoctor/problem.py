@@ -5,16 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from istiodoctor.command import change, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Fix,
-    Patch,
-    PatchType,
-    Risk,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Severity
+from istiodoctor.fix import Fix, Patch, PatchType, Risk
 from istiodoctor.model.kind import kind_of
 from istiodoctor.model.ref import Place, Ref
 

@@ -75,7 +75,7 @@ def discover(*, by_index: bool = True) -> Registry:
 
 def _found(point: EntryPoint, origin: str, *, by_index: bool) -> Iterable[Check | BrokenPlugin]:
     known = listed(point.value, origin) if by_index and _is_own(point) else None
-    return _load(point.value, origin) if known is None else known
+    return checks_below(point.value, origin) if known is None else known
 
 
 def _is_own(point: EntryPoint) -> bool:
@@ -90,7 +90,8 @@ def _origin(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
-def _load(root: str, origin: str) -> Iterator[Check | BrokenPlugin]:
+def checks_below(root: str, origin: str) -> Iterator[Check | BrokenPlugin]:
+    """Yield every check that a module, or a package and what is below it, holds."""
     for module in _modules(root, origin):
         if isinstance(module, BrokenPlugin):
             yield module

@@ -25,7 +25,7 @@ from istiodoctor.command import (
     selecting,
     within,
 )
-from istiodoctor.finding import Fix, Patch, PatchType
+from istiodoctor.fix import Fix, Patch, PatchType
 from istiodoctor.model.ref import Ref
 from istiodoctor.renderers.commands import blocks
 from tests.diagnosis.rules import finding, gateway, judged, rule

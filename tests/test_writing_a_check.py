@@ -10,8 +10,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from istiodoctor.testing.words import pem
 from tests.cli.process import Done, Shell
-from tests.support.examples import pem
 
 GUIDE = Path(__file__).parent.parent / "docs/writing-a-check.md"
 SHOWN_FILE = re.compile(

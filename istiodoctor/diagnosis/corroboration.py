@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
-from istiodoctor.finding import Confidence, Evidence, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim, Sighting, Subject, testimony
 from istiodoctor.problem import Corroboration

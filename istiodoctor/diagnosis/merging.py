@@ -8,7 +8,9 @@ from typing import TypeVar
 
 from istiodoctor.check import Check
 from istiodoctor.diagnosis.runs import Run
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.model.ref import Place
 from istiodoctor.problem import Corroboration
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from istiodoctor.check import Check
 from istiodoctor.command import raw_fault
-from istiodoctor.finding import Finding, Fix, Identity
+from istiodoctor.finding import Finding, Identity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Record

@@ -9,7 +9,7 @@ import msgspec
 from istiodoctor.check import Check
 
 ROOT = Path("docs")
-_FENCE = re.compile(r"^```(yaml|log|envoy|tls|http) (bad|good).*$", re.MULTILINE)
+_FENCE = re.compile(r"^```(?:(yaml|log|envoy|tls|http) (bad|good).*|finding)$", re.MULTILINE)
 _PLACES = {
     "S": "manifests",
     "L": "live objects",
@@ -18,6 +18,7 @@ _PLACES = {
     "P": "probes",
 }
 _CAPTIONS = {"bad": "Fires on:", "good": "Stays silent on:"}
+_SAYS = "What it says:"
 _BESIDE = {
     "log": "with the log:",
     "envoy": "where Envoy holds:",
@@ -39,6 +40,8 @@ def page(check: Check) -> str:
 
 
 def _fence(found: re.Match[str]) -> str:
+    if not found[1]:
+        return f"{_SAYS}\n\n```text"
     language = "yaml" if found[1] == "yaml" else "text"
     caption = _CAPTIONS[found[2]] if language == "yaml" else _BESIDE[found[1]]
     return f"{caption}\n\n```{language}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.certificates import Authority
+from istiodoctor.testing.certificates import Authority
 
 GATEWAYS = 4
 ROUTES_PER_GATEWAY = 5

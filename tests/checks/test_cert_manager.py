@@ -10,7 +10,7 @@ from istiodoctor.mesh.cert_manager.reasons import without_tokens
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.registry import discover
-from tests.support.examples import cluster, mesh
+from istiodoctor.testing.clusters import cluster, mesh
 
 CHECKS = discover().by_code()
 ISSUANCE_CHECKS = sorted(code for code in CHECKS if code.startswith("CM"))

@@ -9,8 +9,9 @@ from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.model.ref import Ref
 from istiodoctor.registry import discover
-from tests.support.certificates import Authority
-from tests.support.examples import NOW, cluster, mesh
+from istiodoctor.testing.certificates import Authority
+from istiodoctor.testing.clusters import cluster, mesh
+from istiodoctor.testing.words import NOW
 
 CHECKS = discover().by_code()
 CERTIFICATE_CHECKS = sorted(code for code in CHECKS if code.startswith("CERT"))

@@ -18,15 +18,16 @@ from istiodoctor.command import Command
 from istiodoctor.diagnosis import Judgement, diagnose
 from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.diagnosis.tracing import trace
-from istiodoctor.finding import Finding, Fix
+from istiodoctor.finding import Finding
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.model.decode import Undecodable
 from istiodoctor.model.snapshot import Snapshot
 from istiodoctor.registry import discover
 from istiodoctor.renderers import RENDERERS, TRACE_RENDERERS, Display
+from istiodoctor.testing.examples import examples
 from tests.support.command_lines import Misread, commands_in, recognise, understand
-from tests.support.examples import examples
 from tests.support.hostile import IMPOSSIBLE, ODD, OPTIONS, Renamed, renamings
 
 CHECKS = discover().checks

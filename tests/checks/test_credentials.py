@@ -11,7 +11,8 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Pod
 from istiodoctor.model.snapshot import Reading, Snapshot, Unread, UnreadReason
 from istiodoctor.registry import discover
-from tests.support.examples import NOW, cluster, mesh
+from istiodoctor.testing.clusters import cluster, mesh
+from istiodoctor.testing.words import NOW
 
 CHECKS = discover().by_code()
 CREDENTIAL_CHECKS = sorted(code for code in CHECKS if code.startswith("CRED"))

@@ -5,8 +5,8 @@ import pytest
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.registry import discover
+from istiodoctor.testing.clusters import cluster, log_lines, mesh
 from tests.checks.test_credentials import GATEWAY, POD, READER, documents, secret
-from tests.support.examples import cluster, log_lines, mesh
 
 CHECKS = discover().by_code()
 ISTIOD, PROXY = "istio-system/istiod-0/discovery", "istio-system/gateway/istio-proxy"

@@ -9,7 +9,7 @@ from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from istiodoctor.registry import discover
-from tests.support.examples import cluster, log_lines, mesh
+from istiodoctor.testing.clusters import cluster, log_lines, mesh
 
 CHECKS = discover().by_code()
 

@@ -11,9 +11,10 @@ from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Unread
 from istiodoctor.registry import discover
+from istiodoctor.testing.clusters import cluster
+from istiodoctor.testing.envoys import envoy_state
+from istiodoctor.testing.words import NOW, pem
 from tests.support.clusters import ISSUER
-from tests.support.envoy_words import envoy_state
-from tests.support.examples import NOW, cluster, pem
 
 CHECKS = {check.code: check for check in discover().checks}
 PODS = """

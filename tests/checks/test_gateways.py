@@ -9,7 +9,8 @@ from istiodoctor.model.decode import decode_object
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.registry import discover
-from tests.support.examples import NOW, mesh
+from istiodoctor.testing.clusters import mesh
+from istiodoctor.testing.words import NOW
 
 CHECKS = discover().by_code()
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.finding import Confidence, Finding, Fix, PatchType, Severity
+from istiodoctor.finding import Confidence, Finding, Severity
+from istiodoctor.fix import Fix, PatchType
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.redirects import plain_hosts, redirect_exempts_challenges
 from istiodoctor.mesh.facts import Facts, FrontProxy

@@ -9,8 +9,10 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.targets.challenges import asked_challenges
 from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.registry import discover
-from tests.support.examples import NOW, cluster, examples
-from tests.support.observations import requests
+from istiodoctor.testing.clusters import cluster
+from istiodoctor.testing.examples import examples
+from istiodoctor.testing.observations import requests
+from istiodoctor.testing.words import NOW
 
 CHECKS = discover().by_code()
 SHOP = "shop.example.com"

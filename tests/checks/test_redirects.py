@@ -4,7 +4,7 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts, FrontProxy
 from istiodoctor.registry import discover
-from tests.support.examples import cluster, log_lines
+from istiodoctor.testing.clusters import cluster, log_lines
 
 CHECKS = discover().by_code()
 

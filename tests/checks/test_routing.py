@@ -5,13 +5,15 @@ import yaml
 
 from istiodoctor.diagnosis.merging import merge
 from istiodoctor.diagnosis.runs import run_checks
-from istiodoctor.finding import Confidence, Finding, Identity, PatchType, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import PatchType
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts, FrontProxy
 from istiodoctor.model.decode import decode_object
 from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.registry import discover
-from tests.support.examples import NOW, cluster, materialized, mesh
+from istiodoctor.testing.clusters import cluster, materialized, mesh
+from istiodoctor.testing.words import NOW
 
 CHECKS = discover().by_code()
 

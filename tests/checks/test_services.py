@@ -5,7 +5,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread
 from istiodoctor.registry import discover
-from tests.support.examples import cluster, mesh
+from istiodoctor.testing.clusters import cluster, mesh
 
 CHECKS = discover().by_code()
 

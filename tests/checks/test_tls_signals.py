@@ -9,9 +9,11 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.registry import discover
-from tests.support.envoy_words import envoy_state
-from tests.support.examples import NOW, Example, cluster, examples, pem
-from tests.support.observations import handshakes, requests
+from istiodoctor.testing.clusters import cluster
+from istiodoctor.testing.envoys import envoy_state
+from istiodoctor.testing.examples import Example, examples
+from istiodoctor.testing.observations import handshakes, requests
+from istiodoctor.testing.words import NOW, pem
 
 CHECKS = {check.code: check for check in discover().checks}
 HOST = "shop.example.com"

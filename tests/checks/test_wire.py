@@ -10,8 +10,9 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.facts import Facts, FrontProxy
 from istiodoctor.model.snapshot import Reading
 from istiodoctor.registry import discover
-from tests.support.examples import NOW, Example, examples
-from tests.support.observations import handshakes, requests
+from istiodoctor.testing.examples import Example, examples
+from istiodoctor.testing.observations import handshakes, requests
+from istiodoctor.testing.words import NOW
 
 CHECKS = {check.code: check for check in discover().checks}
 HOST = "shop.example.com"

@@ -91,3 +91,4 @@ def test_a_check_is_explained_by_code_or_name(run: Shell, word):
     assert (done.status, done.stderr) == (0, "")
     assert done.stdout.startswith("# CRED001 secret-wrong-namespace\n")
     assert "Fires on:\n\n```yaml\n" in done.stdout
+    assert "What it says:\n\n```text\ncritical: Gateway " in done.stdout

@@ -16,10 +16,10 @@ from istiodoctor.mesh.requests.hops import HopState
 from istiodoctor.mesh.requests.request_paths import Way, ways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Snapshot
+from istiodoctor.testing.clusters import cluster_of
 from tests.conformance import certificates, sets, truth
 from tests.conformance.truth import Json, Scenario
 from tests.conformance.withheld import kinds_of, without
-from tests.support.examples import cluster_of
 
 FEW = 12
 """Scenarios of a recording, of those from seeds; all of those that were made by hand."""

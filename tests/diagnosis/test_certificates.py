@@ -10,9 +10,10 @@ from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.report import CertificateReport, CertificateSource
-from tests.support.envoy_words import envoy_state
-from tests.support.examples import NOW, cluster, pem
-from tests.support.observations import handshakes
+from istiodoctor.testing.clusters import cluster
+from istiodoctor.testing.envoys import envoy_state
+from istiodoctor.testing.observations import handshakes
+from istiodoctor.testing.words import NOW, pem
 
 STORED, ENVOY, WIRE = CertificateSource
 HOST = "shop.example.com"

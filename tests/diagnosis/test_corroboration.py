@@ -9,7 +9,7 @@ from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.mesh import Mesh
 from istiodoctor.problem import Problem
 from istiodoctor.registry import discover
-from tests.support.examples import Example
+from istiodoctor.testing.examples import Example
 
 CHECKS = discover().by_code()
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from istiodoctor.check import Check
 from istiodoctor.diagnosis.folding import NEVER
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.model.ref import Place
 from istiodoctor.problem import Diagnosis, Problem
 from istiodoctor.report import Report

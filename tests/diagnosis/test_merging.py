@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from istiodoctor.finding import Confidence, Evidence, Fix, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.model.kind import GATEWAY_API
 from istiodoctor.model.ref import Place, Ref
 from tests.diagnosis.rules import finding, gateway, judged, rule, secret

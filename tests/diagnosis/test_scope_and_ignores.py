@@ -9,9 +9,9 @@ from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
 from istiodoctor.model.kind import Kind
 from istiodoctor.report import Ignored, Report, Verdict
+from istiodoctor.testing.clusters import cluster
 from tests.diagnosis.rules import NOW, everything_read, finding, gateway, judged, outline, rule
 from tests.support.clusters import healthy
-from tests.support.examples import cluster
 from tests.support.sources import MemorySource
 
 SHOP = gateway("web", "shop")

@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence
 from istiodoctor.mesh import Mesh
 from istiodoctor.problem import Problem
 from istiodoctor.registry import discover
-from tests.support.examples import Example, examples
+from istiodoctor.testing.examples import Example, examples
 
 CHECKS = discover().by_code()
 POD = "istio-system/gateway"

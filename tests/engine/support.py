@@ -14,8 +14,9 @@ from istiodoctor.model.wanted import LogTarget
 from istiodoctor.model.x509_facts import facts_of
 from istiodoctor.registry import discover
 from istiodoctor.report import Report
+from istiodoctor.testing.clusters import materialized
+from istiodoctor.testing.examples import Example
 from tests.support.clusters import ROOT
-from tests.support.examples import Example, materialized
 from tests.support.sources import MemorySource
 
 CHECKS = discover().checks

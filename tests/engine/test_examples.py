@@ -10,8 +10,8 @@ from istiodoctor.mesh.facts import Facts
 from istiodoctor.model.kind import Kind
 from istiodoctor.report import Outcome
 from istiodoctor.sources.source import SourceError
+from istiodoctor.testing.examples import Example, examples
 from tests.engine.support import CHECKS, of_example
-from tests.support.examples import Example, examples
 from tests.support.sources import MemorySource
 
 EXAMPLES = [example for check in CHECKS for example in examples(check)]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
 
+from istiodoctor.testing.certificates import Issued
 from tests.lab.resources import Address
-from tests.support.certificates import Issued
 from tests.support.clusters import HOST
 
 PATIENCE = 10.0

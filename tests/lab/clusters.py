@@ -5,7 +5,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.support.certificates import Issued
+from istiodoctor.testing.certificates import Issued
 from tests.support.clusters import HOST, ISSUER, Manifest, healthy
 
 POD = "istio-system/ingress-7c9d8f6b5d-x2x4q"

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from istiodoctor.testing.certificates import Issued
 from tests.apiserver import ApiServer
 from tests.cli.process import Done, Shell
 from tests.lab.clusters import POD, SECRET, Cluster
@@ -22,7 +23,6 @@ from tests.lab.nginx import Behaviour, Nginx
 from tests.lab.resources import Address, Resource
 from tests.lab.sds import Secrets, sds_secret
 from tests.probes.servers import Answer, serving
-from tests.support.certificates import Issued
 from tests.support.clusters import HOST, Manifest, anchors
 
 ADMIN = 15000

@@ -11,8 +11,8 @@ from typing import Self
 
 import pytest
 
+from istiodoctor.testing.certificates import Issued
 from tests.lab.resources import Address
-from tests.support.certificates import Issued
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 PATIENCE = 30.0

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from istiodoctor.testing.certificates import Authority, Issued
 from tests.lab.resources import TYPES, Resource, replace
-from tests.support.certificates import Authority, Issued
 
 AUTHORITY = "-cacert"
 """What the name of a Secret with client authorities ends with."""

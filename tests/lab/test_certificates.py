@@ -2,11 +2,11 @@
 
 import pytest
 
+from istiodoctor.testing.certificates import Issued
 from tests.lab.client import get_over_tls
 from tests.lab.clusters import POD, Cluster, issued
 from tests.lab.gateway import Lab, causes, codes, doors, serve_shop
 from tests.lab.listeners import TLS_PORT
-from tests.support.certificates import Issued
 from tests.support.clusters import HOST, ISSUER
 
 pytestmark = pytest.mark.envoy

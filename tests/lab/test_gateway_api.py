@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import yaml
 
+from istiodoctor.testing.certificates import Issued
 from tests.cli.process import Done
 from tests.lab.clusters import Cluster, issued
 from tests.lab.gateway import Lab, told
 from tests.lab.listeners import plain_listener, terminated, tls_listener, virtual_host
 from tests.lab.sds import sds_secret
-from tests.support.certificates import Issued
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy

@@ -2,6 +2,7 @@
 
 import pytest
 
+from istiodoctor.testing.certificates import Issued
 from tests.lab.clusters import SECRET, Cluster, issued
 from tests.lab.envoy import Envoy
 from tests.lab.gateway import Lab, serve_shop, told
@@ -10,7 +11,6 @@ from tests.lab.resources import Resource
 from tests.lab.resources import cluster as backend
 from tests.lab.sds import sds_secret
 from tests.probes.servers import saying
-from tests.support.certificates import Issued
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from istiodoctor.testing.certificates import secret
 from tests.lab.client import Got, get_over_tls
 from tests.lab.clusters import SECRET, Cluster, issued
 from tests.lab.envoy import Envoy
 from tests.lab.gateway import Lab, causes, codes, doors
 from tests.lab.listeners import TLS_PORT, plain_listener, terminated, tls_listener, virtual_host
 from tests.lab.sds import AUTHORITY, sds_authority, sds_secret
-from tests.support.certificates import secret
 from tests.support.clusters import HOST, ROOT, stored
 
 pytestmark = pytest.mark.envoy

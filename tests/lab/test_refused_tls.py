@@ -19,11 +19,11 @@ from istiodoctor.mesh.gateways.cipher_suites import KNOWN_CIPHERS, refused_suite
 from istiodoctor.mesh.gateways.servers import istio_servers
 from istiodoctor.model.decode import decode_object
 from istiodoctor.model.istio import IstioGateway, ServerTls
+from istiodoctor.testing.certificates import Authority
 from tests.lab.configured import chain, http, listener, tcp
 from tests.lab.envoy import PATIENCE, Envoy
 from tests.lab.refused import refused_listeners
 from tests.lab.resources import Address, Resource, typed
-from tests.support.certificates import Authority
 from tests.support.objects import gateway, server
 
 pytestmark = pytest.mark.envoy

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from istiodoctor.testing.certificates import Issued
 from tests.lab.clusters import OTHER_POD, POD, SECRET, Cluster, issued
 from tests.lab.envoy import Envoy
 from tests.lab.gateway import Lab, causes, codes, serve_shop
 from tests.lab.sds import sds_secret
 from tests.lab.sds_server import GrpcSecrets
-from tests.support.certificates import Issued
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 
 import pytest
 
+from istiodoctor.testing.certificates import Authority, Issued, secret
 from tests.lab.client import Got, get_over_tls
 from tests.lab.clusters import POD, SECRET, Cluster, issued
 from tests.lab.envoy import Envoy
@@ -14,7 +15,6 @@ from tests.lab.listeners import TLS_PORT, plain_listener, terminated, tls_listen
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import Resource
 from tests.lab.sds import AUTHORITY, sds_authority, sds_secret
-from tests.support.certificates import Authority, Issued, secret
 from tests.support.clusters import HOST, ROOT, Manifest, stored
 
 pytestmark = pytest.mark.envoy

@@ -10,8 +10,9 @@ from istiodoctor.model.decode import decode_object
 from istiodoctor.model.kind import Kind, kind_of
 from istiodoctor.model.snapshot import Reading, Snapshot
 from istiodoctor.registry import discover
+from istiodoctor.testing.clusters import materialized
+from istiodoctor.testing.examples import Example, examples
 from tests.support.answers import answers, differences, open_questions
-from tests.support.examples import Example, examples, materialized
 from tests.support.objects import Manifest, gateway, https, mesh_of, pod
 
 EXAMPLES = [next(examples(check)) for check in discover().checks]

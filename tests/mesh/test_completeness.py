@@ -3,7 +3,7 @@ import pytest
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Pod
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread
-from tests.support.examples import NOW
+from istiodoctor.testing.words import NOW
 from tests.support.objects import pod, snapshot_of
 
 POD = Kind.POD

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from istiodoctor.check import Check
 from istiodoctor.mesh import Mesh
 from istiodoctor.registry import discover
+from istiodoctor.testing.clusters import cluster
+from istiodoctor.testing.examples import Example, examples
 from tests.support.answers import answers, differences, open_questions
-from tests.support.examples import Example, cluster, examples
 
 EXAMPLES = [next(examples(check)) for check in discover().checks]
 

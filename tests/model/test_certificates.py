@@ -18,7 +18,7 @@ from istiodoctor.model.certificates import (
 from istiodoctor.model.credential import CertificateFacts, PemBundle, PemDefect
 from istiodoctor.model.pem import BLOCKS_AT_MOST, BYTES_AT_MOST
 from istiodoctor.model.x509_facts import facts_of
-from tests.support.certificates import Authority, Issued
+from istiodoctor.testing.certificates import Authority, Issued
 from tests.support.der import certificate_with, element
 
 ROOT = Authority("Root")

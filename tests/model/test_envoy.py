@@ -20,7 +20,7 @@ from istiodoctor.model.envoy_dump import EnvoyAnswers, decode_envoy, unread_envo
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason
-from tests.support.certificates import Authority, encoded
+from istiodoctor.testing.certificates import Authority, encoded
 
 POD = Ref(CORE, "Pod", "istio-system", "gateway")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -11,8 +11,8 @@ import pytest
 from istiodoctor.model.certificates import read_bundle
 from istiodoctor.model.credential import KeyState
 from istiodoctor.model.private_key import read_private_key
+from istiodoctor.testing.certificates import encoded
 from tests.model import test_certificates, test_private_key
-from tests.support.certificates import encoded
 
 pytestmark = pytest.mark.envoy
 

@@ -13,7 +13,7 @@ from istiodoctor.model.certificates import read_bundle
 from istiodoctor.model.credential import KeyState, PrivateKeyFacts
 from istiodoctor.model.pem import BYTES_AT_MOST, read_blocks
 from istiodoctor.model.private_key import read_private_key
-from tests.support.certificates import Authority, key_pem, new_key
+from istiodoctor.testing.certificates import Authority, key_pem, new_key
 
 ISSUED = Authority("Root").issue("a.example.com")
 KEY, OTHER = ISSUED.key_pem, key_pem(new_key())

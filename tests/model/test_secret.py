@@ -9,7 +9,14 @@ import pytest
 from istiodoctor.model.credential import Credential, KeyState, PemDefect
 from istiodoctor.model.decode import Undecodable, decode_object
 from istiodoctor.model.secret import StandIn, decode_secret, redact_secret
-from tests.support.certificates import NOT_AFTER, Authority, encoded, key_pem, new_key, secret
+from istiodoctor.testing.certificates import (
+    NOT_AFTER,
+    Authority,
+    encoded,
+    key_pem,
+    new_key,
+    secret,
+)
 
 ROOT = Authority("Root")
 INTERMEDIATE = Authority("Intermediate", ROOT)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from istiodoctor.model.credential import Credential, KeyState, PrivateKeyFacts
 from istiodoctor.model.decode import Undecodable, decode_object
 from istiodoctor.model.secret import StandIn, decode_secret, redact_secret
-from tests.support.certificates import Authority, Issued, encoded, key_pem, secret
+from istiodoctor.testing.certificates import Authority, Issued, encoded, key_pem, secret
 
 ROOT = Authority("Root")
 KINDS = ("ec", "ec384", "rsa", "ed25519")

@@ -3,7 +3,7 @@ import base64
 import pytest
 
 from istiodoctor.model.stand_in import style_of
-from tests.support.certificates import Authority
+from istiodoctor.testing.certificates import Authority
 
 ISSUED = Authority("Root").issue("a.example.com")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import Door, Via
 from istiodoctor.model.ref import Ref
-from tests.support.certificates import Authority, Issued
+from istiodoctor.testing.certificates import Authority, Issued
 
 Answer = Callable[[socket.socket], None]
 

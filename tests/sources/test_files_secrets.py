@@ -4,8 +4,8 @@ import pytest
 from istiodoctor.model.credential import KeyState
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread, UnreadReason
+from istiodoctor.testing.certificates import Authority
 from tests.sources.files_support import ALL, opened, places, read, service, write
-from tests.support.certificates import Authority
 
 
 def test_a_secret_becomes_facts_and_its_key_goes_no_further(tmp_path):

@@ -10,7 +10,7 @@ import yaml
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from tests.support.certificates import Authority, Issued
+from istiodoctor.testing.certificates import Authority, Issued
 
 Manifest = dict[str, Any]
 

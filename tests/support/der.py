@@ -2,7 +2,7 @@
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.support.certificates import Issued
+from istiodoctor.testing.certificates import Issued
 
 _ALTERNATIVE_NAMES = bytes.fromhex("551d11")
 _COUNTRY = bytes.fromhex("550406")

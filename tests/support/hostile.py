@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from istiodoctor.model.snapshot import Reading, Snapshot
-from tests.support.examples import Example, cluster_of, log_lines
+from istiodoctor.testing.clusters import cluster_of, log_lines
+from istiodoctor.testing.examples import Example
 
 OPTIONS = ("--all", "-A", "--kubeconfig=/x", "-oyaml", "--", "-")
 SHELL = ("$(x)", "a;b", "`id`", "a b", "'", "a|b", "a\nkubectl delete all", "\x1b[2J", "%s", "x>y")

@@ -5,7 +5,7 @@ from typing import Any
 
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.snapshot import Snapshot
-from tests.support.examples import cluster
+from istiodoctor.testing.clusters import cluster
 
 Manifest = dict[str, Any]
 ISTIO = "networking.istio.io/v1"

@@ -14,7 +14,8 @@ from istiodoctor.model.x509_facts import facts_of
 from istiodoctor.registry import discover
 from istiodoctor.report import Report
 from istiodoctor.sources.files import open_files
-from tests.support.examples import NOW, authority, materialized
+from istiodoctor.testing.clusters import materialized
+from istiodoctor.testing.words import NOW, authority
 from tests.support.objects import INGRESS, RBAC, Manifest, made, pod, service
 
 CHECKS = discover().checks

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificate
 from istiodoctor.mesh.cert_manager.secrets_elsewhere import misplaced_certificates
@@ -12,7 +14,6 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create
 
 
 @check(
@@ -83,6 +84,13 @@ def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Certificate shop/shop metadata.namespace
+    hosts: shop.example.com
+    Certificate shop/shop writes its Secret into shop, but the pods of Pod istio-system/gateway
+    read shop-cert from istio-system, where there is no such Secret. HTTPS fails for its hosts.
     ```
 
     The Gateway may be anywhere; what counts is that Certificate and Secret are beside the pods:

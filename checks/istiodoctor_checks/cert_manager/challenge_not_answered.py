@@ -13,9 +13,14 @@ from istiodoctor.mesh.observations.challenges import (
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.http_answers import is_own
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS, challenge_evidence
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._challenges import DNS, challenge_evidence
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+)
 
 
 @check(
@@ -93,6 +98,13 @@ def challenge_not_answered(mesh: Mesh) -> Iterator[Finding]:
       answer_begins: example-token.
       steps:
       - {url: "http://shop.example.com/.well-known/acme-challenge/example-token", status: 404}
+    ```
+
+    ```finding
+    critical, observed: Challenge istio-system/shop-1-2
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2 for shop.example.com waits, and its issuer gets no right
+    answer: asked as it asks, shop.example.com:80 answers 404, by the gateway.
     ```
 
     A redirect does no harm where the answer comes after it:

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, within
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.secrets_elsewhere import CopiedSecret, copied_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, references, servers_of
 
 
 @check("CM017", severity=Severity.MEDIUM, explains={"CERT001", "CERT003", "OPS009"})
@@ -73,6 +75,14 @@ def copied_secret_stale(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; expires in 20 days
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert is a copy: it was written for the Certificate shop, which is in
+    shop, and the Secret there holds a newer one by now. Nothing renews the copy; it expires on
+    2026-03-21.
     ```
 
     A copy that a controller keeps in step is right:

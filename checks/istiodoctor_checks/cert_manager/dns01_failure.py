@@ -11,8 +11,14 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import DNS01
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of, try_again
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+    try_again,
+)
 
 
 @check(
@@ -85,6 +91,14 @@ def dns01_failure(mesh: Mesh) -> Iterator[Finding]:
       processing: true
       presented: true
       reason: "error getting clouddns service account: secrets clouddns not found"
+    ```
+
+    ```finding
+    critical: ClusterIssuer letsencrypt spec.acme.solvers
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2 for shop.example.com fails: error getting clouddns service
+    account: secrets clouddns not found. Certificate istio-system/shop is not issued until the DNS
+    record can be made and seen.
     ```
 
     The minutes that a record takes to show are no fault:

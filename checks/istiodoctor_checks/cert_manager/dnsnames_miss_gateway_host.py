@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import uncovered_hosts
@@ -11,8 +12,8 @@ from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.naming import add_dns_names, named_servers
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._naming import add_dns_names, named_servers
 
 
 @check(
@@ -70,6 +71,13 @@ def dnsnames_miss_gateway_host(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Certificate istio-system/shop spec.dnsNames
+    hosts: api.example.com
+    Certificate istio-system/shop does not ask for api.example.com, for which Gateway shop/web
+    server 443 (https) serves its certificate. Clients refuse it there.
     ```
 
     ```yaml good

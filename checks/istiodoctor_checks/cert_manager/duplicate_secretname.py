@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.credentials.credentials import uses_by_secret
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import get, set_field
-from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._served import hosts_of, references, servers_of
 
 
 @check("CM013", severity=Severity.HIGH, explains={"CERT003", "CM012", "CM015", "CM016"})
@@ -76,6 +77,14 @@ def duplicate_secretname(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Certificate istio-system/shop spec.secretName
+    hosts: shop.example.com
+    Certificate istio-system/shop and Certificate istio-system/www all write Secret
+    istio-system/shop-cert: they overwrite each other's certificate, and the gateway serves now
+    one, now the other.
     ```
 
     The same `secretName` in two namespaces makes two Secrets:

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.metadata import condition
-from istiodoctor_checks.served import OTHER_WRITERS, chain_of, hosts_of, servers_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._served import OTHER_WRITERS, chain_of, hosts_of, servers_of
 
 OVERWRITTEN = frozenset({"SecretMismatch", "IncorrectIssuer", "InvalidKeyPair"})
 """Reasons by which cert-manager says that somebody else wrote its Secret."""
@@ -82,6 +84,13 @@ def external_overwrite(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert is written by Certificate istio-system/shop and by ExternalSecret
+    shop: they overwrite each other, and the gateway serves now one certificate, now the other.
     ```
 
     ```yaml good

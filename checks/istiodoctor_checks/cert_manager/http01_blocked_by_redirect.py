@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import is_ready
 from istiodoctor.mesh.cert_manager.reasons import without_tokens
@@ -14,9 +16,13 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import (
 )
 from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import challenge_evidence, exempt_challenges, replies_of
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of
-from istiodoctor_checks.served import servers_of
+from istiodoctor_checks._served import servers_of
+from istiodoctor_checks.cert_manager._challenges import (
+    challenge_evidence,
+    exempt_challenges,
+    replies_of,
+)
+from istiodoctor_checks.cert_manager._issuing import STOPS_ISSUING, deadline_of
 
 
 @check(
@@ -95,6 +101,14 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
       processing: true
       presented: true
       reason: "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web spec.servers[0].tls.httpsRedirect redirects plain requests for
+    shop.example.com to HTTPS, those of HTTP-01 challenges too: Challenge istio-system/shop-1-2 for
+    it waits, and Certificate istio-system/shop cannot be issued.
     ```
 
     The VirtualService redirects everything but challenges:

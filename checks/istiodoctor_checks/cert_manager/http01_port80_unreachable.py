@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.challenges import hides_port_80, stuck_challenges
 from istiodoctor.mesh.cert_manager.stuck_issuance import HTTP01
@@ -12,10 +13,14 @@ from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._challenges import DNS, challenge_evidence, replies_of
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+)
 
 
 @check(
@@ -95,6 +100,13 @@ def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
       processing: true
       presented: true
       reason: "failed to perform self check GET request: connection refused"
+    ```
+
+    ```finding
+    critical, suspected: Service istio-system/gateway spec.ports
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2 for shop.example.com comes in on port 80, but Service
+    istio-system/gateway has no such port: Certificate istio-system/shop is not issued.
     ```
 
     ```yaml good

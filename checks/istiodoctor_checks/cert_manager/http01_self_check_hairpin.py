@@ -13,9 +13,14 @@ from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challen
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.observation import Via
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._challenges import DNS, challenge_evidence, replies_of
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+)
 
 UNREACHED = re.compile(
     r"connection refused|i/o timeout|timed? ?out|deadline exceeded|no route to host|no such host",
@@ -102,6 +107,14 @@ def http01_self_check_hairpin(mesh: Mesh) -> Iterator[Finding]:
       processing: true
       presented: true
       reason: "failed to perform self check GET request: dial tcp 203.0.113.7:80: i/o timeout"
+    ```
+
+    ```finding
+    critical, suspected: Challenge istio-system/shop-1-2
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2: cert-manager does not get through to shop.example.com from
+    inside the cluster (failed to perform self check GET request: dial tcp 203.0.113.7:80: i/o
+    timeout), so it does not even ask the issuer.
     ```
 
     An answer, even a wrong one, shows that the way is there:

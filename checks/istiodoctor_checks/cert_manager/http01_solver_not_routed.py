@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.challenges import (
     serves_ingress,
@@ -17,10 +18,14 @@ from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.certmanager import Http01Ingress
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS, challenge_evidence, replies_of
-from istiodoctor_checks.fixes import create
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._challenges import DNS, challenge_evidence, replies_of
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+)
 
 
 @check(
@@ -96,6 +101,14 @@ def http01_solver_not_routed(mesh: Mesh) -> Iterator[Finding]:
       processing: true
       presented: true
       reason: "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
+    ```
+
+    ```finding
+    critical, suspected: ClusterIssuer letsencrypt spec.acme.solvers
+    hosts: shop.example.com
+    Challenge istio-system/shop-1-2 is answered by an Ingress of class istio, of which istiod makes
+    no routes: requests for shop.example.com get no answer, and Certificate istio-system/shop is
+    not issued.
     ```
 
     ```yaml good

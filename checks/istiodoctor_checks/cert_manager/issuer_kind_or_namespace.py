@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import IssuerResolution, issuer_of
 from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates
@@ -12,9 +14,8 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._issuing import STOPS_ISSUING, deadline_of, severity_of
 
 
 @check("CM003", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains=STOPS_ISSUING)
@@ -70,6 +71,14 @@ def issuer_kind_or_namespace(mesh: Mesh) -> Iterator[Finding]:
         status: "False"
         reason: DoesNotExist
         message: Issuing certificate as Secret does not exist
+    ```
+
+    ```finding
+    critical: Certificate istio-system/shop spec.issuerRef
+    hosts: shop.example.com
+    Certificate istio-system/shop is to be issued by Issuer istio-system/letsencrypt, which does
+    not exist. There is ClusterIssuer letsencrypt, which it does not name. Secret
+    istio-system/shop-cert is neither made nor renewed.
     ```
 
     ```yaml good

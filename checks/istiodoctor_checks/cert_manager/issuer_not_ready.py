@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import issuer_of
 from istiodoctor.mesh.cert_manager.reasons import without_tokens
@@ -11,10 +13,9 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import get
-from istiodoctor_checks.happenings import happened
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._events import happened
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._issuing import STOPS_ISSUING, deadline_of, severity_of
 
 
 @check(
@@ -80,6 +81,13 @@ def issuer_not_ready(mesh: Mesh) -> Iterator[Finding]:
         status: "False"
         reason: DoesNotExist
         message: Issuing certificate as Secret does not exist
+    ```
+
+    ```finding
+    critical: ClusterIssuer letsencrypt
+    hosts: shop.example.com
+    ClusterIssuer letsencrypt is not ready (ErrRegisterACMEAccount): Failed to register ACME
+    account: 403. It neither issues nor renews Secret istio-system/shop-cert.
     ```
 
     ```yaml good

@@ -9,8 +9,14 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import started, stuck_certific
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.issuing import deepest, layer_places, layers, retry_words, try_again
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._issuing import (
+    deepest,
+    layer_places,
+    layers,
+    retry_words,
+    try_again,
+)
 
 
 @check(
@@ -105,6 +111,14 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
     reason: PresentError
     message: "Error presenting challenge: services is forbidden"
     lastTimestamp: 2026-03-01T11:55:00Z
+    ```
+
+    ```finding
+    critical: Certificate istio-system/shop
+    hosts: shop.example.com
+    Certificate istio-system/shop has been waiting to be issued since 2026-03-01 11:00 UTC:
+    Challenge istio-system/shop-1-2 says: failed to perform self check GET request: connection
+    refused. Secret istio-system/shop-cert does not exist until it is done.
     ```
 
     A first issuance gets its five minutes:

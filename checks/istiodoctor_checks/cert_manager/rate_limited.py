@@ -4,15 +4,21 @@ import re
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.reasons import reasons
 from istiodoctor.mesh.cert_manager.stuck_issuance import stuck_certificates
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, layers, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._issuing import (
+    STOPS_ISSUING,
+    deadline_of,
+    layers,
+    severity_of,
+)
 
 LIMITED = re.compile(
     r"rateLimited|too many (certificates|failed authorizations|new orders)|\b429\b"
@@ -97,6 +103,14 @@ def rate_limited(mesh: Mesh) -> Iterator[Finding]:
         status: "False"
         reason: Failed
         message: "429 urn:ietf:params:acme:error:rateLimited: too many certificates"
+    ```
+
+    ```finding
+    critical: Certificate istio-system/shop
+    hosts: shop.example.com
+    Certificate istio-system/shop is refused for its issuer's rate limit (CertificateRequest
+    istio-system/shop-1: 429 urn:ietf:params:acme:error:rateLimited: too many certificates). It is
+    issued when that time is over, not before.
     ```
 
     ```yaml good

@@ -8,7 +8,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.stuck_issuance import stuck_certificates
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.issuing import (
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._issuing import (
     deadline_of,
     deepest,
     layer_places,
@@ -17,7 +18,6 @@ from istiodoctor_checks.issuing import (
     severity_of,
     try_again,
 )
-from istiodoctor_checks.served import hosts_of, servers_of
 
 
 @check("CM016", severity=Severity.HIGH, evidence=[events_of], explains={"CERT001", "OPS009"})
@@ -75,6 +75,14 @@ def renewal_stalled(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; expires in 18 days
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Certificate istio-system/shop
+    hosts: shop.example.com
+    Certificate istio-system/shop should have been renewed since 2026-02-18 and expires on
+    2026-03-19: cert-manager gives no reason. It failed 4 times; cert-manager tries again by itself
+    at 2026-03-01 16:00 UTC.
     ```
 
     ```yaml good

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for, issuer_of
 from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
@@ -71,6 +73,14 @@ def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert-cacert
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks for client certificates, but there is no Secret
+    istio-system/shop-cert-cacert, and the Secret istio-system/shop-cert that Certificate
+    istio-system/shop writes holds no CA: ACME issuers give none. Every handshake is reset.
     ```
 
     ```yaml good

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.secrets_elsewhere import misnamed_certificates
 from istiodoctor.mesh.credentials.credentials import CredentialUse
@@ -11,7 +13,6 @@ from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
 
 
 @check(
@@ -80,6 +81,14 @@ def secretname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks for Secret istio-system/shop-cert, which does not
+    exist; Certificate istio-system/shop is ready and names its hosts, but writes its Secret as
+    shop-cert-tls. HTTPS fails for these hosts.
     ```
 
     The Certificate's own name does not matter:

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import issuer_of
 from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates, uses_http01_only
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.challenges import DNS
-from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of
-from istiodoctor_checks.served import hosts_of, servers_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._served import hosts_of, servers_of
+from istiodoctor_checks.cert_manager._challenges import DNS
+from istiodoctor_checks.cert_manager._issuing import STOPS_ISSUING, deadline_of, severity_of
 
 
 @check("CM010", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains=STOPS_ISSUING)
@@ -68,6 +69,13 @@ def wildcard_with_http01(mesh: Mesh) -> Iterator[Finding]:
         status: "False"
         reason: DoesNotExist
         message: Issuing certificate as Secret does not exist
+    ```
+
+    ```finding
+    critical: ClusterIssuer letsencrypt spec.acme.solvers
+    hosts: *.example.com
+    Certificate istio-system/shop asks for *.example.com, but ClusterIssuer letsencrypt has only
+    HTTP-01 for it, and ACME issues wildcards by DNS-01 alone.
     ```
 
     ```yaml good

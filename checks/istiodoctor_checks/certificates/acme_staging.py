@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.placeholders import is_staging
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks.certificates._placeholders import is_staging
 
 
 @check("CERT015", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT021"})
@@ -64,6 +65,13 @@ def acme_staging(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; issued by (STAGING) Pretend Pear X1
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert comes from CN=(STAGING) Pretend Pear X1: a
+    staging environment that no client trusts.
     ```
 
     A staging issuer that no gateway's certificate comes from harms nobody:

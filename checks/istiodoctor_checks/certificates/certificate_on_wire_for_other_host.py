@@ -6,7 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import mismatched_certificates
-from istiodoctor_checks.wire import (
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import (
     detail_of,
     doubted,
     keys_of,
@@ -15,7 +16,6 @@ from istiodoctor_checks.wire import (
     sightings,
     sureness,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("CERT019", severity=Severity.CRITICAL)
@@ -62,6 +62,13 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       sni: shop.example.com
       chain: certificate for www.example.com
+    ```
+
+    ```finding
+    critical, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) presents a certificate for www.example.com to clients who
+    ask for shop.example.com. They refuse it.
     ```
 
     A wildcard certificate covers the hosts one label below it:

@@ -8,7 +8,8 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.grace_times import CLOCKS_DIFFER
 from istiodoctor.mesh.observations.certificates import SeenCertificate, seen_certificates
-from istiodoctor_checks.wire import (
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import (
     detail_of,
     doubted,
     keys_of,
@@ -17,7 +18,6 @@ from istiodoctor_checks.wire import (
     sightings,
     sureness,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("CERT018", severity=Severity.CRITICAL)
@@ -63,6 +63,13 @@ def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       sni: shop.example.com
       chain: "certificate for shop.example.com; expired"
+    ```
+
+    ```finding
+    critical, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) presents a certificate that expired on 2026-02-27 12:00
+    UTC, at Pod istio-system/gateway port 443. Clients refuse it.
     ```
 
     One that is valid, however short its time, is no fault:

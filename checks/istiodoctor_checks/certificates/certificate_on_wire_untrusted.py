@@ -7,16 +7,9 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import SeenCertificate, untrusted_on_wire
 from istiodoctor.model.credential import CertificateFacts
-from istiodoctor_checks.placeholders import is_placeholder, is_staging, is_temporary
-from istiodoctor_checks.wire import (
-    detail_of,
-    keys_of,
-    objects_of,
-    presenter,
-    sightings,
-    sureness,
-)
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import detail_of, keys_of, objects_of, presenter, sightings, sureness
+from istiodoctor_checks.certificates._placeholders import is_placeholder, is_staging, is_temporary
 
 
 @check("CERT021", severity=Severity.INFO)
@@ -66,6 +59,14 @@ def certificate_on_wire_untrusted(mesh: Mesh) -> Iterator[Finding]:
       sni: shop.example.com
       trusted: false
       chain: certificate for shop.example.com; issued by (STAGING) Pretend Pear X1
+    ```
+
+    ```finding
+    high, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) presents a certificate at Pod istio-system/gateway port 443
+    that comes from a staging environment (CN=(STAGING) Pretend Pear X1): clients refuse it unless
+    they were given its root.
     ```
 
     A private root that was named with `--trust-anchors` is trusted:

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.trust import Knowledge
 from istiodoctor.mesh.observations.certificates import incomplete_chains
-from istiodoctor_checks.wire import (
+from istiodoctor_checks._wire import (
     detail_of,
     doubted,
     keys_of,
@@ -64,6 +64,13 @@ def chain_on_wire_incomplete(mesh: Mesh) -> Iterator[Finding]:
       sni: shop.example.com
       trusted: false
       chain: "certificate for shop.example.com; leaf only"
+    ```
+
+    ```finding
+    high, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) presents its certificate without its issuer CN=Example
+    Intermediate. Clients that do not have it by chance, like curl and Java, refuse it.
     ```
 
     A private root that signs servers itself needs no intermediate:

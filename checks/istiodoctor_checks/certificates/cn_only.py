@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 
 @check("CERT004", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT019"})
@@ -46,6 +47,13 @@ def cn_only(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; without subject alternative names
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert has no subjectAltName, only the Common Name
+    shop.example.com. Browsers, Go and Java refuse it; some builds of curl accept it.
     ```
 
     ```yaml good

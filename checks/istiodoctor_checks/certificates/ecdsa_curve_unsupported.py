@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.mesh.credentials.credentials import CredentialUse
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 ALWAYS = frozenset({"P-256"})
 SINCE_1_25 = frozenset({"P-384", "P-521"})
@@ -54,6 +55,13 @@ def ecdsa_curve_unsupported(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; key ec384
       tls.key: key of shop.example.com; key ec384
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The key of the certificate in Secret istio-system/shop-cert is on the curve P-384; Pod
+    istio-system/gateway runs Istio 1.22.3, whose Envoy refuses it.
     ```
 
     ```yaml good

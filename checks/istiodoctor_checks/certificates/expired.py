@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import ServedCertificate, served_certificates
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 
 @check(
@@ -52,6 +53,13 @@ def expired(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; expired
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert expired on 2026-02-27 12:00 UTC, 2 days ago.
+    Clients refuse it.
     ```
 
     A certificate that still has its time before it is no fault, however short that time is:

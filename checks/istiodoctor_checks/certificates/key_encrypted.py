@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import KeyState
-from istiodoctor_checks.served import hosts_of, mend, references, servers_of, value_of
+from istiodoctor_checks._served import hosts_of, mend, references, servers_of, value_of
 
 
 @check(
@@ -50,6 +51,13 @@ def key_encrypted(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com; encrypted
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.key"]
+    hosts: shop.example.com
+    The private key in Secret istio-system/shop-cert data["tls.key"] is encrypted. Envoy has no
+    password for it and refuses the Secret.
     ```
 
     ```yaml good

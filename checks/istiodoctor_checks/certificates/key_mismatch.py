@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of, value_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of, value_of
 
 
 @check(
@@ -51,6 +52,14 @@ def key_mismatch(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of www.example.com
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.key"]
+    hosts: shop.example.com
+    In Secret istio-system/shop-cert the key in tls.key does not belong to the certificate in
+    tls.crt. Envoy refuses the pair: HTTPS fails, or goes on with an older certificate until the
+    next restart.
     ```
 
     ```yaml good

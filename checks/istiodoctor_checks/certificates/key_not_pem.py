@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import KeyState
-from istiodoctor_checks.served import hosts_of, mend, references, servers_of, value_of
+from istiodoctor_checks._served import hosts_of, mend, references, servers_of, value_of
 
 UNUSABLE = frozenset({KeyState.NOT_PEM, KeyState.UNPARSABLE})
 
@@ -55,6 +56,13 @@ def key_not_pem(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: see the vault
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.key"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert data["tls.key"] holds no private key that Envoy can read: there
+    is no -----BEGIN … PRIVATE KEY----- line in it. Envoy refuses the Secret.
     ```
 
     ```yaml good

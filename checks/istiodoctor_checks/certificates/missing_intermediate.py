@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.trust import Knowledge, missing_intermediates
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 
 @check("CERT006", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT020"})
@@ -49,6 +50,14 @@ def missing_intermediate(mesh: Mesh) -> Iterator[Finding]:
       tls.crt: certificate for shop.example.com; leaf only
       tls.key: key of shop.example.com
       ca.crt: intermediate
+    ```
+
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert data["tls.crt"] holds the certificate but not its issuer
+    CN=Example Intermediate, which stands in the Secret's CA value and is not sent from there.
+    Clients that do not have it by chance, like curl and Java, refuse the certificate.
     ```
 
     A private root that signs directly, and is there to check client certificates:

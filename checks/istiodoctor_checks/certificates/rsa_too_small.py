@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 FEWEST_BITS = 2048
 
@@ -49,6 +50,13 @@ def rsa_too_small(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; key rsa1024
       tls.key: key of shop.example.com; key rsa1024
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert has an RSA key of 1024 bits. Envoy refuses
+    fewer than 2048.
     ```
 
     ```yaml good

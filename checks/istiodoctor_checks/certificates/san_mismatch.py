@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import UncoveredHost, uncovered_hosts
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.naming import add_names, named_servers, names_of, serve_another
-from istiodoctor_checks.served import chain_of, references
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._naming import add_names, named_servers, names_of, serve_another
+from istiodoctor_checks._served import chain_of, references
 
 
 @check(
@@ -55,6 +56,13 @@ def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for www.example.org
       tls.key: key of www.example.org
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert does not name shop.example.com, for which
+    Gateway shop/web server 443 (https) serves it. Clients refuse it there.
     ```
 
     A wildcard server is well served by a certificate that names all hosts routed there:

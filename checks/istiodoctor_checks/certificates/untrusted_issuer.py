@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.trust import untrusted_certificates
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.placeholders import is_placeholder
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks.certificates._placeholders import is_placeholder
 
 
 @check("CERT014", severity=Severity.INFO, claims=Claim.STORED_CERTIFICATE, explains={"CERT021"})
@@ -47,6 +48,13 @@ def untrusted_issuer(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; self-signed
       tls.key: key of shop.example.com; self-signed
+    ```
+
+    ```finding
+    info: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert is self-signed. Clients refuse it unless they
+    were given its root.
     ```
 
     ```yaml good

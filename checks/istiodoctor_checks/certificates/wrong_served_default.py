@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.coverage import displaced_hosts
-from istiodoctor_checks.served import chain_of, references
+from istiodoctor_checks._served import chain_of, references
 
 
 @check("CERT017", severity=Severity.HIGH, explains={"CERT019", "SDS013"})
@@ -59,6 +61,14 @@ def wrong_served_default(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for www.example.com
       tls.key: key of www.example.com
+    ```
+
+    ```finding
+    high: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    shop.example.com is to be served by Gateway shop/web server 443 (https), which istiod leaves
+    out on Pod istio-system/gateway. Gateway shop/older server 443 (https) takes it instead, with
+    the certificate of Secret istio-system/www-cert, which does not name it.
     ```
 
     A host that the wildcard's certificate names has nothing to complain of:

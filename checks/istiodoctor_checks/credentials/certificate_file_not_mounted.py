@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import secret_exists
 from istiodoctor.mesh.gateways.listeners import listeners
@@ -13,7 +15,7 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import ServerTls
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import create_tls_secret
+from istiodoctor_checks._secret_fixes import create_tls_secret
 
 OF_THE_IMAGE = ("/etc/ssl/", "/etc/pki/", "/usr/")
 """Where an image may bring certificates of its own."""
@@ -61,6 +63,20 @@ def certificate_file_not_mounted(mesh: Mesh) -> Iterator[Finding]:
           privateKey: /etc/istio/ingressgateway-certs/tls.key
     ```
 
+    ```finding
+    high, suspected: Gateway shop/web spec.servers[0].tls.privateKey
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from
+    /etc/istio/ingressgateway-certs/tls.key, but no volume is there in the pods of Pod
+    istio-system/gateway: HTTPS for shop.example.com does not work.
+
+    high, suspected: Gateway shop/web spec.servers[0].tls.serverCertificate
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from
+    /etc/istio/ingressgateway-certs/tls.crt, but no volume is there in the pods of Pod
+    istio-system/gateway: HTTPS for shop.example.com does not work.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -84,6 +100,22 @@ def certificate_file_not_mounted(mesh: Mesh) -> Iterator[Finding]:
           mode: SIMPLE
           serverCertificate: /etc/istio/ingressgateway-certs/tls.crt
           privateKey: /etc/istio/ingressgateway-certs/tls.key
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.privateKey
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from
+    /etc/istio/ingressgateway-certs/tls.key, but Secret istio-system/istio-ingressgateway-certs of
+    that volume does not exist in the pods of Pod istio-system/gateway: HTTPS for shop.example.com
+    does not work.
+
+    critical: Gateway shop/web spec.servers[0].tls.serverCertificate
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from
+    /etc/istio/ingressgateway-certs/tls.crt, but Secret istio-system/istio-ingressgateway-certs of
+    that volume does not exist in the pods of Pod istio-system/gateway: HTTPS for shop.example.com
+    does not work.
     ```
 
     ```yaml good

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.istio import ServerTls
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("CRED014", severity=Severity.HIGH)
@@ -37,6 +38,14 @@ def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert, serverCertificate: sds, privateKey: sds}
     ```
 
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from credentialName,
+    serverCertificate and privateKey at once: istiod refuses Gateway shop/web when it is applied
+    again.
+    ```
+
     ```yaml bad
     apiVersion: networking.istio.io/v1
     kind: Gateway
@@ -47,6 +56,13 @@ def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert, credentialNames: [shop-rsa, shop-ecdsa]}
+    ```
+
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) takes its certificate from credentialName and
+    credentialNames at once: istiod refuses Gateway shop/web when it is applied again.
     ```
 
     A file with the CA of the clients is no second source:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.model.credential import CertificateFacts, Credential, KeyPair
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
 
 
 @check("CRED009", severity=Severity.MEDIUM)
@@ -48,6 +49,13 @@ def certificate_shadowed_in_secret(mesh: Mesh) -> Iterator[Finding]:
       key: key of shop.example.com
       tls.crt: certificate for shop.example.com; expires in 80 days
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    medium: Secret istio-system/shop-cert data.cert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert has a certificate until 2026-03-21 under cert and another until
+    2026-05-20 under tls.crt: Pod istio-system/gateway serves the first and never the second.
     ```
 
     The same certificate twice, or an empty first pair, changes nothing:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialUse, uses_by_secret
 from istiodoctor.mesh.gateways.credential_references import Form
@@ -11,7 +13,6 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
 
 
 @check(
@@ -68,6 +69,14 @@ def credential_named_in_two_forms(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com, api.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Gateway shop/api spec.servers[0].tls.credentialName
+    hosts: api.example.com, shop.example.com
+    Gateway shop/web server 443 (https) names shop-cert and Gateway shop/api server 443 (https)
+    names istio-system/shop-cert: both are Secret istio-system/shop-cert, and Istio before 1.29
+    leaves Pod istio-system/gateway waiting for one of them.
     ```
 
     ```yaml good

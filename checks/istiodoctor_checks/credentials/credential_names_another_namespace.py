@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import (
     CredentialState,
@@ -13,7 +15,7 @@ from istiodoctor.mesh.credentials.credentials import (
 )
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create_and_name_secret, set_field
+from istiodoctor_checks._secret_fixes import create_and_name_secret
 
 
 @check(
@@ -54,6 +56,14 @@ def credential_names_another_namespace(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) names shop/shop-cert, but the pods of Pod
+    istio-system/gateway may have Secrets of istio-system only: istiod refuses it, and every
+    connection is reset.
     ```
 
     ```yaml good

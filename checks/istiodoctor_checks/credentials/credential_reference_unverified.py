@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, create, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import (
     CredentialState,
@@ -18,7 +20,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create, create_and_name_secret, set_field
+from istiodoctor_checks._secret_fixes import create_and_name_secret
 
 
 @check(
@@ -77,6 +79,14 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) names kubernetes-gateway://istio-system/shop-cert, but
+    istiod verifies that form only for Gateways in istio-system, where the pods of Pod
+    istio-system/gateway are: it refuses the Secret.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -104,6 +114,14 @@ def credential_reference_unverified(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway istio-system/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway istio-system/web server 443 (https) names kubernetes-gateway://certs/shop-cert, and no
+    ReferenceGrant in certs admits Gateways of istio-system: istiod refuses it, and every
+    connection is reset.
     ```
 
     One patch release earlier, a Gateway beside the application is served if it is granted:

@@ -7,10 +7,10 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.state import orphaned_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import pods_of
-from istiodoctor_checks.fixes import create_tls_secret
-from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._envoys import pods_of
+from istiodoctor_checks._secret_fixes import create_tls_secret
+from istiodoctor_checks._served import hosts_of, references, servers_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("CRED016", severity=Severity.HIGH, explains={"CRED001", "CRED002"})
@@ -45,6 +45,14 @@ def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
     - name: kubernetes://shop-cert
       certificate: certificate for shop.example.com
       updated: "2026-01-01T08:00:00Z"
+    ```
+
+    ```finding
+    high, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert does not exist, but Envoy in Pod istio-system/gateway still
+    serves the certificate that it got from it. HTTPS works until a pod restarts, and then it does
+    not.
     ```
 
     The Secret is there:

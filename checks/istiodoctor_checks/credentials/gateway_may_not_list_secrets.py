@@ -5,14 +5,16 @@ from typing import Any
 
 from istiodoctor.check import check
 from istiodoctor.command import acting_as, fault_of, kubectl, within
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Patch, PatchType, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Patch, PatchType
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import CORE, RBAC
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 JUDGED = frozenset({CredentialState.FOUND, CredentialState.MISSING, CredentialState.UNKNOWN})
 """States in which istiod asks for the right: it is the first thing it asks for."""
@@ -63,6 +65,13 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: ServiceAccount shop/default
+    hosts: shop.example.com
+    ServiceAccount shop/default, which the pods of Pod shop/gateway run as, may not list Secrets in
+    shop: istiod keeps Secret shop/shop-cert from them, and every connection is reset.
     ```
 
     ```yaml good

@@ -4,14 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.logs.delivery import log_facts
@@ -67,6 +62,13 @@ def gateway_of_unknown_cluster(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/istiod-0/discovery
     2026-03-01T11:40:00.000000Z	warn	ads	proxy gateway.istio-system is from an unknown cluster, cannot retrieve certificates: client for cluster east not found
+    ```
+
+    ```finding
+    critical, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    istiod does not know the cluster of Pod istio-system/gateway, so it reads no Secrets for it:
+    client for cluster east not found. HTTPS connections to the gateway are reset.
     ```
 
     ```yaml good

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import replace_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import replace_tls_secret
 
 
 @check(
@@ -61,6 +62,13 @@ def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
       tls.key: empty
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    There is nothing in tls.crt and tls.key of Secret istio-system/shop-cert: Pod
+    istio-system/gateway gets no certificate for shop.example.com and resets every connection.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -83,6 +91,13 @@ def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: empty
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    There is nothing in tls.crt of Secret istio-system/shop-cert: Pod istio-system/gateway gets no
+    certificate for shop.example.com and resets every connection.
     ```
 
     An empty pair beside a full one does no harm, for istiod takes the full one:

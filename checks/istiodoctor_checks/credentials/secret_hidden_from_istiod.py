@@ -3,16 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Patch,
-    PatchType,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Patch, PatchType, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialUse, served_credentials
 from istiodoctor.mesh.observations.verification import Claim
@@ -24,7 +17,7 @@ from istiodoctor.mesh.workloads.control_planes import (
 from istiodoctor.mesh.workloads.grants import selects
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import get, replace_tls_secret
+from istiodoctor_checks._secret_fixes import replace_tls_secret
 
 UNWATCHED = frozenset({"helm.sh/release.v1", "kubernetes.io/service-account-token"})
 
@@ -71,6 +64,14 @@ def secret_hidden_from_istiod(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert type
+    hosts: shop.example.com
+    Secret istio-system/shop-cert exists, but istiod does not see it: its type is
+    helm.sh/release.v1. Pod istio-system/gateway gets no certificate from it and resets every
+    connection.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -110,6 +111,13 @@ def secret_hidden_from_istiod(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Namespace edge metadata.labels
+    hosts: shop.example.com
+    Secret edge/shop-cert exists, but istiod does not see it: no discoverySelector takes the labels
+    of namespace edge. Pod edge/gateway gets no certificate from it and resets every connection.
     ```
 
     Every other type will do, and a namespace with the label is watched:

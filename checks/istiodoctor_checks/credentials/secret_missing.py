@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialUse, credential_uses, secrets_named
 from istiodoctor.mesh.credentials.placement import (
@@ -15,8 +17,8 @@ from istiodoctor.mesh.credentials.placement import (
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import create_tls_secret, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import create_tls_secret
 
 
 @check(
@@ -63,6 +65,13 @@ def secret_missing(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Secret istio-system/shop-cert does not exist, so Pod istio-system/gateway has no certificate
+    for shop.example.com and resets every connection.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -85,6 +94,13 @@ def secret_missing(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Secret istio-system/shop-crt does not exist, so Pod istio-system/gateway has no certificate for
+    shop.example.com and resets every connection. A similar name there: shop-cert.
     ```
 
     ```yaml good

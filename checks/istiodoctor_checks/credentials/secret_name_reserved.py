@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import credential_uses
 from istiodoctor.mesh.gateways.credential_references import Form
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create_and_name_secret
+from istiodoctor_checks._secret_fixes import create_and_name_secret
 
 READ_BY_ISTIOD = (1, 8, 0)
 RESERVED = ("istio", "prometheus")
@@ -54,6 +55,13 @@ def secret_name_reserved(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Pod istio-system/gateway runs Istio 1.7.8, whose agent leaves out Secrets with names like
+    istio-shop: connections to Gateway shop/web server 443 (https) are reset.
     ```
 
     From 1.8 on istiod reads the Secrets, and the name does not matter:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import replace_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import replace_tls_secret
 
 
 @check(
@@ -60,6 +61,14 @@ def secret_wrong_keys(mesh: Mesh) -> Iterator[Finding]:
       privkey.pem: key of shop.example.com
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data
+    hosts: shop.example.com
+    Secret istio-system/shop-cert has the keys fullchain.pem and privkey.pem, but istiod wants
+    tls.crt with tls.key, or cert with key: Pod istio-system/gateway gets no certificate from it
+    and resets every connection.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -82,6 +91,14 @@ def secret_wrong_keys(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert data
+    hosts: shop.example.com
+    Secret istio-system/shop-cert has the keys key and tls.crt, but istiod wants tls.crt with
+    tls.key, or cert with key: Pod istio-system/gateway gets no certificate from it and resets
+    every connection.
     ```
 
     The Secret that holds only a client CA is asked for under another name, and is right as it is:

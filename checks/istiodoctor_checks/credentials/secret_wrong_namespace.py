@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import credential_uses, secrets_named
 from istiodoctor.mesh.credentials.placement import Whereabouts, whereabouts
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import create_tls_secret
 
 
 @check(
@@ -63,6 +64,14 @@ def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Secret istio-system/shop-cert does not exist. The pods of Pod istio-system/gateway read
+    shop-cert from their own namespace, istio-system; the Secret of that name in shop is out of
+    their reach.
     ```
 
     ```yaml good

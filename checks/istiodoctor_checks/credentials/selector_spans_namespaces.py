@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import credential_uses
 from istiodoctor.mesh.credentials.placement import (
@@ -13,8 +14,8 @@ from istiodoctor.mesh.credentials.placement import (
 )
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import create_tls_secret
 
 
 @check(
@@ -65,6 +66,13 @@ def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Gateway shop/web spec.selector
+    hosts: shop.example.com
+    Gateway shop/web selects pods in edge and in istio-system, but Secret edge/shop-cert does not
+    exist: shop.example.com is reset wherever clients come in through Pod edge/edge-gateway.
     ```
 
     ```yaml good

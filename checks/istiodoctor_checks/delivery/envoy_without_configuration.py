@@ -4,20 +4,14 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import unstarted_envoys
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import look_at_log, pods_of, span
-from istiodoctor_checks.wire import SHOWN
+from istiodoctor_checks._envoys import look_at_log, pods_of, span
+from istiodoctor_checks._wire import SHOWN
 
 
 @check(
@@ -60,6 +54,13 @@ def envoy_without_configuration(mesh: Mesh) -> Iterator[Finding]:
     ```envoy bad istio-system/gateway
     state: PRE_INITIALIZING
     uptime: 900s
+    ```
+
+    ```finding
+    critical, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway has waited for 15 min for its first configuration, and serves
+    nothing.
     ```
 
     A pod that has just started:

@@ -4,14 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import secret_exists
 from istiodoctor.mesh.credentials.placement import servers_using
@@ -20,7 +15,7 @@ from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import SECRET_WHY, make_tls_secret
+from istiodoctor_checks._secret_fixes import SECRET_WHY, make_tls_secret
 
 FALLBACK = "gateway-fallback"
 
@@ -62,6 +57,13 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     2026-03-01T11:40:00.000000Z	info	secretfetcher	Cannot find secret shop-cert, searching for fallback secret gateway-fallback
+    ```
+
+    ```finding
+    medium, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert was not found, so Pod istio-system/gateway serves the certificate
+    of Secret istio-system/gateway-fallback in its place: clients get one for another host.
     ```
 
     Without that Secret nothing is served in its place:

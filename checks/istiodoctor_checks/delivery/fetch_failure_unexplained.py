@@ -4,14 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import container, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import uses_by_secret
 from istiodoctor.mesh.credentials.placement import servers_using
@@ -75,6 +70,13 @@ def fetch_failure_unexplained(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:40:00.000000Z	warn	ads	failed to fetch key and certificate for kubernetes://shop-cert: secret istio-system/shop-cert not found
     ```
 
+    ```finding
+    critical, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    The log of Pod istio-system/istiod-0 says that Secret istio-system/shop-cert was not delivered:
+    istiod could not fetch it (secret istio-system/shop-cert not found).
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -101,6 +103,13 @@ def fetch_failure_unexplained(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/istiod-0/discovery
     2026-03-01T11:40:00.000000Z	warn	ads	proxy gateway.istio-system attempted to access unauthorized certificates shop-cert: default/istio-system is not authorized to read secrets:
+    ```
+
+    ```finding
+    critical, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    The log of Pod istio-system/istiod-0 says that Secret istio-system/shop-cert was not delivered:
+    the gateway's ServiceAccount may not list Secrets.
     ```
 
     The Secret was made after the line, and istiod pushed it by itself:

@@ -4,14 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.logs.proxy_logs import Disconnection, disconnections
@@ -78,6 +73,14 @@ def gateway_disconnected_from_istiod(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:20:00.000000Z	info	xdsproxy	connected to delta upstream XDS server: istiod.istio-system.svc:15012
     2026-03-01T11:40:00.000000Z	warning	envoy config external/envoy/grpc_stream.h:188	StreamAggregatedResources gRPC config stream to xds-grpc closed: 14, connection error: desc = "transport: authentication handshake failed: x509: certificate has expired"
     2026-03-01T11:58:00.000000Z	warning	envoy config external/envoy/grpc_stream.h:188	StreamAggregatedResources gRPC config stream to xds-grpc closed: 14, connection error: desc = "transport: authentication handshake failed: x509: certificate has expired"
+    ```
+
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Pod istio-system/gateway has not heard from istiod since 2026-03-01 11:40 UTC: connection
+    error: desc = "transport: authentication handshake failed: x509: certificate has expired". New
+    routes and renewed certificates do not reach it.
     ```
 
     istiod ends every stream after half an hour, and a pod that reconnects is well:

@@ -4,14 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, within
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.logs.delivery import log_facts
@@ -66,6 +61,13 @@ def gateway_without_verified_identity(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/istiod-0/discovery
     2026-03-01T11:40:00.000000Z	warn	ads	proxy gateway.istio-system is not authorized to receive credscontroller. Ensure you are connecting over TLS port and are authenticated.
+    ```
+
+    ```finding
+    critical, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    istiod could not verify the identity of Pod istio-system/gateway, so it sends it no Secrets:
+    every HTTPS connection to it is reset.
     ```
 
     Other things that istiod says of a gateway are no such trouble:

@@ -3,14 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.gateways.servers import Server
@@ -53,6 +48,13 @@ def identity_refused_by_spire(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     2026-03-01T11:40:00.000000Z	warning	envoy config external/envoy/grpc_stream.h:188	StreamSecrets gRPC config stream to sds-grpc closed: 7, workload is not authorized for the requested identities ["file-cert:/etc/tls/tls.crt~/etc/tls/tls.key"]
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0].tls.serverCertificate
+    hosts: shop.example.com
+    SPIRE refuses file-cert:/etc/tls/tls.crt~/etc/tls/tls.key to Pod istio-system/gateway: Envoy
+    gets no certificate from there, and resets the connections that need it.
     ```
 
     ```yaml good

@@ -4,20 +4,14 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.state import RefusedListener, refused_listeners
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import pods_of
-from istiodoctor_checks.wire import SHOWN
+from istiodoctor_checks._envoys import pods_of
+from istiodoctor_checks._wire import SHOWN
 
 
 @check(
@@ -58,6 +52,14 @@ def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
       port: 443
       refused: "Didn't find a registered implementation for 'envoy.filters.listener.http_inspect'"
       at: "2026-03-01T11:40:00Z"
+    ```
+
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway refuses the present version of listener 0.0.0.0_443: Didn't
+    find a registered implementation for 'envoy.filters.listener.http_inspect'. Changes of that
+    port do not arrive, and a restarted pod does not open it.
     ```
 
     The last version was taken:

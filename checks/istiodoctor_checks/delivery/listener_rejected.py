@@ -4,14 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import listeners
 from istiodoctor.mesh.gateways.servers import Server
@@ -63,6 +58,14 @@ def listener_rejected(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     2026-03-01T11:40:00.000000Z	warning	envoy config external/envoy/grpc_subscription_impl.cc:138	gRPC config for type.googleapis.com/envoy.config.listener.v3.Listener rejected: Error adding/updating listener(s) 0.0.0.0_443: Didn't find a registered implementation for 'envoy.filters.listener.proxy_protocol'
+    ```
+
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway refused listener 0.0.0.0_443: Didn't find a registered
+    implementation for 'envoy.filters.listener.proxy_protocol'. Changes of that port do not arrive,
+    and a restarted pod does not open it.
     ```
 
     A refused route or cluster leaves the listener as it is:

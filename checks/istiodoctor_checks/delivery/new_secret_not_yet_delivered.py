@@ -3,14 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.placement import servers_using
 from istiodoctor.mesh.logs.delivery import settling_failures
@@ -54,6 +49,14 @@ def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/istiod-0/discovery
     2026-03-01T11:59:00.000000Z	warn	ads	failed to fetch key and certificate for kubernetes://shop-cert: secret istio-system/shop-cert not found
+    ```
+
+    ```finding
+    low, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert was made less than two minutes before this scan; the log of Pod
+    istio-system/istiod-0 says that it could not be delivered just before. istiod pushes it by
+    itself.
     ```
 
     Two minutes later the same log is history:

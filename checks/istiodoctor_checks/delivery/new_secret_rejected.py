@@ -3,20 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.placement import servers_using
 from istiodoctor.mesh.logs.proxy_logs import Rejection, secret_rejections
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import replace_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import replace_tls_secret
 
 
 @check(
@@ -65,6 +60,15 @@ def new_secret_rejected(mesh: Mesh) -> Iterator[Finding]:
     2026-03-01T11:40:00.000000Z	warning	envoy config external/envoy/source/extensions/config_subscription/grpc/grpc_subscription_impl.cc:138	gRPC config for type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret rejected: Failed to load private key from <inline>, Cause: error:0b000074:X.509 certificate routines:OPENSSL_internal:KEY_VALUES_MISMATCH
     ```
 
+    ```finding
+    high, observed: Secret istio-system/shop-cert data
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway refused a Secret: Failed to load private key from <inline>,
+    Cause: error:0b000074:X.509 certificate routines:OPENSSL_internal:KEY_VALUES_MISMATCH. It is
+    Secret istio-system/shop-cert: tls.key does not belong to the certificate. An older one is
+    served until the pod restarts.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -91,6 +95,14 @@ def new_secret_rejected(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/istiod-0/discovery
     2026-03-01T11:40:00.000000Z	warn	delta	ADS:SDS: ACK ERROR gateway.istio-system-7 Internal:Failed to load private key from <inline>, Cause: error:0b000074:X.509 certificate routines:OPENSSL_internal:KEY_VALUES_MISMATCH
+    ```
+
+    ```finding
+    medium, observed: Pod istio-system/gateway
+    Envoy in Pod istio-system/gateway refused a Secret: Failed to load private key from <inline>,
+    Cause: error:0b000074:X.509 certificate routines:OPENSSL_internal:KEY_VALUES_MISMATCH. No
+    Secret of its servers that could be read explains it; it may have been repaired since. If not:
+    An older one is served until the pod restarts.
     ```
 
     The certificate of the mesh itself is no `credentialName`; that it was issued says nothing

@@ -8,10 +8,10 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.secrets import HeldSecret
 from istiodoctor.mesh.envoy.state import divergent_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import restart_once_good
-from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._secret_fixes import restart_once_good
+from istiodoctor_checks._served import hosts_of, references, servers_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("SDS008", severity=Severity.HIGH, explains={"SDS013"})
@@ -67,6 +67,14 @@ def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
     - name: kubernetes://shop-cert
       certificate: certificate for shop.example.com; renewed
       updated: "2026-03-01T08:00:00Z"
+    ```
+
+    ```finding
+    high, observed: Pod istio-system/gateway-a
+    hosts: shop.example.com
+    The pods of Deployment istio-system/gateway serve different certificates for
+    kubernetes://shop-cert: serial 951623a26f8b3389 in gateway-a and serial e050de4ee422c007 in
+    gateway-b. Which one clients get is left to chance.
     ```
 
     One of them took the new certificate a minute ago; the other is about to:

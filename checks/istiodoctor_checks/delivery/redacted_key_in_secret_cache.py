@@ -4,15 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import Command, kubectl, within
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Risk,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.logs.proxy_logs import Rejection, credentials_of, secret_rejections
@@ -71,6 +65,13 @@ def redacted_key_in_secret_cache(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     2026-03-01T11:40:00.000000Z	warning	envoy config external/envoy/grpc_subscription_impl.cc:138	gRPC config for type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret rejected: Failed to load private key from <inline>, Cause: error:0900006e:PEM routines:OPENSSL_internal:NO_START_LINE
+    ```
+
+    ```finding
+    high, observed: Pod istio-system/istiod-0
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway refused a private key that is no PEM, though every Secret of
+    the gateway that could be read holds a good one: istiod 1.27.1 sends a redacted copy.
     ```
 
     A key that is no key is the Secret's own fault, and a fixed release has another reason:

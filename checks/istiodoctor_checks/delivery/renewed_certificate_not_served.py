@@ -9,11 +9,11 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.secrets import StaleSecret
 from istiodoctor.mesh.envoy.state import stale_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import look_at_log, pods_of
-from istiodoctor_checks.fixes import restart_once_good
-from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._envoys import look_at_log, pods_of
+from istiodoctor_checks._secret_fixes import restart_once_good
+from istiodoctor_checks._served import chain_of, hosts_of, references, servers_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("SDS002", severity=Severity.HIGH, explains={"CERT018", "SDS008", "SDS013"})
@@ -61,6 +61,14 @@ def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
       updated: "2026-01-01T08:00:00Z"
     ```
 
+    ```finding
+    high, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert holds the certificate with serial e050de4ee422c007, but Envoy in
+    Pod istio-system/gateway serves serial 951623a26f8b3389: clients do not get the new one, and
+    the old one ends at 2027-01-01 00:00 UTC.
+    ```
+
     It lists the new one as active, but has not loaded it, since the key is of another:
 
     ```yaml bad
@@ -93,6 +101,14 @@ def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
       certificate: certificate for shop.example.com; renewed
       updated: "2026-01-01T08:00:00Z"
       in_use: certificate for shop.example.com
+    ```
+
+    ```finding
+    high, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert holds the certificate with serial e050de4ee422c007, but Envoy in
+    Pod istio-system/gateway serves serial 951623a26f8b3389, having refused the new one: clients do
+    not get the new one, and the old one ends at 2027-01-01 00:00 UTC.
     ```
 
     Envoy has what the Secret holds, be it ever so old:

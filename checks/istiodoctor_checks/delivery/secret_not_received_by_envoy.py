@@ -9,10 +9,10 @@ from istiodoctor.mesh.credentials.credentials import CredentialState
 from istiodoctor.mesh.envoy.secrets import AwaitedSecret
 from istiodoctor.mesh.envoy.state import awaited_secrets
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import look_at_log, pods_of, span
-from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._envoys import look_at_log, pods_of, span
+from istiodoctor_checks._served import hosts_of, references, servers_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("SDS014", severity=Severity.CRITICAL, explains={"SNI011"})
@@ -60,6 +60,14 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
     - {name: kubernetes://shop-cert, updated: "2026-03-01T08:00:00Z"}
     ```
 
+    ```finding
+    critical, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway has waited for 4 h for kubernetes://shop-cert: connections to
+    shop.example.com are reset there. Secret istio-system/shop-cert exists, but it was not
+    delivered.
+    ```
+
     Envoy refused it:
 
     ```yaml bad
@@ -94,6 +102,13 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
       in_use: nothing
     ```
 
+    ```finding
+    critical, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway refused what came as kubernetes://shop-cert, and has no older
+    certificate to serve: connections to shop.example.com are reset there.
+    ```
+
     The Secret has just been made: wait, and look again.
 
     ```yaml bad
@@ -123,6 +138,14 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
     ```envoy bad istio-system/gateway
     secrets:
     - {name: kubernetes://shop-cert, updated: "2026-03-01T08:00:00Z"}
+    ```
+
+    ```finding
+    low, observed: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway has waited for 4 h for kubernetes://shop-cert: connections to
+    shop.example.com are reset there. It may be on its way: Secret istio-system/shop-cert or the
+    question for it is new.
     ```
 
     What other servers wait for is no trouble of this one, and what no server asks for any more

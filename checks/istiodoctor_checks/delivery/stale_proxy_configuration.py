@@ -6,22 +6,16 @@ from typing import Literal
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, proxy
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.differences import Part
 from istiodoctor.mesh.envoy.drift import Drift, drifts
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import pods_of
-from istiodoctor_checks.wire import SHOWN
+from istiodoctor_checks._envoys import pods_of
+from istiodoctor_checks._wire import SHOWN
 
 WORDS: Mapping[Part, str] = {
     Part.LISTENER: "the listener of {name}",
@@ -84,6 +78,14 @@ def stale_proxy_configuration(mesh: Mesh) -> Iterator[Finding]:
     - {name: 0.0.0.0_80, port: 80, hosts: ["*"]}
     routes:
     - {name: http.80, domains: [old.example.com]}
+    ```
+
+    ```finding
+    medium, suspected: Pod istio-system/gateway
+    hosts: old.example.com, shop.example.com
+    Envoy in Pod istio-system/gateway differs from the objects: the domain shop.example.com in
+    http.80 is missing, the domain old.example.com in http.80 is there and nothing asks for it. No
+    refusal was seen.
     ```
 
     The same domains:

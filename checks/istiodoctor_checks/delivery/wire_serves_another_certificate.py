@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import SeenCertificate, unexpected_certificates
 from istiodoctor.model.credential import Credential
-from istiodoctor_checks.wire import detail_of, objects_of, sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import detail_of, objects_of, sightings
 
 
 @check("SDS013", severity=Severity.HIGH, explains={"CERT018", "CERT019", "CERT020", "CERT021"})
@@ -57,6 +58,14 @@ def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       sni: shop.example.com
       chain: "certificate for shop.example.com; expires in 9 days"
+    ```
+
+    ```finding
+    high, observed: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    Pod istio-system/gateway port 443 presents another certificate for Gateway shop/web server 443
+    (https) than Secret istio-system/shop-cert holds: serial 5cd69075025e27dd, valid until
+    2026-03-10.
     ```
 
     The certificate of the Secret, as it should be:

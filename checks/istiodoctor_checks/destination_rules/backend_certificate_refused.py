@@ -4,17 +4,12 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import host_after, istioctl, kubectl, proxy
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import FailedBackend, refused_certificates
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("DR006", severity=Severity.CRITICAL, explains={"HTTP015"})
@@ -67,6 +62,14 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     [2026-03-01T11:40:00.000Z] "GET / HTTP/2" 503 UF upstream_reset_before_response_started{connection_failure,TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_verify_SAN_list} - "TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_verify_SAN_list" 0 152 45 - "203.0.113.9" "curl/8.5.0" "2d4f" "shop.example.com" "10.0.0.7:8443" outbound|443||shop.shop.svc.cluster.local - 10.0.0.4:8443 203.0.113.9:51412 shop.example.com -
+    ```
+
+    ```finding
+    critical, observed: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    Pod istio-system/gateway refuses the certificate of shop.shop.svc.cluster.local, checked as
+    DestinationRule shop/shop says, which names no CA: requests for shop.example.com get 503
+    (CERTIFICATE_VERIFY_FAILED).
     ```
 
     A handshake that fails for another reason is not this:

@@ -3,18 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import FailedBackend, failed_handshakes
-from istiodoctor_checks.fixes import get
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 REASONS = {
     "WRONG_VERSION_NUMBER": "the backend answers in plain text, not in TLS",
@@ -75,6 +69,13 @@ def backend_handshake_failed(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     [2026-03-01T11:40:00.000Z] "GET / HTTP/2" 503 UF upstream_reset_before_response_started{connection_failure,TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER} - "TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER" 0 152 45 - "203.0.113.9" "curl/8.5.0" "2d4f" "shop.example.com" "10.0.0.7:8443" outbound|443||shop.shop.svc.cluster.local - 10.0.0.4:8443 203.0.113.9:51412 shop.example.com -
+    ```
+
+    ```finding
+    high, observed: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    TLS from Pod istio-system/gateway to shop.shop.svc.cluster.local fails: the backend answers in
+    plain text, not in TLS. Requests for shop.example.com get 503.
     ```
 
     A certificate that is refused is not this but backend-certificate-refused:

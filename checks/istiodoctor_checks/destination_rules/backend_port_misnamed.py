@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 HTTP2 = frozenset({"grpc", "grpc-web", "http2", "kubernetes.io/h2c"})
 OPAQUE = frozenset({"tcp", "mongo", "mysql", "redis", "udp"})
@@ -64,6 +65,13 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: api-grpc, port: 8080, targetPort: 50051}]}
     ```
 
+    ```finding
+    high, suspected: Service shop/shop spec.ports[0]
+    hosts: shop.example.com
+    port 8080 (api-grpc) of Service shop/shop seems to speak gRPC, but nothing that Istio reads
+    says so: the gateway sends HTTP/1.1, and gRPC calls for shop.example.com fail.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -92,6 +100,13 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: shop, namespace: shop}
     spec: {selector: {app: shop}, ports: [{name: tcp-web, port: 80}]}
+    ```
+
+    ```finding
+    low, suspected: Service shop/shop spec.ports[0]
+    hosts: shop.example.com
+    HTTP routes for shop.example.com lead to port 80 (tcp-web) of Service shop/shop, which is
+    declared as tcp: sidecars treat it as bytes, without HTTP routing, retries or telemetry.
     ```
 
     A port without a name is nothing to worry about for HTTP/1.1, and `appProtocol` comes before

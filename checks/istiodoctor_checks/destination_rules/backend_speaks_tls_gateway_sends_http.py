@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import (
     TLS_TARGETS,
@@ -13,9 +15,8 @@ from istiodoctor.mesh.configuration.upstream_tls import (
 )
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import create
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 
 @check("DR001", severity=Severity.CRITICAL, explains={"HTTP015"})
@@ -56,6 +57,14 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: shop, namespace: shop}
     spec: {selector: {app: shop}, ports: [{name: https, port: 443, targetPort: 8443}]}
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination
+    hosts: shop.example.com
+    VirtualService shop/shop routes shop.example.com to port 443 of Service shop/shop, which looks
+    like TLS (https, targetPort 8443), and no DestinationRule makes the gateway speak TLS to it:
+    requests get 400 or 503.
     ```
 
     A port named https may lead to a plain one, a DestinationRule may speak TLS, and a rule may be

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import upstream_tls
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_tls
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
+from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
 
@@ -58,6 +59,14 @@ def double_tls(mesh: Mesh) -> Iterator[Finding]:
     kind: DestinationRule
     metadata: {name: shop, namespace: shop}
     spec: {host: shop, trafficPolicy: {tls: {mode: SIMPLE}}}
+    ```
+
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    TLS for shop.example.com passes through to shop.shop.svc.cluster.local, and DestinationRule
+    shop/shop encrypts it once more (SIMPLE): the backend finds TLS inside TLS and closes the
+    connection.
     ```
 
     ```yaml good

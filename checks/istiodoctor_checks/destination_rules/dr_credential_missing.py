@@ -4,15 +4,17 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import Fixed, kubectl, name_of
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import secrets_named
 from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
 from istiodoctor.mesh.logs.upstream_failures import Lack, LackingCredential, lacking_credentials
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 LACKS = {
     Lack.SECRET: "does not exist",
@@ -76,6 +78,14 @@ def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of gateway.example.com
     ```
 
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls.credentialName
+    hosts: shop.example.com
+    DestinationRule shop/shop has Pod istio-system/gateway speak TLS (MUTUAL) with the Secret
+    client-cert of its own namespace: Secret istio-system/client-cert does not exist, and requests
+    for shop.example.com get 503. It is in shop.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -116,6 +126,14 @@ def dr_credential_missing(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for gateway.example.com
       tls.key: key of gateway.example.com
+    ```
+
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls.credentialName
+    hosts: shop.example.com
+    DestinationRule shop/shop has Pod istio-system/gateway speak TLS (MUTUAL) with the Secret
+    client-cert of its own namespace: Secret istio-system/client-cert has no CA (ca.crt or cacert),
+    and requests for shop.example.com get 503.
     ```
 
     ```yaml good

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import (
     UpstreamTls,
@@ -13,9 +14,9 @@ from istiodoctor.mesh.configuration.upstream_tls import (
 )
 from istiodoctor.mesh.workloads.service_ports import target_port
 from istiodoctor.model.istio import PeerAuthentication
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_tls
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
+from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
 WITHOUT_MESH = frozenset({"DISABLE", "SIMPLE", "MUTUAL"})
 """Modes that do not present the mesh's own certificate."""
@@ -76,6 +77,14 @@ def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
     kind: PeerAuthentication
     metadata: {name: default, namespace: istio-system}
     spec: {mtls: {mode: STRICT}}
+    ```
+
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    DestinationRule shop/shop sets tls mode DISABLE for Service shop/shop, but PeerAuthentication
+    istio-system/default makes its sidecars take mutual TLS of the mesh alone (STRICT): requests
+    for shop.example.com get 503.
     ```
 
     An exception for the namespace or for the port counts before the mesh's STRICT:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import upstream_tls, workloads_behind
 from istiodoctor.mesh.workloads.control_planes import namespace_exists
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_tls
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
+from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
 MESH_TLS = "ISTIO_MUTUAL"
 
@@ -64,6 +66,13 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
     kind: DestinationRule
     metadata: {name: shop, namespace: shop}
     spec: {host: shop, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+    ```
+
+    ```finding
+    critical: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    DestinationRule shop/shop makes the gateway speak mutual TLS of the mesh to Service shop/shop,
+    but Pod shop/shop-0 has no sidecar to understand it: requests for shop.example.com get 503.
     ```
 
     A sidecar may also be a native one, among the init containers, and ambient mode needs none:

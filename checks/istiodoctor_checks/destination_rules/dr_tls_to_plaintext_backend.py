@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import speaks_plainly, upstream_tls
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import remove_tls
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
+from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
 
@@ -57,6 +58,13 @@ def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
     kind: DestinationRule
     metadata: {name: shop, namespace: shop}
     spec: {host: shop, trafficPolicy: {tls: {mode: SIMPLE}}}
+    ```
+
+    ```finding
+    critical, suspected: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    DestinationRule shop/shop makes the gateway speak TLS (SIMPLE) to port 80 of Service shop/shop,
+    which looks like plain HTTP (http, targetPort 8080): requests for shop.example.com get 503.
     ```
 
     ```yaml good

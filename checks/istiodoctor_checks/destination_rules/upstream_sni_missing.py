@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import UnnamedBackend, unnamed_backends
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("DR009", severity=Severity.HIGH, explains={"DR006", "DR011", "HTTP015"})
@@ -68,6 +69,14 @@ def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
     spec: {host: api.vendor.example, trafficPolicy: {tls: {mode: SIMPLE}}}
     ```
 
+    ```finding
+    high, suspected: DestinationRule shop/shop spec.trafficPolicy.tls.sni
+    hosts: shop.example.com
+    DestinationRule shop/shop makes the gateway speak TLS (SIMPLE) to api.vendor.example without
+    tls.sni, so istiod 1.20.4 has no SNI sent: a server with several certificates refuses requests
+    for shop.example.com.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -109,6 +118,13 @@ def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
     kind: DestinationRule
     metadata: {name: shop, namespace: shop}
     spec: {host: api.vendor.example, trafficPolicy: {tls: {mode: SIMPLE}}}
+    ```
+
+    ```finding
+    low, suspected: DestinationRule shop/shop spec.trafficPolicy.tls.sni
+    hosts: shop.example.com
+    DestinationRule shop/shop makes the gateway speak TLS (SIMPLE) to api.vendor.example without
+    tls.sni, so istiod 1.24.1 has the Host of the request (shop.example.com) sent in its place.
     ```
 
     From 1.21 on, a route that rewrites the authority needs no `sni`:

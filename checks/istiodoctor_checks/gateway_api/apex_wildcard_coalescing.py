@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Finding, Fix, Risk, Severity
+from istiodoctor.finding import Finding, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
 from istiodoctor.mesh.gateways.servers import GatewayApi
-from istiodoctor_checks.reuse import (
+from istiodoctor.text import listing
+from istiodoctor_checks._reuse import (
     certificates,
     evidence_of,
     identity_of,
     objects_of,
     servers_of,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("GWAPI006", severity=Severity.HIGH, explains={"SNI014"})
@@ -75,6 +76,16 @@ def apex_wildcard_coalescing(mesh: Mesh) -> Iterator[Finding]:
       parentRefs: [{name: web, sectionName: wildcard}]
       hostnames: ["*.example.com"]
       rules: [{backendRefs: [{name: pages, port: 80}]}]
+    ```
+
+    ```finding
+    high: Gateway API Gateway shop/web spec.listeners[0].hostname
+    hosts: *.example.com, example.com
+    Gateway API Gateway shop/web listener 443 (apex) and Gateway API Gateway shop/web listener 443
+    (wildcard) answer on one port of Pod shop/web-istio-0 with Secret shop/shop-cert (example.com
+    and *.example.com). A browser reuses its HTTP/2 connection for every host of the certificate,
+    so example.com may arrive at Gateway API Gateway shop/web listener 443 (wildcard), which has
+    other routes: 404.
     ```
 
     ```yaml good

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import create
+from istiodoctor.text import listing
+from istiodoctor_checks.gateway_api._listeners import status_evidence
 from istiodoctor_checks.gateway_api._refused_references import refused_backends
-from istiodoctor_checks.listeners import status_evidence
-from istiodoctor_checks.wording import listing
 
 GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
 
@@ -52,6 +53,13 @@ def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: api, namespace: backend}
     spec: {selector: {app: api}, ports: [{name: http, port: 80}]}
+    ```
+
+    ```finding
+    critical: HTTPRoute shop/shop spec.rules[0].backendRefs[0]
+    hosts: shop.example.com
+    HTTPRoute shop/shop routes to Service backend/api, and no ReferenceGrant in backend permits
+    that to HTTPRoutes of shop: requests for shop.example.com that take this route get 500.
     ```
 
     ```yaml good

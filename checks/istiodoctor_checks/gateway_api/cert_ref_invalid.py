@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.credential_references import Form
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.fixes import get
+from istiodoctor_checks.gateway_api._listeners import status_evidence
 from istiodoctor_checks.gateway_api._refused_references import useless_references
-from istiodoctor_checks.listeners import status_evidence
 
 
 @check(
@@ -59,6 +60,14 @@ def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
           reason: InvalidCertificateRef
           message: "invalid certificate reference"
           observedGeneration: 2
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0].tls.certificateRefs[0]
+    hosts: shop.example.com
+    Gateway API Gateway shop/web listener 443 (https) takes its certificate from shop/shop-cert,
+    which istiod cannot use (istiod says: invalid certificate reference): the listener gets no
+    certificate, and handshakes are reset.
     ```
 
     A condition that speaks of an older generation is past:

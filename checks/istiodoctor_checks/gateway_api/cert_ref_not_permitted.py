@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import create
+from istiodoctor_checks.gateway_api._listeners import status_evidence
 from istiodoctor_checks.gateway_api._refused_references import RefusedReference, refused_references
-from istiodoctor_checks.listeners import status_evidence
 
 GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
 """Served by every release that has ReferenceGrants."""
@@ -58,6 +59,14 @@ def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0].tls.certificateRefs[0]
+    hosts: shop.example.com
+    Gateway API Gateway shop/web listener 443 (https) takes its certificate from Secret
+    certs/shop-cert, and no ReferenceGrant in certs permits that to Gateways of shop: the listener
+    gets no certificate, handshakes are reset.
     ```
 
     ```yaml good

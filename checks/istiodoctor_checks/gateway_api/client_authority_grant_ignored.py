@@ -9,7 +9,7 @@ from istiodoctor.mesh.gateways.credential_references import Purpose
 from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.mistakes import denied
+from istiodoctor_checks.gateway_api._istiod_bugs import denied
 
 
 @check(
@@ -70,6 +70,14 @@ def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/istiod-0/discovery
     2026-03-01T11:40:00.000000Z	warn	ads	proxy web-istio-6d9-22f9n.edge attempted to access unauthorized certificates shop-cert-cacert: cross namespace secret reference requires ReferenceGrant
+    ```
+
+    ```finding
+    critical, observed: Gateway API Gateway edge/web spec.listeners[0].tls.certificateRefs[0]
+    hosts: shop.example.com
+    istiod refuses Secret shop/shop-cert-cacert to Gateway API Gateway edge/web listener 443
+    (https), which may have it: it applies the grant to the certificate, and not to the client CA.
+    Connections to shop.example.com are reset.
     ```
 
     A release with the fix says nothing of the kind:

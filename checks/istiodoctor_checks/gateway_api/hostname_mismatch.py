@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor.text import listing
+from istiodoctor_checks.gateway_api._listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.gateway_api._refused_references import refused_routes
-from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
-from istiodoctor_checks.wording import listing
 
 
 @check("GWAPI004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"HTTP017"})
@@ -46,6 +46,13 @@ def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
       parentRefs: [{name: web}]
       hostnames: [example.com]
       rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
+    ```finding
+    critical: HTTPRoute shop/shop spec.hostnames
+    hosts: example.com
+    HTTPRoute shop/shop is for example.com, but Gateway API Gateway shop/web listener 80 (http) is
+    for *.example.com: they have no name in common, and the route is not attached.
     ```
 
     A route without hostnames takes those of the listener, and one that fits is enough:

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.api_left_out import listeners_left_out
 from istiodoctor.mesh.configuration.left_out import LeftOut
 from istiodoctor.mesh.gateways.listener_faults import ListenerFault
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import get
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 OF_CREDENTIALS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_AUTHORITY})
 """The checks about Secrets and client CAs say what is wrong with those."""
@@ -77,6 +78,14 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
         port: 443
         protocol: TLS
         tls: {mode: Passthrough}
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0]
+    hosts: shop.example.com
+    istiod makes nothing of Gateway API Gateway shop/web listener 443 (tls): this istiod serves the
+    protocol TLS only with PILOT_ENABLE_ALPHA_GATEWAY_API=true. Nothing listens there for
+    shop.example.com.
     ```
 
     A later release serves it:

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.credential_references import Purpose
 from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.mistakes import denied, is_of_set
+from istiodoctor_checks.gateway_api._istiod_bugs import denied, is_of_set
 
 
 @check(
@@ -67,6 +67,14 @@ def listener_set_secret_denied(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/istiod-0/discovery
     2026-03-01T11:40:00.000000Z	warn	ads	proxy web-istio-6d9-22f9n.edge attempted to access unauthorized certificates shop-cert: cross namespace secret reference requires ReferenceGrant
+    ```
+
+    ```finding
+    critical, observed: XListenerSet edge/shop spec.listeners[0].tls.certificateRefs[0]
+    hosts: shop.example.com
+    istiod refuses Secret edge/shop-cert to XListenerSet edge/shop listener 443 (https), which may
+    have it: it does not count the listeners of a ListenerSet. Connections to shop.example.com are
+    reset.
     ```
 
     A release with the fix says nothing of the kind:

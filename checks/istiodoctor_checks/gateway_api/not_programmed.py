@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Finding, Fix, Identity, Severity
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.fixes import get
+from istiodoctor_checks.gateway_api._listeners import status_evidence
 from istiodoctor_checks.gateway_api._refused_references import Unprogrammed, unprogrammed_gateways
-from istiodoctor_checks.listeners import status_evidence
 
 
 @check("GWAPI011", severity=Severity.CRITICAL, explains={"GW022"})
@@ -41,6 +41,13 @@ def not_programmed(mesh: Mesh) -> Iterator[Finding]:
         reason: AddressNotAssigned
         message: Assigned to service(s) web-istio.shop.svc.cluster.local, but no address
         observedGeneration: 1
+    ```
+
+    ```finding
+    high: Gateway API Gateway shop/web spec
+    Gateway API Gateway shop/web is not ready: istiod says Programmed=False (AddressNotAssigned):
+    Assigned to service(s) web-istio.shop.svc.cluster.local, but no address. Nothing outside
+    reaches its listeners.
     ```
 
     ```yaml good

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.self_redirects import RedirectLoop, api_redirect_loops
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("GWAPI005", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})
@@ -57,6 +58,14 @@ def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
       parentRefs: [{name: web}]
       hostnames: [shop.example.com]
       rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]
+    ```
+
+    ```finding
+    critical: HTTPRoute shop/redirect spec.parentRefs[0]
+    hosts: shop.example.com
+    HTTPRoute shop/redirect redirects to https and is attached to Gateway API Gateway shop/web
+    listener 443 (https) too: requests for shop.example.com that already came by https are
+    redirected to themselves without end.
     ```
 
     A redirect to another host ends there:

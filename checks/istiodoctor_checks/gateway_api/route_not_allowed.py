@@ -5,7 +5,8 @@ from typing import Any
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, labels
-from istiodoctor.finding import Finding, Fix, Identity, Severity
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.attachments import Attachment
 from istiodoctor.mesh.gateways.conditions import route_condition
@@ -13,10 +14,9 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, GATEWAY_API, Kind
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.fixes import json_patch, set_field
+from istiodoctor.text import listing
+from istiodoctor_checks.gateway_api._listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.gateway_api._refused_references import RefusedRoute, refused_routes
-from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
-from istiodoctor_checks.wording import listing
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
@@ -55,6 +55,14 @@ def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
       parentRefs: [{name: web, namespace: istio-ingress}]
       hostnames: [shop.example.com]
       rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
+    ```finding
+    critical: Gateway API Gateway istio-ingress/web spec.listeners[0].allowedRoutes.namespaces
+    hosts: shop.example.com
+    HTTPRoute shop/shop wants to attach to Gateway API Gateway istio-ingress/web, but Gateway API
+    Gateway istio-ingress/web listener 80 (http) takes no routes from the namespace shop: requests
+    for shop.example.com get 404.
     ```
 
     A selector of labels permits too:

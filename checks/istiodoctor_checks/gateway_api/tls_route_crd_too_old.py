@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.api_routes import tls_route_version
 from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments
@@ -12,7 +14,7 @@ from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 OLD_VERSIONS = frozenset({"v1alpha2", "v1alpha3"})
 DEFINITION = Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{Kind.TLS_ROUTE}")
@@ -60,6 +62,13 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
       parentRefs: [{name: web}]
       hostnames: [shop.example.com]
       rules: [{backendRefs: [{name: shop, port: 443}]}]
+    ```
+
+    ```finding
+    critical: CustomResourceDefinition tlsroutes.gateway.networking.k8s.io
+    hosts: shop.example.com
+    The cluster serves TLSRoutes as v1alpha2 only, of a Gateway API before 1.5: Istio 1.30.1
+    ignores them, and connections to shop.example.com are reset.
     ```
 
     Istio 1.29 takes the same routes where a flag says so, and Istio 1.30 takes those of a newer

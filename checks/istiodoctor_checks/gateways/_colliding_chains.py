@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Fix
+from istiodoctor.fix import Fix, remove_field, set_field
 from istiodoctor.mesh.configuration.listener import FilterChain
 from istiodoctor.mesh.configuration.listener_addresses import BIND
 from istiodoctor.mesh.configuration.refusals import ChainFault
@@ -11,8 +11,7 @@ from istiodoctor.mesh.configuration.refused_listeners import servers_of
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import remove_field, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 HTTP_PORT = 80
 ONE_KIND = 1

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.held_ingresses import held_ingresses_by_gateway
 from istiodoctor.mesh.gateways.listeners import dropped
 from istiodoctor.mesh.gateways.merging import Dropped, DropReason
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import covers
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 def ingresses_of_one_host(mesh: Mesh) -> Iterator[Finding]:

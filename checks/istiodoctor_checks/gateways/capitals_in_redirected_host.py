@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import istio_gateways
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("GW018", severity=Severity.LOW)
@@ -29,6 +30,13 @@ def capitals_in_redirected_host(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 80, name: http, protocol: HTTP}
         hosts: [Shop.example.com]
         tls: {httpsRedirect: true}
+    ```
+
+    ```finding
+    low, suspected: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway shop/web redirects Shop.example.com, written with capitals: some versions of Istio then
+    keep stale routes for it.
     ```
 
     ```yaml good

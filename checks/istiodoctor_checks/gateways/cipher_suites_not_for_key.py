@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.cipher_suites import (
     ECDSA_CIPHERS,
@@ -12,9 +14,8 @@ from istiodoctor.mesh.gateways.cipher_suites import (
     RSA_CIPHERS,
 )
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import remove_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._conflicts import cipher_uses
-from istiodoctor_checks.wording import listing
 
 FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}
 
@@ -53,6 +54,14 @@ def cipher_suites_not_for_key(mesh: Mesh) -> Iterator[Finding]:
     kind: Secret
     metadata: {name: shop-cert, namespace: istio-system}
     stringData: {tls.crt: "certificate for shop.example.com", tls.key: "key of shop.example.com"}
+    ```
+
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls.cipherSuites
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) offers ECDHE-RSA-AES128-GCM-SHA256 only, and the
+    certificate in Secret istio-system/shop-cert has an EC key: clients of TLS 1.2 fail in the
+    handshake.
     ```
 
     The certificate of this example has an EC key:

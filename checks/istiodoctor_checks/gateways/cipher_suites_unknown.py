@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, remove_field, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.cipher_suites import is_passed_on
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.workloads.releases import Change, is_in
-from istiodoctor_checks.fixes import remove_field, set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._conflicts import versions_of
-from istiodoctor_checks.wording import listing
 
 
 @check("GW014", severity=Severity.LOW, explains={"GW023", "SNI011"})
@@ -42,6 +43,13 @@ def cipher_suites_unknown(mesh: Mesh) -> Iterator[Finding]:
           mode: SIMPLE
           credentialName: shop-cert
           cipherSuites: [ECDHE-RSA-AES256-SHA384, ECDHE-RSA-AES128-GCM-SHA256]
+    ```
+
+    ```finding
+    low: Gateway shop/web spec.servers[0].tls.cipherSuites
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) lists ECDHE-RSA-AES256-SHA384, which Envoy does not know:
+    the names are left out.
     ```
 
     ```yaml good

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("GW003", severity=Severity.HIGH, claims=Claim.UNSERVED, explains={"GW022", "SNI012"})
@@ -33,6 +34,13 @@ def duplicate_port_name(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: web, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    high: Gateway shop/web spec.servers[1].port.name
+    hosts: shop.example.com
+    Gateway shop/web server 443 (web) and the server before it on port 80 both name their port
+    “web”: the API server refuses the Gateway, and changes to it do not arrive.
     ```
 
     Two Gateways may use the same names:

@@ -6,25 +6,17 @@ from typing import Any
 
 from istiodoctor.check import check
 from istiodoctor.command import change, fault_of, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Patch,
-    PatchType,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Patch, PatchType, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.merging import DropReason
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import get, set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._dropped_servers import Loss, losses
 from istiodoctor_checks.gateways._ingress_hosts import ingresses_of_one_host, leave_to
-from istiodoctor_checks.wording import listing
 
 
 @check(
@@ -98,6 +90,14 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: b}}]}]
     ```
 
+    ```finding
+    critical: Gateway team-b/second spec.servers[0].hosts
+    hosts: *.example.com, b.example.com
+    istiod leaves out Gateway team-b/second server 443 (https): *.example.com is also listed by
+    Gateway team-a/first server 443 (https), which comes first. Requests for b.example.com never
+    reach VirtualService team-b/b.
+    ```
+
     Of two Ingresses the one whose name comes first serves the host:
 
     ```yaml bad
@@ -135,6 +135,14 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
         http:
           paths:
           - {path: /api, pathType: Prefix, backend: {service: {name: api, port: {number: 80}}}}
+    ```
+
+    ```finding
+    critical: Ingress shop/second spec.tls[0].hosts
+    hosts: shop.example.com
+    istiod leaves out port 443 of Ingress shop/second: shop.example.com is listed by Ingress
+    shop/first too, whose name comes first. It binds the rules of all Ingresses for
+    shop.example.com to Ingress shop/second, the oldest one: over HTTPS every request gets 404.
     ```
 
     A wildcard beside an exact host is legal, and so are two plain servers on port 80 that both

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._conflicts import ScopedOut, scoped_out_gateways
-from istiodoctor_checks.wording import listing
 
 
 @check(
@@ -52,6 +54,14 @@ def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Gateway shop/web metadata.namespace
+    hosts: shop.example.com
+    istiod gives Pod istio-system/gateway only Gateways of istio-system
+    (PILOT_SCOPE_GATEWAY_TO_NAMESPACE): Gateway shop/web is ignored, and nothing listens for
+    shop.example.com.
     ```
 
     ```yaml good

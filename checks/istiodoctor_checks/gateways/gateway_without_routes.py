@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, create
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
-from istiodoctor_checks.fixes import create
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._dropped_servers import Unrouted, unrouted_servers
-from istiodoctor_checks.wording import listing
 
 
 @check("GW019", severity=Severity.MEDIUM, claims=Claim.NOT_FOUND, explains={"HTTP017"})
@@ -39,6 +40,13 @@ def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    medium: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) serves shop.example.com, and no VirtualService names
+    Gateway shop/web: requests get 404.
     ```
 
     A wildcard server needs no route for each name below it, a redirecting server none at all:

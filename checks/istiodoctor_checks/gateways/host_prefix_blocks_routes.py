@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._conflicts import Blocked, blocked_virtual_services
-from istiodoctor_checks.wording import listing
 
 
 @check(
@@ -47,6 +48,14 @@ def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
       hosts: [shop.example.com]
       gateways: [istio-ingress/web]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: Gateway istio-ingress/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway istio-ingress/web server 443 (https) lists istio-ingress/shop.example.com, which lets
+    in no routes from namespace shop: VirtualService shop/shop has no effect there, and requests
+    get 404 for shop.example.com.
     ```
 
     ```yaml good

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
 
@@ -38,6 +39,13 @@ def https_without_tls(mesh: Mesh) -> Iterator[Finding]:
       servers:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) has protocol HTTPS and no tls section: the API server
+    refuses the Gateway, and istiod configures nothing for shop.example.com.
     ```
 
     Passthrough needs a `tls` section too, but no certificate:

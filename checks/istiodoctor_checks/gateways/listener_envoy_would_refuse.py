@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.refusals import ChainFault
 from istiodoctor.mesh.configuration.refused_listeners import (
@@ -12,6 +13,7 @@ from istiodoctor.mesh.configuration.refused_listeners import (
     order_is_known,
     refused_listeners,
 )
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._colliding_chains import (
     asked_by,
     chains_of,
@@ -19,7 +21,6 @@ from istiodoctor_checks.gateways._colliding_chains import (
     name_of,
     place_of,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check(
@@ -72,6 +73,15 @@ def listener_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
       tls:
       - match: [{sniHosts: [api.example.com, shop.example.com]}]
         route: [{destination: {host: shop}}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.tls[0].match[0].sniHosts
+    hosts: *.example.com, shop.example.com
+    Gateway shop/web server 443 (https) and VirtualService shop/shop on Gateway shop/web server 443
+    (tls) both take TLS for shop.example.com on port 443 of Pod istio-system/gateway. Envoy refuses
+    such a listener and keeps the last it had: nothing on that port is updated, and a new pod does
+    not open it.
     ```
 
     A wildcard beside an exact name is no conflict:

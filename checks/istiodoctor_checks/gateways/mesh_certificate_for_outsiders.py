@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Exposure, exposure
 from istiodoctor.mesh.gateways.listeners import listeners_of, live_servers
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 MESH_DOMAINS = ("local", "global", "internal", "mesh")
 
@@ -48,6 +49,14 @@ def mesh_certificate_for_outsiders(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: ISTIO_MUTUAL}
+    ```
+
+    ```finding
+    high, suspected: Gateway shop/web spec.servers[0].tls.mode
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) has mode ISTIO_MUTUAL and is open to the outside: clients
+    of shop.example.com without a certificate of this mesh are refused, and browsers do not trust
+    the certificate they see.
     ```
 
     An egress gateway has a Service inside the cluster only:

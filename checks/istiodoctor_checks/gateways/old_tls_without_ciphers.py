@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
-from istiodoctor_checks.fixes import remove_field
 
 OLD_VERSIONS = frozenset({"TLSV1_0", "TLSV1_1"})
 
@@ -32,6 +33,13 @@ def old_tls_without_ciphers(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert, minProtocolVersion: TLSV1_0}
+    ```
+
+    ```finding
+    medium: Gateway shop/web spec.servers[0].tls.minProtocolVersion
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) allows TLSV1_0, but the default cipher suites have none for
+    it: such clients fail in the handshake.
     ```
 
     ```yaml good

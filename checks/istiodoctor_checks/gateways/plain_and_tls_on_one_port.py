@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._dropped_servers import Loss, losses
-from istiodoctor_checks.wording import listing
 
 
 @check(
@@ -58,6 +59,15 @@ def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical, suspected: Gateway old/legacy spec.servers[0].port
+    hosts: shop.example.com
+    Gateway old/legacy server 443 (http) (HTTP) and Gateway shop/web server 443 (https) (HTTPS)
+    both listen on port 443 of Pod istio-system/gateway; one port speaks either TLS or not. istiod
+    leaves one of them out, most likely Gateway shop/web server 443 (https) (shop.example.com):
+    which one depends on their age and on istiod's version.
     ```
 
     Passthrough and terminating servers share a port, plain servers share another:

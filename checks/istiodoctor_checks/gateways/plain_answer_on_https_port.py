@@ -7,8 +7,8 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.unserved_names import unserved_handshakes
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("GW021", severity=Severity.CRITICAL)
@@ -53,6 +53,13 @@ def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
       port: 8443
       sni: shop.example.com
       outcome: not-tls
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Pod istio-system/gateway port 8443 answers a TLS handshake for shop.example.com in plain text:
+    clients of https:// fail with “wrong version number”.
     ```
 
     Here the load balancer ends TLS, and the pod gets plain HTTP:

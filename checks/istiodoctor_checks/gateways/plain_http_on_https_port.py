@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.plain_https import PlainHttps, plain_https_servers
 from istiodoctor.mesh.exposure.services import HTTPS_PORT
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 TLS_TARGET = 8443
 
@@ -58,6 +59,13 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
       servers:
       - port: {number: 443, name: https, protocol: HTTP}
         hosts: [shop.example.com]
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].port.protocol
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) speaks plain HTTP, and 443 is the port of https://: a TLS
+    handshake for shop.example.com fails with “wrong version number”.
     ```
 
     Here the load balancer ends TLS:

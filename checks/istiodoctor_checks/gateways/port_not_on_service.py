@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("GW012", severity=Severity.CRITICAL, explains={"CM007"})
@@ -47,6 +48,14 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 9443, name: https-admin, protocol: HTTPS}
         hosts: [admin.example.com]
         tls: {mode: SIMPLE, credentialName: admin-cert}
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].port.number
+    hosts: admin.example.com
+    Gateway shop/web server 9443 (https-admin) listens on port 9443 of Pod istio-system/gateway,
+    and no port of Service istio-system/gateway leads there: clients of admin.example.com cannot
+    connect.
     ```
 
     A port in the pod that a Service port leads to is reached, whatever the Service calls it; a

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import knows_services, port_routes
 from istiodoctor.mesh.gateways.merging import DropReason
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._dropped_servers import losses
-from istiodoctor_checks.wording import listing
 
 
 @check(
@@ -55,6 +56,14 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Service istio-system/gateway spec.ports[1].targetPort
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) would listen on port 443 of Pod istio-system/gateway, which
+    may not open ports below 1024: istiod skips it, and connections for shop.example.com are
+    refused.
     ```
 
     ```yaml good

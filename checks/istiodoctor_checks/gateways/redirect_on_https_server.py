@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
-from istiodoctor_checks.fixes import remove_field
 
 
 @check("GW009", severity=Severity.MEDIUM)
@@ -30,6 +31,13 @@ def redirect_on_https_server(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert, httpsRedirect: true}
+    ```
+
+    ```finding
+    medium: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) speaks TLS and has httpsRedirect: behind a trusted proxy
+    that says http, HTTPS requests are redirected without end.
     ```
 
     ```yaml good

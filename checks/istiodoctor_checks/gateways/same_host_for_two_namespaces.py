@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.refused_listeners import (
     RefusedListener,
@@ -12,7 +14,6 @@ from istiodoctor.mesh.configuration.refused_listeners import (
     servers_of,
 )
 from istiodoctor.mesh.gateways.servers import Server
-from istiodoctor_checks.fixes import set_field
 
 
 @check(
@@ -56,6 +57,14 @@ def same_host_for_two_namespaces(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: ["b/shop.example.com"]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Gateway b/two spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway a/one server 443 (https) and Gateway b/two server 443 (https) list shop.example.com for
+    different namespaces on port 443 of Pod istio-system/gateway. Envoy refuses a listener with the
+    same SNI twice and keeps the last it had: nothing on that port is updated.
     ```
 
     A wildcard beside an exact host is no conflict:

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.plain_https import speaks_tls_somewhere
 from istiodoctor.mesh.gateways.selection import Unselected, unselected_gateways
 from istiodoctor.mesh.gateways.servers import WITH_CREDENTIAL, istio_servers
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import get, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 FOR_CLIENTS = WITH_CREDENTIAL | {TlsMode.PASSTHROUGH}
 
@@ -48,6 +49,13 @@ def selector_matches_no_pod(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.selector
+    hosts: shop.example.com
+    No pod in any namespace has the labels that Gateway shop/web selects (istio: ingressgateway):
+    nothing listens for its hosts. Pod istio-ingress/gateway has istio: ingress.
+    ```
+
     ```yaml bad
     apiVersion: apps/v1
     kind: Deployment
@@ -68,6 +76,13 @@ def selector_matches_no_pod(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.selector
+    hosts: shop.example.com
+    Gateway shop/web selects Deployment istio-ingress/gateway only, which is scaled to 0: no pod
+    serves its hosts.
     ```
 
     A selector need not name the namespace of the Gateway, and a Deployment whose pods are not up

@@ -4,22 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, kubectl, proxy, within
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import AbsentServer, absent_servers
 from istiodoctor.mesh.workloads.control_planes import ISTIO_NAMESPACE
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import pods_of
-from istiodoctor_checks.wire import SHOWN
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._envoys import pods_of
+from istiodoctor_checks._wire import SHOWN
 
 
 @check(
@@ -87,6 +81,13 @@ def server_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     - {name: 0.0.0.0_443, port: 443, hosts: [shop.example.com]}
     ```
 
+    ```finding
+    critical, observed: Gateway shop/younger spec.servers[0]
+    hosts: www.example.com
+    Envoy in Pod istio-system/gateway has no filter chain on port 443 for www.example.com, which
+    Gateway shop/younger server 443 (https) is for. istiod leaves that server out.
+    ```
+
     No port at all:
 
     ```yaml bad
@@ -120,6 +121,13 @@ def server_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
       updated: "2026-01-01T08:00:00Z"
     listeners:
     - {name: 0.0.0.0_15021, port: 15021}
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway does not listen on port 443, so not for shop.example.com,
+    which Gateway shop/web server 443 (https) is for.
     ```
 
     ```yaml good

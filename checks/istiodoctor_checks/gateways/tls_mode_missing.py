@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import bindings
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check(
@@ -39,6 +40,14 @@ def tls_mode_missing(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.mode
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) names shop-cert but no tls.mode. The default is
+    PASSTHROUGH: the gateway does not end TLS for shop.example.com, never presents the certificate
+    and resets the connection.
     ```
 
     A redirecting server has no mode and needs none; a server without a certificate whose

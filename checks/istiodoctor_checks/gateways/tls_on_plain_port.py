@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, remove_field, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.fixes import remove_field, set_field
 
 
 @check("GW008", severity=Severity.HIGH, explains={"GW005", "HTTP004"})
@@ -32,6 +33,13 @@ def tls_on_plain_port(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTP}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls.mode
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) has protocol HTTP and tls.mode SIMPLE: the API server
+    refuses the Gateway, and where it got in, the port speaks no TLS.
     ```
 
     A redirect without a mode is how it should be:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_faults import failing_servers
 from istiodoctor.mesh.workloads.control_planes import istiod_version
-from istiodoctor_checks.fixes import remove_field
 
 
 @check("GW025", severity=Severity.CRITICAL, explains={"GW023", "SNI011"})
@@ -42,6 +43,13 @@ def tls_settings_unusable(mesh: Mesh) -> Iterator[Finding]:
           credentialName: shop-cert
           maxProtocolVersion: TLSV1_1
           cipherSuites: [ECDHE-ECDSA-AES128-SHA]
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.maxProtocolVersion
+    hosts: shop.example.com
+    Every TLS handshake with Gateway shop/web server 443 (https) fails: it permits TLSV1_1 at most
+    and TLSV1_2 at least, which is Envoy's oldest by default.
     ```
 
     ```yaml good

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor.text import listing
 from istiodoctor_checks.gateways._tls_versions import VersionFault, version_mismatches
-from istiodoctor_checks.wording import listing
 
 SHOWN = 4
 _WORDS = {
@@ -75,6 +76,13 @@ def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
       chain: certificate for shop.example.com
     ```
 
+    ```finding
+    high, observed: Gateway shop/web spec.servers[0].tls
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) permits TLS 1.2, but its pods refuse it and speak TLS 1.3
+    alone: clients without TLS 1.3 cannot connect.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -106,6 +114,13 @@ def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
       sni: shop.example.com
       versions: [TLSv1.2, TLSv1.3]
       chain: certificate for shop.example.com
+    ```
+
+    ```finding
+    medium, observed: Gateway shop/web spec.servers[0].tls
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks for TLS 1.3 at least (minProtocolVersion), but its
+    pods accept TLS 1.2.
     ```
 
     TLS 1.2 is refused because the Gateway says so:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("MTLS011", severity=Severity.HIGH, explains={"SNI003"})
@@ -71,6 +73,14 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
       tls.crt: certificate for *.example.com
       tls.key: key of *.example.com
       ca.crt: authority Clients
+    ```
+
+    ```finding
+    high: Gateway shop/pay spec.servers[0]
+    hosts: pay.example.com, shop.example.com
+    Gateway shop/pay server 443 (https) asks for client certificates and Gateway shop/web server
+    443 (https) does not, but a certificate covers hosts of both (*.example.com): browsers reuse
+    one connection, so pay.example.com may arrive where it has no route.
     ```
 
     Certificates of their own keep the connections apart:

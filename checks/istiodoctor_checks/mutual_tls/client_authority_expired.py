@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.client_cas import authority_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("MTLS012", severity=Severity.CRITICAL, explains={"MTLS015"})
@@ -50,6 +52,14 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: shop-cert-cacert, namespace: istio-system}
     stringData:
       cacert: authority Clients; expired
+    ```
+
+    ```finding
+    critical: Secret istio-system/shop-cert-cacert data.cacert
+    hosts: shop.example.com
+    Secret istio-system/shop-cert-cacert holds no CA that is still valid (the last one ended on
+    2026-02-27): Gateway shop/web server 443 (https) refuses every client certificate for
+    shop.example.com.
     ```
 
     ```yaml good

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.client_cas import AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 
@@ -50,6 +52,14 @@ def client_authority_is_no_authority(mesh: Mesh) -> Iterator[Finding]:
       tls.crt: certificate for shop.example.com
       tls.key: key of shop.example.com
       ca.crt: certificate for shop.example.com; leaf only
+    ```
+
+    ```finding
+    high, suspected: Secret istio-system/shop-cert data["ca.crt"]
+    hosts: shop.example.com
+    ca.crt of Secret istio-system/shop-cert holds no CA but the certificate of CN=shop.example.com:
+    Gateway shop/web server 443 (https) refuses the clients of shop.example.com, whoever signed
+    their certificates.
     ```
 
     A CA with intermediates or other certificates beside it is right, and an old self-signed

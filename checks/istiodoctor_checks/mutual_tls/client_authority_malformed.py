@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.client_cas import authority_uses
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("MTLS013", severity=Severity.HIGH, explains={"MTLS015", "SDS003", "SDS014", "SNI011"})
@@ -49,6 +51,14 @@ def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: shop-cert-cacert, namespace: istio-system}
     stringData:
       cacert: this is no certificate
+    ```
+
+    ```finding
+    high: Secret istio-system/shop-cert-cacert data.cacert
+    hosts: shop.example.com
+    cacert of Secret istio-system/shop-cert-cacert holds no certificate that Envoy can load
+    (not-pem), so it cannot check the clients of shop.example.com: it keeps an older CA, or resets
+    every connection.
     ```
 
     ```yaml good

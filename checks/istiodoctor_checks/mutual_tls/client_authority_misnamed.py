@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.client_cas import AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.placement import misnamed_authorities
@@ -14,8 +16,7 @@ from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 """The release that brought `caCertCredentialName`."""
 
@@ -67,6 +68,15 @@ def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
       cacert: authority Clients
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert-cacerts metadata.name
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks clients for a certificate, and istiod looks for their
+    CA in Secret istio-system/shop-cert-cacert, which does not exist; Secret
+    istio-system/shop-cert-cacerts may be what is meant. Every connection to shop.example.com is
+    reset.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -95,6 +105,14 @@ def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: shop-cert-cacert, namespace: shop}
     stringData:
       cacert: authority Clients
+    ```
+
+    ```finding
+    critical: Secret shop/shop-cert-cacert metadata.name
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks clients for a certificate, and istiod looks for their
+    CA in Secret istio-system/shop-cert-cacert, which does not exist; Secret shop/shop-cert-cacert
+    may be what is meant. Every connection to shop.example.com is reset.
     ```
 
     ```yaml good

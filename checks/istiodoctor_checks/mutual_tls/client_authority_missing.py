@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.placement import misnamed_authorities
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check(
@@ -57,6 +59,15 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks clients for a certificate, but Secret
+    istio-system/shop-cert-cacert does not exist, and Secret istio-system/shop-cert has no cacert
+    and no ca.crt: there is no CA to check it with, and every connection to shop.example.com is
+    reset.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -85,6 +96,14 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: shop-cert-cacert, namespace: istio-system}
     stringData:
       ca.pem: authority Clients
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks clients for a certificate, but Secret
+    istio-system/shop-cert-cacert has no cacert and no ca.crt with a value: there is no CA to check
+    it with, and every connection to shop.example.com is reset.
     ```
 
     ```yaml good

@@ -3,26 +3,20 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.envoys import look_at_log, pods_of
+from istiodoctor.text import listing
+from istiodoctor_checks._envoys import look_at_log, pods_of
+from istiodoctor_checks._wire import SHOWN
 from istiodoctor_checks.mutual_tls._client_cas_in_envoy import (
     AuthorityTrouble,
     TroubledAuthority,
     troubled_authorities,
 )
-from istiodoctor_checks.wire import SHOWN
-from istiodoctor_checks.wording import listing
 
 _WORDS = {
     AuthorityTrouble.AWAITED: "waits for it: every connection there is reset",
@@ -78,6 +72,13 @@ def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     - {name: "kubernetes://shop-cert-cacert", updated: "2026-03-01T08:00:00Z"}
     ```
 
+    ```finding
+    critical, observed: Secret istio-system/shop-cert-cacert
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway is to check the clients of shop.example.com with the CA of
+    Secret istio-system/shop-cert-cacert, and waits for it: every connection there is reset.
+    ```
+
     Envoy has an older one:
 
     ```yaml bad
@@ -120,6 +121,13 @@ def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     - name: kubernetes://shop-cert-cacert
       authority: authority Clients
       updated: "2026-01-01T08:00:00Z"
+    ```
+
+    ```finding
+    high, observed: Secret istio-system/shop-cert-cacert
+    hosts: shop.example.com
+    Envoy in Pod istio-system/gateway is to check the clients of shop.example.com with the CA of
+    Secret istio-system/shop-cert-cacert, and has another one than the Secret holds.
     ```
 
     ```yaml good

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.envoys import look_at_log
+from istiodoctor.text import listing
+from istiodoctor_checks._envoys import look_at_log
+from istiodoctor_checks._served import value_of
 from istiodoctor_checks.mutual_tls._requested_client_cas import other_authorities
-from istiodoctor_checks.served import value_of
-from istiodoctor_checks.wording import listing
 
 SHOWN = 4
 
@@ -68,6 +69,13 @@ def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
       asks_for_certificate: true
       authorities: [CN=Clients]
       chain: certificate for shop.example.com
+    ```
+
+    ```finding
+    high, observed: Secret istio-system/shop-cert-cacert data.cacert
+    hosts: shop.example.com
+    Pod istio-system/gateway asks clients of shop.example.com for certificates of CN=Clients, but
+    Secret istio-system/shop-cert-cacert holds CN=Partners.
     ```
 
     ```yaml good

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
 from istiodoctor.mesh.credentials.credentials import credential
@@ -11,7 +13,6 @@ from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
 
 
 @check("MTLS005", severity=Severity.MEDIUM, explains={"MTLS015", "MTLS016"})
@@ -57,6 +58,14 @@ def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: shop-cert-cacert, namespace: istio-system}
     stringData:
       cacert: authority Clients
+    ```
+
+    ```finding
+    medium: Secret istio-system/shop-cert data["ca.crt"]
+    hosts: shop.example.com
+    Secret istio-system/shop-cert-cacert and Secret istio-system/shop-cert hold different CAs for
+    the clients of Gateway shop/web server 443 (https); only Secret istio-system/shop-cert-cacert
+    counts, and clients of the other one are refused.
     ```
 
     ```yaml good

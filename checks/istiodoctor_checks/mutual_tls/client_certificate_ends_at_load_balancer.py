@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.front_proxies import Front, fronts_for
 from istiodoctor.mesh.gateways.listeners import listeners
@@ -11,7 +13,7 @@ from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("MTLS010", severity=Severity.CRITICAL, explains={"MTLS014"})
@@ -50,6 +52,16 @@ def client_certificate_ends_at_load_balancer(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: MUTUAL, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Service istio-system/gateway
+    metadata.annotations["service.beta.kubernetes.io/aws-load-balancer-ssl-cert"]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) asks for client certificates, but before it stands the load
+    balancer of Service istio-system/gateway, which ends TLS
+    (service.beta.kubernetes.io/aws-load-balancer-ssl-cert): they end there, and shop.example.com
+    is refused to everybody.
     ```
 
     ```yaml good

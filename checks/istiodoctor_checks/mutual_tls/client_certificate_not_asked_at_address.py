@@ -8,8 +8,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.interception import unasked_clients
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("MTLS014", severity=Severity.CRITICAL)
@@ -73,6 +73,14 @@ def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       sni: shop.example.com
       chain: certificate for shop.example.com; renewed
+    ```
+
+    ```finding
+    critical, observed: Service istio-system/gateway
+    hosts: shop.example.com
+    The pods of Gateway shop/web server 443 (https) ask for client certificates, but at
+    203.0.113.10:443 nobody does: something ends TLS there, and shop.example.com is refused to
+    everybody behind it.
     ```
 
     The same question everywhere:

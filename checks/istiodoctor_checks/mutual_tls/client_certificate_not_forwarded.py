@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import listeners
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
@@ -55,6 +57,14 @@ def client_certificate_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: MUTUAL, credentialName: shop-cert}
+    ```
+
+    ```finding
+    low: Pod istio-system/gateway
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) checks client certificates, but Pod istio-system/gateway
+    has forwardClientCertDetails SANITIZE: applications are not told, in x-forwarded-client-cert,
+    whose certificate it was.
     ```
 
     ```yaml good

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import client_certificates_required
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("MTLS001", severity=Severity.INFO)
@@ -56,6 +56,13 @@ def client_certificate_required(mesh: Mesh) -> Iterator[Finding]:
       alert: certificate required
       asks_for_certificate: true
       chain: certificate for shop.example.com
+    ```
+
+    ```finding
+    info, observed: Gateway shop/web spec.servers[0].tls.mode
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) turns away clients without a certificate of their own, for
+    shop.example.com.
     ```
 
     OPTIONAL_MUTUAL asks, and lets clients without one in:

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
 from istiodoctor.model.istio import ServerTls
-from istiodoctor_checks.fixes import remove_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 HASH = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}")
 SPKI = re.compile(r"[A-Za-z0-9+/]{43}=")
@@ -53,6 +54,15 @@ def client_pin_unusable(mesh: Mesh) -> Iterator[Finding]:
           mode: MUTUAL
           credentialName: shop-cert
           verifyCertificateHash: ["DA:39:A3:EE:5E:6B:4B:0D:32:55:BF:EF:95:60:18:90:AF:D8:07:09"]
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.verifyCertificateHash[0]
+    hosts: shop.example.com
+    Gateway shop/web server 443 (https) checks client certificates against
+    “DA:39:A3:EE:5E:6B:4B:0D:32:55:BF:EF:95:60:18:90:AF:D8:07:09” in verifyCertificateHash, which
+    is no SHA-256 of a certificate: Envoy refuses the whole listener, and every host on that port
+    stays as it was before or goes down.
     ```
 
     ```yaml good

@@ -3,14 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.placement import servers_using
 from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
@@ -78,6 +73,14 @@ def optional_client_authority_denied(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/istiod-0/discovery
     2026-03-01T11:40:00.000000Z	warn	ads	proxy gateway.shop attempted to access unauthorized certificates shop-cert-cacert: cross namespace secret reference requires ReferenceGrant
+    ```
+
+    ```finding
+    critical, observed: Gateway API Gateway shop/web spec.listeners[0].tls.options
+    hosts: *
+    istiod refuses Secret shop/shop-cert-cacert to Gateway API Gateway shop/web listener 443
+    (https), because the listener is OPTIONAL_MUTUAL: a bug of this release. Every connection to it
+    is reset.
     ```
 
     ```yaml good

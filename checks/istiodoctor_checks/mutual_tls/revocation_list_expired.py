@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.client_cas import authority_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("MTLS007", severity=Severity.HIGH)
@@ -53,6 +55,13 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       cacert: authority Clients
       crl: revocation list of Clients; expired
+    ```
+
+    ```finding
+    high: Secret istio-system/shop-cert-cacert data.crl
+    hosts: shop.example.com
+    The revocation list in Secret istio-system/shop-cert-cacert has expired on 2026-02-27 12:00
+    UTC: Gateway shop/web server 443 (https) refuses every client certificate for shop.example.com.
     ```
 
     ```yaml good

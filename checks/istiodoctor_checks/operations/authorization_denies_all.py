@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.operations._mesh_policies import denied_gateways
@@ -40,6 +42,14 @@ def authorization_denies_all(mesh: Mesh) -> Iterator[Finding]:
     kind: AuthorizationPolicy
     metadata: {name: deny-all, namespace: istio-system}
     spec: {}
+    ```
+
+    ```finding
+    critical: AuthorizationPolicy istio-system/deny-all spec.rules
+    hosts: shop.example.com
+    AuthorizationPolicy istio-system/deny-all has no rules, so it allows nothing, and it applies to
+    Pod istio-system/gateway; no other ALLOW policy does. Every request there gets 403 (RBAC:
+    access denied).
     ```
 
     Denying all by default is good practice, with a policy for the gateway beside it:

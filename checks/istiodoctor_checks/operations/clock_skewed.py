@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import differing_clocks
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("OPS001", severity=Severity.HIGH)
@@ -42,6 +42,13 @@ def clock_skewed(mesh: Mesh) -> Iterator[Finding]:
     - host: shop.example.com
       server: shop/web/0
       steps: [{url: "http://shop.example.com/", status: 301, date: 2026-03-01T11:20:00Z}]
+    ```
+
+    ```finding
+    high, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    The Date that Gateway shop/web server 80 (http) answers with is 40 minutes behind the clock of
+    this machine. Certificates are judged by a wrong time on one of the two.
     ```
 
     A few seconds are no difference:

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import Value, kubectl, labels
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
+from istiodoctor.text import listing
 from istiodoctor_checks.operations._mesh_policies import HiddenNamespace, hidden_namespaces
-from istiodoctor_checks.wording import listing
 
 
 @check("OPS006", severity=Severity.CRITICAL, explains={"GW019", "GW022", "HTTP018", "SDS016"})
@@ -49,6 +51,12 @@ def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Namespace shop metadata.labels
+    istiod does not look at the namespace shop: the discoverySelectors of the mesh do not take its
+    labels. To the gateways it is as if Gateway shop/web did not exist.
     ```
 
     One selector of several is enough:

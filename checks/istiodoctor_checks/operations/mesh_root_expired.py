@@ -4,15 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import istioctl, kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Risk,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.logs.meaning import LogFact
@@ -62,6 +56,14 @@ def mesh_root_expired(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     2026-03-01T11:40:00.000000Z	error	xdsproxy	failed to connect to upstream istiod.istio-system.svc:15012: rpc error: code = Unavailable desc = connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-03-01T11:40:00Z is after 2026-02-20T09:00:00Z"
+    ```
+
+    ```finding
+    critical, observed: Pod istio-system/istiod-0
+    hosts: shop.example.com
+    Pod istio-system/gateway cannot connect to istiod since 2026-03-01 11:40 UTC: the certificate
+    that istiod shows has expired. Nothing new reaches the gateway, and a pod that restarts does
+    not become ready.
     ```
 
     An istiod that does not answer has another reason:

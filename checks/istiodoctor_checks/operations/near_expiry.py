@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for, is_issuing, knows_certificates
 from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
+from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 AT_MOST = timedelta(days=7)
 LAST_PART = 10
@@ -49,6 +50,13 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; expires in 4 days
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    high: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: shop.example.com
+    The certificate in Secret istio-system/shop-cert expires on 2026-03-05 12:00 UTC, in 4 days,
+    and no renewal is under way. After that clients refuse it.
     ```
 
     One whose renewal is still to come in time, or under way, is no fault:

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.gateways.listeners import istio_gateways
 from istiodoctor.model.istio import GatewayServer, IstioGateway, TlsMode, VirtualService
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 PROTOCOLS = frozenset(
     {
@@ -54,6 +56,12 @@ def object_webhook_would_refuse(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    low: Gateway shop/web spec.servers[0].hosts
+    istiod's webhook refuses Gateway shop/web as it is: server 443 has no hosts. It was stored
+    without being checked, or would not be stored at all.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -69,6 +77,13 @@ def object_webhook_would_refuse(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE}
+    ```
+
+    ```finding
+    high: Gateway shop/web spec.servers[0].tls
+    hosts: shop.example.com
+    istiod's webhook refuses Gateway shop/web as it is: SIMPLE on 443 has no certificate with its
+    key. It was stored without being checked, or would not be stored at all.
     ```
 
     ```yaml bad
@@ -93,6 +108,13 @@ def object_webhook_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     spec:
       gateways: [web]
       http: [{redirect: {uri: /new}, route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    low: VirtualService shop/shop spec.hosts
+    istiod's webhook refuses VirtualService shop/shop as it is: it has gateways and no hosts and
+    rule 0 both redirects and routes. It was stored without being checked, or would not be stored
+    at all.
     ```
 
     None of this is refused: a delegate has no hosts, a redirect needs no mode, and certificates

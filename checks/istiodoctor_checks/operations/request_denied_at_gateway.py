@@ -4,19 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import get
+from istiodoctor.text import listing
 from istiodoctor_checks.operations._denials import Denial, denials
-from istiodoctor_checks.wording import listing
 
 
 @check("OPS010", severity=Severity.LOW, explains={"HTTP015"})
@@ -73,6 +67,15 @@ def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     [2026-03-01T11:40:00.000Z] "GET / HTTP/2" 403 - rbac_access_denied_matched_policy[none] - "-" 0 19 0 - "203.0.113.9" "curl/8.5.0" "2d4f" "shop.example.com" "-" outbound|80||shop.shop.svc.cluster.local - 10.0.0.4:8443 203.0.113.9:51412 shop.example.com -
+    ```
+
+    ```finding
+    medium, observed: AuthorizationPolicy istio-system/office spec.rules[0].from[0].source.ipBlocks
+    hosts: shop.example.com
+    Pod istio-system/gateway denied requests for shop.example.com (403): no rule of
+    AuthorizationPolicy istio-system/office matched them, and AuthorizationPolicy
+    istio-system/office spec.rules[0].from[0].source.ipBlocks compares public addresses with the
+    nearest peer, which behind a load balancer is not the client.
     ```
 
     A 403 from the application is its own answer:

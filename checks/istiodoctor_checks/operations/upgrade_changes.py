@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
+from istiodoctor.text import listing
 from istiodoctor_checks.operations._upgrade_changes import Effect, Release, upgrade_effects
-from istiodoctor_checks.wording import listing
 
 TEXTS = {
     Release.EXPIRED_NOT_SERVED: (
@@ -87,6 +89,14 @@ def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
       tls.key: key of shop.example.com
     ```
 
+    ```finding
+    info: Gateway shop/web spec.servers[0].tls.credentialName
+    hosts: shop.example.com
+    istiod 1.27.1 serves shop.example.com by the kubernetes-gateway:// reference of Gateway
+    shop/web, which is not in the namespace of the gateway pods; 1.26.5, 1.27.2 and 1.28.0 refuse
+    it there.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -126,6 +136,14 @@ def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: api-cert}
     ```
 
+    ```finding
+    info: Gateway shop/plain spec.servers[0]
+    hosts: api.example.com
+    istiod 1.27.1 leaves this plain server of Gateway shop/plain out because an older one of its
+    port speaks TLS; 1.27.4 and 1.28.1 let it in and leave out the TLS servers after it:
+    api.example.com.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -153,6 +171,13 @@ def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for shop.example.com; expired
       tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    info: Secret istio-system/shop-cert
+    hosts: shop.example.com
+    istiod 1.19.0 keeps back expired certificates, so shop.example.com get no certificate at all
+    where other releases would serve Secret istio-system/shop-cert.
     ```
 
     ```yaml bad
@@ -193,6 +218,14 @@ def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
     kind: DestinationRule
     metadata: {name: shop, namespace: shop}
     spec: {host: shop, trafficPolicy: {tls: {mode: SIMPLE}}}
+    ```
+
+    ```finding
+    info, suspected: DestinationRule shop/shop spec.trafficPolicy.tls
+    hosts: shop.example.com
+    istiod 1.20.4 has any certificate accepted from the backend that DestinationRule shop/shop
+    speaks TLS to; 1.21 verifies it with the CAs of the operating system, on which shop.example.com
+    then depend.
     ```
 
     What every release does alike is not reported:

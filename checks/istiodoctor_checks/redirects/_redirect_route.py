@@ -3,13 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from istiodoctor.finding import Fix, Patch, PatchType
+from istiodoctor.fix import Fix, Patch, PatchType, create, json_patch
 from istiodoctor.mesh.configuration.redirects import PlainHost
 from istiodoctor.mesh.gateways.attachments import Attachment
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.gatewayapi import HttpRoute
 from istiodoctor.model.kind import Kind
-from istiodoctor_checks.fixes import create, json_patch
 
 RULE = {
     "filters": [

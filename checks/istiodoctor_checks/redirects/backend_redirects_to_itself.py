@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import loops
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("HTTP007", severity=Severity.CRITICAL, explains={"HTTP009"})
@@ -48,6 +49,13 @@ def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
         status: 301
         location: "https://shop.example.com/"
         from_upstream: true
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    The application behind Gateway shop/web server 80 (http) redirects https://shop.example.com/ to
+    https://shop.example.com/: clients go in circles.
     ```
 
     An application that redirects elsewhere, and answers there:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import untold_https
 from istiodoctor.mesh.observations.header_trust import header_trust
@@ -71,6 +73,15 @@ def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 80, name: http, protocol: HTTP}
         hosts: [shop.example.com]
         tls: {httpsRedirect: true}
+    ```
+
+    ```finding
+    critical, suspected: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) redirects shop.example.com unless told that it came by https,
+    and is not known to be told by the load balancer of Service istio-system/gateway, which ends
+    TLS (service.beta.kubernetes.io/aws-load-balancer-ssl-cert): clients are redirected to the same
+    URL without end.
     ```
 
     An Ingress controller sends the header:

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import error_answers, is_own
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("HTTP015", severity=Severity.HIGH)
@@ -45,6 +45,13 @@ def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
     - host: shop.example.com
       server: shop/web/0
       steps: [{url: "http://shop.example.com/", status: 503, body: "upstream connect error"}]
+    ```
+
+    ```finding
+    high, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    http://shop.example.com/ is answered with 503 by the gateway, on the way to Gateway shop/web
+    server 80 (http): upstream connect error.
     ```
 
     An error that the application itself answers with is its own:

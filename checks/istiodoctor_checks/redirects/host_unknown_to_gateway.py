@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._configuration_drift import unknown_hosts
-from istiodoctor_checks.wire import sightings
 
 
 @check("HTTP017", severity=Severity.LOW)
@@ -43,6 +43,13 @@ def host_unknown_to_gateway(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       port: 80
       steps: [{url: "http://shop.example.com/", status: 404}]
+    ```
+
+    ```finding
+    low, observed: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) has no route for shop.example.com: the gateway itself answers
+    http://shop.example.com/ with 404.
     ```
 
     Here the application answers so:

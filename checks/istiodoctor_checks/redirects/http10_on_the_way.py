@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import refused_as_obsolete
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("HTTP016", severity=Severity.CRITICAL)
@@ -45,6 +46,13 @@ def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
     - host: shop.example.com
       server: shop/web/0
       steps: [{url: "http://shop.example.com/", status: 200, from_upstream: true}]
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    http://shop.example.com/ is answered with 426 through 203.0.113.10:80, though it was asked in
+    HTTP/1.1: something before Gateway shop/web server 80 (http) speaks HTTP/1.0 to it.
     ```
 
     An application that asks for another protocol gives the answer itself:

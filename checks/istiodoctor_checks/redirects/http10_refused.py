@@ -3,19 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Risk,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
+from istiodoctor.text import listing
 from istiodoctor_checks.redirects._http10 import ObsoleteHttp, obsolete_proxies, obsolete_requests
-from istiodoctor_checks.wording import listing
 
 SHOWN = 3
 
@@ -42,6 +36,12 @@ def http10_refused(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     [2026-03-01T11:59:00.000Z] "GET / HTTP/1.0" 426 - low_version - "-" 0 0 0 -
+    ```
+
+    ```finding
+    low, observed: Pod istio-system/gateway
+    Pod istio-system/gateway refused 1 of the requests for no host with 426: they came in HTTP/1.0,
+    which nginx speaks unless told otherwise.
     ```
 
     ```yaml good

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import Downgrade, downgrades
 from istiodoctor.model.observation import Outcome
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 HEED_THE_HEADER = Fix(
     title="Make the application go by X-Forwarded-Proto",
@@ -59,6 +60,13 @@ def https_forgotten_by_application(mesh: Mesh) -> Iterator[Finding]:
         status: 302
         location: "http://shop.example.com/login"
         from_upstream: true
+    ```
+
+    ```finding
+    medium, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    The application behind Gateway shop/web server 443 (https) redirects https://shop.example.com/
+    to http://shop.example.com/login, though the gateway tells it https in X-Forwarded-Proto.
     ```
 
     ```yaml good

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import SharedTarget, shared_targets
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
 
 TLS_TARGET = 8443
@@ -53,6 +54,14 @@ def https_port_sent_to_redirect(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 80, name: http, protocol: HTTP}
         hosts: [shop.example.com]
         tls: {httpsRedirect: true}
+    ```
+
+    ```finding
+    critical, suspected: Service istio-system/gateway spec.ports[1].targetPort
+    hosts: shop.example.com
+    Service istio-system/gateway sends port 443 to 8080, where Gateway shop/web server 80 (http)
+    speaks plain HTTP and redirects shop.example.com to HTTPS: the redirect leads back to a port
+    that speaks no TLS.
     ```
 
     A load balancer may end TLS and send both ports to one listener that does not redirect:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import untold_backends
 from istiodoctor_checks.redirects.ways_out import trust_the_proxy
@@ -70,6 +71,15 @@ def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
       gateways: [web]
       http:
       - route: [{destination: {host: shop}}]
+    ```
+
+    ```finding
+    low, suspected: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) gets plain requests for shop.example.com because of the load
+    balancer of Service istio-system/gateway, which ends TLS
+    (service.beta.kubernetes.io/aws-load-balancer-ssl-cert), and tells the application that they
+    came by http: its links may be wrong.
     ```
 
     ```yaml good

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.exposure.http_behind_proxy import Loop, redirect_loops, route_loops
@@ -101,6 +103,14 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) redirects every plain request for shop.example.com to HTTPS.
+    All of them are plain, because of Ingress istio-system/edge, which ends TLS before Service
+    istio-system/gateway: clients are redirected without end.
+    ```
+
     ```yaml bad
     apiVersion: apps/v1
     kind: Deployment
@@ -138,6 +148,14 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 80, name: http, protocol: HTTP}
         hosts: [shop.example.com]
         tls: {httpsRedirect: true}
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) redirects shop.example.com to HTTPS, but no server of Pod
+    istio-system/gateway speaks TLS for it. If something before the gateway ends TLS, its requests
+    are redirected without end; if nothing does, https:// fails.
     ```
 
     Here the gateway believes its proxy, which says https:
@@ -278,6 +296,14 @@ def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
       dns: shop.example.com
       outcome: loop
       steps: [{url: "https://shop.example.com/", status: 301, location: "https://shop.example.com/"}]
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) redirects every plain request for shop.example.com to HTTPS.
+    All of them are plain, because of what ends TLS at shop.example.com:443: clients are redirected
+    without end.
     ```
 
     Sources: istio.io, Configuring Gateway Network Topology; istio/istio issues 23674, 17980,

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.redirects._cached_redirects import forced_hosts
 from istiodoctor_checks.redirects.ways_out import serve_https
@@ -64,6 +65,14 @@ def plain_host_below_strict_one(mesh: Mesh) -> Iterator[Finding]:
         status: 200
         from_upstream: true
         strict_transport_security: "max-age=31536000; includeSubDomains"
+    ```
+
+    ```finding
+    high, observed: Gateway shop/web spec.servers[1]
+    hosts: old.example.com
+    example.com tells browsers to use HTTPS for every host below it. Gateway shop/web server 80
+    (http) serves old.example.com in plain HTTP, and nothing speaks TLS for it: browsers that were
+    at example.com do not reach it.
     ```
 
     Without that word it binds the host itself:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.fixes import json_patch
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._http_counterparts import PlainTwin, unanswered_plain_hosts
 from istiodoctor_checks.redirects._plain_answers import (
     PlainKind,
@@ -15,7 +17,6 @@ from istiodoctor_checks.redirects._plain_answers import (
     is_answered_by_https,
     plain_answers_seen,
 )
-from istiodoctor_checks.wire import sightings
 
 
 @check("HTTP005", severity=Severity.LOW, evidence=[plain_answers_seen, is_answered_by_https])
@@ -56,6 +57,13 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    low: Gateway shop/web spec.servers[0].hosts
+    hosts: shop.example.com
+    No server on port 80 answers for shop.example.com of Gateway shop/web server 443 (https):
+    http:// is not redirected to HTTPS but refused, or answered with 404.
     ```
 
     One redirecting server for every host is enough, in whatever Gateway:

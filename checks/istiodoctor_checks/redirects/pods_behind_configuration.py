@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import FETCHED_ANEW, restart
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import FETCHED_ANEW, restart
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._configuration_drift import Breach, BreachKind, breaches
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
 
 WORDS = {
     BreachKind.UNKNOWN_HOST: "answers 404, as if there were no route",
@@ -85,6 +85,14 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
       steps: [{url: "http://shop.example.com/", status: 404}]
     ```
 
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Pod istio-system/gateway port 80 answers 404, as if there were no route: VirtualService
+    shop/shop says otherwise. What Pod istio-system/gateway runs on for shop.example.com is not
+    what the objects say.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: ConfigMap
@@ -112,6 +120,14 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       port: 80
       steps: [{url: "http://shop.example.com/", status: 200, from_upstream: true}]
+    ```
+
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    Pod istio-system/gateway port 80 answers in the clear, as if there were no httpsRedirect:
+    Gateway shop/web says otherwise. What Pod istio-system/gateway runs on for shop.example.com is
+    not what the objects say.
     ```
 
     The route answers 404 on purpose:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import FETCHED_ANEW, restart
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.header_trust import HeaderTrust, disregarded_topologies
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import FETCHED_ANEW, restart
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("HTTP020", severity=Severity.HIGH, explains={"HTTP014", "HTTP019"})
@@ -57,6 +58,13 @@ def proxy_trust_not_in_force(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       forwarded_proto: http
       steps: [{url: "http://shop.example.com/", status: 301, location: "https://shop.example.com/"}]
+    ```
+
+    ```finding
+    high, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    The pods of Pod istio-system/gateway should trust X-Forwarded-Proto (numTrustedProxies: 1), but
+    redirect what says https: they run on an older configuration until they restart.
     ```
 
     ```yaml good

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import told_https
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
-from istiodoctor_checks.fixes import remove_field
 
 
 @check("HTTP011", severity=Severity.HIGH)
@@ -63,6 +64,13 @@ def redirect_drops_routes(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 80, name: http, protocol: HTTP}
         hosts: [shop.example.com]
         tls: {httpsRedirect: true}
+    ```
+
+    ```finding
+    high, suspected: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    istiod 1.8.1 leaves out the routes of Gateway shop/web server 80 (http), which redirects:
+    requests for shop.example.com that a load balancer says came by https get 404.
     ```
 
     ```yaml good

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import kept_node_ports
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("HTTP006", severity=Severity.LOW)
@@ -54,6 +54,14 @@ def redirect_keeps_node_port(mesh: Mesh) -> Iterator[Finding]:
       node: 192.0.2.7
       outcome: left
       steps: [{url: "http://shop.example.com:30080/", status: 301, location: "https://shop.example.com:30080/"}]
+    ```
+
+    ```finding
+    low, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) answers http://shop.example.com:30080/ with a redirect to
+    https://shop.example.com:30080/: the node port of plain HTTP, where nobody speaks TLS. It
+    concerns clients of the node port only.
     ```
 
     Behind a forwarding of port 80:

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import is_own, loops
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("HTTP014", severity=Severity.CRITICAL, explains={"HTTP009"})
@@ -47,6 +47,13 @@ def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
       steps:
       - {url: "http://shop.example.com/", status: 301, location: "https://shop.example.com/"}
       - {url: "https://shop.example.com/", status: 301, location: "https://shop.example.com/"}
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    http://shop.example.com/ ends in a circle: https://shop.example.com/ is redirected to
+    https://shop.example.com/ by the gateway.
     ```
 
     One redirect, from http:// to https://, is what is wanted:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._plain_answers import lost_redirects
-from istiodoctor_checks.wire import sightings
 
 ASK_THE_PROXY = Fix(
     title="Redirect http:// in what stands before the gateway, or let it through as it came",
@@ -53,6 +54,14 @@ def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
       address: 203.0.113.10
       port: 80
       steps: [{url: "http://shop.example.com/", status: 200, from_upstream: true}]
+    ```
+
+    ```finding
+    low, observed: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web redirects shop.example.com to HTTPS, and the pods do; but 203.0.113.10:80
+    answers http://shop.example.com/ with 200: something before the gateway answers by itself, or
+    says https of what came in the clear.
     ```
 
     ```yaml good

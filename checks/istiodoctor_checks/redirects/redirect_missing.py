@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.redirects import PlainHost
 from istiodoctor.mesh.gateways.attachments import Attachment
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._http_counterparts import (
     PlainTwin,
     attached_http_routes,
@@ -22,7 +24,6 @@ from istiodoctor_checks.redirects._plain_answers import (
     plain_answers_seen,
 )
 from istiodoctor_checks.redirects._redirect_route import redirect_by_route
-from istiodoctor_checks.wire import sightings
 
 
 @check("HTTP004", severity=Severity.LOW, evidence=[plain_answers_seen])
@@ -81,6 +82,13 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
       http: [{route: [{destination: {host: shop}}]}]
     ```
 
+    ```finding
+    low: Gateway shop/web spec.servers[0].tls.httpsRedirect
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) serves shop.example.com in the clear beside Gateway shop/web
+    server 443 (https), and nothing redirects it to HTTPS.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -122,6 +130,14 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
       parentRefs: [{name: web}]
       hostnames: [shop.example.com]
       rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
+    ```finding
+    low: HTTPRoute shop/shop spec.parentRefs[0]
+    hosts: shop.example.com
+    HTTPRoute shop/shop on Gateway API Gateway shop/web listener 80 (http) serves shop.example.com
+    in the clear beside Gateway API Gateway shop/web listener 443 (https), and nothing redirects it
+    to HTTPS.
     ```
 
     Here a `RequestRedirect` filter answers on the plain listener:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
+from istiodoctor_checks._wire import sightings
 from istiodoctor_checks.redirects._cached_redirects import remembered_loops
-from istiodoctor_checks.wire import sightings
 
 
 @check("HTTP009", severity=Severity.INFO)
@@ -44,6 +44,13 @@ def redirect_outlives_its_fix(mesh: Mesh) -> Iterator[Finding]:
       steps:
       - {url: "http://shop.example.com/", status: 301, location: "https://shop.example.com/"}
       - {url: "https://shop.example.com/", status: 301, location: "https://shop.example.com/"}
+    ```
+
+    ```finding
+    info, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Browsers keep the answer of http://shop.example.com/ (301): those that were caught in the loop
+    may go on in it after it is mended. curl and a private window tell.
     ```
 
     A redirect that leads somewhere may be kept:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.self_redirects import SelfRedirect, self_redirects
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("HTTP010", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})
@@ -47,6 +48,13 @@ def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
       gateways: [web]
       http:
       - redirect: {scheme: https}
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0]
+    hosts: shop.example.com
+    VirtualService shop/shop answers HTTPS requests for shop.example.com on Gateway shop/web server
+    443 (https) with a redirect to the same URL, without end.
     ```
 
     With a port, or another path, the redirect ends:

@@ -3,15 +3,15 @@
 from typing import Any
 
 from istiodoctor.command import change, kubectl
-from istiodoctor.finding import Evidence, EvidenceKind, Fix, Risk
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.fix import Fix, Risk, json_patch, remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.redirects import PlainHost, RedirectKind
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.header_trust import header_trust
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.fixes import json_patch, remove_field
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 SECRET = "NAME-OF-THE-TLS-SECRET"
 

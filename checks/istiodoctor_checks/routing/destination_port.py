@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.destinations import PortFault, port_faults
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import ports_of, severity_of
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import ports_of, severity_of
 
 
 @check("VS010", severity=Severity.CRITICAL, explains={"HTTP015"})
@@ -54,6 +55,14 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: 8080}]}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination.port.number
+    hosts: shop.example.com
+    VirtualService shop/shop routes to port 8080 of shop.shop.svc.cluster.local, but that Service
+    has 80 (http): requests for shop.example.com that take this route get 503 (NC
+    cluster_not_found).
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -82,6 +91,14 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: shop, namespace: shop}
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}, {name: metrics, port: 9090}]}
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination
+    hosts: shop.example.com
+    VirtualService shop/shop routes to shop.shop.svc.cluster.local without a port, so the server's
+    is taken (443), but that Service has 80 (http), 9090 (metrics): requests for shop.example.com
+    that take this route get 503 (NC cluster_not_found).
     ```
 
     A single port needs no number, and neither do several when one has the server's:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.cluster import ClusterFault
 from istiodoctor.mesh.configuration.destinations import (
@@ -15,9 +17,8 @@ from istiodoctor.mesh.configuration.missing_services import services_named
 from istiodoctor.mesh.configuration.scope import CLUSTER_DOMAIN
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 OTHER_CLUSTERS = ".svc.clusterset.local"
 
@@ -63,6 +64,14 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination.host
+    hosts: shop.example.com
+    VirtualService shop/shop routes to shop, which means shop.shop.svc.cluster.local here: no such
+    Service exists, so requests for shop.example.com that take this route get 503 (NC
+    cluster_not_found). Service backend/shop is likely meant.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -91,6 +100,14 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: shop, namespace: backend}
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination.host
+    hosts: shop.example.com
+    VirtualService shop/shop routes to shop.backend: no such Service exists, so requests for
+    shop.example.com that take this route get 503 (NC cluster_not_found). Service backend/shop is
+    likely meant.
     ```
 
     A gateway has a cluster of a host outside only where a ServiceEntry writes it out; a wildcard

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.routing._upstream import Hidden, hidden_configuration
-from istiodoctor_checks.wording import listing
 
 NOWHERE = "~"
 
@@ -56,6 +57,13 @@ def exportto(mesh: Mesh) -> Iterator[Finding]:
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.exportTo
+    hosts: shop.example.com
+    VirtualService shop/shop is exported to . only, while the pods of Pod istio-system/gateway are
+    in istio-system: shop.example.com has no route there (404).
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -87,6 +95,14 @@ def exportto(mesh: Mesh) -> Iterator[Finding]:
       namespace: shop
       annotations: {networking.istio.io/exportTo: "."}
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ```
+
+    ```finding
+    critical: Service shop/shop metadata.annotations["networking.istio.io/exportTo"]
+    hosts: shop.example.com
+    Service shop/shop is exported to . only, while the pods of Pod istio-system/gateway are in
+    istio-system: VirtualService shop/shop routes shop.example.com to a cluster that Envoy does not
+    have there (503, NC cluster_not_found).
     ```
 
     `.` is enough where the gateway pods are in the same namespace:

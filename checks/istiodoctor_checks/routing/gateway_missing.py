@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import ReferenceState
 from istiodoctor.mesh.configuration.lost_references import LostReference, lost_references
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 SUGGESTED = 3
 
@@ -50,6 +51,13 @@ def gateway_missing(mesh: Mesh) -> Iterator[Finding]:
       hosts: [shop.example.com]
       gateways: [web-gatway]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.gateways[0]
+    hosts: shop.example.com
+    VirtualService shop/shop names Gateway shop/web-gatway, which does not exist. Requests for
+    shop.example.com find no route. Gateway shop/web-gateway has shop.example.com.
     ```
 
     `mesh` is no Gateway, and means the sidecars:

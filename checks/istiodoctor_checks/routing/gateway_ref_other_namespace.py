@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import ReferenceState
 from istiodoctor.mesh.configuration.lost_references import LostReference, lost_references
@@ -13,8 +15,7 @@ from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("VS001", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
@@ -51,6 +52,14 @@ def gateway_ref_other_namespace(mesh: Mesh) -> Iterator[Finding]:
       hosts: [shop.example.com]
       gateways: [web]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.gateways[0]
+    hosts: shop.example.com
+    VirtualService shop/shop names the gateway web, which means shop/web; that does not exist,
+    while Gateway istio-system/web has its host. The VirtualService is bound to nothing there: its
+    hosts get 404.
     ```
 
     A plain name is right where the Gateway is in the same namespace, whatever other Gateways of

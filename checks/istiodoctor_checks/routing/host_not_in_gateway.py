@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import UnservedHost, unserved_hosts
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check(
@@ -53,6 +54,13 @@ def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
       hosts: [example.com]
       gateways: [web]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.hosts[0]
+    hosts: example.com
+    VirtualService shop/shop has the host example.com, which is in no server of Gateway shop/web:
+    requests for it are reset or get 404. The Gateway has www.example.com instead.
     ```
 
     A wildcard on either side is enough, and names of the mesh are for the sidecars:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 NODE_PORT = "NodePort"
 
@@ -56,6 +58,13 @@ def host_port_in_authority(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    high, suspected: Service istio-system/gateway spec.ports
+    hosts: shop.example.com
+    Service istio-system/gateway is reached by node ports (30443), and Istio 1.14.3 has no route
+    for a host with such a port: clients that send it, as browsers do, get 404.
     ```
 
     ```yaml good

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passthrough_gaps
 from istiodoctor.model.istio import VirtualService
-from istiodoctor_checks.destinations import written
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import written
 
 
 @check("VS006", severity=Severity.CRITICAL)
@@ -47,6 +48,13 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
       hosts: [shop.example.com]
       gateways: [web]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http
+    hosts: shop.example.com
+    VirtualService shop/shop has only http routes, but Gateway shop/web server 443 (tls) lets TLS
+    pass through and chooses by SNI from tls routes: the handshake for shop.example.com is reset.
     ```
 
     One VirtualService may hold both kinds: `http` for port 80, `tls` for what passes through.

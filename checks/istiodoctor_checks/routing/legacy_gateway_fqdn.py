@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import ReferenceState, gateway_references
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
 
 
 @check("VS015", severity=Severity.LOW)
@@ -43,6 +43,13 @@ def legacy_gateway_fqdn(mesh: Mesh) -> Iterator[Finding]:
       hosts: [shop.example.com]
       gateways: [web.shop.svc.cluster.local]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    low: VirtualService blog/shop spec.gateways[0]
+    hosts: shop.example.com
+    VirtualService blog/shop names Gateway shop/web as web.shop.svc.cluster.local. istiod still
+    reads this form; other tools take it for a Gateway that is missing.
     ```
 
     ```yaml good

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.names import MESH
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.routing._unbound_routes import unbound_virtual_services
-from istiodoctor_checks.wording import listing
 
 
 @check("VS004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
@@ -44,6 +45,13 @@ def not_bound(mesh: Mesh) -> Iterator[Finding]:
     spec:
       hosts: [shop.example.com]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.gateways
+    hosts: shop.example.com
+    VirtualService shop/shop names no gateway, so it is for sidecars alone. Gateway shop/web has
+    shop.example.com, and no VirtualService answers for it there: requests get 404.
     ```
 
     A VirtualService for the mesh may stand beside the one for the Gateway:

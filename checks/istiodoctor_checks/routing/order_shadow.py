@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch, remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.precedence import Precedence
-from istiodoctor_checks.fixes import json_patch, remove_field
+from istiodoctor.text import listing
 from istiodoctor_checks.routing._shadowed_rules import Shadow, shadowed_rules
-from istiodoctor_checks.wording import listing
 
 
 @check("VS008", severity=Severity.HIGH)
@@ -56,6 +56,13 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: api}}]
     ```
 
+    ```finding
+    high: VirtualService shop/shop spec.http[1]
+    hosts: shop.example.com
+    VirtualService shop/shop: the rule /spec/http/0 takes every request, so those after it (http/1)
+    never apply to shop.example.com.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -87,6 +94,14 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
       hosts: [shop.example.com]
       gateways: [web]
       http: [{route: [{destination: {host: shop-new}}]}]
+    ```
+
+    ```finding
+    high: VirtualService shop/new spec.http[0]
+    hosts: shop.example.com
+    VirtualService shop/old and VirtualService shop/new both answer for shop.example.com on Gateway
+    shop/web server 443 (https) with rules for the same requests; the older one wins, and
+    VirtualService shop/new spec.http[0] never applies.
     ```
 
     ```yaml bad
@@ -128,6 +143,14 @@ def order_shadow(mesh: Mesh) -> Iterator[Finding]:
       parentRefs: [{name: web}]
       hostnames: [shop.example.com]
       rules: [{backendRefs: [{name: shop-new, port: 80}]}]
+    ```
+
+    ```finding
+    high: HTTPRoute shop/new spec.rules[0]
+    hosts: shop.example.com
+    HTTPRoute shop/old and HTTPRoute shop/new both answer for shop.example.com on Gateway API
+    Gateway shop/web listener 80 (http) with rules for the same requests; the older one wins, and
+    HTTPRoute shop/new spec.rules[0] never applies.
     ```
 
     An older VirtualService's catch-all does not stand before a younger one's specific rules, and

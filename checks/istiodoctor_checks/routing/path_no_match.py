@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.workloads.names import MESH
 from istiodoctor.model.istio import StringMatch, VirtualService
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("VS007", severity=Severity.HIGH)
@@ -47,6 +48,13 @@ def path_no_match(mesh: Mesh) -> Iterator[Finding]:
       http:
       - match: [{uri: {prefix: "/api/*"}}]
         route: [{destination: {host: api}}]
+    ```
+
+    ```finding
+    high: VirtualService shop/shop spec.http[0].match[0].uri.prefix
+    hosts: shop.example.com
+    VirtualService shop/shop matches the prefix /api/*, in which the asterisk stands for itself:
+    requests for shop.example.com that are meant by it miss the rule and get another one, or 404.
     ```
 
     ```yaml good

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.refused_routes import (
     RefusedRouteConfiguration,
     refused_route_configurations,
 )
-from istiodoctor_checks.wording import SHOWN, listing
+from istiodoctor.text import SHOWN, listing
 
 
 @check("VS018", severity=Severity.CRITICAL, explains={"GW019", "HTTP017", "HTTP018", "SDS016"})
@@ -53,6 +55,15 @@ def routes_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
         route: [{destination: {host: shop}}]
     ```
 
+    ```finding
+    critical: VirtualService shop/shop spec.http[0]
+    hosts: shop.example.com
+    Envoy refuses all routes of Gateway shop/web server 443 (https) on Pod istio-system/gateway for
+    one rule, VirtualService shop/shop spec.http[0]: the regular expression /shop/(?!admin).* for a
+    path is none: invalid perl operator: (?!. It keeps the last that it had, and a new pod does not
+    open the port.
+    ```
+
     Envoy fills in `%COMMANDS%` in the values of headers, and neither istiod nor the Gateway API
     looks at them. The character itself is written twice, `100%%`:
 
@@ -81,6 +92,15 @@ def routes_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
       http:
       - headers: {response: {set: {cache-hits: "100%"}}}
         route: [{destination: {host: shop}}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0]
+    hosts: shop.example.com
+    Envoy refuses all routes of Gateway shop/web server 443 (https) on Pod istio-system/gateway for
+    one rule, VirtualService shop/shop spec.http[0]: the header cache-hits cannot be '100%': it has
+    a % that begins no command: Envoy writes %% for the character itself. It keeps the last that it
+    had, and a new pod does not open the port.
     ```
 
     ```yaml good

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl, selecting, within
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.destinations import (
     FailedDestination,
@@ -17,8 +19,8 @@ from istiodoctor.mesh.configuration.service_endpoints import (
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 EXTERNAL_NAME = "ExternalName"
 
@@ -66,6 +68,13 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
     metadata: {name: shop-1, namespace: shop, labels: {kubernetes.io/service-name: shop}}
     ports: [{name: http, port: 8080}]
     endpoints: [{addresses: [10.0.0.7], conditions: {ready: false}}]
+    ```
+
+    ```finding
+    critical: Service shop/shop spec.selector
+    hosts: shop.example.com
+    VirtualService shop/shop routes shop.example.com to Service shop/shop, which has no ready
+    endpoint (no pod in shop carries app=shop): requests get 503 (UH).
     ```
 
     One ready endpoint is enough, an external name has none, and a canary of weight 0 needs none:

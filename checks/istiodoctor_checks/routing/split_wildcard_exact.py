@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import json_patch
 from istiodoctor_checks.routing._unbound_routes import split_hosts
 
 
@@ -53,6 +54,14 @@ def split_wildcard_exact(mesh: Mesh) -> Iterator[Finding]:
       hosts: [shop.example.com]
       gateways: [wildcard]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.gateways
+    hosts: shop.example.com
+    VirtualService shop/shop answers for shop.example.com on Gateway shop/wildcard server 443
+    (https), but TLS for that name reaches Gateway shop/exact server 443 (https), which is more
+    specific and has no route for it: requests get 404.
     ```
 
     ```yaml good

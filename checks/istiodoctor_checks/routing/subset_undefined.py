@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, create, json_patch, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.istio import DestinationRule
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.fixes import create, json_patch, set_field
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.routing._upstream import SubsetFault, subset_faults
-from istiodoctor_checks.wording import listing
 
 LABELS_WHY = "See that pods of the Service carry this label."
 
@@ -59,6 +60,14 @@ def subset_undefined(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: shop, namespace: shop}
     spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination.subset
+    hosts: shop.example.com
+    VirtualService shop/shop routes to the subset v2 of shop.shop.svc.cluster.local, but the
+    DestinationRules for it define v1: requests for shop.example.com that take this route get 503
+    (NC cluster_not_found).
     ```
 
     The subset may be defined by full name, in another namespace, or for a wildcard:

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_passthrough import IgnoredTlsRoutes, ignored_tls_routes
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.destinations import written
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import written
 
 TLS_PORTS = frozenset({443, 8443})
 
@@ -52,6 +53,13 @@ def tls_routes_on_terminating_gateway(mesh: Mesh) -> Iterator[Finding]:
       tls:
       - match: [{sniHosts: [shop.example.com]}]
         route: [{destination: {host: shop}}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.tls
+    hosts: shop.example.com
+    VirtualService shop/shop has only tls routes, but Gateway shop/web server 443 (https) ends TLS
+    itself (SIMPLE) and looks for http routes: requests for shop.example.com get 404.
     ```
 
     ```yaml good

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import Chainless, chainless_servers
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("VS019", severity=Severity.CRITICAL, explains={"SNI011"})
@@ -46,6 +47,13 @@ def tls_server_without_tcp_route(mesh: Mesh) -> Iterator[Finding]:
       gateways: [web]
       http:
       - route: [{destination: {host: shop}}]
+    ```
+
+    ```finding
+    critical: Gateway shop/web spec.servers[0].port.protocol
+    hosts: shop.example.com
+    Gateway shop/web server 443 (tls) ends TLS with protocol TLS and hands on its bytes by tcp
+    routes, but VirtualService shop/shop has none for it: the handshake for shop.example.com fails.
     ```
 
     ```yaml good

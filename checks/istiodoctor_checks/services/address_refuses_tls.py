@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.interception import refusing_addresses
 from istiodoctor.model.observation import Outcome
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("SVC015", severity=Severity.CRITICAL)
@@ -70,6 +71,13 @@ def address_refuses_tls(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       sni: shop.example.com
       outcome: reset
+    ```
+
+    ```finding
+    high, observed: Service istio-system/gateway
+    hosts: shop.example.com
+    203.0.113.10:443, the way to Gateway shop/web server 443 (https), refuses TLS for
+    shop.example.com (the connection was closed without a word), while its pods agree to it.
     ```
 
     Where the pods refuse it too, the way to them is not the fault:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import Unreached, unreached_addresses
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("SVC011", severity=Severity.HIGH)
@@ -69,6 +70,13 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       sni: shop.example.com
       outcome: timed-out
+    ```
+
+    ```finding
+    high, suspected: Service istio-system/gateway
+    hosts: shop.example.com
+    203.0.113.10:443, the way to Gateway shop/web server 443 (https), does not answer from here
+    (there was no answer in time), while its pods do.
     ```
 
     Where the pods are silent too, the way to them is not the fault:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import annotated_hosts, kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.services._health_checks import DNS_NAME, MisdirectedName, misdirected_names
@@ -71,6 +73,15 @@ def dns_name_on_other_gateway(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [b2b.example.com]
         tls: {mode: SIMPLE, credentialName: b2b-cert}
+    ```
+
+    ```finding
+    critical: Service istio-system/public
+    metadata.annotations["external-dns.alpha.kubernetes.io/hostname"]
+    hosts: b2b.example.com
+    Service istio-system/public carries the DNS name b2b.example.com, but its pods (Pod
+    istio-system/public) do not serve it: Pod istio-system/partners does, behind Service
+    istio-system/partners. Clients are sent to the wrong gateway.
     ```
 
     A name for everything below a domain suits a gateway that serves some of it, and a name that

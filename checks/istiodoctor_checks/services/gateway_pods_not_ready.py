@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import Unready, unready_gateways
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.happenings import happened
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._events import happened
 
 
 @check("SVC012", severity=Severity.CRITICAL, explains={"CM007"}, evidence=[events_of])
@@ -56,6 +58,12 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
     lastTimestamp: 2026-03-01T11:55:00Z
     ```
 
+    ```finding
+    critical: Pod istio-system/gateway
+    hosts: shop.example.com
+    None of the 1 pods of Pod istio-system/gateway is ready: shop.example.com cannot be reached.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -71,6 +79,13 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Pod istio-system/gateway
+    hosts: shop.example.com
+    The pods of Pod istio-system/gateway have the image “auto”: the injection webhook did not take
+    part, and no proxy starts: shop.example.com cannot be reached.
     ```
 
     One ready pod is enough:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks.fixes import set_field
+from istiodoctor.text import listing
 from istiodoctor_checks.services._health_checks import (
     CHECK_PATH,
     CHECK_PORT,
@@ -14,7 +16,6 @@ from istiodoctor_checks.services._health_checks import (
     HealthCheck,
     failing_health_checks,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("SVC009", severity=Severity.HIGH)
@@ -64,6 +65,15 @@ def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: shop-cert}
     ```
 
+    ```finding
+    high: Service istio-system/gateway
+    metadata.annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-port"]
+    hosts: shop.example.com
+    The load balancer of Service istio-system/gateway is told to ask for the gateway's health on
+    port 31021, where nothing listens: it takes every pod for dead, and shop.example.com get no
+    answer through it.
+    ```
+
     ```yaml bad
     apiVersion: v1
     kind: Pod
@@ -91,6 +101,15 @@ def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    high, suspected: Service istio-system/gateway
+    metadata.annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-path"]
+    hosts: shop.example.com
+    The load balancer of Service istio-system/gateway is told to ask for the gateway's health on
+    traffic-port with the path /healthz/ready, which only port 15021 knows: it takes every pod for
+    dead, and shop.example.com get no answer through it.
     ```
 
     The node port of 15021, or that port itself where targets are pods, is right; and with

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.front_proxies import fronts_for
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SVC002", severity=Severity.CRITICAL, explains={"GW013", "HTTP003"})
@@ -47,6 +48,13 @@ def https_port_missing(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Service istio-system/gateway spec.ports
+    hosts: shop.example.com
+    Service istio-system/gateway has no port 443, and Gateway shop/web server 443 (https) serves
+    HTTPS there: shop.example.com cannot be reached.
     ```
 
     Two Services may share the work:

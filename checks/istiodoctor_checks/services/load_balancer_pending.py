@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kubernetes import Service
-from istiodoctor_checks.fixes import get, set_field
-from istiodoctor_checks.happenings import happened
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._events import happened
 
 
 @check("SVC006", severity=Severity.HIGH, evidence=[events_of])
@@ -58,6 +59,13 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
     message: "Error syncing load balancer: failed to ensure load balancer: no subnet found"
     count: 7
     lastTimestamp: 2026-03-01T11:55:00Z
+    ```
+
+    ```finding
+    high: Service istio-system/gateway status.loadBalancer
+    hosts: shop.example.com
+    Service istio-system/gateway of type LoadBalancer has had no address since 2026-03-01 11:00
+    UTC: clients outside reach shop.example.com by node ports at best.
     ```
 
     A Service that was just made is still waiting, and one with `externalIPs` needs no address:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import local_node_port_services
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SVC005", severity=Severity.LOW, explains={"SVC011"})
@@ -47,6 +48,13 @@ def local_node_ports(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    low, suspected: Service istio-system/gateway spec.externalTrafficPolicy
+    hosts: shop.example.com
+    Service istio-system/gateway has externalTrafficPolicy Local: its node ports answer on node-1
+    only, where the pods of Pod istio-system/gateway run.
     ```
 
     A load balancer asks each node whether it has a pod:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.command import dig, host_after
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import foreign_names
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("SVC010", severity=Severity.CRITICAL)
@@ -71,6 +72,14 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
       sni: shop.example.com
       verified: false
       chain: certificate for old.example.com
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    shop.example.com resolves to 198.51.100.7, the gateway of Gateway shop/web server 443 (https)
+    is at 203.0.113.10. What answers there: serial a07839a60fceab9f, issued by CN=Example
+    Intermediate, valid until 2027-01-01 00:00 UTC.
     ```
 
     A proxy before the gateway that presents a certificate which clients accept:

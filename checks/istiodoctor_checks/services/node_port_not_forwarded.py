@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import Unforwarded, is_out_of_sight, unforwarded_names
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("SVC004", severity=Severity.CRITICAL)
@@ -69,6 +70,14 @@ def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
       sni: shop.example.com
       outcome: refused
       addresses: [203.0.113.7]
+    ```
+
+    ```finding
+    critical, suspected: Service istio-system/gateway spec.ports
+    hosts: shop.example.com
+    shop.example.com leads to 203.0.113.7, where nobody answers on port 443 (the connection was
+    refused: nobody listens). Service istio-system/gateway opens node port 31390 for it, and its
+    pods answer: nothing forwards 443 to that.
     ```
 
     The name leads to something that forwards:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import unexpected_proxy_protocol
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import remove_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SVC007", severity=Severity.CRITICAL, explains={"SVC011", "SVC015"})
@@ -62,6 +63,14 @@ def proxy_protocol_unexpected(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Service istio-system/gateway
+    metadata.annotations["service.beta.kubernetes.io/aws-load-balancer-proxy-protocol"]
+    hosts: shop.example.com
+    The load balancer of Service istio-system/gateway sends the PROXY protocol, and Pod
+    istio-system/gateway does not expect it: every connection for shop.example.com fails.
     ```
 
     ```yaml good

@@ -3,20 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    EvidenceKind,
-    Finding,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import open_ports
 from istiodoctor.mesh.exposure.services import misdirected_ports
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import SHOWN
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import SHOWN
 
 
 @check("SVC014", severity=Severity.HIGH, explains={"SVC011"})
@@ -64,6 +58,13 @@ def service_leads_to_closed_port(mesh: Mesh) -> Iterator[Finding]:
     ```envoy bad istio-system/gateway
     listeners:
     - {name: 0.0.0.0_8443, port: 8443}
+    ```
+
+    ```finding
+    high, observed: Service istio-system/public spec.ports[0].targetPort
+    hosts: shop.example.com
+    Service istio-system/public leads port 443 to 9443, where Envoy in Pod istio-system/gateway
+    does not listen: connections through it to shop.example.com are refused.
     ```
 
     Where Envoy listens there all the same, the Service is right:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.selection import podless_services
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SVC001", severity=Severity.CRITICAL, explains={"GW012", "GW013", "SVC006", "CM007"})
@@ -37,6 +38,13 @@ def service_selects_no_pods(mesh: Mesh) -> Iterator[Finding]:
       type: LoadBalancer
       selector: {istio: ingressgateway, app: istio-ingressgateway}
       ports: [{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}]
+    ```
+
+    ```finding
+    critical: Service istio-system/istio-ingressgateway spec.selector
+    Service istio-system/istio-ingressgateway selects no pod (istio: ingressgateway and app:
+    istio-ingressgateway): connections to it are refused. Pod istio-system/gateway beside it has
+    other labels.
     ```
 
     A Service without a selector gets its endpoints by hand, and a Service of something else in

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import OUTSIDE_TYPES, Misdirected, misdirected_ports
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check(
@@ -54,6 +55,14 @@ def target_port_mismatch(mesh: Mesh) -> Iterator[Finding]:
       - port: {number: 443, name: https, protocol: HTTPS}
         hosts: [shop.example.com]
         tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Service istio-system/public spec.ports[0].targetPort
+    hosts: shop.example.com
+    Service istio-system/public sends port 443 to 443, but Gateway shop/web server 443 (https)
+    listens on 8443 in Pod istio-system/gateway: connections through this Service to
+    shop.example.com are refused.
     ```
 
     Two Services with the same targetPort are fine, by number or by name:

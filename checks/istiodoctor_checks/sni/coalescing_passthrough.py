@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Finding, Fix, Risk, Severity
+from istiodoctor.finding import Finding, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
-from istiodoctor_checks.reuse import (
+from istiodoctor.text import listing
+from istiodoctor_checks._reuse import (
     certificates,
     evidence_of,
     identity_of,
     objects_of,
     servers_of,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("SNI004", severity=Severity.HIGH, explains={"SNI014"})
@@ -77,6 +78,15 @@ def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
       tls:
       - match: [{sniHosts: [login.example.com]}]
         route: [{destination: {host: login}}]
+    ```
+
+    ```finding
+    high: Gateway istio-system/login spec.servers[0].hosts
+    hosts: login.example.com
+    Gateway istio-system/web server 443 (https) presents Secret istio-system/shop-cert
+    (*.example.com), which also covers login.example.com; TLS for that passes through Gateway
+    istio-system/login server 443 (tls). Browsers reuse the first connection and get 404 or the
+    wrong application.
     ```
 
     ```yaml good

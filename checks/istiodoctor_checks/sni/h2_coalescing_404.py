@@ -5,7 +5,8 @@ from typing import Any
 
 from istiodoctor.check import check
 from istiodoctor.command import kubectl
-from istiodoctor.finding import Finding, Fix, Patch, PatchType, Risk, Severity
+from istiodoctor.finding import Finding, Severity
+from istiodoctor.fix import Fix, Patch, PatchType, Risk, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
 from istiodoctor.mesh.configuration.bindings import bindings
@@ -13,15 +14,14 @@ from istiodoctor.mesh.configuration.misrouting import references_of, servers_by_
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.fixes import get
-from istiodoctor_checks.reuse import (
+from istiodoctor.text import listing
+from istiodoctor_checks._reuse import (
     certificates,
     evidence_of,
     identity_of,
     objects_of,
     servers_of,
 )
-from istiodoctor_checks.wording import listing
 
 MOST_MERGED = 8
 """More servers than these are not merged by patches: that is a decision, not a fix."""
@@ -88,6 +88,16 @@ def h2_coalescing_404(mesh: Mesh) -> Iterator[Finding]:
       hosts: [blog.example.com]
       gateways: [blog]
       http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    high: Gateway istio-system/blog spec.servers[0].hosts
+    hosts: blog.example.com, shop.example.com
+    Gateway istio-system/blog server 443 (https) and Gateway istio-system/shop server 443 (https)
+    answer on one port of Pod istio-system/gateway with Secret istio-system/shop-cert
+    (*.example.com). A browser reuses its HTTP/2 connection for every host of the certificate, so
+    blog.example.com may arrive at Gateway istio-system/shop server 443 (https), which has other
+    routes: 404, depending on which host was opened first. curl works.
     ```
 
     One server may have many hosts, servers may have their own certificates, and a wildcard

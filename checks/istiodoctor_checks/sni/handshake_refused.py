@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.coverage import uses_of_server
 from istiodoctor.mesh.observations.endpoints import RefusedHandshake, refused_handshakes
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("SNI011", severity=Severity.CRITICAL)
@@ -58,6 +58,13 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
       server: shop/web/0
       sni: shop.example.com
       outcome: reset
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/web spec.servers[0]
+    hosts: shop.example.com
+    Pod istio-system/gateway port 443 refuses TLS for shop.example.com, which Gateway shop/web
+    server 443 (https) is configured for: the connection was closed without a word.
     ```
 
     A server that asks for client certificates refuses those without one, by design:

@@ -7,8 +7,8 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.reused_connections import lost_requests
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.reuse import identity_of
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._reuse import identity_of
+from istiodoctor_checks._wire import sightings
 
 
 @check("SNI014", severity=Severity.HIGH)
@@ -83,6 +83,14 @@ def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
       host: blog.example.com
       sni: shop.example.com
       steps: [{url: "https://blog.example.com/", status: 404}]
+    ```
+
+    ```finding
+    high, observed: Gateway istio-system/blog spec.servers[0]
+    hosts: blog.example.com
+    blog.example.com gets 404 on a connection that was made for shop.example.com, and 200 on one of
+    its own: Gateway istio-system/shop server 443 (https) has no route for it, but a certificate
+    that covers it, so browsers ask it.
     ```
 
     Whatever the page is, on both connections it is the same:

@@ -8,8 +8,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.clients import silent_proxies
 from istiodoctor.mesh.observations.interception import nameless_refusals
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 
 @check("SNI013", severity=Severity.CRITICAL, explains={"HTTP015"})
@@ -77,6 +77,15 @@ def nameless_handshake_refused(mesh: Mesh) -> Iterator[Finding]:
     - pod: istio-system/gateway
       port: 443
       outcome: reset
+    ```
+
+    ```finding
+    critical, observed: Ingress istio-system/edge
+    metadata.annotations["nginx.ingress.kubernetes.io/backend-protocol"]
+    hosts: shop.example.com
+    Ingress istio-system/edge sends no server name (SNI), and Pod istio-system/gateway refuses TLS
+    without one (the connection was closed without a word): clients of shop.example.com get nothing
+    through it.
     ```
 
     A proxy that sends the name is not concerned, nor is a gateway without a proxy:

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import servers_of
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.mesh.configuration.upstream_tls import speaks_plainly
-from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._destinations import severity_of
 
 
 @check("SNI007", severity=Severity.CRITICAL, explains={"SNI011"})
@@ -52,6 +54,13 @@ def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
     kind: Service
     metadata: {name: shop, namespace: shop}
     spec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: 8080}]}
+    ```
+
+    ```finding
+    critical, suspected: VirtualService shop/shop spec.tls[0].route[0].destination
+    hosts: shop.example.com
+    TLS for shop.example.com passes through to port 80 of Service shop/shop, which looks like plain
+    HTTP (http, targetPort 8080): clients see a wrong version number.
     ```
 
     ```yaml good

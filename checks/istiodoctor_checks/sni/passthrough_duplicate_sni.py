@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_passthrough import repeated_sni_hosts
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 VIRTUAL_SERVICE = "VirtualService"
 
@@ -57,6 +59,14 @@ def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
       tls:
       - match: [{port: 443, sniHosts: [shop.example.com, api.example.com]}]
         route: [{destination: {host: api}}]
+    ```
+
+    ```finding
+    high: VirtualService shop/new spec.tls
+    hosts: shop.example.com
+    VirtualService shop/old and VirtualService shop/new both match the SNI host shop.example.com on
+    Gateway shop/web server 443 (tls). One filter chain is possible: the rule of VirtualService
+    shop/new is left out, with all its names.
     ```
 
     A wildcard beside an exact name is legal, and a match for another port is another place:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passthrough_gaps
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SNI005", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains={"SNI011"})
@@ -47,6 +48,14 @@ def passthrough_no_tls_match(mesh: Mesh) -> Iterator[Finding]:
       tls:
       - match: [{port: 443, sniHosts: [shop.example.com]}]
         route: [{destination: {host: shop}}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.tls
+    hosts: api.example.com
+    TLS for api.example.com should pass through Gateway shop/web server 443 (tls), but no tls match
+    of VirtualService shop/shop has its name: Envoy has no filter chain for it and resets the
+    handshake.
     ```
 
     A wildcard server needs no more than the hosts that exist, and an east-west gateway

@@ -3,15 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Risk,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.sni._malformed_names import odd_names
@@ -46,6 +40,13 @@ def server_name_with_port(mesh: Mesh) -> Iterator[Finding]:
 
     ```log bad istio-system/gateway/istio-proxy
     [2026-03-01T11:58:00.000Z] "- - -" 0 NR filter_chain_not_found - "-" 0 0 0 - "-" "-" "-" "-" "-" - - 10.0.0.9:8443 10.0.0.1:51000 invalid:shop.example.com_443 -
+    ```
+
+    ```finding
+    low, observed: Pod istio-system/gateway
+    hosts: shop.example.com
+    1 connections to Pod istio-system/gateway in the log asked for shop.example.com with a port or
+    a dot in the server name (SNI), and were reset.
     ```
 
     A name that no server would take either way is somebody else's:

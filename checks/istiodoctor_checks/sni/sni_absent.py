@@ -3,14 +3,9 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Identity,
-    Severity,
-)
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.clients import connections_without_name
 from istiodoctor.model.ref import Place
@@ -47,6 +42,12 @@ def sni_absent(mesh: Mesh) -> Iterator[Finding]:
     ```
     ```log bad istio-system/gateway/istio-proxy
     [2026-03-01T11:58:00.000Z] "- - -" 0 NR filter_chain_not_found - "-" 0 0 0 - "-" "-" "-" "-" "-" - - 10.0.0.9:8443 10.0.0.1:51000 - -
+    ```
+
+    ```finding
+    low, observed: Pod istio-system/gateway
+    1 connections to Pod istio-system/gateway in the log came without a server name (SNI) and were
+    reset: no server there takes every host.
     ```
 
     ```yaml good

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, Risk, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.clients import SNI_ANNOTATION, SilentProxy, silent_proxies
 from istiodoctor.mesh.observations.interception import MuteProxy, mute_proxies
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._wire import sightings
 
 LET_IT_SEND = Fix(
     title="Let the proxy send the server name, or pass TLS through",
@@ -67,6 +68,15 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
       rules:
       - host: shop.example.com
         http: {paths: [{path: /, backend: {service: {name: gateway, port: {number: 443}}}}]}
+    ```
+
+    ```finding
+    critical: Ingress istio-system/edge
+    metadata.annotations["nginx.ingress.kubernetes.io/backend-protocol"]
+    hosts: shop.example.com
+    Ingress istio-system/edge speaks TLS to Pod istio-system/gateway without a server name (SNI),
+    and no server there takes such a connection: it is reset, and clients of shop.example.com get
+    502.
     ```
 
     ```yaml good
@@ -164,6 +174,14 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
       host: shop.example.com
       server: shop/web/0
       steps: [{url: "https://shop.example.com/", status: 502, server: nginx}]
+    ```
+
+    ```finding
+    critical, suspected: Service istio-system/gateway
+    hosts: shop.example.com
+    What answers at 203.0.113.10:443 ends TLS before the gateway and says 502 for shop.example.com,
+    while the pods serve it to who names it and refuse who does not: it seems to send no server
+    name (SNI).
     ```
 
     A load balancer that ends TLS and is answered is as it should be:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Identity, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import forgotten_twins
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 @check("SNI008", severity=Severity.MEDIUM, claims=Claim.UNSERVED, explains={"SNI012"})
@@ -44,6 +45,14 @@ def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
     stringData:
       tls.crt: certificate for example.com, www.example.com
       tls.key: key of example.com
+    ```
+
+    ```finding
+    low: Gateway istio-system/web spec.servers[0].hosts
+    hosts: www.example.com
+    Secret istio-system/shop-cert is valid for www.example.com, but Gateway istio-system/web server
+    443 (https) has only example.com and no other server has it: the handshake for www.example.com
+    is reset.
     ```
 
     Other names in a certificate may well be served elsewhere, and a wildcard server has them all:

@@ -11,7 +11,7 @@ from istiodoctor.mesh.observations.unserved_names import (
     unserved_handshakes,
 )
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks._wire import sightings
 
 
 @check("SNI012", severity=Severity.CRITICAL)
@@ -70,6 +70,13 @@ def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
       port: 443
       sni: www.example.com
       outcome: reset
+    ```
+
+    ```finding
+    critical, observed: Gateway shop/younger spec.servers[0].hosts
+    hosts: www.example.com
+    Pod istio-system/gateway refuses TLS for www.example.com (the connection was closed without a
+    word): Gateway shop/younger server 443 (https), which has it, is not in force there.
     ```
 
     A name that nobody counts on is refused by design, and the pod may have it by now:

@@ -14,12 +14,12 @@ from istiodoctor.mesh.configuration.service_registry import (
     services_of_hostname,
 )
 from istiodoctor.mesh.hosts import parents
-from istiodoctor.mesh.listing import listing
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
+from istiodoctor.text import listing
 
 MOST_NAMED = 3
 

@@ -13,11 +13,11 @@ from istiodoctor.mesh.credentials.credentials import CredentialUse
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.hosts import meet
-from istiodoctor.mesh.listing import listing
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.envoy import EnvoyCertificate, EnvoySecret, EnvoyState
 from istiodoctor.model.ref import Ref
+from istiodoctor.text import listing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,7 +11,6 @@ from istiodoctor.mesh.gateways.api_gateways import api_gateways, gateways_of_unk
 from istiodoctor.mesh.gateways.ingresses import undecided_ingresses
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
-from istiodoctor.mesh.listing import listing
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.requests.hops import UNKNOWN, Hop
@@ -20,6 +19,7 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread
+from istiodoctor.text import listing
 
 Kinds = tuple[Kind, ...]
 

@@ -12,7 +12,7 @@ from istiodoctor.mesh.credentials.credentials import (
 from istiodoctor.mesh.gateways.listeners import istio_gateways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Snapshot, Unread, UnreadReason
-from tests.support.examples import NOW
+from istiodoctor.testing.words import NOW
 from tests.support.objects import (
     Manifest,
     gateway,

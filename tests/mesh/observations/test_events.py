@@ -4,8 +4,8 @@ from istiodoctor.mesh.observations.events import events_of, telling
 from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.happenings import happened
-from tests.support.examples import mesh
+from istiodoctor.testing.clusters import mesh
+from istiodoctor_checks._events import happened
 
 SERVICE = Ref(CORE, "Service", "istio-system", "gateway")
 EVENTS = """

@@ -26,7 +26,7 @@ from istiodoctor.model.observation import (
     Via,
 )
 from istiodoctor.model.snapshot import Reading
-from tests.support.examples import NOW
+from istiodoctor.testing.words import NOW
 from tests.support.objects import (
     Manifest,
     gateway,

@@ -10,8 +10,8 @@ from istiodoctor.mesh.requests.hops import Confirmation, HopState
 from istiodoctor.mesh.requests.request_paths import Way, ways
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading
-from tests.support.envoy_words import envoy_state
-from tests.support.examples import NOW, pem
+from istiodoctor.testing.envoys import envoy_state
+from istiodoctor.testing.words import NOW, pem
 from tests.support.objects import (
     Manifest,
     gateway,

@@ -5,7 +5,7 @@ import yaml
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.targets.probing import probe_targets
 from istiodoctor.model.observation import HttpTarget, ProbeTargets, TlsTarget
-from tests.support.examples import cluster
+from istiodoctor.testing.clusters import cluster
 
 GATEWAY = """
 apiVersion: v1

@@ -3,7 +3,7 @@
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.targets.probing import probe_targets
 from istiodoctor.model.observation import ProbeTargets
-from tests.support.examples import cluster
+from istiodoctor.testing.clusters import cluster
 
 POD = """
 apiVersion: v1

@@ -5,7 +5,7 @@ from collections import Counter
 from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.wanted import LogTarget, Wanted
-from tests.support.examples import mesh
+from istiodoctor.testing.clusters import mesh
 
 KINDS = frozenset({Kind.POD_LOG, Kind.ENVOY})
 ISTIOD = """

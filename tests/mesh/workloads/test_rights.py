@@ -7,7 +7,7 @@ from istiodoctor.mesh.workloads.rights import Permission, may_list_secrets, may_
 from istiodoctor.mesh.workloads.workloads import routers
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread
-from tests.support.examples import NOW
+from istiodoctor.testing.words import NOW
 from tests.support.objects import RBAC, Manifest, made, mesh_of, pod, snapshot_of
 
 READ = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}

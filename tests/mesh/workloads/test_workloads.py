@@ -27,7 +27,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.meshconfig import GatewayTopology, ProxyConfig
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread
-from tests.support.examples import NOW
+from istiodoctor.testing.words import NOW
 from tests.support.objects import (
     GATEWAY_API,
     INGRESS,

@@ -6,10 +6,10 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.cluster import ClusterSource
+from istiodoctor.testing.certificates import Authority, secret
 from tests.apiserver import ApiServer
 from tests.sources.cluster.conftest import Open
 from tests.sources.cluster.objects import paths, unread
-from tests.support.certificates import Authority, secret
 
 ISSUED = Authority("Shop CA").issue("shop.example.com")
 OBJECTS = [

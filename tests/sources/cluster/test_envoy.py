@@ -18,6 +18,7 @@ from istiodoctor.model.envoy import EnvoySecret, ListenerState, SecretStatus
 from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Snapshot
+from istiodoctor.testing.certificates import Issued, key_pem, new_key
 from tests.apiserver import ApiServer
 from tests.cli.process import Shell
 from tests.lab.envoy import Envoy
@@ -27,7 +28,6 @@ from tests.lab.sds import sds_secret
 from tests.sources.cluster.conftest import Open
 from tests.sources.cluster.envoys import asked, asked_for_configuration, state
 from tests.sources.cluster.objects import pod
-from tests.support.certificates import Issued, key_pem, new_key
 from tests.support.clusters import HOST, ISSUER, anchors, healthy
 from tests.support.envoy_dumps import noted
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.finding import Fix, Risk
+from istiodoctor.fix import Fix, Risk, get, json_patch, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.secrets_elsewhere import credentials_for
 from istiodoctor.mesh.certificates.coverage import ServedCertificate, UncoveredHost
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import get, json_patch, set_field
-from istiodoctor_checks.served import replace_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._served import replace_secret
 
 
 def names_of(served: ServedCertificate) -> str:

@@ -3,7 +3,9 @@
 from datetime import datetime
 
 from istiodoctor.command import cmctl, name_after_options
-from istiodoctor.finding import Evidence, Fix, Risk, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Severity
+from istiodoctor.fix import Fix, Risk, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import Issuance, next_attempt
 from istiodoctor.mesh.cert_manager.reasons import reasons
@@ -11,8 +13,7 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import GatewayCertificate
 from istiodoctor.mesh.observations.events import layer_refs
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.fixes import get
-from istiodoctor_checks.happenings import happened
+from istiodoctor_checks._events import happened
 
 STOPS_ISSUING = frozenset(
     {

@@ -28,7 +28,7 @@ from istiodoctor.model.envoy_dump import EnvoyAnswers, decode_envoy
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading
-from tests.support.certificates import encoded
+from istiodoctor.testing.certificates import encoded
 
 ADMIN = "type.googleapis.com/envoy.admin.v3"
 REDACTED = {"inline_bytes": encoded("[redacted]")}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from istiodoctor.command import istioctl, kubectl, proxy
-from istiodoctor.finding import Fix
+from istiodoctor.fix import Fix
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Ref
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from istiodoctor.finding import Evidence, EvidenceKind, Fix, Patch, PatchType, Risk
+from istiodoctor.evidence import Evidence, EvidenceKind
+from istiodoctor.fix import Fix, Patch, PatchType, Risk, get, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.reasons import without_tokens
 from istiodoctor.mesh.configuration.held import HeldHttpRule
@@ -21,7 +22,6 @@ from istiodoctor.mesh.observations.challenges import (
 )
 from istiodoctor.model.kind import ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.fixes import get, json_patch
 
 LEAVE_OUT = {":path": {"prefix": ACME_PREFIX}}
 DNS = Fix(

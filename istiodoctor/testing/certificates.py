@@ -1,4 +1,4 @@
-"""Authorities, certificates and Secrets for tests, made at run time: no key lies on disk."""
+"""CAs, certificates and Secrets for tests, made at run time: no key lies on disk."""
 
 import base64
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ LAYOUTS: Mapping[str, tuple[str, str, str]] = {
 
 
 def new_key(kind: str = "ec") -> PrivateKey:
-    """Make a key: `ec` (P-256), `ec384`, `ec521`, `ed25519`, `rsa` (2048 bits), `rsa4096` …
+    """Make a key: `ec` (P-256), `ec384`, `ec521`, `ed25519`, `rsa` (2048 bits) or `rsa4096`.
 
     RSA keys are slow to make: one of each size serves the whole run.
     """

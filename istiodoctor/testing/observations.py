@@ -6,7 +6,7 @@ the first server of Gateway shop/web), `sni` (and `host` where that is a wildcar
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import yaml
@@ -25,8 +25,8 @@ from istiodoctor.model.observation import (
     Via,
 )
 from istiodoctor.model.ref import Ref
+from istiodoctor.testing.words import NOW, pem
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POD = "istio-system/gateway"
 WAYS = {
     "address": Via.SERVICE_ADDRESS,
@@ -46,8 +46,6 @@ def requests(text: str) -> tuple[HttpObservation, ...]:
 
 
 def _handshake(written: Mapping[str, Any]) -> TlsObservation:
-    from tests.support.examples import pem
-
     chain = read_bundle(pem(written.get("chain", "")).encode()).certificates
     outcome = Outcome(written.get("outcome", "handshake"))
     sni = written.get("sni", "")

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.finding import Confidence, Evidence, Severity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Severity
 from istiodoctor.mesh.observations.certificates import SeenCertificate
 from istiodoctor.mesh.observations.verification import Sighting
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.served import value_of
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
+from istiodoctor_checks._served import value_of
 
 SHOWN = 4
 

@@ -1,8 +1,8 @@
-"""What Events add to a finding."""
+"""Evidence from Events."""
 
 from collections.abc import Iterable
 
-from istiodoctor.finding import Evidence, EvidenceKind
+from istiodoctor.evidence import Evidence, EvidenceKind
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.reasons import without_tokens
 from istiodoctor.mesh.observations.events import events_of, telling

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.finding import Evidence, Identity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Identity
 from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 def identity_of(group: ReuseGroup) -> Identity:

@@ -1,10 +1,12 @@
 """What findings about Secrets that istiod refuses by mistake have in common."""
 
-from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity
+from istiodoctor.fix import Fix
 from istiodoctor.mesh.gateways.attachments import LISTENER_SET_KINDS
 from istiodoctor.mesh.logs.istiod_bugs import MistakenRefusal
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor.text import listing
 
 
 def is_of_set(refusal: MistakenRefusal) -> bool:

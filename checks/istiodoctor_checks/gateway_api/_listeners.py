@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from istiodoctor.finding import Evidence
+from istiodoctor.evidence import Evidence
 from istiodoctor.mesh.gateways.api_routes import hostnames_of
 from istiodoctor.mesh.gateways.attachments import Attachment
 from istiodoctor.mesh.gateways.servers import Server

@@ -12,12 +12,11 @@ from istiodoctor.command import (
     name_of,
     piped,
 )
-from istiodoctor.finding import Fix, Risk
+from istiodoctor.fix import Fix, Risk, get
 from istiodoctor.mesh.credentials.credentials import CredentialUse
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.fixes import get
 
 SHOWN: tuple[Fixed, ...] = ("--dry-run=client", "-o", "yaml")
 OTHER_WRITERS = frozenset({"ExternalSecret", "SealedSecret", "VaultStaticSecret"})
