@@ -125,6 +125,14 @@ def san_mismatch(mesh: Mesh) -> Iterator[Finding]:
       tls.key: "key of *.example.com"
     ```
 
+    ```finding
+    critical: Secret istio-system/shop-cert data["tls.crt"]
+    hosts: example.com
+    The certificate in Secret istio-system/shop-cert does not name example.com, for which Gateway
+    shop/web server 443 (https) serves it. Clients refuse it there. *.example.com stands for
+    exactly one label.
+    ```
+
     The wildcard with the apex beside it covers both:
 
     ```yaml good
