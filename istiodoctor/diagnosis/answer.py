@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from istiodoctor.mesh.requests.outcomes import ClusterState
-from istiodoctor.mesh.requests.request_paths import Way
+from istiodoctor.mesh.requests.request_paths import RequestPath
 from istiodoctor.report import Hop, HopState, said
 from istiodoctor.trace_report import (
     Answer,
@@ -43,7 +43,7 @@ _STATUS = {
 _SHOWN = frozenset({HopState.OK, HopState.WARNING})
 
 
-def answer(path: Way) -> Answer:
+def answer(path: RequestPath) -> Answer:
     """Return what a client gets."""
     ending = path.ending
     outcome = _outcome(path)
@@ -65,7 +65,7 @@ def broken(hops: Iterable[Hop]) -> Hop:
     return next(hop for hop in hops if hop.state is HopState.BROKEN)
 
 
-def _outcome(path: Way) -> AnswerOutcome:
+def _outcome(path: RequestPath) -> AnswerOutcome:
     if path.ending.outcome:
         return path.ending.outcome
     if path.ending.kind is not AnswerKind.NONE:
@@ -88,7 +88,7 @@ def _certificate(hops: Iterable[Hop]) -> ServedCertificate | None:
     return next((hop.certificate for hop in hops if hop.certificate and hop.state in _SHOWN), None)
 
 
-def _text(path: Way) -> str:
+def _text(path: RequestPath) -> str:
     """Say in a few words what the client gets."""
     match path.ending.kind:
         case AnswerKind.BACKEND:

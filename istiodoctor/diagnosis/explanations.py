@@ -9,7 +9,7 @@ from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.requests.answers import STOPPED
 from istiodoctor.mesh.requests.hops import Hop, HopState
-from istiodoctor.mesh.requests.request_paths import Way
+from istiodoctor.mesh.requests.request_paths import RequestPath
 from istiodoctor.model.ref import Ref
 from istiodoctor.problem import Diagnosis, Problem
 
@@ -71,7 +71,7 @@ class Explanations:
         return self._about[host]
 
 
-def explained(path: Way, explanations: Explanations) -> Way:
+def explained(path: RequestPath, explanations: Explanations) -> RequestPath:
     """Return a path broken at the first hop of which only the findings say that it is."""
     for index, hop in enumerate(path.hops):
         if hop.state is HopState.BROKEN:
@@ -102,7 +102,7 @@ def _breaking(hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...]) -> Iter
             yield problem, diagnosis
 
 
-def code_for(hop: Hop, path: Way, explanations: Explanations) -> str:
+def code_for(hop: Hop, path: RequestPath, explanations: Explanations) -> str:
     """Return the code of the problem that explains a broken hop; empty where none does.
 
     It has a finding about the host and the object of the hop; where the hop has no object, a

@@ -13,9 +13,9 @@ from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.answers import Ending
-from istiodoctor.mesh.requests.confirming import confirmed
-from istiodoctor.mesh.requests.looking import was_probed
-from istiodoctor.mesh.requests.request_paths import Way, ways
+from istiodoctor.mesh.requests.confirming import confirmed_path
+from istiodoctor.mesh.requests.path_targets import was_probed
+from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.mesh.requests.sending import can_be_sent, why_not_sent
 from istiodoctor.report import HopState, Report
 from istiodoctor.trace_report import (
@@ -103,8 +103,8 @@ def _legs(mesh: Mesh, request: Request, explanations: Explanations) -> tuple[Tra
     waiting: deque[tuple[tuple[Request, ...], int | None]] = deque([((request,), None)])
     while waiting and len(legs) < MOST_LEGS:
         chain, follows = waiting.popleft()
-        for found in ways(mesh, chain[-1]):
-            path = confirmed(mesh, found, explained(found, explanations))
+        for found in request_paths(mesh, chain[-1]):
+            path = confirmed_path(mesh, found, explained(found, explanations))
             target, path = _followed(path, chain)
             if target and _leads_outside(mesh, target, chain[-1]):
                 target = None
@@ -119,7 +119,7 @@ def _key(request: Request) -> tuple[str, ...]:
     return request.method, request.url, request.authority, request.server_name
 
 
-def _followed(path: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Way]:
+def _followed(path: RequestPath, chain: tuple[Request, ...]) -> tuple[Request | None, RequestPath]:
     """Return the request that a redirect leads to, or a path that stops where it leads nowhere."""
     if path.ending.kind is not AnswerKind.REDIRECT:
         return None, path
@@ -134,7 +134,7 @@ def _followed(path: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Wa
     return target, path
 
 
-def _stopped(path: Way, why: str) -> Way:
+def _stopped(path: RequestPath, why: str) -> RequestPath:
     """Return a path broken at the hop where its redirect was seen; else at the last one."""
     hops = list(path.hops)
     seen = [
@@ -156,10 +156,10 @@ def _leads_outside(mesh: Mesh, target: Request, origin: Request) -> bool:
     """Whether a redirect sends the client to a place that none of the gateways has."""
     if target.host == origin.host:
         return False
-    return all(each.workload is None for each in ways(mesh, target))
+    return all(each.workload is None for each in request_paths(mesh, target))
 
 
-def _leg(path: Way, follows: int | None, explanations: Explanations) -> TraceLeg:
+def _leg(path: RequestPath, follows: int | None, explanations: Explanations) -> TraceLeg:
     hops = tuple(
         replace(hop, code=code_for(hop, path, explanations))
         if hop.state is HopState.BROKEN and not hop.code

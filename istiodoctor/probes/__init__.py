@@ -11,7 +11,7 @@ from functools import partial
 from istiodoctor.deadline import Deadline
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpObservation,
     HttpTarget,
     Outcome,
@@ -112,7 +112,7 @@ class _Prober:
         seconds = min(self.seconds_each, self.deadline.left())
         addresses: tuple[str, ...] = ()
         try:
-            connector, addresses = self._connector(target.door)
+            connector, addresses = self._connector(target.access_point)
         except Exception as error:  # a name that does not resolve is an observation
             failed = TlsObservation(target=target, outcome=Outcome.FAILED, at=datetime.now(UTC))
             return replace(failed, **connection_failure(error))
@@ -131,13 +131,13 @@ class _Prober:
         )
         return replace(seen, addresses=tuple(dict.fromkeys(resolved)))
 
-    def open(self, endpoint: Door, resolved: list[str]) -> Connector:
+    def open(self, endpoint: AccessPoint, resolved: list[str]) -> Connector:
         """Return a connector to an endpoint, and note its addresses; raises OSError."""
         connector, addresses = self._connector(endpoint)
         resolved += addresses
         return connector
 
-    def _connector(self, endpoint: Door) -> tuple[Connector, tuple[str, ...]]:
+    def _connector(self, endpoint: AccessPoint) -> tuple[Connector, tuple[str, ...]]:
         if endpoint.pod is not None:
             if self.pods is None:
                 raise PermissionError("this source lends no connections to pods")
@@ -171,7 +171,7 @@ class _LazyConnector:
     """Resolves the endpoint's name when it connects: a failure is then a step's."""
 
     prober: _Prober
-    endpoint: Door
+    endpoint: AccessPoint
     resolved: list[str]
 
     def connect(self, timeout: float) -> Stream:
@@ -183,7 +183,11 @@ def _unseen(seen: Iterable[Observation]) -> Iterable[Unread]:
     for each in seen:
         is_tls = isinstance(each, TlsObservation)
         kind = Kind.TLS_PROBE if is_tls else Kind.HTTP_PROBE
-        endpoint = each.target.door if isinstance(each, TlsObservation) else each.last.door
+        endpoint = (
+            each.target.access_point
+            if isinstance(each, TlsObservation)
+            else each.last.access_point
+        )
         words = each.detail if isinstance(each, TlsObservation) else each.last.error
         reason = UNLEARNED.get(each.outcome)
         if endpoint is not None and each.outcome is Outcome.NOT_PERMITTED:
@@ -201,10 +205,12 @@ def _blind(found: Iterable[tuple[Ref, str]]) -> Iterable[Unread]:
 
 def _late(target: TlsTarget | HttpTarget) -> Unread:
     kind = Kind.TLS_PROBE if isinstance(target, TlsTarget) else Kind.HTTP_PROBE
-    return _unread(kind, target.door, UnreadReason.TIMED_OUT, "the time for probes was over")
+    return _unread(
+        kind, target.access_point, UnreadReason.TIMED_OUT, "the time for probes was over"
+    )
 
 
-def _unread(kind: Kind, endpoint: Door, reason: UnreadReason, words: str) -> Unread:
+def _unread(kind: Kind, endpoint: AccessPoint, reason: UnreadReason, words: str) -> Unread:
     where = endpoint.where
     return Unread(
         kind=kind, namespace=where.namespace, name=where.name, reason=reason, message=words

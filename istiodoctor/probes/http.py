@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from istiodoctor.deadline import Deadline
 from istiodoctor.model.http_statuses import REDIRECTS
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpObservation,
     HttpStep,
     HttpTarget,
@@ -39,7 +39,7 @@ SENT = frozenset({"GET", "HEAD"})
 """Methods that change nothing on the other side (RFC 9110 §9.2.1)."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-Connect = Callable[[Door], Connector]
+Connect = Callable[[AccessPoint], Connector]
 Serves = Callable[[str], bool]
 
 
@@ -49,7 +49,7 @@ def request(
     """Look at one target, redirects and all, in one time; nothing is raised."""
     deadline = Deadline.after(timeout)
     started = datetime.now(UTC)
-    endpoints = {(each.scheme, each.port): each.door for each in target.doors}
+    endpoints = {(each.scheme, each.port): each.access_point for each in target.access_points}
     steps: list[HttpStep] = []
     url, outcome = target.url, Outcome.LOOP
     seen: set[str] = set()
@@ -69,7 +69,9 @@ def request(
     return HttpObservation(target=target, outcome=outcome, steps=tuple(steps), at=started)
 
 
-def _endpoint(url: str, endpoints: Mapping[tuple[str, int], Door], serves: Serves) -> Door | None:
+def _endpoint(
+    url: str, endpoints: Mapping[tuple[str, int], AccessPoint], serves: Serves
+) -> AccessPoint | None:
     """Return the endpoint that a URL leads to; None where the gateway is not."""
     parts = _split(url)
     if parts is None or not parts.hostname or not serves(parts.hostname):
@@ -102,9 +104,9 @@ def _next(step: HttpStep) -> str:
 
 
 def _step(
-    url: str, endpoint: Door, target: HttpTarget, connector: Connector, deadline: Deadline
+    url: str, endpoint: AccessPoint, target: HttpTarget, connector: Connector, deadline: Deadline
 ) -> tuple[HttpStep, Outcome]:
-    step = HttpStep(url=url, door=endpoint, at=datetime.now(UTC))
+    step = HttpStep(url=url, access_point=endpoint, at=datetime.now(UTC))
     channel: Channel | None = None
     heard = Heard()
     try:

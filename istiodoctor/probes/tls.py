@@ -126,7 +126,7 @@ def _on(
         detail=detail,
         alert=heard.alert,
         client_certificate_requested=heard.client_certificate_requested,
-        acceptable_authorities=heard.acceptable_client_cas,
+        acceptable_client_cas=heard.acceptable_client_cas,
         **_certificates(secured, seen.target, trust),
     )
     # The library tells a version before anything was agreed on, and none after a refusal.

@@ -14,14 +14,14 @@ import yaml
 from istiodoctor.model.certificates import read_bundle
 from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpObservation,
     HttpStep,
     HttpTarget,
     Outcome,
-    PortDoor,
     TlsObservation,
     TlsTarget,
+    UrlAccessPoint,
     Via,
 )
 from istiodoctor.model.ref import Ref
@@ -51,7 +51,7 @@ def _handshake(written: Mapping[str, Any]) -> TlsObservation:
     sni = written.get("sni", "")
     return TlsObservation(
         target=TlsTarget(
-            door=_door(written),
+            access_point=_door(written),
             host=written.get("host", sni),
             sni=sni,
             server=_server(written["server"]) if "server" in written else "",
@@ -64,7 +64,7 @@ def _handshake(written: Mapping[str, Any]) -> TlsObservation:
         older_alert=written.get("older_alert", ""),
         chain=chain,
         client_certificate_requested=written.get("asks_for_certificate", False),
-        acceptable_authorities=tuple(written.get("authorities", ())),
+        acceptable_client_cas=tuple(written.get("authorities", ())),
         verified=written.get("verified"),
         chain_is_trusted=written.get("trusted", True if chain else None),
         addresses=tuple(written.get("addresses", ())),
@@ -72,12 +72,12 @@ def _handshake(written: Mapping[str, Any]) -> TlsObservation:
 
 
 def _request(written: Mapping[str, Any]) -> HttpObservation:
-    door = _door(written)
-    steps = tuple(_step(each, door) for each in written["steps"])
+    access_point = _door(written)
+    steps = tuple(_step(each, access_point) for each in written["steps"])
     return HttpObservation(
         target=HttpTarget(
             url=steps[0].url,
-            doors=(PortDoor(scheme="http", port=80, door=door),),
+            access_points=(UrlAccessPoint(scheme="http", port=80, access_point=access_point),),
             host=written["host"],
             server=_server(written["server"]) if "server" in written else "",
             forwarded_proto=written.get("forwarded_proto", ""),
@@ -90,11 +90,11 @@ def _request(written: Mapping[str, Any]) -> HttpObservation:
     )
 
 
-def _step(written: Mapping[str, Any], door: Door) -> HttpStep:
+def _step(written: Mapping[str, Any], access_point: AccessPoint) -> HttpStep:
     date = written.get("date")
     return HttpStep(
         url=written["url"],
-        door=door,
+        access_point=access_point,
         status=written.get("status", 200),
         location=written.get("location", ""),
         server=written.get("server", "istio-envoy"),
@@ -108,12 +108,12 @@ def _step(written: Mapping[str, Any], door: Door) -> HttpStep:
     )
 
 
-def _door(written: Mapping[str, Any]) -> Door:
+def _door(written: Mapping[str, Any]) -> AccessPoint:
     gateway = _ref(written.get("gateway", POD))
     for key, via in WAYS.items():
         if key in written:
             service = _ref(written["service"], "Service") if "service" in written else None
-            return Door(
+            return AccessPoint(
                 via=via,
                 port=written.get("port", 443),
                 gateway=gateway,
@@ -122,7 +122,7 @@ def _door(written: Mapping[str, Any]) -> Door:
             )
     pod = _ref(written.get("pod", POD))
     port = written.get("port", 443)
-    return Door(via=Via.PORT_FORWARD, port=port, gateway=gateway, pod=pod)
+    return AccessPoint(via=Via.PORT_FORWARD, port=port, gateway=gateway, pod=pod)
 
 
 def _ref(path: str, kind: str = "Pod") -> Ref:

@@ -94,7 +94,7 @@ def test_an_authority_says_that_it_is_one():
     authority = read_bundle(ROOT.pem.encode()).leaf
 
     assert authority is not None
-    assert (authority.is_authority, authority.is_self_issued) == (True, True)
+    assert (authority.is_ca, authority.is_self_issued) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from istiodoctor_checks._wire import (
     doubted,
     keys_of,
     objects_of,
+    observed_evidence,
     presenter,
-    sightings,
     sureness,
 )
 
@@ -118,7 +118,7 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=frozenset(hosts),
-            evidence=sightings(seen.handshakes),
+            evidence=observed_evidence(seen.handshakes),
             severity=doubted(seen),
             confidence=sureness(seen),
             credentials=keys_of(seen),

@@ -14,8 +14,8 @@ from istiodoctor_checks._wire import (
     doubted,
     keys_of,
     objects_of,
+    observed_evidence,
     presenter,
-    sightings,
     sureness,
 )
 
@@ -114,12 +114,12 @@ def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{presenter(seen)} presents a certificate that {fault}, at"
-                    f" {listing(seen.doors)}. Clients refuse it."
+                    f" {listing(seen.access_points)}. Clients refuse it."
                 ),
                 objects=objects_of(seen),
                 identity=Identity.of(seen.server.gateway, detail_of(seen)),
                 hosts=seen.hosts,
-                evidence=sightings(seen.handshakes),
+                evidence=observed_evidence(seen.handshakes),
                 severity=doubted(seen),
                 confidence=sureness(seen),
                 deadline=seen.leaf.not_after,

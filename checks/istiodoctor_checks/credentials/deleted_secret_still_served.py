@@ -10,7 +10,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks._envoys import pods_of
 from istiodoctor_checks._secret_fixes import create_tls_secret
 from istiodoctor_checks._served import hosts_of, references, servers_of
-from istiodoctor_checks._wire import sightings
+from istiodoctor_checks._wire import observed_evidence
 
 
 @check("CRED016", severity=Severity.HIGH, explains={"CRED001", "CRED002"})
@@ -102,7 +102,7 @@ def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(held.secret), *references(held.uses), Place(held.workload.owner)),
             identity=Identity.of(held.secret),
             hosts=hosts_of(held.uses),
-            evidence=sightings(held.pods),
+            evidence=observed_evidence(held.pods),
             fixes=(
                 create_tls_secret(
                     namespace, name, f"Create {held.secret} again before a gateway pod restarts"

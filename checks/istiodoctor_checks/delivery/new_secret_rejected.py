@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.placement import servers_using
+from istiodoctor.mesh.credentials.secret_lookup import servers_using
 from istiodoctor.mesh.logs.proxy_logs import Rejection, secret_rejections
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing

@@ -11,7 +11,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 from istiodoctor_checks._secret_fixes import restart_once_good
 from istiodoctor_checks._served import hosts_of, references, servers_of
-from istiodoctor_checks._wire import sightings
+from istiodoctor_checks._wire import observed_evidence
 
 
 @check("SDS008", severity=Severity.HIGH, explains={"SDS013"})
@@ -184,7 +184,7 @@ def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(held.workload.owner, held.secret.path),
             hosts=hosts_of(held.uses),
-            evidence=sightings(held.pods),
+            evidence=observed_evidence(held.pods),
             fixes=(restart_once_good(held.workload),),
             confidence=Confidence.OBSERVED,
             deadline=min(

@@ -12,7 +12,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 from istiodoctor_checks._envoys import look_at_log, pods_of, span
 from istiodoctor_checks._served import hosts_of, references, servers_of
-from istiodoctor_checks._wire import sightings
+from istiodoctor_checks._wire import observed_evidence
 
 
 @check("SDS014", severity=Severity.CRITICAL, explains={"SNI011"})
@@ -197,7 +197,7 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(held.workload.owner, held.secret.path),
             hosts=hosts_of(held.uses),
-            evidence=sightings(awaited.pods),
+            evidence=observed_evidence(awaited.pods),
             fixes=(look_at_log(awaited.pods[0].pod),),
             severity=_severity(awaited),
             confidence=Confidence.OBSERVED,

@@ -136,8 +136,8 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
 def _settings(refused: FailedBackend) -> str:
     for each in refused.upstreams:
         if each.place and each.tls:
-            authority = each.tls.ca_certificates or each.tls.credential_name
-            against = f" against {authority}" if authority else ", which names no CA"
+            ca = each.tls.ca_certificates or each.tls.credential_name
+            against = f" against {ca}" if ca else ", which names no CA"
             return f", checked as {each.place.ref} says{against}"
     return ""
 

@@ -9,7 +9,7 @@ from istiodoctor.mesh.gateways.credential_references import Purpose
 from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.gateway_api._istiod_bugs import denied
+from istiodoctor_checks.gateway_api._istiod_bugs import istiod_bug
 
 
 @check(
@@ -133,6 +133,6 @@ def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
             refusal.reference.purpose is Purpose.AUTHORITY
             and refusal.server.mode is TlsMode.MUTUAL
         ):
-            yield denied(
+            yield istiod_bug(
                 refusal, "it applies the grant to the certificate, and not to the client CA"
             )

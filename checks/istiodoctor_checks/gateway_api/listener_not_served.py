@@ -14,7 +14,7 @@ from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 
-OF_CREDENTIALS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_AUTHORITY})
+OF_CREDENTIALS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_CLIENT_CA})
 """The checks about Secrets and client CAs say what is wrong with those."""
 TITLES: Mapping[ListenerFault | None, str] = {
     None: "Let the ListenerSet's namespace in by allowedListeners of the Gateway",

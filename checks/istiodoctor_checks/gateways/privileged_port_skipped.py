@@ -13,7 +13,7 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
-from istiodoctor_checks.gateways._dropped_servers import losses
+from istiodoctor_checks.gateways._dropped_servers import dropped_servers
 
 
 @check(
@@ -95,8 +95,8 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Installing Gateways; pilot/pkg/networking/core; istio/istio issues 32931,
     38295, 44372.
     """
-    for loss in losses(mesh):
-        dropped = loss.dropped
+    for dropped_server in dropped_servers(mesh):
+        dropped = dropped_server.dropped
         server = dropped.server
         if dropped.reason is DropReason.PRIVILEGED_PORT:
             routes = [

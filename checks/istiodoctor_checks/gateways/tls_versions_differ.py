@@ -174,11 +174,11 @@ def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
                 Evidence(
                     kind=EvidenceKind.TLS,
                     text=(
-                        f"{each.target.door}, SNI {each.target.sni}: agreed on"
+                        f"{each.target.access_point}, SNI {each.target.sni}: agreed on"
                         f" {listing(each.versions)}"
                         + (f", TLS 1.2 alone: '{each.older_alert}'" if each.older_alert else "")
                     ),
-                    ref=each.target.door.pod,
+                    ref=each.target.access_point.pod,
                     at=each.at,
                 )
                 for each in mismatch.seen[:SHOWN]

@@ -7,8 +7,12 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
+from istiodoctor.mesh.certificates.connection_coalescing import (
+    CoalescingMisroute,
+    ReuseGroup,
+    reuse_groups,
+)
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 
@@ -146,9 +150,9 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
     Sources: istio/istio issue 26972; istio.io, Network Problems.
     """
     for group in reuse_groups(mesh):
-        strays = [each for each in group.strays if _is_mixed(each)]
-        if strays:
-            first = strays[0]
+        misroutes = [each for each in group.misroutes if _is_mixed(each)]
+        if misroutes:
+            first = misroutes[0]
             asking = first.server if _asks(first) else first.lands_on
             other = first.lands_on if asking is first.server else first.server
             yield Finding(
@@ -164,7 +168,7 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
                     Place(group.listener.workload.owner),
                 ),
                 identity=Identity.of(group.listener.workload.owner, group.credentials[0].ref.path),
-                hosts=frozenset(each.host for each in strays),
+                hosts=frozenset(each.host for each in misroutes),
                 evidence=_evidence(group),
                 fixes=(
                     Fix(
@@ -178,13 +182,13 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
             )
 
 
-def _asks(stray: Stray) -> bool:
-    return stray.server.mode in WITH_CLIENT_AUTHORITY
+def _asks(misroute: CoalescingMisroute) -> bool:
+    return misroute.server.mode in WITH_CLIENT_CA
 
 
-def _is_mixed(stray: Stray) -> bool:
-    lands_asking = stray.lands_on.mode in WITH_CLIENT_AUTHORITY
-    return not stray.server.is_passthrough and _asks(stray) != lands_asking
+def _is_mixed(misroute: CoalescingMisroute) -> bool:
+    lands_asking = misroute.lands_on.mode in WITH_CLIENT_CA
+    return not misroute.server.is_passthrough and _asks(misroute) != lands_asking
 
 
 def _evidence(group: ReuseGroup) -> tuple[Evidence, ...]:

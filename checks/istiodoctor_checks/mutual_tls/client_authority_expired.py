@@ -8,7 +8,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.client_cas import authority_uses
+from istiodoctor.mesh.credentials.client_cas import client_ca_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
@@ -126,9 +126,9 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 5280, section 6.1.
     """
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         source = use.source
-        ends = [each.not_after for each in source.authorities.certificates] if source else []
+        ends = [each.not_after for each in source.ca_bundle.certificates] if source else []
         if source and ends and max(ends) < mesh.taken_at:
             optional = use.server.mode is TlsMode.OPTIONAL_MUTUAL
             yield Finding(
@@ -138,7 +138,7 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
                     f" {listing(use.server.names)}."
                 ),
                 objects=(
-                    Place(source.ref, f"/data/{source.authority_key}"),
+                    Place(source.ref, f"/data/{source.ca_key}"),
                     Place(use.server.gateway, use.reference.path),
                     Place(use.workload.owner),
                 ),
@@ -148,7 +148,7 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
                     Evidence(
                         text=f"{each.subject} until {each.not_after.isoformat()}", ref=source.ref
                     )
-                    for each in source.authorities.certificates[:3]
+                    for each in source.ca_bundle.certificates[:3]
                 ),
                 fixes=(_fix(source),),
                 severity=Severity.MEDIUM if optional else Severity.CRITICAL,
@@ -160,7 +160,7 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
 def _fix(source: Credential) -> Fix:
     if source.pairs:
         return Fix(
-            title=f"Put the renewed CA into {source.authority_key} of {source.ref}",
+            title=f"Put the renewed CA into {source.ca_key} of {source.ref}",
             commands=(kubectl("edit", source.ref),),
             why="The value is base64; whoever writes the Secret must have the new CA too.",
         )

@@ -8,8 +8,8 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.client_cas import AuthorityState, AuthorityUse, authority_uses
-from istiodoctor.mesh.credentials.placement import misnamed_authorities
+from istiodoctor.mesh.credentials.client_cas import ClientCaState, ClientCaUse, client_ca_uses
+from istiodoctor.mesh.credentials.secret_lookup import misnamed_client_cas
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
@@ -165,8 +165,8 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; istio/istio issues 47315, 18912, 12132.
     """
-    for use in authority_uses(mesh):
-        if use.state is AuthorityState.MISSING and not misnamed_authorities(mesh, use):
+    for use in client_ca_uses(mesh):
+        if use.state is ClientCaState.MISSING and not misnamed_client_cas(mesh, use):
             yield Finding(
                 message=_message(use),
                 objects=(
@@ -194,13 +194,13 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
             )
 
 
-def _candidates(use: AuthorityUse) -> tuple[Ref, ...]:
+def _candidates(use: ClientCaUse) -> tuple[Ref, ...]:
     """Return the Secrets that istiod looks at, in its order."""
     names = filter(None, (use.dedicated_name, use.compound_name))
     return tuple(Ref(CORE, "Secret", use.namespace, name) for name in names)
 
 
-def _message(use: AuthorityUse) -> str:
+def _message(use: ClientCaUse) -> str:
     first, *others = _candidates(use)
     if use.source is None:
         lacking = f"neither {first} nor {others[0]} exists" if others else f"{first} is missing"
@@ -214,7 +214,7 @@ def _message(use: AuthorityUse) -> str:
     )
 
 
-def _fix(use: AuthorityUse) -> Fix:
+def _fix(use: ClientCaUse) -> Fix:
     secret = _candidates(use)[0]
     create = kubectl(
         "create", "secret", "generic", name_of(secret), "--from-file=cacert=client-ca.pem"

@@ -9,7 +9,7 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA, Server
 from istiodoctor.model.istio import ServerTls
 from istiodoctor.text import listing
 
@@ -111,7 +111,7 @@ def client_pin_unusable(mesh: Mesh) -> Iterator[Finding]:
     istio/istio issue 26790.
     """
     for server in servers(mesh):
-        pins = server.tls if server.mode in WITH_CLIENT_AUTHORITY else None
+        pins = server.tls if server.mode in WITH_CLIENT_CA else None
         for field, value in _unusable(pins):
             place = server.field(f"/tls/{field}")
             yield Finding(

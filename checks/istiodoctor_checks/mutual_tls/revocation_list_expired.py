@@ -8,7 +8,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.client_cas import authority_uses
+from istiodoctor.mesh.credentials.client_cas import client_ca_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
@@ -130,7 +130,7 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; RFC 5280, section 5.1.2.5.
     """
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         source = use.source
         end = source.revocation_list_next_update if source else None
         if source and end and end < mesh.taken_at:

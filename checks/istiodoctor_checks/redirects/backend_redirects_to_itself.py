@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import loops
-from istiodoctor_checks._wire import sightings
+from istiodoctor_checks._wire import observed_evidence
 
 
 @check("HTTP007", severity=Severity.CRITICAL, explains={"HTTP009"})
@@ -101,7 +101,7 @@ def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
                 objects=(loop.server.place,),
                 identity=Identity.of(loop.server.gateway, loop.observation.target.host),
                 hosts=frozenset({loop.observation.target.host}),
-                evidence=sightings(loop.observation.steps),
+                evidence=observed_evidence(loop.observation.steps),
                 fixes=(
                     Fix(
                         title="Tell the application that TLS ends before it",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor_checks._wire import sightings
+from istiodoctor_checks._wire import observed_evidence
 from istiodoctor_checks.redirects._cached_redirects import remembered_loops
 
 
@@ -96,7 +96,7 @@ def redirect_outlives_its_fix(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway, host),
             hosts=frozenset({host}),
-            evidence=sightings(each.steps),
+            evidence=observed_evidence(each.steps),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

@@ -6,10 +6,14 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.observations.endpoints import Unforwarded, is_out_of_sight, unforwarded_names
+from istiodoctor.mesh.observations.endpoints import (
+    Unforwarded,
+    is_silence_inconclusive,
+    unforwarded_names,
+)
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
-from istiodoctor_checks._wire import sightings
+from istiodoctor_checks._wire import observed_evidence
 
 
 @check("SVC004", severity=Severity.CRITICAL)
@@ -140,7 +144,7 @@ def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(service, "/spec/ports"), lost.server.place),
             identity=Identity.of(service, lost.host),
             hosts=frozenset({lost.host}),
-            evidence=sightings((seen, *lost.at_node)),
+            evidence=observed_evidence((seen, *lost.at_node)),
             fixes=(
                 Fix(
                     title=f"Forward port 443 to node port {lost.node_port}",
@@ -148,7 +152,7 @@ def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
                     why="In the router, packet filter or load balancer before the nodes.",
                 ),
             ),
-            severity=Severity.LOW if is_out_of_sight((seen,)) else None,
+            severity=Severity.LOW if is_silence_inconclusive((seen,)) else None,
             confidence=Confidence.OBSERVED if lost.at_node else Confidence.SUSPECTED,
             servers=frozenset({lost.server.id}),
         )

@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.gateways.selection import podless_services
+from istiodoctor.mesh.gateways.selection import services_without_pods
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 
@@ -80,7 +80,7 @@ def service_selects_no_pods(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: kubernetes.io, Service; istio/istio issue 36574.
     """
-    for each in podless_services(mesh):
+    for each in services_without_pods(mesh):
         service, workload = each.service, each.near.workload
         selector = listing(f"{key}: {value}" for key, value in service.spec.selector.items())
         yield Finding(

@@ -144,21 +144,21 @@ def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems; istio/istio issue 26972.
     """
     for group in reuse_groups(mesh):
-        strays = tuple(each for each in group.strays if each.server.is_passthrough)
-        if strays:
-            servers = servers_of(strays)
-            hosts = listing(dict.fromkeys(each.host for each in strays))
+        misroutes = tuple(each for each in group.misroutes if each.server.is_passthrough)
+        if misroutes:
+            servers = servers_of(misroutes)
+            hosts = listing(dict.fromkeys(each.host for each in misroutes))
             yield Finding(
                 message=(
-                    f"{listing(dict.fromkeys(each.lands_on for each in strays))} presents"
-                    f" {certificates(group, strays)}, which also covers {hosts}; TLS for that"
-                    f" passes through {listing(dict.fromkeys(e.server for e in strays))}. Browsers"
+                    f"{listing(dict.fromkeys(each.lands_on for each in misroutes))} presents"
+                    f" {certificates(group, misroutes)}, which also covers {hosts}; TLS for that"
+                    f" passes through {listing(dict.fromkeys(e.server for e in misroutes))}. Browsers"
                     f" reuse the first connection and get 404 or the wrong application."
                 ),
                 objects=objects_of(group, servers),
                 identity=identity_of(group),
-                hosts=frozenset(each.host for each in strays),
-                evidence=evidence_of(strays),
+                hosts=frozenset(each.host for each in misroutes),
+                evidence=evidence_of(misroutes),
                 fixes=(
                     Fix(
                         title=f"Use a certificate that does not cover {hosts}",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.gateways.credential_references import (
-    AUTHORITY_SUFFIX,
+    CA_SUFFIX,
     CredentialReference,
     Form,
     Purpose,
@@ -13,13 +13,13 @@ from istiodoctor.mesh.gateways.listeners import listeners
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.secret_lookup import credential as credential
-from istiodoctor.mesh.workloads.secret_lookup import secret_exists as secret_exists
+from istiodoctor.mesh.workloads.secrets import credential as credential
+from istiodoctor.mesh.workloads.secrets import secret_exists as secret_exists
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import Credential
 
 
-class AuthorityState(StrEnum):
+class ClientCaState(StrEnum):
     """Whether a server that wants client certificates has a CA to check them with."""
 
     FOUND = "found"
@@ -29,7 +29,7 @@ class AuthorityState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AuthorityUse:
+class ClientCaUse:
     """Where a server's client CA comes from: `<name>-cacert`, else the server's own Secret."""
 
     server: Server
@@ -42,7 +42,7 @@ class AuthorityUse:
     """The Secret looked for when that one does not exist."""
     source: Credential | None
     """The Secret that istiod takes, whether or not it has CA keys."""
-    state: AuthorityState
+    state: ClientCaState
 
     @property
     def key(self) -> tuple[str, str]:
@@ -51,27 +51,27 @@ class AuthorityUse:
 
 
 @question
-def authority_uses(mesh: Mesh) -> tuple[AuthorityUse, ...]:
+def client_ca_uses(mesh: Mesh) -> tuple[ClientCaUse, ...]:
     """Return where each server that wants client certificates takes its CA from."""
     return tuple(
-        _authority_use(mesh, server, listener.workload, reference)
+        _client_ca_use(mesh, server, listener.workload, reference)
         for listener in listeners(mesh)
         for server in listener.with_credentials
         for reference in server.credentials
-        if reference.purpose is Purpose.AUTHORITY
+        if reference.purpose is Purpose.CLIENT_CA
     )
 
 
-def _authority_use(
+def _client_ca_use(
     mesh: Mesh, server: Server, workload: Workload, reference: CredentialReference
-) -> AuthorityUse:
+) -> ClientCaUse:
     outside = reference.form not in (Form.KUBERNETES, Form.KUBERNETES_GATEWAY)
     namespace = reference.namespace or (workload.namespace if workload.is_known else "")
-    dedicated, compound = _authority_names(reference)
-    source, state = None, AuthorityState.OUTSIDE if outside else AuthorityState.UNKNOWN
+    dedicated, compound = _client_ca_names(reference)
+    source, state = None, ClientCaState.OUTSIDE if outside else ClientCaState.UNKNOWN
     if namespace and not outside:
         source, state = _authority(mesh, namespace, dedicated, compound)
-    return AuthorityUse(
+    return ClientCaUse(
         server=server,
         workload=workload,
         reference=reference,
@@ -85,21 +85,21 @@ def _authority_use(
 
 def _authority(
     mesh: Mesh, namespace: str, dedicated: str, compound: str
-) -> tuple[Credential | None, AuthorityState]:
+) -> tuple[Credential | None, ClientCaState]:
     for name in filter(None, (dedicated, compound)):
         exists = secret_exists(mesh, namespace, name)
         found = credential(mesh, namespace, name)
         if exists is None or (exists and found is None):
-            return None, AuthorityState.UNKNOWN
+            return None, ClientCaState.UNKNOWN
         if found:
-            key = found.authority_key
-            has_authority = bool(key) and key not in found.empty_keys
-            return found, AuthorityState.FOUND if has_authority else AuthorityState.MISSING
-    return None, AuthorityState.MISSING
+            key = found.ca_key
+            has_ca = bool(key) and key not in found.empty_keys
+            return found, ClientCaState.FOUND if has_ca else ClientCaState.MISSING
+    return None, ClientCaState.MISSING
 
 
-def _authority_names(reference: CredentialReference) -> tuple[str, str]:
+def _client_ca_names(reference: CredentialReference) -> tuple[str, str]:
     """Return the Secret asked for first and the one taken when it does not exist (`GetCaCert`)."""
-    if "caCertificateRefs" in reference.path or reference.name.endswith(AUTHORITY_SUFFIX):
+    if "caCertificateRefs" in reference.path or reference.name.endswith(CA_SUFFIX):
         return "", reference.name
-    return reference.name + AUTHORITY_SUFFIX, reference.name
+    return reference.name + CA_SUFFIX, reference.name

@@ -17,8 +17,8 @@ from istiodoctor.mesh.workloads.control_planes import control_plane_of
 from istiodoctor.mesh.workloads.grants import gateway_ref, has_grant, is_granted
 from istiodoctor.mesh.workloads.releases import Change, has
 from istiodoctor.mesh.workloads.rights import Permission, may_read_credentials
-from istiodoctor.mesh.workloads.secret_lookup import credential as credential
-from istiodoctor.mesh.workloads.secret_lookup import secret_exists as secret_exists
+from istiodoctor.mesh.workloads.secrets import credential as credential
+from istiodoctor.mesh.workloads.secrets import secret_exists as secret_exists
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import CORE, Kind

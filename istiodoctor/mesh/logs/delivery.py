@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from istiodoctor.mesh.credentials.client_cas import authority_uses
+from istiodoctor.mesh.credentials.client_cas import client_ca_uses
 from istiodoctor.mesh.credentials.credentials import credential, uses_by_secret
 from istiodoctor.mesh.grace_times import SETTLING_TIME
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning, read_fact
@@ -87,7 +87,7 @@ def _namespaces_by_name(mesh: Mesh) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, set[str]] = defaultdict(set)
     for namespace, name in uses_by_secret(mesh):
         found[name].add(namespace)
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         for name in (use.dedicated_name, use.compound_name):
             found[name].add(use.namespace)
     return {name: tuple(sorted(namespaces)) for name, namespaces in found.items()}
