@@ -7,7 +7,7 @@ from typing import Any
 
 from istiodoctor.command import Command, fault_of
 from istiodoctor.mesh.envoy.secrets import PodSecret
-from istiodoctor.mesh.observations.verification import Sighting
+from istiodoctor.mesh.observations.verification import Observation
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.observation import TlsObservation
@@ -84,15 +84,17 @@ class Evidence:
         return cls(text=line.message, kind=EvidenceKind.LOG, ref=line.pod, at=line.at)
 
     @classmethod
-    def of_sighting(cls, seen: Sighting) -> "Evidence":
+    def of_observation(cls, seen: Observation) -> "Evidence":
         """Return what a handshake, a request or an Envoy showed, in its own words."""
         if isinstance(seen, PodSecret):
             at = seen.secret.last_updated
             return cls(text=str(seen), kind=EvidenceKind.ENVOY, ref=seen.pod, at=at)
         if isinstance(seen, TlsObservation):
-            kind, door = EvidenceKind.TLS, seen.target.door
-            return cls(text=str(seen), kind=kind, ref=door.pod or door.service, at=seen.at)
-        ref = (seen.door.pod or seen.door.service) if seen.door else None
+            kind, access_point = EvidenceKind.TLS, seen.target.access_point
+            return cls(
+                text=str(seen), kind=kind, ref=access_point.pod or access_point.service, at=seen.at
+            )
+        ref = (seen.access_point.pod or seen.access_point.service) if seen.access_point else None
         return cls(text=str(seen), kind=EvidenceKind.HTTP, ref=ref, at=seen.at)
 
 

@@ -46,7 +46,7 @@ def challenge_evidence(replies: Iterable[ChallengeReply]) -> tuple[Evidence, ...
         Evidence(
             kind=EvidenceKind.HTTP,
             text=f"{without_tokens(str(each.first))} ({each.kind})",
-            ref=each.first.door.pod if each.first.door else None,
+            ref=each.first.access_point.pod if each.first.access_point else None,
             at=each.first.at,
         )
         for each in list(replies)[:SHOWN]

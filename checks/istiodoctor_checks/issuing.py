@@ -11,8 +11,8 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import GatewayCertificate
 from istiodoctor.mesh.observations.events import layer_refs
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.events import happened
 from istiodoctor_checks.fixes import get
-from istiodoctor_checks.happenings import happened
 
 STOPS_ISSUING = frozenset(
     {

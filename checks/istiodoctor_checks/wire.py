@@ -4,17 +4,17 @@ from collections.abc import Iterable
 
 from istiodoctor.finding import Confidence, Evidence, Severity
 from istiodoctor.mesh.observations.certificates import SeenCertificate
-from istiodoctor.mesh.observations.verification import Sighting
+from istiodoctor.mesh.observations.verification import Observation
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.served import value_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 SHOWN = 4
 
 
-def sightings(seen: Iterable[Sighting]) -> tuple[Evidence, ...]:
+def observed_evidence(seen: Iterable[Observation]) -> tuple[Evidence, ...]:
     """Return handshakes, requests or what Envoys hold as evidence: the first few."""
-    return tuple(Evidence.of_sighting(each) for each in list(seen)[:SHOWN])
+    return tuple(Evidence.of_observation(each) for each in list(seen)[:SHOWN])
 
 
 def presenter(seen: SeenCertificate) -> str:
@@ -22,7 +22,7 @@ def presenter(seen: SeenCertificate) -> str:
     if not seen.is_from_before:
         return str(seen.server)
     perhaps = " (here perhaps another network's)" if seen.is_perhaps_another_networks else ""
-    return f"What answers at {listing(seen.doors)}{perhaps}, on the way to {seen.server},"
+    return f"What answers at {listing(seen.access_points)}{perhaps}, on the way to {seen.server},"
 
 
 def objects_of(seen: SeenCertificate) -> tuple[Place, ...]:
@@ -31,7 +31,9 @@ def objects_of(seen: SeenCertificate) -> tuple[Place, ...]:
     For one of something before the gateway, the Services at whose addresses it was seen.
     """
     if seen.is_from_before:
-        services = dict.fromkeys(door.service for door in seen.doors if door.service)
+        services = dict.fromkeys(
+            access_point.service for access_point in seen.access_points if access_point.service
+        )
         return (*map(Place, services), seen.server.place)
     stored = tuple(
         value_of(each, each.pair.certificate_key if each.pair else "tls.crt")

@@ -20,7 +20,7 @@ from istiodoctor.cli.sources import refuse_contradictions
 from istiodoctor.diagnosis import Judgement
 from istiodoctor.diagnosis.tracing import trace, traces
 from istiodoctor.engine import Options, judged
-from istiodoctor.mesh.requests.request_paths import ways
+from istiodoctor.mesh.requests.request_paths import request_paths
 from istiodoctor.renderers import TRACE_RENDERERS, TRACES_RENDERERS
 from istiodoctor.report import ScanError, ScanInfo, ToolInfo, Trace, Traces, TraceVerdict
 from istiodoctor.sources.source import SourceError
@@ -120,7 +120,7 @@ def _followed(
         facts=facts(config, arguments.trust_anchors),
         declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
         probing=probing(arguments),
-        kinds=ways.reads,
+        kinds=request_paths.reads,
         request=asked[1] if asked else None,
     )
     name, open_ = next(iter(sources(arguments)))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from istiodoctor.mesh.requests.outcomes import ClusterState
-from istiodoctor.mesh.requests.request_paths import Way
+from istiodoctor.mesh.requests.request_paths import RequestPath
 from istiodoctor.report import (
     Answer,
     AnswerKind,
@@ -45,7 +45,7 @@ _STATUS = {
 _SHOWN = frozenset({HopState.OK, HopState.WARNING})
 
 
-def answer(way: Way) -> Answer:
+def answer(way: RequestPath) -> Answer:
     """Return what a client gets."""
     ending = way.ending
     outcome = _outcome(way)
@@ -67,7 +67,7 @@ def broken(hops: Iterable[Hop]) -> Hop:
     return next(hop for hop in hops if hop.state is HopState.BROKEN)
 
 
-def _outcome(way: Way) -> AnswerOutcome:
+def _outcome(way: RequestPath) -> AnswerOutcome:
     if way.ending.outcome:
         return way.ending.outcome
     if way.ending.kind is not AnswerKind.NONE:
@@ -90,7 +90,7 @@ def _certificate(hops: Iterable[Hop]) -> ServedCertificate | None:
     return next((hop.certificate for hop in hops if hop.certificate and hop.state in _SHOWN), None)
 
 
-def _text(way: Way) -> str:
+def _text(way: RequestPath) -> str:
     """Say in a few words what the client gets."""
     match way.ending.kind:
         case AnswerKind.BACKEND:

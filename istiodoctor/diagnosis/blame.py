@@ -9,7 +9,7 @@ from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.requests.answers import STOPPED
 from istiodoctor.mesh.requests.hops import Hop, HopState
-from istiodoctor.mesh.requests.request_paths import Way
+from istiodoctor.mesh.requests.request_paths import RequestPath
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import Diagnosis, Problem
 
@@ -71,7 +71,7 @@ class Findings:
         return self._about[host]
 
 
-def blamed(way: Way, findings: Findings) -> Way:
+def blamed(way: RequestPath, findings: Findings) -> RequestPath:
     """Return a way with what the checks know beyond its hops: it stops at the first such hop."""
     for index, hop in enumerate(way.hops):
         if hop.state is HopState.BROKEN:
@@ -102,7 +102,7 @@ def _breaking(hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...]) -> Iter
             yield problem, diagnosis
 
 
-def code_for(hop: Hop, way: Way, findings: Findings) -> str:
+def code_for(hop: Hop, way: RequestPath, findings: Findings) -> str:
     """Return the code of the problem that explains a broken hop; empty where none does.
 
     It has a finding about the host and the object of the hop; where the hop has no object, a

@@ -113,7 +113,11 @@ def _presented(mesh: Mesh, scope: Scope) -> Iterator[CertificateReport]:
             renewal_time=None,
             serial=leaf.serial,
             fingerprint_sha256=fingerprint,
-            seen_at=tuple(dict.fromkeys(str(door) for seen in group for door in seen.doors)),
+            seen_at=tuple(
+                dict.fromkeys(
+                    str(access_point) for seen in group for access_point in seen.access_points
+                )
+            ),
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from istiodoctor.diagnosis.merging import MOST_EVIDENCE, Merged
 from istiodoctor.finding import Confidence, Evidence, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.observations.verification import Claim, Sighting, Subject, testimony
+from istiodoctor.mesh.observations.verification import Claim, Observation, Subject, verification
 from istiodoctor.report import Corroboration
 
 SHOWN = 3
@@ -26,20 +26,20 @@ def _judged(finding: Merged, mesh: Mesh) -> Merged:
     subject = Subject(
         servers=finding.servers, hosts=finding.hosts, credentials=finding.credentials
     )
-    heard = testimony(mesh, claim, subject)
+    heard = verification(mesh, claim, subject)
     if heard.confirms:
         return replace(
             finding,
             confidence=Confidence.OBSERVED,
             corroboration=Corroboration.CONFIRMED,
-            evidence=_with(finding, heard.agreeing),
+            evidence=_with(finding, heard.confirming),
         )
     if heard.contradicts:
-        return _contradicted(finding, claim, heard.denying)
+        return _contradicted(finding, claim, heard.contradicting)
     return finding
 
 
-def _contradicted(finding: Merged, claim: Claim, seen: tuple[Sighting, ...]) -> Merged:
+def _contradicted(finding: Merged, claim: Claim, seen: tuple[Observation, ...]) -> Merged:
     """Say what was seen instead; nothing is down now that was seen to work."""
     is_yet_to_come = claim in YET_TO_COME
     most = Severity.HIGH if is_yet_to_come else Severity.MEDIUM
@@ -55,9 +55,10 @@ def _contradicted(finding: Merged, claim: Claim, seen: tuple[Sighting, ...]) -> 
     )
 
 
-def _with(finding: Merged, seen: tuple[Sighting, ...]) -> tuple[Evidence, ...]:
+def _with(finding: Merged, seen: tuple[Observation, ...]) -> tuple[Evidence, ...]:
     """Return the evidence with a few of the sightings first, each once."""
     found = {
-        each.text: each for each in (*map(Evidence.of_sighting, seen[:SHOWN]), *finding.evidence)
+        each.text: each
+        for each in (*map(Evidence.of_observation, seen[:SHOWN]), *finding.evidence)
     }
     return tuple(found.values())[:MOST_EVIDENCE]

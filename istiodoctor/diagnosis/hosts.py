@@ -11,7 +11,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialUse, credential_uses
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
-from istiodoctor.mesh.requests.hops import way_of_host
+from istiodoctor.mesh.requests.hops import host_hops
 from istiodoctor.model.ref import Ref
 from istiodoctor.report import Diagnosis, Hop, HopState, HostReport, Problem, Verdict
 
@@ -67,7 +67,7 @@ def _host(
 ) -> HostReport:
     about = (each for each in severities.get(host, ()) if _concerns(each[1], server))
     worst = min(about, key=lambda each: each[0].rank, default=None)
-    path = tuple(way_of_host(mesh, host, server, use))
+    path = tuple(host_hops(mesh, host, server, use))
     if worst and worst[0].rank <= Severity.MEDIUM.rank:
         path = _blamed(path, *worst)
     match worst[0] if worst else None:

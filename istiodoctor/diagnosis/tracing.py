@@ -13,9 +13,9 @@ from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.answers import Ending
-from istiodoctor.mesh.requests.confirming import confirmed
-from istiodoctor.mesh.requests.looking import was_probed
-from istiodoctor.mesh.requests.request_paths import Way, ways
+from istiodoctor.mesh.requests.confirming import confirmed_path
+from istiodoctor.mesh.requests.path_targets import was_probed
+from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.mesh.requests.sending import can_be_sent, why_not_sent
 from istiodoctor.report import (
     AnswerKind,
@@ -104,8 +104,8 @@ def _legs(mesh: Mesh, request: Request, findings: Findings) -> tuple[TraceLeg, .
     waiting: deque[tuple[tuple[Request, ...], int | None]] = deque([((request,), None)])
     while waiting and len(legs) < MOST_LEGS:
         chain, follows = waiting.popleft()
-        for found in ways(mesh, chain[-1]):
-            way = confirmed(mesh, found, blamed(found, findings))
+        for found in request_paths(mesh, chain[-1]):
+            way = confirmed_path(mesh, found, blamed(found, findings))
             target, way = _followed(way, chain)
             if target and _leads_outside(mesh, target, chain[-1]):
                 target = None
@@ -120,7 +120,7 @@ def _key(request: Request) -> tuple[str, ...]:
     return request.method, request.url, request.authority, request.server_name
 
 
-def _followed(way: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Way]:
+def _followed(way: RequestPath, chain: tuple[Request, ...]) -> tuple[Request | None, RequestPath]:
     """Return the request that a redirect leads to, or the way stopped where it leads nowhere."""
     if way.ending.kind is not AnswerKind.REDIRECT:
         return None, way
@@ -135,7 +135,7 @@ def _followed(way: Way, chain: tuple[Request, ...]) -> tuple[Request | None, Way
     return target, way
 
 
-def _stopped(way: Way, why: str) -> Way:
+def _stopped(way: RequestPath, why: str) -> RequestPath:
     """Return a way broken at the hop where its redirect was seen; else at the last one."""
     hops = list(way.hops)
     seen = [
@@ -157,10 +157,10 @@ def _leads_outside(mesh: Mesh, target: Request, origin: Request) -> bool:
     """Whether a redirect sends the client to a place that none of the gateways has."""
     if target.host == origin.host:
         return False
-    return all(each.workload is None for each in ways(mesh, target))
+    return all(each.workload is None for each in request_paths(mesh, target))
 
 
-def _leg(way: Way, follows: int | None, findings: Findings) -> TraceLeg:
+def _leg(way: RequestPath, follows: int | None, findings: Findings) -> TraceLeg:
     hops = tuple(
         replace(hop, code=code_for(hop, way, findings))
         if hop.state is HopState.BROKEN and not hop.code

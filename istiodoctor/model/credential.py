@@ -73,7 +73,7 @@ class CertificateFacts(Fields, frozen=True, kw_only=True):
     """The dNSName entries of the subjectAltName extension, as written."""
     ip_addresses: tuple[str, ...] = ()
     has_subject_alternative_names: bool = True
-    is_authority: bool = False
+    is_ca: bool = False
     """basicConstraints says CA."""
     is_self_issued: bool = False
     """Issuer and subject are equal."""
@@ -181,9 +181,9 @@ class Credential(Fields, frozen=True, kw_only=True):
     pairs: tuple[KeyPair, ...] = ()
     """The server pairs present, in istiod's order: `cert`/`key` first, then
     `tls.crt`/`tls.key`."""
-    authority_key: str = ""
+    ca_key: str = ""
     """The key that holds client CAs: `cacert`, else `ca.crt`; empty when neither is there."""
-    authorities: PemBundle = PemBundle()
+    ca_bundle: PemBundle = PemBundle()
     revocation_list_key: str = ""
     """`crl` or `ca.crl`, whichever belongs to the authority key; empty when absent."""
     revocation_list_next_update: datetime | None = None

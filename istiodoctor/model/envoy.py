@@ -41,7 +41,7 @@ class EnvoySecret:
     """When Envoy took this version; of one not received, when Envoy began to ask for it."""
     is_initialized: bool
     """Whether anything was ever received."""
-    is_authority: bool = False
+    is_ca: bool = False
     """It holds the CAs of clients, and no certificate to show them."""
     bundle: PemBundle = field(default_factory=PemBundle)
     """The chain or the CAs; empty where Envoy was told a file to read."""
@@ -49,7 +49,7 @@ class EnvoySecret:
     @property
     def leaf(self) -> CertificateFacts | None:
         """The certificate that clients are shown first; None when Envoy does not tell."""
-        return None if self.is_authority else self.bundle.leaf
+        return None if self.is_ca else self.bundle.leaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class EnvoyCertificate:
     not_after: datetime | None = None
     path: str = ""
     """The file it came from; `<inline>` for what SDS sent."""
-    is_authority: bool = False
+    is_ca: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,9 +137,9 @@ def decode_certificates(answer: bytes) -> tuple[EnvoyCertificate, ...]:
     """Return the certificates that Envoy has loaded; raises Undecodable."""
     groups = answered(answer, shapes.Certificates, "certs").certificates
     return tuple(
-        _certificate(each, is_authority=is_authority)
+        _certificate(each, is_ca=is_ca)
         for group in groups
-        for is_authority, found in ((False, group.cert_chain), (True, group.ca_cert))
+        for is_ca, found in ((False, group.cert_chain), (True, group.ca_cert))
         for each in found
     )
 
@@ -182,20 +182,20 @@ def _secrets(dump: shapes.SecretsDump) -> Iterator[EnvoySecret]:
 
 def _secret(found: shapes.DynamicSecret) -> EnvoySecret:
     """Return a Secret; one that was received is active, wherever it stands alone."""
-    chain, authorities = found.secret.tls_certificate, found.secret.validation_context
-    received = found.version_info != NEVER_RECEIVED and bool(chain or authorities)
+    chain, client_ca = found.secret.tls_certificate, found.secret.validation_context
+    received = found.version_info != NEVER_RECEIVED and bool(chain or client_ca)
     source = shapes.DataSource()
     if chain:
         source = chain.certificate_chain
-    elif authorities:
-        source = authorities.trusted_ca
+    elif client_ca:
+        source = client_ca.trusted_ca
     return EnvoySecret(
         name=found.name,
         status=SecretStatus.ACTIVE if received else SecretStatus.WARMING,
         version_info=found.version_info,
         last_updated=found.last_updated,
         is_initialized=received,
-        is_authority=chain is None and authorities is not None,
+        is_ca=chain is None and client_ca is not None,
         bundle=_bundle(source),
     )
 
@@ -209,7 +209,7 @@ def _bundle(source: shapes.DataSource) -> PemBundle:
         return PemBundle()  # what it is cannot be told: Envoy itself writes base64
 
 
-def _certificate(found: shapes.Certificate, *, is_authority: bool) -> EnvoyCertificate:
+def _certificate(found: shapes.Certificate, *, is_ca: bool) -> EnvoyCertificate:
     names = (each.dns or each.uri or each.ip_address for each in found.subject_alt_names)
     return EnvoyCertificate(
         serial=found.serial_number.lower(),
@@ -217,5 +217,5 @@ def _certificate(found: shapes.Certificate, *, is_authority: bool) -> EnvoyCerti
         not_before=found.valid_from,
         not_after=found.expiration_time,
         path=found.path,
-        is_authority=is_authority,
+        is_ca=is_ca,
     )

@@ -86,7 +86,7 @@ def _filter_chain(found: shapes.FilterChain) -> EnvoyFilterChain:
 
 
 def _secrets(tls: shapes.CommonTls) -> tuple[str, ...]:
-    configs = (*tls.tls_certificate_sds_secret_configs, tls.authorities)
+    configs = (*tls.tls_certificate_sds_secret_configs, tls.client_ca)
     return tuple(each.name for each in configs if each and each.name)
 
 

@@ -94,7 +94,7 @@ class CommonTls(Part, frozen=True, kw_only=True):
     alpn_protocols: tuple[str, ...] = ()
 
     @property
-    def authorities(self) -> SdsConfig | None:
+    def client_ca(self) -> SdsConfig | None:
         """The CAs of clients."""
         combined = self.combined_validation_context.validation_context_sds_secret_config
         return self.validation_context_sds_secret_config or combined

@@ -21,7 +21,7 @@ class Via(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class AccessPoint:
     """Somewhere to connect to."""
 
     via: Via
@@ -94,7 +94,7 @@ _ENDINGS = {
 class TlsTarget:
     """One handshake to make."""
 
-    door: Door
+    access_point: AccessPoint
     host: str = ""
     """The host as the Gateway writes it, wildcards too; empty where none is meant."""
     sni: str = ""
@@ -126,7 +126,7 @@ class TlsObservation:
     """The certificates as served, in order, as far as they can be read."""
     unreadable_certificates: int = 0
     client_certificate_requested: bool = False
-    acceptable_authorities: tuple[str, ...] = ()
+    acceptable_client_cas: tuple[str, ...] = ()
     """The subjects (RFC 4514) of the CAs whose certificates clients are asked for; hostile."""
     verified: bool | None = None
     """Whether a client that trusts the given roots accepts it; None when that was not judged."""
@@ -163,16 +163,16 @@ class TlsObservation:
     def __str__(self) -> str:
         """`Pod istio-system/ingress-1 port 8443, SNI shop.example.com: serial …`."""
         asked = f"SNI {self.target.sni}" if self.target.sni else "without SNI"
-        return f"{self.target.door}, {asked}: {self.ending}"
+        return f"{self.target.access_point}, {asked}: {self.ending}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortDoor:
+class UrlAccessPoint:
     """What a port in a URL stands for on the way that is being looked at."""
 
     scheme: str
     port: int
-    door: Door
+    access_point: AccessPoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ class HttpTarget:
     """One request to make, and where redirects may lead it."""
 
     url: str
-    doors: tuple[PortDoor, ...]
+    access_points: tuple[UrlAccessPoint, ...]
     """Where each scheme and port leads; the URL's own among them."""
     host: str
     """The host as the Gateway writes it."""
@@ -201,9 +201,9 @@ class HttpTarget:
     that of the URL."""
 
     @property
-    def door(self) -> Door:
+    def access_point(self) -> AccessPoint:
         """One of its doors: all lead to the same gateway, on the same way."""
-        return self.doors[0].door
+        return self.access_points[0].access_point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ class HttpStep:
     """One request and its answer."""
 
     url: str
-    door: Door | None = None
+    access_point: AccessPoint | None = None
     status: int = 0
     """0 without an answer."""
     location: str = ""
@@ -233,7 +233,7 @@ class HttpStep:
     def __str__(self) -> str:
         """`GET http://shop.example.com/ through 203.0.113.10:80: 301 → https://…`."""
         onward = f" → {self.location}" if self.location else ""
-        return f"GET {self.url} through {self.door}: {self.status or self.error}{onward}"
+        return f"GET {self.url} through {self.access_point}: {self.status or self.error}{onward}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,13 @@ __all__ = ["StandIn", "decode_secret", "redact_secret"]
 
 PAIRS = (("cert", "key"), ("tls.crt", "tls.key"))
 """The keys of a server certificate and its private key, in istiod's order."""
-AUTHORITIES = ("cacert", "ca.crt")
+CA_KEYS = ("cacert", "ca.crt")
 """The keys of client CAs, in istiod's order."""
 REVOCATION_LISTS = {"cacert": "crl", "ca.crt": "ca.crl"}
 """The key of the revocation list that istiod reads beside each of them."""
 TLS_TYPE = "kubernetes.io/tls"
 
-_BUNDLES = frozenset({*(certificate for certificate, _ in PAIRS), *AUTHORITIES})
+_BUNDLES = frozenset({*(certificate for certificate, _ in PAIRS), *CA_KEYS})
 _KEPT_METADATA = (
     "name",
     "namespace",
@@ -98,8 +98,8 @@ def decode_secret(raw: dict[str, Any]) -> Credential:
     """
     head = _head(raw)
     values = _values(raw, head)
-    authority = values.first(AUTHORITIES)
-    revocation_list = _revocation_list_key(values, authority)
+    ca_key = values.first(CA_KEYS)
+    revocation_list = _revocation_list_key(values, ca_key)
     metadata = head.metadata
     return Credential(
         namespace=metadata.namespace,
@@ -108,8 +108,8 @@ def decode_secret(raw: dict[str, Any]) -> Credential:
         keys=values.keys,
         empty_keys=values.empty_keys,
         pairs=tuple(_pair(values, *names) for names in PAIRS if values.has(*names)),
-        authority_key=authority,
-        authorities=read_bundle(_public(values, authority)),
+        ca_key=ca_key,
+        ca_bundle=read_bundle(_public(values, ca_key)),
         revocation_list_key=revocation_list,
         revocation_list_next_update=next_update(values.read(revocation_list)),
         labels=_without_values(metadata.labels),
@@ -202,8 +202,8 @@ def _private_key(values: SecretValues, key: str) -> PrivateKeyFacts:
     return read_private_key(values.read(key))
 
 
-def _revocation_list_key(values: SecretValues, authority: str) -> str:
-    expected = REVOCATION_LISTS.get(authority)
+def _revocation_list_key(values: SecretValues, ca_key: str) -> str:
+    expected = REVOCATION_LISTS.get(ca_key)
     return values.first((expected,) if expected else tuple(REVOCATION_LISTS.values()))
 
 

@@ -68,7 +68,7 @@ def _facts(certificate: x509.Certificate, encoded: bytes) -> CertificateFacts:
         dns_names=tuple(names.get_values_for_type(x509.DNSName)) if names else (),
         ip_addresses=_texts(names.get_values_for_type(x509.IPAddress)) if names else (),
         has_subject_alternative_names=names is not None,
-        is_authority=bool(constraints and constraints.ca),
+        is_ca=bool(constraints and constraints.ca),
         is_self_issued=certificate.issuer == certificate.subject,
         key_algorithm=key.algorithm,
         key_bits=key.bits,

@@ -12,7 +12,7 @@ from functools import partial
 
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpObservation,
     HttpTarget,
     Outcome,
@@ -104,7 +104,7 @@ class _Prober:
         seconds = min(self.seconds_each, self.deadline.remaining)
         addresses: tuple[str, ...] = ()
         try:
-            connector, addresses = self._connector(target.door)
+            connector, addresses = self._connector(target.access_point)
         except Exception as error:  # a name that does not resolve is an observation
             failed = TlsObservation(target=target, outcome=Outcome.FAILED, at=datetime.now(UTC))
             return replace(failed, **connection_failure(error))
@@ -116,23 +116,30 @@ class _Prober:
         seconds = min(self.seconds_each, self.deadline.remaining)
         resolved: list[str] = []
         seen = request(
-            target, lambda door: _Door(self, door, resolved), self._serves, timeout=seconds
+            target,
+            lambda access_point: _Door(self, access_point, resolved),
+            self._serves,
+            timeout=seconds,
         )
         return replace(seen, addresses=tuple(dict.fromkeys(resolved)))
 
-    def open(self, door: Door, resolved: list[str]) -> Connector:
+    def open(self, access_point: AccessPoint, resolved: list[str]) -> Connector:
         """Return a way to a door, and note what its name resolves to; raises OSError."""
-        connector, addresses = self._connector(door)
+        connector, addresses = self._connector(access_point)
         resolved += addresses
         return connector
 
-    def _connector(self, door: Door) -> tuple[Connector, tuple[str, ...]]:
-        if door.pod is not None:
+    def _connector(self, access_point: AccessPoint) -> tuple[Connector, tuple[str, ...]]:
+        if access_point.pod is not None:
             if self.lender is None:
                 raise PermissionError("this source lends no connections to pods")
-            return self.lender.connector(door.pod.namespace, door.pod.name, door.port), ()
-        addresses = AddressConnector(address=door.address, port=door.port).addresses()
-        return _Resolved(addresses, door.port), addresses
+            return self.lender.connector(
+                access_point.pod.namespace, access_point.pod.name, access_point.port
+            ), ()
+        addresses = AddressConnector(
+            address=access_point.address, port=access_point.port
+        ).addresses()
+        return _Resolved(addresses, access_point.port), addresses
 
     def _serves(self, host: str) -> bool:
         host = host.lower()
@@ -158,11 +165,11 @@ class _Door:
     """A door that is opened when it is connected to: its failure is then a step's."""
 
     prober: _Prober
-    door: Door
+    access_point: AccessPoint
     resolved: list[str]
 
     def connect(self, timeout: float) -> Stream:
-        return self.prober.open(self.door, self.resolved).connect(timeout)
+        return self.prober.open(self.access_point, self.resolved).connect(timeout)
 
 
 def _unseen(seen: Iterable[Observation]) -> Iterable[Unread]:
@@ -170,14 +177,18 @@ def _unseen(seen: Iterable[Observation]) -> Iterable[Unread]:
     for each in seen:
         is_tls = isinstance(each, TlsObservation)
         kind = Kind.TLS_PROBE if is_tls else Kind.HTTP_PROBE
-        door = each.target.door if isinstance(each, TlsObservation) else each.last.door
+        access_point = (
+            each.target.access_point
+            if isinstance(each, TlsObservation)
+            else each.last.access_point
+        )
         words = each.detail if isinstance(each, TlsObservation) else each.last.error
         reason = UNLEARNED.get(each.outcome)
-        if door is not None and each.outcome is Outcome.NOT_PERMITTED:
-            yield _unread(kind, door, UnreadReason.FAILED, words)
-        elif reason and door is not None and door.via is Via.PORT_FORWARD:
+        if access_point is not None and each.outcome is Outcome.NOT_PERMITTED:
+            yield _unread(kind, access_point, UnreadReason.FAILED, words)
+        elif reason and access_point is not None and access_point.via is Via.PORT_FORWARD:
             told = "" if words in (each.outcome, TIMED_OUT) else words
-            yield _unread(kind, door, reason, told or UNTOLD[reason])
+            yield _unread(kind, access_point, reason, told or UNTOLD[reason])
 
 
 def _blind(found: Iterable[tuple[Ref, str]]) -> Iterable[Unread]:
@@ -188,11 +199,13 @@ def _blind(found: Iterable[tuple[Ref, str]]) -> Iterable[Unread]:
 
 def _late(target: TlsTarget | HttpTarget) -> Unread:
     kind = Kind.TLS_PROBE if isinstance(target, TlsTarget) else Kind.HTTP_PROBE
-    return _unread(kind, target.door, UnreadReason.TIMED_OUT, "the time for probes was over")
+    return _unread(
+        kind, target.access_point, UnreadReason.TIMED_OUT, "the time for probes was over"
+    )
 
 
-def _unread(kind: Kind, door: Door, reason: UnreadReason, words: str) -> Unread:
-    where = door.where
+def _unread(kind: Kind, access_point: AccessPoint, reason: UnreadReason, words: str) -> Unread:
+    where = access_point.where
     return Unread(
         kind=kind, namespace=where.namespace, name=where.name, reason=reason, message=words
     )

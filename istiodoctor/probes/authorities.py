@@ -21,7 +21,7 @@ class _ShortError(Exception):
     """A length says more than there is."""
 
 
-def acceptable_authorities(message: bytes) -> tuple[str, ...]:
+def acceptable_client_cas(message: bytes) -> tuple[str, ...]:
     """Return the subjects (RFC 4514) of the authorities whose certificates are asked for.
 
     Empty where the server names none, and where what it says cannot be read.

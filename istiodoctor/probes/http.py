@@ -9,7 +9,7 @@ from http.client import HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpObservation,
     HttpStep,
     HttpTarget,
@@ -38,7 +38,7 @@ SENT = frozenset({"GET", "HEAD"})
 """Methods that change nothing on the other side (RFC 9110 §9.2.1)."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-Connect = Callable[[Door], Connector]
+Connect = Callable[[AccessPoint], Connector]
 Serves = Callable[[str], bool]
 
 
@@ -48,17 +48,17 @@ def request(
     """Look at one target, redirects and all, in one time; nothing is raised."""
     deadline = Deadline(timeout)
     started = datetime.now(UTC)
-    doors = {(each.scheme, each.port): each.door for each in target.doors}
+    access_points = {(each.scheme, each.port): each.access_point for each in target.access_points}
     steps: list[HttpStep] = []
     url, outcome = target.url, Outcome.LOOP
     seen: set[str] = set()
     while url and url not in seen and len(steps) <= MOST_REDIRECTS:
         seen.add(url)
-        door = _door(url, doors, serves)
-        if door is None:
+        access_point = _door(url, access_points, serves)
+        if access_point is None:
             outcome = Outcome.LEFT
             break
-        step, ended = _step(url, door, target, connect(door), deadline)
+        step, ended = _step(url, access_point, target, connect(access_point), deadline)
         steps.append(step)
         url = _next(step) if target.follows_redirects else ""
         if ended is not Outcome.ANSWERED or not url:
@@ -68,12 +68,14 @@ def request(
     return HttpObservation(target=target, outcome=outcome, steps=tuple(steps), at=started)
 
 
-def _door(url: str, doors: Mapping[tuple[str, int], Door], serves: Serves) -> Door | None:
+def _door(
+    url: str, access_points: Mapping[tuple[str, int], AccessPoint], serves: Serves
+) -> AccessPoint | None:
     """Return where a URL leads on this way; None where the gateway is not."""
     parts = _split(url)
     if parts is None or not parts.hostname or not serves(parts.hostname):
         return None
-    return doors.get((parts.scheme, port_of(parts)))
+    return access_points.get((parts.scheme, port_of(parts)))
 
 
 def port_of(parts: SplitResult) -> int:
@@ -101,9 +103,13 @@ def _next(step: HttpStep) -> str:
 
 
 def _step(
-    url: str, door: Door, target: HttpTarget, connector: Connector, deadline: Deadline
+    url: str,
+    access_point: AccessPoint,
+    target: HttpTarget,
+    connector: Connector,
+    deadline: Deadline,
 ) -> tuple[HttpStep, Outcome]:
-    step = HttpStep(url=url, door=door, at=datetime.now(UTC))
+    step = HttpStep(url=url, access_point=access_point, at=datetime.now(UTC))
     channel: Channel | None = None
     heard = Heard()
     try:

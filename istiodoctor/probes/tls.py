@@ -9,7 +9,7 @@ from typing import Any
 
 from istiodoctor.model.observation import Outcome, TlsObservation, TlsTarget
 from istiodoctor.model.x509_facts import facts_of
-from istiodoctor.probes.authorities import acceptable_authorities
+from istiodoctor.probes.authorities import acceptable_client_cas
 from istiodoctor.probes.chain import Trust, Verdict
 from istiodoctor.probes.channel import Channel, Deadline, TlsChannel, served_chain
 from istiodoctor.probes.connector import Connector, NotPermittedError
@@ -28,7 +28,7 @@ class Heard:
     """What TLS said beside what the library passes on."""
 
     client_certificate_requested: bool = False
-    acceptable_authorities: tuple[str, ...] = ()
+    acceptable_client_cas: tuple[str, ...] = ()
     alert: str = ""
 
     def __call__(
@@ -40,7 +40,7 @@ class Heard:
         name = getattr(kind, "name", "")
         if name == "CERTIFICATE_REQUEST":
             self.client_certificate_requested = True
-            self.acceptable_authorities = acceptable_authorities(data)
+            self.acceptable_client_cas = acceptable_client_cas(data)
         elif getattr(content, "name", "") == "ALERT" and name and name != "CLOSE_NOTIFY":
             self.alert = name.lower().replace("_", " ")
 
@@ -125,7 +125,7 @@ def _on(
         detail=detail,
         alert=heard.alert,
         client_certificate_requested=heard.client_certificate_requested,
-        acceptable_authorities=heard.acceptable_authorities,
+        acceptable_client_cas=heard.acceptable_client_cas,
         **_certificates(secured, seen.target, trust),
     )
     # The library tells a version before anything was agreed on, and none after a refusal.

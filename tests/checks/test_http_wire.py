@@ -78,10 +78,10 @@ def in_example(code: str, http: str) -> list[Finding]:
     return judged(code, example.snapshot(), http)
 
 
-def challenge(answer: str, way: str = f"dns: {SHOP}, port: 80") -> str:
+def challenge(answer: str, where: str = f"dns: {SHOP}, port: 80") -> str:
     url = f"http://{SHOP}/.well-known/acme-challenge/{TOKEN}"
     step = f'{{url: "{url}", {answer}}}'
-    return f"- {{host: {SHOP}, {way}, answer_begins: {TOKEN}., OUTCOME steps: [{step}]}}"
+    return f"- {{host: {SHOP}, {where}, answer_begins: {TOKEN}., OUTCOME steps: [{step}]}}"
 
 
 AWAY = f'status: 301, location: "https://{SHOP}/"'
@@ -89,8 +89,8 @@ RIGHT = "status: 200, is_expected: true"
 WRONG = "status: 404, is_expected: false"
 
 
-def answered(answer: str, way: str = f"dns: {SHOP}, port: 80") -> str:
-    return challenge(answer, way).replace("OUTCOME ", "")
+def answered(answer: str, where: str = f"dns: {SHOP}, port: 80") -> str:
+    return challenge(answer, where).replace("OUTCOME ", "")
 
 
 REFUSED = challenge("status: 0").replace("OUTCOME", "outcome: refused,")
@@ -175,9 +175,9 @@ def test_the_path_of_challenges_that_are_to_come_is_asked_for_where_it_is_redire
     assert finding.severity is unseen.severity is Severity.LOW
 
 
-def plain(answer: str, way: str = "address: 203.0.113.10, port: 80") -> str:
+def plain(answer: str, where: str = "address: 203.0.113.10, port: 80") -> str:
     step = f'{{url: "http://{SHOP}/", {answer}}}'
-    return f"- {{host: {SHOP}, server: shop/web/0, {way}, steps: [{step}]}}"
+    return f"- {{host: {SHOP}, server: shop/web/0, {where}, steps: [{step}]}}"
 
 
 SERVED = "status: 200, from_upstream: true"
@@ -227,9 +227,9 @@ def test_a_circle_between_the_schemes_is_the_application_that_forgets_https():
     assert not found("HTTP014", CIRCLE)
 
 
-def loop(way: str) -> str:
+def loop(where: str) -> str:
     step = f'{{url: "https://{SHOP}/", {AWAY}}}'
-    return f"- {{host: {SHOP}, server: shop/web/1, {way}, outcome: loop, steps: [{step}]}}\n"
+    return f"- {{host: {SHOP}, server: shop/web/1, {where}, outcome: loop, steps: [{step}]}}\n"
 
 
 AT_POD = f'- {{host: {SHOP}, server: shop/web/1, steps: [{{url: "https://{SHOP}/"}}]}}\n'
@@ -302,9 +302,9 @@ def test_a_redirect_and_a_page_are_held_against_what_the_server_says():
 
 
 def told(as_https: str) -> str:
-    way = "pod: istio-system/gateway, forwarded_proto: PROTO"
+    where = "pod: istio-system/gateway, forwarded_proto: PROTO"
     return "\n".join(
-        plain(answer, way.replace("PROTO", proto))
+        plain(answer, where.replace("PROTO", proto))
         for proto, answer in (("https", as_https), ("http", AWAY))
     )
 

@@ -72,13 +72,13 @@ def test_the_twin_of_a_name_was_promised_to_nobody():
 
 
 def test_a_gateway_that_ends_tls_before_a_plain_port_is_not_accused_of_it():
-    agreed = f"""
+    completed = f"""
     - {{port: 8443, sni: {HOST}, outcome: not-tls}}
     - {{address: 203.0.113.10, sni: {HOST}, chain: certificate for {HOST}}}
     """
 
     assert len([*CHECKS["GW021"].run(Mesh(bad("GW021").snapshot()))]) == 1
-    assert seen("GW021", agreed) == []
+    assert seen("GW021", completed) == []
 
 
 def test_a_refusal_for_want_of_a_client_certificate_is_not_one_of_versions():

@@ -16,7 +16,7 @@ from istiodoctor.diagnosis.tracing import traces as follow
 from istiodoctor.engine import collect, wanted_kinds
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.facts import Facts
-from istiodoctor.mesh.requests.request_paths import ways
+from istiodoctor.mesh.requests.request_paths import request_paths
 from istiodoctor.renderers.trace_json import render_traces
 from istiodoctor.sources.files import open_files
 from tests.conformance import certificates
@@ -85,7 +85,9 @@ def _judgement(objects: Path) -> Judgement:
     now = datetime.now(UTC)
     source = open_files((str(objects),), whole_cluster=True, stdin=None, since=HOUR, now=now)
     checks = _checks()
-    found = collect(source, checks, wanted_kinds(checks, frozenset()) | ways.reads, Facts())
+    found = collect(
+        source, checks, wanted_kinds(checks, frozenset()) | request_paths.reads, Facts()
+    )
     return Judgement(
         snapshot=found.snapshot,
         mesh=found.mesh,

@@ -13,7 +13,7 @@ from istiodoctor.diagnosis.answering import answer
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.hops import HopState
-from istiodoctor.mesh.requests.request_paths import Way, ways
+from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Snapshot
 from tests.conformance import certificates, sets, truth
@@ -32,7 +32,7 @@ class Traced:
 
     name: str
     whole: Snapshot
-    ways: dict[Request, tuple[Way, ...]]
+    request_paths: dict[Request, tuple[RequestPath, ...]]
 
 
 @pytest.mark.parametrize("recording", RECORDED)
@@ -56,41 +56,43 @@ def _traced(recording: str) -> tuple[Traced, ...]:
 def _followed(scenario: Scenario) -> Traced:
     whole = cluster_of(certificates.filled(scenario.objects))
     mesh = Mesh(whole)
-    requests = {each: ways(mesh, each) for each in _requests(scenario)}
-    return Traced(name=scenario.name, whole=whole, ways=requests)
+    requests = {each: request_paths(mesh, each) for each in _requests(scenario)}
+    return Traced(name=scenario.name, whole=whole, request_paths=requests)
 
 
 def _surer(traced: Traced) -> Iterator[str]:
     for kind in _kinds(traced):
         mesh = Mesh(without(traced.whole, kind))
-        for request, before in traced.ways.items():
-            now = ways(mesh, request)
+        for request, before in traced.request_paths.items():
+            now = request_paths(mesh, request)
             if not (_answers(now) == _answers(before) or _is_named(kind, now)):
                 yield f"{traced.name} without {kind}: {request.url}: {now[-1].hops[-1].text}"
 
 
 def _kinds(traced: Traced) -> frozenset[Kind]:
-    return kinds_of(traced.whole) & ways.reads
+    return kinds_of(traced.whole) & request_paths.reads
 
 
-def _answers(found: tuple[Way, ...]) -> set[tuple[object, ...]]:
+def _answers(found: tuple[RequestPath, ...]) -> set[tuple[object, ...]]:
     every = ((each, answer(each)) for each in found)
     return {
         (
-            way.entry.target if way.entry else None,
+            request_path.entry.target if request_path.entry else None,
             said.outcome,
             said.status,
             said.location,
             said.clusters,
             said.certificate,
         )
-        for way, said in every
+        for request_path, said in every
     }
 
 
-def _is_named(kind: Kind, found: tuple[Way, ...]) -> bool:
+def _is_named(kind: Kind, found: tuple[RequestPath, ...]) -> bool:
     stem = kind.value.kind.removesuffix("y").lower()
-    hops = (hop for way in found for hop in way.hops if hop.state is HopState.UNKNOWN)
+    hops = (
+        hop for request_path in found for hop in request_path.hops if hop.state is HopState.UNKNOWN
+    )
     return any(stem in hop.text.lower() for hop in hops)
 
 

@@ -66,7 +66,7 @@ class Lab:
         self, address: str, envoy: Envoy, presented: Issued, behaviour: Behaviour | None = None
     ) -> None:
         """Start a proxy at the load balancer's address, before the gateway's pod."""
-        ports = doors(envoy)
+        ports = access_points(envoy)
         gateway = (ports[PLAIN_PORT], ports[TLS_PORT])
         self._stack.enter_context(
             Nginx(self.folder / "nginx", address, presented, gateway, behaviour or Behaviour())
@@ -86,7 +86,7 @@ class Lab:
         named = {POD: pods} if isinstance(pods, Envoy) else pods
         with ApiServer(addressed(cluster.objects, named)) as server:
             for pod, envoy in named.items():
-                for inside, outside in doors(envoy).items():
+                for inside, outside in access_points(envoy).items():
                     server.port_forward(pod, inside, to=outside)
                 server.add_log(pod, "istio-proxy", envoy.log())
             server.kubeconfig(self.folder / "kubeconfig")
@@ -108,7 +108,7 @@ def _at(pod: Manifest, pods: Mapping[str, Envoy]) -> Manifest:
     return pod | {"status": pod.get("status", {}) | address}
 
 
-def doors(envoy: Envoy) -> dict[int, Address]:
+def access_points(envoy: Envoy) -> dict[int, Address]:
     """Return where the ports of a pod are, once it listens there."""
     return {place[1]: place for place in envoy.listening().values()} | {ADMIN: envoy.admin}
 

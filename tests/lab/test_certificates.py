@@ -4,7 +4,7 @@ import pytest
 
 from tests.lab.client import get_over_tls
 from tests.lab.clusters import POD, Cluster, issued
-from tests.lab.gateway import Lab, causes, codes, doors, serve_shop
+from tests.lab.gateway import Lab, access_points, causes, codes, serve_shop
 from tests.lab.listeners import TLS_PORT
 from tests.support.certificates import Issued
 from tests.support.clusters import HOST, ISSUER
@@ -16,7 +16,7 @@ def test_a_secret_out_of_reach_is_confirmed_by_the_reset_that_clients_see(lab: L
     cluster, envoy = Cluster(), lab.envoy()
     cluster.find("Secret", "shop-cert")["metadata"]["namespace"] = "shop"
     serve_shop(envoy, None)
-    place = doors(envoy)[TLS_PORT]
+    place = access_points(envoy)[TLS_PORT]
 
     done = lab.scan(cluster, envoy)
 

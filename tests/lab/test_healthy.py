@@ -5,7 +5,7 @@ import pytest
 from tests.cli.process import Done
 from tests.lab.client import Got, get, get_over_tls
 from tests.lab.clusters import Cluster, issued
-from tests.lab.gateway import Lab, doors, serve_shop, told
+from tests.lab.gateway import Lab, access_points, serve_shop, told
 from tests.lab.listeners import PLAIN_PORT, TLS_PORT
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import cluster as backend
@@ -32,7 +32,7 @@ def assert_silent(done: Done) -> None:
 def test_a_gateway_is_looked_at_and_nothing_is_said(lab: Lab):
     cluster, envoy = Cluster(), lab.envoy()
     serve_shop(envoy, stored(cluster.objects))
-    ports = doors(envoy)
+    ports = access_points(envoy)
 
     done = lab.scan(cluster, envoy, "--fail-on", "low")
 

@@ -8,7 +8,7 @@ import pytest
 from tests.lab.client import Got, get_over_tls
 from tests.lab.clusters import SECRET, Cluster, issued
 from tests.lab.envoy import Envoy
-from tests.lab.gateway import Lab, causes, codes, doors
+from tests.lab.gateway import Lab, access_points, causes, codes
 from tests.lab.listeners import TLS_PORT, plain_listener, terminated, tls_listener, virtual_host
 from tests.lab.sds import AUTHORITY, sds_authority, sds_secret
 from tests.support.certificates import secret
@@ -39,7 +39,7 @@ def test_who_has_a_certificate_is_let_in_and_the_scan_says_that_one_is_needed(
     cluster.objects.append(secret("istio-system", f"shop-cert{AUTHORITY}", {"cacert": ROOT.pem}))
     envoy.secrets.send(SECRET + AUTHORITY, sds_authority(SECRET + AUTHORITY, ROOT))
     serve_mutual(envoy, cluster)
-    place = doors(envoy)[TLS_PORT]
+    place = access_points(envoy)[TLS_PORT]
 
     done = lab.scan(cluster, envoy, "--fail-on", "low")
 
@@ -55,7 +55,7 @@ def test_who_has_a_certificate_is_let_in_and_the_scan_says_that_one_is_needed(
 def test_without_an_authority_for_clients_nobody_is_let_in(lab: Lab, tmp_path: Path):
     cluster, envoy = mutual(), lab.envoy()
     serve_mutual(envoy, cluster)
-    place = doors(envoy)[TLS_PORT]
+    place = access_points(envoy)[TLS_PORT]
 
     done = lab.scan(cluster, envoy)
 

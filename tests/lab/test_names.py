@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.client import Got, get_over_tls
 from tests.lab.clusters import POD, SECRET, Cluster, issued
-from tests.lab.gateway import Lab, causes, codes, doors, evidence, serve_shop, told
+from tests.lab.gateway import Lab, access_points, causes, codes, evidence, serve_shop, told
 from tests.lab.listeners import (
     TLS_PORT,
     blackhole,
@@ -32,7 +32,7 @@ OK = saying("HTTP/1.1 200 OK", "Content-Length: 0")
 def test_a_name_that_no_gateway_has_is_reset_and_the_trace_says_why(lab: Lab):
     cluster, envoy = Cluster(), lab.envoy()
     serve_shop(envoy, stored(cluster.objects))
-    place = doors(envoy)[TLS_PORT]
+    place = access_points(envoy)[TLS_PORT]
 
     done = lab.trace(cluster, envoy, "https://unknown.example.com/")
 
@@ -67,7 +67,7 @@ def test_a_proxy_that_sends_no_name_is_answered_by_nobody(lab: Lab, address: str
     cluster, envoy = Cluster().behind(address), lab.envoy()
     serve_shop(envoy, stored(cluster.objects))
     lab.nginx(address, envoy, stored(cluster.objects), Behaviour(sends_sni=False))
-    place = doors(envoy)[TLS_PORT]
+    place = access_points(envoy)[TLS_PORT]
     assert get_over_tls(place) == Got(status=200)
     assert get_over_tls((address, 443)) == Got(status=502)
     envoy.wait(lambda: any(" NR filter_chain_not_found " in line for line in envoy.log()))
@@ -114,7 +114,7 @@ def test_one_connection_for_two_servers_ends_at_the_first(lab: Lab):
     envoy.secrets.send(SECRET, sds_secret(SECRET, wildcard))
     chains = (terminated(envoy, name, SECRET, [virtual_host(name)]) for name in TWO)
     envoy.listen(tls_listener(envoy, *chains))
-    place = doors(envoy)[TLS_PORT]
+    place = access_points(envoy)[TLS_PORT]
 
     done = lab.scan(cluster, envoy)
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.lab.client import Got, get, get_over_tls
 from tests.lab.clusters import Cluster, issued
-from tests.lab.gateway import Lab, causes, codes, doors, evidence, serve_shop
+from tests.lab.gateway import Lab, access_points, causes, codes, evidence, serve_shop
 from tests.lab.listeners import PLAIN_PORT
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import cluster as backend
@@ -88,7 +88,7 @@ def test_a_proxy_that_speaks_http_1_0_is_refused(lab: Lab, address: str):
     cluster, envoy = Cluster().behind(address), lab.envoy()
     serve_shop(envoy, stored(cluster.objects))
     lab.nginx(address, envoy, stored(cluster.objects), Behaviour(http_version="1.0"))
-    assert get(doors(envoy)[PLAIN_PORT]) == Got(status=301, location=ITSELF)
+    assert get(access_points(envoy)[PLAIN_PORT]) == Got(status=301, location=ITSELF)
     assert get((address, 80)) == Got(status=426)
     envoy.wait(lambda: any(" 426 DPE low_version " in line for line in envoy.log()))
 

@@ -9,7 +9,7 @@ import pytest
 from tests.lab.client import Got, get_over_tls
 from tests.lab.clusters import POD, SECRET, Cluster, issued
 from tests.lab.envoy import Envoy
-from tests.lab.gateway import Lab, Told, codes, doors, evidence, told
+from tests.lab.gateway import Lab, Told, access_points, codes, evidence, told
 from tests.lab.listeners import TLS_PORT, plain_listener, terminated, tls_listener, virtual_host
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import Resource
@@ -64,7 +64,7 @@ def test_a_server_that_is_left_out_is_seen_to_be_nowhere(lab: Lab):
     done = lab.scan(cluster, envoy)
 
     with pytest.raises(ConnectionResetError):
-        get_over_tls(doors(envoy)[TLS_PORT], OTHER)
+        get_over_tls(access_points(envoy)[TLS_PORT], OTHER)
     assert done.status == 1
     assert symptoms(told(done), "GW002") == ("observed", {"GW022", "SNI012"})
 
@@ -107,7 +107,7 @@ def test_a_host_on_the_connection_of_another_is_seen_to_get_404(lab: Lab):
 
     done = lab.scan(cluster, envoy)
 
-    place = doors(envoy)[TLS_PORT]
+    place = access_points(envoy)[TLS_PORT]
     assert get_over_tls(place, OTHER) == Got(status=200)
     assert get_over_tls(place, OTHER, sni=HOST) == Got(status=404)
     assert symptoms(told(done), "SNI003") == ("observed", {"SNI014"})

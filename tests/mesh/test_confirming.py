@@ -11,9 +11,9 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.mesh.requests.answers import AnswerKind
-from istiodoctor.mesh.requests.confirming import confirmed, confirming_targets
+from istiodoctor.mesh.requests.confirming import confirmed_path, confirming_targets
 from istiodoctor.mesh.requests.hops import Confirmation, HopState
-from istiodoctor.mesh.requests.request_paths import Way, ways
+from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.observation import (
     HttpObservation,
@@ -50,7 +50,7 @@ OK, BROKEN, WARNING, UNKNOWN = (
     HopState.WARNING,
     HopState.UNKNOWN,
 )
-YES, NO, DARK = Confirmation.CONFIRMED, Confirmation.CONTRADICTED, Confirmation.NOT_LOOKED_AT
+YES, NO, UNSEEN = Confirmation.CONFIRMED, Confirmation.CONTRADICTED, Confirmation.NOT_LOOKED_AT
 
 Answers = Callable[[Any], dict[str, Any] | None]
 
@@ -77,14 +77,18 @@ def targets(*found: Manifest, url: str = URL, **fields: Any) -> ProbeTargets:
     return confirming_targets(Mesh(snapshot_of(*found)), asked(url, **fields))
 
 
-def door(target: TlsTarget | HttpTarget) -> str:
-    found = target.door if isinstance(target, TlsTarget) else target.doors[0].door
+def access_point(target: TlsTarget | HttpTarget) -> str:
+    found = (
+        target.access_point
+        if isinstance(target, TlsTarget)
+        else target.access_points[0].access_point
+    )
     return f"{found.via} {found}"
 
 
 def looked(
     tls: Answers, http: Answers, *found: Manifest, url: str = URL, **fields: Any
-) -> tuple[Way, ...]:
+) -> tuple[RequestPath, ...]:
     """Return the ways of a request, confirmed by these answers; None is no answer at all."""
     snapshot, request = snapshot_of(*(found or objects())), asked(url, **fields)
     mesh = Mesh(snapshot)
@@ -106,21 +110,23 @@ def looked(
         ),
     )
     seen = Mesh(snapshot.plus(reading))
-    return tuple(confirmed(seen, way) for way in ways(seen, request))
+    return tuple(
+        confirmed_path(seen, request_path) for request_path in request_paths(seen, request)
+    )
 
 
 def _reply(target: HttpTarget, answer: dict[str, Any]) -> HttpObservation:
     answer = dict(answer)
     outcome = answer.pop("outcome", Outcome.ANSWERED)
     addresses = answer.pop("addresses", ())
-    step = HttpStep(url=target.url, door=target.doors[0].door, **answer)
+    step = HttpStep(url=target.url, access_point=target.access_points[0].access_point, **answer)
     return HttpObservation(
         target=target, outcome=outcome, steps=(step,), at=NOW, addresses=addresses
     )
 
 
 def is_by_name(target: TlsTarget | HttpTarget) -> bool:
-    return door(target).startswith("dns")
+    return access_point(target).startswith("dns")
 
 
 def well(target: TlsTarget) -> dict[str, Any]:
@@ -131,23 +137,23 @@ def fine(target: HttpTarget) -> dict[str, Any]:
     return {"status": 200, "from_upstream": True}
 
 
-def hops(way: Way) -> dict[str, tuple[HopState, Confirmation]]:
-    return {hop.hop: (hop.state, hop.confirmation) for hop in way.hops}
+def hops(request_path: RequestPath) -> dict[str, tuple[HopState, Confirmation]]:
+    return {hop.hop: (hop.state, hop.confirmation) for hop in request_path.hops}
 
 
-def said(way: Way, name: str) -> str:
-    return next(hop.seen or hop.text for hop in way.hops if hop.hop == name)
+def said(request_path: RequestPath, name: str) -> str:
+    return next(hop.seen or hop.text for hop in request_path.hops if hop.hop == name)
 
 
 def test_one_host_is_looked_at_in_the_pod_at_the_address_and_where_its_name_leads():
     found = targets(*objects())
 
-    assert [(door(each), each.sni) for each in found.tls] == [
+    assert [(access_point(each), each.sni) for each in found.tls] == [
         ("port-forward Pod istio-system/ingress-pod port 8443", HOST),
         (f"service-address {OWN}:443", HOST),
         (f"dns {HOST}:443", HOST),
     ]
-    assert [(door(each), each.url, each.follows_redirects) for each in found.http] == [
+    assert [(access_point(each), each.url, each.follows_redirects) for each in found.http] == [
         ("port-forward Pod istio-system/ingress-pod port 8443", URL, False),
         (f"service-address {OWN}:443", URL, False),
         (f"dns {HOST}:443", URL, False),
@@ -169,7 +175,7 @@ def test_an_address_is_looked_at_without_a_name():
 
     found = targets(*objects(web, TO_SHOP), url=f"https://{OWN}/")
 
-    assert [(door(each), each.sni) for each in found.tls] == [
+    assert [(access_point(each), each.sni) for each in found.tls] == [
         ("port-forward Pod istio-system/ingress-pod port 8443", ""),
         (f"service-address {OWN}:443", ""),
     ]
@@ -184,9 +190,12 @@ def test_where_another_gateway_has_the_name_is_said_and_stops_nobody():
             each["status"] = {"loadBalancer": {"ingress": [{"ip": OTHER}]}}
     found = objects(WEB, TO_SHOP, *other, gateway("old", "shop", https(HOST), selector=others))
 
-    ways = looked(well, fine, *found)
+    request_paths = looked(well, fine, *found)
 
-    assert {str(way.workload): (*hops(way)["dns"], said(way, "dns")) for way in ways} == {
+    assert {
+        str(request_path.workload): (*hops(request_path)["dns"], said(request_path, "dns"))
+        for request_path in request_paths
+    } == {
         "Pod istio-system/ingress-pod": (
             OK,
             YES,
@@ -208,10 +217,10 @@ def test_a_host_that_nobody_serves_is_not_looked_at():
 def test_a_host_of_the_outside_is_not_looked_at():
     entry = made("networking.istio.io/v1", "ServiceEntry", "out", "shop", spec={"hosts": [HOST]})
 
-    (way,) = looked(well, fine, *objects(WEB, TO_SHOP, entry))
+    (request_path,) = looked(well, fine, *objects(WEB, TO_SHOP, entry))
 
-    assert said(way, "service") == "a ServiceEntry says that the host is outside the mesh"
-    assert not way.is_unseen
+    assert said(request_path, "service") == "a ServiceEntry says that the host is outside the mesh"
+    assert not request_path.is_unseen
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "TRACE"])
@@ -274,22 +283,22 @@ def test_a_path_is_sent_as_written_or_not_at_all(path: str):
 
 
 def test_what_is_seen_as_the_objects_have_it_confirms_every_hop():
-    (way,) = looked(well, fine)
+    (request_path,) = looked(well, fine)
 
-    assert hops(way) == dict.fromkeys(
+    assert hops(request_path) == dict.fromkeys(
         ("dns", "service", "workload", "listener", "filter-chain", "certificate", "virtual-host",
          "route", "backend", "endpoints"),
         (OK, YES),
     )  # fmt: skip
-    assert (way.ending.kind, way.ending.status) == (AnswerKind.BACKEND, 200)
+    assert (request_path.ending.kind, request_path.ending.status) == (AnswerKind.BACKEND, 200)
 
 
 def test_without_any_observation_nothing_is_confirmed_and_the_end_is_unseen():
-    (way,) = looked(lambda _: None, lambda _: None)
+    (request_path,) = looked(lambda _: None, lambda _: None)
 
-    assert {each[1] for each in hops(way).values()} == {DARK}
-    assert said(way, "workload") == "the time for probes was over"
-    assert way.is_unseen
+    assert {each[1] for each in hops(request_path).values()} == {UNSEEN}
+    assert said(request_path, "workload") == "the time for probes was over"
+    assert request_path.is_unseen
 
 
 @pytest.mark.parametrize(
@@ -321,38 +330,40 @@ def test_without_any_observation_nothing_is_confirmed_and_the_end_is_unseen():
     ids=["elsewhere", "same certificate", "refused", "private", "no such name", "no answer"],
 )
 def test_where_a_name_leads_is_said(answer: dict[str, Any], state: HopState, seen: str):
-    (way,) = looked(
+    (request_path,) = looked(
         lambda each: answer if is_by_name(each) else {},
         lambda each: None if is_by_name(each) else fine(each),
     )
 
-    assert (hops(way)["dns"][0], seen in said(way, "dns")) == (state, True)
-    assert hops(way)["backend"] == (OK, YES)
-    assert (way.ending.kind is AnswerKind.NONE) == (state is BROKEN)
+    assert (hops(request_path)["dns"][0], seen in said(request_path, "dns")) == (state, True)
+    assert hops(request_path)["backend"] == (OK, YES)
+    assert (request_path.ending.kind is AnswerKind.NONE) == (state is BROKEN)
 
 
 def test_an_address_that_refuses_while_pods_answer_breaks_the_way_and_hides_nothing():
     refused = {"outcome": Outcome.REFUSED, "chain": ()}
 
-    (way,) = looked(
-        lambda each: refused if "address" in door(each) else well(each),
-        lambda each: None if "address" in door(each) else fine(each),
+    (request_path,) = looked(
+        lambda each: refused if "address" in access_point(each) else well(each),
+        lambda each: None if "address" in access_point(each) else fine(each),
     )
 
-    assert hops(way)["service"] == (BROKEN, NO)
-    assert said(way, "service") == f"{OWN}:443: nobody listens"
-    assert hops(way)["endpoints"] == (OK, YES)
-    assert way.ending.kind is AnswerKind.NONE
+    assert hops(request_path)["service"] == (BROKEN, NO)
+    assert said(request_path, "service") == f"{OWN}:443: nobody listens"
+    assert hops(request_path)["endpoints"] == (OK, YES)
+    assert request_path.ending.kind is AnswerKind.NONE
 
 
 def test_clients_get_what_an_address_answers_and_not_what_pods_do():
     looping = {"status": 301, "location": URL}
 
-    (way,) = looked(well, lambda each: looping if "address" in door(each) else fine(each))
+    (request_path,) = looked(
+        well, lambda each: looping if "address" in access_point(each) else fine(each)
+    )
 
-    assert hops(way)["service"] == (WARNING, NO)
-    assert said(way, "service") == f"the pods answer 200, {OWN}:443 301 to {URL}"
-    assert (way.ending.kind, way.ending.location) == (AnswerKind.REDIRECT, URL)
+    assert hops(request_path)["service"] == (WARNING, NO)
+    assert said(request_path, "service") == f"the pods answer 200, {OWN}:443 301 to {URL}"
+    assert (request_path.ending.kind, request_path.ending.location) == (AnswerKind.REDIRECT, URL)
 
 
 @pytest.mark.parametrize(
@@ -369,10 +380,10 @@ def test_a_way_ends_where_the_wire_shows_that_it_does(
 ):
     failed = {"outcome": outcome, "chain": (), "version": "", "verified": None}
 
-    (way,) = looked(lambda _: failed, lambda _: None, *objects(**INSIDE))
+    (request_path,) = looked(lambda _: failed, lambda _: None, *objects(**INSIDE))
 
-    assert (list(hops(way)), hops(way)[where]) == (names, (BROKEN, NO))
-    assert way.ending.kind is AnswerKind.NONE
+    assert (list(hops(request_path)), hops(request_path)[where]) == (names, (BROKEN, NO))
+    assert request_path.ending.kind is AnswerKind.NONE
 
 
 @pytest.mark.parametrize(
@@ -389,28 +400,33 @@ def test_an_error_of_the_gateway_breaks_the_hop_that_it_speaks_of(
 ):
     said_so = {"status": status, "body": body, "server": "istio-envoy"}
 
-    (way,) = looked(well, lambda _: said_so, *objects(**INSIDE))
+    (request_path,) = looked(well, lambda _: said_so, *objects(**INSIDE))
 
     words = f": {body}" if body else ""
-    assert (way.hops[-1].hop, hops(way)[where]) == (where, (BROKEN, NO))
-    assert said(way, where) == f"the gateway itself answers {status}{words}"
+    assert (request_path.hops[-1].hop, hops(request_path)[where]) == (where, (BROKEN, NO))
+    assert said(request_path, where) == f"the gateway itself answers {status}{words}"
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_an_error_of_the_backend_is_an_answer(status: int):
-    (way,) = looked(well, lambda _: {"status": status, "from_upstream": True}, *objects(**INSIDE))
+    (request_path,) = looked(
+        well, lambda _: {"status": status, "from_upstream": True}, *objects(**INSIDE)
+    )
 
-    assert (way.ending.kind, way.ending.status) == (AnswerKind.BACKEND, status)
-    assert said(way, "backend") == f"from the backend: {status}"
+    assert (request_path.ending.kind, request_path.ending.status) == (AnswerKind.BACKEND, status)
+    assert said(request_path, "backend") == f"from the backend: {status}"
 
 
 def test_a_redirect_of_the_backend_leads_on():
     to_login = {"status": 302, "location": "/login", "from_upstream": True}
 
-    (way,) = looked(well, lambda _: to_login, *objects(**INSIDE))
+    (request_path,) = looked(well, lambda _: to_login, *objects(**INSIDE))
 
-    assert hops(way)["backend"] == (OK, YES)
-    assert (way.ending.kind, way.ending.location) == (AnswerKind.REDIRECT, "/login")
+    assert hops(request_path)["backend"] == (OK, YES)
+    assert (request_path.ending.kind, request_path.ending.location) == (
+        AnswerKind.REDIRECT,
+        "/login",
+    )
 
 
 def test_several_backends_are_not_told_apart_by_one_answer():
@@ -422,12 +438,12 @@ def test_several_backends_are_not_told_apart_by_one_answer():
     }
     split = virtual_service("shop", "shop", HOST, gateways=["web"], http=[rule])
 
-    (way,) = looked(well, fine, *objects(WEB, split, **INSIDE))
+    (request_path,) = looked(well, fine, *objects(WEB, split, **INSIDE))
 
-    backends = [(hop.state, hop.confirmation) for hop in way.hops if hop.hop == "backend"]
-    assert backends == [(OK, DARK), (BROKEN, DARK)]
-    assert hops(way)["route"] == (OK, YES)
-    assert way.ending.kind is AnswerKind.NONE
+    backends = [(hop.state, hop.confirmation) for hop in request_path.hops if hop.hop == "backend"]
+    assert backends == [(OK, UNSEEN), (BROKEN, UNSEEN)]
+    assert hops(request_path)["route"] == (OK, YES)
+    assert request_path.ending.kind is AnswerKind.NONE
 
 
 def leaf() -> CertificateFacts:
@@ -441,31 +457,34 @@ def leaf() -> CertificateFacts:
 def test_a_certificate_that_is_not_the_stored_one_is_named_with_both_serials():
     other = changed(leaf(), serial="ff", fingerprint_sha256="ff")
 
-    (way,) = looked(lambda _: {"chain": (other,)}, fine, *objects(**INSIDE))
+    (request_path,) = looked(lambda _: {"chain": (other,)}, fine, *objects(**INSIDE))
 
-    assert hops(way)["certificate"] == (WARNING, NO)
-    assert f"serial ff, for {HOST}" in said(way, "certificate")
-    assert said(way, "certificate").endswith(f"the Secret holds serial {leaf().serial}")
-    assert way.ending.kind is AnswerKind.BACKEND
+    assert hops(request_path)["certificate"] == (WARNING, NO)
+    assert f"serial ff, for {HOST}" in said(request_path, "certificate")
+    assert said(request_path, "certificate").endswith(f"the Secret holds serial {leaf().serial}")
+    assert request_path.ending.kind is AnswerKind.BACKEND
 
 
 def test_a_served_certificate_that_has_expired_stops_everybody():
     late = changed(leaf(), serial="ff", fingerprint_sha256="ff", not_after=leaf().not_before)
     expired = {"chain": (late,), "verified": False, "reason": "it has expired"}
 
-    (way,) = looked(lambda _: expired, fine, *objects(**INSIDE))
+    (request_path,) = looked(lambda _: expired, fine, *objects(**INSIDE))
 
-    assert (way.hops[-1].hop, hops(way)["certificate"]) == ("certificate", (BROKEN, NO))
-    assert "clients refuse it: it has expired" in said(way, "certificate")
+    assert (request_path.hops[-1].hop, hops(request_path)["certificate"]) == (
+        "certificate",
+        (BROKEN, NO),
+    )
+    assert "clients refuse it: it has expired" in said(request_path, "certificate")
 
 
 def test_a_chain_that_only_some_clients_trust_stops_nobody_for_certain():
     private = {"verified": False, "reason": "its chain does not lead to a trusted root"}
 
-    (way,) = looked(lambda _: private, fine, *objects(**INSIDE))
+    (request_path,) = looked(lambda _: private, fine, *objects(**INSIDE))
 
-    assert hops(way)["certificate"] == (WARNING, YES)
-    assert way.ending.kind is AnswerKind.BACKEND
+    assert hops(request_path)["certificate"] == (WARNING, YES)
+    assert request_path.ending.kind is AnswerKind.BACKEND
 
 
 def test_who_lacks_a_client_certificate_sees_the_handshake_and_no_more():
@@ -475,13 +494,13 @@ def test_who_lacks_a_client_certificate_sees_the_handshake_and_no_more():
         "v1", "Secret", "cert-cacert", "istio-system", stringData={"ca.crt": "authority Clients"}
     )
 
-    (way,) = looked(
+    (request_path,) = looked(
         lambda _: asking, lambda _: {"outcome": Outcome.RESET}, *objects(web, TO_SHOP, clients)
     )
 
-    assert hops(way)["filter-chain"] == hops(way)["certificate"] == (OK, YES)
-    assert said(way, "route").startswith("the server wants a certificate of the client")
-    assert (way.ending.kind, way.is_unseen) == (AnswerKind.BACKEND, False)
+    assert hops(request_path)["filter-chain"] == hops(request_path)["certificate"] == (OK, YES)
+    assert said(request_path, "route").startswith("the server wants a certificate of the client")
+    assert (request_path.ending.kind, request_path.is_unseen) == (AnswerKind.BACKEND, False)
 
 
 def test_a_secret_that_does_not_exist_is_belied_by_the_certificate_that_is_served():
@@ -504,11 +523,11 @@ def test_a_secret_that_does_not_exist_is_belied_by_the_certificate_that_is_serve
     reading = Reading(tls_observations=(shaken,), http_observations=(replied,))
 
     seen = Mesh(snapshot.plus(reading))
-    (way,) = (confirmed(seen, each) for each in ways(seen, asked()))
+    (request_path,) = (confirmed_path(seen, each) for each in request_paths(seen, asked()))
 
-    assert hops(way)["certificate"] == (WARNING, NO)
-    assert hops(way)["endpoints"] == (OK, YES)
-    assert way.ending.kind is AnswerKind.BACKEND
+    assert hops(request_path)["certificate"] == (WARNING, NO)
+    assert hops(request_path)["endpoints"] == (OK, YES)
+    assert request_path.ending.kind is AnswerKind.BACKEND
 
 
 def test_what_could_not_be_read_is_known_once_it_was_seen():
@@ -516,10 +535,10 @@ def test_what_could_not_be_read_is_known_once_it_was_seen():
     every = confirming_targets(Mesh(snapshot), asked())
     replied = _reply(every.http[0], {"status": 200, "from_upstream": True})
     seen = Mesh(snapshot.plus(Reading(http_observations=(replied,))))
-    (way,) = ways(seen, asked())
-    unread = replace(way.hops[-1], state=UNKNOWN)
+    (request_path,) = request_paths(seen, asked())
+    unread = replace(request_path.hops[-1], state=UNKNOWN)
 
-    found = confirmed(seen, replace(way, hops=(*way.hops[:-1], unread)))
+    found = confirmed_path(seen, replace(request_path, hops=(*request_path.hops[:-1], unread)))
 
     assert (found.hops[-1].state, found.hops[-1].confirmation) == (OK, YES)
 
@@ -527,5 +546,5 @@ def test_what_could_not_be_read_is_known_once_it_was_seen():
 def test_every_door_has_a_way_that_names_it():
     found = targets(*objects())
 
-    vias = {each.door.via for each in found.tls}
+    vias = {each.access_point.via for each in found.tls}
     assert vias == {Via.PORT_FORWARD, Via.SERVICE_ADDRESS, Via.DNS}

@@ -2,9 +2,9 @@ import pytest
 
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
+    ClientCaState,
     CredentialState,
-    authority_uses,
+    client_ca_uses,
     credential_uses,
     secret_exists,
     served_credentials,
@@ -41,9 +41,9 @@ def mutual(mode: str = "MUTUAL", **tls: str | list[str]) -> Manifest:
     )
 
 
-def authorities(mesh: Mesh) -> list[tuple[str | None, AuthorityState]]:
+def client_cas(mesh: Mesh) -> list[tuple[str | None, ClientCaState]]:
     return [
-        (each.source.name if each.source else None, each.state) for each in authority_uses(mesh)
+        (each.source.name if each.source else None, each.state) for each in client_ca_uses(mesh)
     ]
 
 
@@ -258,45 +258,45 @@ def test_dropped_servers_ask_for_nothing():
 @pytest.mark.parametrize(
     ("secrets", "expected"),
     [
-        ([], (None, AuthorityState.MISSING)),
-        ([secret("cert")], ("cert", AuthorityState.MISSING)),
-        ([secret("cert", "istio-system", "ca.crt")], ("cert", AuthorityState.FOUND)),
-        ([secret("cert", "istio-system", "cacert")], ("cert", AuthorityState.FOUND)),
+        ([], (None, ClientCaState.MISSING)),
+        ([secret("cert")], ("cert", ClientCaState.MISSING)),
+        ([secret("cert", "istio-system", "ca.crt")], ("cert", ClientCaState.FOUND)),
+        ([secret("cert", "istio-system", "cacert")], ("cert", ClientCaState.FOUND)),
         (
             [secret("cert"), secret("cert-cacert", "istio-system", "cacert")],
-            ("cert-cacert", AuthorityState.FOUND),
+            ("cert-cacert", ClientCaState.FOUND),
         ),
         (
             [
                 secret("cert", "istio-system", "ca.crt"),
                 secret("cert-cacert", "istio-system", "ca.crt"),
             ],
-            ("cert-cacert", AuthorityState.FOUND),
+            ("cert-cacert", ClientCaState.FOUND),
         ),
         (
             [secret("cert", "istio-system", "ca.crt"), secret("cert-cacert")],
-            ("cert-cacert", AuthorityState.MISSING),
+            ("cert-cacert", ClientCaState.MISSING),
         ),
         (
             [secret("cert", "istio-system", **{"ca.crt": "empty"})],
-            ("cert", AuthorityState.MISSING),
+            ("cert", ClientCaState.MISSING),
         ),
         (
             [
                 secret("cert", "istio-system", "ca.crt"),
                 secret("cert-cacert", "istio-system", cacert="empty"),
             ],
-            ("cert-cacert", AuthorityState.MISSING),
+            ("cert-cacert", ClientCaState.MISSING),
         ),
-        ([secret("cert-cacert", "shop", "cacert")], (None, AuthorityState.MISSING)),
+        ([secret("cert-cacert", "shop", "cacert")], (None, ClientCaState.MISSING)),
     ],
 )
 def test_the_dedicated_secret_goes_before_the_compound_one_and_does_not_fall_back(
-    mode: str, secrets: list[Manifest], expected: tuple[str | None, AuthorityState]
+    mode: str, secrets: list[Manifest], expected: tuple[str | None, ClientCaState]
 ):
     mesh = mesh_of(pod(), mutual(mode, credentialName="cert"), *secrets)
 
-    assert authorities(mesh) == [expected]
+    assert client_cas(mesh) == [expected]
 
 
 def test_the_first_of_several_credentials_names_the_authority():
@@ -308,7 +308,7 @@ def test_the_first_of_several_credentials_names_the_authority():
         secret("rsa-cacert", "istio-system", "cacert"),
     )
 
-    assert authorities(mesh) == [("rsa-cacert", AuthorityState.FOUND)]
+    assert client_cas(mesh) == [("rsa-cacert", ClientCaState.FOUND)]
 
 
 def test_a_named_authority_goes_before_that_of_the_credential():
@@ -319,7 +319,7 @@ def test_a_named_authority_goes_before_that_of_the_credential():
         secret("cert-cacert", "istio-system", "cacert"),
     )
 
-    assert authorities(mesh) == [("clients", AuthorityState.FOUND)]
+    assert client_cas(mesh) == [("clients", ClientCaState.FOUND)]
 
 
 def test_a_named_authority_may_be_the_dedicated_secret_itself():
@@ -329,34 +329,34 @@ def test_a_named_authority_may_be_the_dedicated_secret_itself():
         secret("clients-cacert", "istio-system", "cacert"),
     )
 
-    assert authorities(mesh) == [("clients-cacert", AuthorityState.FOUND)]
+    assert client_cas(mesh) == [("clients-cacert", ClientCaState.FOUND)]
 
 
 @pytest.mark.parametrize("name", ["configmap://istio-system/clients", "sds://clients"])
 def test_an_authority_outside_secrets_is_not_looked_up(name: str):
     mesh = mesh_of(pod(), mutual(credentialName="cert", caCertCredentialName=name))
 
-    assert authorities(mesh) == [(None, AuthorityState.OUTSIDE)]
+    assert client_cas(mesh) == [(None, ClientCaState.OUTSIDE)]
 
 
 @pytest.mark.parametrize("mode", ["SIMPLE", "ISTIO_MUTUAL", "PASSTHROUGH"])
 def test_a_server_that_checks_no_clients_needs_no_authority(mode: str):
-    assert authorities(mesh_of(pod(), mutual(mode, credentialName="cert"))) == []
+    assert client_cas(mesh_of(pod(), mutual(mode, credentialName="cert"))) == []
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("cert-cacert", (None, AuthorityState.UNKNOWN)),
-        ("cert", (None, AuthorityState.UNKNOWN)),
-        ("other", (None, AuthorityState.MISSING)),
+        ("cert-cacert", (None, ClientCaState.UNKNOWN)),
+        ("cert", (None, ClientCaState.UNKNOWN)),
+        ("other", (None, ClientCaState.MISSING)),
     ],
 )
 def test_an_authority_is_unknown_where_a_secret_on_the_way_was_not_read(
-    name: str, expected: tuple[str | None, AuthorityState]
+    name: str, expected: tuple[str | None, ClientCaState]
 ):
     unread = Unread(kind=Kind.SECRET, namespace="istio-system", name=name)
     whole = snapshot_of(pod(), mutual(credentialName="cert"))
     mesh = Mesh(whole.plus(Reading(unread=(unread,))))
 
-    assert authorities(mesh) == [expected]
+    assert client_cas(mesh) == [expected]

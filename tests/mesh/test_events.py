@@ -4,7 +4,7 @@ from istiodoctor.mesh.observations.events import events_of, telling
 from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.happenings import happened
+from istiodoctor_checks.events import happened
 from tests.support.examples import mesh
 
 SERVICE = Ref(CORE, "Service", "istio-system", "gateway")

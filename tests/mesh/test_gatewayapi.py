@@ -175,7 +175,7 @@ def test_the_authority_is_the_validations_or_that_of_the_first_certificate(
     (found,) = servers(mesh_of(web(listener(tls=tls))))
 
     assert [
-        (each.name, each.form) for each in found.credentials if each.purpose is Purpose.AUTHORITY
+        (each.name, each.form) for each in found.credentials if each.purpose is Purpose.CLIENT_CA
     ] == expected
 
 

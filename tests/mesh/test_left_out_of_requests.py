@@ -2,7 +2,7 @@
 
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.hops import HopState
-from istiodoctor.mesh.requests.request_paths import Way, ways
+from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from tests.support.objects import (
     GATEWAY_API,
     Manifest,
@@ -27,7 +27,7 @@ SERVED = api_gateway("web", "edge", listener("a"))
 
 
 def end(url: str, *objects: Manifest) -> tuple[HopState, str, str]:
-    found: Way = ways(mesh_of(istiod("1.31.0"), *objects), Request.of_url(url))[0]
+    found: RequestPath = request_paths(mesh_of(istiod("1.31.0"), *objects), Request.of_url(url))[0]
     last = found.hops[-1]
     return last.state, str(last.ref), last.text
 

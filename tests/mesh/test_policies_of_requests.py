@@ -5,7 +5,7 @@ import pytest
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.hops import HopState
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
-from istiodoctor.mesh.requests.request_paths import Way, ways
+from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread, UnreadReason
 from tests.mesh.test_requests import BACKENDS, HOST, PLATFORM, WEB, routes, to
@@ -20,15 +20,15 @@ def policy(action: str, *rules: Manifest) -> Manifest:
     return made("security.istio.io/v1", "AuthorizationPolicy", "p", "istio-system", spec=spec)
 
 
-def way(url: str, *objects: Manifest, unread: tuple[Unread, ...] = ()) -> Way:
+def request_path(url: str, *objects: Manifest, unread: tuple[Unread, ...] = ()) -> RequestPath:
     mesh = without(mesh_of(*PLATFORM, *BACKENDS, WEB, routes("r", to("one")), *objects), *unread)
-    (found,) = ways(mesh, Request.of_url(url))
+    (found,) = request_paths(mesh, Request.of_url(url))
     return found
 
 
 @pytest.mark.parametrize("url", [f"https://{HOST}/admin", f"http://{HOST}/admin/x?y=1"])
 def test_a_request_that_a_rule_denies_ends_at_the_policy_before_any_route(url: str):
-    found = way(url, policy("DENY", RULE))
+    found = request_path(url, policy("DENY", RULE))
 
     last = found.hops[-1]
     assert (last.hop, str(last.ref), last.state) == (
@@ -44,8 +44,8 @@ def test_a_request_that_a_rule_denies_ends_at_the_policy_before_any_route(url: s
 
 
 def test_a_request_that_no_rule_allows_is_denied_and_others_pass():
-    denied = way(f"https://{HOST}/", policy("ALLOW", RULE))
-    allowed = way(f"https://{HOST}/admin", policy("ALLOW", RULE))
+    denied = request_path(f"https://{HOST}/", policy("ALLOW", RULE))
+    allowed = request_path(f"https://{HOST}/admin", policy("ALLOW", RULE))
 
     assert denied.hops[-1].text == "spec.rules: no ALLOW policy has a rule that takes it: 403"
     assert "http-filters" not in {each.hop for each in allowed.hops}
@@ -62,7 +62,7 @@ def test_a_request_that_no_rule_allows_is_denied_and_others_pass():
 def test_what_was_not_read_and_may_decide_is_a_hop_of_its_own(kind: Kind, says: str):
     unread = Unread(kind=kind, reason=UnreadReason.FORBIDDEN)
 
-    found = way(f"https://{HOST}/", unread=(unread,))
+    found = request_path(f"https://{HOST}/", unread=(unread,))
 
     (hop,) = [each for each in found.hops if each.hop == "http-filters"]
     assert hop.state is HopState.UNKNOWN
@@ -90,7 +90,7 @@ CODE = {"wasm": {"url": "oci://x"}}
     ],
 )
 def test_code_of_users_leaves_an_answer_in_doubt(written: Manifest, hop: str, says: str):
-    found = way(f"https://{HOST}/", written)
+    found = request_path(f"https://{HOST}/", written)
 
     unknown = [(each.hop, each.text) for each in found.hops if each.state is HopState.UNKNOWN]
     assert unknown == [(hop, f"{says} istio-system/w runs on port 443")]
@@ -104,7 +104,7 @@ def test_code_on_other_ports_or_pods_leaves_an_answer_alone():
         for name, spec in (("a", elsewhere), ("b", other_port))
     )
 
-    found = way(f"https://{HOST}/", *plugins)
+    found = request_path(f"https://{HOST}/", *plugins)
 
     assert HopState.UNKNOWN not in {each.state for each in found.hops}
 
@@ -118,7 +118,7 @@ def test_a_cluster_that_an_envoy_filter_changes_leaves_its_endpoints_in_doubt():
     spec = {"configPatches": [merge]}
     written = made("networking.istio.io/v1alpha3", "EnvoyFilter", "x", "istio-system", spec=spec)
 
-    found = way(f"https://{HOST}/", written)
+    found = request_path(f"https://{HOST}/", written)
 
     last = found.hops[-1]
     assert (last.hop, last.state) == ("endpoints", HopState.UNKNOWN)

@@ -75,16 +75,16 @@ def handshakes(found: ProbeTargets) -> list[tuple[str, str, str]]:
 
 class Shown:
     def __init__(self, target: TlsTarget) -> None:
-        self.target_door = f"{target.door.via} {target.door}"
+        self.target_door = f"{target.access_point.via} {target.access_point}"
         self.host, self.sni = target.host, target.sni
 
 
 def urls(found: ProbeTargets) -> list[tuple[str, str, str]]:
-    return [(first_door(each), each.url, each.forwarded_proto) for each in found.http]
+    return [(first_access_point(each), each.url, each.forwarded_proto) for each in found.http]
 
 
-def first_door(target: HttpTarget) -> str:
-    return str(target.doors[0].door.via)
+def first_access_point(target: HttpTarget) -> str:
+    return str(target.access_points[0].access_point.via)
 
 
 def test_a_host_is_looked_at_in_the_pod_at_its_address_and_where_dns_points():
@@ -166,7 +166,7 @@ def test_a_challenge_that_waits_is_asked_for_as_its_issuer_does():
 
     found = [each for each in targets(extra=challenge).http if "acme" in each.url]
 
-    assert [(first_door(each), each.server, each.answer_begins) for each in found] == [
+    assert [(first_access_point(each), each.server, each.answer_begins) for each in found] == [
         ("port-forward", "", "a-token."),
         ("service-address", "", "a-token."),
         ("dns", "", "a-token."),
@@ -187,7 +187,7 @@ def test_challenges_of_other_hosts_and_odd_tokens_are_not_asked_for():
 def test_redirects_may_lead_to_the_ports_of_the_same_way_and_nowhere_else():
     found = targets(type="ClusterIP").http[1]
 
-    assert [(each.scheme, each.port, each.door.port) for each in found.doors] == [
+    assert [(each.scheme, each.port, each.access_point.port) for each in found.access_points] == [
         ("http", 80, 8080),
         ("https", 443, 8443),
     ]

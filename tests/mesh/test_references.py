@@ -62,19 +62,19 @@ NAMES = (reference("a", "/credentialNames/0"), reference("b", "/credentialNames/
         ({"mode": "SIMPLE", "credentialNames": ["a", "b"]}, NAMES),
         (
             {"mode": "MUTUAL", "credentialName": "a"},
-            (NAME, reference("a", "/credentialName", Purpose.AUTHORITY)),
+            (NAME, reference("a", "/credentialName", Purpose.CLIENT_CA)),
         ),
         (
             {"mode": "OPTIONAL_MUTUAL", "credentialName": "a"},
-            (NAME, reference("a", "/credentialName", Purpose.AUTHORITY)),
+            (NAME, reference("a", "/credentialName", Purpose.CLIENT_CA)),
         ),
         (
             {"mode": "MUTUAL", "credentialNames": ["a", "b"]},
-            (*NAMES, reference("a", "/credentialNames/0", Purpose.AUTHORITY)),
+            (*NAMES, reference("a", "/credentialNames/0", Purpose.CLIENT_CA)),
         ),
         (
             {"mode": "MUTUAL", "credentialName": "a", "caCertCredentialName": "c"},
-            (NAME, reference("c", "/caCertCredentialName", Purpose.AUTHORITY)),
+            (NAME, reference("c", "/caCertCredentialName", Purpose.CLIENT_CA)),
         ),
         ({"credentialName": "a"}, ()),
         ({"mode": "PASSTHROUGH", "credentialName": "a"}, ()),

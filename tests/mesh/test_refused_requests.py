@@ -18,9 +18,9 @@ def bound(*addresses):
 
 
 def test_a_listener_whose_address_is_none_is_refused_and_names_its_server():
-    way = asked(bound("ingress.example.com"), routes("r", to("one")), url=URL)
+    request_path = asked(bound("ingress.example.com"), routes("r", to("one")), url=URL)
 
-    last = way.hops[-1]
+    last = request_path.hops[-1]
     assert (last.hop, last.state, last.outcome) == ("listener", BROKEN, AnswerOutcome.REFUSED)
     assert str(last.ref) == "Gateway shop/web"
     assert last.text == (
@@ -44,23 +44,23 @@ def test_a_listener_whose_address_is_none_is_refused_and_names_its_server():
 def test_a_pod_is_reached_at_its_own_kind_of_address(own, address, state):
     gateway_pod = pod(status={"podIP": own, "podIPs": [{"ip": own}]})
 
-    way = asked(bound(address), routes("r", to("one")), gateway_pod, url=URL)
+    request_path = asked(bound(address), routes("r", to("one")), gateway_pod, url=URL)
 
-    assert next(each.state for each in way.hops if each.hop == "listener") is state
+    assert next(each.state for each in request_path.hops if each.hop == "listener") is state
 
 
 def test_which_of_two_listeners_with_one_address_answers_is_not_known():
     gateway_pod = pod(status={"podIP": "fd00::7"})
 
-    way = asked(bound("::", "0:0::0"), routes("r", to("one")), gateway_pod, url=URL)
+    request_path = asked(bound("::", "0:0::0"), routes("r", to("one")), gateway_pod, url=URL)
 
-    last = way.hops[-1]
+    last = request_path.hops[-1]
     assert (last.hop, last.state) == ("listener", UNKNOWN)
     assert last.text == (
         ":: and 0:0::0 are one address: Envoy takes the listener of one only, the one that it is"
         " sent first"
     )
-    assert way.ending.kind is AnswerKind.UNKNOWN
+    assert request_path.ending.kind is AnswerKind.UNKNOWN
 
 
 ENCODED = "eHh4" * 1365 + "eHg="
@@ -102,9 +102,9 @@ SIZE = "the body of a direct response has 4097 bytes, more than 4096"
     ],
 )
 def test_a_rule_that_envoy_refuses_takes_the_routes_of_the_port_with_it(rule, words):
-    way = asked(WEB, routes("r", {**to("one"), **rule}, to("two")))
+    request_path = asked(WEB, routes("r", {**to("one"), **rule}, to("two")))
 
-    last = way.hops[-1]
+    last = request_path.hops[-1]
     assert (last.hop, last.state, last.outcome) == ("virtual-host", BROKEN, AnswerOutcome.REFUSED)
     assert last.text.endswith(f": {words}")
     assert str(last.ref) == "VirtualService shop/r"
@@ -122,9 +122,9 @@ def test_a_rule_that_envoy_refuses_takes_the_routes_of_the_port_with_it(rule, wo
     ],
 )
 def test_what_istiod_leaves_out_and_what_envoy_takes_closes_nothing(rule):
-    way = asked(WEB, routes("r", {**to("one"), **rule}))
+    request_path = asked(WEB, routes("r", {**to("one"), **rule}))
 
-    assert way.hops[-1].state is OK
+    assert request_path.hops[-1].state is OK
 
 
 def test_headers_of_a_destination_count_where_it_gets_requests():
@@ -187,9 +187,9 @@ def ending_tls(**settings):
     ],
 )
 def test_a_handshake_that_cannot_succeed_is_reset(settings, words):
-    way = asked(ending_tls(**settings), routes("r", to("one")))
+    request_path = asked(ending_tls(**settings), routes("r", to("one")))
 
-    last = way.hops[-1]
+    last = request_path.hops[-1]
     assert (last.hop, last.state, last.outcome) == ("certificate", BROKEN, AnswerOutcome.RESET)
     assert last.text == f"every TLS handshake fails: {words}"
     assert str(last.ref) == "Gateway shop/web"
@@ -205,9 +205,9 @@ def test_a_handshake_that_cannot_succeed_is_reset(settings, words):
     ],
 )
 def test_settings_that_istiod_filters_or_does_not_send_do_no_harm(settings):
-    way = asked(ending_tls(**settings), routes("r", to("one")))
+    request_path = asked(ending_tls(**settings), routes("r", to("one")))
 
-    assert way.hops[-1].state is OK
+    assert request_path.hops[-1].state is OK
 
 
 @pytest.mark.parametrize(("version", "state"), [("1.31.0", OK), ("1.32.0", BROKEN)])

@@ -5,7 +5,7 @@ import pytest
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.answers import AnswerKind
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
-from istiodoctor.mesh.requests.request_paths import ways
+from istiodoctor.mesh.requests.request_paths import request_paths
 from tests.support.objects import (
     GATEWAY_API,
     RBAC,
@@ -80,19 +80,19 @@ def asked(*objects, url=f"https://{HOST}/", **request):
     """Return the one way of a request through these objects and what all tests share."""
     mesh = mesh_of(*PLATFORM, *BACKENDS, *objects)
     with mesh.recording() as record:
-        (way,) = ways(mesh, Request.of_url(url, **request))
+        (request_path,) = request_paths(mesh, Request.of_url(url, **request))
     assert record.undeclared == set()
-    return way
+    return request_path
 
 
-def backends(way):
-    return [hop.ref.name for hop in way.hops if hop.hop == "backend"]
+def backends(request_path):
+    return [hop.ref.name for hop in request_path.hops if hop.hop == "backend"]
 
 
-def end(way):
+def end(request_path):
     """Return how a way ends and, of a broken one, its last hop."""
-    last = way.hops[-1]
-    return (way.ending.kind, last.hop, last.text)
+    last = request_path.hops[-1]
+    return (request_path.ending.kind, last.hop, last.text)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def end(way):
 def test_a_match_takes_what_all_its_conditions_hold_for(match, request_, is_taken):
     url = f"https://{HOST}{request_.pop('url', '/')}"
 
-    way = asked(WEB, routes("r", to("one", **match), to("two")), url=url, **request_)
+    request_path = asked(WEB, routes("r", to("one", **match), to("two")), url=url, **request_)
 
-    assert backends(way) == ["one" if is_taken else "two"]
+    assert backends(request_path) == ["one" if is_taken else "two"]
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ def test_a_match_takes_what_all_its_conditions_hold_for(match, request_, is_take
     ],
 )
 def test_rules_are_asked_in_the_order_that_envoy_gets_them(sources, expected):
-    way = asked(WEB, *sources, url=f"https://{HOST}/a")
+    request_path = asked(WEB, *sources, url=f"https://{HOST}/a")
 
-    assert backends(way) == [expected]
+    assert backends(request_path) == [expected]
 
 
 def test_the_most_specific_virtual_host_does_not_fall_through_to_another():
@@ -241,14 +241,14 @@ def test_weights_lead_to_every_destination_and_none_to_those_without():
         ]
     }
 
-    way = asked(WEB, routes("r", rule))
+    request_path = asked(WEB, routes("r", rule))
 
-    assert [hop.text for hop in way.hops if hop.hop == "backend"] == [
+    assert [hop.text for hop in request_path.hops if hop.hop == "backend"] == [
         "80% of requests: port 8080",
         "20% of requests: port 8080",
         "gone.shop.svc.cluster.local has the weight 0 and gets no requests",
     ]
-    assert way.ending.kind is AnswerKind.BACKEND
+    assert request_path.ending.kind is AnswerKind.BACKEND
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_a_destination_that_leads_nowhere_stops_the_request(destination, expecte
         endpoints=[],
     )
 
-    way = asked(WEB, idle, slices, routes("r", {"route": [{"destination": destination}]}))
+    request_path = asked(WEB, idle, slices, routes("r", {"route": [{"destination": destination}]}))
 
-    assert end(way) == (AnswerKind.NONE, *expected)
+    assert end(request_path) == (AnswerKind.NONE, *expected)
 
 
 @pytest.mark.parametrize(
@@ -294,9 +294,13 @@ def test_a_destination_that_leads_nowhere_stops_the_request(destination, expecte
     ],
 )
 def test_a_redirect_rule_says_where_to(redirect, url, status, location):
-    way = asked(WEB, routes("r", {"redirect": redirect}), url=url)
+    request_path = asked(WEB, routes("r", {"redirect": redirect}), url=url)
 
-    assert (way.ending.kind, way.ending.status, way.ending.location) == (
+    assert (
+        request_path.ending.kind,
+        request_path.ending.status,
+        request_path.ending.location,
+    ) == (
         AnswerKind.REDIRECT,
         status,
         location,
@@ -309,9 +313,11 @@ def test_a_server_redirects_its_whole_host_and_keeps_the_port_of_the_client():
         "node", "istio-system", {"port": 80, "nodePort": 30080}, spec={"type": "NodePort"}
     )
 
-    way = asked(redirecting, routes("r", to("one")), node_port, url=f"http://{HOST}:30080/a")
+    request_path = asked(
+        redirecting, routes("r", to("one")), node_port, url=f"http://{HOST}:30080/a"
+    )
 
-    assert way.ending.location == f"https://{HOST}:30080/a"
+    assert request_path.ending.location == f"https://{HOST}:30080/a"
 
 
 @pytest.mark.parametrize(
@@ -327,17 +333,20 @@ def test_a_redirect_believes_x_forwarded_proto_of_trusted_proxies_only(trusted, 
     redirecting = gateway("web", "shop", server(80, "HTTP", HOST, tls={"httpsRedirect": True}))
     mesh = mesh_of(*platform, *BACKENDS, redirecting, routes("r", to("one")))
 
-    (way,) = ways(
+    (request_path,) = request_paths(
         mesh, Request.of_url(f"http://{HOST}/", headers=[("x-forwarded-proto", "https")])
     )
 
-    assert way.ending.kind is kind
+    assert request_path.ending.kind is kind
 
 
 def test_a_direct_response_needs_no_backend():
-    way = asked(WEB, routes("r", {"directResponse": {"status": 418}}))
+    request_path = asked(WEB, routes("r", {"directResponse": {"status": 418}}))
 
-    assert (way.ending.kind, way.ending.status) == (AnswerKind.DIRECT_RESPONSE, 418)
+    assert (request_path.ending.kind, request_path.ending.status) == (
+        AnswerKind.DIRECT_RESPONSE,
+        418,
+    )
 
 
 @pytest.mark.parametrize(
@@ -381,9 +390,12 @@ def test_every_gateway_that_serves_the_host_is_a_branch_of_its_own():
     internal = gateway("inner", "shop", https(HOST), selector=other)
     mesh = mesh_of(*PLATFORM, WEB, internal, pod("inner", labels=other), routes("r", to("one")))
 
-    branches = ways(mesh, Request.of_url(f"https://{HOST}/"))
+    branches = request_paths(mesh, Request.of_url(f"https://{HOST}/"))
 
-    assert [way.workload and way.workload.name for way in branches] == ["inner", "gateway"]
+    assert [request_path.workload and request_path.workload.name for request_path in branches] == [
+        "inner",
+        "gateway",
+    ]
 
 
 def test_passthrough_goes_where_the_sni_is_routed():
@@ -446,24 +458,24 @@ def test_a_route_of_the_gateway_api_answers_by_precedence_not_by_order(rules, as
     first, second = rules
     found = api_route("r", api_rule("one", **first), api_rule("two", **second))
 
-    way = asked(*API, found, url=f"http://{HOST}{asked_for}", headers=[("x-beta", "1")])
+    request_path = asked(*API, found, url=f"http://{HOST}{asked_for}", headers=[("x-beta", "1")])
 
-    assert backends(way) == [expected]
+    assert backends(request_path) == [expected]
 
 
 def test_its_redirect_keeps_what_the_filter_does_not_name():
     redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}
 
-    way = asked(*API, api_route("r", {"filters": [redirect]}), url=f"http://{HOST}/a")
+    request_path = asked(*API, api_route("r", {"filters": [redirect]}), url=f"http://{HOST}/a")
 
-    assert (way.ending.status, way.ending.location) == (302, f"https://{HOST}/a")
+    assert (request_path.ending.status, request_path.ending.location) == (302, f"https://{HOST}/a")
 
 
 def test_a_regular_expression_that_envoy_refuses_takes_every_route_of_the_port_with_it():
-    way = asked(WEB, routes("r", to("one", uri={"regex": "(?=/)/.*"}), to("two")))
+    request_path = asked(WEB, routes("r", to("one", uri={"regex": "(?=/)/.*"}), to("two")))
 
-    kind, hop, text = end(way)
-    assert (kind, hop, way.hops[-1].outcome) == (
+    kind, hop, text = end(request_path)
+    assert (kind, hop, request_path.hops[-1].outcome) == (
         AnswerKind.NONE,
         "virtual-host",
         AnswerOutcome.REFUSED,

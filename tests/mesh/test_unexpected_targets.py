@@ -65,7 +65,7 @@ def targets(*parts: str, service: str = "ClusterIP") -> ProbeTargets:
 def asked(found: ProbeTargets) -> set[tuple[str, str, str]]:
     """Return where handshakes go, the name, and the server that should answer it."""
     return {
-        (str(each.door.via), each.sni, each.server.rpartition("/")[2])
+        (str(each.access_point.via), each.sni, each.server.rpartition("/")[2])
         for each in found.tls
         if each.sni
     }

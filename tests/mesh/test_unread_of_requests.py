@@ -7,7 +7,7 @@ import pytest
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.answers import AnswerKind
 from istiodoctor.mesh.requests.hops import HopState
-from istiodoctor.mesh.requests.request_paths import Way, ways
+from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread, UnreadReason
 from tests.mesh.test_requests import BACKENDS, HOST, PLATFORM, WEB, routes, to
@@ -19,16 +19,16 @@ PASSING = gateway(
 )
 
 
-def way(url: str, *objects: Manifest, unread: Unread, **request: Any) -> Way:
+def request_path(url: str, *objects: Manifest, unread: Unread, **request: Any) -> RequestPath:
     mesh = without(mesh_of(*PLATFORM, *BACKENDS, *objects), unread)
-    return ways(mesh, Request.of_url(url, **request))[0]
+    return request_paths(mesh, Request.of_url(url, **request))[0]
 
 
 def forbidden(kind: Kind, namespace: str = "", name: str = "") -> Unread:
     return Unread(kind=kind, namespace=namespace, name=name, reason=UnreadReason.FORBIDDEN)
 
 
-def unknown(found: Way) -> list[tuple[str, str]]:
+def unknown(found: RequestPath) -> list[tuple[str, str]]:
     return [(each.hop, each.text) for each in found.hops if each.state is HopState.UNKNOWN]
 
 
@@ -58,7 +58,7 @@ def unknown(found: Way) -> list[tuple[str, str]]:
     ],
 )
 def test_what_could_answer_instead_is_named(unread: Unread, hop: str, text: str):
-    found = way(f"http://{HOST}/", WEB, routes("r", to("one")), unread=unread)
+    found = request_path(f"http://{HOST}/", WEB, routes("r", to("one")), unread=unread)
 
     assert (hop, text) in unknown(found)
     assert found.ending.kind is AnswerKind.BACKEND
@@ -69,7 +69,7 @@ def test_what_could_answer_instead_is_named(unread: Unread, hop: str, text: str)
     [Kind.HTTP_ROUTE, Kind.GRPC_ROUTE, Kind.LISTENER_SET, Kind.INGRESS_CLASS, Kind.TCP_ROUTE],
 )
 def test_what_nothing_here_could_be_made_of_leaves_an_answer_alone(kind: Kind):
-    found = way(f"http://{HOST}/", WEB, routes("r", to("one")), unread=forbidden(kind))
+    found = request_path(f"http://{HOST}/", WEB, routes("r", to("one")), unread=forbidden(kind))
 
     assert unknown(found) == []
 
@@ -77,7 +77,7 @@ def test_what_nothing_here_could_be_made_of_leaves_an_answer_alone(kind: Kind):
 def test_a_class_that_was_not_read_may_make_an_ingress_serve_the_port():
     classed = ingress("i", "shop", {"host": HOST}, annotations={}, ingressClassName="own")
 
-    found = way(
+    found = request_path(
         f"http://{HOST}/", WEB, routes("r", to("one")), classed,
         unread=forbidden(Kind.INGRESS_CLASS),
     )  # fmt: skip
@@ -91,7 +91,7 @@ def test_a_class_that_was_not_read_may_make_an_ingress_serve_the_port():
 def test_a_connection_that_a_service_could_take_by_its_sni_is_in_doubt(kind: Kind):
     name = "outbound_.443_._.api.shop.local"
 
-    found = way(
+    found = request_path(
         "https://10.0.0.1/", PASSING, unread=forbidden(kind), server_name=name,
         workload="istio-system/gateway",
     )  # fmt: skip
@@ -105,14 +105,14 @@ def test_defaults_of_a_mesh_that_was_not_read_are_said_to_be_taken():
     unread = forbidden(Kind.CONFIG_MAP, "istio-system", "istio")
     mesh = without(mesh_of(*PLATFORM[:-1], *BACKENDS, WEB, routes("r", to("one"))), unread)
 
-    found = ways(mesh, Request.of_url(f"http://{HOST}/"))[0]
+    found = request_paths(mesh, Request.of_url(f"http://{HOST}/"))[0]
 
     text = "ConfigMap istio-system/istio was not read: the defaults of Istio are taken for it"
     assert ("listener", text) in unknown(found)
 
 
 def test_that_no_gateway_has_a_host_is_so_as_far_as_kinds_were_read():
-    found = way(f"https://{HOST}/", unread=forbidden(Kind.VIRTUAL_SERVICE))
+    found = request_path(f"https://{HOST}/", unread=forbidden(Kind.VIRTUAL_SERVICE))
 
     assert unknown(found) == [
         (

@@ -111,7 +111,7 @@ def test_an_authority_says_that_it_is_one():
     authority = read_bundle(ROOT.pem.encode()).leaf
 
     assert authority is not None
-    facts = (authority.is_authority, authority.is_self_issued, authority.subject_key_identifier)
+    facts = (authority.is_ca, authority.is_self_issued, authority.subject_key_identifier)
     assert facts == (True, True, ROOT.identifier.digest.hex())
     assert not authority.has_subject_alternative_names
 

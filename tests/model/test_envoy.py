@@ -113,7 +113,7 @@ def test_secrets_are_the_same_from_a_whole_dump_and_from_its_parts(dumps):
     )
     assert shop.leaf is not None
     assert int(shop.leaf.serial, 16) == ISSUED.certificate.serial_number
-    assert (authority.is_authority, authority.is_initialized, authority.leaf) == (True, True, None)
+    assert (authority.is_ca, authority.is_initialized, authority.leaf) == (True, True, None)
     assert late == EnvoySecret(
         name="kubernetes://late-cert",
         status=SecretStatus.WARMING,
@@ -215,7 +215,7 @@ def test_certificates_in_use_are_told_from_client_authorities():
             not_after=datetime(2026, 4, 1, tzinfo=UTC),
             path="<inline>",
         ),
-        EnvoyCertificate(serial="1", is_authority=True),
+        EnvoyCertificate(serial="1", is_ca=True),
     )
     assert decoded(certs=None).certificates is None
 

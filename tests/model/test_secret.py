@@ -51,8 +51,8 @@ def test_a_secret_becomes_its_public_view():
     assert credential.annotations == {"cert-manager.io/certificate-name": "web"}
     assert credential.owners == ("Certificate/web",)
     assert credential.managers == ("cert-manager",)
-    assert credential.authority_key == "ca.crt"
-    assert [each.common_name for each in credential.authorities.certificates] == ["Root"]
+    assert credential.ca_key == "ca.crt"
+    assert [each.common_name for each in credential.ca_bundle.certificates] == ["Root"]
     (pair,) = credential.pairs
     assert [each.common_name for each in pair.chain.certificates] == [
         "shop.example.com",
@@ -113,8 +113,8 @@ def test_authorities_come_from_the_first_key_that_is_filled(
 ):
     credential = decode_secret(_secret(values))
 
-    assert (credential.authority_key, credential.revocation_list_key) == (key, revoked)
-    found = [each.common_name for each in credential.authorities.certificates]
+    assert (credential.ca_key, credential.revocation_list_key) == (key, revoked)
+    found = [each.common_name for each in credential.ca_bundle.certificates]
     assert found == (["Root"] if values.get(key) else [])
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from istiodoctor.model.kind import APPS
-from istiodoctor.model.observation import Door, Via
+from istiodoctor.model.observation import AccessPoint, Via
 from istiodoctor.model.ref import Ref
 from tests.support.certificates import Authority, Issued
 
@@ -33,9 +33,9 @@ def certificate(*names: str, days: int = 30, signer: Authority = ISSUER) -> Issu
     )
 
 
-def door(port: int, via: Via = Via.SERVICE_ADDRESS) -> Door:
+def access_point(port: int, via: Via = Via.SERVICE_ADDRESS) -> AccessPoint:
     """Return a port of loopback as a way to the gateway."""
-    return Door(via=via, port=port, gateway=GATEWAY, address="127.0.0.1")
+    return AccessPoint(via=via, port=port, gateway=GATEWAY, address="127.0.0.1")
 
 
 @contextmanager

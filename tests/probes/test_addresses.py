@@ -6,12 +6,12 @@ import pytest
 
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpTarget,
     Outcome,
-    PortDoor,
     ProbeTargets,
     TlsTarget,
+    UrlAccessPoint,
     Via,
 )
 from istiodoctor.model.ref import Ref
@@ -24,7 +24,7 @@ from istiodoctor.probes.connector import (
     is_permitted,
 )
 from tests.probes import servers
-from tests.probes.servers import GATEWAY, HOST, certificate, door, serving
+from tests.probes.servers import GATEWAY, HOST, access_point, certificate, serving
 
 POD = Ref(CORE, "Pod", "istio-system", "ingress-1")
 
@@ -69,16 +69,18 @@ def test_a_name_that_no_resolver_takes_is_an_os_error():
         AddressConnector(address="x" * 64 + ".example.com", port=443).connect(1.0)
 
 
-def metadata_door() -> Door:
-    return Door(via=Via.SERVICE_ADDRESS, port=80, gateway=GATEWAY, address="169.254.169.254")
+def metadata_access_point() -> AccessPoint:
+    return AccessPoint(
+        via=Via.SERVICE_ADDRESS, port=80, gateway=GATEWAY, address="169.254.169.254"
+    )
 
 
 def test_a_load_balancer_with_a_metadata_address_is_not_looked_at():
-    way = metadata_door()
-    doors = (PortDoor(scheme="http", port=80, door=way),)
+    access_point = metadata_access_point()
+    access_points = (UrlAccessPoint(scheme="http", port=80, access_point=access_point),)
     targets = ProbeTargets(
-        tls=(TlsTarget(door=way, host=HOST, sni=HOST),),
-        http=(HttpTarget(url=f"http://{HOST}/", doors=doors, host=HOST),),
+        tls=(TlsTarget(access_point=access_point, host=HOST, sni=HOST),),
+        http=(HttpTarget(url=f"http://{HOST}/", access_points=access_points, host=HOST),),
         hosts=(HOST,),
     )
 
@@ -93,8 +95,8 @@ def test_a_load_balancer_with_a_metadata_address_is_not_looked_at():
 
 
 def test_a_source_that_lends_nothing_leaves_pods_unread():
-    way = Door(via=Via.PORT_FORWARD, port=8443, gateway=GATEWAY, pod=POD)
-    targets = ProbeTargets(tls=(TlsTarget(door=way, host=HOST, sni=HOST),))
+    access_point = AccessPoint(via=Via.PORT_FORWARD, port=8443, gateway=GATEWAY, pod=POD)
+    targets = ProbeTargets(tls=(TlsTarget(access_point=access_point, host=HOST, sni=HOST),))
 
     found = look(targets, object(), Probing(seconds=10))
 
@@ -114,7 +116,9 @@ def test_one_that_stalls_does_not_keep_the_others_from_being_seen(tmp_path):
     with serving(servers.until_closed) as silent, serving(good) as speaking:
         ports = [*[silent] * (AT_ONCE - 1), *[speaking] * 3]
         targets = ProbeTargets(
-            tls=tuple(TlsTarget(door=door(port), host=HOST, sni=HOST) for port in ports)
+            tls=tuple(
+                TlsTarget(access_point=access_point(port), host=HOST, sni=HOST) for port in ports
+            )
         )
         found = look(targets, None, Probing(seconds=20, seconds_each=2))
 
@@ -128,8 +132,10 @@ def test_one_that_stalls_does_not_keep_the_others_from_being_seen(tmp_path):
 
 def test_what_the_time_did_not_suffice_for_is_unread():
     with serving(servers.until_closed) as silent:
-        ways = [door(silent) for _ in range(4 * AT_ONCE)]
-        targets = ProbeTargets(tls=tuple(TlsTarget(door=each, sni=HOST) for each in ways))
+        access_points = [access_point(silent) for _ in range(4 * AT_ONCE)]
+        targets = ProbeTargets(
+            tls=tuple(TlsTarget(access_point=each, sni=HOST) for each in access_points)
+        )
         found = look(targets, None, Probing(seconds=1, seconds_each=0.9))
 
     seen, missed = found.tls_observations, found.unread
@@ -142,6 +148,10 @@ def test_what_the_time_did_not_suffice_for_is_unread():
 def test_an_observation_says_when_it_was_made():
     before = datetime.now(UTC)
     with serving(servers.reset) as port:
-        found = look(ProbeTargets(tls=(TlsTarget(door=door(port)),)), None, Probing(seconds=5))
+        found = look(
+            ProbeTargets(tls=(TlsTarget(access_point=access_point(port)),)),
+            None,
+            Probing(seconds=5),
+        )
 
     assert before <= found.tls_observations[0].at <= datetime.now(UTC)

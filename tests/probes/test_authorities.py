@@ -6,7 +6,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as some
 
-from istiodoctor.probes.authorities import MOST_NAMES, acceptable_authorities
+from istiodoctor.probes.authorities import MOST_NAMES, acceptable_client_cas
 
 
 def name(common: str, organisation: str = "Shop, Inc.") -> x509.Name:
@@ -49,27 +49,27 @@ WRITTEN = tuple(each.rfc4514_string() for each in NAMES)
 def test_names_are_read_as_certificates_write_them():
     signatures = extension(13, sized(b"\x04\x03", 2))
 
-    assert acceptable_authorities(newest(signatures, extension(47, listed(*NAMES)))) == WRITTEN
-    assert acceptable_authorities(older(*NAMES)) == WRITTEN
+    assert acceptable_client_cas(newest(signatures, extension(47, listed(*NAMES)))) == WRITTEN
+    assert acceptable_client_cas(older(*NAMES)) == WRITTEN
 
 
 def test_a_server_may_name_nobody():
-    assert acceptable_authorities(newest(extension(13, sized(b"\x04\x03", 2)))) == ()
-    assert acceptable_authorities(older()) == ()
+    assert acceptable_client_cas(newest(extension(13, sized(b"\x04\x03", 2)))) == ()
+    assert acceptable_client_cas(older()) == ()
 
 
 @pytest.mark.parametrize("whole", [older(*NAMES), newest(extension(47, listed(*NAMES)))])
 def test_of_what_ends_too_early_nothing_is_believed(whole: bytes):
     for size in range(len(whole)):
-        assert acceptable_authorities(whole[:size]) == ()
+        assert acceptable_client_cas(whole[:size]) == ()
 
 
 def test_of_many_names_the_first_are_kept():
     many = [name(str(number)) for number in range(MOST_NAMES + 5)]
 
-    assert len(acceptable_authorities(older(*many))) == MOST_NAMES
+    assert len(acceptable_client_cas(older(*many))) == MOST_NAMES
 
 
 @given(some.binary(max_size=300))
 def test_whatever_is_sent_breaks_nothing(body: bytes):
-    assert isinstance(acceptable_authorities(message(body)), tuple)
+    assert isinstance(acceptable_client_cas(message(body)), tuple)

@@ -13,9 +13,9 @@ from istiodoctor.model.observation import (
     HttpObservation,
     HttpTarget,
     Outcome,
-    PortDoor,
     TlsObservation,
     TlsTarget,
+    UrlAccessPoint,
 )
 from istiodoctor.model.x509_facts import facts_of
 from istiodoctor.probes.chain import Trust
@@ -33,7 +33,7 @@ from tests.lab.listeners import (
 from tests.lab.resources import address, cluster
 from tests.lab.sds import AUTHORITY, sds_authority, sds_secret
 from tests.probes import servers
-from tests.probes.servers import ROOT, certificate, door, serving
+from tests.probes.servers import ROOT, access_point, certificate, serving
 
 pytestmark = pytest.mark.envoy
 
@@ -49,20 +49,24 @@ class Lab:
     def handshake(self, name: str, listener: str = "tls") -> TlsObservation:
         port = self.ports[listener]
         return shake_hands(
-            TlsTarget(door=door(port), host=name, sni=name),
+            TlsTarget(access_point=access_point(port), host=name, sni=name),
             AddressConnector(address="127.0.0.1", port=port),
             timeout=10,
             trust=Trust([ROOT.certificate.public_bytes(Encoding.DER)], datetime.now(UTC)),
         )
 
     def get(self, url: str, listener: str = "plain", **fields: Any) -> HttpObservation:
-        doors = (
-            PortDoor(scheme="http", port=80, door=door(self.ports[listener])),
-            PortDoor(scheme="http", port=30080, door=door(self.ports[listener])),
-            PortDoor(scheme="https", port=443, door=door(self.ports["tls"])),
+        access_points = (
+            UrlAccessPoint(
+                scheme="http", port=80, access_point=access_point(self.ports[listener])
+            ),
+            UrlAccessPoint(
+                scheme="http", port=30080, access_point=access_point(self.ports[listener])
+            ),
+            UrlAccessPoint(scheme="https", port=443, access_point=access_point(self.ports["tls"])),
         )
         return request(
-            HttpTarget(url=url, doors=doors, host=SHOP, **fields),
+            HttpTarget(url=url, access_points=access_points, host=SHOP, **fields),
             lambda each: AddressConnector(address=each.address, port=each.port),
             lambda host: host.endswith(".example.com"),
             timeout=10,

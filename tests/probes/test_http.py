@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from istiodoctor.model.observation import HttpObservation, HttpTarget, Outcome, PortDoor
+from istiodoctor.model.observation import HttpObservation, HttpTarget, Outcome, UrlAccessPoint
 from istiodoctor.probes.connector import AddressConnector
 from istiodoctor.probes.http import MOST_REDIRECTS, request
 from tests.probes import servers
-from tests.probes.servers import HOST, ROOT, certificate, door, serving
+from tests.probes.servers import HOST, ROOT, access_point, certificate, serving
 
 HTTP, HTTPS = f"http://{HOST}/", f"https://{HOST}/"
 
@@ -20,12 +20,12 @@ HTTP, HTTPS = f"http://{HOST}/", f"https://{HOST}/"
 def asked(
     plain: int, secured: int = 9, *, url: str = HTTP, timeout: float = 5.0, **fields: Any
 ) -> HttpObservation:
-    doors = (
-        PortDoor(scheme="http", port=80, door=door(plain)),
-        PortDoor(scheme="https", port=443, door=door(secured)),
+    access_points = (
+        UrlAccessPoint(scheme="http", port=80, access_point=access_point(plain)),
+        UrlAccessPoint(scheme="https", port=443, access_point=access_point(secured)),
     )
     return request(
-        HttpTarget(url=url, doors=doors, host=HOST, **fields),
+        HttpTarget(url=url, access_points=access_points, host=HOST, **fields),
         lambda each: AddressConnector(address=each.address, port=each.port),
         lambda host: host == HOST,
         timeout=timeout,

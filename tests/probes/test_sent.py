@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpObservation,
     HttpTarget,
     Outcome,
-    PortDoor,
     ProbeTargets,
     TlsTarget,
+    UrlAccessPoint,
     Via,
 )
 from istiodoctor.probes import Probing, look
 from istiodoctor.probes.connector import AddressConnector
 from istiodoctor.probes.http import request
 from istiodoctor.probes.tls import connection_failure
-from tests.probes.servers import GATEWAY, HOST, Answer, door, serving
+from tests.probes.servers import GATEWAY, HOST, Answer, access_point, serving
 
 URL = f"http://{HOST}/a?b=c"
 
@@ -38,9 +38,9 @@ def sent(*lines: str, **fields: Any) -> tuple[HttpObservation, list[bytes]]:
     """Return what was seen, and what a server was asked."""
     asked: list[bytes] = []
     with serving(keeping(asked, *lines)) as port:
-        doors = (PortDoor(scheme="http", port=80, door=door(port)),)
+        access_points = (UrlAccessPoint(scheme="http", port=80, access_point=access_point(port)),)
         seen = request(
-            HttpTarget(url=URL, doors=doors, host=HOST, **fields),
+            HttpTarget(url=URL, access_points=access_points, host=HOST, **fields),
             lambda each: AddressConnector(address=each.address, port=each.port),
             lambda host: host == HOST,
             timeout=5.0,
@@ -107,11 +107,15 @@ def test_a_redirect_is_not_followed_where_that_is_not_wanted():
 
 def test_where_a_name_resolves_is_kept_for_requests_as_for_handshakes():
     with serving(keeping([])) as port:
-        by_name = Door(via=Via.DNS, port=port, gateway=GATEWAY, address="localhost")
-        doors = (PortDoor(scheme="http", port=port, door=by_name),)
-        target = HttpTarget(url=f"http://localhost:{port}/", doors=doors, host="localhost")
+        by_name = AccessPoint(via=Via.DNS, port=port, gateway=GATEWAY, address="localhost")
+        access_points = (UrlAccessPoint(scheme="http", port=port, access_point=by_name),)
+        target = HttpTarget(
+            url=f"http://localhost:{port}/", access_points=access_points, host="localhost"
+        )
         targets = ProbeTargets(
-            tls=(TlsTarget(door=by_name, sni="localhost"),), http=(target,), hosts=("localhost",)
+            tls=(TlsTarget(access_point=by_name, sni="localhost"),),
+            http=(target,),
+            hosts=("localhost",),
         )
         reading = look(targets, None, Probing(seconds=10.0))
 

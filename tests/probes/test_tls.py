@@ -15,13 +15,13 @@ from istiodoctor.probes.chain import Trust
 from istiodoctor.probes.connector import AddressConnector
 from istiodoctor.probes.tls import shake_hands
 from tests.probes import servers
-from tests.probes.servers import HOST, ISSUER, ROOT, certificate, door, serving
+from tests.probes.servers import HOST, ISSUER, ROOT, access_point, certificate, serving
 
 TRUST = Trust([ROOT.certificate.public_bytes(Encoding.DER)], datetime.now(UTC))
 
 
 def seen(port: int, sni: str = HOST, timeout: float = 5.0) -> TlsObservation:
-    target = TlsTarget(door=door(port), host=sni, sni=sni)
+    target = TlsTarget(access_point=access_point(port), host=sni, sni=sni)
     connector = AddressConnector(address="127.0.0.1", port=port)
     return shake_hands(target, connector, timeout=timeout, trust=TRUST)
 
@@ -36,7 +36,7 @@ def test_a_good_server_is_seen_whole(tmp_path: Path):
         found = seen(port)
 
     assert found == TlsObservation(
-        target=TlsTarget(door=door(port), host=HOST, sni=HOST),
+        target=TlsTarget(access_point=access_point(port), host=HOST, sni=HOST),
         outcome=Outcome.HANDSHAKE,
         at=ANY,
         version="TLSv1.3",

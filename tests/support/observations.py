@@ -14,21 +14,21 @@ import yaml
 from istiodoctor.model.certificates import read_bundle
 from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpObservation,
     HttpStep,
     HttpTarget,
     Outcome,
-    PortDoor,
     TlsObservation,
     TlsTarget,
+    UrlAccessPoint,
     Via,
 )
 from istiodoctor.model.ref import Ref
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POD = "istio-system/gateway"
-WAYS = {
+VIAS = {
     "address": Via.SERVICE_ADDRESS,
     "node": Via.NODE_PORT,
     "dns": Via.DNS,
@@ -53,7 +53,7 @@ def _handshake(written: Mapping[str, Any]) -> TlsObservation:
     sni = written.get("sni", "")
     return TlsObservation(
         target=TlsTarget(
-            door=_door(written),
+            access_point=_access_point(written),
             host=written.get("host", sni),
             sni=sni,
             server=_server(written["server"]) if "server" in written else "",
@@ -66,7 +66,7 @@ def _handshake(written: Mapping[str, Any]) -> TlsObservation:
         older_alert=written.get("older_alert", ""),
         chain=chain,
         client_certificate_requested=written.get("asks_for_certificate", False),
-        acceptable_authorities=tuple(written.get("authorities", ())),
+        acceptable_client_cas=tuple(written.get("authorities", ())),
         verified=written.get("verified"),
         chain_is_trusted=written.get("trusted", True if chain else None),
         addresses=tuple(written.get("addresses", ())),
@@ -74,12 +74,12 @@ def _handshake(written: Mapping[str, Any]) -> TlsObservation:
 
 
 def _request(written: Mapping[str, Any]) -> HttpObservation:
-    door = _door(written)
-    steps = tuple(_step(each, door) for each in written["steps"])
+    access_point = _access_point(written)
+    steps = tuple(_step(each, access_point) for each in written["steps"])
     return HttpObservation(
         target=HttpTarget(
             url=steps[0].url,
-            doors=(PortDoor(scheme="http", port=80, door=door),),
+            access_points=(UrlAccessPoint(scheme="http", port=80, access_point=access_point),),
             host=written["host"],
             server=_server(written["server"]) if "server" in written else "",
             forwarded_proto=written.get("forwarded_proto", ""),
@@ -92,11 +92,11 @@ def _request(written: Mapping[str, Any]) -> HttpObservation:
     )
 
 
-def _step(written: Mapping[str, Any], door: Door) -> HttpStep:
+def _step(written: Mapping[str, Any], access_point: AccessPoint) -> HttpStep:
     date = written.get("date")
     return HttpStep(
         url=written["url"],
-        door=door,
+        access_point=access_point,
         status=written.get("status", 200),
         location=written.get("location", ""),
         server=written.get("server", "istio-envoy"),
@@ -110,12 +110,12 @@ def _step(written: Mapping[str, Any], door: Door) -> HttpStep:
     )
 
 
-def _door(written: Mapping[str, Any]) -> Door:
+def _access_point(written: Mapping[str, Any]) -> AccessPoint:
     gateway = _ref(written.get("gateway", POD))
-    for key, via in WAYS.items():
+    for key, via in VIAS.items():
         if key in written:
             service = _ref(written["service"], "Service") if "service" in written else None
-            return Door(
+            return AccessPoint(
                 via=via,
                 port=written.get("port", 443),
                 gateway=gateway,
@@ -124,7 +124,7 @@ def _door(written: Mapping[str, Any]) -> Door:
             )
     pod = _ref(written.get("pod", POD))
     port = written.get("port", 443)
-    return Door(via=Via.PORT_FORWARD, port=port, gateway=gateway, pod=pod)
+    return AccessPoint(via=Via.PORT_FORWARD, port=port, gateway=gateway, pod=pod)
 
 
 def _ref(path: str, kind: str = "Pod") -> Ref:

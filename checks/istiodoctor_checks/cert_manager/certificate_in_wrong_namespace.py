@@ -7,7 +7,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificate
-from istiodoctor.mesh.cert_manager.secrets_elsewhere import misplaced_certificates
+from istiodoctor.mesh.cert_manager.secrets_elsewhere import certificates_in_other_namespaces
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.kind import Kind
@@ -133,16 +133,16 @@ def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, cert-manager integration; cert-manager/cert-manager issues 2522, 6210;
     istio/istio issues 6486, 5421.
     """
-    for use, misplaced in misplaced_certificates(mesh):
+    for use, other in certificates_in_other_namespaces(mesh):
         yield Finding(
             message=(
-                f"{misplaced.ref} writes its Secret into {misplaced.namespace}, but the pods"
+                f"{other.ref} writes its Secret into {other.namespace}, but the pods"
                 f" of {use.workload} read {use.reference.text} from {use.namespace}, where"
                 f" there is {'no such Secret' if use.is_missing else 'no such Certificate'}."
                 " HTTPS fails for its hosts."
             ),
             objects=(
-                misplaced.at("/metadata/namespace"),
+                other.at("/metadata/namespace"),
                 Place(use.server.gateway, use.reference.path),
                 Place(use.secret),
             ),
@@ -151,30 +151,30 @@ def certificate_in_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text=f"{use.server} asks for {use.reference.text}"),
                 Evidence(text=f"its pods run in {use.workload.namespace}", ref=use.workload.owner),
-                Evidence(text=f"{misplaced.ref} has secretName {use.name}", ref=misplaced.ref),
+                Evidence(text=f"{other.ref} has secretName {use.name}", ref=other.ref),
             ),
-            fixes=(_create_beside_pods(mesh, misplaced, use.namespace),),
+            fixes=(_create_beside_pods(mesh, other, use.namespace),),
             severity=None if use.is_missing else Severity.HIGH,
             confidence=Confidence.CERTAIN if use.is_missing else Confidence.SUSPECTED,
-            credentials=frozenset({use.key, (misplaced.namespace, use.name)}),
+            credentials=frozenset({use.key, (other.namespace, use.name)}),
             servers=frozenset({use.server.id}),
             absences=frozenset({use.absence} if use.is_missing else ()),
         )
 
 
-def _create_beside_pods(mesh: Mesh, misplaced: Certificate, namespace: str) -> Fix:
-    name = misplaced.name
+def _create_beside_pods(mesh: Mesh, other: Certificate, namespace: str) -> Fix:
+    name = other.name
     if certificate(mesh, namespace, name):
-        name = misplaced.spec.secret_name
-    why = f"When it works, delete {misplaced.ref}; its Secret serves nobody here."
-    issuer = misplaced.spec.issuer_ref
+        name = other.spec.secret_name
+    why = f"When it works, delete {other.ref}; its Secret serves nobody here."
+    issuer = other.spec.issuer_ref
     if issuer.effective_kind == "Issuer":
         why += (
-            f" The Issuer {issuer.name} serves {misplaced.namespace} only: make it a"
+            f" The Issuer {issuer.name} serves {other.namespace} only: make it a"
             f" ClusterIssuer, or create an Issuer of that name in {namespace}."
         )
     return create(
-        {"metadata": {"name": name, "namespace": namespace}, "spec": _spec(misplaced)},
+        {"metadata": {"name": name, "namespace": namespace}, "spec": _spec(other)},
         Kind.CERTIFICATE,
         f"Create the Certificate in {namespace}",
         risk=Risk.NEEDS_ISSUANCE,

@@ -195,8 +195,8 @@ def _ending(reply: ChallengeReply) -> str:
     who = "the gateway" if is_own(step) else step.server or "something before the gateway"
     match reply.kind:
         case ChallengeReplyKind.SILENCE:
-            return f"{step.door} does not answer"
+            return f"{step.access_point} does not answer"
         case ChallengeReplyKind.REDIRECTED:
-            return f"{step.door} redirects to https://, where the answer does not come"
+            return f"{step.access_point} redirects to https://, where the answer does not come"
         case _:
-            return f"{step.door} answers {step.status}, by {who}"
+            return f"{step.access_point} answers {step.status}, by {who}"

@@ -11,8 +11,8 @@ from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.naming import add_dns_names, named_servers
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.certificate_names import add_dns_names, named_servers
+from istiodoctor_checks.text import listing
 
 
 @check(

@@ -11,7 +11,7 @@ from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("CM013", severity=Severity.HIGH, explains={"CERT003", "CERT005", "CM012", "CM015", "CM016"})

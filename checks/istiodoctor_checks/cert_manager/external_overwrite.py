@@ -11,7 +11,7 @@ from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.metadata import condition
 from istiodoctor_checks.served import OTHER_WRITERS, chain_of, hosts_of, servers_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 OVERWRITTEN = frozenset({"SecretMismatch", "IncorrectIssuer", "InvalidKeyPair"})
 """Reasons by which cert-manager says that somebody else wrote its Secret."""

@@ -10,7 +10,7 @@ from istiodoctor.mesh.cert_manager.reasons import without_tokens
 from istiodoctor.mesh.cert_manager.stuck_issuance import (
     BlockedChallenge,
     blocked_challenges,
-    is_renewal_stalled,
+    is_renewal_stuck,
 )
 from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.ref import Place
@@ -168,13 +168,13 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
     Sources: cert-manager.io, HTTP01; istio/istio issues 33593, 27643; cert-manager/cert-manager
     issues 2526, 949, 2517.
     """
-    ways: dict[Place, tuple[Fix, ...]] = {}  # one for all hosts behind a redirect
+    exemptions: dict[Place, tuple[Fix, ...]] = {}  # one for all hosts behind a redirect
     for blocked in blocked_challenges(mesh):
         owner, plain, challenge = blocked.owner, blocked.plain, blocked.challenge
         severity = _severity(mesh, blocked)
         if severity:
-            if plain.place not in ways:
-                ways[plain.place] = exempt_challenges(mesh, plain)
+            if plain.place not in exemptions:
+                exemptions[plain.place] = exempt_challenges(mesh, plain)
             sent_away = replies_of(mesh, blocked.host, ChallengeReplyKind.REDIRECTED)
             answered = replies_of(mesh, blocked.host, ChallengeReplyKind.RIGHT)
             waits = f"{challenge.ref} for it waits" if challenge else "its challenges would fail"
@@ -200,7 +200,7 @@ def http01_blocked_by_redirect(mesh: Mesh) -> Iterator[Finding]:
                         if each and each.status.reason
                     ),
                 ),
-                fixes=ways[plain.place],
+                fixes=exemptions[plain.place],
                 severity=severity,
                 confidence=_confidence(
                     blocked, is_seen=bool(sent_away), is_answered=bool(answered)
@@ -233,6 +233,6 @@ def _severity(mesh: Mesh, blocked: BlockedChallenge) -> Severity | None:
     if owner.secret_is_missing:
         waits = blocked.challenge or is_ready(owner.certificate) is False
         return Severity.CRITICAL if waits else None
-    if blocked.challenge or is_renewal_stalled(mesh, owner):
+    if blocked.challenge or is_renewal_stuck(mesh, owner):
         return Severity.HIGH
     return Severity.LOW if owner.certificate.status.renewal_time else None

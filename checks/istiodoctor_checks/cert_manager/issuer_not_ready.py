@@ -11,8 +11,8 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor_checks.events import happened
 from istiodoctor_checks.fixes import get
-from istiodoctor_checks.happenings import happened
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of
 

@@ -7,7 +7,7 @@ from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for, issuer_of
-from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.credentials import ClientCaState, ClientCaUse, client_ca_uses
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
@@ -123,11 +123,11 @@ def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways (mutual TLS); istio/istio issue 12132, pull request 11496.
     """
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         writers = certificates_for(mesh, use.namespace, use.compound_name)
         issuers = [issuer_of(mesh, each).issuer for each in writers if use.dedicated_name]
         by_acme = any(each and each.spec.acme for each in issuers)
-        if by_acme and use.state is AuthorityState.MISSING:
+        if by_acme and use.state is ClientCaState.MISSING:
             dedicated = Ref(CORE, "Secret", use.namespace, use.dedicated_name)
             yield Finding(
                 message=(
@@ -150,7 +150,7 @@ def secret_without_ca_for_mutual(mesh: Mesh) -> Iterator[Finding]:
             )
 
 
-def _create(use: AuthorityUse) -> Fix:
+def _create(use: ClientCaUse) -> Fix:
     secret = Ref(CORE, "Secret", use.namespace, use.dedicated_name)
     return Fix(
         title="Create the Secret with the clients' CA",

@@ -12,7 +12,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.challenges import DNS
 from istiodoctor_checks.issuing import STOPS_ISSUING, deadline_of, severity_of
 from istiodoctor_checks.served import hosts_of, servers_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("CM010", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains=STOPS_ISSUING)

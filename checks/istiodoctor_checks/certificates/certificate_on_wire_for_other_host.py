@@ -6,16 +6,16 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import mismatched_certificates
+from istiodoctor_checks.text import listing
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,
     keys_of,
     objects_of,
+    observed_evidence,
     presenter,
-    sightings,
     sureness,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("CERT019", severity=Severity.CRITICAL)
@@ -111,7 +111,7 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=frozenset(hosts),
-            evidence=sightings(seen.handshakes),
+            evidence=observed_evidence(seen.handshakes),
             severity=doubted(seen),
             confidence=sureness(seen),
             credentials=keys_of(seen),

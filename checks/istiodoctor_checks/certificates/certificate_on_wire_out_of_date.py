@@ -7,16 +7,16 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import SeenCertificate, seen_certificates
+from istiodoctor_checks.text import listing
 from istiodoctor_checks.wire import (
     detail_of,
     doubted,
     keys_of,
     objects_of,
+    observed_evidence,
     presenter,
-    sightings,
     sureness,
 )
-from istiodoctor_checks.wording import listing
 
 TOLERANCE = timedelta(minutes=5)
 """By how much clocks may differ."""
@@ -109,12 +109,12 @@ def certificate_on_wire_out_of_date(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{presenter(seen)} presents a certificate that {fault}, at"
-                    f" {listing(seen.doors)}. Clients refuse it."
+                    f" {listing(seen.access_points)}. Clients refuse it."
                 ),
                 objects=objects_of(seen),
                 identity=Identity.of(seen.server.gateway, detail_of(seen)),
                 hosts=seen.hosts,
-                evidence=sightings(seen.handshakes),
+                evidence=observed_evidence(seen.handshakes),
                 severity=doubted(seen),
                 confidence=sureness(seen),
                 deadline=seen.leaf.not_after,

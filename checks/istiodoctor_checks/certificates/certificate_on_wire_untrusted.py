@@ -8,15 +8,15 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import SeenCertificate, untrusted_on_wire
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor_checks.placeholders import is_placeholder, is_staging, is_temporary
+from istiodoctor_checks.text import listing
 from istiodoctor_checks.wire import (
     detail_of,
     keys_of,
     objects_of,
+    observed_evidence,
     presenter,
-    sightings,
     sureness,
 )
-from istiodoctor_checks.wording import listing
 
 
 @check("CERT021", severity=Severity.INFO)
@@ -108,13 +108,13 @@ def certificate_on_wire_untrusted(mesh: Mesh) -> Iterator[Finding]:
     for seen in untrusted_on_wire(mesh):
         yield Finding(
             message=(
-                f"{presenter(seen)} presents a certificate at {listing(seen.doors)} that"
+                f"{presenter(seen)} presents a certificate at {listing(seen.access_points)} that"
                 f" {_origin(seen.leaf)}: clients refuse it unless they were given its root."
             ),
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=seen.hosts,
-            evidence=sightings(seen.handshakes),
+            evidence=observed_evidence(seen.handshakes),
             severity=_severity(seen),
             confidence=sureness(seen),
             credentials=keys_of(seen),

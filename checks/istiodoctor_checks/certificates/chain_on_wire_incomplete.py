@@ -12,8 +12,8 @@ from istiodoctor_checks.wire import (
     doubted,
     keys_of,
     objects_of,
+    observed_evidence,
     presenter,
-    sightings,
     sureness,
 )
 
@@ -115,7 +115,7 @@ def chain_on_wire_incomplete(mesh: Mesh) -> Iterator[Finding]:
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=seen.hosts,
-            evidence=sightings(seen.handshakes),
+            evidence=observed_evidence(seen.handshakes),
             severity=doubted(seen),
             confidence=sureness(seen) if is_sure else Confidence.SUSPECTED,
             credentials=keys_of(seen),

@@ -110,7 +110,7 @@ def missing_intermediate(mesh: Mesh) -> Iterator[Finding]:
 
 
 KNOWN = {
-    Knowledge.IN_AUTHORITIES: ", which stands in the Secret's CA value and is not sent from there",
+    Knowledge.IN_CA_VALUE: ", which stands in the Secret's CA value and is not sent from there",
     Knowledge.IN_OTHER_CHAIN: ", an intermediate that another Secret holds",
     Knowledge.PUBLIC: ", an intermediate of a public CA",
     Knowledge.LIKELY: ", which by its name is an intermediate or is not trusted as it is",

@@ -10,7 +10,7 @@ from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.credential import PemDefect
 from istiodoctor_checks.served import chain_of, hosts_of, mend, references, servers_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

@@ -8,9 +8,9 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import uncovered_hosts
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.naming import add_names, named_servers, names_of, serve_another
+from istiodoctor_checks.certificate_names import add_names, named_servers, names_of, serve_another
 from istiodoctor_checks.served import chain_of, references
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

@@ -9,7 +9,7 @@ from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.istio import ServerTls
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("CRED014", severity=Severity.HIGH)

@@ -10,7 +10,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import pods_of
 from istiodoctor_checks.fixes import create_tls_secret
 from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("CRED016", severity=Severity.HIGH, explains={"CRED001", "CRED002"})
@@ -94,7 +94,7 @@ def deleted_secret_still_served(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(held.secret), *references(held.uses), Place(held.workload.owner)),
             identity=Identity.of(held.secret),
             hosts=hosts_of(held.uses),
-            evidence=sightings(held.pods),
+            evidence=observed_evidence(held.pods),
             fixes=(
                 create_tls_secret(
                     namespace, name, f"Create {held.secret} again before a gateway pod restarts"

@@ -12,7 +12,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import CORE, RBAC
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 JUDGED = frozenset({CredentialState.FOUND, CredentialState.MISSING, CredentialState.UNKNOWN})
 """States in which istiod asks for the right: it is the first thing it asks for."""

@@ -9,7 +9,7 @@ from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import replace_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

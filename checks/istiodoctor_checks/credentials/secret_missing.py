@@ -6,17 +6,17 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialUse, credential_uses, secrets_named
-from istiodoctor.mesh.credentials.placement import (
-    Whereabouts,
+from istiodoctor.mesh.credentials.secret_lookup import (
+    SecretLookup,
+    secret_lookup,
     similar_secrets,
     was_looked_for_everywhere,
-    whereabouts,
 )
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import create_tls_secret, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(
@@ -144,7 +144,7 @@ def secret_missing(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways; istio/istio issues 19097, 20070.
     """
     for use in credential_uses(mesh):
-        if whereabouts(mesh, use) is Whereabouts.NOT_FOUND:
+        if secret_lookup(mesh, use) is SecretLookup.NOT_FOUND:
             elsewhere = secrets_named(mesh, use.name)
             similar = similar_secrets(mesh, use)
             searched = was_looked_for_everywhere(mesh, use.name)

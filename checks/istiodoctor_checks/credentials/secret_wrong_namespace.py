@@ -6,11 +6,11 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import credential_uses, secrets_named
-from istiodoctor.mesh.credentials.placement import Whereabouts, whereabouts
+from istiodoctor.mesh.credentials.secret_lookup import SecretLookup, secret_lookup
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(
@@ -92,7 +92,7 @@ def secret_wrong_namespace(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways; istio/istio issues 27740, 33020, 14598.
     """
     for use in credential_uses(mesh):
-        if whereabouts(mesh, use) is Whereabouts.OUT_OF_REACH:
+        if secret_lookup(mesh, use) is SecretLookup.OUT_OF_REACH:
             elsewhere = secrets_named(mesh, use.name)
             others = listing(each.namespace for each in elsewhere)
             yield Finding(

@@ -6,15 +6,15 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import credential_uses
-from istiodoctor.mesh.credentials.placement import (
-    Whereabouts,
+from istiodoctor.mesh.credentials.secret_lookup import (
+    SecretLookup,
+    secret_lookup,
     secrets_beside_other_pods,
-    whereabouts,
 )
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(
@@ -139,7 +139,7 @@ def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Gateway; istio/istio issue 43891.
     """
     for use in credential_uses(mesh):
-        if whereabouts(mesh, use) is Whereabouts.BESIDE_OTHER_PODS:
+        if secret_lookup(mesh, use) is SecretLookup.BESIDE_OTHER_PODS:
             present = secrets_beside_other_pods(mesh, use)
             others = listing(each.namespace for each in present)
             yield Finding(

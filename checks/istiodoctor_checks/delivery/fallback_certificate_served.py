@@ -14,7 +14,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import secret_exists
-from istiodoctor.mesh.credentials.placement import servers_using
+from istiodoctor.mesh.credentials.secret_lookup import servers_using
 from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.question import question

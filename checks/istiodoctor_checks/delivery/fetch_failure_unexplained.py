@@ -14,7 +14,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import uses_by_secret
-from istiodoctor.mesh.credentials.placement import servers_using
+from istiodoctor.mesh.credentials.secret_lookup import servers_using
 from istiodoctor.mesh.logs.delivery import DeliveryFailure, delivery_failures
 from istiodoctor.mesh.logs.meaning import Meaning
 from istiodoctor.mesh.observations.verification import Claim

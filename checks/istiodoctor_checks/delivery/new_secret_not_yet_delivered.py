@@ -12,7 +12,7 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.placement import servers_using
+from istiodoctor.mesh.credentials.secret_lookup import servers_using
 from istiodoctor.mesh.logs.delivery import settling_failures
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref

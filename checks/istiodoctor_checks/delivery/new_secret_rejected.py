@@ -12,11 +12,11 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.placement import servers_using
+from istiodoctor.mesh.credentials.secret_lookup import servers_using
 from istiodoctor.mesh.logs.proxy_logs import Rejection, secret_rejections
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import replace_tls_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

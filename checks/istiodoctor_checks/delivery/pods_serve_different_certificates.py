@@ -10,8 +10,8 @@ from istiodoctor.mesh.envoy.state import divergent_secrets
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import restart_once_good
 from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SDS008", severity=Severity.HIGH, explains={"SDS013"})
@@ -176,7 +176,7 @@ def pods_serve_different_certificates(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(held.workload.owner, held.secret.path),
             hosts=hosts_of(held.uses),
-            evidence=sightings(held.pods),
+            evidence=observed_evidence(held.pods),
             fixes=(restart_once_good(held.workload),),
             confidence=Confidence.OBSERVED,
             deadline=min(

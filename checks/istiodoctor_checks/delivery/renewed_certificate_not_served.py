@@ -12,8 +12,8 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import look_at_log, pods_of
 from istiodoctor_checks.fixes import restart_once_good
 from istiodoctor_checks.served import chain_of, hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SDS002", severity=Severity.HIGH, explains={"CERT018", "SDS008", "SDS013"})
@@ -177,7 +177,7 @@ def renewed_certificate_not_served(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(held.workload.owner, held.secret.path),
             hosts=hosts_of(held.uses),
-            evidence=sightings(stale.pods),
+            evidence=observed_evidence(stale.pods),
             fixes=(look_at_log(stale.pods[0].pod), restart_once_good(held.workload)),
             severity=Severity.CRITICAL if is_over else Severity.HIGH,
             confidence=Confidence.OBSERVED,

@@ -11,8 +11,8 @@ from istiodoctor.mesh.envoy.state import awaited_secrets
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import look_at_log, pods_of, span
 from istiodoctor_checks.served import hosts_of, references, servers_of
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SDS014", severity=Severity.CRITICAL, explains={"SNI011"})
@@ -174,7 +174,7 @@ def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(held.workload.owner, held.secret.path),
             hosts=hosts_of(held.uses),
-            evidence=sightings(awaited.pods),
+            evidence=observed_evidence(awaited.pods),
             fixes=(look_at_log(awaited.pods[0].pod),),
             severity=_severity(awaited),
             confidence=Confidence.OBSERVED,

@@ -8,8 +8,8 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severi
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import SeenCertificate, unexpected_certificates
 from istiodoctor.model.credential import Credential
-from istiodoctor_checks.wire import detail_of, objects_of, sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import detail_of, objects_of, observed_evidence
 
 
 @check("SDS013", severity=Severity.HIGH, explains={"CERT018", "CERT019", "CERT020", "CERT021"})
@@ -101,7 +101,7 @@ def wire_serves_another_certificate(mesh: Mesh) -> Iterator[Finding]:
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),
             hosts=seen.hosts,
-            evidence=sightings(seen.handshakes),
+            evidence=observed_evidence(seen.handshakes),
             fixes=(_look_closer(seen),),
             confidence=Confidence.OBSERVED,
             deadline=seen.leaf.not_after,
@@ -114,13 +114,13 @@ def _message(seen: SeenCertificate, other: Credential | None) -> str:
     stored = listing(each.ref for each in seen.stored)
     origin = f"that of {other.ref}" if other else f"serial {seen.leaf.serial}"
     return (
-        f"{listing(seen.doors)} presents another certificate for {seen.server} than {stored}"
-        f" holds: {origin}, valid until {seen.leaf.not_after:%Y-%m-%d}."
+        f"{listing(seen.access_points)} presents another certificate for {seen.server} than"
+        f" {stored} holds: {origin}, valid until {seen.leaf.not_after:%Y-%m-%d}."
     )
 
 
 def _look_closer(seen: SeenCertificate) -> Fix:
-    pod = next(door.pod for door in seen.doors if door.pod)
+    pod = next(access_point.pod for access_point in seen.access_points if access_point.pod)
     logs = kubectl("logs", pod, "-c", "istio-proxy", "--tail=200")
     return Fix(
         title="Find out why the pod did not take the Secret",

@@ -14,7 +14,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import FailedBackend, refused_certificates
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("DR006", severity=Severity.CRITICAL, explains={"HTTP015"})
@@ -133,8 +133,8 @@ def backend_certificate_refused(mesh: Mesh) -> Iterator[Finding]:
 def _settings(refused: FailedBackend) -> str:
     for each in refused.upstreams:
         if each.place and each.tls:
-            authority = each.tls.ca_certificates or each.tls.credential_name
-            against = f" against {authority}" if authority else ", which names no CA"
+            ca = each.tls.ca_certificates or each.tls.credential_name
+            against = f" against {ca}" if ca else ", which names no CA"
             return f", checked as {each.place.ref} says{against}"
     return ""
 

@@ -14,7 +14,7 @@ from istiodoctor.finding import (
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import FailedBackend, failed_handshakes
 from istiodoctor_checks.fixes import get
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 REASONS = {
     "WRONG_VERSION_NUMBER": "the backend answers in plain text, not in TLS",

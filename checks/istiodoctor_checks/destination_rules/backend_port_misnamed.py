@@ -10,7 +10,7 @@ from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 HTTP2 = frozenset({"grpc", "grpc-web", "http2", "kubernetes.io/h2c"})
 OPAQUE = frozenset({"tcp", "mongo", "mysql", "redis", "udp"})

@@ -15,7 +15,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import create
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("DR001", severity=Severity.CRITICAL, explains={"HTTP015"})

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import upstream_tls
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_tls
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
 

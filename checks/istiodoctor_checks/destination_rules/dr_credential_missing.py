@@ -7,17 +7,17 @@ from istiodoctor.command import Fixed, kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import secrets_named
-from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX
 from istiodoctor.mesh.logs.upstream_failures import Lack, LackingCredential, lacking_credentials
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 LACKS = {
     Lack.SECRET: "does not exist",
     Lack.PAIR: "has no certificate with its key",
-    Lack.AUTHORITY: "has no CA (ca.crt or cacert)",
+    Lack.CA: "has no CA (ca.crt or cacert)",
 }
 
 
@@ -248,7 +248,7 @@ def _message(lacking: LackingCredential, elsewhere: str) -> str:
 def _fix(lacking: LackingCredential) -> Fix:
     secret = lacking.secret
     files: tuple[Fixed, ...] = ("--from-file=ca.crt=ca.pem",)
-    if lacking.upstream.mode == "MUTUAL" and not secret.name.endswith(AUTHORITY_SUFFIX):
+    if lacking.upstream.mode == "MUTUAL" and not secret.name.endswith(CA_SUFFIX):
         files = ("--from-file=tls.crt=client.pem", "--from-file=tls.key=client-key.pem", *files)
     create = kubectl("create", "secret", "generic", name_of(secret), *files)
     missing = lacking.lack is Lack.SECRET

@@ -15,7 +15,7 @@ from istiodoctor.mesh.workloads.service_ports import target_port
 from istiodoctor.model.istio import PeerAuthentication
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_tls
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 WITHOUT_MESH = frozenset({"DISABLE", "SIMPLE", "MUTUAL"})
 """Modes that do not present the mesh's own certificate."""

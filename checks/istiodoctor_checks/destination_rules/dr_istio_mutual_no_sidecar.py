@@ -10,7 +10,7 @@ from istiodoctor.mesh.workloads.control_planes import namespace_exists
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import remove_tls
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 MESH_TLS = "ISTIO_MUTUAL"
 

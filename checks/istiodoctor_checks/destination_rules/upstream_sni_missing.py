@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import UnnamedBackend, unnamed_backends
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("DR009", severity=Severity.HIGH, explains={"DR006", "DR011", "HTTP015"})

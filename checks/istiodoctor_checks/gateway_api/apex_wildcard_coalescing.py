@@ -7,14 +7,14 @@ from istiodoctor.finding import Finding, Fix, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
 from istiodoctor.mesh.gateways.servers import GatewayApi
-from istiodoctor_checks.reuse import (
+from istiodoctor_checks.connection_coalescing import (
     certificates,
     evidence_of,
     identity_of,
     objects_of,
     servers_of,
 )
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("GWAPI006", severity=Severity.HIGH, explains={"SNI014"})
@@ -124,24 +124,24 @@ def apex_wildcard_coalescing(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems; istio/istio issues 52853, 55732.
     """
     for group in reuse_groups(mesh):
-        strays = tuple(
+        misroutes = tuple(
             each
-            for each in group.strays
+            for each in group.misroutes
             if each.server.api is GatewayApi.GATEWAY_API and not each.server.is_passthrough
         )
-        if strays:
-            servers = servers_of(strays)
+        if misroutes:
+            servers = servers_of(misroutes)
             yield Finding(
                 message=(
                     f"{listing(servers)} answer on one port of {group.listener.workload} with"
-                    f" {certificates(group, strays)}. A browser reuses its HTTP/2 connection for"
-                    f" every host of the certificate, so {strays[0].host} may arrive at"
-                    f" {strays[0].lands_on}, which has other routes: 404."
+                    f" {certificates(group, misroutes)}. A browser reuses its HTTP/2 connection"
+                    f" for every host of the certificate, so {misroutes[0].host} may arrive at"
+                    f" {misroutes[0].lands_on}, which has other routes: 404."
                 ),
                 objects=objects_of(group, servers),
                 identity=identity_of(group),
-                hosts=frozenset(each.host for each in strays),
-                evidence=evidence_of(strays),
+                hosts=frozenset(each.host for each in misroutes),
+                evidence=evidence_of(misroutes),
                 fixes=(
                     Fix(
                         title="Serve these hosts by one listener without a hostname",

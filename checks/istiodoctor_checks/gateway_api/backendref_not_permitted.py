@@ -11,7 +11,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import create
 from istiodoctor_checks.gateway_api._refused_references import refused_backends
 from istiodoctor_checks.listeners import status_evidence
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
 

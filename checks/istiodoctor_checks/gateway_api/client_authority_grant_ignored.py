@@ -9,7 +9,7 @@ from istiodoctor.mesh.gateways.credential_references import Purpose
 from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
-from istiodoctor_checks.mistakes import denied
+from istiodoctor_checks.istiod_bugs import istiod_bug
 
 
 @check(
@@ -122,9 +122,9 @@ def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
     """  # noqa: E501 - lines of logs are shown whole
     for refusal in mistaken_refusals(mesh):
         if (
-            refusal.reference.purpose is Purpose.AUTHORITY
+            refusal.reference.purpose is Purpose.CLIENT_CA
             and refusal.server.mode is TlsMode.MUTUAL
         ):
-            yield denied(
+            yield istiod_bug(
                 refusal, "it applies the grant to the certificate, and not to the client CA"
             )

@@ -10,7 +10,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.gateway_api._refused_references import refused_routes
 from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("GWAPI004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"HTTP017"})

@@ -11,9 +11,9 @@ from istiodoctor.mesh.gateways.listener_faults import ListenerFault
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
-OF_CREDENTIALS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_AUTHORITY})
+OF_CREDENTIALS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_CLIENT_CA})
 """The checks about Secrets and client CAs say what is wrong with those."""
 TITLES: Mapping[ListenerFault | None, str] = {
     None: "Let the ListenerSet's namespace in by allowedListeners of the Gateway",

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.credential_references import Purpose
 from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.mistakes import denied, is_of_set
+from istiodoctor_checks.istiod_bugs import is_of_set, istiod_bug
 
 
 @check(
@@ -101,4 +101,4 @@ def permitted_secret_denied(mesh: Mesh) -> Iterator[Finding]:
     """  # noqa: E501 - lines of logs are shown whole
     for refusal in mistaken_refusals(mesh):
         if refusal.reference.purpose is Purpose.SERVER and not is_of_set(refusal):
-            yield denied(refusal, "it lost it while it merged listeners")
+            yield istiod_bug(refusal, "it lost it while it merged listeners")

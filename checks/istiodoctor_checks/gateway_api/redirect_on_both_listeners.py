@@ -9,7 +9,7 @@ from istiodoctor.mesh.configuration.self_redirects import RedirectLoop, api_redi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("GWAPI005", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})

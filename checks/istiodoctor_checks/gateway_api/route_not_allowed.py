@@ -16,7 +16,7 @@ from istiodoctor.model.ref import Ref
 from istiodoctor_checks.fixes import json_patch, set_field
 from istiodoctor_checks.gateway_api._refused_references import RefusedRoute, refused_routes
 from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 

@@ -11,7 +11,7 @@ from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 OLD_VERSIONS = frozenset({"v1alpha2", "v1alpha3"})
 DEFINITION = Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{Kind.TLS_ROUTE}")

@@ -12,7 +12,7 @@ from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 HTTP_PORT = 80
 ONE_KIND = 1

@@ -34,7 +34,7 @@ class Unrouted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Loss:
+class DroppedServer:
     """What goes with a dropped server."""
 
     dropped: Dropped
@@ -87,16 +87,16 @@ def _server_counts(mesh: Mesh) -> Mapping[Ref, int]:
 
 
 @question
-def losses(mesh: Mesh) -> tuple[Loss, ...]:
+def dropped_servers(mesh: Mesh) -> tuple[DroppedServer, ...]:
     """Return every server that istiod leaves out, with what nobody serves because of it."""
     return tuple(
-        _loss(mesh, dropped, listener)
+        _dropped_server(mesh, dropped, listener)
         for listener in listeners(mesh)
         for dropped in listener.dropped
     )
 
 
-def _loss(mesh: Mesh, dropped: Dropped, listener: Listener) -> Loss:
+def _dropped_server(mesh: Mesh, dropped: Dropped, listener: Listener) -> DroppedServer:
     server = dropped.server
     dead = {
         host: None for host in server.names if server_like(mesh, listener, server, host) is None
@@ -109,7 +109,7 @@ def _loss(mesh: Mesh, dropped: Dropped, listener: Listener) -> Loss:
             orphans.append(binding.virtual_service)
         dead |= {host: None for host, is_answered in lost.items() if not is_answered}
         shared |= {host: None for host, is_answered in lost.items() if is_answered}
-    return Loss(
+    return DroppedServer(
         dropped=dropped,
         virtual_services=tuple(orphans),
         dead_hosts=tuple(dead),

@@ -11,7 +11,7 @@ from istiodoctor.mesh.gateways.merging import Dropped, DropReason
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import covers
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 def ingresses_of_one_host(mesh: Mesh) -> Iterator[Finding]:

@@ -48,7 +48,9 @@ def version_mismatches(mesh: Mesh) -> tuple[VersionMismatch, ...]:
     found: dict[tuple[Server, VersionFault], list[TlsObservation]] = defaultdict(list)
     for server, group in handshakes(mesh).items():
         for seen in group if server.terminates_tls else ():
-            fault = _fault(server, seen) if seen.target.door.pod and seen.versions else None
+            fault = (
+                _fault(server, seen) if seen.target.access_point.pod and seen.versions else None
+            )
             if fault:
                 found[server, fault].append(seen)
     return tuple(

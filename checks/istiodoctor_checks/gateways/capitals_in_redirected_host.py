@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severit
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import istio_gateways
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("GW018", severity=Severity.LOW)

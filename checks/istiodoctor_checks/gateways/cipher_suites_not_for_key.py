@@ -14,7 +14,7 @@ from istiodoctor.mesh.gateways.cipher_suites import (
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field
 from istiodoctor_checks.gateways._conflicts import cipher_uses
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 FOR_KEYS = {"RSA": RSA_CIPHERS, "EC": ECDSA_CIPHERS}
 

@@ -11,7 +11,7 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor_checks.fixes import remove_field, set_field
 from istiodoctor_checks.gateways._conflicts import versions_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("GW014", severity=Severity.LOW, explains={"GW023", "SNI011"})

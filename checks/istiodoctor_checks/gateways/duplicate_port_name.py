@@ -9,7 +9,7 @@ from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("GW003", severity=Severity.HIGH, claims=Claim.UNSERVED, explains={"GW022", "SNI012"})

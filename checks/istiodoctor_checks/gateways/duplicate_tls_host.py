@@ -22,9 +22,9 @@ from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import get, set_field
-from istiodoctor_checks.gateways._dropped_servers import Loss, losses
+from istiodoctor_checks.gateways._dropped_servers import DroppedServer, dropped_servers
 from istiodoctor_checks.gateways._ingress_hosts import ingresses_of_one_host, leave_to
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(
@@ -177,28 +177,34 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
     pilot/pkg/model/gateway.go; istio/istio issues 23318, 11509, 13717, 17079, 6046.
     """
     yield from ingresses_of_one_host(mesh)
-    for loss in losses(mesh):
-        dropped = loss.dropped
+    for dropped_server in dropped_servers(mesh):
+        dropped = dropped_server.dropped
         winner = dropped.winner
         if (
             winner is not None
             and dropped.reason is DropReason.DUPLICATE_HOSTS
             and dropped.server.api is GatewayApi.ISTIO
             and dropped.server.is_tls == winner.is_tls
-            and (dropped.server.is_tls or loss.dead_hosts or loss.unredirected_hosts)
+            and (
+                dropped.server.is_tls
+                or dropped_server.dead_hosts
+                or dropped_server.unredirected_hosts
+            )
         ):
             yield Finding(
-                message=_message(loss, winner),
+                message=_message(dropped_server, winner),
                 objects=(
                     dropped.server.field("/hosts"),
                     winner.field("/hosts"),
-                    *(each.at("/spec/gateways") for each in loss.virtual_services),
+                    *(each.at("/spec/gateways") for each in dropped_server.virtual_services),
                 ),
                 identity=Identity.of(dropped.server.gateway),
-                hosts=frozenset((*loss.dead_hosts, *loss.shared_hosts, *dropped.hosts)),
-                evidence=tuple(_evidence(loss, winner)),
-                fixes=tuple(_fixes(loss, winner)),
-                severity=_severity(loss, winner),
+                hosts=frozenset(
+                    (*dropped_server.dead_hosts, *dropped_server.shared_hosts, *dropped.hosts)
+                ),
+                evidence=tuple(_evidence(dropped_server, winner)),
+                fixes=tuple(_fixes(dropped_server, winner)),
+                severity=_severity(dropped_server, winner),
                 confidence=Confidence.CERTAIN if dropped.age_is_known else Confidence.SUSPECTED,
                 credentials=frozenset(
                     (dropped.workload.namespace, each.name) for each in dropped.server.credentials
@@ -207,20 +213,20 @@ def duplicate_tls_host(mesh: Mesh) -> Iterator[Finding]:
             )
 
 
-def _severity(loss: Loss, winner: Server) -> Severity:
-    server = loss.dropped.server
+def _severity(dropped_server: DroppedServer, winner: Server) -> Severity:
+    server = dropped_server.dropped.server
     if not server.is_tls:
         return Severity.MEDIUM
-    if loss.dead_hosts:
+    if dropped_server.dead_hosts:
         return Severity.CRITICAL
-    if loss.shared_hosts:
+    if dropped_server.shared_hosts:
         return Severity.HIGH
     same = [each.text for each in server.credentials] == [e.text for e in winner.credentials]
     return Severity.LOW if same and server.mode is winner.mode else Severity.MEDIUM
 
 
-def _message(loss: Loss, winner: Server) -> str:
-    dropped = loss.dropped
+def _message(dropped_server: DroppedServer, winner: Server) -> str:
+    dropped = dropped_server.dropped
     server = dropped.server
     hosts = listing(dropped.hosts)
     same = "twice" if winner.gateway == server.gateway else f"also listed by {winner}"
@@ -231,24 +237,24 @@ def _message(loss: Loss, winner: Server) -> str:
             f"{hosts} of {server} is {same} on the same pods. istiod keeps the older of the two;"
             " creation times were not read, so it may be the other one that is left out."
         )
-    return f"{start} {_consequence(loss)}"
+    return f"{start} {_consequence(dropped_server)}"
 
 
-def _consequence(loss: Loss) -> str:
-    if not loss.dropped.server.is_tls:
-        hosts = listing((*loss.dead_hosts, *loss.unredirected_hosts))
+def _consequence(dropped_server: DroppedServer) -> str:
+    if not dropped_server.dropped.server.is_tls:
+        hosts = listing((*dropped_server.dead_hosts, *dropped_server.unredirected_hosts))
         return f"Plain requests for {hosts} are not redirected to HTTPS."
-    lost = (*loss.dead_hosts, *loss.shared_hosts)
-    if loss.virtual_services:
-        routes = listing(each.ref for each in loss.virtual_services)
+    lost = (*dropped_server.dead_hosts, *dropped_server.shared_hosts)
+    if dropped_server.virtual_services:
+        routes = listing(each.ref for each in dropped_server.virtual_services)
         return f"Requests for {listing(lost)} never reach {routes}."
     if lost:
         return f"Nothing answers for {listing(lost)}."
     return "Its certificate and TLS settings are never used."
 
 
-def _evidence(loss: Loss, winner: Server) -> Iterator[Evidence]:
-    for server in (winner, loss.dropped.server):
+def _evidence(dropped_server: DroppedServer, winner: Server) -> Iterator[Evidence]:
+    for server in (winner, dropped_server.dropped.server):
         created = server.age_order[0] or "at a time that was not read"
         names = listing(each.text for each in server.credentials) or "no credential"
         yield Evidence(
@@ -257,16 +263,20 @@ def _evidence(loss: Loss, winner: Server) -> Iterator[Evidence]:
         )
 
 
-def _fixes(loss: Loss, winner: Server) -> Iterator[Fix]:
-    server = loss.dropped.server
-    duplicates = set(loss.dropped.hosts)
+def _fixes(dropped_server: DroppedServer, winner: Server) -> Iterator[Fix]:
+    server = dropped_server.dropped.server
+    duplicates = set(dropped_server.dropped.hosts)
     if winner.api is GatewayApi.INGRESS:
-        yield leave_to(server, winner, loss.dropped.hosts)
+        yield leave_to(server, winner, dropped_server.dropped.hosts)
         return
     rest = [str(host) for host in server.hosts if str(host) not in duplicates]
-    yield _leave_to(winner, loss, rest)
-    own = [host for host in (*loss.dead_hosts, *loss.shared_hosts) if host not in duplicates]
-    if loss.virtual_services and own:
+    yield _leave_to(winner, dropped_server, rest)
+    own = [
+        host
+        for host in (*dropped_server.dead_hosts, *dropped_server.shared_hosts)
+        if host not in duplicates
+    ]
+    if dropped_server.virtual_services and own:
         yield set_field(
             server.field("/hosts"),
             sorted({*rest, *own}),
@@ -278,20 +288,20 @@ def _fixes(loss: Loss, winner: Server) -> Iterator[Fix]:
         )
 
 
-def _leave_to(winner: Server, loss: Loss, rest: list[str]) -> Fix:
+def _leave_to(winner: Server, dropped_server: DroppedServer, rest: list[str]) -> Fix:
     """Bind the VirtualServices to the winner's Gateway and take the hosts out of the loser's."""
-    server = loss.dropped.server
+    server = dropped_server.dropped.server
     gateway = server.gateway
     target = f"{winner.gateway.namespace}/{winner.gateway.name}"
     bind = [{"op": "add", "path": "/spec/gateways/-", "value": target}]
     orphans = tuple(
         each
-        for each in loss.virtual_services
+        for each in dropped_server.virtual_services
         if winner.gateway != gateway and _may_serve(winner, each.spec.hosts)
     )
-    title = f"Leave {listing(loss.dropped.hosts)} to {winner}"
+    title = f"Leave {listing(dropped_server.dropped.hosts)} to {winner}"
     why = "All these hosts are then served with the certificate and settings of that server."
-    operations = _removal(server, rest, is_only=loss.is_only_server)
+    operations = _removal(server, rest, is_only=dropped_server.is_only_server)
     if operations:
         patches = (*((each.ref, bind) for each in orphans), (gateway, operations))
         return Fix(

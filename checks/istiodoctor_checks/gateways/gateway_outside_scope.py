@@ -9,7 +9,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.gateways._conflicts import ScopedOut, scoped_out_gateways
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

@@ -10,7 +10,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor_checks.fixes import create
 from istiodoctor_checks.gateways._dropped_servers import Unrouted, unrouted_servers
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("GW019", severity=Severity.MEDIUM, claims=Claim.NOT_FOUND, explains={"HTTP017"})

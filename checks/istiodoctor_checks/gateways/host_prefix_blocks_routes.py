@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.gateways._conflicts import Blocked, blocked_virtual_services
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

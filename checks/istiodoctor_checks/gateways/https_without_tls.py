@@ -9,7 +9,7 @@ from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
 

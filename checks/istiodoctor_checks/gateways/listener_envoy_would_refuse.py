@@ -19,7 +19,7 @@ from istiodoctor_checks.gateways._colliding_chains import (
     name_of,
     place_of,
 )
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

@@ -9,7 +9,7 @@ from istiodoctor.mesh.exposure.services import HTTPS_PORT, Exposure, exposure
 from istiodoctor.mesh.gateways.listeners import listeners_of, live_servers
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 MESH_DOMAINS = ("local", "global", "internal", "mesh")
 

@@ -10,8 +10,8 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.gateways._dropped_servers import Loss, losses
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.gateways._dropped_servers import DroppedServer, dropped_servers
+from istiodoctor_checks.text import listing
 
 
 @check(
@@ -95,21 +95,21 @@ def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: pilot/pkg/model/gateway.go; istio/istio pull request 57707 and issue 58700.
     """
-    for loss in losses(mesh):
-        dropped = loss.dropped
+    for dropped_server in dropped_servers(mesh):
+        dropped = dropped_server.dropped
         loser, winner = dropped.server, dropped.winner
         if winner and winner.is_tls != loser.is_tls and loser.api is GatewayApi.ISTIO:
             plain, tls = (winner, loser) if loser.is_tls else (loser, winner)
             version = istiod_version(mesh, dropped.workload)
             certain = dropped.age_is_known and version is not None
             yield Finding(
-                message=_message(loss, plain, tls, certain=certain),
+                message=_message(dropped_server, plain, tls, certain=certain),
                 objects=(
                     Place(plain.gateway, _protocol(plain)),
                     Place(tls.gateway, _protocol(tls)),
                 ),
                 identity=Identity.of(plain.gateway, str(plain.port)),
-                hosts=frozenset(loss.dead_hosts or loser.names),
+                hosts=frozenset(dropped_server.dead_hosts or loser.names),
                 evidence=(
                     Evidence(text=f"{plain} speaks {plain.protocol}", ref=plain.gateway),
                     Evidence(text=f"{tls} speaks {tls.protocol}", ref=tls.gateway),
@@ -136,13 +136,13 @@ def _fixes(plain: Server, tls: Server) -> Iterator[Fix]:
         )
 
 
-def _message(loss: Loss, plain: Server, tls: Server, *, certain: bool) -> str:
-    dropped = loss.dropped
+def _message(dropped_server: DroppedServer, plain: Server, tls: Server, *, certain: bool) -> str:
+    dropped = dropped_server.dropped
     start = (
         f"{plain} ({plain.protocol}) and {tls} ({tls.protocol}) both listen on port"
         f" {dropped.port} of {dropped.workload}; one port speaks either TLS or not."
     )
-    hosts = listing(loss.dead_hosts or dropped.server.names)
+    hosts = listing(dropped_server.dead_hosts or dropped.server.names)
     if certain:
         return f"{start} istiod leaves out {dropped.server}: {hosts} is not served by it."
     return (

@@ -7,8 +7,8 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.unserved_names import unserved_handshakes
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("GW021", severity=Severity.CRITICAL)
@@ -97,17 +97,17 @@ def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
     """
     for asked in unserved_handshakes(mesh):
         unserved = asked.unserved
-        if asked.plain and not asked.agreed:
-            doors = listing(each.target.door for each in asked.plain)
+        if asked.plain and not asked.completed:
+            access_points = listing(each.target.access_point for each in asked.plain)
             yield Finding(
                 message=(
-                    f"{doors} answers a TLS handshake for {unserved.name} in plain text: clients"
-                    f" of https:// fail with “wrong version number”."
+                    f"{access_points} answers a TLS handshake for {unserved.name} in plain text:"
+                    f" clients of https:// fail with “wrong version number”."
                 ),
                 objects=(unserved.server.place, Place(unserved.listener.workload.owner)),
                 identity=Identity.of(unserved.server.gateway, unserved.name),
                 hosts=frozenset({unserved.name}),
-                evidence=sightings(asked.plain),
+                evidence=observed_evidence(asked.plain),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset({unserved.server.id}),
             )

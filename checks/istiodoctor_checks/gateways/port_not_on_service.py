@@ -10,7 +10,7 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("GW012", severity=Severity.CRITICAL, explains={"CM007"})

@@ -11,8 +11,8 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.gateways._dropped_servers import losses
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.gateways._dropped_servers import dropped_servers
+from istiodoctor_checks.text import listing
 
 
 @check(
@@ -86,8 +86,8 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Installing Gateways; pilot/pkg/networking/core; istio/istio issues 32931,
     38295, 44372.
     """
-    for loss in losses(mesh):
-        dropped = loss.dropped
+    for dropped_server in dropped_servers(mesh):
+        dropped = dropped_server.dropped
         server = dropped.server
         if dropped.reason is DropReason.PRIVILEGED_PORT:
             routes = [

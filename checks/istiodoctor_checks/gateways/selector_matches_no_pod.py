@@ -12,7 +12,7 @@ from istiodoctor.mesh.gateways.servers import WITH_CREDENTIAL, istio_servers
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 FOR_CLIENTS = WITH_CREDENTIAL | {TlsMode.PASSTHROUGH}
 

@@ -17,8 +17,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import AbsentServer, absent_servers
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import pods_of
+from istiodoctor_checks.text import listing
 from istiodoctor_checks.wire import SHOWN
-from istiodoctor_checks.wording import listing
 
 
 @check(

@@ -10,7 +10,7 @@ from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.gateways._tls_versions import VersionFault, version_mismatches
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 SHOWN = 4
 _WORDS = {
@@ -159,11 +159,11 @@ def tls_versions_differ(mesh: Mesh) -> Iterator[Finding]:
                 Evidence(
                     kind=EvidenceKind.TLS,
                     text=(
-                        f"{each.target.door}, SNI {each.target.sni}: agreed on"
+                        f"{each.target.access_point}, SNI {each.target.sni}: agreed on"
                         f" {listing(each.versions)}"
                         + (f", TLS 1.2 alone: '{each.older_alert}'" if each.older_alert else "")
                     ),
-                    ref=each.target.door.pod,
+                    ref=each.target.access_point.pod,
                     at=each.at,
                 )
                 for each in mismatch.seen[:SHOWN]

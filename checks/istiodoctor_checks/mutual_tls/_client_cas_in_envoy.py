@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
+from istiodoctor.mesh.credentials.credentials import ClientCaState, ClientCaUse, client_ca_uses
 from istiodoctor.mesh.envoy.secrets import EnvoyHoldings
 from istiodoctor.mesh.envoy.state import envoys_by_workload, sds_name
-from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX
 from istiodoctor.mesh.logs.delivery import SETTLING_TIME
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -18,7 +18,7 @@ from istiodoctor.model.envoy import EnvoySecret, EnvoyState
 from istiodoctor.model.ref import Ref
 
 
-class AuthorityTrouble(StrEnum):
+class ClientCaTrouble(StrEnum):
     """What is wrong with the authority that an Envoy has."""
 
     AWAITED = "awaited"
@@ -32,11 +32,11 @@ class AuthorityTrouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TroubledAuthority:
+class TroubledClientCa:
     """An authority for client certificates that is in trouble in some Envoys."""
 
-    use: AuthorityUse
-    trouble: AuthorityTrouble
+    use: ClientCaUse
+    trouble: ClientCaTrouble
     held: tuple[tuple[EnvoyState, EnvoySecret], ...]
     """The Envoys with this trouble, and what they have."""
     is_everywhere: bool
@@ -52,19 +52,19 @@ class TroubledAuthority:
     @property
     def may_have_older(self) -> bool:
         """Whether an older one may be in use: Envoy does not say which of those that it uses."""
-        return self.trouble is AuthorityTrouble.REFUSED and any(
-            each.is_authority for state, _ in self.held for each in state.certificates or ()
+        return self.trouble is ClientCaTrouble.REFUSED and any(
+            each.is_ca for state, _ in self.held for each in state.certificates or ()
         )
 
 
 @question
-def troubled_authorities(mesh: Mesh) -> tuple[TroubledAuthority, ...]:
+def troubled_client_cas(mesh: Mesh) -> tuple[TroubledClientCa, ...]:
     """Return the authorities for client certificates that are in trouble in Envoys."""
     envoys = {
         workload: [EnvoyHoldings.of(state) for state in states]
         for workload, states in envoys_by_workload(mesh).items()
     }
-    uses = authority_uses(mesh) if envoys else ()
+    uses = client_ca_uses(mesh) if envoys else ()
     return tuple(
         troubled
         for use in uses
@@ -74,50 +74,50 @@ def troubled_authorities(mesh: Mesh) -> tuple[TroubledAuthority, ...]:
 
 
 def _troubles(
-    mesh: Mesh, use: AuthorityUse, envoys: list[EnvoyHoldings]
-) -> Iterator[TroubledAuthority]:
+    mesh: Mesh, use: ClientCaUse, envoys: list[EnvoyHoldings]
+) -> Iterator[TroubledClientCa]:
     name = _name(use)
-    names = (name, name + AUTHORITY_SUFFIX) if name else ()
+    names = (name, name + CA_SUFFIX) if name else ()
     known = [
         (each, secret)
         for each in envoys
         if (secret := next((each.secrets[n] for n in names if n in each.secrets), None))
     ]
-    found: dict[AuthorityTrouble, list[tuple[EnvoyState, EnvoySecret]]] = {}
+    found: dict[ClientCaTrouble, list[tuple[EnvoyState, EnvoySecret]]] = {}
     for envoy, secret in known:
         trouble = _trouble(mesh, use, envoy, secret)
         if trouble:
             found.setdefault(trouble, []).append((envoy.state, secret))
     for trouble, held in found.items():
-        yield TroubledAuthority(
+        yield TroubledClientCa(
             use=use,
             trouble=trouble,
             held=tuple(held),
             is_everywhere=len(held) == len(known),
             is_settling=_was_touched_lately(mesh, use)
-            or (trouble is AuthorityTrouble.AWAITED and all(_is_recent(*e) for e in held)),
+            or (trouble is ClientCaTrouble.AWAITED and all(_is_recent(*e) for e in held)),
         )
 
 
 def _trouble(
-    mesh: Mesh, use: AuthorityUse, envoy: EnvoyHoldings, secret: EnvoySecret
-) -> AuthorityTrouble | None:
+    mesh: Mesh, use: ClientCaUse, envoy: EnvoyHoldings, secret: EnvoySecret
+) -> ClientCaTrouble | None:
     if not secret.is_initialized:
-        return AuthorityTrouble.AWAITED
+        return ClientCaTrouble.AWAITED
     own = secret.bundle.certificates
     if secret.bundle.is_malformed and not _is_loaded(envoy, secret):
-        return AuthorityTrouble.REFUSED
+        return ClientCaTrouble.REFUSED
     if own and all(each.not_after < envoy.state.taken_at for each in own):
-        return AuthorityTrouble.EXPIRED
-    stored = use.source.authorities.certificates if use.source else ()
+        return ClientCaTrouble.EXPIRED
+    stored = use.source.ca_bundle.certificates if use.source else ()
     mine = {each.fingerprint_sha256 for each in own}
-    is_judged = own and stored and use.state is AuthorityState.FOUND
+    is_judged = own and stored and use.state is ClientCaState.FOUND
     if is_judged and mine != {each.fingerprint_sha256 for each in stored}:
-        return AuthorityTrouble.OTHER
+        return ClientCaTrouble.OTHER
     return None
 
 
-def _was_touched_lately(mesh: Mesh, use: AuthorityUse) -> bool:
+def _was_touched_lately(mesh: Mesh, use: ClientCaUse) -> bool:
     source = use.source
     written: list[datetime] = []
     if source:
@@ -125,7 +125,7 @@ def _was_touched_lately(mesh: Mesh, use: AuthorityUse) -> bool:
     return bool(written) and mesh.snapshot.taken_at - max(written) < SETTLING_TIME
 
 
-def _name(use: AuthorityUse) -> str:
+def _name(use: ClientCaUse) -> str:
     """Return the SDS name under which the authority is asked for; empty for other sources."""
     return sds_name(replace(use.reference, name=use.dedicated_name or use.compound_name))
 
@@ -135,7 +135,7 @@ def _is_loaded(envoy: EnvoyHoldings, secret: EnvoySecret) -> bool:
     loaded = envoy.state.certificates
     if loaded is None or secret.name not in envoy.needed:
         return True
-    used = {each.serial for each in loaded if each.is_authority}
+    used = {each.serial for each in loaded if each.is_ca}
     return not used.isdisjoint(each.serial for each in secret.bundle.certificates)
 
 

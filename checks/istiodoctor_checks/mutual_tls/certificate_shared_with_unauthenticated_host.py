@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
+from istiodoctor.mesh.certificates.connection_coalescing import (
+    CoalescingMisroute,
+    ReuseGroup,
+    reuse_groups,
+)
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("MTLS011", severity=Severity.HIGH, explains={"SNI003"})
@@ -136,9 +140,9 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
     Sources: istio/istio issue 26972; istio.io, Network Problems.
     """
     for group in reuse_groups(mesh):
-        strays = [each for each in group.strays if _is_mixed(each)]
-        if strays:
-            first = strays[0]
+        misroutes = [each for each in group.misroutes if _is_mixed(each)]
+        if misroutes:
+            first = misroutes[0]
             asking = first.server if _asks(first) else first.lands_on
             other = first.lands_on if asking is first.server else first.server
             yield Finding(
@@ -154,7 +158,7 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
                     Place(group.listener.workload.owner),
                 ),
                 identity=Identity.of(group.listener.workload.owner, group.credentials[0].ref.path),
-                hosts=frozenset(each.host for each in strays),
+                hosts=frozenset(each.host for each in misroutes),
                 evidence=_evidence(group),
                 fixes=(
                     Fix(
@@ -168,13 +172,13 @@ def certificate_shared_with_unauthenticated_host(mesh: Mesh) -> Iterator[Finding
             )
 
 
-def _asks(stray: Stray) -> bool:
-    return stray.server.mode in WITH_CLIENT_AUTHORITY
+def _asks(misroute: CoalescingMisroute) -> bool:
+    return misroute.server.mode in WITH_CLIENT_CA
 
 
-def _is_mixed(stray: Stray) -> bool:
-    lands_asking = stray.lands_on.mode in WITH_CLIENT_AUTHORITY
-    return not stray.server.is_passthrough and _asks(stray) != lands_asking
+def _is_mixed(misroute: CoalescingMisroute) -> bool:
+    lands_asking = misroute.lands_on.mode in WITH_CLIENT_CA
+    return not misroute.server.is_passthrough and _asks(misroute) != lands_asking
 
 
 def _evidence(group: ReuseGroup) -> tuple[Evidence, ...]:

@@ -6,11 +6,11 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import authority_uses
+from istiodoctor.mesh.credentials.credentials import client_ca_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("MTLS012", severity=Severity.CRITICAL, explains={"MTLS015"})
@@ -116,9 +116,9 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways; RFC 5280, section 6.1.
     """
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         source = use.source
-        ends = [each.not_after for each in source.authorities.certificates] if source else []
+        ends = [each.not_after for each in source.ca_bundle.certificates] if source else []
         if source and ends and max(ends) < mesh.taken_at:
             optional = use.server.mode is TlsMode.OPTIONAL_MUTUAL
             yield Finding(
@@ -128,7 +128,7 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
                     f" {listing(use.server.names)}."
                 ),
                 objects=(
-                    Place(source.ref, f"/data/{source.authority_key}"),
+                    Place(source.ref, f"/data/{source.ca_key}"),
                     Place(use.server.gateway, use.reference.path),
                     Place(use.workload.owner),
                 ),
@@ -138,7 +138,7 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
                     Evidence(
                         text=f"{each.subject} until {each.not_after.isoformat()}", ref=source.ref
                     )
-                    for each in source.authorities.certificates[:3]
+                    for each in source.ca_bundle.certificates[:3]
                 ),
                 fixes=(_fix(source),),
                 severity=Severity.MEDIUM if optional else Severity.CRITICAL,
@@ -150,7 +150,7 @@ def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
 def _fix(source: Credential) -> Fix:
     if source.pairs:
         return Fix(
-            title=f"Put the renewed CA into {source.authority_key} of {source.ref}",
+            title=f"Put the renewed CA into {source.ca_key} of {source.ref}",
             commands=(kubectl("edit", source.ref),),
             why="The value is base64; whoever writes the Secret must have the new CA too.",
         )

@@ -6,11 +6,11 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import AuthorityUse, authority_uses, credential
+from istiodoctor.mesh.credentials.credentials import ClientCaUse, client_ca_uses, credential
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 
@@ -81,7 +81,7 @@ def client_authority_is_no_authority(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways (mutual TLS); istio/istio issues 26790, 34317.
     """
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         source = use.source
         leaves = _leaves(source)
         if source and leaves:
@@ -89,13 +89,13 @@ def client_authority_is_no_authority(mesh: Mesh) -> Iterator[Finding]:
             optional = use.server.mode is TlsMode.OPTIONAL_MUTUAL
             yield Finding(
                 message=(
-                    f"{source.authority_key} of {source.ref} holds no CA but"
+                    f"{source.ca_key} of {source.ref} holds no CA but"
                     f" {'a server' if is_own else 'the'} certificate of"
                     f" {leaves[0].subject or 'nobody'}: {use.server} refuses the clients of"
                     f" {listing(use.server.names)}, whoever signed their certificates."
                 ),
                 objects=(
-                    Place(source.ref, f"/data/{source.authority_key}"),
+                    Place(source.ref, f"/data/{source.ca_key}"),
                     Place(use.server.gateway, use.reference.path),
                     Place(use.workload.owner),
                 ),
@@ -120,13 +120,13 @@ def client_authority_is_no_authority(mesh: Mesh) -> Iterator[Finding]:
 
 def _leaves(source: Credential | None) -> tuple[CertificateFacts, ...]:
     """Return a bundle's certificates when none of them can be a CA."""
-    found = source.authorities.certificates if source else ()
-    if any(each.is_authority or each.is_self_issued or each.version < 3 for each in found):
+    found = source.ca_bundle.certificates if source else ()
+    if any(each.is_ca or each.is_self_issued or each.version < 3 for each in found):
         return ()
     return found
 
 
-def _is_own(mesh: Mesh, use: AuthorityUse, leaf: CertificateFacts) -> bool:
+def _is_own(mesh: Mesh, use: ClientCaUse, leaf: CertificateFacts) -> bool:
     return any(
         pair.chain.leaf and pair.chain.leaf.fingerprint_sha256 == leaf.fingerprint_sha256
         for name in (use.compound_name, use.dedicated_name)
@@ -142,7 +142,7 @@ def _may_be_client(leaf: CertificateFacts) -> bool:
 
 def _fix(source: Credential) -> Fix:
     return Fix(
-        title=f"Put the CA of the clients into {source.authority_key} of {source.ref}",
+        title=f"Put the CA of the clients into {source.ca_key} of {source.ref}",
         commands=(kubectl("edit", source.ref),),
         why="The value is base64 of the PEM text: the CA's certificate, not one that it signed.",
     )

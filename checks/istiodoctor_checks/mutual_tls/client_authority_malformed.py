@@ -6,9 +6,9 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import authority_uses
+from istiodoctor.mesh.credentials.credentials import client_ca_uses
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("MTLS013", severity=Severity.HIGH, explains={"MTLS015", "SDS003", "SDS014", "SNI011"})
@@ -113,29 +113,29 @@ def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats.
     """
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         source = use.source
-        bundle = source.authorities if source else None
+        bundle = source.ca_bundle if source else None
         if source and bundle and bundle.is_malformed and not bundle.certificates:
             defects = listing(bundle.defects)
             yield Finding(
                 message=(
-                    f"{source.authority_key} of {source.ref} holds no certificate that Envoy can"
+                    f"{source.ca_key} of {source.ref} holds no certificate that Envoy can"
                     f" load ({defects}), so it cannot check the clients of"
                     f" {listing(use.server.names)}: it keeps an older CA, or resets every"
                     f" connection."
                 ),
                 objects=(
-                    Place(source.ref, f"/data/{source.authority_key}"),
+                    Place(source.ref, f"/data/{source.ca_key}"),
                     Place(use.server.gateway, use.reference.path),
                     Place(use.workload.owner),
                 ),
                 identity=Identity.of(source.ref),
                 hosts=frozenset(use.server.names),
-                evidence=(Evidence(text=f"{source.authority_key} is {defects}", ref=source.ref),),
+                evidence=(Evidence(text=f"{source.ca_key} is {defects}", ref=source.ref),),
                 fixes=(
                     Fix(
-                        title=f"Put PEM certificates into {source.authority_key} of {source.ref}",
+                        title=f"Put PEM certificates into {source.ca_key} of {source.ref}",
                         commands=(kubectl("edit", source.ref),),
                         why="The value is base64 of the PEM text, as it is encoded once.",
                     ),

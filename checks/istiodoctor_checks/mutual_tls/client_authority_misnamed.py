@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import AuthorityUse, authority_uses
-from istiodoctor.mesh.credentials.placement import misnamed_authorities
+from istiodoctor.mesh.credentials.credentials import ClientCaUse, client_ca_uses
+from istiodoctor.mesh.credentials.secret_lookup import misnamed_client_cas
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import istiod_version
@@ -15,7 +15,7 @@ from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 """The release that brought `caCertCredentialName`."""
 
@@ -135,11 +135,11 @@ def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; istio/istio issue 47315.
     """
-    for use in authority_uses(mesh):
-        if found := misnamed_authorities(mesh, use):
+    for use in client_ca_uses(mesh):
+        if found := misnamed_client_cas(mesh, use):
             wanted = Ref(found[0].group, "Secret", use.namespace, use.dedicated_name)
             version = istiod_version(mesh, use.workload)
-            has_field = version and is_in(version, Change.AUTHORITY_NAMED)
+            has_field = version and is_in(version, Change.CLIENT_CA_NAMED)
             yield Finding(
                 message=(
                     f"{use.server} asks clients for a certificate, and istiod looks for their CA"
@@ -167,7 +167,7 @@ def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
             )
 
 
-def _fixes(use: AuthorityUse, wanted: Ref, found: Ref, *, has_field: bool) -> Iterator[Fix]:
+def _fixes(use: ClientCaUse, wanted: Ref, found: Ref, *, has_field: bool) -> Iterator[Fix]:
     beside = found.namespace == wanted.namespace
     if has_field and beside and use.server.api is GatewayApi.ISTIO:
         yield set_field(

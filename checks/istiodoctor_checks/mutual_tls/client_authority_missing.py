@@ -6,12 +6,12 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, name_of
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import AuthorityState, AuthorityUse, authority_uses
-from istiodoctor.mesh.credentials.placement import misnamed_authorities
+from istiodoctor.mesh.credentials.credentials import ClientCaState, ClientCaUse, client_ca_uses
+from istiodoctor.mesh.credentials.secret_lookup import misnamed_client_cas
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(
@@ -146,8 +146,8 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; istio/istio issues 47315, 18912, 12132.
     """
-    for use in authority_uses(mesh):
-        if use.state is AuthorityState.MISSING and not misnamed_authorities(mesh, use):
+    for use in client_ca_uses(mesh):
+        if use.state is ClientCaState.MISSING and not misnamed_client_cas(mesh, use):
             yield Finding(
                 message=_message(use),
                 objects=(
@@ -175,13 +175,13 @@ def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
             )
 
 
-def _candidates(use: AuthorityUse) -> tuple[Ref, ...]:
+def _candidates(use: ClientCaUse) -> tuple[Ref, ...]:
     """Return the Secrets that istiod looks at, in its order."""
     names = filter(None, (use.dedicated_name, use.compound_name))
     return tuple(Ref(CORE, "Secret", use.namespace, name) for name in names)
 
 
-def _message(use: AuthorityUse) -> str:
+def _message(use: ClientCaUse) -> str:
     first, *others = _candidates(use)
     if use.source is None:
         lacking = f"neither {first} nor {others[0]} exists" if others else f"{first} is missing"
@@ -195,7 +195,7 @@ def _message(use: AuthorityUse) -> str:
     )
 
 
-def _fix(use: AuthorityUse) -> Fix:
+def _fix(use: ClientCaUse) -> Fix:
     secret = _candidates(use)[0]
     create = kubectl(
         "create", "secret", "generic", name_of(secret), "--from-file=cacert=client-ca.pem"

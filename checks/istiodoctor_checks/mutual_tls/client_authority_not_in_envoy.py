@@ -17,18 +17,18 @@ from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.envoys import look_at_log, pods_of
 from istiodoctor_checks.mutual_tls._client_cas_in_envoy import (
-    AuthorityTrouble,
-    TroubledAuthority,
-    troubled_authorities,
+    ClientCaTrouble,
+    TroubledClientCa,
+    troubled_client_cas,
 )
+from istiodoctor_checks.text import listing
 from istiodoctor_checks.wire import SHOWN
-from istiodoctor_checks.wording import listing
 
 _WORDS = {
-    AuthorityTrouble.AWAITED: "waits for it: every connection there is reset",
-    AuthorityTrouble.REFUSED: "cannot load what came",
-    AuthorityTrouble.EXPIRED: "has one that has expired, whole: it accepts no client",
-    AuthorityTrouble.OTHER: "has another one than the Secret holds",
+    ClientCaTrouble.AWAITED: "waits for it: every connection there is reset",
+    ClientCaTrouble.REFUSED: "cannot load what came",
+    ClientCaTrouble.EXPIRED: "has one that has expired, whole: it accepts no client",
+    ClientCaTrouble.OTHER: "has another one than the Secret holds",
 }
 
 
@@ -167,7 +167,7 @@ def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Secure Gateways, Configure a mutual TLS ingress gateway; istio/istio issues
     47315, 18912.
     """
-    for troubled in troubled_authorities(mesh):
+    for troubled in troubled_client_cas(mesh):
         use = troubled.use
         secret = Ref(CORE, "Secret", *use.key)
         yield Finding(
@@ -198,7 +198,7 @@ def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _message(troubled: TroubledAuthority, secret: Ref) -> str:
+def _message(troubled: TroubledClientCa, secret: Ref) -> str:
     use = troubled.use
     text = (
         f"Envoy in {pods_of(use.workload, troubled.pods)} is to check the clients of"
@@ -207,24 +207,24 @@ def _message(troubled: TroubledAuthority, secret: Ref) -> str:
     return f"{text} It is new, and may be on its way." if troubled.is_settling else text
 
 
-def _content(troubled: TroubledAuthority) -> str:
+def _content(troubled: TroubledClientCa) -> str:
     match troubled.trouble:
-        case AuthorityTrouble.AWAITED:
+        case ClientCaTrouble.AWAITED:
             return "was asked for and has not come"
-        case AuthorityTrouble.REFUSED:
+        case ClientCaTrouble.REFUSED:
             return "came, and is not in use"
         case _:
             _, held = troubled.held[0]
             return f"is {listing(each.subject for each in held.bundle.certificates)}"
 
 
-def _severity(troubled: TroubledAuthority) -> Severity:
+def _severity(troubled: TroubledClientCa) -> Severity:
     if troubled.is_settling:
         return Severity.LOW
-    if troubled.trouble is AuthorityTrouble.OTHER or troubled.may_have_older:
+    if troubled.trouble is ClientCaTrouble.OTHER or troubled.may_have_older:
         return Severity.HIGH
     if not troubled.is_everywhere:
         return Severity.HIGH
     optional = troubled.use.server.mode is TlsMode.OPTIONAL_MUTUAL
-    is_expired = troubled.trouble is AuthorityTrouble.EXPIRED
+    is_expired = troubled.trouble is ClientCaTrouble.EXPIRED
     return Severity.MEDIUM if optional and is_expired else Severity.CRITICAL

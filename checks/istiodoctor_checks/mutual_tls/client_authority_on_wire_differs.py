@@ -7,9 +7,9 @@ from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Ide
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.envoys import look_at_log
-from istiodoctor_checks.mutual_tls._requested_client_cas import other_authorities
+from istiodoctor_checks.mutual_tls._requested_client_cas import other_client_cas
 from istiodoctor_checks.served import value_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 SHOWN = 4
 
@@ -114,9 +114,13 @@ def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
     Sources: RFC 8446 section 4.2.4; istio.io, Secure Gateways, Configure a mutual TLS ingress
     gateway; istio/istio issue 26790.
     """
-    for other in other_authorities(mesh):
+    for other in other_client_cas(mesh):
         use, source = other.use, other.use.source
-        pods = tuple(dict.fromkeys(e.target.door.pod for e in other.seen if e.target.door.pod))
+        pods = tuple(
+            dict.fromkeys(
+                e.target.access_point.pod for e in other.seen if e.target.access_point.pod
+            )
+        )
         if source:
             yield Finding(
                 message=(
@@ -124,7 +128,7 @@ def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
                     f" of {listing(other.asked)}, but {source.ref} holds {listing(other.stored)}."
                 ),
                 objects=(
-                    value_of(source, source.authority_key),
+                    value_of(source, source.ca_key),
                     Place(use.server.gateway, use.reference.path),
                     *map(Place, pods),
                 ),
@@ -134,10 +138,10 @@ def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
                     Evidence(
                         kind=EvidenceKind.TLS,
                         text=(
-                            f"{each.target.door}, SNI {each.target.sni}: asks for certificates of"
-                            f" {listing(each.acceptable_authorities)}"
+                            f"{each.target.access_point}, SNI {each.target.sni}: asks for"
+                            f" certificates of {listing(each.acceptable_client_cas)}"
                         ),
-                        ref=each.target.door.pod,
+                        ref=each.target.access_point.pod,
                         at=each.at,
                     )
                     for each in other.seen[:SHOWN]

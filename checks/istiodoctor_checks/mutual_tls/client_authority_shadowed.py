@@ -6,9 +6,9 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
-    AuthorityUse,
-    authority_uses,
+    ClientCaState,
+    ClientCaUse,
+    client_ca_uses,
     credential,
 )
 from istiodoctor.mesh.workloads.control_planes import istiod_version
@@ -127,13 +127,11 @@ def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; release notes of Istio 1.9.
     """
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         own = credential(mesh, use.namespace, use.compound_name)
         if own and use.source and _differ(use, own):
             version = istiod_version(mesh, use.workload)
-            reversed_order = version is not None and not is_in(
-                version, Change.DEDICATED_AUTHORITY_FIRST
-            )
+            reversed_order = version is not None and not is_in(version, Change.DEDICATED_CA_FIRST)
             taken, ignored = (own, use.source) if reversed_order else (use.source, own)
             yield Finding(
                 message=(
@@ -142,16 +140,14 @@ def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
                     f" refused."
                 ),
                 objects=(
-                    Place(ignored.ref, f"/data/{ignored.authority_key}"),
-                    Place(taken.ref, f"/data/{taken.authority_key}"),
+                    Place(ignored.ref, f"/data/{ignored.ca_key}"),
+                    Place(taken.ref, f"/data/{taken.ca_key}"),
                     Place(use.server.gateway, use.reference.path),
                 ),
                 identity=Identity.of(own.ref),
                 hosts=frozenset(use.server.names),
                 evidence=tuple(
-                    Evidence(
-                        text=f"holds {each.authorities.certificates[0].subject}", ref=each.ref
-                    )
+                    Evidence(text=f"holds {each.ca_bundle.certificates[0].subject}", ref=each.ref)
                     for each in (taken, ignored)
                 ),
                 fixes=(_fix(ignored),),
@@ -161,24 +157,24 @@ def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
             )
 
 
-def _differ(use: AuthorityUse, own: Credential) -> bool:
+def _differ(use: ClientCaUse, own: Credential) -> bool:
     """Whether the server's own Secret has a CA for clients that the dedicated one lacks."""
-    if use.state is not AuthorityState.FOUND or use.source is None or use.source is own:
+    if use.state is not ClientCaState.FOUND or use.source is None or use.source is own:
         return False
     here, there = (
-        {each.fingerprint_sha256 for each in secret.authorities.certificates}
+        {each.fingerprint_sha256 for each in secret.ca_bundle.certificates}
         for secret in (own, use.source)
     )
     pair = own.pair
     issuers = {each.issuer for each in pair.chain.certificates} if pair else set()
-    is_of_the_server = any(each.subject in issuers for each in own.authorities.certificates)
+    is_of_the_server = any(each.subject in issuers for each in own.ca_bundle.certificates)
     return bool(there) and not here <= there and not is_of_the_server
 
 
 def _fix(ignored: Credential) -> Fix:
     return json_patch(
         ignored.ref,
-        [{"op": "remove", "path": f"/data/{ignored.authority_key}"}],
-        f"Remove {ignored.authority_key} from {ignored.ref}",
+        [{"op": "remove", "path": f"/data/{ignored.ca_key}"}],
+        f"Remove {ignored.ca_key} from {ignored.ref}",
         why="Move the certificates that clients still need into the other Secret before.",
     )

@@ -8,10 +8,10 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.front_proxies import Front, fronts_for
 from istiodoctor.mesh.gateways.listeners import listeners
 from istiodoctor.mesh.gateways.merging import Listener
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("MTLS010", severity=Severity.CRITICAL, explains={"MTLS014"})
@@ -145,7 +145,7 @@ def client_certificate_ends_at_load_balancer(mesh: Mesh) -> Iterator[Finding]:
 def _fronts(mesh: Mesh, listener: Listener, server: Server) -> dict[Front, list[str]]:
     """Return what ends TLS before a server that wants client certificates, with its hosts."""
     found: dict[Front, list[str]] = {}
-    for host in server.names if server.mode in WITH_CLIENT_AUTHORITY else ():
+    for host in server.names if server.mode in WITH_CLIENT_CA else ():
         for front in fronts_for(mesh, listener.workload, host):
             if front.terminates_tls and front.plain_port in (None, listener.port):
                 found.setdefault(front, []).append(host)

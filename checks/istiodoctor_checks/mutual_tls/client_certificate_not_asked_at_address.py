@@ -8,8 +8,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.interception import unasked_clients
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("MTLS014", severity=Severity.CRITICAL)
@@ -134,21 +134,25 @@ def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
     for unasked in unasked_clients(mesh):
         server, first = unasked.server, unasked.unasked[0]
         hosts = frozenset(each.target.host for each in unasked.unasked if each.target.host)
-        doors = listing(each.target.door for each in unasked.unasked)
+        access_points = listing(each.target.access_point for each in unasked.unasked)
         optional = server.mode is TlsMode.OPTIONAL_MUTUAL
         yield Finding(
             message=(
-                f"The pods of {server} ask for client certificates, but at {doors} nobody does:"
-                f" something ends TLS there, and {listing(sorted(hosts))} is"
+                f"The pods of {server} ask for client certificates, but at {access_points} nobody"
+                f" does: something ends TLS there, and {listing(sorted(hosts))} is"
                 f" {'without them' if optional else 'refused to everybody'} behind it."
             ),
             objects=(
-                *((Place(first.target.door.service),) if first.target.door.service else ()),
+                *(
+                    (Place(first.target.access_point.service),)
+                    if first.target.access_point.service
+                    else ()
+                ),
                 server.field("/tls/mode"),
             ),
             identity=Identity.of(server.gateway),
             hosts=hosts,
-            evidence=sightings((*unasked.unasked[:2], *unasked.at_pods[:2])),
+            evidence=observed_evidence((*unasked.unasked[:2], *unasked.at_pods[:2])),
             severity=Severity.MEDIUM if optional else None,
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),

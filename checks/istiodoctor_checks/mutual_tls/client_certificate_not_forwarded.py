@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import listeners
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA
 from istiodoctor.mesh.workloads.control_planes import proxy_config
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
@@ -120,7 +120,7 @@ def client_certificate_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Configuring Gateway Network Topology.
     """
     for listener in listeners(mesh):
-        checking = [each for each in listener.servers if each.mode in WITH_CLIENT_AUTHORITY]
+        checking = [each for each in listener.servers if each.mode in WITH_CLIENT_CA]
         details = _details(mesh, listener.workload) if checking else ""
         if details in SILENT:
             yield Finding(

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import client_certificates_required
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("MTLS001", severity=Severity.INFO)
@@ -106,7 +106,7 @@ def client_certificate_required(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.field("/tls/mode"),),
             identity=Identity.of(server.gateway, min(hosts, default="")),
             hosts=hosts,
-            evidence=sightings(seen),
+            evidence=observed_evidence(seen),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

@@ -7,10 +7,10 @@ from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA, Server
 from istiodoctor.model.istio import ServerTls
 from istiodoctor_checks.fixes import remove_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 HASH = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}")
 SPKI = re.compile(r"[A-Za-z0-9+/]{43}=")
@@ -101,7 +101,7 @@ def client_pin_unusable(mesh: Mesh) -> Iterator[Finding]:
     istio/istio issue 26790.
     """
     for server in servers(mesh):
-        pins = server.tls if server.mode in WITH_CLIENT_AUTHORITY else None
+        pins = server.tls if server.mode in WITH_CLIENT_CA else None
         for field, value in _unusable(pins):
             place = server.field(f"/tls/{field}")
             yield Finding(

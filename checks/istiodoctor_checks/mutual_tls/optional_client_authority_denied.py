@@ -12,8 +12,8 @@ from istiodoctor.finding import (
     Severity,
 )
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.placement import servers_using
-from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.credentials.secret_lookup import servers_using
+from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.logs.delivery import DeliveryFailure, delivery_failures
 from istiodoctor.mesh.logs.meaning import Meaning
@@ -149,7 +149,7 @@ def optional_client_authority_denied(mesh: Mesh) -> Iterator[Finding]:
 
 def _concerned(failure: DeliveryFailure, servers: tuple[Server, ...]) -> list[Server]:
     refused = failure.last.meaning is Meaning.CROSS_NAMESPACE_CREDENTIAL
-    if not refused or not failure.name.endswith(AUTHORITY_SUFFIX):
+    if not refused or not failure.name.endswith(CA_SUFFIX):
         return []
     return [
         server

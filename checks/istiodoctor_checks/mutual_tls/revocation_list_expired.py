@@ -6,11 +6,11 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.credentials import authority_uses
+from istiodoctor.mesh.credentials.credentials import client_ca_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("MTLS007", severity=Severity.HIGH)
@@ -121,7 +121,7 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Key formats; RFC 5280, section 5.1.2.5.
     """
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         source = use.source
         end = source.revocation_list_next_update if source else None
         if source and end and end < mesh.taken_at:

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import differing_clocks
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("OPS001", severity=Severity.HIGH)
@@ -83,7 +83,7 @@ def clock_skewed(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway),
             hosts=frozenset(server.names),
-            evidence=sightings((step,)),
+            evidence=observed_evidence((step,)),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

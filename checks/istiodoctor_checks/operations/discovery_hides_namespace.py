@@ -8,7 +8,7 @@ from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.operations._mesh_policies import HiddenNamespace, hidden_namespaces
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("OPS006", severity=Severity.CRITICAL, explains={"GW019", "GW022", "HTTP018", "SDS016"})

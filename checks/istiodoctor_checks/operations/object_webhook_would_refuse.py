@@ -10,7 +10,7 @@ from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.gateways.listeners import istio_gateways
 from istiodoctor.model.istio import GatewayServer, IstioGateway, TlsMode, VirtualService
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 PROTOCOLS = frozenset(
     {

@@ -16,7 +16,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.operations._denials import Denial, denials
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("OPS010", severity=Severity.LOW, explains={"HTTP015"})

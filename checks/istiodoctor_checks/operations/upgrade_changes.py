@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.operations._upgrade_changes import Effect, Release, upgrade_effects
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 TEXTS = {
     Release.EXPIRED_NOT_SERVED: (

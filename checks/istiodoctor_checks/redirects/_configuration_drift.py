@@ -21,10 +21,10 @@ from istiodoctor.mesh.policies.authorization_policies import (
     tokens_unknown_because,
 )
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.requests.answers import AnswerKind, Ending, walked
+from istiodoctor.mesh.requests.answers import AnswerKind, Ending, hops_and_ending
 from istiodoctor.mesh.requests.connections import Connection
 from istiodoctor.mesh.requests.hops import BROKEN, Hop
-from istiodoctor.mesh.requests.http_hops import http_walk
+from istiodoctor.mesh.requests.http_hops import http_hops
 from istiodoctor.mesh.requests.unread import GATEWAYS, ROUTES, are_complete, refused
 from istiodoctor.mesh.workloads.control_planes import mesh_config
 from istiodoctor.mesh.workloads.workloads import Workload
@@ -39,7 +39,7 @@ JUST_MADE = timedelta(minutes=2)
 """How long a new object may take through istiod to the pods."""
 
 
-class BreachKind(StrEnum):
+class DriftKind(StrEnum):
     """In what a pod differs from the objects."""
 
     UNKNOWN_HOST = "unknown-host"
@@ -51,10 +51,10 @@ class BreachKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Breach:
+class ConfigurationDrift:
     """A request that a pod answers otherwise than its configuration should have it."""
 
-    kind: BreachKind
+    kind: DriftKind
     server: Server
     workload: Workload
     host: str
@@ -79,7 +79,9 @@ class _Held:
 
     @property
     def is_at_pod(self) -> bool:
-        return self.step.door is not None and self.step.door.via is Via.PORT_FORWARD
+        return (
+            self.step.access_point is not None and self.step.access_point.via is Via.PORT_FORWARD
+        )
 
     @property
     def is_not_found(self) -> bool:
@@ -119,22 +121,22 @@ def _held_requests(mesh: Mesh) -> tuple[_Held, ...]:
 
 
 def _held(mesh: Mesh, server: Server, seen: HttpObservation) -> _Held | None:
-    door = seen.steps[0].door
+    access_point = seen.steps[0].access_point
     request = requested(seen.target.url)
-    if door is None or request is None or door.via is Via.DNS:
+    if access_point is None or request is None or access_point.via is Via.DNS:
         return None
     for listener in listeners_of(mesh, server):
-        is_there = listener.port == door.port or door.pod is None
+        is_there = listener.port == access_point.port or access_point.pod is None
         speaks = (request.scheme == "https") is listener.is_tls
-        if listener.workload.owner == door.gateway and is_there and speaks:
-            hops, ending = _promised(mesh, listener, server, request)
+        if listener.workload.owner == access_point.gateway and is_there and speaks:
+            hops, ending = _expected(mesh, listener, server, request)
             return _Held(
                 server=server, listener=listener, observation=seen, hops=hops, ending=ending
             )
     return None
 
 
-def _promised(
+def _expected(
     mesh: Mesh, listener: Listener, server: Server, request: Request
 ) -> tuple[tuple[Hop, ...], Ending]:
     manager = HttpConnectionManager(
@@ -150,7 +152,7 @@ def _promised(
         is_tls=request.scheme == "https",
         is_held=False,
     )
-    return walked(http_walk(mesh, request, connection))
+    return hops_and_ending(http_hops(mesh, request, connection))
 
 
 @question
@@ -167,20 +169,20 @@ def unknown_hosts(mesh: Mesh) -> Mapping[Server, Mapping[str, tuple[HttpStep, ..
 
 
 @question(Kind.ISTIO_GATEWAY, Kind.VIRTUAL_SERVICE)
-def breaches(mesh: Mesh) -> Mapping[Workload, tuple[Breach, ...]]:
+def configuration_drifts(mesh: Mesh) -> Mapping[Workload, tuple[ConfigurationDrift, ...]]:
     """Return what pods answer otherwise than the objects have it, but for the newest ones."""
-    found: dict[Workload, list[Breach]] = defaultdict(list)
-    for breach in _breaches(mesh):
-        if not _is_new(mesh, breach.server.gateway) and not _is_new(mesh, breach.decided_by):
-            found[breach.workload].append(breach)
+    found: dict[Workload, list[ConfigurationDrift]] = defaultdict(list)
+    for drift in _configuration_drifts(mesh):
+        if not _is_new(mesh, drift.server.gateway) and not _is_new(mesh, drift.decided_by):
+            found[drift.workload].append(drift)
     return {workload: tuple(each) for workload, each in found.items()}
 
 
-def _breaches(mesh: Mesh) -> Iterator[Breach]:
+def _configuration_drifts(mesh: Mesh) -> Iterator[ConfigurationDrift]:
     for held in _held_requests(mesh):
-        kind = _breach(held) if held.is_at_pod else None
+        kind = _drift_kind(held) if held.is_at_pod else None
         if kind:
-            yield Breach(
+            yield ConfigurationDrift(
                 kind=kind,
                 server=held.server,
                 workload=held.listener.workload,
@@ -199,17 +201,17 @@ def _is_new(mesh: Mesh, ref: Ref | None) -> bool:
     return any(each and mesh.snapshot.taken_at - each < JUST_MADE for each in made)
 
 
-def _breach(held: _Held) -> BreachKind | None:
+def _drift_kind(held: _Held) -> DriftKind | None:
     step, ending = held.step, held.ending
     arrives = ending.kind in (AnswerKind.BACKEND, AnswerKind.DIRECT_RESPONSE)
     if held.is_not_found:
-        is_promised = arrives or ending.kind is AnswerKind.REDIRECT
-        return BreachKind.UNKNOWN_HOST if is_promised and ending.status != NOT_FOUND else None
+        is_expected = arrives or ending.kind is AnswerKind.REDIRECT
+        return DriftKind.UNKNOWN_HOST if is_expected and ending.status != NOT_FOUND else None
     if _redirects(held.hops, ending):
         is_clear = step.from_upstream or 200 <= step.status < 300
-        return BreachKind.UNREDIRECTED if is_clear and not step.location else None
+        return DriftKind.UNREDIRECTED if is_clear and not step.location else None
     if arrives and step.url.startswith("http:") and leads_to(step, "https"):
-        return BreachKind.REDIRECTED if is_own(step) and ending.status != step.status else None
+        return DriftKind.REDIRECTED if is_own(step) and ending.status != step.status else None
     return None
 
 

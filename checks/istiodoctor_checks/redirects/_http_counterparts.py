@@ -32,7 +32,7 @@ WITH_REDIRECTS = frozenset({GatewayApi.ISTIO, GatewayApi.GATEWAY_API})
 """In which a redirect to HTTPS can be written."""
 
 
-class PlainTwin(Value, frozen=True, kw_only=True, eq=False):
+class HttpCounterpart(Value, frozen=True, kw_only=True, eq=False):
     """A TLS host that clients outside use, and what may stand before its plain twin."""
 
     tls: TlsHost
@@ -53,10 +53,10 @@ def _declared_plain(mesh: Mesh, workload: Workload) -> HostIndex[Server]:
 
 
 @question
-def _plain_twins(mesh: Mesh) -> tuple[PlainTwin, ...]:
+def _http_counterparts(mesh: Mesh) -> tuple[HttpCounterpart, ...]:
     """Return the TLS hosts on 443 that gateways end, with their plain twins."""
     return tuple(
-        PlainTwin(tls=tls, plain=_on_port_80(mesh, tls), fronts=_concerned(mesh, tls))
+        HttpCounterpart(tls=tls, plain=_on_port_80(mesh, tls), fronts=_concerned(mesh, tls))
         for tls in tls_hosts(mesh)
         if tls.server.api in WITH_REDIRECTS
         and tls.server.port == HTTPS_PORT
@@ -81,13 +81,13 @@ def _concerned(mesh: Mesh, tls: TlsHost) -> tuple[Front, ...]:
 
 
 @question
-def served_in_the_clear(mesh: Mesh) -> tuple[tuple[PlainHost, PlainTwin], ...]:
+def served_in_the_clear(mesh: Mesh) -> tuple[tuple[PlainHost, HttpCounterpart], ...]:
     """Return the TLS hosts whose plain twin has routes and no redirect."""
     return tuple(
-        (plain, twin)
-        for twin in _plain_twins(mesh)
-        if twin.plain and twin.plain.server.api in WITH_REDIRECTS
-        for plain in _named(mesh, twin.plain, twin.tls)
+        (plain, counterpart)
+        for counterpart in _http_counterparts(mesh)
+        if counterpart.plain and counterpart.plain.server.api in WITH_REDIRECTS
+        for plain in _named(mesh, counterpart.plain, counterpart.tls)
         if plain.redirect is RedirectKind.NONE and plain.is_routed
     )
 
@@ -126,23 +126,25 @@ def attached_http_routes(mesh: Mesh, plain: PlainHost) -> tuple[Attachment, ...]
 
 
 @question(Kind.ISTIO_GATEWAY)
-def unanswered_plain_hosts(mesh: Mesh) -> tuple[PlainTwin, ...]:
+def unanswered_plain_hosts(mesh: Mesh) -> tuple[HttpCounterpart, ...]:
     """Return the TLS hosts for which nobody answers on the Service's open port 80."""
     if not mesh.is_complete(Kind.ISTIO_GATEWAY):
         return ()
     return tuple(_unanswered(mesh))
 
 
-def _unanswered(mesh: Mesh) -> Iterator[PlainTwin]:
-    for twin in _plain_twins(mesh):
-        workload = twin.tls.workload
-        if twin.plain or twin.fronts or not workload.is_known:
+def _unanswered(mesh: Mesh) -> Iterator[HttpCounterpart]:
+    for counterpart in _http_counterparts(mesh):
+        workload = counterpart.tls.workload
+        if counterpart.plain or counterpart.fronts or not workload.is_known:
             continue
-        if twin.tls.server.api is not GatewayApi.ISTIO:
+        if counterpart.tls.server.api is not GatewayApi.ISTIO:
             continue
-        if twin.tls.server.mode is not TlsMode.SIMPLE:  # no browsers: nobody types these names
+        if (
+            counterpart.tls.server.mode is not TlsMode.SIMPLE
+        ):  # no browsers: nobody types these names
             continue
         is_open = any(each.port.port == HTTP_PORT for each in port_routes(mesh, workload))
-        written = next(_declared_plain(mesh, workload).meeting(twin.tls.host), None)
+        written = next(_declared_plain(mesh, workload).meeting(counterpart.tls.host), None)
         if is_open and written is None:
-            yield twin
+            yield counterpart

@@ -81,12 +81,12 @@ def _is_well(seen: HttpObservation) -> bool:
 
 
 def _is_at_pod(step: HttpStep) -> bool:
-    return step.door is not None and step.door.pod is not None
+    return step.access_point is not None and step.access_point.pod is not None
 
 
 def _front(loop: Loop, plain: PlainHost) -> Front:
     return Front(
-        text=f"what ends TLS at {loop.step.door}",
+        text=f"what ends TLS at {loop.step.access_point}",
         hosts=(plain.host,),
         terminates_tls=True,
         plain_port=plain.listener.port,

@@ -57,7 +57,7 @@ def plain_answers_seen(mesh: Mesh, workload: Workload, host: str) -> tuple[Plain
     return tuple(
         each
         for each in _plain_answers_by_name(mesh).meeting(host)
-        if each.step.door and each.step.door.gateway == workload.owner
+        if each.step.access_point and each.step.access_point.gateway == workload.owner
     )
 
 
@@ -70,7 +70,9 @@ def lost_redirects(mesh: Mesh) -> tuple[tuple[PlainHost, tuple[HttpStep, ...]], 
             continue
         answers = plain_answers_seen(mesh, plain.workload, plain.host)
         pages = from_outside(answers, PlainKind.CONTENT)
-        at_pods = [each for each in answers if each.step.door and each.step.door.pod]
+        at_pods = [
+            each for each in answers if each.step.access_point and each.step.access_point.pod
+        ]
         if pages and at_pods and all(each.kind is PlainKind.REDIRECT for each in at_pods):
             found.append((plain, (*pages, at_pods[0].step)))
     return tuple(found)
@@ -97,7 +99,9 @@ def from_outside(answers: Iterable[PlainAnswer], kind: PlainKind) -> tuple[HttpS
     return tuple(
         each.step
         for each in answers
-        if each.kind is kind and each.step.door and each.step.door.via in FROM_OUTSIDE
+        if each.kind is kind
+        and each.step.access_point
+        and each.step.access_point.via in FROM_OUTSIDE
     )
 
 

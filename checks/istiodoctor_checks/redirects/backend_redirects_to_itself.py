@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import loops
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP007", severity=Severity.CRITICAL, explains={"HTTP009"})
@@ -93,7 +93,7 @@ def backend_redirects_to_itself(mesh: Mesh) -> Iterator[Finding]:
                 objects=(loop.server.place,),
                 identity=Identity.of(loop.server.gateway, loop.observation.target.host),
                 hosts=frozenset({loop.observation.target.host}),
-                evidence=sightings(loop.observation.steps),
+                evidence=observed_evidence(loop.observation.steps),
                 fixes=(
                     Fix(
                         title="Tell the application that TLS ends before it",

@@ -9,7 +9,7 @@ from istiodoctor.mesh.exposure.http_behind_proxy import untold_https
 from istiodoctor.mesh.observations.header_trust import header_trust
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.redirects._loops_behind_proxy import seen_untold_https
-from istiodoctor_checks.redirects.ways_out import (
+from istiodoctor_checks.redirects.redirect_fixes import (
     circle_seen,
     redirect_before_the_gateway,
     trust_seen,

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import error_answers, is_own
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP015", severity=Severity.HIGH)
@@ -86,13 +86,13 @@ def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway, str(step.status)),
             hosts=frozenset(server.names),
-            evidence=sightings(steps),
+            evidence=observed_evidence(steps),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )
 
 
 def _who(step: HttpStep) -> str:
-    if is_own(step) or (step.door and step.door.pod):
+    if is_own(step) or (step.access_point and step.access_point.pod):
         return "the gateway"
     return f"{step.server or 'what stands'} before the gateway"

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.redirects._configuration_drift import unknown_hosts
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP017", severity=Severity.LOW)
@@ -147,7 +147,7 @@ def host_unknown_to_gateway(mesh: Mesh) -> Iterator[Finding]:
                 objects=(server.field("/hosts"),),
                 identity=Identity.of(server.gateway, host),
                 hosts=frozenset({host}),
-                evidence=sightings(steps),
+                evidence=observed_evidence(steps),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset({server.id}),
             )

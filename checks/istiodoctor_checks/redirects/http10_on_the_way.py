@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import refused_as_obsolete
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP016", severity=Severity.CRITICAL)
@@ -80,13 +80,13 @@ def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
         step = steps[0]
         yield Finding(
             message=(
-                f"{step.url} is answered with 426 through {step.door}, though it was asked in"
-                f" HTTP/1.1: something before {server} speaks HTTP/1.0 to it."
+                f"{step.url} is answered with 426 through {step.access_point}, though it was asked"
+                f" in HTTP/1.1: something before {server} speaks HTTP/1.0 to it."
             ),
             objects=(server.place,),
             identity=Identity.of(server.gateway),
             hosts=frozenset(server.names),
-            evidence=sightings(steps),
+            evidence=observed_evidence(steps),
             fixes=(
                 Fix(
                     title="Make the proxy before the gateway speak HTTP/1.1",

@@ -15,7 +15,7 @@ from istiodoctor.finding import (
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects._http10 import ObsoleteHttp, obsolete_proxies, obsolete_requests
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 SHOWN = 3
 

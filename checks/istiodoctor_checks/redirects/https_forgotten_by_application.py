@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severi
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import Downgrade, downgrades
 from istiodoctor.model.observation import Outcome
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 HEED_THE_HEADER = Fix(
     title="Make the application go by X-Forwarded-Proto",
@@ -99,7 +99,7 @@ def https_forgotten_by_application(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway, host),
             hosts=frozenset({host}),
-            evidence=sightings(each.observation.steps),
+            evidence=observed_evidence(each.observation.steps),
             fixes=(HEED_THE_HEADER,),
             severity=Severity.CRITICAL if loops else None,
             confidence=Confidence.OBSERVED,

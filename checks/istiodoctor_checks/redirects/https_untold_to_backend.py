@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import untold_backends
-from istiodoctor_checks.redirects.ways_out import trust_the_proxy
+from istiodoctor_checks.redirects.redirect_fixes import trust_the_proxy
 
 
 @check("HTTP008", severity=Severity.LOW, explains={"HTTP007", "HTTP019"})

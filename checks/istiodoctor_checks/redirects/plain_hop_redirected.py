@@ -12,7 +12,7 @@ from istiodoctor.mesh.observations.header_trust import header_trust
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects._loops_behind_proxy import seen_plain_hops
-from istiodoctor_checks.redirects.ways_out import (
+from istiodoctor_checks.redirects.redirect_fixes import (
     circle_seen,
     redirect_before_the_gateway,
     serve_https,

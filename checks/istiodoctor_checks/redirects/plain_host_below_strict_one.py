@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, EvidenceKind, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.redirects._cached_redirects import forced_hosts
-from istiodoctor_checks.redirects.ways_out import serve_https
+from istiodoctor_checks.redirects.redirect_fixes import serve_https
 
 
 @check("HTTP021", severity=Severity.HIGH)

@@ -8,14 +8,14 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.redirects._http_counterparts import PlainTwin, unanswered_plain_hosts
+from istiodoctor_checks.redirects._http_counterparts import HttpCounterpart, unanswered_plain_hosts
 from istiodoctor_checks.redirects._plain_answers import (
     PlainKind,
     from_outside,
     is_answered_by_https,
     plain_answers_seen,
 )
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP005", severity=Severity.LOW, evidence=[plain_answers_seen, is_answered_by_https])
@@ -98,25 +98,25 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Gateway reference (httpsRedirect).
     """
     fixes: dict[Server, Fix] = {}  # one for all hosts of a server
-    for twin in unanswered_plain_hosts(mesh):
-        server = twin.tls.server
+    for counterpart in unanswered_plain_hosts(mesh):
+        server = counterpart.tls.server
         if server not in fixes:
             fixes[server] = _fix(server)
-        seen = plain_answers_seen(mesh, twin.tls.workload, twin.tls.host)
+        seen = plain_answers_seen(mesh, counterpart.tls.workload, counterpart.tls.host)
         before = from_outside(seen, PlainKind.REDIRECT_BEFORE)
         refused = (
             *from_outside(seen, PlainKind.SILENCE),
             *from_outside(seen, PlainKind.NOT_FOUND),
         )
-        is_seen = bool(refused) and is_answered_by_https(mesh, twin.tls.host)
+        is_seen = bool(refused) and is_answered_by_https(mesh, counterpart.tls.host)
         yield Finding(
-            message=_message(twin, before),
+            message=_message(counterpart, before),
             objects=(server.field("/hosts"),),
             identity=Identity.of(server.gateway),
-            hosts=frozenset({twin.tls.host}),
+            hosts=frozenset({counterpart.tls.host}),
             evidence=(
-                Evidence(text=f"plain servers for {twin.tls.host}: none"),
-                *sightings((*before, *refused)),
+                Evidence(text=f"plain servers for {counterpart.tls.host}: none"),
+                *observed_evidence((*before, *refused)),
             ),
             fixes=() if before else (fixes[server],),
             severity=Severity.INFO if before else None,
@@ -125,10 +125,12 @@ def plain_server_missing(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _message(twin: PlainTwin, before: tuple[HttpStep, ...]) -> str:
-    start = f"No server on port 80 answers for {twin.tls.host} of {twin.tls.server}"
+def _message(counterpart: HttpCounterpart, before: tuple[HttpStep, ...]) -> str:
+    start = f"No server on port 80 answers for {counterpart.tls.host} of {counterpart.tls.server}"
     if before:
-        return f"{start}; something before the gateway redirects http:// at {before[0].door}."
+        return (
+            f"{start}; something before the gateway redirects http:// at {before[0].access_point}."
+        )
     return f"{start}: http:// is not redirected to HTTPS but refused, or answered with 404."
 
 

@@ -8,14 +8,18 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import FETCHED_ANEW, restart
-from istiodoctor_checks.redirects._configuration_drift import Breach, BreachKind, breaches
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.redirects._configuration_drift import (
+    ConfigurationDrift,
+    DriftKind,
+    configuration_drifts,
+)
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 WORDS = {
-    BreachKind.UNKNOWN_HOST: "answers 404, as if there were no route",
-    BreachKind.UNREDIRECTED: "answers in the clear, as if there were no httpsRedirect",
-    BreachKind.REDIRECTED: "redirects to https://, which nothing there does any more",
+    DriftKind.UNKNOWN_HOST: "answers 404, as if there were no route",
+    DriftKind.UNREDIRECTED: "answers in the clear, as if there were no httpsRedirect",
+    DriftKind.REDIRECTED: "redirects to https://, which nothing there does any more",
 }
 
 
@@ -205,32 +209,32 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Debugging Envoy and Istiod; istio/istio issues 11763, 49836, 13717.
     """
-    for workload, found in breaches(mesh).items():
+    for workload, found in configuration_drifts(mesh).items():
         yield Finding(
             message=_message(workload, found),
             objects=tuple(dict.fromkeys(_objects(workload, found))),
             identity=Identity.of(workload.owner),
             hosts=frozenset(each.host for each in found),
-            evidence=sightings(each.step for each in found),
+            evidence=observed_evidence(each.step for each in found),
             fixes=(restart(workload, why=FETCHED_ANEW),),
             confidence=Confidence.OBSERVED,
             servers=frozenset(each.server.id for each in found),
         )
 
 
-def _message(workload: Workload, breaches: tuple[Breach, ...]) -> str:
-    first = breaches[0]
+def _message(workload: Workload, drifts: tuple[ConfigurationDrift, ...]) -> str:
+    first = drifts[0]
     of = first.decided_by or first.server.gateway
-    hosts = listing(dict.fromkeys(each.host for each in breaches))
+    hosts = listing(dict.fromkeys(each.host for each in drifts))
     return (
-        f"{first.step.door} {WORDS[first.kind]}: {of} says otherwise. What {workload} runs on for"
-        f" {hosts} is not what the objects say."
+        f"{first.step.access_point} {WORDS[first.kind]}: {of} says otherwise. What {workload} runs"
+        f" on for {hosts} is not what the objects say."
     )
 
 
-def _objects(workload: Workload, breaches: tuple[Breach, ...]) -> Iterator[Place]:
+def _objects(workload: Workload, drifts: tuple[ConfigurationDrift, ...]) -> Iterator[Place]:
     yield Place(workload.owner)
-    for each in breaches:
+    for each in drifts:
         if each.decided_by:
             yield Place(each.decided_by)
         yield each.server.place

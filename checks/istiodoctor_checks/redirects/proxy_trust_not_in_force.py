@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.header_trust import HeaderTrust, disregarded_topologies
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import FETCHED_ANEW, restart
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP020", severity=Severity.HIGH, explains={"HTTP014", "HTTP019"})
@@ -103,7 +103,7 @@ def proxy_trust_not_in_force(mesh: Mesh) -> Iterator[Finding]:
             hosts=frozenset({plain.host}),
             evidence=(
                 Evidence(text=f"numTrustedProxies of {plain.workload}: {configured}"),
-                *sightings(trust.steps),
+                *observed_evidence(trust.steps),
             ),
             fixes=(restart(plain.workload, why=FETCHED_ANEW),),
             confidence=Confidence.OBSERVED,

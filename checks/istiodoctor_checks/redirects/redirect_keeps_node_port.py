@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import kept_node_ports
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP006", severity=Severity.LOW)
@@ -104,7 +104,7 @@ def redirect_keeps_node_port(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway),
             hosts=frozenset(server.names),
-            evidence=sightings((step,)),
+            evidence=observed_evidence((step,)),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.http_answers import is_own, loops
 from istiodoctor.model.observation import HttpStep
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP014", severity=Severity.CRITICAL, explains={"HTTP009"})
@@ -89,7 +89,7 @@ def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
                 objects=(loop.server.place,),
                 identity=Identity.of(loop.server.gateway, loop.observation.target.host),
                 hosts=frozenset({loop.observation.target.host}),
-                evidence=sightings(loop.observation.steps),
+                evidence=observed_evidence(loop.observation.steps),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset({loop.server.id}),
             )

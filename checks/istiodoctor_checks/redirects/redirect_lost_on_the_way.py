@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.redirects._plain_answers import lost_redirects
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 ASK_THE_PROXY = Fix(
     title="Redirect http:// in what stands before the gateway, or let it through as it came",
@@ -93,13 +93,14 @@ def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{plain.place.ref} redirects {plain.host} to HTTPS, and the pods do; but"
-                f" {steps[0].door} answers {steps[0].url} with {steps[0].status}: something before"
-                " the gateway answers by itself, or says https of what came in the clear."
+                f" {steps[0].access_point} answers {steps[0].url} with {steps[0].status}:"
+                " something before the gateway answers by itself, or says https of what came in the"
+                " clear."
             ),
             objects=(plain.place,),
             identity=Identity.of(plain.server.gateway, plain.host),
             hosts=frozenset({plain.host}),
-            evidence=sightings(steps),
+            evidence=observed_evidence(steps),
             fixes=(ASK_THE_PROXY,),
             confidence=Confidence.OBSERVED,
             servers=frozenset({plain.server.id}),

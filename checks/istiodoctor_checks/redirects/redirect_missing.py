@@ -11,7 +11,7 @@ from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.redirects._http_counterparts import (
-    PlainTwin,
+    HttpCounterpart,
     attached_http_routes,
     served_in_the_clear,
 )
@@ -22,7 +22,7 @@ from istiodoctor_checks.redirects._plain_answers import (
     plain_answers_seen,
 )
 from istiodoctor_checks.redirects._redirect_route import redirect_by_route
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP004", severity=Severity.LOW, evidence=[plain_answers_seen])
@@ -221,15 +221,15 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Gateway reference (httpsRedirect) and Secure Gateways;
     gateway-api.sigs.k8s.io, HTTP Redirects and Rewrites.
     """
-    for plain, twin in served_in_the_clear(mesh):
-        tls = twin.tls.server
+    for plain, counterpart in served_in_the_clear(mesh):
+        tls = counterpart.tls.server
         seen = plain_answers_seen(mesh, plain.workload, plain.host)
         before = from_outside(seen, PlainKind.REDIRECT_BEFORE)
         content = of_kind(seen, PlainKind.CONTENT)
-        is_expected = bool(twin.fronts or before)
+        is_expected = bool(counterpart.fronts or before)
         attached = _attached(mesh, plain)
         yield Finding(
-            message=_message(plain, twin, attached, before),
+            message=_message(plain, counterpart, attached, before),
             objects=(
                 attached.place if attached else plain.server.field("/tls/httpsRedirect"),
                 tls.field("/hosts"),
@@ -238,8 +238,11 @@ def redirect_missing(mesh: Mesh) -> Iterator[Finding]:
             hosts=frozenset({plain.host}),
             evidence=(
                 _unredirected(plain, attached),
-                *(Evidence(text=f"before the gateway: {front.text}") for front in twin.fronts),
-                *sightings((*before, *content)),
+                *(
+                    Evidence(text=f"before the gateway: {front.text}")
+                    for front in counterpart.fronts
+                ),
+                *observed_evidence((*before, *content)),
             ),
             fixes=() if is_expected else (_fix(plain, tls, attached),),
             severity=Severity.INFO if is_expected else None,
@@ -263,14 +266,18 @@ def _unredirected(plain: PlainHost, attached: Attachment | None) -> Evidence:
 
 
 def _message(
-    plain: PlainHost, twin: PlainTwin, attached: Attachment | None, before: tuple[HttpStep, ...]
+    plain: PlainHost,
+    counterpart: HttpCounterpart,
+    attached: Attachment | None,
+    before: tuple[HttpStep, ...],
 ) -> str:
     what = f"{attached.route.ref} on {plain.server}" if attached else str(plain.server)
-    start = f"{what} serves {plain.host} in the clear beside {twin.tls.server}"
+    start = f"{what} serves {plain.host} in the clear beside {counterpart.tls.server}"
     if before:
-        return f"{start}. Something before it redirects: clients at {before[0].door} never see it."
-    if twin.fronts:
-        return f"{start}. A redirect belongs before it, in {twin.fronts[0].text}."
+        where = before[0].access_point
+        return f"{start}. Something before it redirects: clients at {where} never see it."
+    if counterpart.fronts:
+        return f"{start}. A redirect belongs before it, in {counterpart.fronts[0].text}."
     return f"{start}, and nothing redirects it to HTTPS."
 
 

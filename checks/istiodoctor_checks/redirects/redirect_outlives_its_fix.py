@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.redirects._cached_redirects import remembered_loops
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP009", severity=Severity.INFO)
@@ -89,7 +89,7 @@ def redirect_outlives_its_fix(mesh: Mesh) -> Iterator[Finding]:
             objects=(server.place,),
             identity=Identity.of(server.gateway, host),
             hosts=frozenset({host}),
-            evidence=sightings(each.steps),
+            evidence=observed_evidence(each.steps),
             confidence=Confidence.OBSERVED,
             servers=frozenset({server.id}),
         )

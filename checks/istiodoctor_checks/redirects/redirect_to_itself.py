@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.self_redirects import SelfRedirect, self_redirects
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("HTTP010", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})

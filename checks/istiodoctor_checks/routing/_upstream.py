@@ -9,7 +9,7 @@ from istiodoctor.mesh.configuration.cluster import ClusterState
 from istiodoctor.mesh.configuration.destination_uses import DestinationUse
 from istiodoctor.mesh.configuration.destinations import (
     FailedDestination,
-    destinations_out_of_sight,
+    destinations_not_exported,
     destinations_without_subset,
 )
 from istiodoctor.mesh.configuration.misrouting import routing_workloads
@@ -111,7 +111,7 @@ def hidden_configuration(mesh: Mesh) -> tuple[Hidden, ...]:
 
 
 def _hidden_services(mesh: Mesh) -> Iterator[Hidden]:
-    for each in destinations_out_of_sight(mesh):
+    for each in destinations_not_exported(mesh):
         workload = each.routed.workload
         scope = scope_of(mesh, workload)
         service = services_of_hostname(mesh, scope, each.routed.name.host)[0]

@@ -10,7 +10,7 @@ from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import ports_of, severity_of
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("VS010", severity=Severity.CRITICAL, explains={"HTTP015"})

@@ -17,7 +17,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 OTHER_CLUSTERS = ".svc.clusterset.local"
 

@@ -9,7 +9,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.routing._upstream import Hidden, hidden_configuration
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 NOWHERE = "~"
 

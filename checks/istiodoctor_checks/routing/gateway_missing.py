@@ -12,7 +12,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 SUGGESTED = 3
 

@@ -10,7 +10,7 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch, set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

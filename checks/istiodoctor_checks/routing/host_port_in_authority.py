@@ -10,7 +10,7 @@ from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 NODE_PORT = "NodePort"
 

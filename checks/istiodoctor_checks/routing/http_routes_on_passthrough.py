@@ -10,7 +10,7 @@ from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passt
 from istiodoctor.model.istio import VirtualService
 from istiodoctor_checks.destinations import written
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("VS006", severity=Severity.CRITICAL)

@@ -9,7 +9,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.names import MESH
 from istiodoctor_checks.fixes import set_field
 from istiodoctor_checks.routing._unbound_routes import unbound_virtual_services
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("VS004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})

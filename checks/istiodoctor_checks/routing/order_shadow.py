@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.precedence import Precedence
 from istiodoctor_checks.fixes import json_patch, remove_field
 from istiodoctor_checks.routing._shadowed_rules import Shadow, shadowed_rules
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("VS008", severity=Severity.HIGH)

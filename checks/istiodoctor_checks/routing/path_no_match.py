@@ -10,7 +10,7 @@ from istiodoctor.mesh.workloads.names import MESH
 from istiodoctor.model.istio import StringMatch, VirtualService
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("VS007", severity=Severity.HIGH)

@@ -10,7 +10,7 @@ from istiodoctor.mesh.configuration.refused_routes import (
     RefusedRouteConfiguration,
     refused_route_configurations,
 )
-from istiodoctor_checks.wording import SHOWN, listing
+from istiodoctor_checks.text import SHOWN, listing
 
 
 @check("VS018", severity=Severity.CRITICAL, explains={"GW019", "HTTP017", "HTTP018", "SDS016"})

@@ -18,7 +18,7 @@ from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 EXTERNAL_NAME = "ExternalName"
 

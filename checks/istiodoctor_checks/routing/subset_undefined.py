@@ -12,7 +12,7 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import create, json_patch, set_field
 from istiodoctor_checks.routing._upstream import SubsetFault, subset_faults
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 LABELS_WHY = "See that pods of the Service carry this label."
 

@@ -11,7 +11,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
 from istiodoctor_checks.destinations import written
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 TLS_PORTS = frozenset({443, 8443})
 

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import Chainless, chainless_servers
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("VS019", severity=Severity.CRITICAL, explains={"SNI011"})

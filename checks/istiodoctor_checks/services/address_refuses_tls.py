@@ -8,8 +8,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.interception import refusing_addresses
 from istiodoctor.model.observation import Outcome
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SVC015", severity=Severity.CRITICAL)
@@ -124,16 +124,18 @@ def address_refuses_tls(mesh: Mesh) -> Iterator[Finding]:
     21059, 49836.
     """
     for refusing in refusing_addresses(mesh):
-        service, first = refusing.door.service, refusing.refused[0]
+        service, first = refusing.access_point.service, refusing.refused[0]
         yield Finding(
             message=(
-                f"{refusing.door}, the way to {refusing.server}, refuses TLS for"
+                f"{refusing.access_point}, the way to {refusing.server}, refuses TLS for"
                 f" {listing(sorted(refusing.hosts))} ({first.ending}), while its pods agree to it."
             ),
             objects=(*((Place(service),) if service else ()), refusing.server.place),
-            identity=Identity.of(service or refusing.server.gateway, str(refusing.door.port)),
+            identity=Identity.of(
+                service or refusing.server.gateway, str(refusing.access_point.port)
+            ),
             hosts=refusing.hosts,
-            evidence=sightings(refusing.refused),
+            evidence=observed_evidence(refusing.refused),
             fixes=(
                 Fix(
                     title="Let the load balancer pass TCP through to the gateway's TLS port",

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severi
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import Unreached, unreached_addresses
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SVC011", severity=Severity.HIGH)
@@ -125,10 +125,10 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
     """
     for silent in unreached_addresses(mesh):
         seen = silent.observations[0]
-        service = silent.door.service
+        service = silent.access_point.service
         yield Finding(
             message=(
-                f"{silent.door}, the way to {silent.server}, does not answer from here"
+                f"{silent.access_point}, the way to {silent.server}, does not answer from here"
                 f" ({seen.ending}), while its pods do.{_inside(silent)}"
             ),
             objects=(
@@ -137,10 +137,10 @@ def address_silent(mesh: Mesh) -> Iterator[Finding]:
             ),
             identity=Identity.of(service or silent.server.gateway),
             hosts=frozenset(each.target.host for each in silent.observations if each.target.host),
-            evidence=sightings(silent.observations),
+            evidence=observed_evidence(silent.observations),
             fixes=(
                 Fix(
-                    title=f"Permit port {silent.door.port} on the way to the gateway",
+                    title=f"Permit port {silent.access_point.port} on the way to the gateway",
                     risk=Risk.OUTSIDE_CLUSTER,
                     why="In the firewall; mind the load balancer's health checks.",
                 ),

@@ -10,8 +10,8 @@ from istiodoctor.mesh.exposure.load_balancers import Unready, unready_gateways
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.happenings import happened
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.events import happened
+from istiodoctor_checks.text import listing
 
 
 @check("SVC012", severity=Severity.CRITICAL, explains={"CM007"}, evidence=[events_of])

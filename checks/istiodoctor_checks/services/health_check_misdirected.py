@@ -14,7 +14,7 @@ from istiodoctor_checks.services._health_checks import (
     HealthCheck,
     failing_health_checks,
 )
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SVC009", severity=Severity.HIGH)

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.front_proxies import fronts_for
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SVC002", severity=Severity.CRITICAL, explains={"GW013", "HTTP003"})

@@ -9,9 +9,9 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kubernetes import Service
+from istiodoctor_checks.events import happened
 from istiodoctor_checks.fixes import get, set_field
-from istiodoctor_checks.happenings import happened
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SVC006", severity=Severity.HIGH, evidence=[events_of])

@@ -8,8 +8,8 @@ from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severi
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.endpoints import foreign_names
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SVC010", severity=Severity.CRITICAL)
@@ -132,10 +132,10 @@ def name_resolves_elsewhere(mesh: Mesh) -> Iterator[Finding]:
                 f" {foreign.server} is at {listing(foreign.own)}. What answers there:"
                 f" {seen.ending}."
             ),
-            objects=(foreign.server.place, Place(seen.target.door.gateway)),
+            objects=(foreign.server.place, Place(seen.target.access_point.gateway)),
             identity=Identity.of(foreign.server.gateway, foreign.host),
             hosts=frozenset({foreign.host}),
-            evidence=sightings((seen,)),
+            evidence=observed_evidence((seen,)),
             fixes=(
                 Fix(
                     title=f"Point {foreign.host} to {listing(foreign.own)}",

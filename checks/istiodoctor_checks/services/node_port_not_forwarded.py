@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Fix, Identity, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.observations.endpoints import Unforwarded, is_out_of_sight, unforwarded_names
+from istiodoctor.mesh.observations.endpoints import (
+    Unforwarded,
+    is_silence_inconclusive,
+    unforwarded_names,
+)
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SVC004", severity=Severity.CRITICAL)
@@ -131,7 +135,7 @@ def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
             objects=(Place(service, "/spec/ports"), lost.server.place),
             identity=Identity.of(service, lost.host),
             hosts=frozenset({lost.host}),
-            evidence=sightings((seen, *lost.at_node)),
+            evidence=observed_evidence((seen, *lost.at_node)),
             fixes=(
                 Fix(
                     title=f"Forward port 443 to node port {lost.node_port}",
@@ -139,7 +143,7 @@ def node_port_not_forwarded(mesh: Mesh) -> Iterator[Finding]:
                     why="In the router, packet filter or load balancer before the nodes.",
                 ),
             ),
-            severity=Severity.LOW if is_out_of_sight((seen,)) else None,
+            severity=Severity.LOW if is_silence_inconclusive((seen,)) else None,
             confidence=Confidence.OBSERVED if lost.at_node else Confidence.SUSPECTED,
             servers=frozenset({lost.server.id}),
         )

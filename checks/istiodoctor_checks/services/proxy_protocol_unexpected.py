@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import unexpected_proxy_protocol
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import remove_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SVC007", severity=Severity.CRITICAL, explains={"SVC011", "SVC015"})

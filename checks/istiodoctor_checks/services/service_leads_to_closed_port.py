@@ -15,8 +15,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import open_ports
 from istiodoctor.mesh.exposure.services import misdirected_ports
 from istiodoctor.model.ref import Place
+from istiodoctor_checks.text import listing
 from istiodoctor_checks.wire import SHOWN
-from istiodoctor_checks.wording import listing
 
 
 @check("SVC014", severity=Severity.HIGH, explains={"SVC011"})

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.gateways.selection import podless_services
+from istiodoctor.mesh.gateways.selection import services_without_pods
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SVC001", severity=Severity.CRITICAL, explains={"GW012", "GW013", "SVC006", "CM007"})
@@ -72,7 +72,7 @@ def service_selects_no_pods(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: kubernetes.io, Service; istio/istio issue 36574.
     """
-    for each in podless_services(mesh):
+    for each in services_without_pods(mesh):
         service, workload = each.service, each.near.workload
         selector = listing(f"{key}: {value}" for key, value in service.spec.selector.items())
         yield Finding(

@@ -7,7 +7,7 @@ from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import OUTSIDE_TYPES, Misdirected, misdirected_ports
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check(

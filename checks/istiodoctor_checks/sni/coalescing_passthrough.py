@@ -6,14 +6,14 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Fix, Risk, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
-from istiodoctor_checks.reuse import (
+from istiodoctor_checks.connection_coalescing import (
     certificates,
     evidence_of,
     identity_of,
     objects_of,
     servers_of,
 )
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SNI004", severity=Severity.HIGH, explains={"SNI014"})
@@ -134,21 +134,21 @@ def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio.io, Network Problems; istio/istio issue 26972.
     """
     for group in reuse_groups(mesh):
-        strays = tuple(each for each in group.strays if each.server.is_passthrough)
-        if strays:
-            servers = servers_of(strays)
-            hosts = listing(dict.fromkeys(each.host for each in strays))
+        misroutes = tuple(each for each in group.misroutes if each.server.is_passthrough)
+        if misroutes:
+            servers = servers_of(misroutes)
+            hosts = listing(dict.fromkeys(each.host for each in misroutes))
             yield Finding(
                 message=(
-                    f"{listing(dict.fromkeys(each.lands_on for each in strays))} presents"
-                    f" {certificates(group, strays)}, which also covers {hosts}; TLS for that"
-                    f" passes through {listing(dict.fromkeys(e.server for e in strays))}. Browsers"
-                    f" reuse the first connection and get 404 or the wrong application."
+                    f"{listing(dict.fromkeys(each.lands_on for each in misroutes))} presents"
+                    f" {certificates(group, misroutes)}, which also covers {hosts}; TLS for that"
+                    f" passes through {listing(dict.fromkeys(e.server for e in misroutes))}."
+                    f" Browsers reuse the first connection and get 404 or the wrong application."
                 ),
                 objects=objects_of(group, servers),
                 identity=identity_of(group),
-                hosts=frozenset(each.host for each in strays),
-                evidence=evidence_of(strays),
+                hosts=frozenset(each.host for each in misroutes),
+                evidence=evidence_of(misroutes),
                 fixes=(
                     Fix(
                         title=f"Use a certificate that does not cover {hosts}",

@@ -7,21 +7,25 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl
 from istiodoctor.finding import Finding, Fix, Patch, PatchType, Risk, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray, reuse_groups
+from istiodoctor.mesh.certificates.connection_coalescing import (
+    CoalescingMisroute,
+    ReuseGroup,
+    reuse_groups,
+)
 from istiodoctor.mesh.configuration.bindings import bindings
 from istiodoctor.mesh.configuration.misrouting import references_of, servers_by_gateway
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.fixes import get
-from istiodoctor_checks.reuse import (
+from istiodoctor_checks.connection_coalescing import (
     certificates,
     evidence_of,
     identity_of,
     objects_of,
     servers_of,
 )
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.fixes import get
+from istiodoctor_checks.text import listing
 
 MOST_MERGED = 8
 """More servers than these are not merged by patches: that is a decision, not a fix."""
@@ -159,30 +163,32 @@ def h2_coalescing_404(mesh: Mesh) -> Iterator[Finding]:
     49023.
     """
     for group in reuse_groups(mesh):
-        strays = tuple(filter(_is_http, group.strays))
-        if strays:
-            servers = servers_of(strays)
+        misroutes = tuple(filter(_is_http, group.misroutes))
+        if misroutes:
+            servers = servers_of(misroutes)
             yield Finding(
-                message=_message(group, strays, servers),
+                message=_message(group, misroutes, servers),
                 objects=objects_of(group, servers),
                 identity=identity_of(group),
-                hosts=frozenset(each.host for each in strays),
-                evidence=evidence_of(strays),
-                fixes=(*_merge(mesh, strays, servers), _separate(servers)),
+                hosts=frozenset(each.host for each in misroutes),
+                evidence=evidence_of(misroutes),
+                fixes=(*_merge(mesh, misroutes, servers), _separate(servers)),
                 credentials=frozenset((e.namespace, e.name) for e in group.credentials),
                 servers=frozenset(each.id for each in servers),
             )
 
 
-def _is_http(stray: Stray) -> bool:
-    return stray.server.api is GatewayApi.ISTIO and not stray.server.is_passthrough
+def _is_http(misroute: CoalescingMisroute) -> bool:
+    return misroute.server.api is GatewayApi.ISTIO and not misroute.server.is_passthrough
 
 
-def _message(group: ReuseGroup, strays: tuple[Stray, ...], servers: tuple[Server, ...]) -> str:
-    first = strays[0]
+def _message(
+    group: ReuseGroup, misroutes: tuple[CoalescingMisroute, ...], servers: tuple[Server, ...]
+) -> str:
+    first = misroutes[0]
     return (
         f"{listing(servers)} answer on one port of {group.listener.workload} with"
-        f" {certificates(group, strays)}. A browser reuses its HTTP/2 connection for every host"
+        f" {certificates(group, misroutes)}. A browser reuses its HTTP/2 connection for every host"
         f" of the certificate, so {first.host} may arrive at {first.lands_on}, which has other"
         f" routes: 404, depending on which host was opened first. curl works."
     )
@@ -199,16 +205,20 @@ def _separate(servers: tuple[Server, ...]) -> Fix:
     )
 
 
-def _merge(mesh: Mesh, strays: tuple[Stray, ...], servers: tuple[Server, ...]) -> Iterator[Fix]:
+def _merge(
+    mesh: Mesh, misroutes: tuple[CoalescingMisroute, ...], servers: tuple[Server, ...]
+) -> Iterator[Fix]:
     """Yield the merger into the oldest server whose certificate covers every host."""
     names = [name for each in servers for name in each.names]
     keeper = next(
         (
-            stray.lands_on
-            for stray in sorted(strays, key=lambda e: (e.lands_on.age_order, e.lands_on.index))
-            if stray.credential.leaf
+            misroute.lands_on
+            for misroute in sorted(
+                misroutes, key=lambda e: (e.lands_on.age_order, e.lands_on.index)
+            )
+            if misroute.credential.leaf
             and all(
-                any(certificate_covers(own, name) for own in stray.credential.leaf.dns_names)
+                any(certificate_covers(own, name) for own in misroute.credential.leaf.dns_names)
                 for name in names
             )
         ),

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.coverage import uses_of_server
 from istiodoctor.mesh.observations.endpoints import RefusedHandshake, refused_handshakes
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SNI011", severity=Severity.CRITICAL)
@@ -103,20 +103,20 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
         first = refused.handshakes[0]
         yield Finding(
             message=(
-                f"{first.target.door} refuses TLS for {refused.host}, which {refused.server} is"
-                f" configured for: {first.ending}.{_elsewhere(refused)}"
+                f"{first.target.access_point} refuses TLS for {refused.host}, which"
+                f" {refused.server} is configured for: {first.ending}.{_elsewhere(refused)}"
             ),
             objects=(
                 refused.server.place,
                 *(
-                    Place(each.target.door.pod)
+                    Place(each.target.access_point.pod)
                     for each in refused.handshakes
-                    if each.target.door.pod
+                    if each.target.access_point.pod
                 ),
             ),
             identity=Identity.of(refused.server.gateway, refused.host),
             hosts=frozenset({refused.host}),
-            evidence=sightings(refused.handshakes),
+            evidence=observed_evidence(refused.handshakes),
             severity=Severity.HIGH if refused.elsewhere else None,
             confidence=Confidence.OBSERVED,
             credentials=frozenset(each.key for each in uses_of_server(mesh, refused.server)),
@@ -125,7 +125,7 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _elsewhere(refused: RefusedHandshake) -> str:
-    others = len({each.target.door for each in refused.elsewhere})
+    others = len({each.target.access_point for each in refused.elsewhere})
     if others > 1:
         return f" {others} other pods of it agree to TLS."
     return " Another pod of it agrees to TLS." if others else ""

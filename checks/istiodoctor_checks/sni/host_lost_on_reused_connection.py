@@ -7,8 +7,8 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.reused_connections import lost_requests
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.reuse import identity_of
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.connection_coalescing import identity_of
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SNI014", severity=Severity.HIGH)
@@ -152,22 +152,22 @@ def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
     same TLS certificate; RFC 9113 section 9.1.1; istio/istio issues 9429, 13589.
     """
     for lost in lost_requests(mesh):
-        stray, pair = lost.pair.stray, lost.pair
+        misroute, pair = lost.pair.misroute, lost.pair
         yield Finding(
             message=(
                 f"{pair.asked} gets 404 on a connection that was made for {pair.connected}, and"
-                f" {lost.own.status} on one of its own: {stray.lands_on} has no route for it, but"
-                f" a certificate that covers it, so browsers ask it."
+                f" {lost.own.status} on one of its own: {misroute.lands_on} has no route for it,"
+                f" but a certificate that covers it, so browsers ask it."
             ),
             objects=(
-                stray.server.place,
-                stray.lands_on.place,
-                Place(stray.credential.ref),
+                misroute.server.place,
+                misroute.lands_on.place,
+                Place(misroute.credential.ref),
             ),
             identity=identity_of(pair.group),
-            hosts=frozenset({stray.host}),
-            evidence=sightings((lost.reused, lost.own)),
+            hosts=frozenset({misroute.host}),
+            evidence=observed_evidence((lost.reused, lost.own)),
             confidence=Confidence.OBSERVED,
-            credentials=frozenset({(stray.credential.namespace, stray.credential.name)}),
-            servers=frozenset({stray.server.id, stray.lands_on.id}),
+            credentials=frozenset({(misroute.credential.namespace, misroute.credential.name)}),
+            servers=frozenset({misroute.server.id, misroute.lands_on.id}),
         )

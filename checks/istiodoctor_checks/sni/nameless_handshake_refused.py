@@ -8,8 +8,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.clients import silent_proxies
 from istiodoctor.mesh.observations.interception import nameless_refusals
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SNI013", severity=Severity.CRITICAL, explains={"HTTP015"})
@@ -163,7 +163,7 @@ def nameless_handshake_refused(mesh: Mesh) -> Iterator[Finding]:
                     silent.place.ref if silent.place else listener.workload.owner
                 ),
                 hosts=frozenset(silent.hosts),
-                evidence=sightings(refused),
+                evidence=observed_evidence(refused),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset(each.id for each in servers),
             )

@@ -9,7 +9,7 @@ from istiodoctor.mesh.configuration.bindings import servers_of
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.mesh.configuration.upstream_tls import speaks_plainly
 from istiodoctor_checks.destinations import severity_of
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SNI007", severity=Severity.CRITICAL, explains={"SNI011"})

@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Se
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_passthrough import repeated_sni_hosts
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 VIRTUAL_SERVICE = "VirtualService"
 

@@ -9,7 +9,7 @@ from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passthrough_gaps
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SNI005", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains={"SNI011"})

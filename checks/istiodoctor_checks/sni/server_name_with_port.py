@@ -14,7 +14,7 @@ from istiodoctor.finding import (
 )
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.sni._malformed_names import odd_names
+from istiodoctor_checks.sni._malformed_snis import malformed_snis
 
 
 @check("SNI010", severity=Severity.LOW)
@@ -73,16 +73,16 @@ def server_name_with_port(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: RFC 6066 section 3; nginx.org, proxy_ssl_name.
     """  # noqa: E501 - a line of a log is one line
-    for odd in odd_names(mesh):
-        last = odd.facts[-1].line
+    for malformed in malformed_snis(mesh):
+        last = malformed.facts[-1].line
         yield Finding(
             message=(
-                f"{len(odd.facts)} connections to {odd.workload} in the log asked for {odd.host}"
-                f" with a port or a dot in the server name (SNI), and were reset."
+                f"{len(malformed.facts)} connections to {malformed.workload} in the log asked for"
+                f" {malformed.host} with a port or a dot in the server name (SNI), and were reset."
             ),
-            objects=(Place(odd.workload.owner),),
-            identity=Identity.of(odd.workload.owner, odd.host),
-            hosts=frozenset({odd.host}),
+            objects=(Place(malformed.workload.owner),),
+            identity=Identity.of(malformed.workload.owner, malformed.host),
+            hosts=frozenset({malformed.host}),
             evidence=(Evidence.of_line(last),),
             fixes=(
                 Fix(

@@ -9,8 +9,8 @@ from istiodoctor.mesh.logs.clients import SNI_ANNOTATION, SilentProxy, silent_pr
 from istiodoctor.mesh.observations.interception import MuteProxy, mute_proxies
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import set_field
-from istiodoctor_checks.wire import sightings
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
+from istiodoctor_checks.wire import observed_evidence
 
 LET_IT_SEND = Fix(
     title="Let the proxy send the server name, or pass TLS through",
@@ -251,21 +251,21 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _seen(mute: MuteProxy) -> Finding:
-    service, hosts = mute.door.service, listing(sorted(mute.hosts))
+    service, hosts = mute.access_point.service, listing(sorted(mute.hosts))
     return Finding(
         message=(
-            f"What answers at {mute.door} ends TLS before the gateway and says"
+            f"What answers at {mute.access_point} ends TLS before the gateway and says"
             f" {listing(each.status for each in mute.steps)} for {hosts}, while the pods serve it"
             f" to who names it and refuse who does not: it seems to send no server name (SNI)."
         ),
         objects=(
             *((Place(service),) if service else ()),
             mute.server.place,
-            Place(mute.door.gateway),
+            Place(mute.access_point.gateway),
         ),
         identity=Identity.of(service or mute.server.gateway),
         hosts=mute.hosts,
-        evidence=(*sightings(mute.steps), *sightings(mute.seen)),
+        evidence=(*observed_evidence(mute.steps), *observed_evidence(mute.seen)),
         fixes=(LET_IT_SEND,),
         confidence=Confidence.SUSPECTED,
         servers=frozenset({mute.server.id}),

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Evidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.certificates.connection_coalescing import forgotten_twins
+from istiodoctor.mesh.certificates.connection_coalescing import unserved_www_names
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import json_patch
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 @check("SNI008", severity=Severity.MEDIUM, claims=Claim.UNSERVED, explains={"SNI012"})
@@ -74,30 +74,39 @@ def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, Secure Gateways, Network Problems; istio/istio issue 31423.
     """
-    for twin in forgotten_twins(mesh):
+    for counterpart in unserved_www_names(mesh):
         yield Finding(
             message=(
-                f"{twin.credential.ref} is valid for {twin.name}, but {twin.server} has only"
-                f" {listing(twin.server.names)} and no other server has it: the handshake for"
-                f" {twin.name} is reset."
+                f"{counterpart.credential.ref} is valid for {counterpart.name}, but"
+                f" {counterpart.server} has only {listing(counterpart.server.names)} and no other"
+                f" server has it: the handshake for {counterpart.name} is reset."
             ),
-            objects=(twin.server.field("/hosts"), Place(twin.credential.ref)),
-            identity=Identity.of(twin.server.gateway, twin.name),
-            hosts=frozenset({twin.name}),
+            objects=(counterpart.server.field("/hosts"), Place(counterpart.credential.ref)),
+            identity=Identity.of(counterpart.server.gateway, counterpart.name),
+            hosts=frozenset({counterpart.name}),
             evidence=(
                 Evidence(
-                    text=f"{twin.credential.ref} covers {twin.name}", ref=twin.credential.ref
+                    text=f"{counterpart.credential.ref} covers {counterpart.name}",
+                    ref=counterpart.credential.ref,
                 ),
             ),
             fixes=(
                 json_patch(
-                    twin.server.gateway,
-                    [{"op": "add", "path": f"{twin.server.path}/hosts/-", "value": twin.name}],
-                    f"Add {twin.name} to {twin.server}",
+                    counterpart.server.gateway,
+                    [
+                        {
+                            "op": "add",
+                            "path": f"{counterpart.server.path}/hosts/-",
+                            "value": counterpart.name,
+                        }
+                    ],
+                    f"Add {counterpart.name} to {counterpart.server}",
                     why="Its VirtualService needs the host too, or requests get 404.",
                 ),
             ),
-            severity=None if twin.is_plain_served else Severity.LOW,
-            credentials=frozenset({(twin.credential.namespace, twin.credential.name)}),
-            servers=frozenset({twin.server.id}),
+            severity=None if counterpart.is_plain_served else Severity.LOW,
+            credentials=frozenset(
+                {(counterpart.credential.namespace, counterpart.credential.name)}
+            ),
+            servers=frozenset({counterpart.server.id}),
         )

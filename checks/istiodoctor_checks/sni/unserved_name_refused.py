@@ -11,7 +11,7 @@ from istiodoctor.mesh.observations.unserved_names import (
     unserved_handshakes,
 )
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SNI012", severity=Severity.CRITICAL)
@@ -123,7 +123,7 @@ def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
     """
     for asked in unserved_handshakes(mesh):
         unserved = asked.unserved
-        if asked.refused and not asked.agreed:
+        if asked.refused and not asked.completed:
             yield Finding(
                 message=(
                     f"{unserved.listener.workload} refuses TLS for {unserved.name}"
@@ -132,7 +132,7 @@ def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
                 objects=(unserved.place, Place(unserved.listener.workload.owner)),
                 identity=Identity.of(unserved.place.ref, unserved.name),
                 hosts=frozenset({unserved.name}),
-                evidence=sightings(asked.refused),
+                evidence=observed_evidence(asked.refused),
                 severity=_severity(unserved),
                 confidence=Confidence.OBSERVED,
                 servers=frozenset({unserved.server.id}),
@@ -143,7 +143,7 @@ def _reason(unserved: UnservedName) -> str:
     match unserved.why:
         case WhyUnserved.ROUTE:
             return f"{unserved.place.ref} routes it, but no TLS server has it"
-        case WhyUnserved.TWIN:
+        case WhyUnserved.WWW_COUNTERPART:
             return f"{unserved.place.ref} is valid for it, but no TLS server has it"
         case _:
             return f"{unserved.server}, which has it, is not in force there"
@@ -151,4 +151,4 @@ def _reason(unserved: UnservedName) -> str:
 
 def _severity(unserved: UnservedName) -> Severity:
     """Nobody was promised a name that is only in a certificate."""
-    return Severity.LOW if unserved.why is WhyUnserved.TWIN else Severity.CRITICAL
+    return Severity.LOW if unserved.why is WhyUnserved.WWW_COUNTERPART else Severity.CRITICAL

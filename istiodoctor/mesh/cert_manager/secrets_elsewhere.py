@@ -53,7 +53,7 @@ class CopiedSecret:
 
 
 @question
-def misplaced_certificates(mesh: Mesh) -> tuple[tuple[CredentialUse, Certificate], ...]:
+def certificates_in_other_namespaces(mesh: Mesh) -> tuple[tuple[CredentialUse, Certificate], ...]:
     """Return the uses without a Secret whose Certificate is in another namespace.
 
     Where Secrets were not read it is a guess; one that a controller copies is left out then.

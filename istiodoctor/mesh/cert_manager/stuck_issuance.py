@@ -95,7 +95,7 @@ def stuck_certificates(mesh: Mesh) -> tuple[tuple[GatewayCertificate, Issuance],
     return tuple(
         (owner, issuance(mesh, owner.certificate))
         for owner in gateway_certificates(mesh)
-        if _is_first_issue_stuck(mesh, owner) or is_renewal_stalled(mesh, owner)
+        if _is_first_issue_stuck(mesh, owner) or is_renewal_stuck(mesh, owner)
     )
 
 
@@ -109,7 +109,7 @@ def _is_first_issue_stuck(mesh: Mesh, owner: GatewayCertificate) -> bool:
     return mesh.taken_at - since > FIRST_ISSUE_TAKES
 
 
-def is_renewal_stalled(mesh: Mesh, owner: GatewayCertificate) -> bool:
+def is_renewal_stuck(mesh: Mesh, owner: GatewayCertificate) -> bool:
     """Whether a certificate should have been replaced by now and was not."""
     status = owner.certificate.status
     if owner.secret_is_missing:

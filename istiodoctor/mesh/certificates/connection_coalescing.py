@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.answering_routes import answering_routes
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
-from istiodoctor.mesh.configuration.misrouting import twins
+from istiodoctor.mesh.configuration.misrouting import www_counterparts
 from istiodoctor.mesh.configuration.redirects import plain_hosts_for
 from istiodoctor.mesh.credentials.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.gateways.attachments import attachments_of
@@ -22,7 +22,7 @@ from istiodoctor.model.ref import Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stray:
+class CoalescingMisroute:
     """A host that a browser may ask for on another server's connection."""
 
     name: str
@@ -41,28 +41,30 @@ class ReuseGroup:
     """Servers of one listener between which connections may be reused wrongly."""
 
     listener: Listener
-    strays: tuple[Stray, ...]
+    misroutes: tuple[CoalescingMisroute, ...]
 
     @property
     def credentials(self) -> tuple[Credential, ...]:
         """The Secrets whose certificates cover hosts of other servers, in order of name."""
-        found = {each.credential.ref: each.credential for each in self.strays}
+        found = {each.credential.ref: each.credential for each in self.misroutes}
         return tuple(found[ref] for ref in sorted(found))
 
     @property
     def servers(self) -> tuple[Server, ...]:
         """The servers concerned, oldest first."""
-        found = {each for stray in self.strays for each in (stray.server, stray.lands_on)}
+        found = {
+            each for misroute in self.misroutes for each in (misroute.server, misroute.lands_on)
+        }
         return tuple(sorted(found, key=lambda each: (each.age_order, each.index)))
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that may get a wrong answer."""
-        return tuple(dict.fromkeys(stray.host for stray in self.strays))
+        return tuple(dict.fromkeys(misroute.host for misroute in self.misroutes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ForgottenTwin:
+class UnservedWwwName:
     """A name with or without `www.` that a served certificate covers and no server has."""
 
     name: str
@@ -90,18 +92,18 @@ def reuse_groups(mesh: Mesh) -> tuple[ReuseGroup, ...]:
     name that its certificate covers.
     """
     return tuple(
-        ReuseGroup(listener=listener, strays=tuple(strays))
+        ReuseGroup(listener=listener, misroutes=tuple(misroutes))
         for listener in listeners(mesh)
         if listener.is_tls and len(listener.servers) > 1
-        for strays in _joined(list(_strays(mesh, listener)))
+        for misroutes in _joined(list(_misroutes(mesh, listener)))
     )
 
 
 @question
-def forgotten_twins(mesh: Mesh) -> tuple[ForgottenTwin, ...]:
+def unserved_www_names(mesh: Mesh) -> tuple[UnservedWwwName, ...]:
     """Return the names beside a server's own that its certificate has and no server takes."""
     return tuple(
-        ForgottenTwin(
+        UnservedWwwName(
             name=name,
             server=server,
             credential=credential,
@@ -111,12 +113,12 @@ def forgotten_twins(mesh: Mesh) -> tuple[ForgottenTwin, ...]:
         for server in listener.servers
         if server.api is GatewayApi.ISTIO
         for credential in _certificates(mesh).get((listener.workload, server), ())
-        for name in _twins(server, credential)
+        for name in _www_counterparts(server, credential)
         if tls_server_for(mesh, listener, name) is None
     )
 
 
-def _strays(mesh: Mesh, listener: Listener) -> Iterator[Stray]:
+def _misroutes(mesh: Mesh, listener: Listener) -> Iterator[CoalescingMisroute]:
     owners: dict[str, dict[Server, Credential]] = defaultdict(dict)
     under: dict[str, list[tuple[str, Server]]] = defaultdict(list)
     for server in listener.servers:
@@ -132,19 +134,19 @@ def _strays(mesh: Mesh, listener: Listener) -> Iterator[Stray]:
                 under[f"*.{host.partition('.')[2]}"].append((host, server))
     for name, holders in owners.items():
         for host, server in under.get(name, ()):
-            stray = _stray(mesh, listener, name, holders, host, server)
-            if stray:
-                yield stray
+            misroute = _misroute(mesh, listener, name, holders, host, server)
+            if misroute:
+                yield misroute
 
 
-def _stray(
+def _misroute(
     mesh: Mesh,
     listener: Listener,
     name: str,
     holders: Mapping[Server, Credential],
     host: str,
     server: Server,
-) -> Stray | None:
+) -> CoalescingMisroute | None:
     if holders.keys() == {server} or tls_server_for(mesh, listener, host) is not server:
         return None
     wanted = _route_refs(mesh, server, host)
@@ -153,7 +155,7 @@ def _stray(
     # Ends soon: hardly any two servers have the same routes for one host.
     for other, credential in holders.items():
         if other is not server and _route_refs(mesh, other, host) != wanted:
-            return Stray(
+            return CoalescingMisroute(
                 name=name, host=host, server=server, lands_on=other, credential=credential
             )
     return None
@@ -163,15 +165,17 @@ def _route_refs(mesh: Mesh, server: Server, host: str) -> frozenset[Ref]:
     return frozenset(answering_routes(mesh, server, host))
 
 
-def _twins(server: Server, credential: Credential) -> tuple[str, ...]:
+def _www_counterparts(server: Server, credential: Credential) -> tuple[str, ...]:
     own = set(server.names)
     names = credential.leaf.dns_names if credential.leaf else ()
     return tuple(
-        name for name in map(str.lower, names) if name not in own and own.intersection(twins(name))
+        name
+        for name in map(str.lower, names)
+        if name not in own and own.intersection(www_counterparts(name))
     )
 
 
-def _joined(strays: list[Stray]) -> Iterator[list[Stray]]:
+def _joined(misroutes: list[CoalescingMisroute]) -> Iterator[list[CoalescingMisroute]]:
     """Yield the strays in groups that share a certificate, or a name in several certificates."""
     parents: dict[str, str] = {}
 
@@ -181,10 +185,10 @@ def _joined(strays: list[Stray]) -> Iterator[list[Stray]]:
             node = parents[node]
         return node
 
-    for stray in strays:
-        leaf = stray.credential.leaf
-        parents[root(stray.name)] = root(leaf.fingerprint_sha256 if leaf else stray.name)
-    groups: dict[str, list[Stray]] = defaultdict(list)
-    for stray in strays:
-        groups[root(stray.name)].append(stray)
+    for misroute in misroutes:
+        leaf = misroute.credential.leaf
+        parents[root(misroute.name)] = root(leaf.fingerprint_sha256 if leaf else misroute.name)
+    groups: dict[str, list[CoalescingMisroute]] = defaultdict(list)
+    for misroute in misroutes:
+        groups[root(misroute.name)].append(misroute)
     yield from groups.values()

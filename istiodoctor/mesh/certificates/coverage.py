@@ -187,8 +187,8 @@ def intended_leaf(pair: KeyPair) -> CertificateFacts | None:
     key = pair.private_key.public_key_sha256
     if key:
         return next((each for each in rest if each.public_key_sha256 == key), first)
-    if first.is_authority:
-        return next((each for each in rest if not each.is_authority), first)
+    if first.is_ca:
+        return next((each for each in rest if not each.is_ca), first)
     return first
 
 

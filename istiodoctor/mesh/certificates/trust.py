@@ -45,7 +45,7 @@ _LIKELY = re.compile(r"\b(intermediate|issuing|sub-?\s?ca|subordinate)\b", re.IG
 class Knowledge(StrEnum):
     """How it is known that an issuer is an intermediate."""
 
-    IN_AUTHORITIES = "in-authorities"
+    IN_CA_VALUE = "in-authorities"
     """It stands among the CAs of the same Secret, and is no root."""
     IN_OTHER_CHAIN = "in-other-chain"
     """Another Secret's chain holds it, and it is no root."""
@@ -63,7 +63,7 @@ def _intermediates(mesh: Mesh) -> Mapping[str, CertificateFacts]:
         for _, credential in sorted(mesh.snapshot.credentials.items())
         for pair in credential.pairs
         for each in pair.chain.certificates[1:]
-        if each.is_authority and not each.is_self_issued
+        if each.is_ca and not each.is_self_issued
     }
 
 
@@ -78,19 +78,19 @@ def missing_intermediates(mesh: Mesh) -> tuple[tuple[ServedCertificate, Knowledg
 
 
 def _knowledge(mesh: Mesh, served: ServedCertificate) -> Knowledge | None:
-    return intermediate(mesh, served.leaf, served.credential.authorities.certificates)
+    return intermediate(mesh, served.leaf, served.credential.ca_bundle.certificates)
 
 
 def intermediate(
-    mesh: Mesh, leaf: CertificateFacts, authorities: tuple[CertificateFacts, ...]
+    mesh: Mesh, leaf: CertificateFacts, ca_certificates: tuple[CertificateFacts, ...]
 ) -> Knowledge | None:
     """Return how it is known that a certificate was issued by an intermediate, if it is."""
     trusted = mesh.facts.trusted_subjects
     if leaf.is_self_issued or leaf.issuer in trusted:
         return None
-    for each in authorities:
+    for each in ca_certificates:
         if each.subject == leaf.issuer:
-            return None if each.is_self_issued else Knowledge.IN_AUTHORITIES
+            return None if each.is_self_issued else Knowledge.IN_CA_VALUE
     if leaf.issuer in _intermediates(mesh):
         return Knowledge.IN_OTHER_CHAIN
     if organisation(leaf.issuer) in PUBLIC_ORGANISATIONS | _trusted_organisations(mesh):

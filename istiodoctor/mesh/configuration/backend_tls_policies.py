@@ -33,7 +33,7 @@ from istiodoctor.model.ref import Place, Ref
 
 IGNORING_ANNOTATION = "istio.io/ignore-policy-attachment"
 CONFIG_MAP = "configmap://"
-NO_AUTHORITY = "invalid://"
+NO_CA = "invalid://"
 """The CA that istiod writes where a reference leads to none it takes: nothing is trusted then."""
 
 
@@ -151,7 +151,7 @@ def client_tls(policy: BackendTlsPolicy) -> ClientTls:
         mode="SIMPLE",
         sni=validation.hostname,
         subject_alt_names=tuple(_names(validation)),
-        credential_name=_authority(validation, policy.namespace),
+        credential_name=_ca_reference(validation, policy.namespace),
     )
 
 
@@ -161,7 +161,7 @@ def _names(validation: BackendValidation) -> Iterator[str]:
             yield each.hostname if each.type == "Hostname" else each.uri
 
 
-def _authority(validation: BackendValidation, namespace: str) -> str:
+def _ca_reference(validation: BackendValidation, namespace: str) -> str:
     """Return the CA: of well-known ones and without any the operating system's.
 
     The first reference alone counts, and only to a ConfigMap. Whether that one is there and has a
@@ -171,4 +171,4 @@ def _authority(validation: BackendValidation, namespace: str) -> str:
         return ""
     first = validation.ca_certificate_refs[0]
     is_config_map = (first.group or CORE, first.kind) == (CORE, "ConfigMap")
-    return f"{CONFIG_MAP}{namespace}/{first.name}" if is_config_map else NO_AUTHORITY
+    return f"{CONFIG_MAP}{namespace}/{first.name}" if is_config_map else NO_CA

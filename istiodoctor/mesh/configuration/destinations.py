@@ -68,7 +68,7 @@ def destinations_without_service(mesh: Mesh) -> tuple[FailedDestination, ...]:
 
 
 @question
-def destinations_out_of_sight(mesh: Mesh) -> tuple[FailedDestination, ...]:
+def destinations_not_exported(mesh: Mesh) -> tuple[FailedDestination, ...]:
     """Return destinations of services that are not exported to the gateway's namespace."""
     return tuple(
         each for each in _without_service(mesh) if each.cluster.fault is ClusterFault.NOT_EXPORTED

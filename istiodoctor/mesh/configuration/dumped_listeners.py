@@ -94,7 +94,7 @@ def _tls(found: TlsContext) -> DownstreamTls:
     """
     common = found.common_tls_context
     names = [each.name for each in common.tls_certificate_sds_secret_configs]
-    client = ClientCertificate.OPTIONAL if common.authorities else ClientCertificate.NONE
+    client = ClientCertificate.OPTIONAL if common.client_ca else ClientCertificate.NONE
     if found.require_client_certificate:
         client = ClientCertificate.REQUIRED
     references = (_reference(name) for name in names)

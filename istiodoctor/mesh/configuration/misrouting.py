@@ -198,14 +198,14 @@ def is_internal(host: str) -> bool:
     return "." not in host or ".svc." in host or host.endswith((".svc", ".local"))
 
 
-def twins(host: str) -> tuple[str, ...]:
+def www_counterparts(host: str) -> tuple[str, ...]:
     """Return the names people confuse with a host: with and without `www.`."""
     return (host.removeprefix("www."),) if host.startswith("www.") else (f"www.{host}",)
 
 
 def near_hosts(host: str, names: Mapping[str, None]) -> tuple[str, ...]:
     """Return the hosts that may have been meant: www or apex, a wildcard, a misspelling."""
-    close = dict.fromkeys((*twins(host), f"*.{host}", f"*.{host.partition('.')[2]}"))
+    close = dict.fromkeys((*www_counterparts(host), f"*.{host}", f"*.{host.partition('.')[2]}"))
     found = tuple(name for name in close if name in names)
     some = tuple(islice(names, MOST_COMPARED))
     spelled = tuple(name for name in some if name != host and name.lower() == host.lower())

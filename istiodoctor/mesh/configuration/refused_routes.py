@@ -54,26 +54,26 @@ def refused_route_configurations(mesh: Mesh) -> tuple[RefusedRouteConfiguration,
         )
         for workload in servers_by_workload(mesh)
         for name, servers in merged_gateway(mesh, workload).servers_by_route.items()
-        if _has_odd_rule(mesh, servers)
+        if _has_refusable_rule(mesh, servers)
         if (refusal := refused_routes(mesh, workload, name))
     )
 
 
-def _has_odd_rule(mesh: Mesh, servers: tuple[Server, ...]) -> bool:
+def _has_refusable_rule(mesh: Mesh, servers: tuple[Server, ...]) -> bool:
     """Whether anything that is bound to servers could be refused: told without translating it."""
-    return any(_binds_odd_rule(mesh, each.gateway_name) for each in servers)
+    return any(_binds_refusable_rule(mesh, each.gateway_name) for each in servers)
 
 
 @question(Kind.VIRTUAL_SERVICE)
-def _odd_rule_is_written(mesh: Mesh) -> bool:
-    return any(_is_odd(rule) for each in mesh.all(VirtualService) for rule in each.spec.http)
+def _refusable_rule_is_written(mesh: Mesh) -> bool:
+    return any(_is_refusable(rule) for each in mesh.all(VirtualService) for rule in each.spec.http)
 
 
 @question(evidence=[held_routes_of_gateway, held_ingresses_by_gateway])
-def _binds_odd_rule(mesh: Mesh, gateway_name: str) -> bool:
-    by_gateway = virtual_services_by_gateway_name(mesh) if _odd_rule_is_written(mesh) else {}
+def _binds_refusable_rule(mesh: Mesh, gateway_name: str) -> bool:
+    by_gateway = virtual_services_by_gateway_name(mesh) if _refusable_rule_is_written(mesh) else {}
     written = by_gateway.get(gateway_name, ())
-    if any(rule.delegate or _is_odd(rule) for each in written for rule in each.spec.http):
+    if any(rule.delegate or _is_refusable(rule) for each in written for rule in each.spec.http):
         return True
     made = (
         *held_routes_of_gateway(mesh, gateway_name),
@@ -103,10 +103,10 @@ def refused_routes(mesh: Mesh, workload: Workload, route_name: str) -> Refusal |
 @question
 def _may_be_refused(mesh: Mesh, source: HeldVirtualService) -> bool:
     """Whether a rule has anything that Envoy checks and istiod's validation may let pass."""
-    return any(_is_odd(held.rule) for held in source.http)
+    return any(_is_refusable(held.rule) for held in source.http)
 
 
-def _is_odd(rule: HttpRule) -> bool:
+def _is_refusable(rule: HttpRule) -> bool:
     return bool(
         rule.redirect
         or rule.direct_response
@@ -115,19 +115,19 @@ def _is_odd(rule: HttpRule) -> bool:
         or rule.rewrite
         or rule.timeout.startswith("-")
         or (rule.retries and (rule.retries.per_try_timeout or rule.retries.backoff))
-        or (len(rule.route) != 1 and _are_odd(rule.route))
+        or (len(rule.route) != 1 and _are_refusable(rule.route))
         or (sets_headers(rule) and has_header_fault(rule))
-        or (rule.match and any(map(_asks_oddly, rule.match)))
+        or (rule.match and any(map(_has_refusable_match, rule.match)))
     )
 
 
-def _are_odd(destinations: tuple[RouteDestination, ...]) -> bool:
+def _are_refusable(destinations: tuple[RouteDestination, ...]) -> bool:
     """Whether the weights of destinations are 0 in all, or one is less than 0."""
     weights = [each.weight for each in destinations]
     return sum(weights) <= 0 or min(weights) < 0
 
 
-def _asks_oddly(match: HttpMatch) -> bool:
+def _has_refusable_match(match: HttpMatch) -> bool:
     """Whether a match has a regular expression; asked of every match there is, so kept quick."""
     return bool(
         match.without_headers

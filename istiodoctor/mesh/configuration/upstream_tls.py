@@ -13,7 +13,7 @@ from istiodoctor.mesh.configuration.routed_clusters import (
 )
 from istiodoctor.mesh.configuration.rules_in_force import are_there_rules, rules_are_known
 from istiodoctor.mesh.configuration.scope import scope_of
-from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.control_planes import namespace_labels
@@ -168,7 +168,7 @@ def upstream_credentials(mesh: Mesh) -> tuple[tuple[str, str], ...]:
             (each.workload.namespace, each.tls.credential_name + suffix)
             for each in upstream_tls(mesh)
             if each.tls and is_plain_name(each.tls.credential_name)
-            for suffix in ("", AUTHORITY_SUFFIX)
+            for suffix in ("", CA_SUFFIX)
         )
     )
 

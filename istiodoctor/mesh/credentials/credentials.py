@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.gateways.credential_references import (
-    AUTHORITY_SUFFIX,
+    CA_SUFFIX,
     CredentialReference,
     Form,
     Purpose,
@@ -19,8 +19,8 @@ from istiodoctor.mesh.workloads.control_planes import control_plane_of
 from istiodoctor.mesh.workloads.grants import gateway_ref, has_grant, is_granted
 from istiodoctor.mesh.workloads.releases import Change, has
 from istiodoctor.mesh.workloads.rights import Permission, may_read_credentials
-from istiodoctor.mesh.workloads.secret_lookup import credential as credential
-from istiodoctor.mesh.workloads.secret_lookup import secret_exists as secret_exists
+from istiodoctor.mesh.workloads.secrets import credential as credential
+from istiodoctor.mesh.workloads.secrets import secret_exists as secret_exists
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.kind import CORE, Kind
@@ -86,7 +86,7 @@ class CredentialUse(Value, frozen=True, kw_only=True, eq=False):
         return frozenset(self.server.names)
 
 
-class AuthorityState(StrEnum):
+class ClientCaState(StrEnum):
     """Whether a server that wants client certificates has a CA to check them with."""
 
     FOUND = "found"
@@ -96,7 +96,7 @@ class AuthorityState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AuthorityUse:
+class ClientCaUse:
     """Where a server's client CA comes from: `<name>-cacert`, else the server's own Secret."""
 
     server: Server
@@ -109,7 +109,7 @@ class AuthorityUse:
     """The Secret looked for when that one does not exist."""
     source: Credential | None
     """The Secret that istiod takes, whether or not it has CA keys."""
-    state: AuthorityState
+    state: ClientCaState
 
     @property
     def key(self) -> tuple[str, str]:
@@ -276,27 +276,27 @@ def served_credentials(mesh: Mesh) -> tuple[tuple[Credential, tuple[CredentialUs
 
 
 @question
-def authority_uses(mesh: Mesh) -> tuple[AuthorityUse, ...]:
+def client_ca_uses(mesh: Mesh) -> tuple[ClientCaUse, ...]:
     """Return where each server that wants client certificates takes its CA from."""
     return tuple(
-        _authority_use(mesh, server, listener.workload, reference)
+        _client_ca_use(mesh, server, listener.workload, reference)
         for listener in listeners(mesh)
         for server in listener.with_credentials
         for reference in server.credentials
-        if reference.purpose is Purpose.AUTHORITY
+        if reference.purpose is Purpose.CLIENT_CA
     )
 
 
-def _authority_use(
+def _client_ca_use(
     mesh: Mesh, server: Server, workload: Workload, reference: CredentialReference
-) -> AuthorityUse:
+) -> ClientCaUse:
     outside = reference.form not in (Form.KUBERNETES, Form.KUBERNETES_GATEWAY)
     namespace = reference.namespace or (workload.namespace if workload.is_known else "")
-    dedicated, compound = _authority_names(reference)
-    source, state = None, AuthorityState.OUTSIDE if outside else AuthorityState.UNKNOWN
+    dedicated, compound = _client_ca_names(reference)
+    source, state = None, ClientCaState.OUTSIDE if outside else ClientCaState.UNKNOWN
     if namespace and not outside:
-        source, state = _authority(mesh, namespace, dedicated, compound)
-    return AuthorityUse(
+        source, state = _client_ca(mesh, namespace, dedicated, compound)
+    return ClientCaUse(
         server=server,
         workload=workload,
         reference=reference,
@@ -308,23 +308,23 @@ def _authority_use(
     )
 
 
-def _authority(
+def _client_ca(
     mesh: Mesh, namespace: str, dedicated: str, compound: str
-) -> tuple[Credential | None, AuthorityState]:
+) -> tuple[Credential | None, ClientCaState]:
     for name in filter(None, (dedicated, compound)):
         exists = secret_exists(mesh, namespace, name)
         found = credential(mesh, namespace, name)
         if exists is None or (exists and found is None):
-            return None, AuthorityState.UNKNOWN
+            return None, ClientCaState.UNKNOWN
         if found:
-            key = found.authority_key
-            has_authority = bool(key) and key not in found.empty_keys
-            return found, AuthorityState.FOUND if has_authority else AuthorityState.MISSING
-    return None, AuthorityState.MISSING
+            key = found.ca_key
+            has_ca = bool(key) and key not in found.empty_keys
+            return found, ClientCaState.FOUND if has_ca else ClientCaState.MISSING
+    return None, ClientCaState.MISSING
 
 
-def _authority_names(reference: CredentialReference) -> tuple[str, str]:
+def _client_ca_names(reference: CredentialReference) -> tuple[str, str]:
     """Return the Secret asked for first and the one taken when it does not exist (`GetCaCert`)."""
-    if "caCertificateRefs" in reference.path or reference.name.endswith(AUTHORITY_SUFFIX):
+    if "caCertificateRefs" in reference.path or reference.name.endswith(CA_SUFFIX):
         return "", reference.name
-    return reference.name + AUTHORITY_SUFFIX, reference.name
+    return reference.name + CA_SUFFIX, reference.name

@@ -178,7 +178,7 @@ class EnvoyHoldings:
         """Index the state of an Envoy."""
         secrets = state.secrets_by_name
         listed = {each.leaf.serial for each in secrets.values() if each.leaf}
-        own = [each for each in state.certificates or () if not each.is_authority]
+        own = [each for each in state.certificates or () if not each.is_ca]
         chains = [
             chain.secrets
             for listener in state.listeners

@@ -14,7 +14,7 @@ from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.mesh.workloads.workloads import Workload, pod_is_ready
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kubernetes import Pod, Service
-from istiodoctor.model.observation import Door, PortDoor, Via
+from istiodoctor.model.observation import AccessPoint, UrlAccessPoint, Via
 
 MOST_ROUTED_HOSTS = 3
 """How many of the hosts that routes show behind one wildcard are looked at."""
@@ -25,56 +25,64 @@ EVERY_NAME = frozenset({"", ANY, "*.local"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doorway:
+class AccessPointGroup:
     """One place to connect to, with all ports of it."""
 
     rank: int
     """Smaller is looked at first."""
     via: Via
-    ports: tuple[tuple[int, int, Door], ...]
+    ports: tuple[tuple[int, int, AccessPoint], ...]
     """As URLs name it, in the pod, and where to connect to."""
 
-    def doors_to(self, listener: Listener) -> Iterator[tuple[int, Door]]:
+    def access_points_to(self, listener: Listener) -> Iterator[tuple[int, AccessPoint]]:
         """Yield the ports that lead to a listener, each once."""
         seen = set()
-        for named, target, door in self.ports:
-            if target == listener.port and door not in seen:
-                seen.add(door)
-                yield named, door
+        for named, target, access_point in self.ports:
+            if target == listener.port and access_point not in seen:
+                seen.add(access_point)
+                yield named, access_point
 
 
-def doorways(mesh: Mesh, workload: Workload, listeners: list[Listener]) -> tuple[Doorway, ...]:
+def access_point_groups(
+    mesh: Mesh, workload: Workload, listeners: list[Listener]
+) -> tuple[AccessPointGroup, ...]:
     """Return every way to a gateway but by its names, pods first."""
-    return (*_pod_ways(mesh, workload, listeners), *address_ways(mesh, workload))
+    return (*_pod_access_points(mesh, workload, listeners), *address_access_points(mesh, workload))
 
 
-def _pod_ways(mesh: Mesh, workload: Workload, listeners: list[Listener]) -> Iterator[Doorway]:
+def _pod_access_points(
+    mesh: Mesh, workload: Workload, listeners: list[Listener]
+) -> Iterator[AccessPointGroup]:
     routes = port_routes(mesh, workload)
     ready = [pod for pod in workload.pods if _answers(pod)]
     for number, pod in enumerate(ready):
         ports = []
         for listener in listeners:
             named = [each.port.port for each in routes if each.target == listener.port]
-            door = Door(
+            access_point = AccessPoint(
                 via=Via.PORT_FORWARD, port=listener.port, gateway=workload.owner, pod=pod.ref
             )
             left_out = (each.server for each in listener.dropped)
             own = [server.port for server in (*listener.servers, *left_out)]
-            ports += [(port, listener.port, door) for port in dict.fromkeys((*named, *own))]
-        yield Doorway(rank=0 if number == 0 else 3, via=Via.PORT_FORWARD, ports=tuple(ports))
+            ports += [
+                (port, listener.port, access_point) for port in dict.fromkeys((*named, *own))
+            ]
+        yield AccessPointGroup(
+            rank=0 if number == 0 else 3, via=Via.PORT_FORWARD, ports=tuple(ports)
+        )
 
 
-def address_ways(mesh: Mesh, workload: Workload) -> Iterator[Doorway]:
+def address_access_points(mesh: Mesh, workload: Workload) -> Iterator[AccessPointGroup]:
     """Yield the ways to a gateway by addresses: of Services and of nodes."""
     routes = port_routes(mesh, workload)
     for service in services_of(mesh, workload):
         own = [each for each in routes if each.service.ref == service.ref and each.target]
         for address in addresses_of(service):
-            yield _doorway(1, Via.SERVICE_ADDRESS, address, own, workload)
+            yield _access_point_group(1, Via.SERVICE_ADDRESS, address, own, workload)
         nodes = dict.fromkeys(pod.status.host_ip for pod in workload.pods if _answers(pod))
         if service.spec.type == "NodePort":
             for address in list(filter(None, nodes))[:1]:
-                yield _doorway(2, Via.NODE_PORT, address, own, workload)
+                yield _access_point_group(2, Via.NODE_PORT, address, own, workload)
 
 
 def is_public(mesh: Mesh, workload: Workload, listener: Listener, port: int) -> bool:
@@ -105,28 +113,32 @@ def is_for_clients(server: Server) -> bool:
     return server.mode not in OF_THE_MESH
 
 
-def door_by_name(workload: Workload, name: str, port: int) -> Door:
+def access_point_by_name(workload: Workload, name: str, port: int) -> AccessPoint:
     """Return where clients go: to what the name resolves to."""
-    return Door(via=Via.DNS, port=port, gateway=workload.owner, address=name)
+    return AccessPoint(via=Via.DNS, port=port, gateway=workload.owner, address=name)
 
 
-def port_doors(way: Doorway, listeners: Iterable[Listener]) -> tuple[PortDoor, ...]:
+def url_access_points(
+    point_group: AccessPointGroup, listeners: Iterable[Listener]
+) -> tuple[UrlAccessPoint, ...]:
     """Return where every port of a way leads in URLs; at 443, TLS ends before the gateway too."""
     speaks_tls = {each.port: each.is_tls for each in listeners}
     found = {
-        ("https" if speaks_tls.get(target) or named == 443 else "http", named): door
-        for named, target, door in reversed(way.ports)
+        ("https" if speaks_tls.get(target) or named == 443 else "http", named): access_point
+        for named, target, access_point in reversed(point_group.ports)
     }
     return tuple(
-        PortDoor(scheme=scheme, port=port, door=door)
-        for (scheme, port), door in sorted(found.items(), key=lambda each: each[0])
+        UrlAccessPoint(scheme=scheme, port=port, access_point=access_point)
+        for (scheme, port), access_point in sorted(found.items(), key=lambda each: each[0])
     )
 
 
-def named_doors(workload: Workload, name: str) -> tuple[PortDoor, ...]:
+def url_access_points_by_name(workload: Workload, name: str) -> tuple[UrlAccessPoint, ...]:
     """Return where a client's URLs without a port lead."""
     return tuple(
-        PortDoor(scheme=scheme, port=port, door=door_by_name(workload, name, port))
+        UrlAccessPoint(
+            scheme=scheme, port=port, access_point=access_point_by_name(workload, name, port)
+        )
         for scheme, port in URL_PORTS.items()
     )
 
@@ -148,19 +160,19 @@ def _answers(pod: Pod) -> bool:
     return pod.status.phase in ("", "Running") and pod_is_ready(pod)
 
 
-def _doorway(
+def _access_point_group(
     rank: int, via: Via, address: str, routes: list[PortRoute], workload: Workload
-) -> Doorway:
+) -> AccessPointGroup:
     ports = []
     for route in routes:
         port = route.port.node_port if via is Via.NODE_PORT else route.port.port
         if port and route.target:
-            door = Door(
+            access_point = AccessPoint(
                 via=via,
                 port=port,
                 gateway=workload.owner,
                 service=route.service.ref,
                 address=address,
             )
-            ports.append((port, route.target, door))
-    return Doorway(rank=rank, via=via, ports=tuple(ports))
+            ports.append((port, route.target, access_point))
+    return AccessPointGroup(rank=rank, via=via, ports=tuple(ports))

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from istiodoctor.model.value import Value
 
-AUTHORITY_SUFFIX = "-cacert"
+CA_SUFFIX = "-cacert"
 
 
 class Form(StrEnum):
@@ -28,7 +28,7 @@ class Purpose(StrEnum):
     """What a server wants of a credential."""
 
     SERVER = "server"
-    AUTHORITY = "authority"
+    CLIENT_CA = "authority"
 
 
 class CredentialReference(Value, frozen=True, kw_only=True):

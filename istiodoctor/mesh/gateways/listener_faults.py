@@ -27,7 +27,7 @@ class ListenerFault(StrEnum):
     """No address of the Gateway names a Service (conversion.go:2029)."""
     INVALID_CERTIFICATE = "invalid-certificate"
     """More certificates than two, or none of those it names can be used (conversion.go:2307)."""
-    INVALID_AUTHORITY = "invalid-authority"
+    INVALID_CLIENT_CA = "invalid-authority"
     """Its client CA cannot be used (conversion.go:2344)."""
 
 

@@ -9,7 +9,7 @@ from istiodoctor.mesh.gateways.listener_faults import FaultyListener, ListenerFa
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.secret_lookup import credential, secret_exists
+from istiodoctor.mesh.workloads.secrets import credential, secret_exists
 from istiodoctor.model.credential import Credential, KeyState, PemDefect
 
 UNUSABLE_KEYS = frozenset(
@@ -31,9 +31,9 @@ def faulty_listener(mesh: Mesh, server: Server) -> FaultyListener | None:
         return FaultyListener(fault=ListenerFault.INVALID_CERTIFICATE, text=text)
     for each in server.credentials:
         # Without references of its own the CA is looked for later, when Envoy asks.
-        if "caCertificateRefs" in each.path and _holds_authority(mesh, each) is False:
+        if "caCertificateRefs" in each.path and _holds_ca(mesh, each) is False:
             text = f"istiod cannot use its client CA {each.namespace}/{each.name}"
-            return FaultyListener(fault=ListenerFault.INVALID_AUTHORITY, text=text)
+            return FaultyListener(fault=ListenerFault.INVALID_CLIENT_CA, text=text)
     return None
 
 
@@ -59,12 +59,12 @@ def _is_key_pair(found: Credential) -> bool | None:
     return pair.key_matches_leaf
 
 
-def _holds_authority(mesh: Mesh, reference: CredentialReference) -> bool | None:
+def _holds_ca(mesh: Mesh, reference: CredentialReference) -> bool | None:
     if reference.form is not Form.KUBERNETES_GATEWAY or reference.granted is None:
         return None
     found = credential(mesh, reference.namespace, reference.name)
     if found is None:
         is_there = secret_exists(mesh, reference.namespace, reference.name)
         return False if is_there is False else None
-    key = found.authority_key
+    key = found.ca_key
     return bool(key) and key not in found.empty_keys

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from istiodoctor.mesh.gateways.credential_references import CredentialReference, Form, Purpose
 from istiodoctor.mesh.gateways.listener_faults import FaultyListener, ListenerFault
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.grants import is_granted
 from istiodoctor.model.gatewayapi import (
@@ -113,19 +113,15 @@ def credentials_of(
     for index, reference in enumerate(tls.certificate_refs):
         pointer = f"{path}/certificateRefs/{index}"
         yield _reference(mesh, source.ref, reference, pointer, Purpose.SERVER)
-    authorities, written = validation
+    ca_validation, written = validation
     where = written or f"{path}/frontendValidation"
-    for index, reference in enumerate(authorities.ca_certificate_refs):
+    for index, reference in enumerate(ca_validation.ca_certificate_refs):
         pointer = f"{where}/caCertificateRefs/{index}"
-        yield _reference(mesh, source.ref, reference, pointer, Purpose.AUTHORITY)
-    if (
-        not authorities.ca_certificate_refs
-        and mode in WITH_CLIENT_AUTHORITY
-        and tls.certificate_refs
-    ):
+        yield _reference(mesh, source.ref, reference, pointer, Purpose.CLIENT_CA)
+    if not ca_validation.ca_certificate_refs and mode in WITH_CLIENT_CA and tls.certificate_refs:
         pointer = f"{path}/certificateRefs/0"
         first = tls.certificate_refs[0]
-        yield _reference(mesh, source.ref, first, pointer, Purpose.AUTHORITY)
+        yield _reference(mesh, source.ref, first, pointer, Purpose.CLIENT_CA)
 
 
 def _reference(
@@ -135,7 +131,7 @@ def _reference(
     namespace = reference.namespace or origin.namespace
     target = Ref(reference.group or CORE, kind, namespace, reference.name)
     form = Form.KUBERNETES_GATEWAY
-    if kind == "ConfigMap" and purpose is Purpose.AUTHORITY:
+    if kind == "ConfigMap" and purpose is Purpose.CLIENT_CA:
         form = Form.CONFIG_MAP
     elif kind != "Secret" or target.group != CORE:
         form = Form.INVALID
@@ -163,19 +159,19 @@ def tls_fault(
     if servers and all(_is_refused(each) for each in servers):
         text = "none of its certificates is a Secret that it may refer to"
         return FaultyListener(fault=ListenerFault.INVALID_CERTIFICATE, text=text)
-    return _authority_fault(listener, credentials) if servers else None
+    return _client_ca_fault(listener, credentials) if servers else None
 
 
-def _authority_fault(
+def _client_ca_fault(
     listener: Listener, credentials: tuple[CredentialReference, ...]
 ) -> FaultyListener | None:
     named = [each for each in credentials if "caCertificateRefs" in each.path]
     if len(named) > 1:
         text = f"it names {len(named)} client CAs; istiod takes one"
-        return FaultyListener(fault=ListenerFault.INVALID_AUTHORITY, text=text)
+        return FaultyListener(fault=ListenerFault.INVALID_CLIENT_CA, text=text)
     if any(_is_refused(each) for each in named):
         text = "its client CA is no Secret or ConfigMap that it may refer to"
-        return FaultyListener(fault=ListenerFault.INVALID_AUTHORITY, text=text)
+        return FaultyListener(fault=ListenerFault.INVALID_CLIENT_CA, text=text)
     return None
 
 

@@ -12,7 +12,7 @@ from istiodoctor.mesh.gateways.servers import PLAIN_HTTP, Server
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.value import Value
 
-CREDENTIAL_FAULTS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_AUTHORITY})
+CREDENTIAL_FAULTS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_CLIENT_CA})
 
 
 class DropReason(StrEnum):

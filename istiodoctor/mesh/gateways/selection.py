@@ -47,7 +47,7 @@ class Unselected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Podless:
+class ServiceWithoutPods:
     """A Service that is meant for a gateway and selects no pod."""
 
     service: Service
@@ -95,18 +95,18 @@ def _near(mesh: Mesh, selector: frozenset[tuple[str, str]], namespace: str) -> N
 
 
 @question(Kind.SERVICE, Kind.POD)
-def podless_services(mesh: Mesh) -> tuple[Podless, ...]:
+def services_without_pods(mesh: Mesh) -> tuple[ServiceWithoutPods, ...]:
     """Return the Services that look like a gateway's and select no pod beside it."""
     namespaces = {each.namespace for each in routers(mesh)}
     return tuple(
         found
         for service in mesh.all(Service)
         if service.namespace in namespaces and service.spec.selector
-        if (found := _podless(mesh, service))
+        if (found := _service_without_pods(mesh, service))
     )
 
 
-def _podless(mesh: Mesh, service: Service) -> Podless | None:
+def _service_without_pods(mesh: Mesh, service: Service) -> ServiceWithoutPods | None:
     selector = frozenset(service.spec.selector.items())
     if selected(mesh, selector, service.namespace):
         return None
@@ -116,7 +116,7 @@ def _podless(mesh: Mesh, service: Service) -> Podless | None:
     if near is None or not _is_meant_for(service, near.workload):
         return None
     servers = servers_by_workload(mesh).get(near.workload, ())
-    return Podless(
+    return ServiceWithoutPods(
         service=service,
         near=near,
         hosts=frozenset(name for server in servers for name in server.names),

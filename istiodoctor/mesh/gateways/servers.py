@@ -22,7 +22,7 @@ TERMINATING = frozenset(
     {TlsMode.SIMPLE, TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL, TlsMode.ISTIO_MUTUAL}
 )
 WITH_CREDENTIAL = frozenset({TlsMode.SIMPLE, TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL})
-WITH_CLIENT_AUTHORITY = frozenset({TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL})
+WITH_CLIENT_CA = frozenset({TlsMode.MUTUAL, TlsMode.OPTIONAL_MUTUAL})
 ANY_NAMESPACE = "*"
 LISTENER_FIELDS = {
     "/hosts": "/hostname",
@@ -282,13 +282,13 @@ def _references(server: GatewayServer, path: str) -> Iterator[CredentialReferenc
     )
     for text, pointer in names:
         yield credential_reference(text, pointer, Purpose.SERVER)
-    if tls.mode not in WITH_CLIENT_AUTHORITY:
+    if tls.mode not in WITH_CLIENT_CA:
         return
     if tls.ca_cert_credential_name:
         pointer = f"{path}/caCertCredentialName"
-        yield credential_reference(tls.ca_cert_credential_name, pointer, Purpose.AUTHORITY)
+        yield credential_reference(tls.ca_cert_credential_name, pointer, Purpose.CLIENT_CA)
     elif names:
-        yield credential_reference(*names[0], Purpose.AUTHORITY)
+        yield credential_reference(*names[0], Purpose.CLIENT_CA)
 
 
 def credential_reference(text: str, path: str, purpose: Purpose) -> CredentialReference:

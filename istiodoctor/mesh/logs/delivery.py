@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from istiodoctor.mesh.credentials.credentials import authority_uses, credential, uses_by_secret
+from istiodoctor.mesh.credentials.credentials import client_ca_uses, credential, uses_by_secret
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning, read_fact
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -87,7 +87,7 @@ def _namespaces_by_name(mesh: Mesh) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, set[str]] = defaultdict(set)
     for namespace, name in uses_by_secret(mesh):
         found[name].add(namespace)
-    for use in authority_uses(mesh):
+    for use in client_ca_uses(mesh):
         for name in (use.dedicated_name, use.compound_name):
             found[name].add(use.namespace)
     return {name: tuple(sorted(namespaces)) for name, namespaces in found.items()}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.gateways.credential_references import (
-    AUTHORITY_SUFFIX,
+    CA_SUFFIX,
     CredentialReference,
     Form,
     Purpose,
@@ -66,6 +66,6 @@ def _mistaken_refusals(mesh: Mesh) -> Iterator[MistakenRefusal]:
 
 def _asked_name(reference: CredentialReference) -> str:
     dedicated = (
-        reference.purpose is Purpose.AUTHORITY and "caCertificateRefs" not in reference.path
+        reference.purpose is Purpose.CLIENT_CA and "caCertificateRefs" not in reference.path
     )
-    return reference.name + AUTHORITY_SUFFIX if dedicated else reference.name
+    return reference.name + CA_SUFFIX if dedicated else reference.name

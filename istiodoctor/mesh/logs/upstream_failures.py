@@ -8,7 +8,7 @@ from enum import StrEnum
 from istiodoctor.mesh.configuration.bindings import as_held
 from istiodoctor.mesh.configuration.upstream_tls import UpstreamTls, is_plain_name, upstream_tls
 from istiodoctor.mesh.credentials.credentials import credential, secret_exists
-from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX
+from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
@@ -35,7 +35,7 @@ class Lack(StrEnum):
     SECRET = "secret"
     PAIR = "pair"
     """The Secret has no certificate with its key, which MUTUAL presents."""
-    AUTHORITY = "authority"
+    CA = "authority"
     """No CA to check the backend with: neither `<name>-cacert` nor the Secret itself has one."""
 
 
@@ -115,14 +115,14 @@ def _lacks(mesh: Mesh, namespace: str, tls: ClientTls, mode: str) -> Iterator[tu
             yield "", Lack.PAIR
     if tls.insecure_skip_verify:
         return
-    dedicated = secret_exists(mesh, namespace, name + AUTHORITY_SUFFIX)
-    authority = credential(mesh, namespace, name + AUTHORITY_SUFFIX)
-    if dedicated and authority and not authority.authority_key:
-        yield AUTHORITY_SUFFIX, Lack.AUTHORITY
+    dedicated = secret_exists(mesh, namespace, name + CA_SUFFIX)
+    dedicated_ca = credential(mesh, namespace, name + CA_SUFFIX)
+    if dedicated and dedicated_ca and not dedicated_ca.ca_key:
+        yield CA_SUFFIX, Lack.CA
     elif dedicated is False and exists is False:
         yield "", Lack.SECRET
-    elif dedicated is False and found and not found.authority_key:
-        yield "", Lack.AUTHORITY
+    elif dedicated is False and found and not found.ca_key:
+        yield "", Lack.CA
 
 
 @question

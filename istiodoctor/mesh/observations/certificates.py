@@ -17,7 +17,7 @@ from istiodoctor.mesh.workloads.private_addresses import is_private
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     TlsObservation,
     Via,
 )
@@ -44,9 +44,9 @@ class SeenCertificate:
         return frozenset(each.target.host for each in self.handshakes)
 
     @property
-    def doors(self) -> tuple[Door, ...]:
+    def access_points(self) -> tuple[AccessPoint, ...]:
         """Where it was seen."""
-        return tuple(dict.fromkeys(each.target.door for each in self.handshakes))
+        return tuple(dict.fromkeys(each.target.access_point for each in self.handshakes))
 
     @property
     def stored(self) -> tuple[Credential, ...]:
@@ -64,13 +64,15 @@ class SeenCertificate:
         """Whether it is of something before the gateway: no pod showed it, no Secret holds it."""
         chains = (each.pair.chain.certificates for each in self.stored if each.pair)
         known = {each.fingerprint_sha256 for chain in chains for each in chain}
-        is_at_pod = any(door.pod for door in self.doors)
+        is_at_pod = any(access_point.pod for access_point in self.access_points)
         return not is_at_pod and self.leaf.fingerprint_sha256 not in known
 
     @property
     def is_perhaps_another_networks(self) -> bool:
         """Whether it came from private addresses alone: here, they may be somebody else's."""
-        return self.is_from_before and all(is_private(door.address) for door in self.doors)
+        return self.is_from_before and all(
+            is_private(access_point.address) for access_point in self.access_points
+        )
 
 
 @question
@@ -99,10 +101,10 @@ def seen_certificates(mesh: Mesh) -> tuple[SeenCertificate, ...]:
 def _presented(mesh: Mesh, server: Server) -> Iterator[SeenCertificate]:
     groups: dict[str, list[TlsObservation]] = defaultdict(list)
     for seen in handshakes(mesh)[server]:
-        if seen.leaf and seen.target.sni and seen.target.door.via in TO_THE_GATEWAY:
+        if seen.leaf and seen.target.sni and seen.target.access_point.via in TO_THE_GATEWAY:
             groups[seen.leaf.fingerprint_sha256].append(seen)
     for group in groups.values():
-        leaf, gateways = group[0].leaf, {each.target.door.gateway for each in group}
+        leaf, gateways = group[0].leaf, {each.target.access_point.gateway for each in group}
         if leaf is not None:
             uses = uses_of_server(mesh, server)
             yield SeenCertificate(
@@ -152,8 +154,8 @@ def _is_untrusted(mesh: Mesh, seen: SeenCertificate) -> bool:
 
 
 def _knowledge_of(mesh: Mesh, seen: SeenCertificate) -> Knowledge | None:
-    authorities = tuple(facts for each in seen.stored for facts in each.authorities.certificates)
-    return intermediate(mesh, seen.leaf, authorities)
+    ca_bundle = tuple(facts for each in seen.stored for facts in each.ca_bundle.certificates)
+    return intermediate(mesh, seen.leaf, ca_bundle)
 
 
 @question
@@ -173,7 +175,10 @@ def unexpected_certificates(mesh: Mesh) -> tuple[tuple[SeenCertificate, Credenti
 
 
 def _is_unexpected(mesh: Mesh, seen: SeenCertificate) -> bool:
-    if not any(door.via is Via.PORT_FORWARD for door in seen.doors) or not seen.uses:
+    if (
+        not any(access_point.via is Via.PORT_FORWARD for access_point in seen.access_points)
+        or not seen.uses
+    ):
         return False
     if any(each.state is not CredentialState.FOUND for each in seen.uses):
         return False

@@ -65,9 +65,9 @@ def challenge_replies(mesh: Mesh) -> Mapping[str, tuple[ChallengeReply, ...]]:
     """Return the answers by host. Of a challenge that is only to come, only redirects tell."""
     found: dict[str, list[ChallengeReply]] = defaultdict(list)
     for seen in mesh.snapshot.http_observations:
-        door = seen.steps[0].door
-        if door and _is_for_challenge(seen) and (kind := _kind(seen)):
-            reply = ChallengeReply(kind=kind, observation=seen, via=door.via)
+        access_point = seen.steps[0].access_point
+        if access_point and _is_for_challenge(seen) and (kind := _kind(seen)):
+            reply = ChallengeReply(kind=kind, observation=seen, via=access_point.via)
             found[seen.target.host].append(reply)
     return {host: tuple(replies) for host, replies in found.items()}
 
@@ -118,7 +118,7 @@ def _kind(seen: HttpObservation) -> ChallengeReplyKind | None:
         return None
     if first.status:
         return ChallengeReplyKind.WRONG
-    is_lent = first.door is not None and first.door.via is Via.PORT_FORWARD
+    is_lent = first.access_point is not None and first.access_point.via is Via.PORT_FORWARD
     if seen.outcome not in SILENT or (is_lent and seen.outcome is Outcome.TIMED_OUT):
         return None  # a port-forward that takes too long says nothing of the pod
     return ChallengeReplyKind.SILENCE

@@ -13,7 +13,7 @@ from istiodoctor.mesh.observations.certificates import TO_THE_GATEWAY, handshake
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.private_addresses import is_private
 from istiodoctor.model.kubernetes import Service
-from istiodoctor.model.observation import Door, Outcome, TlsObservation, Via
+from istiodoctor.model.observation import AccessPoint, Outcome, TlsObservation, Via
 
 SILENT = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNREACHABLE})
 
@@ -46,7 +46,7 @@ class Unreached:
     """An address that does not answer for a gateway whose pods do."""
 
     server: Server
-    door: Door
+    access_point: AccessPoint
     observations: tuple[TlsObservation, ...]
 
     @property
@@ -55,7 +55,7 @@ class Unreached:
 
         A private address, unless it refuses: then somebody is there.
         """
-        return is_out_of_sight(self.observations)
+        return is_silence_inconclusive(self.observations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,16 +104,17 @@ def foreign_names(mesh: Mesh) -> tuple[Foreign, ...]:
         foreign
         for server, seen in handshakes(mesh).items()
         for each in seen
-        if each.target.door.via is Via.DNS and (foreign := _foreign(mesh, server, each, seen))
+        if each.target.access_point.via is Via.DNS
+        and (foreign := _foreign(mesh, server, each, seen))
     )
 
 
 def _foreign(
     mesh: Mesh, server: Server, seen: TlsObservation, beside: tuple[TlsObservation, ...]
 ) -> Foreign | None:
-    addressed = [each for each in beside if each.target.door.via is Via.SERVICE_ADDRESS]
+    addressed = [each for each in beside if each.target.access_point.via is Via.SERVICE_ADDRESS]
     own = {address for each in addressed for address in each.addresses}
-    own |= {each.target.door.address for each in addressed}
+    own |= {each.target.access_point.address for each in addressed}
     fronts = any(
         fronts_for(mesh, workload, seen.target.host) for workload in workloads_of(mesh, server)
     )
@@ -135,8 +136,8 @@ def unforwarded_names(mesh: Mesh) -> tuple[Unforwarded, ...]:
         found
         for server, seen in handshakes(mesh).items()
         for each in seen
-        if each.target.door.via is Via.DNS and each.outcome in SILENT and each.addresses
-        if any(other.leaf for other in seen if other.target.door.via in TO_THE_GATEWAY)
+        if each.target.access_point.via is Via.DNS and each.outcome in SILENT and each.addresses
+        if any(other.leaf for other in seen if other.target.access_point.via in TO_THE_GATEWAY)
         if (found := _unforwarded(mesh, server, each, seen))
     )
 
@@ -146,7 +147,9 @@ def _unforwarded(
 ) -> Unforwarded | None:
     host = silent.target.host
     for workload in workloads_of(mesh, server):
-        if workload.owner != silent.target.door.gateway or fronts_for(mesh, workload, host):
+        if workload.owner != silent.target.access_point.gateway or fronts_for(
+            mesh, workload, host
+        ):
             continue
         for route in port_routes(mesh, workload):
             is_https = route.port.port == HTTPS_PORT and route.port.node_port > 0
@@ -160,7 +163,7 @@ def _unforwarded(
                     at_node=tuple(
                         each
                         for each in beside
-                        if each.target.door.via is Via.NODE_PORT and each.leaf
+                        if each.target.access_point.via is Via.NODE_PORT and each.leaf
                     ),
                 )
     return None
@@ -169,17 +172,19 @@ def _unforwarded(
 @question
 def unreached_addresses(mesh: Mesh) -> tuple[Unreached, ...]:
     """Return the addresses that stay silent for gateways whose pods answer."""
-    found: dict[Door, list[TlsObservation]] = defaultdict(list)
-    servers: dict[Door, Server] = {}
+    found: dict[AccessPoint, list[TlsObservation]] = defaultdict(list)
+    servers: dict[AccessPoint, Server] = {}
     for server, seen in handshakes(mesh).items():
         if any(_is_at_pod(each) and each.leaf for each in seen):
             for each in seen:
-                if each.target.door.via in (Via.SERVICE_ADDRESS, Via.NODE_PORT):
-                    found[each.target.door].append(each)
-                    servers.setdefault(each.target.door, server)
+                if each.target.access_point.via in (Via.SERVICE_ADDRESS, Via.NODE_PORT):
+                    found[each.target.access_point].append(each)
+                    servers.setdefault(each.target.access_point, server)
     return tuple(
-        Unreached(server=servers[door], door=door, observations=tuple(each))
-        for door, each in found.items()
+        Unreached(
+            server=servers[access_point], access_point=access_point, observations=tuple(each)
+        )
+        for access_point, each in found.items()
         if all(seen.outcome in SILENT for seen in each)
     )
 
@@ -193,7 +198,7 @@ def _by_host(seen: Iterable[TlsObservation]) -> Mapping[str, list[TlsObservation
 
 
 def _is_at_pod(seen: TlsObservation) -> bool:
-    return seen.target.door.via is Via.PORT_FORWARD
+    return seen.target.access_point.via is Via.PORT_FORWARD
 
 
 def _refused(server: Server, host: str, group: list[TlsObservation]) -> RefusedHandshake | None:
@@ -215,12 +220,16 @@ def _is_refusal(seen: TlsObservation) -> bool:
     return seen.outcome in refusals and not seen.client_certificate_requested
 
 
-def is_out_of_sight(silent: Iterable[TlsObservation]) -> bool:
+def is_silence_inconclusive(silent: Iterable[TlsObservation]) -> bool:
     """Whether silence says little: all of it is at private addresses, and nobody refused."""
     seen = tuple(silent)
     if any(each.outcome is Outcome.REFUSED for each in seen):
         return False
-    found = {address for each in seen for address in each.addresses or (each.target.door.address,)}
+    found = {
+        address
+        for each in seen
+        for address in each.addresses or (each.target.access_point.address,)
+    }
     return all(map(is_private, found))
 
 

@@ -45,7 +45,7 @@ def header_trust(mesh: Mesh) -> Mapping[Workload, HeaderTrust]:
 def _redirecting(mesh: Mesh, seen: HttpObservation) -> PlainHost | None:
     """Return the host that a request at a pod was sent to, if its server redirects."""
     first = seen.steps[0]
-    if first.door is None or first.door.via is not Via.PORT_FORWARD:
+    if first.access_point is None or first.access_point.via is not Via.PORT_FORWARD:
         return None
     plain = plain_host_at(mesh, servers_by_id(mesh)[seen.target.server], first)
     return plain if plain and plain.redirect is RedirectKind.SERVER else None
@@ -55,7 +55,7 @@ def plain_host_at(mesh: Mesh, server: Server, step: HttpStep) -> PlainHost | Non
     """Return the plain server that a step's host would reach in plain HTTP, where it went."""
     request = requested(step.url)
     for workload in workloads_of(mesh, server):
-        if request and step.door and workload.owner == step.door.gateway:
+        if request and step.access_point and workload.owner == step.access_point.gateway:
             return next(iter(plain_hosts_for(mesh, workload, request.host)), None)
     return None
 
@@ -82,4 +82,4 @@ def _trust(told: Mapping[str, tuple[PlainHost, HttpStep]]) -> HeaderTrust | None
 
 
 def _key(seen: HttpObservation) -> str:
-    return f"{seen.target.url} {seen.steps[0].door}"
+    return f"{seen.target.url} {seen.steps[0].access_point}"

@@ -78,7 +78,7 @@ def answering_server(mesh: Mesh, server: Server, step: HttpStep) -> Server:
     own = {
         each
         for each in workloads_of(mesh, server)
-        if step.door is None or each.owner == step.door.gateway
+        if step.access_point is None or each.owner == step.access_point.gateway
     }
     for listener in listeners(mesh):
         if listener.workload in own:
@@ -120,9 +120,9 @@ def refused_as_obsolete(mesh: Mesh) -> Mapping[Server, tuple[HttpStep, ...]]:
     pods: set[Server] = set()
     for server, seen in requests(mesh):
         step = seen.last
-        if step.status == UPGRADE_REQUIRED and not step.from_upstream and step.door:
+        if step.status == UPGRADE_REQUIRED and not step.from_upstream and step.access_point:
             found[server][step] = None
-            if step.door.pod:
+            if step.access_point.pod:
                 pods.add(server)
     return {server: tuple(each) for server, each in found.items() if server not in pods}
 
@@ -147,7 +147,7 @@ def kept_node_ports(mesh: Mesh) -> tuple[tuple[Server, HttpStep], ...]:
         (server, step)
         for server, seen in requests(mesh)
         for step in seen.steps
-        if step.door and step.door.via is Via.NODE_PORT and _keeps_port(step)
+        if step.access_point and step.access_point.via is Via.NODE_PORT and _keeps_port(step)
     )
 
 
@@ -213,8 +213,10 @@ def _circle(seen: HttpObservation) -> tuple[HttpStep, ...]:
 
 def _is_reached(seen: HttpObservation) -> bool:
     """Whether it is the gateway that answered: a name may lead to something else."""
-    door = seen.last.door
-    return door is not None and (door.via is not Via.DNS or ENVOY in seen.last.server.lower())
+    access_point = seen.last.access_point
+    return access_point is not None and (
+        access_point.via is not Via.DNS or ENVOY in seen.last.server.lower()
+    )
 
 
 def _is_error(step: HttpStep) -> bool:

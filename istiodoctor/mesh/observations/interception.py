@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.gateways.listeners import listeners_of
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA, Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import handshakes
 from istiodoctor.mesh.observations.http_answers import requests
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.observation import Door, HttpStep, Outcome, TlsObservation, Via
+from istiodoctor.model.observation import AccessPoint, HttpStep, Outcome, TlsObservation, Via
 from istiodoctor.model.ref import Ref
 
 OWN_ADDRESSES = frozenset({Via.SERVICE_ADDRESS, Via.NODE_PORT})
@@ -36,7 +36,7 @@ class MuteProxy:
     """Something that ends TLS before a gateway, and gets no answer from it."""
 
     server: Server
-    door: Door
+    access_point: AccessPoint
     seen: tuple[TlsObservation, ...]
     """What it presents, and the pods' refusal of those who send no name."""
     steps: tuple[HttpStep, ...]
@@ -53,7 +53,7 @@ class RefusingAddress:
     """An address that refuses TLS for hosts which every pod agrees to it for."""
 
     server: Server
-    door: Door
+    access_point: AccessPoint
     refused: tuple[TlsObservation, ...]
 
     @property
@@ -65,20 +65,20 @@ class RefusingAddress:
 @question
 def refusing_addresses(mesh: Mesh) -> tuple[RefusingAddress, ...]:
     """Return the addresses that refuse TLS for hosts which every pod agrees to it for."""
-    found: dict[tuple[Server, Door], list[TlsObservation]] = defaultdict(list)
+    found: dict[tuple[Server, AccessPoint], list[TlsObservation]] = defaultdict(list)
     for server, group in handshakes(mesh).items():
-        agreed: set[str] = set()
+        completed: set[str] = set()
         refused: set[str] = set()
         for seen in group:
-            if seen.target.door.pod and seen.target.sni:
-                (agreed if seen.leaf else refused).add(seen.target.host)
+            if seen.target.access_point.pod and seen.target.sni:
+                (completed if seen.leaf else refused).add(seen.target.host)
         for seen in group:
-            is_served = seen.target.host in agreed - refused
-            if is_served and seen.target.door.via in OWN_ADDRESSES and _is_refused(seen):
-                found[server, seen.target.door].append(seen)
+            is_served = seen.target.host in completed - refused
+            if is_served and seen.target.access_point.via in OWN_ADDRESSES and _is_refused(seen):
+                found[server, seen.target.access_point].append(seen)
     return tuple(
-        RefusingAddress(server=server, door=door, refused=tuple(seen))
-        for (server, door), seen in found.items()
+        RefusingAddress(server=server, access_point=access_point, refused=tuple(seen))
+        for (server, access_point), seen in found.items()
     )
 
 
@@ -90,7 +90,7 @@ def unasked_clients(mesh: Mesh) -> tuple[UnaskedClients, ...]:
     own to show to the gateway. A name may lead to such a proxy, so names are left out.
     """
     answered = {
-        (server, step.door)
+        (server, step.access_point)
         for server, request in requests(mesh)
         for step in request.steps[:1]
         if step.from_upstream and step.url.startswith("https:")
@@ -98,14 +98,14 @@ def unasked_clients(mesh: Mesh) -> tuple[UnaskedClients, ...]:
     return tuple(
         UnaskedClients(server=server, at_pods=asking, unasked=unasked)
         for server, seen in handshakes(mesh).items()
-        if server.mode in WITH_CLIENT_AUTHORITY
-        if (asking := tuple(e for e in seen if e.target.door.pod and _asks(e)))
+        if server.mode in WITH_CLIENT_CA
+        if (asking := tuple(e for e in seen if e.target.access_point.pod and _asks(e)))
         if (
             unasked := tuple(
                 each
                 for each in seen
                 if _is_before(each) and _is_content(each)
-                if (server, each.target.door) not in answered
+                if (server, each.target.access_point) not in answered
             )
         )
     )
@@ -120,10 +120,15 @@ def nameless_refusals(mesh: Mesh) -> Mapping[tuple[Ref, int], tuple[TlsObservati
     refused: dict[tuple[Ref, int], list[TlsObservation]] = defaultdict(list)
     served: set[tuple[Ref, int]] = set()
     for seen in mesh.snapshot.tls_observations:
-        door, place = seen.target.door, (seen.target.door.gateway, seen.target.door.port)
-        if door.pod and seen.target.sni and seen.leaf:
+        access_point, place = (
+            seen.target.access_point,
+            (seen.target.access_point.gateway, seen.target.access_point.port),
+        )
+        if access_point.pod and seen.target.sni and seen.leaf:
             served.add(place)
-        elif door.pod and not seen.target.sni and seen.outcome in REFUSED and not seen.leaf:
+        elif (
+            access_point.pod and not seen.target.sni and seen.outcome in REFUSED and not seen.leaf
+        ):
             refused[place].append(seen)
     return {place: tuple(seen) for place, seen in refused.items() if place in served}
 
@@ -137,32 +142,38 @@ def mute_proxies(mesh: Mesh) -> tuple[MuteProxy, ...]:
     """
     if not nameless_refusals(mesh):
         return ()
-    failing: dict[tuple[Server, Door], list[HttpStep]] = defaultdict(list)
+    failing: dict[tuple[Server, AccessPoint], list[HttpStep]] = defaultdict(list)
     for server, request in requests(mesh):
         step = request.steps[0]
-        if step.door and step.url.startswith("https:") and _is_unanswered(step):
-            failing[server, step.door].append(step)
+        if step.access_point and step.url.startswith("https:") and _is_unanswered(step):
+            failing[server, step.access_point].append(step)
     return tuple(
         mute
-        for (server, door), steps in failing.items()
-        if (mute := _mute(mesh, server, door, steps))
+        for (server, access_point), steps in failing.items()
+        if (mute := _mute(mesh, server, access_point, steps))
     )
 
 
-def _mute(mesh: Mesh, server: Server, door: Door, steps: list[HttpStep]) -> MuteProxy | None:
+def _mute(
+    mesh: Mesh, server: Server, access_point: AccessPoint, steps: list[HttpStep]
+) -> MuteProxy | None:
     seen = handshakes(mesh).get(server, ())
-    own = {each.leaf.fingerprint_sha256 for each in seen if each.target.door.pod and each.leaf}
+    own = {
+        each.leaf.fingerprint_sha256 for each in seen if each.target.access_point.pod and each.leaf
+    }
     is_named = any(step.server for step in steps)
     other = tuple(
         each
         for each in seen
-        if each.target.door == door and _is_before(each)
+        if each.target.access_point == access_point and _is_before(each)
         if each.leaf and (is_named or each.leaf.fingerprint_sha256 not in own)
     )
-    refused = tuple(_nameless_at(mesh, server, door.gateway))
+    refused = tuple(_nameless_at(mesh, server, access_point.gateway))
     if not (own and other and refused):
         return None
-    return MuteProxy(server=server, door=door, seen=(*other, *refused), steps=tuple(steps))
+    return MuteProxy(
+        server=server, access_point=access_point, seen=(*other, *refused), steps=tuple(steps)
+    )
 
 
 def _nameless_at(mesh: Mesh, server: Server, gateway: Ref) -> Iterator[TlsObservation]:
@@ -180,7 +191,7 @@ def _is_before(seen: TlsObservation) -> bool:
 
     What a name leads to may be anybody's, and have manners of its own towards the gateway.
     """
-    return seen.target.door.via is Via.SERVICE_ADDRESS
+    return seen.target.access_point.via is Via.SERVICE_ADDRESS
 
 
 def _is_refused(seen: TlsObservation) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from istiodoctor.mesh.certificates.connection_coalescing import forgotten_twins
+from istiodoctor.mesh.certificates.connection_coalescing import unserved_www_names
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.configuration.misrouting import unserved_hosts
 from istiodoctor.mesh.exposure.services import (
@@ -42,7 +42,7 @@ class WhyUnserved(StrEnum):
     """The server that has it speaks plain HTTP on the port of https://."""
     ROUTE = "route"
     """A route has it, and none of the servers of its Gateways."""
-    TWIN = "twin"
+    WWW_COUNTERPART = "www-counterpart"
     """A certificate has it, beside the other name with or without `www.`."""
 
 
@@ -73,7 +73,7 @@ class UnservedHandshakes:
     refused: tuple[TlsObservation, ...]
     plain: tuple[TlsObservation, ...]
     """Those that were answered in plain text."""
-    agreed: tuple[TlsObservation, ...]
+    completed: tuple[TlsObservation, ...]
     """Those that showed a certificate all the same."""
 
 
@@ -106,10 +106,12 @@ def _unserved_names(mesh: Mesh) -> Iterator[UnservedName]:
         for server in lost.servers:
             for listener in listeners_of(mesh, server) if server.is_tls else ():
                 yield _unserved(listener, lost.host, WhyUnserved.ROUTE, server, place)
-    for twin in forgotten_twins(mesh):
-        for listener in listeners_of(mesh, twin.server):
-            place = Place(twin.credential.ref)
-            yield _unserved(listener, twin.name, WhyUnserved.TWIN, twin.server, place)
+    for counterpart in unserved_www_names(mesh):
+        for listener in listeners_of(mesh, counterpart.server):
+            place = Place(counterpart.credential.ref)
+            yield _unserved(
+                listener, counterpart.name, WhyUnserved.WWW_COUNTERPART, counterpart.server, place
+            )
 
 
 def _plain_names(mesh: Mesh) -> Iterator[tuple[Listener, Server, str]]:
@@ -139,8 +141,8 @@ def unserved_handshakes(mesh: Mesh) -> tuple[UnservedHandshakes, ...]:
             names.setdefault((listener.workload.owner, 0, each.name), each)
     groups: dict[UnservedName, list[TlsObservation]] = defaultdict(list)
     for seen in mesh.snapshot.tls_observations:
-        door, host = seen.target.door, seen.target.host
-        key = (door.gateway, door.port if door.pod else 0, host)
+        access_point, host = seen.target.access_point, seen.target.host
+        key = (access_point.gateway, access_point.port if access_point.pod else 0, host)
         if host and not seen.target.server and key in names:
             groups[names[key]].append(seen)
     return tuple(_sorted(unserved, seen) for unserved, seen in groups.items())
@@ -163,5 +165,5 @@ def _sorted(unserved: UnservedName, seen: list[TlsObservation]) -> UnservedHands
         unserved=unserved,
         refused=tuple(each for each in seen if each.outcome in REFUSED and not each.leaf),
         plain=tuple(each for each in seen if each.outcome is Outcome.NOT_TLS),
-        agreed=tuple(each for each in seen if each.leaf),
+        completed=tuple(each for each in seen if each.leaf),
     )

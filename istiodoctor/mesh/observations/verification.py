@@ -43,7 +43,7 @@ class Claim(StrEnum):
     """On the way that clients take, https:// is redirected to itself."""
 
 
-Sighting = TlsObservation | HttpStep | PodSecret
+Observation = TlsObservation | HttpStep | PodSecret
 """Something seen that bears on a claim."""
 
 
@@ -59,30 +59,30 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Testimony:
+class Verification:
     """What was seen that bears a claim out, and what belies it."""
 
-    agreeing: tuple[Sighting, ...] = ()
-    denying: tuple[Sighting, ...] = ()
+    confirming: tuple[Observation, ...] = ()
+    contradicting: tuple[Observation, ...] = ()
     unheard: frozenset[Ref] = frozenset()
     """Ready pods of which nothing is known: they may tell another story."""
 
     @property
     def confirms(self) -> bool:
         """Whether something bears it out."""
-        return bool(self.agreeing)
+        return bool(self.confirming)
 
     @property
     def contradicts(self) -> bool:
         """Whether all that could be seen belies it."""
-        return bool(self.denying) and not self.agreeing and not self.unheard
+        return bool(self.contradicting) and not self.confirming and not self.unheard
 
 
-def testimony(mesh: Mesh, claim: Claim, subject: Subject) -> Testimony:
+def verification(mesh: Mesh, claim: Claim, subject: Subject) -> Verification:
     """Return what was seen for and against a claim; empty where nobody looked."""
     snapshot = mesh.snapshot
     if not (snapshot.tls_observations or snapshot.http_observations or snapshot.envoys):
-        return Testimony()
+        return Verification()
     match claim:
         case Claim.NO_HANDSHAKE:
             return _of_pods(mesh, subject, _is_without_tls, _is_with_tls)
@@ -96,9 +96,9 @@ def testimony(mesh: Mesh, claim: Claim, subject: Subject) -> Testimony:
             )
         case Claim.UNSERVED:
             asked = tuple(_unserved_about(mesh, subject))
-            return Testimony(
-                agreeing=tuple(e for each in asked for e in (*each.refused, *each.plain)),
-                denying=tuple(e for each in asked for e in each.agreed),
+            return Verification(
+                confirming=tuple(e for each in asked for e in (*each.refused, *each.plain)),
+                contradicting=tuple(e for each in asked for e in each.completed),
             )
         case Claim.NOT_FOUND:
             steps = [each.last for each in _requests_about(mesh, subject)]
@@ -107,9 +107,9 @@ def testimony(mesh: Mesh, claim: Claim, subject: Subject) -> Testimony:
             requests = tuple(_requests_about(mesh, subject))
             looping = [each.last for each in requests if _is_loop(each)]
             clients = [each.last for each in requests if _is_by_name(each)]
-            return Testimony(
-                agreeing=tuple(looping),
-                denying=tuple(each for each in clients if _is_arrived(each)),
+            return Verification(
+                confirming=tuple(looping),
+                contradicting=tuple(each for each in clients if _is_arrived(each)),
             )
 
 
@@ -118,16 +118,18 @@ def _of_pods(
     subject: Subject,
     agrees: Callable[[TlsObservation | PodSecret], object],
     denies: Callable[[TlsObservation | PodSecret], object],
-) -> Testimony:
+) -> Verification:
     """Sort what pods show: on the wire first, and what their Envoys hold."""
     workloads = _workloads_about(mesh, subject)
     seen: list[TlsObservation | PodSecret]
     seen = [*_handshakes_about(mesh, subject, workloads), *_held_about(mesh, subject)]
-    agreeing = tuple(each for each in seen if agrees(each))
-    denying = tuple(each for each in seen if denies(each))
-    heard = {_pod_of(each) for each in (*agreeing, *denying)}
+    confirming = tuple(each for each in seen if agrees(each))
+    contradicting = tuple(each for each in seen if denies(each))
+    heard = {_pod_of(each) for each in (*confirming, *contradicting)}
     ready = {pod.ref for each in workloads for pod in each.pods if pod_is_ready(pod)}
-    return Testimony(agreeing=agreeing, denying=denying, unheard=frozenset(ready - heard))
+    return Verification(
+        confirming=confirming, contradicting=contradicting, unheard=frozenset(ready - heard)
+    )
 
 
 def _uses_about(mesh: Mesh, subject: Subject) -> Iterator[CredentialUse]:
@@ -158,14 +160,19 @@ def _handshakes_about(
     for server in _servers_about(mesh, subject):
         for each in handshakes(mesh).get(server, ()):
             target = each.target
-            is_at_pod = target.door.pod is not None and target.door.gateway in owners
+            is_at_pod = (
+                target.access_point.pod is not None and target.access_point.gateway in owners
+            )
             if is_at_pod and target.sni and _is_about(target.host, subject.hosts):
                 yield each
     # A listener of the Gateway API whose Secret istiod cannot use is no server of Envoy's.
     for asked in _unserved_about(mesh, subject) if subject.servers else ():
         if asked.unserved.why is WhyUnserved.LEFT_OUT:
-            for each in (*asked.refused, *asked.plain, *asked.agreed):
-                if each.target.door.pod is not None and each.target.door.gateway in owners:
+            for each in (*asked.refused, *asked.plain, *asked.completed):
+                if (
+                    each.target.access_point.pod is not None
+                    and each.target.access_point.gateway in owners
+                ):
                     yield each
 
 
@@ -223,7 +230,7 @@ def _is_about(host: str, hosts: frozenset[str]) -> bool:
 
 
 def _pod_of(seen: TlsObservation | PodSecret) -> Ref | None:
-    return seen.pod if isinstance(seen, PodSecret) else seen.target.door.pod
+    return seen.pod if isinstance(seen, PodSecret) else seen.target.access_point.pod
 
 
 def _shows(seen: TlsObservation | PodSecret) -> frozenset[str]:
@@ -247,11 +254,11 @@ def _told(
     steps: Iterable[HttpStep],
     agrees: Callable[[HttpStep], bool],
     denies: Callable[[HttpStep], bool],
-) -> Testimony:
+) -> Verification:
     found = tuple(steps)
-    return Testimony(
-        agreeing=tuple(each for each in found if agrees(each)),
-        denying=tuple(each for each in found if denies(each)),
+    return Verification(
+        confirming=tuple(each for each in found if agrees(each)),
+        contradicting=tuple(each for each in found if denies(each)),
     )
 
 
@@ -275,5 +282,5 @@ def _is_arrived(step: HttpStep) -> bool:
 
 def _is_by_name(seen: HttpObservation) -> bool:
     """Whether it went where the host's name leads, as clients go."""
-    door = seen.steps[0].door
-    return door is not None and door.via is Via.DNS
+    access_point = seen.steps[0].access_point
+    return access_point is not None and access_point.via is Via.DNS

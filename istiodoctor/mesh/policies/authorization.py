@@ -110,16 +110,16 @@ def _by_rules(
     reason: str,
 ) -> Authorization:
     """Return a denial by the first rule that takes a request."""
-    dark: list[Place] = []
+    undecided: list[Place] = []
     for answer, place in _matching(policies, facts, action):
         if answer:
             return Authorization(verdict=Verdict.DENIED, places=(place,), reason=reason)
         if answer is None:
-            dark.append(place)
-    if not dark:
+            undecided.append(place)
+    if not undecided:
         return ALLOWED
     reason = "whether a rule takes it depends on what is not known here"
-    return Authorization(verdict=Verdict.UNKNOWN, places=tuple(dark), reason=reason)
+    return Authorization(verdict=Verdict.UNKNOWN, places=tuple(undecided), reason=reason)
 
 
 def _allowed(applying: ApplyingPolicies, facts: AuthorizationFacts) -> Authorization:
@@ -130,10 +130,10 @@ def _allowed(applying: ApplyingPolicies, facts: AuthorizationFacts) -> Authoriza
     answers = list(_matching(policies, facts, PolicyAction.ALLOW))
     if any(answer for answer, _ in answers):
         return ALLOWED
-    dark = tuple(place for answer, place in answers if answer is None)
-    if dark:
+    undecided = tuple(place for answer, place in answers if answer is None)
+    if undecided:
         reason = "whether a rule allows it depends on what is not known here"
-        return Authorization(verdict=Verdict.UNKNOWN, places=dark, reason=reason)
+        return Authorization(verdict=Verdict.UNKNOWN, places=undecided, reason=reason)
     places = tuple(each.at("/spec/rules" if each.spec.rules else "/spec") for each in policies)
     return Authorization(
         verdict=Verdict.DENIED, places=places, reason="no ALLOW policy has a rule that takes it"
@@ -181,14 +181,14 @@ def _asked(
     if is_missing:
         reason = f"the mesh configuration has no external authorizer {name!r} that istiod can use"
         return _by_rules(enforced, facts, PolicyAction.CUSTOM, reason)
-    dark = [
+    undecided = [
         place
         for answer, place in _matching(policies, facts, PolicyAction.CUSTOM)
         if answer is not False
     ]
-    if not dark:
+    if not undecided:
         return ALLOWED
     reason = f"the external authorizer {name!r} decides"
     if not is_alone:
         reason = "several external authorizers apply, which istiod refuses unless it is told to"
-    return Authorization(verdict=Verdict.UNKNOWN, places=tuple(dark), reason=reason)
+    return Authorization(verdict=Verdict.UNKNOWN, places=tuple(undecided), reason=reason)

@@ -81,9 +81,9 @@ def applying_policies(mesh: Mesh, workload: Workload) -> ApplyingPolicies:
         policies=tuple(_applying(mesh, _authorization_policies(mesh), workload)),
         unknown_because=_unread(mesh, workload, Kind.AUTHORIZATION_POLICY),
     )
-    dark = mesh_config_unknown_because(mesh, workload)
-    if dark:
-        return replace(found, providers=None, unknown_because=found.unknown_because or dark)
+    why_unknown = mesh_config_unknown_because(mesh, workload)
+    if why_unknown:
+        return replace(found, providers=None, unknown_because=found.unknown_because or why_unknown)
     providers = config.extension_providers if config else ()
     return replace(
         found,

@@ -37,22 +37,22 @@ class Ending(Value, frozen=True, kw_only=True):
     """What a client gets, where that does not follow from the kind or the last hop."""
 
 
-Walk = Generator[Hop, None, Ending]
+HopGenerator = Generator[Hop, None, Ending]
 """Hops one after the other, and at last how it ends."""
 
 
-def walked(walk: Walk) -> tuple[tuple[Hop, ...], Ending]:
+def hops_and_ending(hop_generator: HopGenerator) -> tuple[tuple[Hop, ...], Ending]:
     """Return the hops of a walk to its end, and how it ends."""
     hops: list[Hop] = []
     while True:
         try:
-            hops.append(next(walk))
+            hops.append(next(hop_generator))
         except StopIteration as end:
             return tuple(hops), end.value
 
 
 STOPPED = Ending(kind=AnswerKind.NONE)
-DARK = Ending(kind=AnswerKind.UNKNOWN)
+ENDS_UNKNOWN = Ending(kind=AnswerKind.UNKNOWN)
 ANSWERED = Ending(kind=AnswerKind.BACKEND)
 
 
@@ -66,7 +66,7 @@ def ends_at(
     ref: Ref | None = None,
     outcome: AnswerOutcome | None = None,
     status: int = 0,
-) -> Walk:
+) -> HopGenerator:
     """End where something is not there: unknown where it may exist unseen.
 
     `rests_on` are the kinds that it would be one of, or be made of; `called` is a word for them.
@@ -77,10 +77,10 @@ def ends_at(
         return Ending(kind=AnswerKind.NONE, status=status)
     read = named(unread) or called
     yield Hop(hop=hop, ref=ref, state=UNKNOWN, text=f"as far as {read} were read, {text}")
-    return DARK
+    return ENDS_UNKNOWN
 
 
-def ends_unknown(hop: str, text: str, ref: Ref | None = None) -> Walk:
+def ends_unknown(hop: str, text: str, ref: Ref | None = None) -> HopGenerator:
     """End where what comes next cannot be told."""
     yield Hop(hop=hop, ref=ref, state=UNKNOWN, text=text)
-    return DARK
+    return ENDS_UNKNOWN

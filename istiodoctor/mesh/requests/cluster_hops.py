@@ -7,7 +7,7 @@ from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.configuration.in_force import cluster_in_force
 from istiodoctor.mesh.configuration.route import ClusterWeight
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.requests.answers import ANSWERED, AnswerKind, Ending, Walk
+from istiodoctor.mesh.requests.answers import ANSWERED, AnswerKind, Ending, HopGenerator
 from istiodoctor.mesh.requests.hops import BROKEN, OK, UNKNOWN, Hop
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome, RouteCluster
 from istiodoctor.mesh.requests.outcomes import ClusterState as TracedState
@@ -18,14 +18,14 @@ NO_ENDPOINT_STATUS = 503
 """Envoy's answer where a cluster has no endpoint that takes traffic."""
 
 
-def cluster_walk(
+def hops_of_clusters(
     mesh: Mesh,
     workload: Workload,
     clusters: tuple[ClusterWeight, ...],
     *,
     missing_status: int,
     is_held: bool,
-) -> Walk:
+) -> HopGenerator:
     """Walk to every cluster that gets requests; one that is broken breaks the way.
 
     `missing_status` is the answer where a cluster does not exist; 0 for connections. `is_held`

@@ -31,17 +31,17 @@ from istiodoctor.mesh.configuration.listener import (
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.configuration.tls_faults import TlsFault, handshake_fault
 from istiodoctor.mesh.credentials.credentials import uses_on
-from istiodoctor.mesh.gateways.servers import WITH_CLIENT_AUTHORITY, Server
+from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA, Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import Verdict
 from istiodoctor.mesh.policies.authorization_policies import authorization
 from istiodoctor.mesh.requests.answers import (
     STOPPED,
-    Walk,
+    HopGenerator,
     ends_at,
     ends_unknown,
 )
-from istiodoctor.mesh.requests.cluster_hops import cluster_walk
+from istiodoctor.mesh.requests.cluster_hops import hops_of_clusters
 from istiodoctor.mesh.requests.connections import Connection
 from istiodoctor.mesh.requests.entries import Entry
 from istiodoctor.mesh.requests.hops import (
@@ -52,7 +52,7 @@ from istiodoctor.mesh.requests.hops import (
     certificate_hop,
     listener_hop,
 )
-from istiodoctor.mesh.requests.http_hops import http_walk
+from istiodoctor.mesh.requests.http_hops import http_hops
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome, ServedCertificate
 from istiodoctor.mesh.requests.policy_hops import policy_hops
 from istiodoctor.mesh.requests.unread import (
@@ -68,7 +68,7 @@ OFFERED_PROTOCOLS = ("h2", "http/1.1")
 """The ALPN of browsers and curl."""
 
 
-def connection_walk(
+def connection_hops(
     mesh: Mesh,
     request: Request,
     workload: Workload,
@@ -76,7 +76,7 @@ def connection_walk(
     port: int,
     *,
     is_served: bool = False,
-) -> Walk:
+) -> HopGenerator:
     """Walk from a port of the pods on.
 
     `is_served` says that certificates are served which the objects do not have.
@@ -136,7 +136,7 @@ def connection_walk(
             is_held=is_held,
             told=entry.front.sends_x_forwarded_proto if entry.front else "",
         )
-        return (yield from http_walk(mesh, request, connection))
+        return (yield from http_hops(mesh, request, connection))
     judged = authorization(mesh, workload, chain, None, port=port, server_name=name)
     yield from policy_hops(mesh, judged, is_http=False)
     if judged.verdict is Verdict.DENIED:
@@ -174,16 +174,20 @@ def _patched(
     return manager if options is manager.options else replace(manager, options=options)
 
 
-def _passed_on(mesh: Mesh, workload: Workload, chain: FilterChain, *, is_held: bool) -> Walk:
+def _passed_on(
+    mesh: Mesh, workload: Workload, chain: FilterChain, *, is_held: bool
+) -> HopGenerator:
     """Walk on where Envoy hands on bytes."""
     if chain.made_by:
         yield Hop(hop="route", ref=chain.made_by.ref, state=OK, text=chain.made_by.field)
     return (
-        yield from cluster_walk(mesh, workload, chain.clusters, missing_status=0, is_held=is_held)
+        yield from hops_of_clusters(
+            mesh, workload, chain.clusters, missing_status=0, is_held=is_held
+        )
     )
 
 
-def _failing(mesh: Mesh, server: Server, fault: TlsFault) -> Walk:
+def _failing(mesh: Mesh, server: Server, fault: TlsFault) -> HopGenerator:
     """End where no handshake with a server can succeed, whatever the client offers."""
     text = f"every TLS handshake fails: {fault.text}"
     outcome, ref = AnswerOutcome.RESET, server.gateway
@@ -202,7 +206,7 @@ def _chain_hop(chain: FilterChain, request: Request, entry: Entry) -> Hop:
 
 def _certificates(mesh: Mesh, server: Server, workload: Workload) -> Iterator[Hop]:
     uses = uses_on(mesh, server, workload)
-    asks = server.mode in WITH_CLIENT_AUTHORITY
+    asks = server.mode in WITH_CLIENT_CA
     client = "; it asks clients for a certificate" if asks else ""
     for use in uses:
         hop = certificate_hop(use)

@@ -146,7 +146,7 @@ def _served(use: CredentialUse) -> ServedCertificate | None:
     return ServedCertificate(namespace=use.secret.namespace, name=use.secret.name)
 
 
-def way_of_host(mesh: Mesh, host: str, server: Server, use: CredentialUse | None) -> Iterator[Hop]:
+def host_hops(mesh: Mesh, host: str, server: Server, use: CredentialUse | None) -> Iterator[Hop]:
     """Yield the way to a host of a TLS server, whatever the request: the host may be a wildcard.
 
     `ways` (in `journeys`) is the same for one request, rule by rule.

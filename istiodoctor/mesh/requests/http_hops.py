@@ -35,10 +35,11 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import Verdict
 from istiodoctor.mesh.policies.authorization_policies import authorization
 from istiodoctor.mesh.requests.answers import (
+    ENDS_UNKNOWN,
     STOPPED,
     AnswerKind,
     Ending,
-    Walk,
+    HopGenerator,
     ends_at,
     ends_unknown,
 )
@@ -56,7 +57,7 @@ from istiodoctor.model.ref import Ref
 NOT_FOUND = 404
 
 
-def http_walk(mesh: Mesh, request: Request, connection: Connection) -> Walk:
+def http_hops(mesh: Mesh, request: Request, connection: Connection) -> HopGenerator:
     """Walk from Envoy's HTTP connection manager on."""
     workload, name = connection.workload, connection.manager.route_configuration
     if connection.told:
@@ -110,7 +111,7 @@ def _touched(mesh: Mesh, workload: Workload, name: str, host: str) -> str:
     return touched_routes(mesh, workload, name) or touched_domain(mesh, workload, name, host)
 
 
-def _refused(name: str, refusal: Refusal) -> Walk:
+def _refused(name: str, refusal: Refusal) -> HopGenerator:
     """End where Envoy refuses a route configuration: a pod that starts never opens the port."""
     text = f"Envoy refuses the route configuration {name}: {refusal.text}"
     yield Hop(
@@ -123,7 +124,7 @@ def _refused(name: str, refusal: Refusal) -> Walk:
     return STOPPED
 
 
-def _answered_early(answer: EarlyAnswer) -> Walk:
+def _answered_early(answer: EarlyAnswer) -> HopGenerator:
     """End where Envoy answers before it looks for a route."""
     text = f"Envoy answers by itself, since {answer.reason}: {answer.status}"
     if answer.location:
@@ -141,7 +142,7 @@ def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending
     redirects = requires_redirect(seen)
     if redirects is None:
         text = "httpsRedirect: whether Envoy trusts X-Forwarded-Proto was not read"
-        return Hop(hop="redirect", ref=ref, state=UNKNOWN, text=text), _DARK
+        return Hop(hop="redirect", ref=ref, state=UNKNOWN, text=text), ENDS_UNKNOWN
     if not redirects:
         text = "httpsRedirect lets it pass, since it came by HTTPS"
         return Hop(hop="redirect", ref=ref, state=OK, text=text), None
@@ -150,10 +151,9 @@ def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending
     return Hop(hop="redirect", ref=ref, state=OK, text=text), elsewhere(sent)
 
 
-_DARK = Ending(kind=AnswerKind.UNKNOWN)
-
-
-def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Connection) -> Walk:
+def _routed(
+    mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Connection
+) -> HopGenerator:
     workload, name = connection.workload, connection.manager.route_configuration
     asked = f"{seen.method} {seen.path}"
     if seen.forwarded_proto == "":
@@ -183,7 +183,7 @@ def _not_found(
     hop: str,
     text: str,
     ref: Ref | None = None,
-) -> Walk:
+) -> HopGenerator:
     host = matched_host(seen.authority)
     text, left_out = with_left_out(mesh, connection.workload, host, text)
     return (

@@ -15,11 +15,11 @@ from istiodoctor.mesh.requests.answers import (
     STOPPED,
     AnswerKind,
     Ending,
-    Walk,
+    HopGenerator,
     ends_at,
-    walked,
+    hops_and_ending,
 )
-from istiodoctor.mesh.requests.connection_hops import connection_walk
+from istiodoctor.mesh.requests.connection_hops import connection_hops
 from istiodoctor.mesh.requests.entries import (
     Entry,
     entries,
@@ -39,7 +39,7 @@ UNANSWERED = frozenset({AnswerOutcome.REFUSED, AnswerOutcome.RESET, AnswerOutcom
 """What a gateway says that has nothing for a request."""
 
 
-class Way(Value, frozen=True, kw_only=True):
+class RequestPath(Value, frozen=True, kw_only=True):
     """One branch of a request's way: what becomes of it at one gateway."""
 
     request: Request
@@ -65,7 +65,7 @@ MAY_BE_UNREAD = (
 
 
 @question(evidence=MAY_BE_UNREAD)
-def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
+def request_paths(mesh: Mesh, request: Request) -> tuple[RequestPath, ...]:
     """Return the way of a request: one for each gateway, and port of its pods, it may reach.
 
     A redirect ends it: what follows is another request. Hops after a broken one are not there.
@@ -73,40 +73,51 @@ def ways(mesh: Mesh, request: Request) -> tuple[Way, ...]:
     the others those that answer.
     """
     serving = serving_workloads(mesh, request)
-    found = [way for each in serving for way in _ways_through(mesh, request, each)]
+    found = [
+        request_path
+        for each in serving
+        for request_path in _request_paths_through(mesh, request, each)
+    ]
     for each in other_workloads(mesh, request):
         if each not in serving:
-            beside = list(_ways_through(mesh, request, each))
-            found += beside if any(_may_answer(mesh, way) for way in beside) else ()
+            beside = list(_request_paths_through(mesh, request, each))
+            found += (
+                beside if any(_may_answer(mesh, request_path) for request_path in beside) else ()
+            )
     if not found and not request.workload:
         for each in guarded_workloads(mesh):
-            beside = list(_ways_through(mesh, request, each))
+            beside = list(_request_paths_through(mesh, request, each))
             found += beside if any(map(_is_denied, beside)) else ()
-    return tuple(found) or (_way(request, None, None, _nowhere(mesh, request)),)
+    return tuple(found) or (_request_path(request, None, None, _nowhere(mesh, request)),)
 
 
-def _is_denied(way: Way) -> bool:
-    return way.ending.kind is AnswerKind.NONE and way.hops[-1].outcome is AnswerOutcome.DENIED
+def _is_denied(request_path: RequestPath) -> bool:
+    return (
+        request_path.ending.kind is AnswerKind.NONE
+        and request_path.hops[-1].outcome is AnswerOutcome.DENIED
+    )
 
 
-def _ways_through(mesh: Mesh, request: Request, workload: Workload) -> Iterator[Way]:
+def _request_paths_through(
+    mesh: Mesh, request: Request, workload: Workload
+) -> Iterator[RequestPath]:
     for entry in entries(mesh, request, workload):
-        yield _way(request, workload, entry, _walk(mesh, request, workload, entry))
+        yield _request_path(request, workload, entry, _hops(mesh, request, workload, entry))
 
 
-def _may_answer(mesh: Mesh, way: Way) -> bool:
+def _may_answer(mesh: Mesh, request_path: RequestPath) -> bool:
     """Whether a gateway has anything for a request, or may have by what could not be read."""
-    match way.ending.kind:
+    match request_path.ending.kind:
         case AnswerKind.UNKNOWN:
             return bool(refused(mesh, EVERY))
         case AnswerKind.NONE:
-            outcome = way.ending.outcome or way.hops[-1].outcome
+            outcome = request_path.ending.outcome or request_path.hops[-1].outcome
             return outcome is not None and outcome not in UNANSWERED
         case _:
             return True
 
 
-def _nowhere(mesh: Mesh, request: Request) -> Walk:
+def _nowhere(mesh: Mesh, request: Request) -> HopGenerator:
     text, ref = f"no gateway has a server for {request.served_name}", None
     if request.workload:
         text = f"no gateway's pods are {request.workload}"
@@ -118,18 +129,18 @@ def _nowhere(mesh: Mesh, request: Request) -> Walk:
     )
 
 
-def past_certificates(mesh: Mesh, way: Way) -> Way:
+def past_certificates(mesh: Mesh, request_path: RequestPath) -> RequestPath:
     """Return a way as it is where certificates are served that the objects do not have."""
-    workload, entry = way.workload, way.entry
+    workload, entry = request_path.workload, request_path.entry
     if workload is None or entry is None:
-        return way
-    walk = _walk(mesh, way.request, workload, entry, is_served=True)
-    return _way(way.request, workload, entry, walk)
+        return request_path
+    hop_generator = _hops(mesh, request_path.request, workload, entry, is_served=True)
+    return _request_path(request_path.request, workload, entry, hop_generator)
 
 
-def _walk(
+def _hops(
     mesh: Mesh, request: Request, workload: Workload, entry: Entry, *, is_served: bool = False
-) -> Walk:
+) -> HopGenerator:
     yield from entry.hops
     if any(each.state is BROKEN for each in entry.hops):
         return STOPPED
@@ -141,12 +152,14 @@ def _walk(
     if pods.state is BROKEN:
         return STOPPED
     return (
-        yield from connection_walk(
+        yield from connection_hops(
             mesh, request, workload, entry, entry.target, is_served=is_served
         )
     )
 
 
-def _way(request: Request, workload: Workload | None, entry: Entry | None, walk: Walk) -> Way:
-    hops, ending = walked(walk)
-    return Way(request=request, workload=workload, hops=hops, ending=ending, entry=entry)
+def _request_path(
+    request: Request, workload: Workload | None, entry: Entry | None, hop_generator: HopGenerator
+) -> RequestPath:
+    hops, ending = hops_and_ending(hop_generator)
+    return RequestPath(request=request, workload=workload, hops=hops, ending=ending, entry=entry)

@@ -5,8 +5,14 @@ from istiodoctor.mesh.configuration.received_request import ReceivedRequest
 from istiodoctor.mesh.configuration.redirects_sent import SentRedirect, sent_redirect
 from istiodoctor.mesh.configuration.route import DirectResponse, Forward, Redirect, Route
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.requests.answers import STOPPED, AnswerKind, Ending, Walk, ends_unknown
-from istiodoctor.mesh.requests.cluster_hops import cluster_walk
+from istiodoctor.mesh.requests.answers import (
+    STOPPED,
+    AnswerKind,
+    Ending,
+    HopGenerator,
+    ends_unknown,
+)
+from istiodoctor.mesh.requests.cluster_hops import hops_of_clusters
 from istiodoctor.mesh.requests.connections import Connection
 from istiodoctor.mesh.requests.hops import BROKEN, OK, Hop
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
@@ -21,7 +27,7 @@ def elsewhere(sent: SentRedirect) -> Ending:
     return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
 
 
-def acted(mesh: Mesh, route: Route, seen: ReceivedRequest, connection: Connection) -> Walk:
+def acted(mesh: Mesh, route: Route, seen: ReceivedRequest, connection: Connection) -> HopGenerator:
     """Walk what a route does with a request that it takes."""
     ref, text = route.made_by.ref, named(route)
     if seen.refused_upgrade:
@@ -57,8 +63,8 @@ def acted(mesh: Mesh, route: Route, seen: ReceivedRequest, connection: Connectio
             return STOPPED
 
 
-def _forwarded(mesh: Mesh, connection: Connection, action: Forward) -> Walk:
-    ending = yield from cluster_walk(
+def _forwarded(mesh: Mesh, connection: Connection, action: Forward) -> HopGenerator:
+    ending = yield from hops_of_clusters(
         mesh,
         connection.workload,
         action.clusters,
@@ -71,7 +77,7 @@ def _forwarded(mesh: Mesh, connection: Connection, action: Forward) -> Walk:
     return ending
 
 
-def _redirected(route: Route, action: Redirect, seen: ReceivedRequest) -> Walk:
+def _redirected(route: Route, action: Redirect, seen: ReceivedRequest) -> HopGenerator:
     ref = route.made_by.ref
     sent = sent_redirect(action, route.match, seen)
     if sent is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.requests.answers import STOPPED, AnswerKind, Ending
 from istiodoctor.mesh.requests.hops import BROKEN, WARNING, Hop
-from istiodoctor.mesh.requests.observations import Seen, agreed, dark, denied
+from istiodoctor.mesh.requests.path_observations import Seen, confirmed, contradicted, unknown
 from istiodoctor.model.observation import HttpStep
 
 OF_HTTP = ("virtual-host", "redirect", "route", "backend", "endpoints")
@@ -34,17 +34,17 @@ def judged(hops: tuple[Hop, ...], expected: Ending, step: HttpStep, *, is_direct
     words = _words(step, actual, is_direct=is_direct)
     place = _place(hops, expected, actual, step)
     if place is not None and expected.kind is AnswerKind.NONE and _several(hops):
-        return Reply(seen={place: agreed(words)}, ending=STOPPED)
+        return Reply(seen={place: confirmed(words)}, ending=STOPPED)
     agrees = _agrees(expected, actual, step, is_direct=is_direct)
-    seen = {index: agreed() for index in _passed(hops, place, actual)}
+    seen = {index: confirmed() for index in _passed(hops, place, actual)}
     if place is None:
         return Reply(seen=seen, ending=actual)
     if agrees:
         is_new = expected.kind is AnswerKind.UNKNOWN and actual is STOPPED
-        seen[place] = agreed(words, BROKEN if is_new else None)
+        seen[place] = confirmed(words, BROKEN if is_new else None)
         keeps = expected.kind in (AnswerKind.NONE, AnswerKind.DIRECT_RESPONSE)
         return Reply(seen=seen, ending=expected if keeps else _reached(expected, actual))
-    seen[place] = denied(words, BROKEN if actual is STOPPED else WARNING)
+    seen[place] = contradicted(words, BROKEN if actual is STOPPED else WARNING)
     return Reply(seen=seen, ending=actual)
 
 
@@ -58,13 +58,13 @@ def differ(one: HttpStep, other: HttpStep) -> bool:
 
 def unanswered(hops: tuple[Hop, ...], words: str) -> dict[int, Seen]:
     """Return that the hops which only a request shows were not looked at, and why."""
-    return {index: dark(words) for index, hop in enumerate(hops) if hop.hop in OF_HTTP}
+    return {index: unknown(words) for index, hop in enumerate(hops) if hop.hop in OF_HTTP}
 
 
 def closed(hops: tuple[Hop, ...], words: str) -> dict[int, Seen]:
     """Return that a connection was closed where an answer was due."""
     index = next((i for i, hop in enumerate(hops) if hop.hop == "route"), len(hops) - 1)
-    return {index: agreed(words) if hops[index].state is BROKEN else denied(words)}
+    return {index: confirmed(words) if hops[index].state is BROKEN else contradicted(words)}
 
 
 def ending_of(step: HttpStep, *, is_direct: bool = False) -> Ending:
@@ -79,7 +79,11 @@ def ending_of(step: HttpStep, *, is_direct: bool = False) -> Ending:
 
 
 def _words(step: HttpStep, actual: Ending, *, is_direct: bool) -> str:
-    by = "" if step.door is None or step.door.pod else f", through {step.door}"
+    by = (
+        ""
+        if step.access_point is None or step.access_point.pod
+        else f", through {step.access_point}"
+    )
     onward = f" to {step.location}" if actual.kind is AnswerKind.REDIRECT else ""
     if step.from_upstream or is_direct:
         return f"from the backend{by}: {step.status}{onward}"

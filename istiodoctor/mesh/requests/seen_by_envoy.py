@@ -8,7 +8,7 @@ from istiodoctor.mesh.envoy.state import envoys_by_workload, held_secrets
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.requests.hops import BROKEN, WARNING, Hop
-from istiodoctor.mesh.requests.observations import Seen, agreed, denied, listing
+from istiodoctor.mesh.requests.path_observations import Seen, confirmed, contradicted, listing
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.envoy import EnvoyListener, EnvoyState
 
@@ -20,14 +20,14 @@ def listener_by_envoy(mesh: Mesh, workload: Workload, port: int) -> Seen | None:
     if not asked:
         return None
     if not closed:
-        return agreed(f"{_envoys(asked)} has it open")
+        return confirmed(f"{_envoys(asked)} has it open")
     is_under_way = any(
         each.is_settling
         for each in absent_servers(mesh)
         if each.workload is workload and each.listener.port == port
     )
     state = BROKEN if len(closed) == len(asked) and not is_under_way else WARNING
-    return denied(f"{_envoys(closed)} has no such port open", state)
+    return contradicted(f"{_envoys(closed)} has no such port open", state)
 
 
 def server_by_envoy(mesh: Mesh, workload: Workload, port: int, name: str) -> Seen | None:
@@ -40,7 +40,7 @@ def server_by_envoy(mesh: Mesh, workload: Workload, port: int, name: str) -> See
     ]
     if not asked or len(taking) < len(asked):
         return None
-    return agreed(f"{_envoys(taking)} has a filter chain for {name}")
+    return confirmed(f"{_envoys(taking)} has a filter chain for {name}")
 
 
 def _with_listeners(mesh: Mesh, workload: Workload) -> list[EnvoyState]:
@@ -62,16 +62,16 @@ def certificate_by_envoy(mesh: Mesh, hop: Hop, workload: Workload) -> Seen | Non
         return None
     lacking = [each for each in held.pods if each.has_nothing]
     if hop.code:  # a finding says so, and may have it from Envoy
-        return agreed(_contents(held.pods))
+        return confirmed(_contents(held.pods))
     if hop.state is BROKEN:
         words = _contents(held.pods)
         is_served = not lacking and all(each.served for each in held.pods)
-        return denied(words, WARNING) if is_served else agreed(words)
+        return contradicted(words, WARNING) if is_served else confirmed(words)
     if lacking:
         is_lasting = len(lacking) == len(held.pods) and not all(
             each.is_settling for each in lacking
         )
-        return denied(_contents(lacking), BROKEN if is_lasting else WARNING)
+        return contradicted(_contents(lacking), BROKEN if is_lasting else WARNING)
     return _compared(held)
 
 
@@ -83,8 +83,8 @@ def _compared(held: HeldSecret) -> Seen | None:
     stale = [each for each in shown if leaf and leaf.serial not in each.serials]
     if stale and leaf:
         state = BROKEN if all(map(_is_out_of_date, shown)) else WARNING
-        return denied(f"{_contents(stale)}; the Secret holds serial {leaf.serial}", state)
-    return agreed(_contents(shown))
+        return contradicted(f"{_contents(stale)}; the Secret holds serial {leaf.serial}", state)
+    return confirmed(_contents(shown))
 
 
 def _is_out_of_date(pod: PodSecret) -> bool:

@@ -4,14 +4,12 @@ from collections.abc import Iterable
 
 from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.mesh.requests.hops import BROKEN, WARNING, Hop
-from istiodoctor.mesh.requests.looking import Observation
-from istiodoctor.mesh.requests.observations import (
+from istiodoctor.mesh.requests.path_observations import (
     CONNECTED,
+    PathObservations,
     Seen,
-    Sight,
-    agreed,
-    dark,
-    denied,
+    confirmed,
+    contradicted,
     described,
     handshakes_in,
     listing,
@@ -19,79 +17,95 @@ from istiodoctor.mesh.requests.observations import (
     requests_in,
     trouble,
     trusted,
+    unknown,
     why_failed,
 )
+from istiodoctor.mesh.requests.path_targets import WireObservation
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.observation import Outcome, TlsObservation
 
 TURNED_AWAY = "it asks clients for a certificate, and turns away one without"
 
 
-def workload_seen(sight: Sight) -> Seen:
+def workload_seen(observations: PathObservations) -> Seen:
     """Return whether pods could be reached."""
-    heard = sight.heard_of_pods
+    heard = observations.heard_of_pods
     if not heard:
-        return dark(sight.why_dark if sight.looks.pods else sight.looks.why_not)
+        return unknown(
+            observations.why_unknown
+            if observations.path_targets.pods
+            else observations.path_targets.why_not
+        )
     places = {place_of(each) for each in heard}
-    unheard = [trouble(each) for each in sight.pods if place_of(each) not in places]
+    unheard = [trouble(each) for each in observations.pods if place_of(each) not in places]
     also = f"; {listing(unheard, 1)}" if unheard else ""
-    return agreed(f"reached {listing(map(place_of, heard))}{also}")
+    return confirmed(f"reached {listing(map(place_of, heard))}{also}")
 
 
-def listener_seen(hop: Hop, sight: Sight) -> Seen:
+def listener_seen(hop: Hop, observations: PathObservations) -> Seen:
     """Return whether somebody listens where Envoy should."""
-    heard = sight.heard_of_pods
+    heard = observations.heard_of_pods
     if not heard:
-        return dark(sight.why_dark if sight.looks.pods else sight.looks.why_not)
+        return unknown(
+            observations.why_unknown
+            if observations.path_targets.pods
+            else observations.path_targets.why_not
+        )
     if hop.state is BROKEN:
         words = listing(_heard_as(heard))
-        return denied(words, WARNING) if _works(sight) else agreed(words)
+        return contradicted(words, WARNING) if _works(observations) else confirmed(words)
     refused = [each for each in heard if each.outcome not in CONNECTED]
     if not refused:
-        return agreed("it takes connections")
+        return confirmed("it takes connections")
     words = listing(map(trouble, refused))
-    return denied(words, BROKEN if len(refused) == len(heard) else WARNING)
+    return contradicted(words, BROKEN if len(refused) == len(heard) else WARNING)
 
 
-def _heard_as(heard: Iterable[Observation]) -> list[str]:
+def _heard_as(heard: Iterable[WireObservation]) -> list[str]:
     every = tuple(heard)
     asked = ((each, each.last.status or why_failed(each)) for each in requests_in(every))
     shaken = [f"{place_of(each)}: {each.ending}" for each in handshakes_in(every)]
     return shaken or [f"{place_of(each)}: {words}" for each, words in asked]
 
 
-def _works(sight: Sight) -> bool:
-    agreed_on = any(each.outcome is Outcome.HANDSHAKE for each in handshakes_in(sight.pods))
-    return agreed_on or any(0 < each.last.status < 400 for each in requests_in(sight.pods))
+def _works(observations: PathObservations) -> bool:
+    has_handshake = any(
+        each.outcome is Outcome.HANDSHAKE for each in handshakes_in(observations.pods)
+    )
+    return has_handshake or any(
+        0 < each.last.status < 400 for each in requests_in(observations.pods)
+    )
 
 
-def server_seen(hop: Hop, sight: Sight, *, lacks_certificate: bool, is_passed: bool) -> Seen:
+def server_seen(
+    hop: Hop, observations: PathObservations, *, lacks_certificate: bool, is_passed: bool
+) -> Seen:
     """Return whether TLS is agreed on under the name; a certificate may be what is lacking.
 
     `is_passed` says that it is the backend's, which has a certificate of its own.
     """
-    group = [each for each in sight.handshakes if each.outcome in CONNECTED]
+    group = [each for each in observations.handshakes if each.outcome in CONNECTED]
     if not group:
-        return dark(sight.why_dark)
+        return unknown(observations.why_unknown)
     good = [each for each in group if is_greeting(each)]
     bad = [each for each in group if not is_greeting(each)]
     words = listing(f"{place_of(each)}: {each.ending}" for each in bad)
     if hop.state is BROKEN:
-        return denied(_agreement(good), WARNING) if good else agreed(words)
+        return contradicted(_agreement(good), WARNING) if good else confirmed(words)
     if not bad:
-        return _backends(good) if is_passed else agreed(_agreement(good))
+        return _backends(good) if is_passed else confirmed(_agreement(good))
     if good:
-        return denied(words, WARNING)
-    return dark() if lacks_certificate else denied(words)
+        return contradicted(words, WARNING)
+    return unknown() if lacks_certificate else contradicted(words)
 
 
 def _backends(good: list[TlsObservation]) -> Seen:
     worst = _worst(good)
     if worst.leaf is None:
-        return agreed(_agreement(good))
+        return confirmed(_agreement(good))
     is_refused = _is_refused(worst)
     words = f"{_agreement(good)} with the backend: {_presented(worst, is_refused=is_refused)}"
-    return denied(words) if is_refused else agreed(words)
+    return contradicted(words) if is_refused else confirmed(words)
 
 
 def _agreement(good: list[TlsObservation]) -> str:
@@ -114,23 +128,26 @@ def is_turned_away(seen: TlsObservation) -> bool:
 
 
 def certificate_seen(
-    hop: Hop, sight: Sight, stored: CertificateFacts | None, others: Iterable[CertificateFacts]
+    hop: Hop,
+    observations: PathObservations,
+    stored: CertificateFacts | None,
+    others: Iterable[CertificateFacts],
 ) -> Seen:
     """Return which certificate is served in truth, beside the one that is stored.
 
     `others` are stored for the same server, of another kind of key.
     """
-    group = [each for each in sight.handshakes if each.outcome in CONNECTED]
+    group = [each for each in observations.handshakes if each.outcome in CONNECTED]
     if not group:
-        return dark(sight.why_dark)
+        return unknown(observations.why_unknown)
     shown = [each for each in group if each.leaf]
     if not shown:
         words = listing(f"{place_of(each)}: {each.ending}" for each in group)
-        return agreed(words) if hop.state is BROKEN else denied(words)
+        return confirmed(words) if hop.state is BROKEN else contradicted(words)
     beside = {each.fingerprint_sha256 for each in others}
     strange = [each for each in shown if stored and not _is(each, stored)]
     if strange and all(each.leaf and each.leaf.fingerprint_sha256 in beside for each in shown):
-        return dark("the other one was served")
+        return unknown("the other one was served")
     worst = _worst(strange or shown)
     is_refused = _is_refused(worst)
     words = _presented(worst, is_refused=is_refused)
@@ -138,12 +155,12 @@ def certificate_seen(
         words = f"{place_of(worst)}: {words}; the Secret holds serial {stored.serial}"
     if hop.state is BROKEN:
         is_good = worst.verified and worst.outcome is Outcome.HANDSHAKE
-        return denied(words, WARNING) if is_good else agreed(words)
+        return contradicted(words, WARNING) if is_good else confirmed(words)
     if strange:
-        return denied(words, BROKEN if is_refused else WARNING)
+        return contradicted(words, BROKEN if is_refused else WARNING)
     if is_refused:
-        return denied(words)
-    return agreed(words, WARNING if worst.verified is False else None)
+        return contradicted(words)
+    return confirmed(words, WARNING if worst.verified is False else None)
 
 
 def _presented(seen: TlsObservation, *, is_refused: bool) -> str:

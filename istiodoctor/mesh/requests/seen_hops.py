@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.requests.hops import BROKEN, Confirmation, Hop
-from istiodoctor.mesh.requests.looking import was_probed
-from istiodoctor.mesh.requests.observations import Seen, Sight
-from istiodoctor.mesh.requests.request_paths import Way
+from istiodoctor.mesh.requests.path_observations import PathObservations, Seen
+from istiodoctor.mesh.requests.path_targets import was_probed
+from istiodoctor.mesh.requests.request_paths import RequestPath
 from istiodoctor.mesh.requests.seen_addresses import front_seen, service_seen
 from istiodoctor.mesh.requests.seen_by_envoy import (
     certificate_by_envoy,
@@ -24,56 +24,59 @@ from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.value import Value
 
 
-class Meeting(Value, frozen=True, kw_only=True):
+class ObservedPath(Value, frozen=True, kw_only=True):
     """The hops of one way up to the certificate."""
 
-    way: Way
+    request_path: RequestPath
     hops: tuple[Hop, ...]
-    sight: Sight
+    observations: PathObservations
 
 
-def hops_seen(mesh: Mesh, meeting: Meeting) -> Mapping[int, Seen]:
+def hops_seen(mesh: Mesh, observed_path: ObservedPath) -> Mapping[int, Seen]:
     """Return what was seen, by the index of the hop."""
     found: dict[int, Seen] = {}
-    for index, hop in enumerate(meeting.hops):
-        wire = _on_wire(mesh, meeting, hop) if was_probed(mesh) else None
+    for index, hop in enumerate(observed_path.hops):
+        wire = _on_wire(mesh, observed_path, hop) if was_probed(mesh) else None
         if wire is None or wire.confirmation is Confirmation.NOT_LOOKED_AT:
-            wire = _by_envoys(mesh, meeting, hop) or wire
+            wire = _by_envoys(mesh, observed_path, hop) or wire
         if wire is not None:
             found[index] = wire
     return found
 
 
-def _on_wire(mesh: Mesh, meeting: Meeting, hop: Hop) -> Seen | None:
+def _on_wire(mesh: Mesh, observed_path: ObservedPath, hop: Hop) -> Seen | None:
     match hop.hop:
         case "front":
-            return front_seen(meeting.sight)
+            return front_seen(observed_path.observations)
         case "service":
-            return service_seen(meeting.sight)
+            return service_seen(observed_path.observations)
         case "workload":
-            return workload_seen(meeting.sight)
+            return workload_seen(observed_path.observations)
         case "listener":
-            return listener_seen(hop, meeting.sight)
+            return listener_seen(hop, observed_path.observations)
         case "filter-chain":
             return server_seen(
                 hop,
-                meeting.sight,
-                lacks_certificate=_lacks_certificate(mesh, meeting),
-                is_passed=not any(each.hop == "certificate" for each in meeting.hops),
+                observed_path.observations,
+                lacks_certificate=_lacks_certificate(mesh, observed_path),
+                is_passed=not any(each.hop == "certificate" for each in observed_path.hops),
             )
         case "certificate":
             return certificate_seen(
-                hop, meeting.sight, _stored(mesh, hop), _others(mesh, meeting, hop)
+                hop,
+                observed_path.observations,
+                _stored(mesh, hop),
+                _others(mesh, observed_path, hop),
             )
     return None
 
 
-def _by_envoys(mesh: Mesh, meeting: Meeting, hop: Hop) -> Seen | None:
-    workload = meeting.way.workload
-    target = meeting.way.entry.target if meeting.way.entry else None
+def _by_envoys(mesh: Mesh, observed_path: ObservedPath, hop: Hop) -> Seen | None:
+    workload = observed_path.request_path.workload
+    target = observed_path.request_path.entry.target if observed_path.request_path.entry else None
     if workload is None or target is None:
         return None
-    name = meeting.way.request.server_name
+    name = observed_path.request_path.request.server_name
     match hop.hop:
         case "listener" if hop.state is not BROKEN:
             return listener_by_envoy(mesh, workload, target)
@@ -84,11 +87,11 @@ def _by_envoys(mesh: Mesh, meeting: Meeting, hop: Hop) -> Seen | None:
     return None
 
 
-def _lacks_certificate(mesh: Mesh, meeting: Meeting) -> bool:
+def _lacks_certificate(mesh: Mesh, observed_path: ObservedPath) -> bool:
     """Whether a refused handshake is explained: there is no certificate to make it with."""
-    for hop in meeting.hops:
+    for hop in observed_path.hops:
         if hop.hop == "certificate":
-            said = _by_envoys(mesh, meeting, hop)
+            said = _by_envoys(mesh, observed_path, hop)
             is_denied = said is not None and said.confirmation is Confirmation.CONTRADICTED
             if hop.state is BROKEN or is_denied:
                 return True
@@ -100,6 +103,6 @@ def _stored(mesh: Mesh, hop: Hop) -> CertificateFacts | None:
     return found.leaf if found else None
 
 
-def _others(mesh: Mesh, meeting: Meeting, hop: Hop) -> tuple[CertificateFacts, ...]:
-    beside = (each for each in meeting.hops if each.hop == "certificate" and each is not hop)
+def _others(mesh: Mesh, observed_path: ObservedPath, hop: Hop) -> tuple[CertificateFacts, ...]:
+    beside = (each for each in observed_path.hops if each.hop == "certificate" and each is not hop)
     return tuple(facts for each in beside if (facts := _stored(mesh, each)))

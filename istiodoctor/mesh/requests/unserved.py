@@ -7,7 +7,7 @@ from istiodoctor.mesh.configuration.listeners import left_out_on
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.requests.answers import Walk, ends_at, ends_unknown
+from istiodoctor.mesh.requests.answers import HopGenerator, ends_at, ends_unknown
 from istiodoctor.mesh.requests.entries import Entry
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from istiodoctor.mesh.requests.unread import (
@@ -20,7 +20,7 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import TlsMode
 
 
-def silent_port(mesh: Mesh, workload: Workload, port: int) -> Walk:
+def silent_port(mesh: Mesh, workload: Workload, port: int) -> HopGenerator:
     """End at a port on which nothing listens, and say why."""
     left_out = left_out_on(mesh, workload, port)
     servers = [each.server for each in left_out if each.server]
@@ -49,7 +49,7 @@ def unserved_client(
     chain: FilterChain | None,
     request: Request,
     entry: Entry,
-) -> Walk:
+) -> HopGenerator:
     """End where no filter chain speaks with the client."""
     port, is_held = listener.port, bool(asked_pods(mesh, workload))
     rests_on = () if is_held else (*GATEWAYS, *chain_kinds(listener.servers))

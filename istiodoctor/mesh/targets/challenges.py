@@ -11,7 +11,11 @@ from istiodoctor.mesh.configuration.redirects import (
     plain_hosts_for,
     tls_hosts_meeting,
 )
-from istiodoctor.mesh.exposure.access_points import Doorway, named_doors, port_doors
+from istiodoctor.mesh.exposure.access_points import (
+    AccessPointGroup,
+    url_access_points,
+    url_access_points_by_name,
+)
 from istiodoctor.mesh.exposure.services import Exposure, exposure
 from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.hosts import PROBE_LABEL
@@ -19,7 +23,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.targets.requests import Ranked
 from istiodoctor.mesh.workloads.workloads import Workload
-from istiodoctor.model.observation import HttpTarget, PortDoor, Via
+from istiodoctor.model.observation import HttpTarget, UrlAccessPoint, Via
 
 MOST_CHALLENGES = 20
 MOST_TOKEN = 128
@@ -69,37 +73,54 @@ def asked_challenges(mesh: Mesh) -> tuple[AskedChallenge, ...]:
 
 
 def challenge_targets(
-    mesh: Mesh, workload: Workload, listeners: list[Listener], ways: tuple[Doorway, ...]
+    mesh: Mesh,
+    workload: Workload,
+    listeners: list[Listener],
+    point_groups: tuple[AccessPointGroup, ...],
 ) -> Iterator[Ranked]:
     """Yield the requests for ACME challenges at a gateway."""
     for asked in asked_challenges(mesh):
         if not _is_for(mesh, workload, asked.host):
             continue
         target = HttpTarget(
-            url=asked.url, doors=(), host=asked.host, answer_begins=asked.answer_begins
+            url=asked.url, access_points=(), host=asked.host, answer_begins=asked.answer_begins
         )
-        for way in ways:
-            if way.via is Via.SERVICE_ADDRESS and asked.token:
-                yield FROM_OUTSIDE, replace(target, doors=_with_port_80(way, listeners))
-            elif way.rank == AT_POD:
-                doors = port_doors(way, listeners)
-                if any((each.scheme, each.port) == ("http", HTTP_PORT) for each in doors):
-                    yield AT_POD, replace(target, doors=doors)
+        for point_group in point_groups:
+            if point_group.via is Via.SERVICE_ADDRESS and asked.token:
+                yield (
+                    FROM_OUTSIDE,
+                    replace(target, access_points=_with_port_80(point_group, listeners)),
+                )
+            elif point_group.rank == AT_POD:
+                access_points = url_access_points(point_group, listeners)
+                if any((each.scheme, each.port) == ("http", HTTP_PORT) for each in access_points):
+                    yield AT_POD, replace(target, access_points=access_points)
         if asked.token and exposure(mesh, workload) is Exposure.OUTSIDE:
-            yield FROM_OUTSIDE, replace(target, doors=named_doors(workload, asked.host))
+            yield (
+                FROM_OUTSIDE,
+                replace(target, access_points=url_access_points_by_name(workload, asked.host)),
+            )
 
 
 def _is_for(mesh: Mesh, workload: Workload, host: str) -> bool:
     return bool(plain_hosts_for(mesh, workload, host) or tls_hosts_meeting(mesh, workload, host))
 
 
-def _with_port_80(way: Doorway, listeners: list[Listener]) -> tuple[PortDoor, ...]:
+def _with_port_80(
+    point_group: AccessPointGroup, listeners: list[Listener]
+) -> tuple[UrlAccessPoint, ...]:
     """Return the ports of an address, and its port 80 also where the Service has none."""
-    doors = port_doors(way, listeners)
-    if any((each.scheme, each.port) == ("http", HTTP_PORT) for each in doors) or not doors:
-        return doors
-    door = replace(doors[0].door, port=HTTP_PORT)
-    return (*doors, PortDoor(scheme="http", port=HTTP_PORT, door=door))
+    access_points = url_access_points(point_group, listeners)
+    if (
+        any((each.scheme, each.port) == ("http", HTTP_PORT) for each in access_points)
+        or not access_points
+    ):
+        return access_points
+    access_point = replace(access_points[0].access_point, port=HTTP_PORT)
+    return (
+        *access_points,
+        UrlAccessPoint(scheme="http", port=HTTP_PORT, access_point=access_point),
+    )
 
 
 def _is_token(token: str) -> bool:

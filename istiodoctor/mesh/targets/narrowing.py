@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from istiodoctor.mesh.hosts import concrete, covers, is_wildcard, meet
-from istiodoctor.model.observation import Door, HttpTarget, TlsTarget
+from istiodoctor.model.observation import AccessPoint, HttpTarget, TlsTarget
 
 Target = TlsTarget | HttpTarget
 Ranked = tuple[int, Target]
@@ -24,11 +24,16 @@ def narrowed(ranked: Iterable[Ranked], hosts: tuple[str, ...]) -> tuple[Ranked, 
         for index, (_, target) in enumerate(every)
         if target.host
     }
-    doors = {door for each in named.values() for target in each for door in _doors(target)}
+    access_points = {
+        access_point
+        for each in named.values()
+        for target in each
+        for access_point in _access_points(target)
+    }
     return tuple(
         (rank, kept)
         for index, (rank, target) in enumerate(every)
-        for kept in (named.get(index, ()) if target.host else _beside(target, doors))
+        for kept in (named.get(index, ()) if target.host else _beside(target, access_points))
     )
 
 
@@ -54,11 +59,11 @@ def _under(target: Target, host: str) -> Target:
     return replace(target, host=host, sni=host if target.sni == stand_in else target.sni)
 
 
-def _beside(target: Target, doors: set[Door]) -> tuple[Target, ...]:
-    return (target,) if doors & set(_doors(target)) else ()
+def _beside(target: Target, access_points: set[AccessPoint]) -> tuple[Target, ...]:
+    return (target,) if access_points & set(_access_points(target)) else ()
 
 
-def _doors(target: Target) -> tuple[Door, ...]:
+def _access_points(target: Target) -> tuple[AccessPoint, ...]:
     if isinstance(target, TlsTarget):
-        return (target.door,)
-    return tuple(each.door for each in target.doors)
+        return (target.access_point,)
+    return tuple(each.access_point for each in target.access_points)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from istiodoctor.mesh.certificates.coverage import routed_hosts
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
 from istiodoctor.mesh.exposure.access_points import (
-    Doorway,
-    door_by_name,
-    doorways,
+    AccessPointGroup,
+    access_point_by_name,
+    access_point_groups,
     is_for_clients,
     is_public,
     names_to_ask,
@@ -64,33 +64,41 @@ def _ranked(mesh: Mesh) -> Iterator[Ranked]:
         if listener.workload.is_known:
             by_workload.setdefault(listener.workload, []).append(listener)
     for workload, group in by_workload.items():
-        ways = doorways(mesh, workload, group)
+        point_groups = access_point_groups(mesh, workload, group)
         for listener in group:
-            yield from _tls_targets(mesh, listener, ways, outside)
-            yield from http_targets(mesh, listener, group, ways, outside)
-            yield from strange_targets(mesh, listener, ways)
-            yield from reuse_targets(mesh, listener, group, ways)
-        yield from challenge_targets(mesh, workload, group, ways)
+            yield from _tls_targets(mesh, listener, point_groups, outside)
+            yield from http_targets(mesh, listener, group, point_groups, outside)
+            yield from strange_targets(mesh, listener, point_groups)
+            yield from reuse_targets(mesh, listener, group, point_groups)
+        yield from challenge_targets(mesh, workload, group, point_groups)
 
 
 def _tls_targets(
-    mesh: Mesh, listener: Listener, ways: tuple[Doorway, ...], outside: frozenset[str]
+    mesh: Mesh,
+    listener: Listener,
+    point_groups: tuple[AccessPointGroup, ...],
+    outside: frozenset[str],
 ) -> Iterator[Ranked]:
     servers = [each for each in listener.servers if each.is_tls and is_for_clients(each)]
     for server in servers:
         for host, name in names_to_ask(mesh, server, listener, outside):
-            for way in ways:
-                for _, door in way.doors_to(listener):
-                    target = TlsTarget(door=door, host=host, sni=name, server=server.id)
-                    yield way.rank, target
+            for point_group in point_groups:
+                for _, access_point in point_group.access_points_to(listener):
+                    target = TlsTarget(
+                        access_point=access_point, host=host, sni=name, server=server.id
+                    )
+                    yield point_group.rank, target
             workload = listener.workload
             if not is_wildcard(host) and is_public(mesh, workload, listener, HTTPS_PORT):
-                door = door_by_name(workload, name, HTTPS_PORT)
-                yield 5, TlsTarget(door=door, host=host, sni=name, server=server.id)
+                access_point = access_point_by_name(workload, name, HTTPS_PORT)
+                yield (
+                    5,
+                    TlsTarget(access_point=access_point, host=host, sni=name, server=server.id),
+                )
     answering = tls_server_for(mesh, listener, "")
-    for way in ways[:1] if servers else ():
-        for _, door in way.doors_to(listener):
-            yield 4, TlsTarget(door=door, server=answering.id if answering else "")
+    for point_group in point_groups[:1] if servers else ():
+        for _, access_point in point_group.access_points_to(listener):
+            yield 4, TlsTarget(access_point=access_point, server=answering.id if answering else "")
 
 
 def _served_names(mesh: Mesh) -> Iterator[str]:
@@ -121,4 +129,4 @@ def _cut(targets: list[TlsTarget | HttpTarget]) -> Iterator[tuple[Ref, str]]:
     """Yield the gateways of the targets beyond the most that are looked at."""
     words = f"{len(targets)} targets are more than the {MOST_TARGETS} that are looked at"
     for target in targets[MOST_TARGETS:]:
-        yield target.door.gateway, words
+        yield target.access_point.gateway, words

@@ -15,12 +15,12 @@ from istiodoctor.mesh.configuration.route_match import takes
 from istiodoctor.mesh.configuration.virtual_host_match import matched_host
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, virtual_host
 from istiodoctor.mesh.exposure.access_points import (
-    Doorway,
+    AccessPointGroup,
     is_for_clients,
     is_public,
-    named_doors,
     names_to_ask,
-    port_doors,
+    url_access_points,
+    url_access_points_by_name,
     url_of,
 )
 from istiodoctor.mesh.exposure.services import HTTPS_PORT
@@ -44,32 +44,47 @@ def http_targets(
     mesh: Mesh,
     listener: Listener,
     listeners: list[Listener],
-    ways: tuple[Doorway, ...],
+    point_groups: tuple[AccessPointGroup, ...],
     outside: frozenset[str],
 ) -> Iterator[Ranked]:
     """Yield the requests that are worth a look at a listener."""
     is_tls = listener.is_tls
     scheme = "https" if is_tls else "http"
-    near = [(way, port_doors(way, listeners)) for way in ways if way.rank <= 2]
-    bare = [(way, port_doors(way, [listener])) for way in ways if _is_open(way)]
+    near = [
+        (point_group, url_access_points(point_group, listeners))
+        for point_group in point_groups
+        if point_group.rank <= 2
+    ]
+    bare = [
+        (point_group, url_access_points(point_group, [listener]))
+        for point_group in point_groups
+        if _is_open(point_group)
+    ]
     is_told = False
     for server in listener.servers:
         if not (server.routes_http and is_for_clients(server)):
             continue
         for host, name in names_to_ask(mesh, server, listener, outside):
-            for way, doors in near:
-                for port, _ in list(way.doors_to(listener))[:1]:
+            for point_group, access_points in near:
+                for port, _ in list(point_group.access_points_to(listener))[:1]:
                     url = url_of(scheme, name, port)
-                    target = HttpTarget(url=url, doors=doors, host=host, server=server.id)
-                    yield way.rank, target
-                    if server.https_redirect and way.rank == 0 and not is_told:
+                    target = HttpTarget(
+                        url=url, access_points=access_points, host=host, server=server.id
+                    )
+                    yield point_group.rank, target
+                    if server.https_redirect and point_group.rank == 0 and not is_told:
                         is_told = True  # all servers of a listener trust the same proxies
                         yield from _told(target)
-            asked = HttpTarget(url=f"{scheme}://{name}/", doors=(), host=host, server=server.id)
+            asked = HttpTarget(
+                url=f"{scheme}://{name}/", access_points=(), host=host, server=server.id
+            )
             yield from _by_name(mesh, listener, asked, name, is_tls=is_tls)
             if is_tls and not _is_served(mesh, listener.workload, name, is_tls=False):
                 url = url_of("http", name, HTTP_PORT)
-                yield from ((2, replace(asked, url=url, doors=doors)) for _, doors in bare)
+                yield from (
+                    (2, replace(asked, url=url, access_points=access_points))
+                    for _, access_points in bare
+                )
 
 
 def _by_name(
@@ -80,7 +95,7 @@ def _by_name(
     port = HTTPS_PORT if is_tls else HTTP_PORT
     if is_wildcard(asked.host) or not is_public(mesh, workload, listener, port):
         return
-    target = replace(asked, doors=named_doors(workload, name))
+    target = replace(asked, access_points=url_access_points_by_name(workload, name))
     yield BY_NAME, target
     if not _is_served(mesh, workload, name, is_tls=not is_tls):
         # What stands before a gateway may answer, or end TLS, where the gateway does not.
@@ -112,9 +127,9 @@ def on_a_route(mesh: Mesh, target: HttpTarget) -> HttpTarget:
     return target
 
 
-def _is_open(way: Doorway) -> bool:
+def _is_open(point_group: AccessPointGroup) -> bool:
     """Whether this is an address with a port 80, wherever that leads."""
-    return way.rank == 1 and any(named == HTTP_PORT for named, *_ in way.ports)
+    return point_group.rank == 1 and any(named == HTTP_PORT for named, *_ in point_group.ports)
 
 
 def _path_taken(routes: tuple[Route, ...], request: Request, options: HttpOptions) -> str:

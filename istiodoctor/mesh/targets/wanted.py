@@ -8,14 +8,14 @@ from istiodoctor.mesh.cert_manager.issuance import certificates
 from istiodoctor.mesh.configuration.upstream_tls import upstream_credentials
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
-    AuthorityUse,
+    ClientCaState,
+    ClientCaUse,
     CredentialState,
-    authority_uses,
+    client_ca_uses,
     credential_uses,
 )
-from istiodoctor.mesh.credentials.placement import MISSPELT_AUTHORITY_SUFFIXES
-from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX, Form
+from istiodoctor.mesh.credentials.secret_lookup import MISSPELT_CA_SUFFIXES
+from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX, Form
 from istiodoctor.mesh.gateways.listeners import istio_gateways, servers_by_workload
 from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.logs.delivery import log_facts
@@ -73,9 +73,9 @@ def _secrets(mesh: Mesh) -> Iterator[tuple[str, str]]:
     for use in credential_uses(mesh):
         if use.namespace and use.state is not CredentialState.OUTSIDE:
             yield use.key
-    for authority in authority_uses(mesh):
-        if authority.namespace and authority.state is not AuthorityState.OUTSIDE:
-            yield from _authority_names(mesh, authority)
+    for client_ca in client_ca_uses(mesh):
+        if client_ca.namespace and client_ca.state is not ClientCaState.OUTSIDE:
+            yield from _client_ca_names(mesh, client_ca)
     yield from upstream_credentials(mesh)
     yield from _mounted_secrets(mesh)
     for fact in log_facts(mesh, Meaning.LEGACY_SECRET_NOT_FOUND):
@@ -91,12 +91,12 @@ def _mounted_secrets(mesh: Mesh) -> Iterator[tuple[str, str]]:
                     yield workload.namespace, volume.secret.secret_name
 
 
-def _authority_names(mesh: Mesh, use: AuthorityUse) -> Iterator[tuple[str, str]]:
+def _client_ca_names(mesh: Mesh, use: ClientCaUse) -> Iterator[tuple[str, str]]:
     for name in filter(None, (use.dedicated_name, use.compound_name)):
         yield use.namespace, name
-    if use.state is AuthorityState.MISSING and use.dedicated_name:
-        stem = use.dedicated_name.removesuffix(AUTHORITY_SUFFIX)
-        for suffix in MISSPELT_AUTHORITY_SUFFIXES:
+    if use.state is ClientCaState.MISSING and use.dedicated_name:
+        stem = use.dedicated_name.removesuffix(CA_SUFFIX)
+        for suffix in MISSPELT_CA_SUFFIXES:
             yield use.namespace, stem + suffix
 
 
@@ -104,9 +104,9 @@ def _missing_names(mesh: Mesh) -> Iterator[str]:
     for use in credential_uses(mesh):
         if use.is_missing and use.reference.form is Form.KUBERNETES:
             yield use.name
-    for authority in authority_uses(mesh):
-        if authority.state is AuthorityState.MISSING and authority.dedicated_name:
-            yield authority.dedicated_name
+    for client_ca in client_ca_uses(mesh):
+        if client_ca.state is ClientCaState.MISSING and client_ca.dedicated_name:
+            yield client_ca.dedicated_name
 
 
 def _fallback_namespaces(mesh: Mesh) -> frozenset[str]:

@@ -53,9 +53,9 @@ class Change(StrEnum):
     """A host is found whatever port the client sends with it."""
     REDIRECTING_SERVERS_ROUTED = "redirecting-servers-routed"
     """A server that redirects has routes, for requests that came by HTTPS."""
-    DEDICATED_AUTHORITY_FIRST = "dedicated-authority-first"
+    DEDICATED_CA_FIRST = "dedicated-authority-first"
     """A Secret `…-cacert` goes before the CA in the server's own Secret."""
-    AUTHORITY_NAMED = "authority-named"
+    CLIENT_CA_NAMED = "authority-named"
     """A server can name the Secret of its client CA (`caCertCredentialName`)."""
     ONE_SECRET_BY_TWO_NAMES = "one-secret-by-two-names"
     """A workload gets a Secret that it asks for in two forms under both."""
@@ -157,11 +157,11 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
             absent_from=(1, 7, 0),
             source="pilot/pkg/networking/core/gateway.go:501, 526 (new); istio/istio issue 27315",
         ),
-        Change.DEDICATED_AUTHORITY_FIRST: Introduction(
+        Change.DEDICATED_CA_FIRST: Introduction(
             since=((1, 9, 0),),
             source="pilot/pkg/credentials/kube/secrets.go:228 (new); release notes of 1.9",
         ),
-        Change.AUTHORITY_NAMED: Introduction(
+        Change.CLIENT_CA_NAMED: Introduction(
             since=((1, 28, 0),), source="pilot/pkg/security/model/authentication.go:288 (new)"
         ),
         Change.ONE_SECRET_BY_TWO_NAMES: Introduction(

@@ -26,7 +26,7 @@ from istiodoctor.mesh.configuration.route import Forward, RouteConfiguration
 from istiodoctor.mesh.configuration.route_differences import differences_of_routes
 from istiodoctor.mesh.configuration.virtual_hosts import route_configuration
 from istiodoctor.mesh.facts import Facts
-from istiodoctor.mesh.requests.request_paths import ways
+from istiodoctor.mesh.requests.request_paths import request_paths
 from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref
@@ -43,7 +43,7 @@ from tests.support.envoy_dumps import (
     state_of,
 )
 
-KINDS = ways.reads
+KINDS = request_paths.reads
 """What the way of a request, and so the configuration, rests on."""
 
 

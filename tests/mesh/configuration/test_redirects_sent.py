@@ -98,10 +98,10 @@ def test_x_forwarded_proto_decides_on_the_https_redirect(proto: str | None, expe
 
 
 def test_a_scheme_that_is_not_known_leads_to_no_known_place():
-    dark = request(scheme=None, forwarded_proto=None)
+    without_scheme = request(scheme=None, forwarded_proto=None)
 
-    assert location(Redirect(), dark) is None
-    assert location(Redirect(scheme="https"), dark) == "https://a.com/old/x?y=1"
+    assert location(Redirect(), without_scheme) is None
+    assert location(Redirect(scheme="https"), without_scheme) == "https://a.com/old/x?y=1"
     assert (
         location(Redirect(scheme="https"), request("a:80", scheme=None, forwarded_proto=None))
         is None

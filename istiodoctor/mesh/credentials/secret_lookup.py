@@ -7,17 +7,17 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 from istiodoctor.mesh.credentials.credentials import (
-    AuthorityState,
-    AuthorityUse,
+    ClientCaState,
+    ClientCaUse,
     CredentialUse,
-    authority_uses,
+    client_ca_uses,
     credential,
     credential_uses,
     secret_exists,
     secrets_named,
     uses_by_secret,
 )
-from istiodoctor.mesh.gateways.credential_references import AUTHORITY_SUFFIX, Form
+from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX, Form
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.mesh import Mesh
@@ -32,11 +32,11 @@ ALIKE = 0.8
 NEIGHBOURS = 12
 """How many names before and after one are compared with it: a slip leaves the beginning or the
 end of a name as it was."""
-MISSPELT_AUTHORITY_SUFFIXES = ("-cacerts", "-ca", "-ca-cert", "-cert-ca", "-cacrt")
+MISSPELT_CA_SUFFIXES = ("-cacerts", "-ca", "-ca-cert", "-cert-ca", "-cacrt")
 """Names people give a client CA instead of `<name>-cacert`."""
 
 
-class Whereabouts(StrEnum):
+class SecretLookup(StrEnum):
     """Where a missing Secret is; each missing use has exactly one answer."""
 
     BESIDE_OTHER_PODS = "beside-other-pods"
@@ -71,15 +71,15 @@ def secrets_beside_other_pods(mesh: Mesh, use: CredentialUse) -> tuple[Ref, ...]
 
 
 @question
-def whereabouts(mesh: Mesh, use: CredentialUse) -> Whereabouts | None:
+def secret_lookup(mesh: Mesh, use: CredentialUse) -> SecretLookup | None:
     """Tell where a missing Secret is; None when it is not known to be missing."""
     if not use.is_missing:
         return None
     if secrets_beside_other_pods(mesh, use):
-        return Whereabouts.BESIDE_OTHER_PODS
+        return SecretLookup.BESIDE_OTHER_PODS
     if use.reference.form is Form.KUBERNETES and secrets_named(mesh, use.name):
-        return Whereabouts.OUT_OF_REACH
-    return Whereabouts.NOT_FOUND
+        return SecretLookup.OUT_OF_REACH
+    return SecretLookup.NOT_FOUND
 
 
 @question(Kind.SECRET)
@@ -124,9 +124,9 @@ def _servers_by_secret(mesh: Mesh) -> Mapping[tuple[str, str], tuple[Server, ...
     found: dict[tuple[str, str], dict[Server, None]] = defaultdict(dict)
     for key, uses in uses_by_secret(mesh).items():
         found[key] |= dict.fromkeys(use.server for use in uses)
-    for authority in authority_uses(mesh):
-        for name in filter(None, (authority.dedicated_name, authority.compound_name)):
-            found[authority.namespace, name][authority.server] = None
+    for client_ca in client_ca_uses(mesh):
+        for name in filter(None, (client_ca.dedicated_name, client_ca.compound_name)):
+            found[client_ca.namespace, name][client_ca.server] = None
     return {key: tuple(servers) for key, servers in found.items()}
 
 
@@ -137,19 +137,19 @@ def servers_using(mesh: Mesh, namespace: str, name: str) -> tuple[Server, ...]:
 
 
 @question
-def misnamed_authorities(mesh: Mesh, use: AuthorityUse) -> tuple[Ref, ...]:
+def misnamed_client_cas(mesh: Mesh, use: ClientCaUse) -> tuple[Ref, ...]:
     """Return Secrets that look like the client CA which a server lacks.
 
     One with a slip in its name beside the pods, else one of the right name elsewhere.
     """
-    if use.state is not AuthorityState.MISSING or not use.dedicated_name:
+    if use.state is not ClientCaState.MISSING or not use.dedicated_name:
         return ()
     if use.source and use.source.name == use.dedicated_name:
         return ()
-    stem = use.dedicated_name.removesuffix(AUTHORITY_SUFFIX)
+    stem = use.dedicated_name.removesuffix(CA_SUFFIX)
     beside = tuple(
         Ref(CORE, "Secret", use.namespace, stem + suffix)
-        for suffix in MISSPELT_AUTHORITY_SUFFIXES
+        for suffix in MISSPELT_CA_SUFFIXES
         if secret_exists(mesh, use.namespace, stem + suffix)
         and _may_check_clients(credential(mesh, use.namespace, stem + suffix))
     )
@@ -172,4 +172,4 @@ def _may_serve(credential: Credential | None, hosts: tuple[str, ...]) -> bool:
 
 
 def _may_check_clients(credential: Credential | None) -> bool:
-    return credential is None or bool(credential.authorities.certificates)
+    return credential is None or bool(credential.ca_bundle.certificates)

@@ -12,8 +12,8 @@ from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, domains
 from istiodoctor.mesh.exposure.access_points import (
     URL_PORTS,
-    address_ways,
-    door_by_name,
+    access_point_by_name,
+    address_access_points,
     is_for_clients,
 )
 from istiodoctor.mesh.exposure.services import Exposure, exposure
@@ -22,18 +22,18 @@ from istiodoctor.mesh.hosts import covers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.requests.entries import is_of_service
-from istiodoctor.mesh.requests.request_paths import Way
+from istiodoctor.mesh.requests.request_paths import RequestPath
 from istiodoctor.mesh.requests.sending import can_be_sent, has_secrets, why_not_sent
 from istiodoctor.mesh.workloads.workloads import pod_is_ready
 from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import (
-    Door,
+    AccessPoint,
     HttpObservation,
     HttpTarget,
-    PortDoor,
     TlsObservation,
     TlsTarget,
+    UrlAccessPoint,
     Via,
 )
 from istiodoctor.model.value import Value
@@ -43,10 +43,10 @@ MOST_ADDRESSES = 4
 OF_CLUSTERS = "*.cluster.local"
 
 Target = TlsTarget | HttpTarget
-Observation = TlsObservation | HttpObservation
+WireObservation = TlsObservation | HttpObservation
 
 
-class Looks(Value, frozen=True, kw_only=True):
+class PathTargets(Value, frozen=True, kw_only=True):
     """Handshakes and requests that would show one way of a request."""
 
     pods: tuple[Target, ...] = ()
@@ -70,9 +70,9 @@ def was_probed(mesh: Mesh) -> bool:
 
 
 @question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
-def observed(mesh: Mesh) -> Mapping[Target, Observation]:
+def observed(mesh: Mesh) -> Mapping[Target, WireObservation]:
     """Return everything that was seen on the wire, by what was looked at."""
-    seen: tuple[Observation, ...] = (
+    seen: tuple[WireObservation, ...] = (
         *mesh.snapshot.tls_observations,
         *mesh.snapshot.http_observations,
     )
@@ -81,49 +81,49 @@ def observed(mesh: Mesh) -> Mapping[Target, Observation]:
 
 def why_missed(mesh: Mesh, target: Target) -> str:
     """Say why something that was to be looked at was not."""
-    where = target.door.where
+    where = target.access_point.where
     for each in mesh.snapshot.unread_of((Kind.TLS_PROBE, Kind.HTTP_PROBE)):
         if each.covers(where.namespace, where.name) and each.message:
             return each.message
     return "the time for probes was over"
 
 
-def looks(mesh: Mesh, way: Way) -> Looks:
+def path_targets(mesh: Mesh, request_path: RequestPath) -> PathTargets:
     """Return where a way can be looked at."""
-    server = server_meant(mesh, way)
-    why_not = _why_not(mesh, way, server)
-    if why_not or way.workload is None or way.entry is None:
-        return Looks(why_not=why_not)
+    server = server_meant(mesh, request_path)
+    why_not = _why_not(mesh, request_path, server)
+    if why_not or request_path.workload is None or request_path.entry is None:
+        return PathTargets(why_not=why_not)
     target = server.id if server else ""
-    pods = tuple(_pod_doors(mesh, way))
-    addresses = tuple(_address_doors(mesh, way))
-    names = tuple(_name_doors(mesh, way))
+    pods = tuple(_pod_access_points(mesh, request_path))
+    addresses = tuple(_address_access_points(mesh, request_path))
+    names = tuple(_name_access_points(mesh, request_path))
     # What answers before a gateway has a certificate of its own.
-    outside = "" if way.entry.front else target
-    return Looks(
-        pods=tuple(_at_pods(way, pods, target)),
-        addresses=tuple(_as_clients(way.request, addresses, outside)),
-        name=tuple(_at_name(mesh, way.request, names, outside)),
+    outside = "" if request_path.entry.front else target
+    return PathTargets(
+        pods=tuple(_at_pods(request_path, pods, target)),
+        addresses=tuple(_as_clients(request_path.request, addresses, outside)),
+        name=tuple(_at_name(mesh, request_path.request, names, outside)),
     )
 
 
-def server_meant(mesh: Mesh, way: Way) -> Server | None:
+def server_meant(mesh: Mesh, request_path: RequestPath) -> Server | None:
     """Return the server that a request should reach."""
-    entry, workload = way.entry, way.workload
+    entry, workload = request_path.entry, request_path.workload
     if entry is None or workload is None or entry.target is None:
         return None
-    name = way.request.server_name if entry.is_tls else ""
+    name = request_path.request.server_name if entry.is_tls else ""
     chain = chain_index(mesh, workload, entry.target).find(name, is_tls=entry.is_tls)
     if chain is None or chain.http is None or chain.tls:
         return chain.server if chain else None
     routes = chain.http.route_configuration
-    domain = domain_index(mesh, workload, routes).find(way.request.virtual_host)
+    domain = domain_index(mesh, workload, routes).find(request_path.request.virtual_host)
     return domains(mesh, workload, routes)[domain].servers[0] if domain else None
 
 
-def _why_not(mesh: Mesh, way: Way, server: Server | None) -> str:
-    host = way.request.served_name
-    if way.workload is None:
+def _why_not(mesh: Mesh, request_path: RequestPath, server: Server | None) -> str:
+    host = request_path.request.served_name
+    if request_path.workload is None:
         return "nothing serves it here, and only hosts of the mesh are looked at"
     if any(covers(name, host) for name in _outside(mesh)):
         return "a ServiceEntry says that the host is outside the mesh"
@@ -142,41 +142,48 @@ def _outside(mesh: Mesh) -> frozenset[str]:
     )
 
 
-def _pod_doors(mesh: Mesh, way: Way) -> Iterator[Door]:
-    entry, workload = way.entry, way.workload
+def _pod_access_points(mesh: Mesh, request_path: RequestPath) -> Iterator[AccessPoint]:
+    entry, workload = request_path.entry, request_path.workload
     if entry is None or workload is None or entry.target is None:
         return
     ready = [each for each in workload.pods if pod_is_ready(each)]
     for pod in ready[:MOST_PODS]:
-        yield Door(via=Via.PORT_FORWARD, port=entry.target, gateway=workload.owner, pod=pod.ref)
+        yield AccessPoint(
+            via=Via.PORT_FORWARD, port=entry.target, gateway=workload.owner, pod=pod.ref
+        )
 
 
-def _address_doors(mesh: Mesh, way: Way) -> Iterator[Door]:
-    entry, workload = way.entry, way.workload
+def _address_access_points(mesh: Mesh, request_path: RequestPath) -> Iterator[AccessPoint]:
+    entry, workload = request_path.entry, request_path.workload
     if entry is None or workload is None or (entry.front and not is_of_service(entry.front)):
         return
     found = [
-        door
-        for place in address_ways(mesh, workload)
-        for named, target, door in place.ports
-        if target == entry.target and (named == way.request.port or door.via is Via.NODE_PORT)
+        access_point
+        for place in address_access_points(mesh, workload)
+        for named, target, access_point in place.ports
+        if target == entry.target
+        and (named == request_path.request.port or access_point.via is Via.NODE_PORT)
     ]
     yield from list(dict.fromkeys(found))[:MOST_ADDRESSES]
 
 
-def _name_doors(mesh: Mesh, way: Way) -> Iterator[Door]:
-    entry, workload, name = way.entry, way.workload, way.request.server_name
+def _name_access_points(mesh: Mesh, request_path: RequestPath) -> Iterator[AccessPoint]:
+    entry, workload, name = (
+        request_path.entry,
+        request_path.workload,
+        request_path.request.server_name,
+    )
     if entry is None or workload is None or not name or covers(OF_CLUSTERS, name):
         return
     if entry.front or exposure(mesh, workload) is not Exposure.INSIDE:
-        yield door_by_name(workload, name, way.request.port)
+        yield access_point_by_name(workload, name, request_path.request.port)
 
 
 def _at_name(
-    mesh: Mesh, request: Request, doors: tuple[Door, ...], server: str
+    mesh: Mesh, request: Request, access_points: tuple[AccessPoint, ...], server: str
 ) -> Iterator[Target]:
     """Yield what to ask where DNS points: typed headers go to nobody without a good name."""
-    for target in _as_clients(request, doors, server):
+    for target in _as_clients(request, access_points, server):
         if isinstance(target, TlsTarget):
             yield target
             handshake = observed(mesh).get(target)
@@ -187,47 +194,55 @@ def _at_name(
             yield target
 
 
-def _at_pods(way: Way, doors: tuple[Door, ...], server: str) -> Iterator[Target]:
+def _at_pods(
+    request_path: RequestPath, access_points: tuple[AccessPoint, ...], server: str
+) -> Iterator[Target]:
     """Yield a handshake with every pod, and a request to the first; TLS may end before them."""
-    entry, request = way.entry, way.request
+    entry, request = request_path.entry, request_path.request
     if entry is None:
         return
     if entry.is_tls:
-        for door in doors:
-            yield _handshake(request, door, server)
-        yield from _asked(request, doors[:1], server)
+        for access_point in access_points:
+            yield _handshake(request, access_point, server)
+        yield from _asked(request, access_points[:1], server)
         return
     proto = entry.front.sends_x_forwarded_proto if entry.front else ""
     port = URL_PORTS["http"] if request.port == URL_PORTS["https"] else request.port
     if request.scheme == "https":
         request = replace(request, scheme="http", port=port)
-    yield from _asked(request, doors[:1], server, proto)
+    yield from _asked(request, access_points[:1], server, proto)
 
 
-def _as_clients(request: Request, doors: tuple[Door, ...], server: str) -> Iterator[Target]:
+def _as_clients(
+    request: Request, access_points: tuple[AccessPoint, ...], server: str
+) -> Iterator[Target]:
     if request.scheme == "https":
-        for door in doors:
-            yield _handshake(request, door, server)
-    yield from _asked(request, doors, server)
+        for access_point in access_points:
+            yield _handshake(request, access_point, server)
+    yield from _asked(request, access_points, server)
 
 
-def _handshake(request: Request, door: Door, server: str) -> TlsTarget:
+def _handshake(request: Request, access_point: AccessPoint, server: str) -> TlsTarget:
     name = request.server_name
-    return TlsTarget(door=door, host=name, sni=name, server=server)
+    return TlsTarget(access_point=access_point, host=name, sni=name, server=server)
 
 
 def _asked(
-    request: Request, doors: tuple[Door, ...], server: str, proto: str = ""
+    request: Request, access_points: tuple[AccessPoint, ...], server: str, proto: str = ""
 ) -> Iterator[Target]:
     if why_not_sent(request):
         return
     asked = request.by_name
     is_plain = asked.authority == request.authority
     host = () if is_plain else (("host", request.authority),)
-    for door in doors:
+    for access_point in access_points:
         yield HttpTarget(
             url=asked.url,
-            doors=(PortDoor(scheme=request.scheme, port=request.port, door=door),),
+            access_points=(
+                UrlAccessPoint(
+                    scheme=request.scheme, port=request.port, access_point=access_point
+                ),
+            ),
             host=request.virtual_host,
             server=server,
             forwarded_proto=proto,

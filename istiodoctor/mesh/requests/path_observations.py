@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from istiodoctor.mesh.requests.hops import BROKEN, OK, UNKNOWN, Confirmation, Hop, HopState
-from istiodoctor.mesh.requests.looking import Looks, Observation
+from istiodoctor.mesh.requests.path_targets import PathTargets, WireObservation
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.observation import (
     HttpObservation,
@@ -52,40 +52,40 @@ class Seen:
         return replace(hop, state=state, confirmation=self.confirmation, seen=self.words)
 
 
-def agreed(words: str = "", state: HopState | None = None) -> Seen:
+def confirmed(words: str = "", state: HopState | None = None) -> Seen:
     """Return that it is as the objects say."""
     return Seen(confirmation=Confirmation.CONFIRMED, words=words, state=state)
 
 
-def denied(words: str, state: HopState = BROKEN) -> Seen:
+def contradicted(words: str, state: HopState = BROKEN) -> Seen:
     """Return that it is not."""
     return Seen(confirmation=Confirmation.CONTRADICTED, words=words, state=state)
 
 
-def dark(words: str = "", state: HopState | None = None) -> Seen:
+def unknown(words: str = "", state: HopState | None = None) -> Seen:
     """Return that nothing was learned, and why."""
     return Seen(confirmation=Confirmation.NOT_LOOKED_AT, words=words, state=state)
 
 
-class Sight(Value, frozen=True, kw_only=True):
+class PathObservations(Value, frozen=True, kw_only=True):
     """Everything that was seen of one way."""
 
-    looks: Looks
-    pods: tuple[Observation, ...] = ()
-    addresses: tuple[Observation, ...] = ()
-    name: tuple[Observation, ...] = ()
+    path_targets: PathTargets
+    pods: tuple[WireObservation, ...] = ()
+    addresses: tuple[WireObservation, ...] = ()
+    name: tuple[WireObservation, ...] = ()
     has_front: bool = False
     """Whether something before the gateway speaks to clients in its place."""
     missed: str = ""
     """Why some of it was not seen."""
 
     @property
-    def every(self) -> tuple[Observation, ...]:
+    def every(self) -> tuple[WireObservation, ...]:
         """All of it."""
         return (*self.pods, *self.addresses, *self.name)
 
     @property
-    def heard_of_pods(self) -> tuple[Observation, ...]:
+    def heard_of_pods(self) -> tuple[WireObservation, ...]:
         """What pods did; a port-forward that did not come about says nothing of them."""
         return tuple(each for each in self.pods if is_heard(each))
 
@@ -106,45 +106,45 @@ class Sight(Value, frozen=True, kw_only=True):
         return next(filter(None, map(reply_of, groups)), None)
 
     @property
-    def why_dark(self) -> str:
+    def why_unknown(self) -> str:
         """Why nothing was learned; empty where nothing stood in the way."""
         silent = (each for each in self.every if each.outcome not in CONNECTED)
         found = next((trouble(each) for each in silent), "")
-        return found or self.looks.why_not or self.missed
+        return found or self.path_targets.why_not or self.missed
 
 
-def reply_of(seen: Iterable[Observation]) -> HttpStep | None:
+def reply_of(seen: Iterable[WireObservation]) -> HttpStep | None:
     """Return the first answer to a request."""
     return next((each.last for each in requests_in(seen) if each.last.status), None)
 
 
-def is_heard(seen: Observation) -> bool:
+def is_heard(seen: WireObservation) -> bool:
     """Whether a pod took or refused a connection."""
     return seen.outcome in CONNECTED or seen.outcome is Outcome.REFUSED
 
 
-def handshakes_in(seen: Iterable[Observation]) -> tuple[TlsObservation, ...]:
+def handshakes_in(seen: Iterable[WireObservation]) -> tuple[TlsObservation, ...]:
     """Return the handshakes among what was seen."""
     return tuple(each for each in seen if isinstance(each, TlsObservation))
 
 
-def requests_in(seen: Iterable[Observation]) -> tuple[HttpObservation, ...]:
+def requests_in(seen: Iterable[WireObservation]) -> tuple[HttpObservation, ...]:
     """Return the requests among what was seen."""
     return tuple(each for each in seen if isinstance(each, HttpObservation))
 
 
-def place_of(seen: Observation) -> str:
+def place_of(seen: WireObservation) -> str:
     """Name where something was seen."""
-    door = seen.target.door
-    return f"Pod {door.pod.name}" if door.pod else str(door)
+    access_point = seen.target.access_point
+    return f"Pod {access_point.pod.name}" if access_point.pod else str(access_point)
 
 
-def trouble(seen: Observation) -> str:
+def trouble(seen: WireObservation) -> str:
     """Say where a connection did not come about, and why."""
     return f"{place_of(seen)}: {why_failed(seen)}"
 
 
-def why_failed(seen: Observation) -> str:
+def why_failed(seen: WireObservation) -> str:
     """Say why a connection did not come about."""
     words = {
         Outcome.FORBIDDEN: "the port-forward is forbidden",

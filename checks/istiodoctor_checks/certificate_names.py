@@ -10,7 +10,7 @@ from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.fixes import get, json_patch, set_field
 from istiodoctor_checks.served import replace_secret
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 def names_of(served: ServedCertificate) -> str:

@@ -4,7 +4,7 @@ from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity
 from istiodoctor.mesh.gateways.attachments import LISTENER_SET_KINDS
 from istiodoctor.mesh.logs.istiod_bugs import MistakenRefusal
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 def is_of_set(refusal: MistakenRefusal) -> bool:
@@ -12,7 +12,7 @@ def is_of_set(refusal: MistakenRefusal) -> bool:
     return refusal.server.gateway.kind in LISTENER_SET_KINDS
 
 
-def denied(refusal: MistakenRefusal, why: str) -> Finding:
+def istiod_bug(refusal: MistakenRefusal, why: str) -> Finding:
     """Return the finding; `why` is what istiod does wrong, as a clause."""
     server, line = refusal.server, refusal.failure.last.line
     return Finding(

@@ -11,7 +11,7 @@ from istiodoctor.mesh.observations.header_trust import header_trust
 from istiodoctor.model.kind import APPS
 from istiodoctor.model.observation import HttpStep
 from istiodoctor_checks.fixes import json_patch, remove_field
-from istiodoctor_checks.wire import sightings
+from istiodoctor_checks.wire import observed_evidence
 
 SECRET = "NAME-OF-THE-TLS-SECRET"
 
@@ -83,7 +83,7 @@ def _https_server(plain: PlainHost) -> dict[str, Any]:
 
 def circle_seen(step: HttpStep | None) -> tuple[Evidence, ...]:
     """Return the redirect that closes a circle, where that was seen."""
-    return sightings((step,)) if step else ()
+    return observed_evidence((step,)) if step else ()
 
 
 def trust_seen(mesh: Mesh, plain: PlainHost) -> tuple[Evidence, ...]:
@@ -97,7 +97,7 @@ def trust_seen(mesh: Mesh, plain: PlainHost) -> tuple[Evidence, ...]:
         Evidence(
             kind=EvidenceKind.HTTP,
             text=f"{step}, told X-Forwarded-Proto: https, which is {word}",
-            ref=step.door.pod if step.door else None,
+            ref=step.access_point.pod if step.access_point else None,
             at=step.at,
         ),
     )

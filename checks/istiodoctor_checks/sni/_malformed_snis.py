@@ -15,12 +15,12 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
 
-_ODD = re.compile(r"(?:invalid:)?(?P<host>[^:_\s]{1,253}?)(?:[:_]\d{1,5}|\.)")
+_MALFORMED = re.compile(r"(?:invalid:)?(?P<host>[^:_\s]{1,253}?)(?:[:_]\d{1,5}|\.)")
 """`shop.example.com:443`, which Envoys of today log as `invalid:shop.example.com_443`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OddName:
+class MalformedSni:
     """Connections that were refused for how they write the name of a host that is served."""
 
     workload: Workload
@@ -38,7 +38,7 @@ def _tls_listeners(mesh: Mesh) -> Mapping[Workload, tuple[Listener, ...]]:
 
 
 @question(logs=[Meaning.FILTER_CHAIN_NOT_FOUND])
-def odd_names(mesh: Mesh) -> tuple[OddName, ...]:
+def malformed_snis(mesh: Mesh) -> tuple[MalformedSni, ...]:
     """Return what access logs say of refused names that were meant for hosts that are served.
 
     Capitals make no difference to Envoy.
@@ -46,11 +46,11 @@ def odd_names(mesh: Mesh) -> tuple[OddName, ...]:
     found: dict[tuple[Workload, str], list[LogFact]] = defaultdict(list)
     for fact in log_facts(mesh, Meaning.FILTER_CHAIN_NOT_FOUND):
         workload = gateways_by_pod(mesh).get(fact.line.pod) if fact.line.pod else None
-        odd = _ODD.fullmatch(fact.sni)
-        if workload and odd and _is_taken(mesh, workload, odd["host"].lower()):
-            found[workload, odd["host"].lower()].append(fact)
+        malformed = _MALFORMED.fullmatch(fact.sni)
+        if workload and malformed and _is_taken(mesh, workload, malformed["host"].lower()):
+            found[workload, malformed["host"].lower()].append(fact)
     return tuple(
-        OddName(workload=workload, host=host, facts=tuple(facts))
+        MalformedSni(workload=workload, host=host, facts=tuple(facts))
         for (workload, host), facts in found.items()
     )
 

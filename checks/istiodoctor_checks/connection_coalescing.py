@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from istiodoctor.finding import Evidence, Identity
-from istiodoctor.mesh.certificates.connection_coalescing import ReuseGroup, Stray
+from istiodoctor.mesh.certificates.connection_coalescing import CoalescingMisroute, ReuseGroup
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.wording import listing
+from istiodoctor_checks.text import listing
 
 
 def identity_of(group: ReuseGroup) -> Identity:
@@ -14,9 +14,9 @@ def identity_of(group: ReuseGroup) -> Identity:
     return Identity.of(group.credentials[0].ref)
 
 
-def servers_of(strays: Iterable[Stray]) -> tuple[Server, ...]:
+def servers_of(misroutes: Iterable[CoalescingMisroute]) -> tuple[Server, ...]:
     """Return the servers concerned, oldest first."""
-    found = {each for stray in strays for each in (stray.lands_on, stray.server)}
+    found = {each for misroute in misroutes for each in (misroute.lands_on, misroute.server)}
     return tuple(sorted(found, key=lambda each: (each.age_order, each.index)))
 
 
@@ -28,7 +28,7 @@ def objects_of(group: ReuseGroup, servers: Iterable[Server]) -> tuple[Place, ...
     return (*hosts, *(Place(each.ref) for each in group.credentials))
 
 
-def evidence_of(strays: tuple[Stray, ...]) -> tuple[Evidence, ...]:
+def evidence_of(misroutes: tuple[CoalescingMisroute, ...]) -> tuple[Evidence, ...]:
     """Return which certificate covers which host of another server, for a few hosts."""
     return tuple(
         Evidence(
@@ -38,11 +38,11 @@ def evidence_of(strays: tuple[Stray, ...]) -> tuple[Evidence, ...]:
             ),
             ref=each.credential.ref,
         )
-        for each in strays[:5]
+        for each in misroutes[:5]
     )
 
 
-def certificates(group: ReuseGroup, strays: Iterable[Stray]) -> str:
+def certificates(group: ReuseGroup, misroutes: Iterable[CoalescingMisroute]) -> str:
     """Name the certificates and what they cover: `Secret ns/x (*.example.com)`."""
-    names = listing(dict.fromkeys(each.name for each in strays))
+    names = listing(dict.fromkeys(each.name for each in misroutes))
     return f"{listing(each.ref for each in group.credentials)} ({names})"
