@@ -1,4 +1,4 @@
-"""The one result of a scan: what every renderer is given. Field for field the JSON of DESIGN."""
+"""The result of a scan, which every renderer is given; `docs/report.schema.json` is its JSON."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -94,8 +94,8 @@ def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{plain.place.ref} redirects {plain.host} to HTTPS, and the pods do; but"
                 f" {steps[0].access_point} answers {steps[0].url} with {steps[0].status}:"
-                " something before the gateway answers by itself, or says https of what came in the"
-                " clear."
+                " something before the gateway answers by itself, or says https of what came in"
+                " the clear."
             ),
             objects=(plain.place,),
             identity=Identity.of(plain.server.gateway, plain.host),

@@ -58,7 +58,7 @@ NOT_FOUND = 404
 
 
 def http_hops(mesh: Mesh, request: Request, connection: Connection) -> HopGenerator:
-    """Walk from Envoy's HTTP connection manager on."""
+    """Yield the hops of a request from Envoy's HTTP connection manager on."""
     workload, name = connection.workload, connection.manager.route_configuration
     if connection.told:
         told = (FORWARDED_PROTO, connection.told)
