@@ -1,4 +1,4 @@
-"""Find the checks: built-ins and strangers' plugins come in by the same door."""
+"""Discovery of checks: built-in ones and those of plugins, by one entry-point group."""
 
 import importlib
 import pkgutil

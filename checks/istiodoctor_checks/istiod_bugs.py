@@ -1,4 +1,4 @@
-"""What findings about Secrets that istiod refuses by mistake have in common."""
+"""Findings about bugs by which istiod refuses Secrets that it should serve."""
 
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity
 from istiodoctor.mesh.gateways.attachments import LISTENER_SET_KINDS

@@ -1,4 +1,4 @@
-"""Phrases that several checks use."""
+"""Text of findings that several checks use."""
 
 from collections.abc import Iterable
 

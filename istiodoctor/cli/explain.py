@@ -10,11 +10,13 @@ def explain(
 ) -> None:
     """Explain one check: what it means, why it happens, how to fix it."""
     from istiodoctor.cli.exits import UsageError
-    from istiodoctor.cli.selection import registry
+    from istiodoctor.cli.selection import present_name, registry
     from istiodoctor.docs import page
 
-    for check in registry().checks:
-        if code.upper() == check.code or code.lower() == check.name:
+    found = registry()
+    name = present_name(found, code)
+    for check in found.checks:
+        if name.upper() == check.code or name.lower() == check.name:
             typer.echo(page(check), nl=False)
             return
     raise UsageError(f"no check is called {code}; 'istiodoctor checks' lists them")

@@ -43,7 +43,7 @@ def is_certificate(encoded: bytes) -> bool:
 def _parsed(encoded: bytes) -> CertificateFacts:
     """Parse a certificate, remembering it: intermediates and wildcards come in many Secrets.
 
-    What does not parse is not remembered, so no private key that strays in here is.
+    What does not parse is not remembered, so no private key that gets in here is.
     """
     with warnings.catch_warnings():
         # The parser prints its own opinion about odd old certificates.

@@ -543,7 +543,7 @@ def test_what_could_not_be_read_is_known_once_it_was_seen():
     assert (found.hops[-1].state, found.hops[-1].confirmation) == (OK, YES)
 
 
-def test_every_door_has_a_way_that_names_it():
+def test_every_access_point_has_a_means_that_names_it():
     found = targets(*objects())
 
     vias = {each.access_point.via for each in found.tls}

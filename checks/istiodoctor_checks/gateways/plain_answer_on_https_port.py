@@ -13,7 +13,7 @@ from istiodoctor_checks.wire import observed_evidence
 
 @check("GW021", severity=Severity.CRITICAL)
 def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
-    """The port of https:// answers a TLS handshake in plain text.
+    """An HTTPS port answers TLS handshakes in plain text.
 
     Seen on the wire: curl says `wrong version number`, browsers ERR_SSL_PROTOCOL_ERROR. What
     listens there speaks plain HTTP: the server has `protocol: HTTP` (GW005), a plain server took

@@ -29,7 +29,7 @@ TELL_THE_PROXY = (
     explains={"HTTP008", "HTTP014"},
 )
 def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway that trusts its proxy's X-Forwarded-Proto is not told https, and redirects.
+    """A trusted proxy does not send X-Forwarded-Proto: https, so the gateway redirects in a loop.
 
     With `numTrustedProxies: 1` or more, Envoy believes the header `X-Forwarded-Proto`. The proxy
     that ends TLS must then send `https`. If it sends `http` (nginx's `$scheme` on an inner plain

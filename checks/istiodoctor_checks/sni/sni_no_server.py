@@ -14,7 +14,7 @@ from istiodoctor_checks.text import listing
 
 @check("SNI008", severity=Severity.MEDIUM, claims=Claim.UNSERVED, explains={"SNI012"})
 def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
-    """A certificate covers a host's twin with or without `www`, but no server has that name.
+    """A certificate covers a host with or without `www`, but no server has that name.
 
     The gateway chooses a server by the name that the client asks for. The certificate was made
     for `example.com` and `www.example.com`, and the server has only one of them: for the other

@@ -15,10 +15,10 @@ SHOWN = 4
 
 
 @check("MTLS016", severity=Severity.HIGH)
-def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway pod asks clients for certificates of other authorities than its Secret holds.
+def client_ca_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway pod asks for client certificates of other CAs than its Secret holds.
 
-    Seen on the wire: with its request for a client certificate Envoy names the authorities that it
+    Seen on the wire: with its request for a client certificate Envoy names the CAs that it
     accepts. They are those of an older version of the Secret, or of another one (MTLS005): clients
     with the right certificate are refused, and those with the former one are let in.
 

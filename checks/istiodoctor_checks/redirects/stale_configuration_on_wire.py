@@ -24,8 +24,8 @@ WORDS = {
 
 
 @check("HTTP018", severity=Severity.HIGH)
-def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway's pod answers otherwise than its Gateways and routes should have it.
+def stale_configuration_on_wire(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway's pod answers by another configuration than its Gateways and routes.
 
     Seen on the wire at the pod itself, past all load balancers: it answers 404 with no
     application behind it for a request that a VirtualService takes; or in the clear where the

@@ -10,8 +10,8 @@ from istiodoctor_checks.redirects.redirect_fixes import trust_the_proxy
 
 
 @check("HTTP008", severity=Severity.LOW, explains={"HTTP007", "HTTP019"})
-def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
-    """An application behind a proxy that ends TLS is told that its clients came by http.
+def forwarded_proto_http_to_backend(mesh: Mesh) -> Iterator[Finding]:
+    """Behind a proxy that ends TLS, the application gets X-Forwarded-Proto: http.
 
     TLS ends before the gateway and the request comes on in plain HTTP. With `numTrustedProxies:
     0` Envoy overwrites `X-Forwarded-Proto` with http. An application that goes by the header

@@ -12,8 +12,8 @@ from istiodoctor_checks.wire import observed_evidence
 
 
 @check("SNI014", severity=Severity.HIGH)
-def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
-    """A host is answered on a connection of its own, and gets 404 on that of another host.
+def reused_connection_404(mesh: Mesh) -> Iterator[Finding]:
+    """A host gets 404 on a reused connection of another host, and an answer on its own.
 
     Seen on the wire: what a browser does that has an HTTP/2 connection whose certificate covers
     the second host too (SNI003). A connection was made for the first host, and the second was

@@ -10,8 +10,8 @@ from istiodoctor_checks.wire import observed_evidence
 
 
 @check("HTTP016", severity=Severity.CRITICAL)
-def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
-    """Something before the gateway turns requests into HTTP/1.0, and they are refused.
+def http11_turned_into_http10(mesh: Mesh) -> Iterator[Finding]:
+    """A proxy before the gateway turns requests into HTTP/1.0, which Envoy refuses with 426.
 
     Seen on the wire: a request in HTTP/1.1, sent to the load balancer or to where the host's name
     leads, came back with "426 Upgrade Required". That is Envoy's answer to HTTP/1.0, so something

@@ -18,7 +18,7 @@ from istiodoctor_checks.istiod_bugs import istiod_bug
     claims=Claim.NO_HANDSHAKE,
     explains={"MTLS015", "SDS011"},
 )
-def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
+def client_ca_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
     """A bug makes istiod refuse the client CA of a listener, though a ReferenceGrant admits it.
 
     A Gateway API listener with the option `gateway.istio.io/tls-terminate-mode: MUTUAL` asks for
