@@ -1,4 +1,4 @@
-"""Find the checks: the built-in ones and those of plugins, by the same entry points."""
+"""Discovery of checks: built-in ones and those of plugins, by one entry-point group."""
 
 import importlib
 import pkgutil

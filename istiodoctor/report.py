@@ -1,4 +1,4 @@
-"""The one result of a scan: what every renderer is given. Its JSON has the same fields."""
+"""The result of a scan, which every renderer is given; `docs/report.schema.json` is its JSON."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -10,13 +10,14 @@ def explain(
 ) -> None:
     """Explain one check: what it means, why it happens, how to fix it."""
     from istiodoctor.cli.exits import UsageError
-    from istiodoctor.cli.selection import note_retired, registry, successor
+    from istiodoctor.cli.selection import note_retired, present_name, registry, successor
     from istiodoctor.docs import page
 
+    found = registry()
     note_retired((code,))
-    code = successor(code) or code
-    for check in registry().checks:
-        if code.upper() == check.code or code.lower() == check.name:
+    name = present_name(found, successor(code) or code)
+    for check in found.checks:
+        if name.upper() == check.code or name.lower() == check.name:
             typer.echo(page(check), nl=False)
             return
     raise UsageError(f"no check is called {code}; 'istiodoctor checks' lists them")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from istiodoctor.check import Check
 from istiodoctor.cli.exits import UsageError, complain
 from istiodoctor.config import Config
+from istiodoctor.former_names import FORMER_NAMES
 from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.registry import RETIRED, Registry, discover
 
@@ -30,7 +31,8 @@ def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tup
     A retired name selects the check that finds the same since, but leaves nothing out: that one
     finds more.
     """
-    wanted, left_out = tuple(_words(select)), tuple(_words(ignore))
+    wanted = tuple(present_name(found, word) for word in _words(select))
+    left_out = tuple(present_name(found, word) for word in _words(ignore))
     note_retired((*wanted, *left_out))
     wanted = tuple(successor(word) or word for word in wanted)
     refuse_unknown(found, (*wanted, *left_out))
@@ -48,11 +50,20 @@ def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tup
 def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> None:
     """Raise UsageError for a word that is no code, family or name; `where` says who wrote it."""
     for word in _words(words):
-        if not (successor(word) or any(_matches(check, word) for check in found.checks)):
+        if not (successor(word) or _is_known(found, word) or word.lower() in FORMER_NAMES):
             raise UsageError(
                 f"{where}no check is called {word};"
                 " 'istiodoctor checks' lists codes, families and names"
             )
+
+
+def present_name(found: Registry, word: str) -> str:
+    """Return a word with a check's former name replaced by its present one, with a note."""
+    name = FORMER_NAMES.get(word.lower())
+    if name is None or _is_known(found, word):  # a plugin may have taken the name
+        return word
+    complain(f"the check {word} is called {name} now")
+    return name
 
 
 def successor(word: str) -> str:
@@ -86,6 +97,10 @@ def check_config(found: Registry, config: Config) -> None:
 
 def _words(values: Iterable[str]) -> Iterable[str]:
     return (word.strip() for value in values for word in value.split(",") if word.strip())
+
+
+def _is_known(found: Registry, word: str) -> bool:
+    return any(_matches(check, word) for check in found.checks)
 
 
 def _matches(check: Check, word: str) -> bool:

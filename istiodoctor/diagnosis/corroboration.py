@@ -57,7 +57,7 @@ def _contradicted(finding: Merged, claim: Claim, seen: tuple[Observation, ...]) 
 
 
 def _with(finding: Merged, seen: tuple[Observation, ...]) -> tuple[Evidence, ...]:
-    """Return the evidence with a few of the observations first, each once."""
+    """Return the evidence with a few of the sightings first, each once."""
     found = {
         each.text: each
         for each in (*map(Evidence.of_observation, seen[:SHOWN]), *finding.evidence)

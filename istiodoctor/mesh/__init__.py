@@ -1,4 +1,4 @@
-"""What Istio makes of the objects: its semantics as questions with answers."""
+"""Istio's semantics as questions: functions of a snapshot whose answers are remembered."""
 
 from istiodoctor.mesh.mesh import Mesh
 

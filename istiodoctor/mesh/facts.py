@@ -1,4 +1,4 @@
-"""What no cluster can tell and the user does: facts from `istiodoctor.toml`."""
+"""Facts that the user states in `istiodoctor.toml`, such as proxies before a gateway."""
 
 from dataclasses import dataclass
 

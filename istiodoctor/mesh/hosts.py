@@ -1,4 +1,4 @@
-"""Host algebra: what covers, matches and meets what.
+"""Hosts and wildcards: which cover, match or overlap each other.
 
 Sources: Istio's `host.Name`; for certificates RFC 6125.
 """

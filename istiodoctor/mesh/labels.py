@@ -1,4 +1,4 @@
-"""Labelled things by their labels, so that joins over selectors stay linear."""
+"""An index of objects by their labels, so that joins over selectors stay linear."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Labelled(Protocol):
-    """Something in a namespace that a selector can take."""
+    """An object in a namespace that a label selector can select."""
 
     @property
     def namespace(self) -> str:

@@ -1,4 +1,4 @@
-"""What lines of logs mean: the words for it, and what one row of the tables holds."""
+"""The meanings of log lines, and the row type of the tables that recognise them."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -19,7 +19,7 @@ _UNKNOWN: Any = object()
 
 
 class OpenQuestion(Exception):
-    """A question was asked while it was being answered: it would go on for ever."""
+    """A question depends on its own answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

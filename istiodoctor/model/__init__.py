@@ -1,1 +1,1 @@
-"""What was read, typed and frozen. Knows nothing of the rooms above it."""
+"""What was read, typed and frozen. It imports nothing else of the project."""

@@ -175,7 +175,7 @@ class Order(Resource, frozen=True, kw_only=True):
 
 
 class ChallengeSpec(Fields, frozen=True, kw_only=True):
-    """`Challenge.spec` without its key, which opens the way to a certificate."""
+    """`Challenge.spec` without its key, which is a secret: it proves control of the name."""
 
     type: str = ""
     dns_name: str = ""

@@ -1,4 +1,4 @@
-"""The public view of a Secret: what remains of it once it is inside.
+"""The public view of a Secret: certificates and facts about the key, never the key itself.
 
 A private key is compared with its certificate where the Secret is decoded, and dropped there.
 None of these types can hold one.
@@ -72,6 +72,7 @@ class CertificateFacts(Fields, frozen=True, kw_only=True):
     dns_names: tuple[str, ...] = ()
     """The dNSName entries of the subjectAltName extension, as written."""
     ip_addresses: tuple[str, ...] = ()
+    has_subject_alternative_names: bool = True
     is_ca: bool = False
     """basicConstraints says CA."""
     is_self_issued: bool = False
@@ -96,7 +97,7 @@ class CertificateFacts(Fields, frozen=True, kw_only=True):
 
 
 class PemBundle(Fields, frozen=True, kw_only=True):
-    """The certificates of one value, in order, and what stood in the way of others."""
+    """The certificates of one value, in order, and the defects that hide others."""
 
     certificates: tuple[CertificateFacts, ...] = ()
     defects: tuple[PemDefect, ...] = ()
@@ -179,7 +180,7 @@ class Credential(Fields, frozen=True, kw_only=True):
     """The key that holds client CAs: `cacert`, else `ca.crt`; empty when neither is there."""
     ca_bundle: PemBundle = PemBundle()
     revocation_list_key: str = ""
-    """`crl` or `ca.crl`, whichever belongs to the authority key; empty when absent."""
+    """`crl` or `ca.crl`, whichever belongs to `ca_key`; empty when absent."""
     revocation_list_next_update: datetime | None = None
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     annotations: Mapping[str, str] = msgspec.field(default_factory=dict)

@@ -1,6 +1,6 @@
 """From bytes, or from what a YAML parser made of them, to typed objects.
 
-This is the one door: a private value that enters here as part of a Secret leaves only as a fact
+This is the only place that decodes: a private value of a Secret leaves it only as a fact
 about it.
 """
 

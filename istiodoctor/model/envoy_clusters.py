@@ -16,7 +16,7 @@ class ServiceMetadata(Part, frozen=True, kw_only=True):
 
 
 class IstioMetadata(Part, frozen=True, kw_only=True):
-    """What istiod notes of what a cluster was made from."""
+    """The `istio` metadata of a cluster: the services that istiod made it from."""
 
     config: str = ""
     """The DestinationRule: `/apis/networking.istio.io/v1/namespaces/shop/destination-rule/web`."""
@@ -24,7 +24,7 @@ class IstioMetadata(Part, frozen=True, kw_only=True):
 
 
 class FilterMetadata(Part, frozen=True, kw_only=True):
-    """Notes by who made them."""
+    """Filter metadata, by the namespace of the filter."""
 
     istio: IstioMetadata = IstioMetadata()
 
@@ -36,7 +36,7 @@ class Metadata(Part, frozen=True, kw_only=True):
 
 
 class CustomType(Part, frozen=True, kw_only=True):
-    """A kind of cluster that is an extension."""
+    """A custom cluster type."""
 
     name: str = ""
 
@@ -61,7 +61,7 @@ class UpstreamTlsContext(Part, frozen=True, kw_only=True):
 
 
 class TransportSocket(Part, frozen=True, kw_only=True):
-    """How a backend is spoken to."""
+    """The transport socket to a backend."""
 
     name: str = ""
     typed_config: UpstreamTlsContext = UpstreamTlsContext()
@@ -103,7 +103,7 @@ class LbEndpoint(Part, frozen=True, kw_only=True):
 
 
 class LocalityEndpoints(Part, frozen=True, kw_only=True):
-    """The endpoints of one place."""
+    """The endpoints of one locality."""
 
     lb_endpoints: tuple[LbEndpoint, ...] = ()
 

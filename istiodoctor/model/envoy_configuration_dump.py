@@ -62,7 +62,7 @@ class ConfigurationAnswers:
 
 
 class Alike:
-    """One value for all that are equal: the pods of a gateway have the same configuration."""
+    """Equal values, kept once: the pods of a gateway have the same configuration."""
 
     def __init__(self) -> None:
         """Know none."""

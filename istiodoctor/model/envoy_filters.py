@@ -10,7 +10,7 @@ from istiodoctor.model.envoy_shapes import Part, Present
 
 
 class Rds(Part, frozen=True, kw_only=True):
-    """Where routes are asked for."""
+    """The name of the route configuration that RDS is asked for."""
 
     route_config_name: str = ""
 
@@ -23,13 +23,13 @@ class HttpFilter(Part, frozen=True, kw_only=True):
 
 
 class HttpProtocol(Part, frozen=True, kw_only=True):
-    """What is taken of HTTP/1."""
+    """`Http1ProtocolOptions`: what Envoy accepts of HTTP/1."""
 
     accept_http_10: bool = False
 
 
 class CommonProtocol(Part, frozen=True, kw_only=True):
-    """What is taken of any version of HTTP."""
+    """`HttpProtocolOptions`: limits for every version of HTTP."""
 
     headers_with_underscores_action: str | int = ""
 

@@ -23,7 +23,7 @@ SECRET_HEADERS = frozenset(
         "x-amz-security-token",
     }
 )
-"""Headers whose values open doors."""
+"""Headers whose values are credentials."""
 
 
 class Regex(Part, frozen=True, kw_only=True):

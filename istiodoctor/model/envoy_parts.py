@@ -54,7 +54,7 @@ def answered(answer: bytes, of: type[S], name: str) -> S:
 
 
 def refuse_large(answer: bytes, name: str) -> None:
-    """Raise Undecodable for more than anybody should have to look at."""
+    """Raise Undecodable for an answer that is too large to decode."""
     if len(answer) > MOST_BYTES:
         raise Undecodable(f"{name} is larger than {MOST_BYTES // 1024 // 1024} MiB")
 

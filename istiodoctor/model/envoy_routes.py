@@ -67,13 +67,13 @@ class RedirectAction(Part, frozen=True, kw_only=True):
 
 
 class DirectResponseAction(Part, frozen=True, kw_only=True):
-    """Envoy answers by itself; with what is passed over."""
+    """Envoy answers by itself; the body is not read."""
 
     status: Number = 0
 
 
 class FaultAbort(Part, frozen=True, kw_only=True):
-    """Requests that are given up."""
+    """Requests that the fault filter aborts."""
 
     http_status: Number = 0
     grpc_status: Number | None = None
@@ -81,7 +81,7 @@ class FaultAbort(Part, frozen=True, kw_only=True):
 
 
 class FaultDelay(Part, frozen=True, kw_only=True):
-    """Requests that are held up."""
+    """Requests that the fault filter delays."""
 
     percentage: FractionalPercent = FractionalPercent()
 
@@ -111,14 +111,14 @@ class FilterSettings(Part, frozen=True, kw_only=True):
 
 
 class IstioMetadata(Part, frozen=True, kw_only=True):
-    """What istiod notes of what a part was made from."""
+    """The `istio` metadata of a route or virtual host: the object that istiod made it from."""
 
     config: str = ""
     """`/apis/networking.istio.io/v1/namespaces/shop/virtual-service/web`."""
 
 
 class FilterMetadata(Part, frozen=True, kw_only=True):
-    """Notes by who made them."""
+    """Filter metadata, by the namespace of the filter."""
 
     istio: IstioMetadata = IstioMetadata()
 

@@ -109,7 +109,7 @@ class TlsContext(Part, frozen=True, kw_only=True):
 
 
 class TransportSocket(Part, frozen=True, kw_only=True):
-    """How a filter chain speaks on the wire."""
+    """The transport socket of a filter chain."""
 
     name: str = ""
     typed_config: TlsContext = TlsContext()

@@ -17,7 +17,7 @@ GATEWAY_API_EXPERIMENTAL = "gateway.networking.x-k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where a kind lives in the Kubernetes API."""
+    """API group, version and resource of a kind in the Kubernetes API."""
 
     group: str
     kind: str
@@ -29,7 +29,7 @@ class Api:
 
 
 class Kind(Enum):
-    """A kind of object, or of observation, that a question can rest on.
+    """A kind of object or observation that a question can depend on.
 
     The value carries the API group: Istio's Gateway is not the Gateway API's.
     """

@@ -1,4 +1,4 @@
-"""From one line of a container's log to a LogLine, in every shape of Istio and Envoy.
+"""Parsing of log lines in every format of Istio and Envoy.
 
 Text with tabs or, as pasted, with spaces; JSON of Istio, Envoy and Stackdriver; Envoy's own
 format; access logs of both encodings, which come out in the text encoding. What stands before

@@ -1,4 +1,4 @@
-"""What the wire showed: handshakes and requests, as they came, without a judgement."""
+"""Targets and observations of probes: TLS handshakes and HTTP requests, without a judgement."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from istiodoctor.model.ref import Ref
 
 
 class Via(StrEnum):
-    """On which way a gateway was reached."""
+    """How a gateway was reached: by port-forward, address, node port or DNS name."""
 
     PORT_FORWARD = "port-forward"
     """Through the API server, to the port of one pod."""
@@ -22,7 +22,7 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPoint:
-    """Somewhere to connect to."""
+    """An address and port, or a port of a pod, at which a gateway can be connected to."""
 
     via: Via
     port: int
@@ -38,7 +38,7 @@ class AccessPoint:
 
     @property
     def where(self) -> Ref:
-        """What it is a door of: the pod, else the Service, else the gateway."""
+        """The object it belongs to: the pod, else the Service, else the gateway."""
         return self.pod or self.service or self.gateway
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class AccessPoint:
 
 
 class Outcome(StrEnum):
-    """How a connection ended, before or after it was of use."""
+    """How a connection or request ended."""
 
     HANDSHAKE = "handshake"
     """TLS was agreed on, and nothing was refused after it."""
@@ -71,7 +71,7 @@ class Outcome(StrEnum):
     """HTTP: a redirect leads to where the gateway is not; it was not followed."""
     NOT_HTTP = "not-http"
     UNREACHABLE = "unreachable"
-    """There is no way: no route, no such name."""
+    """No route to the address, or no such name."""
     NOT_PERMITTED = "not-permitted"
     """An address or port that is never connected to."""
     FORBIDDEN = "forbidden"
@@ -170,7 +170,7 @@ class TlsObservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlAccessPoint:
-    """What a port in a URL stands for on the way that is being looked at."""
+    """The access point behind a scheme and port of a URL."""
 
     scheme: str
     port: int
@@ -204,7 +204,7 @@ class HttpTarget:
 
     @property
     def access_point(self) -> AccessPoint:
-        """One of its doors: all lead to the same gateway, on the same way."""
+        """The first of its access points: all lead to the same gateway by the same means."""
         return self.access_points[0].access_point
 
 
@@ -247,7 +247,7 @@ class HttpObservation:
     steps: tuple[HttpStep, ...]
     at: datetime
     addresses: tuple[str, ...] = ()
-    """To what names on the way resolved."""
+    """To what the names in the URLs resolved."""
 
     @property
     def last(self) -> HttpStep:

@@ -1,4 +1,4 @@
-"""Cut what must not be kept out of a log line: done to every line that is read."""
+"""Redaction of log lines: applied to every line that is read."""
 
 import re
 from collections.abc import Callable

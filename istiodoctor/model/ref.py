@@ -1,4 +1,4 @@
-"""Names of objects: the only way this project refers to one."""
+"""References to objects: API group, kind, namespace and name."""
 
 from typing import NamedTuple
 

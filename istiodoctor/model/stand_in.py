@@ -1,4 +1,4 @@
-"""Values that only stand for others: templates, references to vaults, redactions.
+"""Placeholder values: templates, references to vaults, redactions.
 
 Such a value says nothing about the Secret in the cluster, so it is unread and never malformed.
 """
@@ -7,7 +7,7 @@ import re
 
 
 class StandIn(Exception):
-    """The Secret's values only stand for others. Its text names the style, never the value."""
+    """The Secret's values are placeholders. Its text names their style, never a value."""
 
 
 _LONGEST = 4096

@@ -1,4 +1,4 @@
-"""What the questions still need once the objects are known: plain lists for a source to read."""
+"""Targeted reads that questions need once objects are known: Secrets, logs, Envoys, Events."""
 
 from dataclasses import dataclass
 

@@ -43,7 +43,7 @@ def is_certificate(encoded: bytes) -> bool:
 def _parsed(encoded: bytes) -> CertificateFacts:
     """Parse a certificate, remembering it: intermediates and wildcards come in many Secrets.
 
-    What does not parse is not remembered, so no private key that strays in here is.
+    What does not parse is not remembered, so no private key that gets in here is.
     """
     with warnings.catch_warnings():
         # The parser prints its own opinion about odd old certificates.
@@ -67,6 +67,7 @@ def _facts(certificate: x509.Certificate, encoded: bytes) -> CertificateFacts:
         not_after=certificate.not_valid_after_utc,
         dns_names=tuple(names.get_values_for_type(x509.DNSName)) if names else (),
         ip_addresses=_texts(names.get_values_for_type(x509.IPAddress)) if names else (),
+        has_subject_alternative_names=names is not None,
         is_ca=bool(constraints and constraints.ca),
         is_self_issued=certificate.issuer == certificate.subject,
         key_algorithm=key.algorithm,

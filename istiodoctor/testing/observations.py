@@ -28,7 +28,7 @@ from istiodoctor.model.ref import Ref
 from istiodoctor.testing.words import NOW, pem
 
 POD = "istio-system/gateway"
-WAYS = {
+VIAS = {
     "address": Via.SERVICE_ADDRESS,
     "node": Via.NODE_PORT,
     "dns": Via.DNS,
@@ -51,7 +51,7 @@ def _handshake(written: Mapping[str, Any]) -> TlsObservation:
     sni = written.get("sni", "")
     return TlsObservation(
         target=TlsTarget(
-            access_point=_door(written),
+            access_point=_access_point(written),
             host=written.get("host", sni),
             sni=sni,
             server=_server(written["server"]) if "server" in written else "",
@@ -72,7 +72,7 @@ def _handshake(written: Mapping[str, Any]) -> TlsObservation:
 
 
 def _request(written: Mapping[str, Any]) -> HttpObservation:
-    access_point = _door(written)
+    access_point = _access_point(written)
     steps = tuple(_step(each, access_point) for each in written["steps"])
     return HttpObservation(
         target=HttpTarget(
@@ -108,9 +108,9 @@ def _step(written: Mapping[str, Any], access_point: AccessPoint) -> HttpStep:
     )
 
 
-def _door(written: Mapping[str, Any]) -> AccessPoint:
+def _access_point(written: Mapping[str, Any]) -> AccessPoint:
     gateway = _ref(written.get("gateway", POD))
-    for key, via in WAYS.items():
+    for key, via in VIAS.items():
         if key in written:
             service = _ref(written["service"], "Service") if "service" in written else None
             return AccessPoint(

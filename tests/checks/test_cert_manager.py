@@ -253,7 +253,7 @@ def test_status_texts_keep_everything_but_tokens(text: str, kept: str):
     assert without_tokens(text) == kept
 
 
-def test_secrets_that_could_not_be_read_make_a_misplaced_certificate_a_suspicion():
+def test_unread_secrets_make_a_certificate_in_another_namespace_a_suspicion():
     text = whole(ISSUER, certificate(READY, "shop"))
 
     (finding,) = found("CM001", unreadable(text, Kind.SECRET))
@@ -273,7 +273,7 @@ def test_a_copying_controller_takes_that_suspicion_away():
     assert found("CM001", unreadable(text, Kind.SECRET)) == []
 
 
-def test_a_misplaced_certificate_for_other_hosts_is_somebody_elses():
+def test_a_certificate_elsewhere_for_other_hosts_is_not_the_gateways():
     text = whole(ISSUER, certificate(READY, "shop").replace("shop.example", "blog.example"))
 
     assert found("CM001", mesh(text)) == []

@@ -115,7 +115,7 @@ def test_a_service_that_sends_both_ports_to_a_redirect_is_one_problem_not_two():
     assert not find("HTTP003", text.replace("Proxies: 0", "Proxies: 1"))
 
 
-def test_behind_a_proxy_that_redirects_a_plain_twin_is_only_worth_a_word():
+def test_behind_a_proxy_that_redirects_an_http_counterpart_is_a_low_finding():
     text = (
         gateway().replace("    tls: {httpsRedirect: true}\n", "")
         + """---

@@ -63,11 +63,13 @@ def test_where_an_intermediate_is_wanting_that_is_said_and_no_more():
     assert [*CHECKS["CERT021"].run(Mesh(incomplete))] == []
 
 
-def test_the_twin_of_a_name_was_promised_to_nobody():
-    twin = bad("SNI008").snapshot()
+def test_the_www_counterpart_of_a_host_is_a_low_finding():
+    snapshot = bad("SNI008").snapshot()
     tls = "- {port: 443, sni: www.example.com, outcome: reset}"
 
-    (finding,) = CHECKS["SNI012"].run(Mesh(twin.plus(Reading(tls_observations=handshakes(tls)))))
+    (finding,) = CHECKS["SNI012"].run(
+        Mesh(snapshot.plus(Reading(tls_observations=handshakes(tls))))
+    )
 
     assert finding.severity is Severity.LOW
     assert "but no TLS server has it" in finding.message

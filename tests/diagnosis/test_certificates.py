@@ -121,7 +121,7 @@ def test_the_pod_that_lists_it_whole_lends_its_fingerprint_to_the_others():
     }
 
 
-def test_what_handshakes_show_is_listed_with_the_doors_that_end_at_the_gateway():
+def test_what_handshakes_show_is_listed_with_the_access_points_at_the_gateway():
     seen = handshakes(
         f"""
         - {{pod: istio-system/a, port: 8443, server: shop/web/0, sni: {HOST},

@@ -1,4 +1,4 @@
-"""HTTP-01 challenges: ways to let them through, and what was seen of them."""
+"""HTTP-01 challenges: fixes that let them through, and evidence of their answers."""
 
 from collections.abc import Iterable
 from typing import Any

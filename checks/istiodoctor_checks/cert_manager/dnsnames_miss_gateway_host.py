@@ -13,7 +13,7 @@ from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
-from istiodoctor_checks._naming import add_dns_names, named_servers
+from istiodoctor_checks._certificate_names import add_dns_names, named_servers
 
 
 @check(

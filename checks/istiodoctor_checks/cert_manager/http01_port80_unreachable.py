@@ -30,7 +30,7 @@ from istiodoctor_checks.cert_manager._issuing import (
     explains=STOPS_ISSUING | {"CM008", "CM019"},
 )
 def http01_port80_unreachable(mesh: Mesh) -> Iterator[Finding]:
-    """HTTP-01 challenges come in on port 80, which the gateway's Service does not have.
+    """The HTTP-01 challenge is not reachable: the gateway's Service has no port 80.
 
     The issuer asks for `http://HOST/.well-known/acme-challenge/…`, on port 80 and no other, even
     where the site itself is HTTPS only. A Service, load balancer or firewall that passes 443

@@ -10,7 +10,7 @@ from istiodoctor.mesh.cert_manager.issuance import certificates_for
 from istiodoctor.mesh.certificates.coverage import UncoveredHost, uncovered_hosts
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.text import listing
-from istiodoctor_checks._naming import add_names, named_servers, names_of, serve_another
+from istiodoctor_checks._certificate_names import add_names, named_servers, names_of, serve_another
 from istiodoctor_checks._served import chain_of, references
 
 

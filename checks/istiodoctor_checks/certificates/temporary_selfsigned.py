@@ -16,7 +16,7 @@ from istiodoctor_checks.certificates._placeholders import is_temporary
 
 @check("CERT016", severity=Severity.HIGH, claims=Claim.STORED_CERTIFICATE, explains={"CERT021"})
 def temporary_selfsigned(mesh: Mesh) -> Iterator[Finding]:
-    """The gateway serves cert-manager's stand-in, not the certificate itself.
+    """The gateway serves cert-manager's temporary certificate, not the issued one.
 
     cert-manager puts it into the Secret until the real one is issued.
 

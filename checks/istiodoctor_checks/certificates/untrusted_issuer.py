@@ -17,7 +17,7 @@ from istiodoctor_checks.certificates._placeholders import is_placeholder
 
 @check("CERT014", severity=Severity.INFO, claims=Claim.STORED_CERTIFICATE, explains={"CERT021"})
 def untrusted_issuer(mesh: Mesh) -> Iterator[Finding]:
-    """The certificate's chain ends in an authority that clients do not trust by themselves.
+    """The certificate's chain ends in a CA that clients do not trust by default.
 
     It is self-signed, or comes from a private authority. That is right inside a company whose
     clients have the root, and wrong for a public host: `self-signed certificate`,

@@ -36,7 +36,7 @@ LONGEST_REASON = 200
     explains={"MTLS015", "SDS014", "SNI011"},
 )
 def fetch_failure_unexplained(mesh: Mesh) -> Iterator[Finding]:
-    """A log says that a Secret was not delivered to a gateway.
+    """A log says that a Secret was not delivered to a gateway, and no object explains it.
 
     istiod writes a line when it cannot give a gateway the Secret that it asks for: the Secret is
     missing, has the wrong keys, or the gateway may not have it. Envoy then has no certificate and

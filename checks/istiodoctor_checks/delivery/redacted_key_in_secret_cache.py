@@ -24,7 +24,7 @@ from istiodoctor.model.ref import Place, Ref
     explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011"},
 )
 def redacted_key_in_secret_cache(mesh: Mesh) -> Iterator[Finding]:
-    """A good Secret is refused: a debug command has spoilt the copy in istiod.
+    """A valid Secret is refused: a debug endpoint has redacted its key in istiod's cache.
 
     Before Istio 1.26.5 and 1.27.2, `istioctl proxy-status POD` writes `[redacted]` over the
     private key in istiod's own cache. The next time a gateway asks (it starts, or reconnects) it

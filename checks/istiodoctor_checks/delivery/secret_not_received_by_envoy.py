@@ -17,7 +17,7 @@ from istiodoctor_checks._wire import observed_evidence
 
 @check("SDS014", severity=Severity.CRITICAL, explains={"SNI011"})
 def secret_not_received_by_envoy(mesh: Mesh) -> Iterator[Finding]:
-    """Envoy has asked for a Secret and has not got it, so it resets the connections.
+    """Envoy waits for a Secret that it has not received, so it resets connections.
 
     Envoy lists the Secret as warming. After a few seconds it opens the port all the same, and
     resets every connection for the hosts that need the certificate; other hosts of the port

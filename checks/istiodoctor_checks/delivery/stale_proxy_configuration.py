@@ -34,7 +34,7 @@ COMMANDS: Mapping[Part, Literal["cluster", "listeners", "routes"]] = {
 
 @check("SDS016", severity=Severity.MEDIUM, explains={"HTTP018"})
 def stale_proxy_configuration(mesh: Mesh) -> Iterator[Finding]:
-    """Envoy holds another configuration than the one that follows from the objects.
+    """The configuration in Envoy differs from the one that follows from the objects.
 
     Envoy's own dump was read within two minutes of the objects, and a listener, a filter chain, a
     domain or a cluster is missing there, or is there although nothing asks for it. The newer

@@ -123,8 +123,8 @@ def _message(seen: SeenCertificate, other: Credential | None) -> str:
     stored = listing(each.ref for each in seen.stored)
     origin = f"that of {other.ref}" if other else f"serial {seen.leaf.serial}"
     return (
-        f"{listing(seen.access_points)} presents another certificate for {seen.server} than {stored}"
-        f" holds: {origin}, valid until {seen.leaf.not_after:%Y-%m-%d}."
+        f"{listing(seen.access_points)} presents another certificate for {seen.server} than"
+        f" {stored} holds: {origin}, valid until {seen.leaf.not_after:%Y-%m-%d}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What findings about Secrets that istiod refuses by mistake have in common."""
+"""Findings about bugs by which istiod refuses Secrets that it should serve."""
 
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity
@@ -14,7 +14,7 @@ def is_of_set(refusal: MistakenRefusal) -> bool:
     return refusal.server.gateway.kind in LISTENER_SET_KINDS
 
 
-def denied(refusal: MistakenRefusal, why: str) -> Finding:
+def istiod_bug(refusal: MistakenRefusal, why: str) -> Finding:
     """Return the finding; `why` is what istiod does wrong, as a clause."""
     server, line = refusal.server, refusal.failure.last.line
     return Finding(

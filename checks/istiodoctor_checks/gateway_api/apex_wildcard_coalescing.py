@@ -9,7 +9,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.text import listing
-from istiodoctor_checks._reuse import (
+from istiodoctor_checks._connection_coalescing import (
     certificates,
     evidence_of,
     identity_of,
@@ -145,8 +145,8 @@ def apex_wildcard_coalescing(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{listing(servers)} answer on one port of {group.listener.workload} with"
-                    f" {certificates(group, misroutes)}. A browser reuses its HTTP/2 connection for"
-                    f" every host of the certificate, so {misroutes[0].host} may arrive at"
+                    f" {certificates(group, misroutes)}. A browser reuses its HTTP/2 connection"
+                    f" for every host of the certificate, so {misroutes[0].host} may arrive at"
                     f" {misroutes[0].lands_on}, which has other routes: 404."
                 ),
                 objects=objects_of(group, servers),

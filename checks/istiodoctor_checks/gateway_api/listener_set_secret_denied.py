@@ -18,7 +18,7 @@ from istiodoctor_checks.gateway_api._istiod_bugs import is_of_set, istiod_bug
     explains={"SDS011", "SDS014"},
 )
 def listener_set_secret_denied(mesh: Mesh) -> Iterator[Finding]:
-    """A bug makes istiod refuse the Secret of a ListenerSet that stands right beside it.
+    """A bug makes istiod refuse the Secret of a ListenerSet in its own namespace.
 
     Releases without the fix do not count the listeners of a ListenerSet among those that may
     have their Secret. istiod logs `cross namespace secret reference requires ReferenceGrant`,

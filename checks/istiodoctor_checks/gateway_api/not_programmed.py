@@ -12,7 +12,7 @@ from istiodoctor_checks.gateway_api._refused_references import Unprogrammed, unp
 
 @check("GWAPI011", severity=Severity.CRITICAL, explains={"GW022"})
 def not_programmed(mesh: Mesh) -> Iterator[Finding]:
-    """A Gateway is not accepted or not programmed, by istiod's own word.
+    """The status of a Gateway says that it is not accepted or not programmed.
 
     istiod makes a Deployment and a Service for a Gateway of its class, and says in `Accepted` and
     `Programmed` whether that worked: the class may be another's, the load balancer may have no

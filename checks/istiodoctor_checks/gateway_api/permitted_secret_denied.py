@@ -18,7 +18,7 @@ from istiodoctor_checks.gateway_api._istiod_bugs import is_of_set, istiod_bug
     explains={"SDS011", "SDS014"},
 )
 def permitted_secret_denied(mesh: Mesh) -> Iterator[Finding]:
-    """A Secret is refused to a listener that may have it: a bug, not a missing grant.
+    """A bug makes istiod refuse a Secret that the listener may use.
 
     `cross namespace secret reference requires ReferenceGrant` is what istiod says of any Secret
     that it does not find among those verified for the proxy. Where the Secret is beside the

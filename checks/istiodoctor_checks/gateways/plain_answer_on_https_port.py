@@ -13,7 +13,7 @@ from istiodoctor_checks._wire import observed_evidence
 
 @check("GW021", severity=Severity.CRITICAL)
 def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
-    """The port of https:// answers a TLS handshake in plain text.
+    """An HTTPS port answers TLS handshakes in plain text.
 
     Seen on the wire: curl says `wrong version number`, browsers ERR_SSL_PROTOCOL_ERROR. What
     listens there speaks plain HTTP: the server has `protocol: HTTP` (GW005), a plain server took
@@ -108,8 +108,8 @@ def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
             access_points = listing(each.target.access_point for each in asked.plain)
             yield Finding(
                 message=(
-                    f"{access_points} answers a TLS handshake for {unserved.name} in plain text: clients"
-                    f" of https:// fail with “wrong version number”."
+                    f"{access_points} answers a TLS handshake for {unserved.name} in plain text:"
+                    f" clients of https:// fail with “wrong version number”."
                 ),
                 objects=(unserved.server.place, Place(unserved.listener.workload.owner)),
                 identity=Identity.of(unserved.server.gateway, unserved.name),

@@ -106,7 +106,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
         server = each.server
         yield Finding(
             message=(
-                f"{server} speaks plain HTTP, and {_way(each)}: a TLS handshake for"
+                f"{server} speaks plain HTTP, and {_why_https(each)}: a TLS handshake for"
                 f" {listing(each.hosts)} fails with “wrong version number”."
             ),
             objects=tuple(_objects(each)),
@@ -124,7 +124,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _way(each: PlainHttps) -> str:
+def _why_https(each: PlainHttps) -> str:
     if each.server.port == HTTPS_PORT or not each.services:
         return "443 is the port of https://"
     return f"port 443 of {listing(service.ref for service in each.services)} leads to it"

@@ -59,7 +59,7 @@ class TroubledClientCa:
 
 @question
 def troubled_client_cas(mesh: Mesh) -> tuple[TroubledClientCa, ...]:
-    """Return the authorities for client certificates that are in trouble in Envoys."""
+    """Return the client CAs that are missing, refused, expired or other than stored in Envoys."""
     envoys = {
         workload: [EnvoyHoldings.of(state) for state in states]
         for workload, states in envoys_by_workload(mesh).items()

@@ -15,7 +15,7 @@ from istiodoctor.model.observation import TlsObservation
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OtherClientCas:
-    """A server whose pods name other authorities to clients than the Secret holds."""
+    """A server whose pods name other CAs to clients than the Secret holds."""
 
     use: ClientCaUse
     stored: tuple[str, ...]
@@ -35,7 +35,7 @@ def _client_cas_by_server(mesh: Mesh) -> Mapping[Server, tuple[ClientCaUse, ...]
 
 @question
 def other_client_cas(mesh: Mesh) -> tuple[OtherClientCas, ...]:
-    """Return the servers whose pods ask for certificates of other authorities than stored.
+    """Return the servers whose pods ask for certificates of other CAs than stored.
 
     Authorities are told by their names: one made anew under the same name is not seen.
     """

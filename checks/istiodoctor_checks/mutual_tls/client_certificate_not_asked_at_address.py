@@ -14,7 +14,7 @@ from istiodoctor_checks._wire import observed_evidence
 
 @check("MTLS014", severity=Severity.CRITICAL)
 def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
-    """The pods of a gateway ask for client certificates, but nobody does at its address.
+    """The pods of a gateway ask for client certificates, but its address does not.
 
     Seen on the wire: the pods send a CertificateRequest, and the address of the load balancer
     completes the handshake without one. Something before the gateway ends TLS there: certificates
@@ -146,8 +146,8 @@ def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
         optional = server.mode is TlsMode.OPTIONAL_MUTUAL
         yield Finding(
             message=(
-                f"The pods of {server} ask for client certificates, but at {access_points} nobody does:"
-                f" something ends TLS there, and {listing(sorted(hosts))} is"
+                f"The pods of {server} ask for client certificates, but at {access_points} nobody"
+                f" does: something ends TLS there, and {listing(sorted(hosts))} is"
                 f" {'without them' if optional else 'refused to everybody'} behind it."
             ),
             objects=(

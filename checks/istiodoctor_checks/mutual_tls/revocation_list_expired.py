@@ -17,7 +17,7 @@ from istiodoctor.text import listing
 
 @check("MTLS007", severity=Severity.HIGH)
 def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
-    """The list of revoked client certificates has expired, so clients are refused.
+    """The revocation list (CRL) for client certificates has expired, so clients are refused.
 
     The key `crl` (or `ca.crl`) of the clients' CA Secret holds a list of revoked certificates.
     Such a list has an end, `nextUpdate`; after it Envoy trusts no certificate that the list is

@@ -15,7 +15,7 @@ from istiodoctor_checks.operations._mesh_policies import HiddenNamespace, hidden
 
 @check("OPS006", severity=Severity.CRITICAL, explains={"GW019", "GW022", "HTTP018", "SDS016"})
 def discovery_hides_namespace(mesh: Mesh) -> Iterator[Finding]:
-    """Istiod does not look at a namespace that holds Gateways or VirtualServices.
+    """A namespace with Gateways or VirtualServices is outside istiod's discoverySelectors.
 
     With `discoverySelectors` in the mesh configuration istiod reads only the namespaces whose
     labels they take. Whatever lies in another one is as if it did not exist: no listener, no

@@ -21,7 +21,7 @@ UNTRUSTED = "certificate signed by unknown authority"
 
 @check("OPS004", severity=Severity.CRITICAL, explains={"SDS004"})
 def mesh_root_expired(mesh: Mesh) -> Iterator[Finding]:
-    """The mesh's own root certificate has expired or changed, and a gateway lost istiod over it.
+    """The mesh's root certificate has expired or changed, so a gateway lost istiod.
 
     Gateways reach istiod over TLS and check its certificate against the root of the mesh
     (ConfigMap `istio-ca-root-cert`). When the root or istiod's certificate has expired (a root

@@ -39,7 +39,7 @@ TEXTS = {
 
 @check("OPS002", severity=Severity.INFO)
 def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
-    """Something here depends on what this release of Istio does unlike another.
+    """An object depends on behaviour that other releases of Istio do not have.
 
     Reported is what this cluster would feel, with the version of istiod read from its image:
 

@@ -1,4 +1,4 @@
-"""What gateways answered, held against what the objects say that they would answer."""
+"""Configuration drift: answers of gateway pods that differ from the expected configuration."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ class DriftKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ConfigurationDrift:
-    """A request that a pod answers otherwise than its configuration should have it."""
+    """A request that a pod answers otherwise than the expected configuration does."""
 
     kind: DriftKind
     server: Server

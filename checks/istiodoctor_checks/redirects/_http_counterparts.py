@@ -33,7 +33,7 @@ WITH_REDIRECTS = frozenset({GatewayApi.ISTIO, GatewayApi.GATEWAY_API})
 
 
 class HttpCounterpart(Value, frozen=True, kw_only=True, eq=False):
-    """A TLS host that clients outside use, and what may stand before its plain twin."""
+    """A TLS host that clients outside use, its HTTP counterpart, and the proxies before it."""
 
     tls: TlsHost
     plain: PlainHost | None
@@ -54,7 +54,7 @@ def _declared_plain(mesh: Mesh, workload: Workload) -> HostIndex[Server]:
 
 @question
 def _http_counterparts(mesh: Mesh) -> tuple[HttpCounterpart, ...]:
-    """Return the TLS hosts on 443 that gateways end, with their plain twins."""
+    """Return the TLS hosts on 443 that gateways end, with their HTTP counterparts."""
     return tuple(
         HttpCounterpart(tls=tls, plain=_on_port_80(mesh, tls), fronts=_concerned(mesh, tls))
         for tls in tls_hosts(mesh)
@@ -82,7 +82,7 @@ def _concerned(mesh: Mesh, tls: TlsHost) -> tuple[Front, ...]:
 
 @question
 def served_in_the_clear(mesh: Mesh) -> tuple[tuple[PlainHost, HttpCounterpart], ...]:
-    """Return the TLS hosts whose plain twin has routes and no redirect."""
+    """Return the TLS hosts whose HTTP counterpart has routes and no redirect."""
     return tuple(
         (plain, counterpart)
         for counterpart in _http_counterparts(mesh)

@@ -11,7 +11,7 @@ from istiodoctor.mesh.exposure.http_behind_proxy import untold_https
 from istiodoctor.mesh.observations.header_trust import header_trust
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.redirects._loops_behind_proxy import seen_untold_https
-from istiodoctor_checks.redirects.ways_out import (
+from istiodoctor_checks.redirects.redirect_fixes import (
     circle_seen,
     redirect_before_the_gateway,
     trust_seen,
@@ -31,7 +31,7 @@ TELL_THE_PROXY = (
     explains={"HTTP008", "HTTP014"},
 )
 def forwarded_proto_not_https(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway that trusts its proxy's X-Forwarded-Proto is not told https, and redirects.
+    """A trusted proxy does not send X-Forwarded-Proto: https, so the gateway redirects in a loop.
 
     With `numTrustedProxies: 1` or more, Envoy believes the header `X-Forwarded-Proto`. The proxy
     that ends TLS must then send `https`. If it sends `http` (nginx's `$scheme` on an inner plain

@@ -12,7 +12,7 @@ from istiodoctor_checks._wire import observed_evidence
 
 @check("HTTP015", severity=Severity.HIGH)
 def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
-    """A request ends in an error that no application made, but the gateway or what is before it.
+    """Requests end in an error response of the gateway or of a proxy before it.
 
     Seen on the wire: 502, 503 or 504 without `x-envoy-upstream-service-time`, so no application
     answered; a 403 with `RBAC: access denied`, from an AuthorizationPolicy at the gateway; or a

@@ -9,7 +9,7 @@ from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import SharedTarget, shared_targets
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor_checks.redirects.ways_out import redirect_before_the_gateway
+from istiodoctor_checks.redirects.redirect_fixes import redirect_before_the_gateway
 
 TLS_TARGET = 8443
 

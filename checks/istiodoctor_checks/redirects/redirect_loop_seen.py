@@ -12,7 +12,7 @@ from istiodoctor_checks._wire import observed_evidence
 
 @check("HTTP014", severity=Severity.CRITICAL, explains={"HTTP009"})
 def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
-    """A request is redirected in circles, by the gateway or by what stands before it.
+    """Requests are redirected in a loop, by the gateway or by a proxy before it.
 
     Seen on the wire: the redirects led back to an address that was asked before, or there were
     more than ten, and the answer came from the gateway itself: it has no

@@ -290,7 +290,8 @@ def _message(
     what = f"{attached.route.ref} on {plain.server}" if attached else str(plain.server)
     start = f"{what} serves {plain.host} in the clear beside {counterpart.tls.server}"
     if before:
-        return f"{start}. Something before it redirects: clients at {before[0].access_point} never see it."
+        where = before[0].access_point
+        return f"{start}. Something before it redirects: clients at {where} never see it."
     if counterpart.fronts:
         return f"{start}. A redirect belongs before it, in {counterpart.fronts[0].text}."
     return f"{start}, and nothing redirects it to HTTPS."

@@ -14,7 +14,7 @@ from istiodoctor.text import listing
 
 @check("HTTP010", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})
 def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
-    """A VirtualService redirects to HTTPS what came by HTTPS, without end.
+    """A VirtualService redirects HTTPS requests to HTTPS: a redirect loop.
 
     A rule with `redirect: {scheme: https}` is meant for plain requests, but the VirtualService is
     bound to the TLS server as well, and nothing in the rule tells the two apart. A request that

@@ -20,7 +20,7 @@ from istiodoctor_checks.services._health_checks import (
 
 @check("SVC009", severity=Severity.HIGH)
 def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
-    """A load balancer asks a gateway for its health where the gateway does not tell.
+    """A load balancer's health check asks where the gateway does not tell its health.
 
     Annotations of the Service tell an AWS load balancer where to ask. A gateway pod answers
     `/healthz/ready` on port 15021 and on no other: asked on 443 or 80, Envoy resets the connection

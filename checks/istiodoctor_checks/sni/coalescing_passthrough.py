@@ -8,7 +8,7 @@ from istiodoctor.fix import Fix, Risk
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
 from istiodoctor.text import listing
-from istiodoctor_checks._reuse import (
+from istiodoctor_checks._connection_coalescing import (
     certificates,
     evidence_of,
     identity_of,
@@ -152,8 +152,8 @@ def coalescing_passthrough(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"{listing(dict.fromkeys(each.lands_on for each in misroutes))} presents"
                     f" {certificates(group, misroutes)}, which also covers {hosts}; TLS for that"
-                    f" passes through {listing(dict.fromkeys(e.server for e in misroutes))}. Browsers"
-                    f" reuse the first connection and get 404 or the wrong application."
+                    f" passes through {listing(dict.fromkeys(e.server for e in misroutes))}."
+                    f" Browsers reuse the first connection and get 404 or the wrong application."
                 ),
                 objects=objects_of(group, servers),
                 identity=identity_of(group),

@@ -19,7 +19,7 @@ from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.model.ref import Ref
 from istiodoctor.text import listing
-from istiodoctor_checks._reuse import (
+from istiodoctor_checks._connection_coalescing import (
     certificates,
     evidence_of,
     identity_of,

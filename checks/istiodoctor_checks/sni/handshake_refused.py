@@ -110,8 +110,8 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
         first = refused.handshakes[0]
         yield Finding(
             message=(
-                f"{first.target.access_point} refuses TLS for {refused.host}, which {refused.server} is"
-                f" configured for: {first.ending}.{_elsewhere(refused)}"
+                f"{first.target.access_point} refuses TLS for {refused.host}, which"
+                f" {refused.server} is configured for: {first.ending}.{_elsewhere(refused)}"
             ),
             objects=(
                 refused.server.place,

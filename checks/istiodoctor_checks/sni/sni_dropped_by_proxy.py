@@ -27,7 +27,7 @@ LET_IT_SEND = Fix(
     explains={"SNI001", "SNI013", "HTTP015"},
 )
 def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
-    """A proxy in front speaks TLS to the gateway without saying which host it wants.
+    """A proxy in front speaks TLS to the gateway without SNI.
 
     The gateway chooses a server by the name (SNI) in the ClientHello. nginx sends none unless
     `proxy_ssl_server_name` is on, and some load balancers never do. No server takes such a

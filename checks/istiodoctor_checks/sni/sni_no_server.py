@@ -15,7 +15,7 @@ from istiodoctor.text import listing
 
 @check("SNI008", severity=Severity.MEDIUM, claims=Claim.UNSERVED, explains={"SNI012"})
 def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
-    """A certificate covers a host's twin with or without `www`, but no server has that name.
+    """A certificate covers a host with or without `www`, but no server has that name.
 
     The gateway chooses a server by the name that the client asks for. The certificate was made
     for `example.com` and `www.example.com`, and the server has only one of them: for the other
@@ -86,9 +86,9 @@ def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
     for counterpart in unserved_www_names(mesh):
         yield Finding(
             message=(
-                f"{counterpart.credential.ref} is valid for {counterpart.name}, but {counterpart.server} has only"
-                f" {listing(counterpart.server.names)} and no other server has it: the handshake for"
-                f" {counterpart.name} is reset."
+                f"{counterpart.credential.ref} is valid for {counterpart.name}, but"
+                f" {counterpart.server} has only {listing(counterpart.server.names)} and no other"
+                f" server has it: the handshake for {counterpart.name} is reset."
             ),
             objects=(counterpart.server.field("/hosts"), Place(counterpart.credential.ref)),
             identity=Identity.of(counterpart.server.gateway, counterpart.name),

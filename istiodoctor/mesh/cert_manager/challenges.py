@@ -1,4 +1,4 @@
-"""How ACME challenges reach, or do not reach, what answers them."""
+"""Whether ACME challenges reach the solver that answers them."""
 
 from istiodoctor.mesh.cert_manager.issuance import Issuance
 from istiodoctor.mesh.cert_manager.stuck_issuance import (
@@ -53,7 +53,7 @@ def hides_port_80(mesh: Mesh, workload: Workload) -> bool | None:
 
 
 def solver_ingress(issuance: Issuance, challenge: Challenge) -> Http01Ingress | None:
-    """Return how a solver's Ingress is classed; None when it is answered in another way."""
+    """Return the Ingress class of an HTTP-01 solver; None for a solver of another kind."""
     solver = challenge.spec.solver or next(
         iter(solvers_for(issuance.issuer.issuer, challenge.spec.dns_name)), None
     )

@@ -47,7 +47,7 @@ class IssuerResolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuance:
-    """How far a Certificate's issuance has come: the newest of each layer."""
+    """A Certificate's newest CertificateRequest, Order and Challenges, and its issuer."""
 
     certificate: Certificate
     request: CertificateRequest | None
@@ -226,7 +226,7 @@ def challenges_for(mesh: Mesh, namespace: str, dns_name: str) -> tuple[Challenge
 
 @question
 def issuance(mesh: Mesh, certificate: Certificate) -> Issuance:
-    """Return how far a Certificate's issuance has come."""
+    """Return a Certificate's newest CertificateRequest, Order and Challenges, and its issuer."""
     key = (certificate.namespace, certificate.name)
     request = next(reversed(_requests_by_certificate(mesh).get(key, ())), None)
     orders = _orders_by_request(mesh).get((request.namespace, request.name), ()) if request else ()

@@ -1,4 +1,4 @@
-"""What cert-manager says of why an issuance is not done, layer by layer."""
+"""Why an issuance is not complete, by the status of each cert-manager object."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _TOKEN = re.compile(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """What one layer of an issuance says of why it is not done."""
+    """Why one cert-manager object says that an issuance is not complete."""
 
     ref: Ref
     text: str
@@ -25,7 +25,7 @@ class Reason:
 
 
 def reasons(issuance: Issuance) -> tuple[Reason, ...]:
-    """Return what each layer says of why it is not done, the deepest first."""
+    """Return why each cert-manager object of an issuance is not complete, the deepest first."""
     return tuple(
         Reason(ref=ref, text=text)
         for ref, written in _layers(issuance)

@@ -1,4 +1,4 @@
-"""Certificates that gateways wait for, and what stands in the way of their challenges."""
+"""Certificates that gateways wait for, and what blocks their HTTP-01 challenges."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class GatewayCertificate:
 
     @property
     def secret_is_missing(self) -> bool:
-        """Whether the Secret is known not to be there, from what was read or by its own word."""
+        """Whether the Secret is known not to exist: from the API server, or by the Certificate."""
         if any(use.credential for use in self.uses):
             return False
         said = (
@@ -62,7 +62,7 @@ class GatewayCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BlockedChallenge:
-    """A redirect in the way of the HTTP-01 challenge of one host."""
+    """A redirect that keeps the HTTP-01 challenge of one host from being answered."""
 
     owner: GatewayCertificate
     host: str

@@ -1,1 +1,1 @@
-"""What certificates cover and prove, held against the hosts that clients ask for."""
+"""Which hosts certificates cover and which roots they lead to, compared with served hosts."""

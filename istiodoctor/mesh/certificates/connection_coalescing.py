@@ -1,4 +1,4 @@
-"""HTTP/2 connection reuse: which hosts arrive at a server that has no routes for them."""
+"""HTTP/2 connection coalescing: hosts that browsers ask for on another server's connection."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from istiodoctor.model.ref import Ref
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CoalescingMisroute:
-    """A host that a browser may ask for on another server's connection."""
+    """A host that a browser may ask for on the connection to another server, which answers 404."""
 
     name: str
     """The name in the other server's certificate that covers the host."""
@@ -38,7 +38,7 @@ class CoalescingMisroute:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReuseGroup:
-    """Servers of one listener between which connections may be reused wrongly."""
+    """Servers of one listener whose certificates let browsers reuse a connection wrongly."""
 
     listener: Listener
     misroutes: tuple[CoalescingMisroute, ...]
@@ -65,7 +65,7 @@ class ReuseGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UnservedWwwName:
-    """A name with or without `www.` that a served certificate covers and no server has."""
+    """A host with or without `www.` that a server's certificate covers and no server has."""
 
     name: str
     server: Server
@@ -176,7 +176,7 @@ def _www_counterparts(server: Server, credential: Credential) -> tuple[str, ...]
 
 
 def _joined(misroutes: list[CoalescingMisroute]) -> Iterator[list[CoalescingMisroute]]:
-    """Yield the strays in groups that share a certificate, or a name in several certificates."""
+    """Yield groups of misroutes that share a certificate, or a name in several certificates."""
     parents: dict[str, str] = {}
 
     def root(node: str) -> str:

@@ -1,4 +1,4 @@
-"""What the certificates that gateways serve say, held against the hosts clients ask for."""
+"""The certificates that gateways serve, compared with the hosts that clients ask for."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

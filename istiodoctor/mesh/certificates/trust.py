@@ -1,4 +1,4 @@
-"""Which chains end too early, and which end in nobody's trust."""
+"""Certificate chains that lack an intermediate, and chains that end in no trusted root."""
 
 import re
 from collections.abc import Mapping
@@ -43,9 +43,9 @@ _LIKELY = re.compile(r"\b(intermediate|issuing|sub-?\s?ca|subordinate)\b", re.IG
 
 
 class Knowledge(StrEnum):
-    """How it is known that an issuer is an intermediate."""
+    """How it is known that a certificate was issued by an intermediate CA."""
 
-    IN_CA_VALUE = "in-authorities"
+    IN_CA_VALUE = "in-ca-value"
     """It stands among the CAs of the same Secret, and is no root."""
     IN_OTHER_CHAIN = "in-other-chain"
     """Another Secret's chain holds it, and it is no root."""
@@ -69,7 +69,7 @@ def _intermediates(mesh: Mesh) -> Mapping[str, CertificateFacts]:
 
 @question
 def missing_intermediates(mesh: Mesh) -> tuple[tuple[ServedCertificate, Knowledge], ...]:
-    """Return the chains in which the issuer of the leaf is wanting, and how that is known."""
+    """Return the chains that lack the intermediate that issued the leaf, and how that is known."""
     return tuple(
         (served, knowledge)
         for served in served_certificates(mesh)
@@ -107,7 +107,7 @@ def _trusted_organisations(mesh: Mesh) -> frozenset[str]:
 
 @question
 def untrusted_certificates(mesh: Mesh) -> tuple[ServedCertificate, ...]:
-    """Return the served certificates whose chain ends in nobody's trust.
+    """Return the served certificates whose chain ends in no root that clients trust.
 
     Where an intermediate is wanting, that is the fault, and they are left out.
     """

@@ -1,4 +1,4 @@
-"""Clusters that are not there, or may not be, and why."""
+"""Clusters that a workload does not get, or may not get, and the reason."""
 
 from istiodoctor.mesh.configuration.cluster import (
     Cluster,

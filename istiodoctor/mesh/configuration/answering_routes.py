@@ -1,4 +1,4 @@
-"""Whose routes answer for a host on a server: by its virtual hosts, or by its filter chains."""
+"""Which objects' routes answer for a host on a server, by virtual host or by filter chain."""
 
 from istiodoctor.mesh.configuration.chain_index import made_chain_index
 from istiodoctor.mesh.configuration.domain_rules import found_domain

@@ -1,4 +1,4 @@
-"""Backends of the Gateway API's routes as destinations of VirtualServices.
+"""Backends of Gateway API routes, converted to destinations of VirtualServices as istiod does.
 
 Source: `buildDestination` and `buildHTTPDestination` (pilot/pkg/config/kube/gateway/
 conversion.go:1108, 1013).
@@ -24,7 +24,7 @@ NOWHERE = Destination()
 
 
 class RouteFault(ValueError):
-    """Something in a route for which istiod makes nothing of the whole route."""
+    """A fault in a route for which istiod ignores the whole route."""
 
     def __init__(self, text: str, path: str) -> None:
         """Say what, and where in the object: a JSON Pointer."""
@@ -35,7 +35,7 @@ class RouteFault(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the backends of a route depend on beside the route."""
+    """Which references are granted and which Services exist for the backends of a route."""
 
     is_granted: Callable[[Ref], bool | None]
     """Whether the route may refer to an object; None where a grant may exist unseen."""

@@ -1,4 +1,4 @@
-"""What objects of the Gateway API ask for and istiod does not make, on whatever workload.
+"""Gateway API listeners and routes that istiod does not turn into configuration anywhere.
 
 Source: pilot/pkg/config/kube/gateway/conversion.go, gateway_collection.go:128-145.
 """

@@ -1,4 +1,4 @@
-"""Whether a cluster is sent to a gateway workload, and whether its endpoints take requests.
+"""Clusters that a gateway workload gets, and whether their endpoints take requests.
 
 Source: `buildOutboundClusters` (pilot/pkg/networking/core/cluster.go:471),
 `applyDestinationRule` (pilot/pkg/networking/core/cluster_builder.go:350).

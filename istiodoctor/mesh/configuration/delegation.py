@@ -1,4 +1,4 @@
-"""What a rule that delegates and the rules it delegates to come to.
+"""How istiod merges a delegating rule with the rules of its delegate VirtualService.
 
 Source: istiod's pilot/pkg/model/virtualservice.go.
 """

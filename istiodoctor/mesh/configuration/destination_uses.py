@@ -1,4 +1,4 @@
-"""The destinations of the routes that are meant for gateways."""
+"""The destinations of routes that are bound to gateways."""
 
 from collections.abc import Iterator
 

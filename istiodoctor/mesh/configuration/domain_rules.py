@@ -1,4 +1,4 @@
-"""The rules of a domain in the order in which Envoy asks them, without where they lead.
+"""The matches of a domain's routes in Envoy's order, without the routes' actions.
 
 What a rule matches and does follows from VirtualServices alone; which cluster it leads to, from
 Services and more.
@@ -28,7 +28,7 @@ from istiodoctor.model.ref import Place, Ref
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DomainRule:
-    """One match of one rule in a domain: a route, but for where it leads."""
+    """One match of one rule in a domain: a route without its action."""
 
     matched: MatchedRule
     section: Section

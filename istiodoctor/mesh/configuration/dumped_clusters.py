@@ -1,4 +1,4 @@
-"""Clusters that an Envoy holds, in the words of those that istiod would send."""
+"""Clusters of an Envoy's dump, decoded into the types of the expected configuration."""
 
 from istiodoctor.mesh.configuration.cluster import Cluster, ClusterState
 from istiodoctor.mesh.configuration.made_by import noted_object

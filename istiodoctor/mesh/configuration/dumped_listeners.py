@@ -1,4 +1,4 @@
-"""Listeners that an Envoy holds, in the words of those that istiod would send."""
+"""Listeners of an Envoy's dump, decoded into the types of the expected configuration."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Conditions of routes that an Envoy holds, in the words of those that istiod would send."""
+"""Route matches of an Envoy's dump, decoded into the types of the expected configuration."""
 
 from collections.abc import Iterator
 

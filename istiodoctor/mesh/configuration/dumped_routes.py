@@ -1,4 +1,4 @@
-"""Route configurations that an Envoy holds, in the words of those that istiod would send."""
+"""Route configurations of an Envoy's dump, in the types of the expected configuration."""
 
 from collections.abc import Iterator
 

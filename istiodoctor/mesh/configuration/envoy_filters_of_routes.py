@@ -1,4 +1,4 @@
-"""What EnvoyFilters change of a gateway's routes, part by part, in words.
+"""What EnvoyFilters change in a gateway's routes, described part by part.
 
 A part that nothing changes gets no words. istiod's own matching decides which parts a patch is for
 (pilot/pkg/networking/core/envoyfilter/rc_patch.go).

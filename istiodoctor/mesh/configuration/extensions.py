@@ -1,4 +1,4 @@
-"""Code of users that runs within a gateway's Envoy: what it does to an answer cannot be told.
+"""WasmPlugins and TrafficExtensions in a gateway's Envoy, whose effect on answers is unknown.
 
 Source: pilot/pkg/model/extensions.go:56-110 and 181-240, push_context.go:2224.
 """

@@ -94,7 +94,7 @@ def _keys(name: str) -> Iterator[str]:
 
 
 def connection_outcome(chain: FilterChain | None, *, is_tls: bool) -> ConnectionOutcome:
-    """Return what a client meets at the chain that takes its connection."""
+    """Return what the filter chain that takes a connection does with it."""
     if chain is None:
         return ConnectionOutcome.CLOSED
     if chain.tls and not is_tls:

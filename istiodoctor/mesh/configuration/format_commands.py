@@ -1,4 +1,4 @@
-"""Texts with commands that Envoy fills in (`%PROTOCOL%`): which ones it refuses.
+"""Header values with substitution commands (`%PROTOCOL%`) that Envoy refuses.
 
 Source: Envoy's source/common/formatter/substitution_format_parser.cc (`parse`,
 `commandWithArgsRegex`); the names are those that Envoy 1.40 takes in the value of a header. Each

@@ -1,4 +1,4 @@
-"""What the Envoy of a pod holds, in the words of what istiod would send."""
+"""The configuration in the Envoy of a pod, in the types of the expected configuration."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The configuration that answers now: what a gateway's Envoy holds, where it was asked just now.
+"""The configuration that answers now: Envoy's own where it was just read, else the expected one.
 
 Else what istiod would send. What is held says what is answered, and what is expected says why:
 parts that are equal are those of the objects, so that they name what to change.
@@ -59,7 +59,7 @@ def asked_pods(mesh: Mesh, workload: Workload) -> tuple[Ref, ...]:
 
 @question(evidence=READ)
 def listener_in_force(mesh: Mesh, workload: Workload, port: int) -> Listener | None:
-    """Return the listener that a connection to the pods' own address meets now."""
+    """Return the listener that takes a connection to the pods' own address now."""
     expected = listener_at(mesh, workload, port)
     pods = asked_pods(mesh, workload)
     if not pods:

@@ -56,7 +56,7 @@ def every_address(workload: Workload) -> str:
 
 
 def reached_listener(found: Sequence[Listener], own: Collection[str]) -> Listener | None:
-    """Return which listener of a port a connection to a pod's own address meets.
+    """Return the listener of a port that takes a connection to a pod's own address.
 
     One that binds that address goes before one that binds every address of its kind; Envoy takes
     connections of IPv4 on `0.0.0.0` alone. One that is refused is not reached, but says why.

@@ -1,4 +1,4 @@
-"""The listeners of a gateway workload, and which one a connection to a pod's port meets.
+"""The listeners of a gateway workload, and which one takes a connection to a pod's port.
 
 Source: `buildGatewayListeners` (pilot/pkg/networking/core/gateway.go:121-260).
 """
@@ -107,7 +107,7 @@ def _sent_twice(fault: ChainFault | None) -> str:
 
 @question
 def listener_at(mesh: Mesh, workload: Workload, port: int) -> Listener | None:
-    """Return the listener that a connection to the pods' own address meets.
+    """Return the listener that takes a connection to the pods' own address.
 
     One that binds another is not reached.
     """

@@ -1,4 +1,4 @@
-"""References of VirtualServices to Gateways that are not there, or were not read."""
+"""References of VirtualServices to Gateways that do not exist, or were not read."""
 
 from dataclasses import dataclass
 

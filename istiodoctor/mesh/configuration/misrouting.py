@@ -1,4 +1,4 @@
-"""VirtualServices whose gateways or hosts lead nowhere."""
+"""VirtualServices that name no existing Gateway, or hosts that no server of their Gateway has."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -199,7 +199,7 @@ def is_internal(host: str) -> bool:
 
 
 def www_counterparts(host: str) -> tuple[str, ...]:
-    """Return the names people confuse with a host: with and without `www.`."""
+    """Return the same name without `www.` where it has it, else with it."""
     return (host.removeprefix("www."),) if host.startswith("www.") else (f"www.{host}",)
 
 

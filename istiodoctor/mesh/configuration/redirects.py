@@ -1,4 +1,4 @@
-"""Plain HTTP beside HTTPS: which hosts are served how, and who redirects whom."""
+"""Which hosts are served over plain HTTP and which over HTTPS, and what redirects to HTTPS."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What istiod's choice of services and rules for a gateway workload depends on.
+"""The namespace and istiod settings by which services and rules are chosen for a workload.
 
 Workloads of one namespace and one control plane have equal scopes, and so share every answer
 that is asked for by scope.

@@ -1,4 +1,4 @@
-"""Redirects of routes that lead to the very URL that was asked for by HTTPS."""
+"""Redirects of routes that lead back to the HTTPS URL that was asked for."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Texts as Envoy handles them: bytes whose letters are those of ASCII."""
+"""Case conversion as Envoy does it: ASCII letters only."""
 
 import string
 

@@ -43,7 +43,7 @@ class PassthroughGap:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chainless:
-    """A server that ends TLS and hands on bytes, with no tcp route to say where."""
+    """A `protocol: TLS` server that ends TLS without a `tcp` route: it has no filter chain."""
 
     server: Server
     hosts: tuple[str, ...]

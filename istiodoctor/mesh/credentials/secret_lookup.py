@@ -1,4 +1,4 @@
-"""Where the Secrets are that a gateway asks for and does not find."""
+"""Where a Secret is that a gateway asks for and does not find: another namespace, or nowhere."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -35,7 +35,7 @@ MISSPELT_CA_SUFFIXES = ("-cacerts", "-ca", "-ca-cert", "-cert-ca", "-cacrt")
 
 
 class SecretLookup(StrEnum):
-    """Where a missing Secret is; each missing use has exactly one answer."""
+    """Where a Secret was found that SDS does not find; each missing use has exactly one answer."""
 
     BESIDE_OTHER_PODS = "beside-other-pods"
     """The gateway's pods run in several namespaces: it is in one of those, but not in this."""
@@ -70,7 +70,7 @@ def secrets_beside_other_pods(mesh: Mesh, use: CredentialUse) -> tuple[Ref, ...]
 
 @question
 def secret_lookup(mesh: Mesh, use: CredentialUse) -> SecretLookup | None:
-    """Tell where a missing Secret is; None when it is not known to be missing."""
+    """Return where a missing Secret is; None when it is not known to be missing."""
     if not use.is_missing:
         return None
     if secrets_beside_other_pods(mesh, use):

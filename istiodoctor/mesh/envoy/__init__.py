@@ -1,1 +1,1 @@
-"""What the Envoys of the gateways hold, beside what the objects say they should."""
+"""The Secrets and listeners in the gateways' Envoys, compared with what the objects ask for."""

@@ -1,4 +1,4 @@
-"""Where Envoys hold another configuration than the one that follows from the objects.
+"""Configuration drift: Envoys whose configuration differs from the one expected by the objects.
 
 Only what is listed is compared: whether a listener, a filter chain, a domain, a cluster is there.
 That they differ may be an error of this tool's too: it is certain only where a refusal says so.
@@ -65,7 +65,7 @@ BY_NAME = (Kind.CONFIG_MAP, Kind.SECRET)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """A part of the configuration that Envoys lack, or have although nothing asks for it."""
+    """A part of the configuration that Envoys lack, or have although no object asks for it."""
 
     workload: Workload
     difference: Difference
@@ -84,7 +84,7 @@ class Drift:
 
 @question(*SOURCES, *BY_NAME, evidence=[listener_rejections])
 def drifts(mesh: Mesh) -> tuple[Drift, ...]:
-    """Return what the Envoys of gateways hold otherwise than the objects would have it."""
+    """Return where the configuration of gateways' Envoys differs from the expected one."""
     is_whole = all(mesh.is_complete(kind) for kind in SOURCES)
     if not is_whole or mesh.snapshot.unread_of(BY_NAME):
         return ()

@@ -1,4 +1,4 @@
-"""What Envoys listen for, beside what the Gateways ask of them."""
+"""The ports and server names that Envoys listen for, compared with the servers of Gateways."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

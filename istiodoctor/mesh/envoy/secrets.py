@@ -1,4 +1,4 @@
-"""What the Envoys of a gateway make of a credential: wait for it, serve it, or refuse it.
+"""Credentials in a gateway's Envoys: awaited, served or refused.
 
 Envoy lists the last version that it was sent as active, be it one that it refused; its
 list of loaded certificates tells which one clients get (measured with Envoy 1.40).

@@ -1,4 +1,4 @@
-"""What the Envoys of the gateways hold, beside what the objects say they should."""
+"""The Secrets and listeners in the gateways' Envoys, compared with what the objects ask for."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping

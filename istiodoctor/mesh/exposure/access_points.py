@@ -26,7 +26,7 @@ EVERY_NAME = frozenset({"", ANY, "*.local"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPointGroup:
-    """One place to connect to, with all ports of it."""
+    """One pod or address of a gateway, with an access point for each of its ports."""
 
     rank: int
     """Smaller is looked at first."""
@@ -35,7 +35,7 @@ class AccessPointGroup:
     """As URLs name it, in the pod, and where to connect to."""
 
     def access_points_to(self, listener: Listener) -> Iterator[tuple[int, AccessPoint]]:
-        """Yield the ports that lead to a listener, each once."""
+        """Yield the access points that lead to a listener, each once, with their port in URLs."""
         seen = set()
         for named, target, access_point in self.ports:
             if target == listener.port and access_point not in seen:
@@ -46,7 +46,7 @@ class AccessPointGroup:
 def access_point_groups(
     mesh: Mesh, workload: Workload, listeners: list[Listener]
 ) -> tuple[AccessPointGroup, ...]:
-    """Return every way to a gateway but by its names, pods first."""
+    """Return the pods and addresses at which a gateway can be connected to, pods first."""
     return (*_pod_access_points(mesh, workload, listeners), *address_access_points(mesh, workload))
 
 
@@ -73,7 +73,7 @@ def _pod_access_points(
 
 
 def address_access_points(mesh: Mesh, workload: Workload) -> Iterator[AccessPointGroup]:
-    """Yield the ways to a gateway by addresses: of Services and of nodes."""
+    """Yield the addresses of Services and nodes at which a gateway can be connected to."""
     routes = port_routes(mesh, workload)
     for service in services_of(mesh, workload):
         own = [each for each in routes if each.service.ref == service.ref and each.target]
@@ -114,14 +114,14 @@ def is_for_clients(server: Server) -> bool:
 
 
 def access_point_by_name(workload: Workload, name: str, port: int) -> AccessPoint:
-    """Return where clients go: to what the name resolves to."""
+    """Return the access point at the address that a host's name resolves to."""
     return AccessPoint(via=Via.DNS, port=port, gateway=workload.owner, address=name)
 
 
 def url_access_points(
     point_group: AccessPointGroup, listeners: Iterable[Listener]
 ) -> tuple[UrlAccessPoint, ...]:
-    """Return where every port of a way leads in URLs; at 443, TLS ends before the gateway too."""
+    """Return the access point of each scheme and port in URLs; 443 is https, whoever ends TLS."""
     speaks_tls = {each.port: each.is_tls for each in listeners}
     found = {
         ("https" if speaks_tls.get(target) or named == 443 else "http", named): access_point
@@ -134,7 +134,7 @@ def url_access_points(
 
 
 def url_access_points_by_name(workload: Workload, name: str) -> tuple[UrlAccessPoint, ...]:
-    """Return where a client's URLs without a port lead."""
+    """Return the access points of URLs without a port: 80 and 443 of where the name resolves."""
     return tuple(
         UrlAccessPoint(
             scheme=scheme, port=port, access_point=access_point_by_name(workload, name, port)

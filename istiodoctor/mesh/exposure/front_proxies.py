@@ -1,4 +1,4 @@
-"""What stands in front of a gateway: Services, load balancers, proxies that end TLS."""
+"""Load balancers and proxies in front of a gateway that end TLS or redirect."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ BACKEND_PROTOCOL_ANNOTATIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """Something before the gateway that bears on TLS for some hosts."""
+    """A load balancer or proxy before the gateway that ends TLS or redirects for some hosts."""
 
     text: str
     """What it is and how it is known: a clause for a message."""
@@ -70,7 +70,7 @@ def ingresses_by_service(mesh: Mesh) -> Mapping[tuple[str, str], tuple[Ingress, 
 
 @question
 def fronts(mesh: Mesh, workload: Workload) -> tuple[Front, ...]:
-    """Return what stands before a gateway workload: facts from the user, annotations.
+    """Return the load balancers and proxies before a workload, from user facts and annotations.
 
     Ingresses.
     """
@@ -102,7 +102,7 @@ def _fronts_by_host(mesh: Mesh, workload: Workload) -> HostIndex[tuple[int, Fron
 
 @question
 def fronts_for(mesh: Mesh, workload: Workload, host: str) -> tuple[Front, ...]:
-    """Return what stands before a gateway for one host."""
+    """Return the load balancers and proxies before a gateway for one host."""
     found = dict(_fronts_by_host(mesh, workload).meeting(host))
     return tuple(found[number] for number in sorted(found))
 

@@ -1,4 +1,4 @@
-"""The plain hop before a gateway, and what becomes of it where the gateway redirects to HTTPS."""
+"""Plain HTTP from a TLS-terminating proxy to a gateway, and redirect loops that come of it."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loop:
-    """A plain server that redirects to HTTPS what has had HTTPS already."""
+    """A plain server that redirects requests to HTTPS whose TLS ended before it: a loop."""
 
     plain: PlainHost
     front: Front | None
@@ -50,7 +50,7 @@ class Loop:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UntoldHttps:
-    """A gateway that trusts the proxy before it, which does not say https."""
+    """A gateway that trusts X-Forwarded-Proto of a proxy that is not known to send https."""
 
     plain: PlainHost
     front: Front
@@ -133,7 +133,7 @@ def _ingress_tls(mesh: Mesh) -> HostIndex[Ingress]:
 
 @question(Kind.ISTIO_GATEWAY)
 def redirect_loops(mesh: Mesh) -> tuple[Loop, ...]:
-    """Return the redirects that come back to where they started.
+    """Return the `httpsRedirect` loops behind proxies that end TLS.
 
     Not those of Services that send 80 and 443 to one port: see `shared_targets`.
     """
@@ -179,7 +179,7 @@ def is_decrypted_before(mesh: Mesh, plain: PlainHost) -> bool:
 
 @question
 def untold_https(mesh: Mesh) -> tuple[UntoldHttps, ...]:
-    """Return where a trusted proxy ends TLS and is not known to say so.
+    """Return the hosts of a trusted TLS proxy not known to send X-Forwarded-Proto: https.
 
     A proxy of unknown manners before a gateway that speaks TLS too may speak TLS to it.
     """
@@ -219,7 +219,7 @@ def shared_targets(mesh: Mesh) -> tuple[SharedTarget, ...]:
 
 @question
 def told_https(mesh: Mesh) -> tuple[PlainHost, ...]:
-    """Return the redirecting hosts behind a front that says https to the gateway."""
+    """Return the redirecting hosts behind a proxy that sends X-Forwarded-Proto: https."""
     return tuple(
         plain
         for plain, _ in _redirected(mesh)
@@ -229,7 +229,7 @@ def told_https(mesh: Mesh) -> tuple[PlainHost, ...]:
 
 @question
 def untold_backends(mesh: Mesh) -> tuple[tuple[PlainHost, Front], ...]:
-    """Return the plain hosts behind a front, whose applications are told http.
+    """Return the plain hosts behind a TLS proxy, whose applications see X-Forwarded-Proto: http.
 
     Not where a route sets the header itself.
     """
@@ -250,7 +250,7 @@ def _sets_forwarded_proto(mesh: Mesh, plain: PlainHost) -> bool:
 
 @question
 def route_loops(mesh: Mesh) -> tuple[Loop, ...]:
-    """Return the redirects of routes that are blind to HTTPS having ended before them."""
+    """Return the redirect rules that ignore X-Forwarded-Proto behind a proxy that ends TLS."""
     return tuple(
         Loop(
             plain=replace(plain, place=rule.place),

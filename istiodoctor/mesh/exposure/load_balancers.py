@@ -61,7 +61,7 @@ class UnexpectedProxyProtocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Unready:
-    """A gateway workload with pods of which none takes traffic."""
+    """A gateway workload none of whose pods is ready."""
 
     workload: Workload
     hosts: frozenset[str]

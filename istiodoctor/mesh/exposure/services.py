@@ -1,4 +1,4 @@
-"""From where a gateway can be reached: its Services, their ports and their addresses."""
+"""The Services of a gateway: exposure, ports and target ports."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Misdirected:
-    """A Service port that leads past the listener of the server it is meant for."""
+    """A Service port whose target port is not that of the server's listener."""
 
     route: PortRoute
     server: Server

@@ -1,4 +1,4 @@
-"""Gateway API listeners in the mesh's own words.
+"""Gateway API Gateways and ListenerSets, their listeners as servers.
 
 Source: pilot/pkg/config/kube/gateway/gateway_collection.go, conversion.go.
 """
@@ -84,7 +84,7 @@ def gateways_of_unknown_class(mesh: Mesh) -> bool:
 
 @question
 def api_gateways_by_ref(mesh: Mesh) -> Mapping[Ref, Gateway]:
-    """Return them by name."""
+    """Return Istio's Gateway API Gateways by name."""
     return {gateway.ref: gateway for gateway in api_gateways(mesh)}
 
 

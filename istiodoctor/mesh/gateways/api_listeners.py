@@ -1,4 +1,4 @@
-"""Listeners of the Gateway API beside each other, and the routes that each one takes.
+"""Conflicts between Gateway API listeners, and the kinds of routes that each one takes.
 
 Source: pilot/pkg/config/kube/gatewaycommon/listener_conflict.go, conversion.go:226-254.
 """
@@ -76,7 +76,7 @@ def route_kinds(listener: Listener) -> frozenset[str]:
 
 @dataclass(kw_only=True)
 class _Port:
-    """The listeners of one port that no earlier one stands in the way of."""
+    """The listeners of one port that conflict with no earlier one."""
 
     layer4: Place | None = None
     with_hostname: Place | None = None
@@ -105,7 +105,7 @@ class _Port:
 
 
 def conflicts(gateway: Gateway, sets: Iterable[ListenerSet]) -> Mapping[Name, FaultyListener]:
-    """Return the listeners that an earlier one of their Gateway stands in the way of.
+    """Return the listeners that conflict with an earlier one of their Gateway.
 
     The Gateway's own come first, then those of the ListenerSets, the oldest set first; one that
     loses stands in nobody's way (`ComputeGatewayListenerConflicts`, listener_conflict.go:56).

@@ -41,7 +41,7 @@ ISOLATED_KINDS = frozenset({Kind.HTTP_ROUTE, Kind.GRPC_ROUTE})
 
 
 class AttachmentState(StrEnum):
-    """What becomes of a route's wish to attach to a parent."""
+    """Whether a route is attached to a parent, and why not."""
 
     ATTACHED = "attached"
     NO_PARENT = "no-parent"
@@ -75,7 +75,7 @@ class ListenerBinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Attachment:
-    """One parentRef of a route, and the servers it got to."""
+    """One parentRef of a route, and the servers it attaches to."""
 
     route: Route
     index: int
@@ -99,7 +99,7 @@ class Attachment:
 
 @question(evidence=[grpc_routes, tcp_routes, gateway_api_support])
 def attachments(mesh: Mesh) -> tuple[Attachment, ...]:
-    """Return what becomes of every parentRef of every route."""
+    """Return the attachment of every parentRef of every route."""
     routes: tuple[Route, ...] = (
         *http_routes(mesh),
         *grpc_routes(mesh),

@@ -1,4 +1,4 @@
-"""What istiod itself says of Gateway API objects: their status conditions."""
+"""Status conditions that istiod sets on Gateway API objects."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""What is left of the servers of one workload when istiod has merged them, and what is dropped.
+"""The listeners that istiod merges the servers of one workload into, and the servers it drops.
 
 Source: `mergeGateways` (pilot/pkg/model/gateway.go:179-457).
 """

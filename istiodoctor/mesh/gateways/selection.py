@@ -1,4 +1,4 @@
-"""Selectors that miss: Gateways without pods, and Services without."""
+"""Gateways and gateway Services whose selector matches no pod."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ LONGEST_LABEL = 63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearMiss:
-    """A gateway workload that a selector nearly takes."""
+    """A gateway workload whose labels nearly match a selector."""
 
     workload: Workload
     selector: Mapping[str, str]
@@ -48,7 +48,7 @@ class Unselected:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ServiceWithoutPods:
-    """A Service that is meant for a gateway and selects no pod."""
+    """A Service that looks like a gateway's and selects no pod."""
 
     service: Service
     near: NearMiss

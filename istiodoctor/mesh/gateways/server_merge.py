@@ -167,7 +167,7 @@ class _Merge:
         )
 
     def result(self) -> MergedGateway:
-        """Return what has become of the servers."""
+        """Return the merged listeners and the dropped servers."""
         keys = dict.fromkeys((*self.groups, *self.dropped))
         return MergedGateway(
             listeners=tuple(

@@ -1,4 +1,4 @@
-"""Servers: the mesh's word for Istio Gateway servers and Gateway API listeners alike."""
+"""Servers: Istio Gateway servers, Gateway API listeners and Ingresses in one form."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""What lines of logs say, and what that means for gateways."""
+"""Meanings of istiod's and Envoy's log lines, and what follows for gateways."""

@@ -1,4 +1,4 @@
-"""Clients and proxies that do not tell the gateway which host they want."""
+"""Clients and proxies that connect to a gateway without an SNI."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

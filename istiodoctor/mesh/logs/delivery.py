@@ -1,4 +1,4 @@
-"""What the logs say of credentials on their way from istiod to Envoy."""
+"""Log lines about the delivery of credentials from istiod to Envoy."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ CREDENTIAL_CHANGES = frozenset(
 
 
 class Aftermath(StrEnum):
-    """What is known to have happened since a failure."""
+    """What happened after a failed delivery, as far as it is known."""
 
     OPEN = "open"
     """Nothing: it is taken to go on."""

@@ -1,4 +1,4 @@
-"""Secrets that istiod refuses by mistake: the objects permit what its log says it denied."""
+"""Bugs of istiod: Secrets that its log says it refused though the objects permit them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -52,7 +52,7 @@ def _permitted_references(
 
 @question
 def mistaken_refusals(mesh: Mesh) -> tuple[MistakenRefusal, ...]:
-    """Return the references that istiod refuses for want of a grant which they do not want."""
+    """Return the references that istiod refuses though they have a grant or need none."""
     return tuple(_mistaken_refusals(mesh))
 
 

@@ -162,14 +162,14 @@ def disconnections(mesh: Mesh) -> tuple[Disconnection, ...]:
             key = _pod_of(fact)
             connected[key] = max(fact.line.at, connected.get(key, fact.line.at))
     lost: dict[PodKey, list[LogFact]] = defaultdict(list)
-    for fact in _dropped_servers(mesh):
+    for fact in _lost_connections(mesh):
         key, at = _pod_of(fact), fact.line.at
         if at and (key not in connected or at > connected[key]):
             lost[key].append(fact)
     return tuple(_disconnected(mesh, lost))
 
 
-def _dropped_servers(mesh: Mesh) -> Iterator[LogFact]:
+def _lost_connections(mesh: Mesh) -> Iterator[LogFact]:
     for fact in log_facts(mesh, *sorted(LOST)):
         if fact.code != ORDINARY_CLOSE and fact.xds != "StreamSecrets":
             yield fact

@@ -1,4 +1,4 @@
-"""What pilot-agent, the node agent of Istio ≤ 1.7 and Envoy write in a gateway pod."""
+"""Log lines of a gateway pod: pilot-agent, Envoy, and the node agent of Istio ≤ 1.7."""
 
 from istiodoctor.mesh.log_meanings import Meaning, Row
 

@@ -1,4 +1,4 @@
-"""What istiod writes (Istio 1.4 to master; `istio.md` §4.2 names its source files)."""
+"""Log lines of istiod, from Istio 1.4 to master."""
 
 from istiodoctor.mesh.log_meanings import Meaning, Row
 

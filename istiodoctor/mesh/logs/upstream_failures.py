@@ -1,4 +1,4 @@
-"""What the logs and the objects say of TLS between a gateway and its backends."""
+"""TLS failures between a gateway and its backends, by logs and objects."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ EXTERNAL_NAME = "ExternalName"
 
 
 class Lack(StrEnum):
-    """What a gateway does not find for the `credentialName` of a DestinationRule."""
+    """What is missing of the Secret that a DestinationRule's `credentialName` names."""
 
     SECRET = "secret"
     PAIR = "pair"
@@ -41,7 +41,7 @@ class Lack(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LackingCredential:
-    """A destination whose TLS waits for a Secret that is not there or not whole."""
+    """A destination whose TLS lacks its Secret, or a key in it."""
 
     upstream: UpstreamTls
     secret: Ref
@@ -76,7 +76,7 @@ class FailedBackend:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UnnamedBackend:
-    """A destination outside the cluster that is not told by its own name which host is meant."""
+    """A destination outside the cluster that gets no SNI, or another host's."""
 
     upstream: UpstreamTls
     is_automatic: bool
@@ -204,7 +204,7 @@ def _has_automatic_sni(plane: ControlPlane) -> bool:
 
 
 def is_hard_to_verify(upstream: UpstreamTls) -> bool:
-    """Whether a backend inside the cluster would need a certificate of a public authority."""
+    """Whether a backend inside the cluster would need a certificate of a public CA."""
     tls, service = upstream.tls, upstream.routed.kubernetes_service
     if tls is None or service is None or service.spec.type == EXTERNAL_NAME:
         return False

@@ -1,4 +1,4 @@
-"""The certificates that probes saw, beside those that the objects promise."""
+"""Certificates that probes saw, compared with those that the Secrets hold."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -59,7 +59,7 @@ class SeenCertificate:
 
     @property
     def is_from_before(self) -> bool:
-        """Whether it is of something before the gateway: no pod showed it, no Secret holds it."""
+        """Whether something before the gateway presented it: no pod did, no Secret holds it."""
         chains = (each.pair.chain.certificates for each in self.stored if each.pair)
         known = {each.fingerprint_sha256 for chain in chains for each in chain}
         is_at_pod = any(access_point.pod for access_point in self.access_points)

@@ -1,4 +1,4 @@
-"""How challenges were answered when they were asked for as an issuer asks."""
+"""Answers to HTTP-01 challenges that were requested as an ACME issuer does."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -74,7 +74,7 @@ def challenge_replies(mesh: Mesh) -> Mapping[str, tuple[ChallengeReply, ...]]:
 
 @question
 def unanswered_challenges(mesh: Mesh) -> tuple[UnansweredChallenge, ...]:
-    """Return the Challenges whose right answer did not come on the issuer's way."""
+    """Return the Challenges that were not answered correctly where the issuer asks."""
     return tuple(
         UnansweredChallenge(owner=owner, issuance=issuance, challenge=challenge, replies=replies)
         for owner, issuance, challenge in stuck_challenges(mesh)
@@ -93,7 +93,7 @@ def _replies_to(mesh: Mesh, challenge: Challenge) -> tuple[ChallengeReply, ...]:
 
 
 def outermost(replies: Iterable[ChallengeReply]) -> tuple[ChallengeReply, ...]:
-    """Return the replies on the way that is nearest to the issuer's."""
+    """Return the replies at the access point that is nearest to where the issuer asks."""
     every = tuple(replies)
     for via in OUTERMOST:
         if found := tuple(each for each in every if each.via is via):
@@ -119,6 +119,6 @@ def _kind(seen: HttpObservation) -> ChallengeReplyKind | None:
     if first.status:
         return ChallengeReplyKind.WRONG
     is_lent = first.access_point is not None and first.access_point.via is Via.PORT_FORWARD
-    if seen.outcome not in NOT_ANSWERED or (is_lent and seen.outcome is Outcome.TIMED_OUT):
+    if seen.outcome not in SILENT or (is_lent and seen.outcome is Outcome.TIMED_OUT):
         return None  # a port-forward that takes too long says nothing of the pod
     return ChallengeReplyKind.SILENCE

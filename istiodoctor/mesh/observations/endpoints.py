@@ -1,4 +1,4 @@
-"""Where a gateway answers: pods that refuse, addresses that are silent or somebody else's."""
+"""Pods that refuse TLS, and addresses and names that do not lead to the gateway."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Unreached:
-    """An address that does not answer for a gateway whose pods do."""
+    """An address of a gateway that does not answer although its pods do."""
 
     server: Server
     access_point: AccessPoint
@@ -58,7 +58,7 @@ class Unreached:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Unforwarded:
-    """A name at which nobody answers on port 443, for a gateway that has node ports only."""
+    """A name that does not answer on port 443, of a gateway that has node ports only."""
 
     server: Server
     host: str
@@ -219,7 +219,7 @@ def _is_refusal(seen: TlsObservation) -> bool:
 
 
 def is_silence_inconclusive(silent: Iterable[TlsObservation]) -> bool:
-    """Whether silence says little: all of it is at private addresses, and nobody refused."""
+    """Whether no answer proves little: every address is private, and none refused."""
     seen = tuple(silent)
     if any(each.outcome is Outcome.REFUSED for each in seen):
         return False

@@ -1,4 +1,4 @@
-"""Events: what controllers said of objects that are in trouble."""
+"""Kubernetes Events about objects that are failing."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ def events_of(mesh: Mesh, ref: Ref) -> tuple[Event, ...]:
 
 @question
 def in_trouble(mesh: Mesh) -> tuple[Ref, ...]:
-    """Return the objects whose Events may say why something does not come about.
+    """Return the objects whose Events may say why a gateway's certificate or address is missing.
 
     Certificates that are stuck, with every layer below, issuers that are not ready, load
     balancers without an address and pods of gateways that are not ready.

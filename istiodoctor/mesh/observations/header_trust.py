@@ -1,4 +1,4 @@
-"""Whether gateways were seen to go by X-Forwarded-Proto, beside what they are configured to do."""
+"""Whether gateways were seen to trust X-Forwarded-Proto, compared with their configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from istiodoctor.model.observation import HttpObservation, HttpStep, Via
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HeaderTrust:
-    """What a redirecting server did with requests that claim to come by https."""
+    """How a redirecting server answered requests with `X-Forwarded-Proto: https`."""
 
     plain: PlainHost
     trusts: bool
@@ -29,7 +29,7 @@ class HeaderTrust:
 
 @question
 def header_trust(mesh: Mesh) -> Mapping[Workload, HeaderTrust]:
-    """Return, for the gateways whose redirects were put to the test, how they took it."""
+    """Return how redirecting gateways answered requests with `X-Forwarded-Proto: https`."""
     told: dict[str, dict[str, tuple[PlainHost, HttpStep]]] = {}
     for _, seen in requests(mesh):
         proto = seen.target.forwarded_proto
@@ -62,7 +62,7 @@ def plain_host_at(mesh: Mesh, server: Server, step: HttpStep) -> PlainHost | Non
 
 @question
 def disregarded_topologies(mesh: Mesh) -> tuple[tuple[HeaderTrust, int], ...]:
-    """Return where a gateway does other than its configuration says, with what that says."""
+    """Return the gateways that trust X-Forwarded-Proto otherwise than configured."""
     return tuple(
         (trust, configured)
         for workload, trust in header_trust(mesh).items()

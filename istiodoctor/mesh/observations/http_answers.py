@@ -1,4 +1,4 @@
-"""What requests were answered with: redirects that lead back, ports and clocks that are off."""
+"""Answers to requests: redirect loops, kept node ports, errors of the gateway, clock skew."""
 
 from collections import defaultdict
 from collections.abc import Mapping

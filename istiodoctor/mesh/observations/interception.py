@@ -1,4 +1,4 @@
-"""What ends TLS before a gateway, as the wire shows it: other certificates, other questions."""
+"""Proxies that end TLS before a gateway, as handshakes and requests show them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ ENVOYS = ("istio-envoy", "envoy")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UnaskedClients:
-    """A server whose pods ask for client certificates, at an address where nobody does."""
+    """A server whose pods ask for client certificates while its address does not."""
 
     server: Server
     at_pods: tuple[TlsObservation, ...]
@@ -33,7 +33,7 @@ class UnaskedClients:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MuteProxy:
-    """Something that ends TLS before a gateway, and gets no answer from it."""
+    """A proxy that ends TLS before a gateway and connects without SNI: it gets no answer."""
 
     server: Server
     access_point: AccessPoint
@@ -84,7 +84,7 @@ def refusing_addresses(mesh: Mesh) -> tuple[RefusingAddress, ...]:
 
 @question
 def unasked_clients(mesh: Mesh) -> tuple[UnaskedClients, ...]:
-    """Return the servers for client certificates that are asked for at pods alone.
+    """Return the servers whose pods ask for client certificates while their address does not.
 
     Not where applications answer all the same: what ends TLS there has a certificate of its
     own to show to the gateway. A name may lead to such a proxy, so names are left out.

@@ -1,4 +1,4 @@
-"""Requests for a host on a connection that was agreed on for another: what browsers reuse."""
+"""Requests for a host on a TLS connection that was made for another host, as browsers do."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Names that clients may ask for by TLS and that no TLS server answers, and what pods said."""
+"""Names that clients may send as SNI and no TLS server has, and the handshakes with them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ class WhyUnserved(StrEnum):
     """The server that has it speaks plain HTTP on the port of https://."""
     ROUTE = "route"
     """A route has it, and none of the servers of its Gateways."""
-    WWW_COUNTERPART = "twin"
+    WWW_COUNTERPART = "www-counterpart"
     """A certificate has it, beside the other name with or without `www.`."""
 
 
@@ -62,7 +62,7 @@ class UnservedName:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UnservedHandshakes:
-    """What came of asking for such a name."""
+    """The handshakes with such a name: completed, refused, or answered in plain text."""
 
     unserved: UnservedName
     refused: tuple[TlsObservation, ...]
@@ -126,7 +126,7 @@ def _plain_names(mesh: Mesh) -> Iterator[tuple[Listener, Server, str]]:
 
 @question(Kind.TLS_PROBE)
 def unserved_handshakes(mesh: Mesh) -> tuple[UnservedHandshakes, ...]:
-    """Return what came of asking for names that no TLS server answers for."""
+    """Return the handshakes with names that no TLS server answers for."""
     if not mesh.snapshot.tls_observations:  # which names those are is a join over all hosts
         return ()
     names: dict[Key, UnservedName] = {}

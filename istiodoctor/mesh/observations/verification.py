@@ -1,4 +1,4 @@
-"""Whether Envoys and the wire bear out what a finding says that clients meet, or belie it."""
+"""Verification of findings: observations that confirm or contradict them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ REDIRECTS = range(300, 400)
 
 
 class Claim(StrEnum):
-    """What a check says that clients meet, where its findings hold."""
+    """What clients observe where a check's finding holds."""
 
     NO_HANDSHAKE = "no-handshake"
     """The gateway's pods refuse TLS."""
@@ -44,12 +44,12 @@ class Claim(StrEnum):
 
 
 Observation = TlsObservation | HttpStep | PodSecret
-"""Something seen that bears on a claim."""
+"""An observation that confirms or contradicts a claim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a finding is about: on these, what was seen and what is said meet."""
+    """What a finding is about: observations of these servers, hosts or Secrets bear on it."""
 
     servers: frozenset[str]
     """Identities (`Server.id`)."""
@@ -60,26 +60,26 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was seen that bears a claim out, and what belies it."""
+    """The observations that confirm a claim, and those that contradict it."""
 
     confirming: tuple[Observation, ...] = ()
     contradicting: tuple[Observation, ...] = ()
     unheard: frozenset[Ref] = frozenset()
-    """Ready pods of which nothing is known: they may tell another story."""
+    """Ready pods that were not observed: they may differ."""
 
     @property
     def confirms(self) -> bool:
-        """Whether something bears it out."""
+        """Whether an observation confirms it."""
         return bool(self.confirming)
 
     @property
     def contradicts(self) -> bool:
-        """Whether all that could be seen belies it."""
+        """Whether every observation contradicts it, of all ready pods."""
         return bool(self.contradicting) and not self.confirming and not self.unheard
 
 
 def verification(mesh: Mesh, claim: Claim, subject: Subject) -> Verification:
-    """Return what was seen for and against a claim; empty where nobody looked."""
+    """Return the observations for and against a claim; empty where nothing was observed."""
     snapshot = mesh.snapshot
     if not (snapshot.tls_observations or snapshot.http_observations or snapshot.envoys):
         return Verification()

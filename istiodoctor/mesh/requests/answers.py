@@ -1,4 +1,4 @@
-"""How the way of a request ends, and when something that is not there is known not to exist."""
+"""How the path of a request ends, and whether what is missing is known not to exist."""
 
 from collections.abc import Generator
 from enum import StrEnum
@@ -20,13 +20,13 @@ class AnswerKind(StrEnum):
     """Envoy answers by itself, as a route tells it to."""
     REDIRECT = "redirect"
     NONE = "none"
-    """An error, or nothing: the way is broken."""
+    """An error, or no answer: a hop is broken."""
     UNKNOWN = "unknown"
-    """Something on the way was not read."""
+    """A hop could not be read."""
 
 
 class Ending(Value, frozen=True, kw_only=True):
-    """How a way ends."""
+    """How the path of a request ends."""
 
     kind: AnswerKind
     status: int = 0
@@ -38,11 +38,11 @@ class Ending(Value, frozen=True, kw_only=True):
 
 
 HopGenerator = Generator[Hop, None, Ending]
-"""Hops one after the other, and at last how it ends."""
+"""Yields the hops of a request one after the other, and returns how it ends."""
 
 
 def hops_and_ending(hop_generator: HopGenerator) -> tuple[tuple[Hop, ...], Ending]:
-    """Return the hops of a walk to its end, and how it ends."""
+    """Return all hops that a generator yields, and the ending that it returns."""
     hops: list[Hop] = []
     while True:
         try:
@@ -67,7 +67,7 @@ def ends_at(
     outcome: AnswerOutcome | None = None,
     status: int = 0,
 ) -> HopGenerator:
-    """End where something is not there: unknown where it may exist unseen.
+    """Yield a broken hop for what is missing, or an unknown one where it may exist unread.
 
     `rests_on` are the kinds that it would be one of, or be made of; `called` is a word for them.
     """
@@ -81,6 +81,6 @@ def ends_at(
 
 
 def ends_unknown(hop: str, text: str, ref: Ref | None = None) -> HopGenerator:
-    """End where what comes next cannot be told."""
+    """Yield an unknown hop, and end."""
     yield Hop(hop=hop, ref=ref, state=UNKNOWN, text=text)
     return ENDS_UNKNOWN

@@ -26,7 +26,7 @@ def hops_of_clusters(
     missing_status: int,
     is_held: bool,
 ) -> HopGenerator:
-    """Walk to every cluster that gets requests; one that is broken breaks the way.
+    """Yield the hops of every cluster that gets requests; a broken one breaks the path.
 
     `missing_status` is the answer where a cluster does not exist; 0 for connections. `is_held`
     says that what Envoy holds answers, not the objects alone.

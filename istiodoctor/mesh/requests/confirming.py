@@ -1,6 +1,6 @@
-"""A request's way beside what Envoy and the wire show of it, hop by hop.
+"""The path of a request, each hop confirmed or contradicted by Envoy and the wire.
 
-Where the wire is plain, the way ends as the wire says.
+Where observations are clear, the path ends as they show.
 """
 
 from collections.abc import Mapping
@@ -44,11 +44,11 @@ from istiodoctor.model.value import Value
 MOST_REQUESTS = 11
 """The one asked about, and as many redirects as are followed."""
 BEFORE_THE_GATEWAY = frozenset({"dns", "front", "service", "workload"})
-"""Where clients stop, and the probe goes on: it comes to the pods by another way."""
+"""Hops where clients stop and probes go on: these reach the pods by a port-forward."""
 
 
 def confirming_targets(mesh: Mesh, request: Request) -> ProbeTargets:
-    """Return what would show the way of a request, as far as it is known by now.
+    """Return what to probe to confirm the path of a request, as far as it is known by now.
 
     What is seen may lead on: asked again, this returns more, until nothing new is seen.
     """
@@ -87,9 +87,9 @@ def _followed(mesh: Mesh, request: Request) -> tuple[Request, ...]:
 def confirmed_path(
     mesh: Mesh, request_path: RequestPath, blamed: RequestPath | None = None
 ) -> RequestPath:
-    """Return a way with what Envoy and the wire show of each hop.
+    """Return a request's path with what Envoy and the wire show of each hop.
 
-    `blamed` is the same way as findings have it, stopped where one of them breaks it.
+    `blamed` is the same path as findings have it, stopped where one of them breaks it.
     """
     course = _course(mesh, request_path, blamed or request_path)
     observations = _path_observations(mesh, request_path)
@@ -109,7 +109,7 @@ def confirmed_path(
 
 
 class _Course(Value, frozen=True, kw_only=True):
-    """A way past what may only seem to stop it."""
+    """A path continued past hops that observations may show to work."""
 
     hops: tuple[Hop, ...]
     ending: Ending
@@ -203,7 +203,7 @@ def _why_silent(request: Request, observations: PathObservations) -> str:
 
 
 def _is_unseen(mesh: Mesh, request_path: RequestPath, observations: PathObservations) -> bool:
-    """Whether the end of a way should have been seen, and was not."""
+    """Whether the end of a path should have been observed, and was not."""
     if not was_probed(mesh) or observations.reply or observations.path_targets.why_not:
         return False
     is_declined = bool(why_not_sent(request_path.request))
@@ -213,7 +213,7 @@ def _is_unseen(mesh: Mesh, request_path: RequestPath, observations: PathObservat
 
 
 def _stops(index: int, hop: Hop, course: _Course) -> bool:
-    """Whether a way ends at a hop: one that findings break, or one that the wire breaks."""
+    """Whether a path ends at a hop: one that findings break, or one that the wire breaks."""
     if hop.state is not BROKEN:
         return False
     is_new = course.hops[index].state is not BROKEN

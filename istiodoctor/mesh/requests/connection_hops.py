@@ -77,7 +77,7 @@ def connection_hops(
     *,
     is_served: bool = False,
 ) -> HopGenerator:
-    """Walk from a port of the pods on.
+    """Yield the hops of a connection to a port of the pods, and of the request on it.
 
     `is_served` says that certificates are served which the objects do not have.
     """
@@ -177,7 +177,7 @@ def _patched(
 def _passed_on(
     mesh: Mesh, workload: Workload, chain: FilterChain, *, is_held: bool
 ) -> HopGenerator:
-    """Walk on where Envoy hands on bytes."""
+    """Yield the hops behind a filter chain that passes bytes on."""
     if chain.made_by:
         yield Hop(hop="route", ref=chain.made_by.ref, state=OK, text=chain.made_by.field)
     return (

@@ -1,4 +1,4 @@
-"""Where a request comes in: what stands before a gateway, its Service, the port in the pod."""
+"""How a request reaches a gateway: proxies before it, its Service, the port of its pods."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -30,11 +30,11 @@ _OUTERMOST = ("LoadBalancer", "NodePort")
 
 
 class Entry(Value, frozen=True, kw_only=True):
-    """One way to a port of a gateway's pods."""
+    """How a request comes to a port of a gateway's pods: hops before them, port, TLS."""
 
     hops: tuple[Hop, ...]
     target: int | None
-    """The port in the pod; None where the way ends before it."""
+    """The port in the pod; None where the request ends before it."""
     is_tls: bool
     """Whether TLS comes as far as the pod."""
     front: Front | None = None
@@ -125,7 +125,7 @@ def _is_at(mesh: Mesh, workload: Workload, address: str) -> bool:
 
 @question(Kind.SERVICE, evidence=[refused])
 def entries(mesh: Mesh, request: Request, workload: Workload) -> tuple[Entry, ...]:
-    """Return the ways to the pods: one for each port in the pod that they lead to."""
+    """Return how a request can come to the pods: one entry for each port in the pod."""
     name = request.served_name
     direct = tuple(_direct(mesh, request, workload))
     front = _front(mesh, request, workload, name, direct)
@@ -154,7 +154,7 @@ def _direct(mesh: Mesh, request: Request, workload: Workload) -> Iterator[Entry]
 
 
 def _without_service(mesh: Mesh, port: int, workload: Workload, *, is_tls: bool) -> Entry:
-    """Return the way to pods that no known Service leads to, if there is one."""
+    """Return how a request comes to pods that no known Service leads to, if it can."""
     ports = [each for one in workload.spec.containers for each in one.ports]
     bound = [each for each in ports if each.host_port == port]
     if workload.spec.host_network or bound:
@@ -193,7 +193,7 @@ def _front(
 def _behind(
     mesh: Mesh, front: Front, workload: Workload, name: str, direct: tuple[Entry, ...]
 ) -> Entry:
-    """Return the way through something that ends TLS and goes on in plain HTTP."""
+    """Return how a request comes to the pods behind a proxy that ends TLS."""
     target, hop = front.plain_port, _front_hop(front, "ends TLS, and goes on in plain HTTP")
     if target is None:
         plain = plain_hosts_for(mesh, workload, name)

@@ -1,4 +1,4 @@
-"""One station after another on a request's way: the words, and those that need no request."""
+"""Hops of a request through the mesh, and those that do not depend on the request."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -19,7 +19,7 @@ from istiodoctor.model.value import Value
 
 
 class HopState(StrEnum):
-    """How one hop on a host's way looks."""
+    """Whether one hop works."""
 
     OK = "ok"
     BROKEN = "broken"
@@ -36,7 +36,7 @@ class Confirmation(StrEnum):
 
 
 class Hop(Value, frozen=True, kw_only=True):
-    """One station on a host's way through the mesh."""
+    """One hop of a request through the mesh."""
 
     hop: str
     """`dns`, `front`, `service`, `workload`, `listener`, `filter-chain`, `certificate`,
@@ -57,7 +57,7 @@ class Hop(Value, frozen=True, kw_only=True):
     certificate: ServedCertificate | None = None
     """What a client is shown, of a certificate."""
     outcome: AnswerOutcome | None = None
-    """What a client gets where the way ends here, if that does not follow from the hop's name."""
+    """What a client gets where the path ends here, if that does not follow from the hop's name."""
 
 
 OK, BROKEN, WARNING, UNKNOWN = HopState.OK, HopState.BROKEN, HopState.WARNING, HopState.UNKNOWN
@@ -147,9 +147,9 @@ def _served(use: CredentialUse) -> ServedCertificate | None:
 
 
 def host_hops(mesh: Mesh, host: str, server: Server, use: CredentialUse | None) -> Iterator[Hop]:
-    """Yield the way to a host of a TLS server, whatever the request: the host may be a wildcard.
+    """Yield the hops to a host of a TLS server, whatever the request; it may be a wildcard.
 
-    `ways` (in `journeys`) is the same for one request, rule by rule.
+    `request_paths` is the same for one request, rule by rule.
     """
     workload = next(iter(workloads_of(mesh, server)), None)
     if workload is None:

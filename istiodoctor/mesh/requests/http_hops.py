@@ -35,6 +35,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import Verdict
 from istiodoctor.mesh.policies.authorization_policies import authorization
 from istiodoctor.mesh.requests.answers import (
+    ENDS_UNKNOWN,
     STOPPED,
     AnswerKind,
     Ending,
@@ -57,7 +58,7 @@ NOT_FOUND = 404
 
 
 def http_hops(mesh: Mesh, request: Request, connection: Connection) -> HopGenerator:
-    """Walk from Envoy's HTTP connection manager on."""
+    """Yield the hops of a request from Envoy's HTTP connection manager on."""
     workload, name = connection.workload, connection.manager.route_configuration
     if connection.told:
         told = (FORWARDED_PROTO, connection.told)
@@ -148,9 +149,6 @@ def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending
     sent = https_redirect(seen)
     text = f"httpsRedirect sends it to {sent.location}: {sent.status}"
     return Hop(hop="redirect", ref=ref, state=OK, text=text), elsewhere(sent)
-
-
-ENDS_UNKNOWN = Ending(kind=AnswerKind.UNKNOWN)
 
 
 def _routed(

@@ -6,7 +6,7 @@ from istiodoctor.model.value import Value
 
 
 class AnswerOutcome(StrEnum):
-    """How one way of a request ends, whether or not that is what anybody wants."""
+    """What a client gets at the end of one path of a request, wanted or not."""
 
     BACKEND = "backend"
     """A cluster with an endpoint gets the request."""

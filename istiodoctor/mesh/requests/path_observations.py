@@ -1,4 +1,4 @@
-"""What was seen of one way of a request, and the words for it."""
+"""Observations of one path of a request, and how they are worded."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Seen:
     """What that makes of the hop; None leaves it as the objects have it."""
 
     def on(self, hop: Hop) -> Hop:
-        """Return a hop with this: what was not known is known then."""
+        """Return a hop with this observation; a confirmed hop is no longer unknown."""
         state = self.state or hop.state
         if self.confirmation is Confirmation.CONFIRMED and state is UNKNOWN:
             state = OK
@@ -51,22 +51,22 @@ class Seen:
 
 
 def confirmed(words: str = "", state: HopState | None = None) -> Seen:
-    """Return that it is as the objects say."""
+    """Return that an observation confirms what the objects say."""
     return Seen(confirmation=Confirmation.CONFIRMED, words=words, state=state)
 
 
 def contradicted(words: str, state: HopState = BROKEN) -> Seen:
-    """Return that it is not."""
+    """Return that an observation contradicts what the objects say."""
     return Seen(confirmation=Confirmation.CONTRADICTED, words=words, state=state)
 
 
 def unknown(words: str = "", state: HopState | None = None) -> Seen:
-    """Return that nothing was learned, and why."""
+    """Return that nothing was observed, and why."""
     return Seen(confirmation=Confirmation.NOT_LOOKED_AT, words=words, state=state)
 
 
 class PathObservations(Value, frozen=True, kw_only=True):
-    """Everything that was seen of one way."""
+    """Every observation of one path of a request."""
 
     path_targets: PathTargets
     pods: tuple[WireObservation, ...] = ()
@@ -105,7 +105,7 @@ class PathObservations(Value, frozen=True, kw_only=True):
 
     @property
     def why_unknown(self) -> str:
-        """Why nothing was learned; empty where nothing stood in the way."""
+        """Why nothing was observed; empty where nothing prevented it."""
         silent = (each for each in self.every if each.outcome not in CONNECTED)
         found = next((trouble(each) for each in silent), "")
         return found or self.path_targets.why_not or self.missed

@@ -1,4 +1,4 @@
-"""Where one request can be looked at on its way: at pods, at addresses, where its name points.
+"""What to probe for one request: at pods, at addresses, and where its name resolves.
 
 Only GET and HEAD, only hosts that the mesh serves, no header but a client's own and those typed.
 """
@@ -47,7 +47,7 @@ WireObservation = TlsObservation | HttpObservation
 
 
 class PathTargets(Value, frozen=True, kw_only=True):
-    """Handshakes and requests that would show one way of a request."""
+    """Handshakes and requests that would confirm one path of a request."""
 
     pods: tuple[Target, ...] = ()
     addresses: tuple[Target, ...] = ()
@@ -65,13 +65,13 @@ class PathTargets(Value, frozen=True, kw_only=True):
 
 @question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
 def was_probed(mesh: Mesh) -> bool:
-    """Whether the wire was to be looked at."""
+    """Whether probes were requested."""
     return not mesh.snapshot.requested.isdisjoint({Kind.TLS_PROBE, Kind.HTTP_PROBE})
 
 
 @question(Kind.TLS_PROBE, Kind.HTTP_PROBE)
 def observed(mesh: Mesh) -> Mapping[Target, WireObservation]:
-    """Return everything that was seen on the wire, by what was looked at."""
+    """Return every observation on the wire, by its target."""
     seen: tuple[WireObservation, ...] = (
         *mesh.snapshot.tls_observations,
         *mesh.snapshot.http_observations,
@@ -80,7 +80,7 @@ def observed(mesh: Mesh) -> Mapping[Target, WireObservation]:
 
 
 def why_missed(mesh: Mesh, target: Target) -> str:
-    """Say why something that was to be looked at was not."""
+    """Say why a target was not probed."""
     where = target.access_point.where
     for each in mesh.snapshot.unread_of((Kind.TLS_PROBE, Kind.HTTP_PROBE)):
         if each.covers(where.namespace, where.name) and each.message:
@@ -89,7 +89,7 @@ def why_missed(mesh: Mesh, target: Target) -> str:
 
 
 def path_targets(mesh: Mesh, request_path: RequestPath) -> PathTargets:
-    """Return where a way can be looked at."""
+    """Return what to probe to confirm a path."""
     server = server_meant(mesh, request_path)
     why_not = _why_not(mesh, request_path, server)
     if why_not or request_path.workload is None or request_path.entry is None:

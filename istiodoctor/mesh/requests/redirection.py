@@ -1,4 +1,4 @@
-"""Where what stands before a gateway redirects a client."""
+"""Redirects to HTTPS by a load balancer before a gateway."""
 
 from dataclasses import dataclass
 

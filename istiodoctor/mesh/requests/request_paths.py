@@ -1,4 +1,4 @@
-"""The way of one request through the mesh, hop by hop, to its answer.
+"""The paths of one request through the mesh, hop by hop, to its answer.
 
 Source: `Request routing` in Istio's documentation, and the modules that answer for each hop.
 """
@@ -40,7 +40,7 @@ UNANSWERED = frozenset({AnswerOutcome.REFUSED, AnswerOutcome.RESET, AnswerOutcom
 
 
 class RequestPath(Value, frozen=True, kw_only=True):
-    """One branch of a request's way: what becomes of it at one gateway."""
+    """The hops of a request through one gateway, and how they end."""
 
     request: Request
     workload: Workload | None
@@ -66,7 +66,7 @@ MAY_BE_UNREAD = (
 
 @question(evidence=MAY_BE_UNREAD)
 def request_paths(mesh: Mesh, request: Request) -> tuple[RequestPath, ...]:
-    """Return the way of a request: one for each gateway, and port of its pods, it may reach.
+    """Return the paths of a request: one for each gateway, and port of its pods, it may reach.
 
     A redirect ends it: what follows is another request. Hops after a broken one are not there.
     Which gateway a client reaches is for DNS to say: those that name the host are all shown, of
@@ -130,7 +130,7 @@ def _nowhere(mesh: Mesh, request: Request) -> HopGenerator:
 
 
 def past_certificates(mesh: Mesh, request_path: RequestPath) -> RequestPath:
-    """Return a way as it is where certificates are served that the objects do not have."""
+    """Return the path as it goes on where a certificate is served that the objects do not have."""
     workload, entry = request_path.workload, request_path.entry
     if workload is None or entry is None:
         return request_path

@@ -23,12 +23,12 @@ ALWAYS = 100
 
 
 def elsewhere(sent: SentRedirect) -> Ending:
-    """Return the ending of a way that a redirect leads elsewhere."""
+    """Return the ending of a path that a redirect leads elsewhere."""
     return Ending(kind=AnswerKind.REDIRECT, status=sent.status, location=sent.location)
 
 
 def acted(mesh: Mesh, route: Route, seen: ReceivedRequest, connection: Connection) -> HopGenerator:
-    """Walk what a route does with a request that it takes."""
+    """Yield the hops of what a route does with a request that it takes."""
     ref, text = route.made_by.ref, named(route)
     if seen.refused_upgrade:
         text = f"{text}: Envoy does not allow an upgrade to {seen.refused_upgrade}: {FORBIDDEN}"

@@ -1,4 +1,4 @@
-"""What the answer to a request shows of the hops behind the handshake, and how the way ends."""
+"""What the answer to a request shows of the hops behind the handshake, and of the ending."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Reply:
 
 
 def judged(hops: tuple[Hop, ...], expected: Ending, step: HttpStep, *, is_direct: bool) -> Reply:
-    """Compare an answer with the way that the objects describe.
+    """Compare an answer with the path that the objects describe.
 
     `is_direct` says that Envoy hands on bytes, so that whatever answers is the backend.
     """
@@ -117,7 +117,7 @@ def _reached(expected: Ending, actual: Ending) -> Ending:
 
 
 def _place(hops: tuple[Hop, ...], expected: Ending, actual: Ending, step: HttpStep) -> int | None:
-    """Return the hop that an answer speaks of; None where the way ends before all of them."""
+    """Return the hop that an answer speaks of; None where the path ends before all of them."""
     own = [index for index, hop in enumerate(hops) if hop.hop in OF_HTTP or hop.hop == "front"]
     if not own:
         return None

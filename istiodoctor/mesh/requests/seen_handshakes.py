@@ -43,7 +43,7 @@ def workload_seen(observations: PathObservations) -> Seen:
 
 
 def listener_seen(hop: Hop, observations: PathObservations) -> Seen:
-    """Return whether somebody listens where Envoy should."""
+    """Return whether the port takes connections."""
     heard = observations.heard_of_pods
     if not heard:
         return unknown(
@@ -117,7 +117,7 @@ def _agreement(good: list[TlsObservation]) -> str:
 
 
 def is_greeting(seen: TlsObservation) -> bool:
-    """Whether there is a server: it agrees on TLS, or asks for a certificate first."""
+    """Whether a TLS server answers: the handshake succeeds, or asks for a client certificate."""
     return seen.outcome is Outcome.HANDSHAKE or is_turned_away(seen)
 
 

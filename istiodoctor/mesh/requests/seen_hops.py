@@ -1,4 +1,4 @@
-"""What connections and handshakes show of a way's hops, and Envoys where those show nothing."""
+"""What handshakes show of a path's hops, and Envoys where handshakes show nothing."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ from istiodoctor.model.value import Value
 
 
 class ObservedPath(Value, frozen=True, kw_only=True):
-    """The hops of one way up to the certificate."""
+    """The hops of one path up to the certificate, and its observations."""
 
     request_path: RequestPath
     hops: tuple[Hop, ...]

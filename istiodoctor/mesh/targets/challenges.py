@@ -46,7 +46,7 @@ class AskedChallenge:
 
     @property
     def answer_begins(self) -> str:
-        """The right answer is the token, a dot and what nobody here needs to know."""
+        """The right answer is the token, a dot and the thumbprint of the account's key."""
         return f"{self.token}." if self.token else ""
 
 

@@ -11,7 +11,7 @@ Ranked = tuple[int, Target]
 
 
 def narrowed(ranked: Iterable[Ranked], hosts: tuple[str, ...]) -> tuple[Ranked, ...]:
-    """Return what is about these hosts, and what is of no host at the same doors.
+    """Return the targets of these hosts, and those without a host at the same access points.
 
     Under a wildcard they are asked for by their own names. Without hosts, everything.
     """

@@ -1,4 +1,4 @@
-"""What is worth a look on the wire: plain lists for the probes, the most telling first."""
+"""The targets of probes: handshakes and requests, the most useful first."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Which requests would show what clients get over HTTP."""
+"""HTTP requests that show what clients get."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Handshakes and requests that should not work, and tell by failing: what is worth trying."""
+"""Handshakes and requests that should fail, and show a fault by how they are answered."""
 
 from collections.abc import Iterator
 

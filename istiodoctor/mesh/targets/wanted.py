@@ -1,4 +1,4 @@
-"""What the questions still need, as plain names for a source."""
+"""What questions still need to be read, as plain names for a source."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
@@ -104,7 +104,7 @@ def _missing_names(mesh: Mesh) -> Iterator[str]:
 
 
 def _fallback_namespaces(mesh: Mesh) -> frozenset[str]:
-    """Return where a misplaced Secret would be: beside Gateways.
+    """Return the other namespaces in which a Secret may be by mistake: those of Gateways.
 
     VirtualServices and Certificates.
     """

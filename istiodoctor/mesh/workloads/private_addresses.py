@@ -1,4 +1,4 @@
-"""Addresses of the inside of networks: who looks from elsewhere may meet nobody, or others."""
+"""Private addresses: from elsewhere they lead nowhere, or to another network's machines."""
 
 from ipaddress import ip_address, ip_network
 

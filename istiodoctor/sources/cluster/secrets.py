@@ -22,7 +22,7 @@ MOST_GETS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """Reads Secrets by the rules of the design."""
+    """Reads Secrets by name, and in whole namespaces only where that is needed."""
 
     connection: Connection
     lookup: GetByName

@@ -42,7 +42,7 @@ def gateway_pods(objects: list[Json]) -> dict[str, Json]:
     }
 
 
-def ways(objects: list[Json], pod: Json, port: int) -> dict[int, list[str]]:
+def services_by_target(objects: list[Json], pod: Json, port: int) -> dict[int, list[str]]:
     """Return the Services (`NS/NAME`) whose port leads to the pod, by the pod's port."""
     containers = pod["spec"]["containers"]
     named = {each["name"]: each["containerPort"] for each in containers[0].get("ports", [])}
@@ -75,7 +75,7 @@ def answered(
         port = client.port_of(asked["url"])
         found: list[tuple[Json, int | None, list[str]]] = []
         for gateway in gateways:
-            by_port = ways(objects, pods[gateway["name"]], port)
+            by_port = services_by_target(objects, pods[gateway["name"]], port)
             found += [(gateway, each, services) for each, services in by_port.items()]
             if not by_port:
                 found.append((gateway, None, []))

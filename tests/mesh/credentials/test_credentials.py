@@ -40,7 +40,7 @@ def mutual(mode: str = "MUTUAL", **tls: str | list[str]) -> Manifest:
     )
 
 
-def authorities(mesh: Mesh) -> list[tuple[str | None, ClientCaState]]:
+def client_cas(mesh: Mesh) -> list[tuple[str | None, ClientCaState]]:
     return [
         (each.source.name if each.source else None, each.state) for each in client_ca_uses(mesh)
     ]
@@ -295,7 +295,7 @@ def test_the_dedicated_secret_goes_before_the_compound_one_and_does_not_fall_bac
 ):
     mesh = mesh_of(pod(), mutual(mode, credentialName="cert"), *secrets)
 
-    assert authorities(mesh) == [expected]
+    assert client_cas(mesh) == [expected]
 
 
 def test_the_first_of_several_credentials_names_the_authority():
@@ -307,7 +307,7 @@ def test_the_first_of_several_credentials_names_the_authority():
         secret("rsa-cacert", "istio-system", "cacert"),
     )
 
-    assert authorities(mesh) == [("rsa-cacert", ClientCaState.FOUND)]
+    assert client_cas(mesh) == [("rsa-cacert", ClientCaState.FOUND)]
 
 
 def test_a_named_authority_goes_before_that_of_the_credential():
@@ -318,7 +318,7 @@ def test_a_named_authority_goes_before_that_of_the_credential():
         secret("cert-cacert", "istio-system", "cacert"),
     )
 
-    assert authorities(mesh) == [("clients", ClientCaState.FOUND)]
+    assert client_cas(mesh) == [("clients", ClientCaState.FOUND)]
 
 
 def test_a_named_authority_may_be_the_dedicated_secret_itself():
@@ -328,19 +328,19 @@ def test_a_named_authority_may_be_the_dedicated_secret_itself():
         secret("clients-cacert", "istio-system", "cacert"),
     )
 
-    assert authorities(mesh) == [("clients-cacert", ClientCaState.FOUND)]
+    assert client_cas(mesh) == [("clients-cacert", ClientCaState.FOUND)]
 
 
 @pytest.mark.parametrize("name", ["configmap://istio-system/clients", "sds://clients"])
 def test_an_authority_outside_secrets_is_not_looked_up(name: str):
     mesh = mesh_of(pod(), mutual(credentialName="cert", caCertCredentialName=name))
 
-    assert authorities(mesh) == [(None, ClientCaState.OUTSIDE)]
+    assert client_cas(mesh) == [(None, ClientCaState.OUTSIDE)]
 
 
 @pytest.mark.parametrize("mode", ["SIMPLE", "ISTIO_MUTUAL", "PASSTHROUGH"])
 def test_a_server_that_checks_no_clients_needs_no_authority(mode: str):
-    assert authorities(mesh_of(pod(), mutual(mode, credentialName="cert"))) == []
+    assert client_cas(mesh_of(pod(), mutual(mode, credentialName="cert"))) == []
 
 
 @pytest.mark.parametrize(
@@ -358,4 +358,4 @@ def test_an_authority_is_unknown_where_a_secret_on_the_way_was_not_read(
     whole = snapshot_of(pod(), mutual(credentialName="cert"))
     mesh = Mesh(whole.plus(Reading(unread=(unread,))))
 
-    assert authorities(mesh) == [expected]
+    assert client_cas(mesh) == [expected]

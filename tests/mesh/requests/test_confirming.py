@@ -11,7 +11,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.mesh.requests.answers import AnswerKind
-from istiodoctor.mesh.requests.confirming import confirmed, confirming_targets
+from istiodoctor.mesh.requests.confirming import confirmed_path, confirming_targets
 from istiodoctor.mesh.requests.hops import Confirmation, HopState
 from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.model.credential import CertificateFacts
@@ -50,11 +50,7 @@ OK, BROKEN, WARNING, UNKNOWN = (
     HopState.WARNING,
     HopState.UNKNOWN,
 )
-YES, NO, ENDS_UNKNOWN = (
-    Confirmation.CONFIRMED,
-    Confirmation.CONTRADICTED,
-    Confirmation.NOT_LOOKED_AT,
-)
+YES, NO, UNSEEN = Confirmation.CONFIRMED, Confirmation.CONTRADICTED, Confirmation.NOT_LOOKED_AT
 
 Answers = Callable[[Any], dict[str, Any] | None]
 
@@ -114,7 +110,9 @@ def looked(
         ),
     )
     seen = Mesh(snapshot.plus(reading))
-    return tuple(confirmed(seen, request_path) for request_path in request_paths(seen, request))
+    return tuple(
+        confirmed_path(seen, request_path) for request_path in request_paths(seen, request)
+    )
 
 
 def _reply(target: HttpTarget, answer: dict[str, Any]) -> HttpObservation:
@@ -298,7 +296,7 @@ def test_what_is_seen_as_the_objects_have_it_confirms_every_hop():
 def test_without_any_observation_nothing_is_confirmed_and_the_end_is_unseen():
     (request_path,) = looked(lambda _: None, lambda _: None)
 
-    assert {each[1] for each in hops(request_path).values()} == {ENDS_UNKNOWN}
+    assert {each[1] for each in hops(request_path).values()} == {UNSEEN}
     assert said(request_path, "workload") == "the time for probes was over"
     assert request_path.is_unseen
 
@@ -443,7 +441,7 @@ def test_several_backends_are_not_told_apart_by_one_answer():
     (request_path,) = looked(well, fine, *objects(WEB, split, **INSIDE))
 
     backends = [(hop.state, hop.confirmation) for hop in request_path.hops if hop.hop == "backend"]
-    assert backends == [(OK, ENDS_UNKNOWN), (BROKEN, ENDS_UNKNOWN)]
+    assert backends == [(OK, UNSEEN), (BROKEN, UNSEEN)]
     assert hops(request_path)["route"] == (OK, YES)
     assert request_path.ending.kind is AnswerKind.NONE
 
@@ -525,7 +523,7 @@ def test_a_secret_that_does_not_exist_is_belied_by_the_certificate_that_is_serve
     reading = Reading(tls_observations=(shaken,), http_observations=(replied,))
 
     seen = Mesh(snapshot.plus(reading))
-    (request_path,) = (confirmed(seen, each) for each in request_paths(seen, asked()))
+    (request_path,) = (confirmed_path(seen, each) for each in request_paths(seen, asked()))
 
     assert hops(request_path)["certificate"] == (WARNING, NO)
     assert hops(request_path)["endpoints"] == (OK, YES)
@@ -540,12 +538,12 @@ def test_what_could_not_be_read_is_known_once_it_was_seen():
     (request_path,) = request_paths(seen, asked())
     unread = replace(request_path.hops[-1], state=UNKNOWN)
 
-    found = confirmed(seen, replace(request_path, hops=(*request_path.hops[:-1], unread)))
+    found = confirmed_path(seen, replace(request_path, hops=(*request_path.hops[:-1], unread)))
 
     assert (found.hops[-1].state, found.hops[-1].confirmation) == (OK, YES)
 
 
-def test_every_door_has_a_way_that_names_it():
+def test_every_access_point_has_a_means_that_names_it():
     found = targets(*objects())
 
     vias = {each.access_point.via for each in found.tls}

@@ -5,7 +5,7 @@ import pytest
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.answers import AnswerKind
-from istiodoctor.mesh.requests.confirming import confirmed
+from istiodoctor.mesh.requests.confirming import confirmed_path
 from istiodoctor.mesh.requests.hops import Confirmation, HopState
 from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.model.kind import Kind
@@ -53,7 +53,7 @@ def request_path(said: str, *objects: Manifest) -> RequestPath:
     snapshot.requested -= {Kind.TLS_PROBE, Kind.HTTP_PROBE}
     mesh = Mesh(snapshot)
     (found,) = request_paths(mesh, Request.of_url(f"https://{HOST}/"))
-    return confirmed(mesh, found)
+    return confirmed_path(mesh, found)
 
 
 def hop(found: RequestPath, name: str) -> tuple[HopState, Confirmation, str]:

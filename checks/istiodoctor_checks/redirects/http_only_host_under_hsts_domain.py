@@ -7,12 +7,12 @@ from istiodoctor.evidence import Evidence, EvidenceKind
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor_checks.redirects._cached_redirects import forced_hosts
-from istiodoctor_checks.redirects.ways_out import serve_https
+from istiodoctor_checks.redirects.redirect_fixes import serve_https
 
 
 @check("HTTP021", severity=Severity.HIGH)
-def plain_host_below_strict_one(mesh: Mesh) -> Iterator[Finding]:
-    """A host is served in plain HTTP alone, below one that tells browsers to use HTTPS only.
+def http_only_host_under_hsts_domain(mesh: Mesh) -> Iterator[Finding]:
+    """A host is served over plain HTTP only, under a domain whose HSTS includes subdomains.
 
     Seen on the wire: a host above it answers https:// with `Strict-Transport-Security` and
     `includeSubDomains`. A browser that was there once asks for every host below by https://

@@ -16,8 +16,8 @@ from istiodoctor.model.ref import Place
 
 
 @check("MTLS005", severity=Severity.MEDIUM, explains={"MTLS015", "MTLS016"})
-def client_authority_shadowed(mesh: Mesh) -> Iterator[Finding]:
-    """Two Secrets hold different CAs for client certificates, and only one of them counts.
+def client_ca_shadowed(mesh: Mesh) -> Iterator[Finding]:
+    """Two Secrets hold different client CAs, and only one of them is used.
 
     istiod takes the clients' CA from `<credentialName>-cacert`; the CA in the server's own Secret
     is then ignored. Releases before 1.9 did it the other way round. Clients whose certificates

@@ -15,8 +15,8 @@ from istiodoctor_checks._wire import observed_evidence
 
 
 @check("SNI012", severity=Severity.CRITICAL)
-def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway refuses TLS for a name that somebody counts on, since no server there takes it.
+def unserved_sni_refused(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway refuses TLS for a name that clients use, since no server has it.
 
     Seen on the wire: a ready pod was asked for the name, and reset the connection or did not
     listen, as it does for every name that no server has. Clients see `connection reset by peer` or
@@ -24,7 +24,7 @@ def unserved_name_refused(mesh: Mesh) -> Iterator[Finding]:
 
     The name was asked for because a server that has it is left out (GW002, GW003, GW004, GW007,
     GW013, or a listener of the Gateway API whose Secret cannot be used), because a route has it
-    and none of its Gateways does (VS003), or because a certificate has it beside its twin with or
+    and none of its Gateways does (VS003), or because a certificate has it beside its form with or
     without `www.` (SNI008). Names that nobody mentions are refused by every gateway, and not asked
     for.
 

@@ -7,12 +7,12 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.http_behind_proxy import untold_backends
-from istiodoctor_checks.redirects.ways_out import trust_the_proxy
+from istiodoctor_checks.redirects.redirect_fixes import trust_the_proxy
 
 
 @check("HTTP008", severity=Severity.LOW, explains={"HTTP007", "HTTP019"})
-def https_untold_to_backend(mesh: Mesh) -> Iterator[Finding]:
-    """An application behind a proxy that ends TLS is told that its clients came by http.
+def forwarded_proto_http_to_backend(mesh: Mesh) -> Iterator[Finding]:
+    """Behind a proxy that ends TLS, the application gets X-Forwarded-Proto: http.
 
     TLS ends before the gateway and the request comes on in plain HTTP. With `numTrustedProxies:
     0` Envoy overwrites `X-Forwarded-Proto` with http. An application that goes by the header

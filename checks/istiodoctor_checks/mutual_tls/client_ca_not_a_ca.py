@@ -19,8 +19,8 @@ CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 
 
 @check("MTLS003", severity=Severity.HIGH)
-def client_authority_is_no_authority(mesh: Mesh) -> Iterator[Finding]:
-    """What a server checks client certificates with is not a CA: it can vouch for no client.
+def client_ca_not_a_ca(mesh: Mesh) -> Iterator[Finding]:
+    """The client CA of a server is no CA certificate, so no client can be verified.
 
     The Secret's `cacert` or `ca.crt` must hold the CA that signed the clients' certificates.
     A server certificate put there by mistake, mostly the gateway's own, has signed nobody: every

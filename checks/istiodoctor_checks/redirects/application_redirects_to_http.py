@@ -18,8 +18,8 @@ HEED_THE_HEADER = Fix(
 
 
 @check("HTTP019", severity=Severity.MEDIUM, explains={"HTTP009"})
-def https_forgotten_by_application(mesh: Mesh) -> Iterator[Finding]:
-    """An application that was asked over https:// redirects to http:// of the same host.
+def application_redirects_to_http(mesh: Mesh) -> Iterator[Finding]:
+    """An application that is asked over HTTPS redirects to http:// of the same host.
 
     Seen on the wire: the answer came from behind the gateway, it bears
     `x-envoy-upstream-service-time`. The application builds its addresses from the scheme that it

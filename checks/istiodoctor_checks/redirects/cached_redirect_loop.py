@@ -10,8 +10,8 @@ from istiodoctor_checks.redirects._cached_redirects import remembered_loops
 
 
 @check("HTTP009", severity=Severity.INFO)
-def redirect_outlives_its_fix(mesh: Mesh) -> Iterator[Finding]:
-    """Browsers go on in a redirect loop by themselves after it is mended.
+def cached_redirect_loop(mesh: Mesh) -> Iterator[Finding]:
+    """Browsers keep following a cached redirect loop after it is fixed.
 
     A browser keeps a redirect with status 301 or 308, and `Strict-Transport-Security`, and does
     not ask again. Who was caught in this loop may stay in it, while curl and a private window

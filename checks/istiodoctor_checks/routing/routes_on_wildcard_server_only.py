@@ -12,7 +12,7 @@ from istiodoctor_checks.routing._unbound_routes import split_hosts
 
 
 @check("VS014", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
-def split_wildcard_exact(mesh: Mesh) -> Iterator[Finding]:
+def routes_on_wildcard_server_only(mesh: Mesh) -> Iterator[Finding]:
     """A host's routes are on a wildcard server, but its SNI reaches a narrower server.
 
     Of all servers on a port the one with the most specific host takes the connection, and only

@@ -24,8 +24,8 @@ from istiodoctor.model.ref import Place, Ref
     claims=Claim.NO_HANDSHAKE,
     explains={"MTLS015", "SDS011"},
 )
-def optional_client_authority_denied(mesh: Mesh) -> Iterator[Finding]:
-    """A bug makes istiod refuse the CA of an OPTIONAL_MUTUAL listener, though it may have it.
+def optional_client_ca_denied(mesh: Mesh) -> Iterator[Finding]:
+    """A bug makes istiod refuse the client CA of an OPTIONAL_MUTUAL listener.
 
     A Gateway API listener with the option `gateway.istio.io/tls-terminate-mode: OPTIONAL_MUTUAL`
     needs the Secret `<name>-cacert`. Releases without the fix admit that Secret for MUTUAL only

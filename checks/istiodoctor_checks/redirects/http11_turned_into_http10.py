@@ -11,8 +11,8 @@ from istiodoctor_checks._wire import observed_evidence
 
 
 @check("HTTP016", severity=Severity.CRITICAL)
-def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
-    """Something before the gateway turns requests into HTTP/1.0, and they are refused.
+def http11_turned_into_http10(mesh: Mesh) -> Iterator[Finding]:
+    """A proxy before the gateway turns requests into HTTP/1.0, which Envoy refuses with 426.
 
     Seen on the wire: a request in HTTP/1.1, sent to the load balancer or to where the host's name
     leads, came back with "426 Upgrade Required". That is Envoy's answer to HTTP/1.0, so something
@@ -88,8 +88,8 @@ def http10_on_the_way(mesh: Mesh) -> Iterator[Finding]:
         step = steps[0]
         yield Finding(
             message=(
-                f"{step.url} is answered with 426 through {step.access_point}, though it was asked in"
-                f" HTTP/1.1: something before {server} speaks HTTP/1.0 to it."
+                f"{step.url} is answered with 426 through {step.access_point}, though it was asked"
+                f" in HTTP/1.1: something before {server} speaks HTTP/1.0 to it."
             ),
             objects=(server.place,),
             identity=Identity.of(server.gateway),

@@ -16,10 +16,10 @@ SHOWN = 4
 
 
 @check("MTLS016", severity=Severity.HIGH)
-def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway pod asks clients for certificates of other authorities than its Secret holds.
+def client_ca_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway pod asks for client certificates of other CAs than its Secret holds.
 
-    Seen on the wire: with its request for a client certificate Envoy names the authorities that it
+    Seen on the wire: with its request for a client certificate Envoy names the CAs that it
     accepts. They are those of an older version of the Secret, or of another one (MTLS005): clients
     with the right certificate are refused, and those with the former one are let in.
 
@@ -146,8 +146,8 @@ def client_authority_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
                     Evidence(
                         kind=EvidenceKind.TLS,
                         text=(
-                            f"{each.target.access_point}, SNI {each.target.sni}: asks for certificates of"
-                            f" {listing(each.acceptable_client_cas)}"
+                            f"{each.target.access_point}, SNI {each.target.sni}: asks for"
+                            f" certificates of {listing(each.acceptable_client_cas)}"
                         ),
                         ref=each.target.access_point.pod,
                         at=each.at,

@@ -21,7 +21,7 @@ from istiodoctor_checks.cert_manager._issuing import (
 
 
 @check("CM016", severity=Severity.HIGH, evidence=[events_of], explains={"CERT001", "OPS009"})
-def renewal_stalled(mesh: Mesh) -> Iterator[Finding]:
+def renewal_stuck(mesh: Mesh) -> Iterator[Finding]:
     """A Certificate is past its time of renewal and has not been renewed.
 
     The old certificate still works, so nothing looks wrong until it expires. Renewal fails for

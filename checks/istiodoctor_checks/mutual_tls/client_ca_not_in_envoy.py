@@ -27,8 +27,8 @@ _WORDS = {
 
 
 @check("MTLS015", severity=Severity.CRITICAL, explains={"MTLS016", "SDS014", "SNI011"})
-def client_authority_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
-    """What Envoy checks client certificates with is missing, expired or not what is stored.
+def client_ca_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
+    """The client CA in Envoy is missing, expired or not the stored one.
 
     Envoy asks for the CA of clients by a name of its own (`kubernetes://shop-cert-cacert`).
     Without it Envoy does not open the TLS context at all: every connection for the host is reset,

@@ -27,8 +27,8 @@ from istiodoctor.text import listing
     claims=Claim.NO_HANDSHAKE,
     explains={"MTLS015", "SDS011"},
 )
-def client_authority_misnamed(mesh: Mesh) -> Iterator[Finding]:
-    """The CA for client certificates is in a Secret that istiod does not look at.
+def client_ca_misnamed(mesh: Mesh) -> Iterator[Finding]:
+    """The client CA is in a Secret that istiod does not read.
 
     With `mode: MUTUAL` or `OPTIONAL_MUTUAL` istiod takes the clients' CA from the Secret
     `<credentialName>-cacert` in the namespace of the gateway pods, spelt exactly so. A Secret

@@ -18,7 +18,7 @@ from istiodoctor_checks.gateway_api._istiod_bugs import istiod_bug
     claims=Claim.NO_HANDSHAKE,
     explains={"MTLS015", "SDS011"},
 )
-def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
+def client_ca_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
     """A bug makes istiod refuse the client CA of a listener, though a ReferenceGrant admits it.
 
     A Gateway API listener with the option `gateway.istio.io/tls-terminate-mode: MUTUAL` asks for
@@ -130,7 +130,7 @@ def client_authority_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
     """  # noqa: E501 - lines of logs are shown whole
     for refusal in mistaken_refusals(mesh):
         if (
-            refusal.reference.purpose is Purpose.AUTHORITY
+            refusal.reference.purpose is Purpose.CLIENT_CA
             and refusal.server.mode is TlsMode.MUTUAL
         ):
             yield istiod_bug(

@@ -16,7 +16,7 @@ NOWHERE = "~"
 
 
 @check("VS012", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"GW019", "HTTP017"})
-def exportto(mesh: Mesh) -> Iterator[Finding]:
+def not_exported(mesh: Mesh) -> Iterator[Finding]:
     """A route, its Service or its DestinationRule is not exported to the gateway's namespace.
 
     `exportTo` says which namespaces may see a VirtualService, a DestinationRule or (by the

@@ -10,8 +10,8 @@ from istiodoctor_checks.redirects._configuration_drift import unknown_hosts
 
 
 @check("HTTP017", severity=Severity.LOW)
-def host_unknown_to_gateway(mesh: Mesh) -> Iterator[Finding]:
-    """The gateway itself answers 404 for a host, since no route is bound for it.
+def host_without_route(mesh: Mesh) -> Iterator[Finding]:
+    """The gateway answers 404 for a host that no route is bound for.
 
     Seen on the wire, and said by the objects: the answer has Envoy's name, no page, and no
     `x-envoy-upstream-service-time`, so no application gave it; and no VirtualService or HTTPRoute

@@ -14,7 +14,7 @@ from istiodoctor.mesh.observations.header_trust import header_trust
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.redirects._loops_behind_proxy import seen_plain_hops
-from istiodoctor_checks.redirects.ways_out import (
+from istiodoctor_checks.redirects.redirect_fixes import (
     circle_seen,
     redirect_before_the_gateway,
     serve_https,
@@ -30,8 +30,8 @@ from istiodoctor_checks.redirects.ways_out import (
     claims=Claim.REDIRECT_LOOP,
     explains={"HTTP005", "HTTP008", "HTTP014"},
 )
-def plain_hop_redirected(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway redirects requests to HTTPS that have had HTTPS already, without end.
+def redirect_loop_behind_tls_proxy(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway redirects to HTTPS behind a proxy that ends TLS: a redirect loop.
 
     TLS ends before the gateway, and the request comes on in plain HTTP to a server with
     `httpsRedirect`. With `numTrustedProxies: 0`, Istio's default, Envoy overwrites

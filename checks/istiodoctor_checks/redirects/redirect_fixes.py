@@ -1,4 +1,4 @@
-"""The ways out of a redirect loop, as fixes, and what was seen of it."""
+"""Fixes of redirect loops, and the evidence of them."""
 
 from typing import Any
 

@@ -17,8 +17,8 @@ ASK_THE_PROXY = Fix(
 
 
 @check("HTTP022", severity=Severity.LOW)
-def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
-    """The gateway redirects to HTTPS, and clients that ask over http:// get a page all the same.
+def redirect_bypassed_before_gateway(mesh: Mesh) -> Iterator[Finding]:
+    """Clients get a page over http:// although the gateway redirects to HTTPS.
 
     Seen on the wire: the pod redirects the host, but at the load balancer, or where the name
     leads, http:// is answered with a page. Something before the gateway answers by itself; or it
@@ -102,8 +102,9 @@ def redirect_lost_on_the_way(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{plain.place.ref} redirects {plain.host} to HTTPS, and the pods do; but"
-                f" {steps[0].access_point} answers {steps[0].url} with {steps[0].status}: something before"
-                " the gateway answers by itself, or says https of what came in the clear."
+                f" {steps[0].access_point} answers {steps[0].url} with {steps[0].status}:"
+                " something before the gateway answers by itself, or says https of what came in"
+                " the clear."
             ),
             objects=(plain.place,),
             identity=Identity.of(plain.server.gateway, plain.host),

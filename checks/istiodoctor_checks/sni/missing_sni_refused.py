@@ -13,8 +13,8 @@ from istiodoctor_checks._wire import observed_evidence
 
 
 @check("SNI013", severity=Severity.CRITICAL, explains={"HTTP015"})
-def nameless_handshake_refused(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway refuses TLS without a server name, which is how the proxy before it connects.
+def missing_sni_refused(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway refuses TLS without SNI, which is how the proxy before it connects.
 
     Seen on the wire: a pod serves clients who name the host, and resets those who send no name
     (SNI). Every gateway whose servers have certain hosts does that, by design. It is said here

@@ -22,8 +22,8 @@ from istiodoctor.text import listing
     claims=Claim.NO_HANDSHAKE,
     explains={"MTLS015", "SDS011", "SNI011", "SNI012"},
 )
-def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
-    """A server asks for client certificates, and there is no CA to check them with.
+def client_ca_missing(mesh: Mesh) -> Iterator[Finding]:
+    """A server asks for client certificates, but has no client CA to verify them.
 
     With `mode: MUTUAL` or `OPTIONAL_MUTUAL` istiod looks for the clients' CA in a Secret called
     `<credentialName>-cacert`; only when that does not exist, in the server's own Secret. Either

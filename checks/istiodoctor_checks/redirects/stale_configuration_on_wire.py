@@ -24,8 +24,8 @@ WORDS = {
 
 
 @check("HTTP018", severity=Severity.HIGH)
-def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
-    """A gateway's pod answers otherwise than its Gateways and routes should have it.
+def stale_configuration_on_wire(mesh: Mesh) -> Iterator[Finding]:
+    """A gateway's pod answers by another configuration than its Gateways and routes.
 
     Seen on the wire at the pod itself, past all load balancers: it answers 404 with no
     application behind it for a request that a VirtualService takes; or in the clear where the
@@ -238,21 +238,19 @@ def pods_behind_configuration(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _message(workload: Workload, configuration_drifts: tuple[ConfigurationDrift, ...]) -> str:
-    first = configuration_drifts[0]
+def _message(workload: Workload, drifts: tuple[ConfigurationDrift, ...]) -> str:
+    first = drifts[0]
     of = first.decided_by or first.server.gateway
-    hosts = listing(dict.fromkeys(each.host for each in configuration_drifts))
+    hosts = listing(dict.fromkeys(each.host for each in drifts))
     return (
-        f"{first.step.access_point} {WORDS[first.kind]}: {of} says otherwise. What {workload} runs on for"
-        f" {hosts} is not what the objects say."
+        f"{first.step.access_point} {WORDS[first.kind]}: {of} says otherwise. What {workload} runs"
+        f" on for {hosts} is not what the objects say."
     )
 
 
-def _objects(
-    workload: Workload, configuration_drifts: tuple[ConfigurationDrift, ...]
-) -> Iterator[Place]:
+def _objects(workload: Workload, drifts: tuple[ConfigurationDrift, ...]) -> Iterator[Place]:
     yield Place(workload.owner)
-    for each in configuration_drifts:
+    for each in drifts:
         if each.decided_by:
             yield Place(each.decided_by)
         yield each.server.place

@@ -12,7 +12,7 @@ from istiodoctor_checks.routing._shadowed_rules import Shadow, shadowed_rules
 
 
 @check("VS008", severity=Severity.HIGH)
-def order_shadow(mesh: Mesh) -> Iterator[Finding]:
+def route_shadowed(mesh: Mesh) -> Iterator[Finding]:
     """A routing rule never applies because another rule takes the same requests before it.
 
     Within one VirtualService the first rule that matches wins, so nothing after a rule without

@@ -15,7 +15,7 @@ from istiodoctor.text import listing
 
 
 @check("VS007", severity=Severity.HIGH)
-def path_no_match(mesh: Mesh) -> Iterator[Finding]:
+def literal_asterisk_in_path(mesh: Mesh) -> Iterator[Finding]:
     """A path match has an asterisk, which stands for itself and for nothing else.
 
     `prefix` and `exact` compare the path as it is written: `prefix: /api/*` takes `/api/*` and

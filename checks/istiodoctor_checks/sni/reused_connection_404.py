@@ -7,13 +7,13 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.reused_connections import lost_requests
 from istiodoctor.model.ref import Place
-from istiodoctor_checks._reuse import identity_of
+from istiodoctor_checks._connection_coalescing import identity_of
 from istiodoctor_checks._wire import observed_evidence
 
 
 @check("SNI014", severity=Severity.HIGH)
-def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
-    """A host is answered on a connection of its own, and gets 404 on that of another host.
+def reused_connection_404(mesh: Mesh) -> Iterator[Finding]:
+    """A host gets 404 on a reused connection of another host, and an answer on its own.
 
     Seen on the wire: what a browser does that has an HTTP/2 connection whose certificate covers
     the second host too (SNI003). A connection was made for the first host, and the second was
@@ -164,8 +164,8 @@ def host_lost_on_reused_connection(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{pair.asked} gets 404 on a connection that was made for {pair.connected}, and"
-                f" {lost.own.status} on one of its own: {misroute.lands_on} has no route for it, but"
-                f" a certificate that covers it, so browsers ask it."
+                f" {lost.own.status} on one of its own: {misroute.lands_on} has no route for it,"
+                f" but a certificate that covers it, so browsers ask it."
             ),
             objects=(
                 misroute.server.place,

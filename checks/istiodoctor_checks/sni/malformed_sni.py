@@ -12,8 +12,8 @@ from istiodoctor_checks.sni._malformed_snis import malformed_snis
 
 
 @check("SNI010", severity=Severity.LOW)
-def server_name_with_port(mesh: Mesh) -> Iterator[Finding]:
-    """Clients send a host's server name (SNI) with a port or a dot at its end, and are reset.
+def malformed_sni(mesh: Mesh) -> Iterator[Finding]:
+    """Clients send a malformed SNI, with a port or a trailing dot, and are reset.
 
     A server name is the host alone (RFC 6066). `shop.example.com:443` and `shop.example.com.` are
     other names to Envoy, and no server has them. It is mostly a proxy in front that passes on the
@@ -78,8 +78,8 @@ def server_name_with_port(mesh: Mesh) -> Iterator[Finding]:
         last = malformed.facts[-1].line
         yield Finding(
             message=(
-                f"{len(malformed.facts)} connections to {malformed.workload} in the log asked for {malformed.host}"
-                f" with a port or a dot in the server name (SNI), and were reset."
+                f"{len(malformed.facts)} connections to {malformed.workload} in the log asked for"
+                f" {malformed.host} with a port or a dot in the server name (SNI), and were reset."
             ),
             objects=(Place(malformed.workload.owner),),
             identity=Identity.of(malformed.workload.owner, malformed.host),

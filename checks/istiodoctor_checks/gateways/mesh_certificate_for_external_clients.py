@@ -16,8 +16,8 @@ MESH_DOMAINS = ("local", "global", "internal", "mesh")
 
 
 @check("GW017", severity=Severity.HIGH)
-def mesh_certificate_for_outsiders(mesh: Mesh) -> Iterator[Finding]:
-    """A server that clients outside reach asks them for certificates of the mesh.
+def mesh_certificate_for_external_clients(mesh: Mesh) -> Iterator[Finding]:
+    """A server that external clients reach asks them for certificates of the mesh.
 
     `mode: ISTIO_MUTUAL` is for clients with a workload certificate of the same mesh: the gateway
     presents its own workload certificate, which no browser trusts, and asks for the client's. It

@@ -16,8 +16,8 @@ from istiodoctor.text import listing
 
 
 @check("MTLS012", severity=Severity.CRITICAL, explains={"MTLS015"})
-def client_authority_expired(mesh: Mesh) -> Iterator[Finding]:
-    """Every CA that a server checks client certificates with has expired.
+def client_ca_expired(mesh: Mesh) -> Iterator[Finding]:
+    """Every client CA of a server has expired.
 
     Envoy trusts no certificate whose CA has expired, however long the client's own certificate is
     valid: every client is refused.
