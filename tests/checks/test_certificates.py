@@ -131,8 +131,8 @@ def test_hosts_that_are_missed_by_depth_and_by_name_are_told_of_together():
     assert (finding.severity or CHECKS["CERT003"].severity) is Severity.CRITICAL
     assert finding.message == (
         "The certificate in Secret istio-system/shop-cert does not name example.com,"
-        " a.b.example.com and www.example.org, for which port 443 of Gateway shop/web serves it."
-        " Clients refuse it there. *.example.com stands for exactly one label."
+        " a.b.example.com and www.example.org, for which Gateway shop/web server 443 (https)"
+        " serves it. Clients refuse it there. *.example.com stands for exactly one label."
     )
 
 

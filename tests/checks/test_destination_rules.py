@@ -275,3 +275,33 @@ def test_the_secrets_of_destination_rules_are_asked_for_beside_the_gateway() -> 
     found = wanted(mesh(text), frozenset({Kind.SECRET})).secrets
 
     assert {("edge", "upstream"), ("edge", "upstream-cacert")} <= found
+
+
+@pytest.mark.parametrize(
+    ("namespace", "expected"), [("config", ["DestinationRule shop/shop"]), ("istio-system", [])]
+)
+def test_what_is_strict_for_the_whole_mesh_stands_in_its_root_namespace(
+    namespace: str, expected: list[str]
+):
+    text = (
+        CLUSTER
+        + rule("shop", "{tls: {mode: DISABLE}}", ", subsets: [{name: v1, labels: {app: shop}}]")
+        + f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: shop-0, namespace: shop, labels: {{app: shop}}}}
+spec: {{containers: [{{name: shop}}, {{name: istio-proxy, image: "istio/proxyv2:1.24.1"}}]}}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {{name: default, namespace: {namespace}}}
+spec: {{mtls: {{mode: STRICT}}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: istio, namespace: istio-system}}
+data: {{mesh: "rootNamespace: config"}}
+"""
+    )
+
+    assert [str(each.subject) for each in CHECKS["DR003"].run(mesh(text))] == expected

@@ -144,7 +144,8 @@ def _peer_authentications(mesh: Mesh) -> Mapping[str, tuple[PeerAuthentication, 
 def strict_policy(mesh: Mesh, backend: Workload, port: int) -> PeerAuthentication | None:
     """Return the PeerAuthentication that makes a backend's port refuse plain connections.
 
-    The workload's own comes before its namespace's and the mesh's.
+    The workload's own comes before its namespace's and the mesh's, which stands in the root
+    namespace (pilot/pkg/model/authentication.go:120, 219).
     """
     policies = _peer_authentications(mesh)
     own = policies.get(backend.namespace, ())

@@ -107,7 +107,6 @@ ISTIOD: tuple[Sample, ...] = (
         {
             "proxy": GATEWAY,
             "credentials": ("a", "b"),
-            "truncated": True,
             "count": 5,
             "service_account": "default",
             "namespace": "istio-ingress",
