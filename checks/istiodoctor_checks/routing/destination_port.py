@@ -10,6 +10,7 @@ from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor_checks.destinations import ports_of, severity_of
 from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.routing._backends import backend_ports
 from istiodoctor_checks.wording import listing
 
 
@@ -146,6 +147,7 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
             fixes=tuple(_fixes(fault)),
             severity=severity_of(use),
         )
+    yield from backend_ports(mesh)
 
 
 def _port(fault: PortFault) -> Place:

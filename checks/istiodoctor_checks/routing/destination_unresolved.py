@@ -17,6 +17,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks.destinations import severity_of
 from istiodoctor_checks.fixes import set_field
+from istiodoctor_checks.routing._backends import backends_of_other_kinds, missing_backends
 from istiodoctor_checks.wording import listing
 
 OTHER_CLUSTERS = ".svc.clusterset.local"
@@ -156,6 +157,10 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     spec: {type: ExternalName, externalName: mail.example.net, ports: [{name: https, port: 443}]}
     ```
 
+    The same holds for backends of HTTPRoutes, GRPCRoutes, TLSRoutes, TCPRoutes and Ingresses:
+    a `backendRef` names a Service, and of a backend that does not exist, or is of another kind, a
+    route of the Gateway API makes 500.
+
     Sources: istio.io, VirtualService (Destination), ReferencedResourceNotFound (IST0101);
     istio/istio issues 6388, 31925, 40923.
     """
@@ -179,6 +184,8 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
             confidence=Confidence.CERTAIN if failed.is_sure else Confidence.SUSPECTED,
             absences=_absences(failed),
         )
+    yield from missing_backends(mesh)
+    yield from backends_of_other_kinds(mesh)
 
 
 def _elsewhere(mesh: Mesh, failed: FailedDestination) -> tuple[Ref, ...]:
