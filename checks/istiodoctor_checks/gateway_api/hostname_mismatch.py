@@ -13,7 +13,12 @@ from istiodoctor_checks.listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.wording import listing
 
 
-@check("GWAPI004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"HTTP017"})
+@check(
+    "GWAPI004",
+    severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
+    explains={"GWAPI016", "HTTP017"},
+)
 def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A route's hostnames meet none of the listeners that it wants to attach to.
 
