@@ -26,6 +26,7 @@ from istiodoctor_checks.wording import listing
     explains={
         "GW022",
         "GWAPI002",
+        "GWAPI017",
         "MTLS002",
         "MTLS015",
         "SDS001",

@@ -19,6 +19,7 @@ from istiodoctor_checks.wording import listing
     claims=Claim.NO_HANDSHAKE,
     explains={
         "GW022",
+        "GWAPI017",
         "MTLS002",
         "MTLS015",
         "SDS001",

@@ -16,7 +16,7 @@ from istiodoctor_checks.wording import listing
 GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
 
 
-@check("GWAPI007", severity=Severity.CRITICAL)
+@check("GWAPI007", severity=Severity.CRITICAL, explains={"GWAPI017"})
 def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a Service in another namespace that does not permit it.
 

@@ -18,7 +18,7 @@ from istiodoctor_checks.listeners import status_evidence
     "GWAPI002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"GW022", "SNI011", "SNI012"},
+    explains={"GW022", "GWAPI017", "SNI011", "SNI012"},
 )
 def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     """A listener's certificate reference leads to nothing that istiod can use.

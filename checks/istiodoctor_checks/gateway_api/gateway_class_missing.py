@@ -11,7 +11,7 @@ from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.wording import listing
 
 
-@check("GWAPI015", severity=Severity.CRITICAL, explains={"GWAPI011", "HTTP017"})
+@check("GWAPI015", severity=Severity.CRITICAL, explains={"GWAPI011", "GWAPI017", "HTTP017"})
 def gateway_class_missing(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway is of a class that does not exist.
 

@@ -15,7 +15,7 @@ from istiodoctor_checks.mistakes import denied, is_of_set
     "GWAPI009",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS011", "SDS014"},
+    explains={"GWAPI017", "SDS011", "SDS014"},
 )
 def listener_set_secret_denied(mesh: Mesh) -> Iterator[Finding]:
     """A bug makes istiod refuse the Secret of a ListenerSet that stands right beside it.

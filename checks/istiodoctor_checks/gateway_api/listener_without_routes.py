@@ -12,7 +12,7 @@ from istiodoctor_checks.fixes import get
 from istiodoctor_checks.wording import listing
 
 
-@check("GWAPI016", severity=Severity.MEDIUM, explains={"HTTP017", "SNI011"})
+@check("GWAPI016", severity=Severity.MEDIUM, explains={"GWAPI017", "HTTP017", "SNI011"})
 def listener_without_routes(mesh: Mesh) -> Iterator[Finding]:
     """A listener of the Gateway API has no route attached, so nothing is served for its hosts.
 

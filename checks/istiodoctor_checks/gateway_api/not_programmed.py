@@ -10,7 +10,7 @@ from istiodoctor_checks.gateway_api._refused_references import Unprogrammed, unp
 from istiodoctor_checks.listeners import status_evidence
 
 
-@check("GWAPI011", severity=Severity.CRITICAL, explains={"GW022"})
+@check("GWAPI011", severity=Severity.CRITICAL, explains={"GW022", "GWAPI017"})
 def not_programmed(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway is not accepted or not programmed, by istiod's own word.
 

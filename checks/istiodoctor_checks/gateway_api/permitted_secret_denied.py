@@ -15,7 +15,7 @@ from istiodoctor_checks.mistakes import denied, is_of_set
     "GWAPI012",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS011", "SDS014"},
+    explains={"GWAPI017", "SDS011", "SDS014"},
 )
 def permitted_secret_denied(mesh: Mesh) -> Iterator[Finding]:
     """A Secret is refused to a listener that may have it: a bug, not a missing grant.

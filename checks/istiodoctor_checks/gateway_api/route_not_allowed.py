@@ -25,7 +25,7 @@ NAMESPACE_LABEL = "kubernetes.io/metadata.name"
     "GWAPI003",
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
-    explains={"GWAPI016", "HTTP017"},
+    explains={"GWAPI016", "GWAPI017", "HTTP017"},
 )
 def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
     """A route may not attach to its Gateway, which takes none from the route's namespace.

@@ -11,7 +11,11 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks.wording import listing
 
 
-@check("MTLS013", severity=Severity.HIGH, explains={"MTLS015", "SDS003", "SDS014", "SNI011"})
+@check(
+    "MTLS013",
+    severity=Severity.HIGH,
+    explains={"GWAPI017", "MTLS015", "SDS003", "SDS014", "SNI011"},
+)
 def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
     """The CA for client certificates is not in a form that Envoy can load.
 

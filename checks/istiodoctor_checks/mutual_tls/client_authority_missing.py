@@ -18,7 +18,7 @@ from istiodoctor_checks.wording import listing
     "MTLS002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"MTLS015", "SDS011", "SNI011", "SNI012"},
+    explains={"GWAPI017", "MTLS015", "SDS011", "SNI011", "SNI012"},
 )
 def client_authority_missing(mesh: Mesh) -> Iterator[Finding]:
     """A server asks for client certificates, and there is no CA to check them with.

@@ -14,7 +14,7 @@ from istiodoctor_checks.routing._backends import backend_ports
 from istiodoctor_checks.wording import listing
 
 
-@check("VS010", severity=Severity.CRITICAL, explains={"HTTP015"})
+@check("VS010", severity=Severity.CRITICAL, explains={"GWAPI017", "HTTP015"})
 def destination_port(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a port that its Service does not have.
 

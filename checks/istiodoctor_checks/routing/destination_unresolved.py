@@ -23,7 +23,7 @@ from istiodoctor_checks.wording import listing
 OTHER_CLUSTERS = ".svc.clusterset.local"
 
 
-@check("VS009", severity=Severity.CRITICAL, explains={"HTTP015"})
+@check("VS009", severity=Severity.CRITICAL, explains={"GWAPI017", "HTTP015"})
 def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     """A route's destination is no Service that exists, so Envoy has no cluster for it.
 
