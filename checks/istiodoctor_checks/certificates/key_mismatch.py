@@ -16,7 +16,7 @@ from istiodoctor_checks._served import chain_of, hosts_of, mend, references, ser
     "CERT008",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011", "SNI012"},
+    explains={"GWAPI017", "SDS002", "SDS003", "SDS013", "SDS014", "SNI011", "SNI012"},
 )
 def key_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """The private key does not belong to the certificate beside it.

@@ -18,7 +18,7 @@ from istiodoctor_checks._served import chain_of, hosts_of, mend, references, ser
     "CERT009",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS002", "SDS003", "SDS013", "SDS014", "SNI011", "SNI012"},
+    explains={"GWAPI017", "SDS002", "SDS003", "SDS013", "SDS014", "SNI011", "SNI012"},
 )
 def pem_malformed(mesh: Mesh) -> Iterator[Finding]:
     """The value that should hold the certificate chain is not proper PEM.

@@ -28,6 +28,7 @@ from istiodoctor_checks._secret_fixes import create_tls_secret
     explains={
         "GW022",
         "GWAPI002",
+        "GWAPI017",
         "MTLS002",
         "MTLS015",
         "SDS001",

@@ -17,14 +17,7 @@ from istiodoctor_checks._secret_fixes import replace_tls_secret
     "CRED007",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={
-        "GW022",
-        "GWAPI002",
-        "SDS011",
-        "SDS014",
-        "SNI011",
-        "SNI012",
-    },
+    explains={"GW022", "GWAPI002", "GWAPI017", "SDS011", "SDS014", "SNI011", "SNI012"},
 )
 def secret_wrong_keys(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Secret does not have the keys that istiod reads.

@@ -20,6 +20,7 @@ from istiodoctor_checks._secret_fixes import create_tls_secret
     claims=Claim.NO_HANDSHAKE,
     explains={
         "GW022",
+        "GWAPI017",
         "MTLS002",
         "MTLS015",
         "SDS001",

@@ -17,7 +17,7 @@ from istiodoctor_checks.gateway_api._refused_references import refused_backends
 GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
 
 
-@check("GWAPI007", severity=Severity.CRITICAL)
+@check("GWAPI007", severity=Severity.CRITICAL, explains={"GWAPI017"})
 def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a Service in another namespace that does not permit it.
 

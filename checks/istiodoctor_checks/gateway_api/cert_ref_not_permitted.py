@@ -21,7 +21,7 @@ GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
     "GWAPI001",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"GW022", "GWAPI002", "GWAPI011", "SDS001", "SDS011", "SDS014"},
+    explains={"GW022", "GWAPI002", "GWAPI011", "GWAPI017", "SDS001", "SDS011", "SDS014"},
 )
 def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway refers to a Secret in another namespace that does not permit it.

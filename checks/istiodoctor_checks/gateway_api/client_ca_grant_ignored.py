@@ -16,7 +16,7 @@ from istiodoctor_checks.gateway_api._istiod_bugs import istiod_bug
     "GWAPI010",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"MTLS015", "SDS011"},
+    explains={"GWAPI017", "MTLS015", "SDS011"},
 )
 def client_ca_grant_ignored(mesh: Mesh) -> Iterator[Finding]:
     """A bug makes istiod refuse the client CA of a listener, though a ReferenceGrant admits it.

@@ -13,7 +13,12 @@ from istiodoctor_checks.gateway_api._listeners import hosts_of, places_of, statu
 from istiodoctor_checks.gateway_api._refused_references import refused_routes
 
 
-@check("GWAPI004", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"HTTP017"})
+@check(
+    "GWAPI004",
+    severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
+    explains={"GWAPI016", "GWAPI017", "HTTP017"},
+)
 def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A route's hostnames meet none of the listeners that it wants to attach to.
 

@@ -15,7 +15,7 @@ from istiodoctor_checks.gateway_api._istiod_bugs import is_of_set, istiod_bug
     "GWAPI012",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"SDS011", "SDS014"},
+    explains={"GWAPI017", "SDS011", "SDS014"},
 )
 def permitted_secret_denied(mesh: Mesh) -> Iterator[Finding]:
     """A bug makes istiod refuse a Secret that the listener may use.

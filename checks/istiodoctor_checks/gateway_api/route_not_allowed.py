@@ -21,7 +21,12 @@ from istiodoctor_checks.gateway_api._refused_references import RefusedRoute, ref
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
 
-@check("GWAPI003", severity=Severity.CRITICAL, claims=Claim.NOT_FOUND, explains={"HTTP017"})
+@check(
+    "GWAPI003",
+    severity=Severity.CRITICAL,
+    claims=Claim.NOT_FOUND,
+    explains={"GWAPI016", "GWAPI017", "HTTP017"},
+)
 def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
     """A route may not attach to its Gateway, which takes none from the route's namespace.
 

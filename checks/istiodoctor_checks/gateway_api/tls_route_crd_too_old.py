@@ -20,7 +20,7 @@ OLD_VERSIONS = frozenset({"v1alpha2", "v1alpha3"})
 DEFINITION = Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{Kind.TLS_ROUTE}")
 
 
-@check("GWAPI008", severity=Severity.CRITICAL)
+@check("GWAPI008", severity=Severity.CRITICAL, explains={"GWAPI017"})
 def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
     """TLSRoutes are ignored, because the cluster's Gateway API is too old for its Istio.
 

@@ -20,7 +20,7 @@ from istiodoctor.text import listing
     "MTLS002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"MTLS015", "SDS011", "SNI011", "SNI012"},
+    explains={"GWAPI017", "MTLS015", "SDS011", "SNI011", "SNI012"},
 )
 def client_ca_missing(mesh: Mesh) -> Iterator[Finding]:
     """A server asks for client certificates, but has no client CA to verify them.

@@ -6,15 +6,16 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, set_field
-from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.destinations import PortFault, port_faults
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 from istiodoctor_checks._destinations import ports_of, severity_of
+from istiodoctor_checks.routing._backends import backend_ports
 
 
-@check("VS010", severity=Severity.CRITICAL, explains={"HTTP015"})
+@check("VS010", severity=Severity.CRITICAL, explains={"GWAPI017", "HTTP015"})
 def destination_port(mesh: Mesh) -> Iterator[Finding]:
     """A route leads to a port that its Service does not have.
 
@@ -163,6 +164,7 @@ def destination_port(mesh: Mesh) -> Iterator[Finding]:
             fixes=tuple(_fixes(fault)),
             severity=severity_of(use),
         )
+    yield from backend_ports(mesh)
 
 
 def _port(fault: PortFault) -> Place:

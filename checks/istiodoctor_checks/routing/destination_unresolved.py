@@ -7,7 +7,6 @@ from istiodoctor.command import kubectl
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, set_field
-from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.cluster import ClusterFault
 from istiodoctor.mesh.configuration.destinations import (
     FailedDestination,
@@ -15,15 +14,17 @@ from istiodoctor.mesh.configuration.destinations import (
 )
 from istiodoctor.mesh.configuration.missing_services import services_named
 from istiodoctor.mesh.configuration.scope import CLUSTER_DOMAIN
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import listing
 from istiodoctor_checks._destinations import severity_of
+from istiodoctor_checks.routing._backends import backends_of_other_kinds, missing_backends
 
 OTHER_CLUSTERS = ".svc.clusterset.local"
 
 
-@check("VS009", severity=Severity.CRITICAL, explains={"HTTP015"})
+@check("VS009", severity=Severity.CRITICAL, explains={"GWAPI017", "HTTP015"})
 def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     """A route's destination is no Service that exists, so Envoy has no cluster for it.
 
@@ -173,6 +174,10 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
     spec: {type: ExternalName, externalName: mail.example.net, ports: [{name: https, port: 443}]}
     ```
 
+    The same holds for backends of HTTPRoutes, GRPCRoutes, TLSRoutes, TCPRoutes and Ingresses:
+    a `backendRef` names a Service, and of a backend that does not exist, or is of another kind, a
+    route of the Gateway API makes 500.
+
     Sources: istio.io, VirtualService (Destination), ReferencedResourceNotFound (IST0101);
     istio/istio issues 6388, 31925, 40923.
     """
@@ -196,6 +201,8 @@ def destination_unresolved(mesh: Mesh) -> Iterator[Finding]:
             confidence=Confidence.CERTAIN if failed.is_sure else Confidence.SUSPECTED,
             absences=_absences(failed),
         )
+    yield from missing_backends(mesh)
+    yield from backends_of_other_kinds(mesh)
 
 
 def _elsewhere(mesh: Mesh, failed: FailedDestination) -> tuple[Ref, ...]:

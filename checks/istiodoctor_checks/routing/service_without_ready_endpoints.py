@@ -7,7 +7,7 @@ from istiodoctor.command import kubectl, selecting, within
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix
-from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.backend_uses import FailedBackend, backends_without_endpoints
 from istiodoctor.mesh.configuration.destinations import (
     FailedDestination,
     destinations_without_endpoints,
@@ -17,10 +17,12 @@ from istiodoctor.mesh.configuration.service_endpoints import (
     has_ready_endpoints,
 )
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
+from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 from istiodoctor_checks._destinations import severity_of
+from istiodoctor_checks.routing._backends import confidence_of, severity_of_backend, unreached
 
 EXTERNAL_NAME = "ExternalName"
 
@@ -163,9 +165,35 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
             severity=severity_of(use),
             confidence=Confidence.CERTAIN if failed.is_sure else Confidence.SUSPECTED,
         )
+    for found in backends_without_endpoints(mesh):
+        yield from _of_backend(mesh, found)
 
 
-def _lack(mesh: Mesh, failed: FailedDestination, service: Service, has_pods: bool) -> str:
+def _of_backend(mesh: Mesh, failed: FailedBackend) -> Iterator[Finding]:
+    """Yield the finding for a route of the Gateway API or an Ingress."""
+    use, service = failed.use, failed.service.source if failed.service else None
+    if not isinstance(service, Service):
+        return
+    behind = workloads_behind(mesh, service)
+    lack = _lack(mesh, failed, service, bool(behind))
+    yield Finding(
+        message=(
+            f"{use.route} routes to {service.ref}, which {lack}:"
+            f" {unreached(use, has_cluster=True)}."
+        ),
+        objects=(service.at("/spec/selector"), use.place, *(Place(e.owner) for e in behind)),
+        identity=Identity.of(service.ref),
+        hosts=frozenset(use.hosts),
+        evidence=(Evidence(text=failed.cluster.reason, ref=service.ref),),
+        fixes=(_fix(service, bool(behind)),),
+        severity=severity_of_backend(use),
+        confidence=confidence_of(failed),
+    )
+
+
+def _lack(
+    mesh: Mesh, failed: FailedDestination | FailedBackend, service: Service, has_pods: bool
+) -> str:
     """Say what the cluster lacks; where nothing at all is ready, why as far as labels tell."""
     if has_ready_endpoints(mesh, service):
         return failed.cluster.reason.removeprefix(f"{service.ref} ")

@@ -73,6 +73,12 @@ def services_named(mesh: Mesh, name: str) -> tuple[Ref, ...]:
 
 
 @question(Kind.SERVICE)
+def names_of_services(mesh: Mesh, namespace: str) -> tuple[str, ...]:
+    """Return the names of the Services of a namespace, in order."""
+    return tuple(sorted(each.name for each in mesh.all(Service) if each.namespace == namespace))
+
+
+@question(Kind.SERVICE)
 def external_names(mesh: Mesh) -> Mapping[str, tuple[Ref, ...]]:
     """Return the ExternalName Services by the host that they stand for."""
     found: dict[str, list[Ref]] = defaultdict(list)
