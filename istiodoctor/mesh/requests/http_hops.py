@@ -35,6 +35,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import Verdict
 from istiodoctor.mesh.policies.authorization_policies import authorization
 from istiodoctor.mesh.requests.answers import (
+    DARK,
     STOPPED,
     AnswerKind,
     Ending,
@@ -141,16 +142,13 @@ def _required_tls(host: VirtualHost, seen: ReceivedRequest) -> tuple[Hop, Ending
     redirects = requires_redirect(seen)
     if redirects is None:
         text = "httpsRedirect: whether Envoy trusts X-Forwarded-Proto was not read"
-        return Hop(hop="redirect", ref=ref, state=UNKNOWN, text=text), _DARK
+        return Hop(hop="redirect", ref=ref, state=UNKNOWN, text=text), DARK
     if not redirects:
         text = "httpsRedirect lets it pass, since it came by HTTPS"
         return Hop(hop="redirect", ref=ref, state=OK, text=text), None
     sent = https_redirect(seen)
     text = f"httpsRedirect sends it to {sent.location}: {sent.status}"
     return Hop(hop="redirect", ref=ref, state=OK, text=text), elsewhere(sent)
-
-
-_DARK = Ending(kind=AnswerKind.UNKNOWN)
 
 
 def _routed(mesh: Mesh, host: VirtualHost, seen: ReceivedRequest, connection: Connection) -> Walk:

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.chain_index import chain_index
-from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.configuration.request import DEFAULT_PORTS, Request
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, domains
 from istiodoctor.mesh.exposure.access_points import (
-    URL_PORTS,
     address_ways,
     door_by_name,
     is_for_clients,
@@ -198,7 +197,7 @@ def _at_pods(way: Way, doors: tuple[Door, ...], server: str) -> Iterator[Target]
         yield from _asked(request, doors[:1], server)
         return
     proto = entry.front.sends_x_forwarded_proto if entry.front else ""
-    port = URL_PORTS["http"] if request.port == URL_PORTS["https"] else request.port
+    port = DEFAULT_PORTS["http"] if request.port == DEFAULT_PORTS["https"] else request.port
     if request.scheme == "https":
         request = replace(request, scheme="http", port=port)
     yield from _asked(request, doors[:1], server, proto)
