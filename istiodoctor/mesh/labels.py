@@ -4,6 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The API server sets it on every namespace."""
+NETWORK_LABEL = "topology.istio.io/network"
+
 
 class Labelled(Protocol):
     """An object in a namespace that a label selector can select."""

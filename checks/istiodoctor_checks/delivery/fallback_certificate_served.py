@@ -13,11 +13,10 @@ from istiodoctor.mesh.credentials.secret_lookup import servers_using
 from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.targets.wanted import LEGACY_FALLBACK
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor_checks._secret_fixes import SECRET_WHY, make_tls_secret
-
-FALLBACK = "gateway-fallback"
 
 
 @check("SDS009", severity=Severity.MEDIUM)
@@ -93,9 +92,9 @@ def fallback_certificate_served(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio/istio issues 18061, 17123.
     """  # noqa: E501 - lines of logs are shown whole
     for (namespace, name), fact in _newest(mesh).items():
-        if secret_exists(mesh, namespace, FALLBACK) is not False:
+        if secret_exists(mesh, namespace, LEGACY_FALLBACK) is not False:
             secret = Ref(CORE, "Secret", namespace, name)
-            fallback = Ref(CORE, "Secret", namespace, FALLBACK)
+            fallback = Ref(CORE, "Secret", namespace, LEGACY_FALLBACK)
             servers = servers_using(mesh, namespace, name)
             yield Finding(
                 message=(

@@ -11,14 +11,13 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.attachments import Attachment
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.labels import NAME_LABEL
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, GATEWAY_API, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.text import listing
 from istiodoctor_checks.gateway_api._listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.gateway_api._refused_references import RefusedRoute, refused_routes
-
-NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
 
 @check(
@@ -188,7 +187,7 @@ def _allow(server: Server, attachment: Attachment) -> Fix:
             verify=kubectl("get", ref, "--show-labels"),
         )
     names = sorted({namespace, server.namespace} if _takes_own(server) else {namespace})
-    requirement = {"key": NAMESPACE_LABEL, "operator": "In", "values": names}
+    requirement = {"key": NAME_LABEL, "operator": "In", "values": names}
     value: dict[str, Any] = {
         "namespaces": {"from": "Selector", "selector": {"matchExpressions": [requirement]}}
     }

@@ -10,6 +10,7 @@ from istiodoctor.mesh.configuration.service_registry import kubernetes_name
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.gateways.listeners import istio_gateways, servers_by_workload
 from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.labels import NAME_LABEL
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import is_dry_run
 from istiodoctor.mesh.policies.authorization_policies import applying_policies
@@ -25,7 +26,6 @@ from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import LabelSelector, Service
 from istiodoctor.model.ref import Ref
 
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """A label that the API server gives every namespace; manifests do not show it."""
 
 
@@ -120,7 +120,7 @@ def hidden_namespaces(mesh: Mesh) -> tuple[HiddenNamespace, ...]:
         for namespace, found in objects.items()
         if namespace not in own
         and (labels := namespace_labels(mesh, namespace)) is not None
-        and not any(selects(each, {NAMESPACE_NAME: namespace, **labels}) for each in selectors)
+        and not any(selects(each, {NAME_LABEL: namespace, **labels}) for each in selectors)
     )
 
 

@@ -13,8 +13,8 @@ from istiodoctor.mesh.configuration.destinations import (
     destinations_without_service,
 )
 from istiodoctor.mesh.configuration.missing_services import services_named
-from istiodoctor.mesh.configuration.scope import CLUSTER_DOMAIN
 from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.workloads.names import CLUSTER_DOMAIN
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import listing

@@ -7,7 +7,7 @@ conversion.go:1108, 1013).
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from istiodoctor.mesh.workloads.names import DOMAIN
+from istiodoctor.mesh.workloads.names import CLUSTER_DOMAIN
 from istiodoctor.model.istio import Destination, Headers, PortSelector
 from istiodoctor.model.kind import CORE, ISTIO_NETWORKING
 from istiodoctor.model.ref import Ref
@@ -123,5 +123,9 @@ def _destination(
     if not reference.port:
         raise RouteFault("the port is missing", path)
     namespace = reference.namespace or origin.namespace
-    host = reference.name if kind == HOSTNAME else f"{reference.name}.{namespace}.svc.{DOMAIN}"
+    host = (
+        reference.name
+        if kind == HOSTNAME
+        else f"{reference.name}.{namespace}.svc.{CLUSTER_DOMAIN}"
+    )
     return Destination(host=host, port=PortSelector(number=reference.port))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from istiodoctor.mesh.configuration.match_translation import CLAIMS
 from istiodoctor.mesh.configuration.route import (
     Comparison,
     HeaderMatcher,
@@ -15,7 +16,6 @@ from istiodoctor.model import envoy_matches as envoy
 WHOLE = 100.0
 PARTS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 """`FractionalPercent.DenominatorType` by name."""
-CLAIMS = "@request.auth.claims"
 CLAIMS_OF_REQUEST = "request.auth.claims"
 
 

@@ -18,7 +18,7 @@ from istiodoctor.mesh.gateways.ingresses import (
 from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.names import DOMAIN
+from istiodoctor.mesh.workloads.names import CLUSTER_DOMAIN
 from istiodoctor.model.istio import (
     Destination,
     HttpMatch,
@@ -117,7 +117,7 @@ def _http_rules(mesh: Mesh, rule: _IngressRule) -> Iterator[HeldHttpRule]:
         port, unknown = backend_port(mesh, path.backend, rule.ingress.namespace)
         if path.backend.service is None or (port is None and not unknown):
             continue
-        host = f"{path.backend.service.name}.{rule.ingress.namespace}.svc.{DOMAIN}"
+        host = f"{path.backend.service.name}.{rule.ingress.namespace}.svc.{CLUSTER_DOMAIN}"
         uri = uri_of(path)
         destination = Destination(host=host, port=PortSelector(number=port) if port else None)
         yield HeldHttpRule(

@@ -25,7 +25,7 @@ from istiodoctor.mesh.configuration.scope import Scope, scope_of
 from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.names import DOMAIN, resolved_host
+from istiodoctor.mesh.workloads.names import CLUSTER_DOMAIN, resolved_host
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import DestinationRule
 from istiodoctor.model.kind import Kind
@@ -141,7 +141,7 @@ def rule_in_force(
 @question(Kind.DESTINATION_RULE, evidence=[policy_rules])
 def are_there_rules(mesh: Mesh) -> bool:
     """Whether there is any DestinationRule, or one that istiod makes."""
-    return bool(mesh.all(DestinationRule) or policy_rules(mesh, DOMAIN))
+    return bool(mesh.all(DestinationRule) or policy_rules(mesh, CLUSTER_DOMAIN))
 
 
 @question(Kind.DESTINATION_RULE)

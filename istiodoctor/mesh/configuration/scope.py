@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.visibility import default_audience
+from istiodoctor.mesh.labels import NAME_LABEL, NETWORK_LABEL
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.control_planes import (
@@ -17,21 +18,19 @@ from istiodoctor.mesh.workloads.control_planes import (
     mesh_config_unknown_because,
 )
 from istiodoctor.mesh.workloads.grants import selects
+from istiodoctor.mesh.workloads.names import CLUSTER_DOMAIN
 from istiodoctor.mesh.workloads.releases import Change, has
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import LabelSelector, Namespace
 from istiodoctor.model.meshconfig import DEFAULT_ROOT_NAMESPACE, EVERYWHERE, MeshConfig
 
-CLUSTER_DOMAIN = "cluster.local"
 DOMAIN_FLAG = "--domain"
 ALIAS_VARIABLE = "ENABLE_EXTERNAL_NAME_ALIAS"
 FILTER_VARIABLE = "PILOT_FILTER_GATEWAY_CLUSTER_CONFIG"
 CLUSTER_VARIABLE = "CLUSTER_ID"
 ONLY_CLUSTER = "Kubernetes"
 """What istiod calls its cluster unless it is told (pilot/pkg/features/pilot.go:67)."""
-NETWORK_LABEL = "topology.istio.io/network"
-NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from istiodoctor.mesh.configuration.header_changes import (
 )
 from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
 from istiodoctor.mesh.configuration.match_translation import route_match
+from istiodoctor.mesh.configuration.request import DEFAULT_PORTS
 from istiodoctor.mesh.configuration.route import (
     Action,
     ClusterWeight,
@@ -40,7 +41,6 @@ from istiodoctor.model.value import Value
 MISSING_CLUSTER = 500
 """The status of a route of the Gateway API whose cluster is not there."""
 FROM_REQUEST_PORT = "FROM_REQUEST_PORT"
-DEFAULT_PORTS = {"http": 80, "https": 443}
 WEIGHTS = 2**32
 """A weight is sent as a number without a sign: one below 0 is a very great one."""
 

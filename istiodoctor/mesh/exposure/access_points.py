@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.certificates.coverage import expected_hosts
 from istiodoctor.mesh.configuration.chain_index import server_like
+from istiodoctor.mesh.configuration.request import DEFAULT_PORTS
 from istiodoctor.mesh.exposure.services import Exposure, PortRoute, exposure, port_routes
 from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.gateways.servers import Server
@@ -20,7 +21,6 @@ MOST_ROUTED_HOSTS = 3
 """How many of the hosts that routes show behind one wildcard are looked at."""
 OF_THE_MESH = frozenset({TlsMode.AUTO_PASSTHROUGH, TlsMode.ISTIO_MUTUAL})
 """Servers for other proxies, not for clients."""
-URL_PORTS = {"http": 80, "https": 443}
 EVERY_NAME = frozenset({"", ANY, "*.local"})
 
 
@@ -139,13 +139,13 @@ def url_access_points_by_name(workload: Workload, name: str) -> tuple[UrlAccessP
         UrlAccessPoint(
             scheme=scheme, port=port, access_point=access_point_by_name(workload, name, port)
         )
-        for scheme, port in URL_PORTS.items()
+        for scheme, port in DEFAULT_PORTS.items()
     )
 
 
 def url_of(scheme: str, name: str, port: int, path: str = "/") -> str:
     """Return a URL, its port only where it says something."""
-    place = name if port == URL_PORTS[scheme] else f"{name}:{port}"
+    place = name if port == DEFAULT_PORTS[scheme] else f"{name}:{port}"
     return f"{scheme}://{place}{path}"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from istiodoctor.mesh.configuration.chain_index import WITH_TLS
 from istiodoctor.mesh.configuration.domain_rules import DomainRule
 from istiodoctor.mesh.configuration.received_headers import FORWARDED_PROTO
 from istiodoctor.mesh.configuration.redirects import (
@@ -30,8 +31,6 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import Ingress, Service
 from istiodoctor.model.observation import HttpStep
-
-TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +76,7 @@ def _declared_tls(mesh: Mesh, workload: Workload) -> HostIndex[Server]:
     return HostIndex(
         (host.name, server)
         for server in servers_by_workload(mesh).get(workload, ())
-        if server.is_tls or server.protocol in TLS_PROTOCOLS
+        if server.is_tls or server.protocol in WITH_TLS
         for host in server.hosts
     )
 

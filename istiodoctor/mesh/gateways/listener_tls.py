@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from istiodoctor.mesh.gateways.credential_references import CredentialReference, Form, Purpose
 from istiodoctor.mesh.gateways.listener_faults import FaultyListener, ListenerFault
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA
+from istiodoctor.mesh.labels import NETWORK_LABEL
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.grants import is_granted
 from istiodoctor.model.gatewayapi import (
@@ -34,7 +35,6 @@ _TERMINATE_MODES = {
 _OVERRIDING = frozenset({"MUTUAL", "OPTIONAL_MUTUAL"})
 LISTENER_MODE = "gateway.istio.io/listener-protocol"
 AUTO_PASSTHROUGH = "auto-passthrough"
-NETWORK_LABEL = "topology.istio.io/network"
 GATEWAY_PORT_LABEL = "networking.istio.io/gatewayPort"
 EAST_WEST_PORT = "15443"
 INSECURE_FALLBACK = "AllowInsecureFallback"

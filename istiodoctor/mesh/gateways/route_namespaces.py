@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from istiodoctor.mesh.labels import NAME_LABEL
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.grants import selects
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.kubernetes import LabelRequirement, LabelSelector, Namespace
 
-NAME_LABEL = "kubernetes.io/metadata.name"
 """What the API server labels each namespace with."""
 WITH_VALUES = frozenset({"In", "NotIn"})
 WITHOUT_VALUES = frozenset({"Exists", "DoesNotExist"})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from istiodoctor.mesh.certificates.connection_coalescing import unserved_www_names
-from istiodoctor.mesh.configuration.chain_index import tls_server_for
+from istiodoctor.mesh.configuration.chain_index import WITH_TLS, tls_server_for
 from istiodoctor.mesh.configuration.misrouting import unserved_hosts
 from istiodoctor.mesh.exposure.plain_https import without_front
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Exposure, exposure, port_routes
@@ -22,7 +22,6 @@ from istiodoctor.model.ref import Place, Ref
 
 MOST_NAMES = 3
 """How many names that no server takes are looked at on one listener, for each reason."""
-WITH_TLS = frozenset({"HTTPS", "TLS"})
 REFUSED = frozenset({Outcome.ALERT, Outcome.RESET, Outcome.REFUSED})
 
 Key = tuple[Ref, int, str]

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.chain_index import chain_index
-from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.configuration.request import DEFAULT_PORTS, Request
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, domains
 from istiodoctor.mesh.exposure.access_points import (
-    URL_PORTS,
     access_point_by_name,
     address_access_points,
     is_for_clients,
@@ -207,7 +206,7 @@ def _at_pods(
         yield from _asked(request, access_points[:1], server)
         return
     proto = entry.front.sends_x_forwarded_proto if entry.front else ""
-    port = URL_PORTS["http"] if request.port == URL_PORTS["https"] else request.port
+    port = DEFAULT_PORTS["http"] if request.port == DEFAULT_PORTS["https"] else request.port
     if request.scheme == "https":
         request = replace(request, scheme="http", port=port)
     yield from _asked(request, access_points[:1], server, proto)

@@ -3,11 +3,11 @@
 import ipaddress
 from functools import lru_cache
 
-DOMAIN = "cluster.local"
+CLUSTER_DOMAIN = "cluster.local"
 MESH = "mesh"
 
 
-def resolved_host(text: str, namespace: str, domain: str = DOMAIN) -> str:
+def resolved_host(text: str, namespace: str, domain: str = CLUSTER_DOMAIN) -> str:
     """Return the full name of a host; its case is kept, dotted names stay as they are."""
     if not text or text == "*" or "." in text or is_address(text):
         return text
