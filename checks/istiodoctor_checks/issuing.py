@@ -11,7 +11,7 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import GatewayCertificate
 from istiodoctor.mesh.observations.events import layer_refs
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks.events import happened
+from istiodoctor_checks.events import event_evidence
 from istiodoctor_checks.fixes import get
 
 STOPS_ISSUING = frozenset(
@@ -36,7 +36,7 @@ def layers(mesh: Mesh, issuance: Issuance) -> tuple[Evidence, ...]:
         Evidence(text=f"{reason.ref}: {reason.text}", ref=reason.ref)
         for reason in dict.fromkeys(reasons(issuance))
     )
-    return (*said, *happened(mesh, layer_refs(issuance)))
+    return (*said, *event_evidence(mesh, layer_refs(issuance)))
 
 
 def layer_places(issuance: Issuance) -> tuple[Place, ...]:

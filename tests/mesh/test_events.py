@@ -4,7 +4,7 @@ from istiodoctor.mesh.observations.events import events_of, telling
 from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
-from istiodoctor_checks.events import happened
+from istiodoctor_checks.events import event_evidence
 from tests.support.examples import mesh
 
 SERVICE = Ref(CORE, "Service", "istio-system", "gateway")
@@ -133,7 +133,7 @@ def test_tokens_of_challenges_are_cut_out_of_events():
         "no subnet", f"wrong answer at http://a/.well-known/acme-challenge/{token}"
     )
 
-    (evidence,) = happened(mesh(text), [SERVICE])
+    (evidence,) = event_evidence(mesh(text), [SERVICE])
 
     assert token not in evidence.text
     assert evidence.text.endswith("/.well-known/acme-challenge/… (9 times)")

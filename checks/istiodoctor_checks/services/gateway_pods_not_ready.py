@@ -10,7 +10,7 @@ from istiodoctor.mesh.exposure.load_balancers import Unready, unready_gateways
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks.events import happened
+from istiodoctor_checks.events import event_evidence
 from istiodoctor_checks.text import listing
 
 
@@ -125,7 +125,7 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
                     )
                     for pod in pods[:3]
                 ),
-                *happened(mesh, (pod.ref for pod in pods[:3])),
+                *event_evidence(mesh, (pod.ref for pod in pods[:3])),
             ),
             fixes=(_look(each),),
         )

@@ -9,7 +9,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kubernetes import Service
-from istiodoctor_checks.events import happened
+from istiodoctor_checks.events import event_evidence
 from istiodoctor_checks.fixes import get, set_field
 from istiodoctor_checks.text import listing
 
@@ -112,7 +112,7 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text="status.loadBalancer.ingress is empty", ref=service.ref),
                 *((Evidence(text="no MetalLB runs here"),) if each.metallb is False else ()),
-                *happened(mesh, (service.ref,)),
+                *event_evidence(mesh, (service.ref,)),
             ),
             fixes=tuple(_fixes(service)),
         )
