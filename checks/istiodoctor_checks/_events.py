@@ -12,7 +12,7 @@ from istiodoctor.model.ref import Ref
 MOST_EVENTS = 4
 
 
-def happened(mesh: Mesh, refs: Iterable[Ref]) -> tuple[Evidence, ...]:
+def event_evidence(mesh: Mesh, refs: Iterable[Ref]) -> tuple[Evidence, ...]:
     """Return what the last Events about these objects say of failures, object by object."""
     found = (
         Evidence(text=f"{ref}: {_words(event)}", kind=EvidenceKind.EVENT, ref=ref, at=event.seen)

@@ -13,7 +13,6 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import GatewayCertificate
 from istiodoctor.mesh.observations.events import layer_refs
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor_checks._events import happened
 
 STOPS_ISSUING = frozenset(
     {
@@ -37,7 +36,7 @@ def layers(mesh: Mesh, issuance: Issuance) -> tuple[Evidence, ...]:
         Evidence(text=f"{reason.ref}: {reason.text}", ref=reason.ref)
         for reason in dict.fromkeys(reasons(issuance))
     )
-    return (*said, *happened(mesh, layer_refs(issuance)))
+    return (*said, *event_evidence(mesh, layer_refs(issuance)))
 
 
 def layer_places(issuance: Issuance) -> tuple[Place, ...]:

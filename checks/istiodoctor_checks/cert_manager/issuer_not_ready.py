@@ -13,7 +13,6 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor_checks._events import happened
 from istiodoctor_checks._served import hosts_of, servers_of
 from istiodoctor_checks.cert_manager._issuing import STOPS_ISSUING, deadline_of, severity_of
 
@@ -154,7 +153,7 @@ def issuer_not_ready(mesh: Mesh) -> Iterator[Finding]:
                 hosts=hosts_of(owner.uses),
                 evidence=(
                     Evidence(text=f"{owner.certificate.ref} names it", ref=owner.certificate.ref),
-                    *happened(mesh, (issuer.ref,)),
+                    *event_evidence(mesh, (issuer.ref,)),
                 ),
                 fixes=(_look(issuer.ref),),
                 severity=severity_of(owner, mesh.taken_at),

@@ -13,7 +13,6 @@ from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import listing
-from istiodoctor_checks._events import happened
 
 
 @check("SVC012", severity=Severity.CRITICAL, explains={"CM007"}, evidence=[events_of])
@@ -140,7 +139,7 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
                     )
                     for pod in pods[:3]
                 ),
-                *happened(mesh, (pod.ref for pod in pods[:3])),
+                *event_evidence(mesh, (pod.ref for pod in pods[:3])),
             ),
             fixes=(_look(each),),
         )

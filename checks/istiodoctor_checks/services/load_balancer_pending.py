@@ -12,7 +12,6 @@ from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.text import listing
-from istiodoctor_checks._events import happened
 
 
 @check("SVC006", severity=Severity.HIGH, evidence=[events_of])
@@ -120,7 +119,7 @@ def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text="status.loadBalancer.ingress is empty", ref=service.ref),
                 *((Evidence(text="no MetalLB runs here"),) if each.metallb is False else ()),
-                *happened(mesh, (service.ref,)),
+                *event_evidence(mesh, (service.ref,)),
             ),
             fixes=tuple(_fixes(service)),
         )

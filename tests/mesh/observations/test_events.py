@@ -5,7 +5,6 @@ from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.testing.clusters import mesh
-from istiodoctor_checks._events import happened
 
 SERVICE = Ref(CORE, "Service", "istio-system", "gateway")
 EVENTS = """
@@ -133,7 +132,7 @@ def test_tokens_of_challenges_are_cut_out_of_events():
         "no subnet", f"wrong answer at http://a/.well-known/acme-challenge/{token}"
     )
 
-    (evidence,) = happened(mesh(text), [SERVICE])
+    (evidence,) = event_evidence(mesh(text), [SERVICE])
 
     assert token not in evidence.text
     assert evidence.text.endswith("/.well-known/acme-challenge/… (9 times)")
