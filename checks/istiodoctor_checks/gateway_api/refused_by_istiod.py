@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.finding import Evidence, Finding, Fix, Identity, Severity
+from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.status_refusals import (
     CONFLICTED,
@@ -86,7 +86,7 @@ def refused_by_istiod(mesh: Mesh) -> Iterator[Finding]:
             hosts=frozenset(refused.hosts),
             evidence=(
                 *status_evidence(said, refused.place.ref),
-                *(_revisions(mesh) if refused.is_undecided else ()),
+                *(_revisions(mesh) if refused.is_undecided or refused.generation else ()),
             ),
             fixes=(
                 Fix(
@@ -96,12 +96,18 @@ def refused_by_istiod(mesh: Mesh) -> Iterator[Finding]:
                 ),
             ),
             severity=_severity(refused),
+            confidence=Confidence.SUSPECTED if refused.generation else Confidence.CERTAIN,
             servers=frozenset({server.id} if server else ()),
         )
 
 
 def _start(refused: StatusRefusal, subject: object) -> str:
     said = refused.condition
+    if refused.generation:
+        return (
+            f"No istiod has judged the present spec of {subject}: its status is of generation"
+            f" {said.observed_generation}, the spec of {refused.generation}"
+        )
     words = f": {said.message.rstrip('.')}" if said.message else ""
     if refused.is_undecided:
         return f"No istiod has taken {subject}: {said.type} is {said.status}{words}"
@@ -111,6 +117,8 @@ def _start(refused: StatusRefusal, subject: object) -> str:
 
 def _effect(refused: StatusRefusal) -> str:
     hosts = listing(refused.hosts) or "its hosts"
+    if refused.generation:
+        return f"What was changed since may not be in force for {hosts}."
     if refused.parent and refused.condition.type == "ResolvedRefs":
         return f"Requests for {hosts} that it leads to such a backend fail."
     if refused.parent:
@@ -125,7 +133,7 @@ def _detail(refused: StatusRefusal) -> str:
 
 
 def _severity(refused: StatusRefusal) -> Severity:
-    if refused.condition.type == CONFLICTED:
+    if refused.condition.type == CONFLICTED or refused.generation:
         return Severity.MEDIUM
     is_plain = refused.server is not None and not refused.server.is_tls
     if refused.condition.type == "ResolvedRefs" or refused.is_answered or is_plain:

@@ -40,6 +40,9 @@ class StatusRefusal:
     is_answered: bool = False
     """Whether all hosts of a route have other routes, or it has other parents."""
 
+    generation: int = 0
+    """The object's, where every condition is of an older one; else 0."""
+
     @property
     def is_undecided(self) -> bool:
         """Whether nobody has said yes or no."""
@@ -50,7 +53,8 @@ class StatusRefusal:
 def status_refusals(mesh: Mesh) -> tuple[StatusRefusal, ...]:
     """Return what istiod's conditions refuse, the first of each object, listener or parentRef.
 
-    Of a Gateway only that nobody took it: `unprogrammed_gateways` has those that are refused.
+    Of a Gateway only that nobody took it, or its present spec: those that are refused are told by
+    the check about Gateways.
     """
     return (
         *_of_gateways(mesh),
@@ -65,6 +69,13 @@ def _of_gateways(mesh: Mesh) -> Iterator[StatusRefusal]:
         said = condition(tuple(current(each.metadata, each.status.conditions)), "Accepted")
         if said and said.status == "Unknown":
             yield StatusRefusal(place=each.at(), condition=said, hosts=_hosts(each))
+        elif each.status.conditions and not any(current(each.metadata, each.status.conditions)):
+            yield StatusRefusal(
+                place=each.at(),
+                condition=max(each.status.conditions, key=lambda found: found.observed_generation),
+                hosts=_hosts(each),
+                generation=each.metadata.generation,
+            )
 
 
 def _of_sets(mesh: Mesh) -> Iterator[StatusRefusal]:
