@@ -6,7 +6,6 @@ from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Evidence, Finding, Fix, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.status_refusals import (
-    CONFLICTED,
     StatusRefusal,
     status_refusals,
 )
@@ -14,6 +13,8 @@ from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor_checks.fixes import get
 from istiodoctor_checks.listeners import status_evidence
 from istiodoctor_checks.wording import listing
+
+HOSTNAME_CONFLICT = "HostnameConflict"
 
 
 @check("GWAPI017", severity=Severity.CRITICAL)
@@ -133,7 +134,8 @@ def _detail(refused: StatusRefusal) -> str:
 
 
 def _severity(refused: StatusRefusal) -> Severity:
-    if refused.condition.type == CONFLICTED or refused.generation:
+    # Another listener of the Gateway has the host.
+    if refused.condition.reason == HOSTNAME_CONFLICT or refused.generation:
         return Severity.MEDIUM
     is_plain = refused.server is not None and not refused.server.is_tls
     if refused.condition.type == "ResolvedRefs" or refused.is_answered or is_plain:

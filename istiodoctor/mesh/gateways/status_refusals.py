@@ -20,7 +20,9 @@ from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Place, Ref
 
 CONFLICTED = "Conflicted"
-OF_LISTENERS = ("Accepted", CONFLICTED, "ResolvedRefs", "Programmed")
+OF_LISTENERS = (CONFLICTED, "Accepted", "ResolvedRefs", "Programmed")
+SUMMARY = "ListenersNotValid"
+"""The reason of a ListenerSet whose listeners say themselves what is wrong."""
 OF_SETS = ("Accepted", "Programmed")
 OF_ROUTES = ("Accepted", "ResolvedRefs")
 
@@ -83,7 +85,7 @@ def _of_sets(mesh: Mesh) -> Iterator[StatusRefusal]:
         for each in listener_sets_of(mesh, gateway.ref):
             said = tuple(current(each.metadata, each.status.conditions))
             refused = _first(condition(said, kind) for kind in OF_SETS)
-            if refused:
+            if refused and refused.reason != SUMMARY:
                 yield StatusRefusal(place=each.at(), condition=refused, hosts=_hosts(each))
 
 
