@@ -1,6 +1,6 @@
 """What istiod's conditions refuse, where no other check knows why."""
 
-from istiodoctor.finding import Finding, Severity
+from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.registry import discover
 from tests.support.objects import (
     Manifest,
@@ -109,6 +109,19 @@ def test_what_is_said_of_an_older_spec_does_not_count():
     old["metadata"]["generation"] = 2
 
     assert told(old) == []
+
+
+def test_a_gateway_whose_present_spec_nobody_judged_may_be_served_as_before():
+    behind = web(conditions=[said("Accepted", "True", "Accepted", generation=1)])
+    behind["metadata"]["generation"] = 2
+
+    (finding,) = found(behind)
+
+    assert finding.message == (
+        "No istiod has judged the present spec of Gateway API Gateway edge/web: its status is of"
+        " generation 1, the spec of 2. What was changed since may not be in force for x.test."
+    )
+    assert (finding.severity, finding.confidence) == (Severity.MEDIUM, Confidence.SUSPECTED)
 
 
 def test_a_gateway_that_nobody_took_names_the_revisions_that_run():

@@ -13,6 +13,7 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import GatewayCertificate
 from istiodoctor.mesh.observations.events import layer_refs
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
+from istiodoctor_checks._events import event_evidence
 
 STOPS_ISSUING = frozenset(
     {

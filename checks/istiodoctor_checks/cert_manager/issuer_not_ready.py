@@ -13,6 +13,7 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor_checks._events import event_evidence
 from istiodoctor_checks._served import hosts_of, servers_of
 from istiodoctor_checks.cert_manager._issuing import STOPS_ISSUING, deadline_of, severity_of
 

@@ -18,9 +18,7 @@ from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.model.gatewayapi import (
-    Gateway,
-)
+from istiodoctor.model.gatewayapi import Gateway
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Place, Ref

@@ -98,6 +98,6 @@ def _fixes(found: ClasslessGateway) -> Iterator[Fix]:
     if not found.near:
         yield Fix(
             title="Name a class that exists",
-            commands=(get(found.gateway.ref),),
+            verify=get(found.gateway.ref),
             why="Which controller is to serve the Gateway is not known.",
         )

@@ -6,11 +6,13 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
-from istiodoctor.mesh.gateways.status_refusals import CONFLICTED, StatusRefusal, status_refusals
+from istiodoctor.mesh.gateways.status_refusals import StatusRefusal, status_refusals
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.text import listing
 from istiodoctor_checks.gateway_api._listeners import status_evidence
+
+HOSTNAME_CONFLICT = "HostnameConflict"
 
 
 @check("GWAPI017", severity=Severity.CRITICAL)
@@ -90,7 +92,7 @@ def refused_by_istiod(mesh: Mesh) -> Iterator[Finding]:
             hosts=frozenset(refused.hosts),
             evidence=(
                 *status_evidence(said, refused.place.ref),
-                *(_revisions(mesh) if refused.is_undecided else ()),
+                *(_revisions(mesh) if refused.is_undecided or refused.generation else ()),
             ),
             fixes=(
                 Fix(
@@ -100,12 +102,18 @@ def refused_by_istiod(mesh: Mesh) -> Iterator[Finding]:
                 ),
             ),
             severity=_severity(refused),
+            confidence=Confidence.SUSPECTED if refused.generation else Confidence.CERTAIN,
             servers=frozenset({server.id} if server else ()),
         )
 
 
 def _start(refused: StatusRefusal, subject: object) -> str:
     said = refused.condition
+    if refused.generation:
+        return (
+            f"No istiod has judged the present spec of {subject}: its status is of generation"
+            f" {said.observed_generation}, the spec of {refused.generation}"
+        )
     words = f": {said.message.rstrip('.')}" if said.message else ""
     if refused.is_undecided:
         return f"No istiod has taken {subject}: {said.type} is {said.status}{words}"
@@ -115,6 +123,8 @@ def _start(refused: StatusRefusal, subject: object) -> str:
 
 def _effect(refused: StatusRefusal) -> str:
     hosts = listing(refused.hosts) or "its hosts"
+    if refused.generation:
+        return f"What was changed since may not be in force for {hosts}."
     if refused.parent and refused.condition.type == "ResolvedRefs":
         return f"Requests for {hosts} that it leads to such a backend fail."
     if refused.parent:
@@ -129,7 +139,8 @@ def _detail(refused: StatusRefusal) -> str:
 
 
 def _severity(refused: StatusRefusal) -> Severity:
-    if refused.condition.type == CONFLICTED:
+    # Another listener of the Gateway has the host.
+    if refused.condition.reason == HOSTNAME_CONFLICT or refused.generation:
         return Severity.MEDIUM
     is_plain = refused.server is not None and not refused.server.is_tls
     if refused.condition.type == "ResolvedRefs" or refused.is_answered or is_plain:

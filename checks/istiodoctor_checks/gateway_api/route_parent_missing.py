@@ -225,7 +225,7 @@ def _fixes(mesh: Mesh, lost: LostParent) -> Iterator[Fix]:
     if not found:
         yield Fix(
             title="Name a listener that takes the route",
-            commands=(get(lost.attachment.route.ref),),
+            verify=get(lost.attachment.route.ref),
             why="Which listener is meant is not known.",
         )
 

@@ -108,7 +108,7 @@ def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
     for dropped_server in dropped_servers(mesh):
         dropped = dropped_server.dropped
         loser, winner = dropped.server, dropped.winner
-        if winner and winner.is_tls != loser.is_tls and loser.api is GatewayApi.ISTIO:
+        if winner and winner.is_tls != loser.is_tls and loser.api is not GatewayApi.INGRESS:
             plain, tls = (winner, loser) if loser.is_tls else (loser, winner)
             version = istiod_version(mesh, dropped.workload)
             certain = dropped.age_is_known and version is not None
@@ -137,9 +137,11 @@ def _protocol(server: Server) -> str:
 
 
 def _fixes(plain: Server, tls: Server) -> Iterator[Fix]:
-    if plain.port == tls.port and plain.is_plain_http and plain.api is GatewayApi.ISTIO:
+    is_of_ingress = plain.api is GatewayApi.INGRESS
+    if plain.port == tls.port and plain.is_plain_http and not is_of_ingress:
+        is_listener = plain.api is GatewayApi.GATEWAY_API
         yield set_field(
-            plain.field("/port/number"),
+            plain.field("/port" if is_listener else "/port/number"),
             80,
             f"Move {plain} to port 80",
             why="Its clients must then use http:// on port 80.",

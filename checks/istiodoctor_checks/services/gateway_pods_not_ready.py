@@ -13,6 +13,7 @@ from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import listing
+from istiodoctor_checks._events import event_evidence
 
 
 @check("SVC012", severity=Severity.CRITICAL, explains={"CM007"}, evidence=[events_of])

@@ -12,6 +12,7 @@ from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.text import listing
+from istiodoctor_checks._events import event_evidence
 
 
 @check("SVC006", severity=Severity.HIGH, evidence=[events_of])

@@ -16,7 +16,9 @@ from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Place, Ref
 
 CONFLICTED = "Conflicted"
-OF_LISTENERS = ("Accepted", CONFLICTED, "ResolvedRefs", "Programmed")
+OF_LISTENERS = (CONFLICTED, "Accepted", "ResolvedRefs", "Programmed")
+SUMMARY = "ListenersNotValid"
+"""The reason of a ListenerSet whose listeners say themselves what is wrong."""
 OF_SETS = ("Accepted", "Programmed")
 OF_ROUTES = ("Accepted", "ResolvedRefs")
 
@@ -36,6 +38,9 @@ class StatusRefusal:
     is_answered: bool = False
     """Whether all hosts of a route have other routes, or it has other parents."""
 
+    generation: int = 0
+    """The object's, where every condition is of an older one; else 0."""
+
     @property
     def is_undecided(self) -> bool:
         """Whether nobody has said yes or no."""
@@ -46,7 +51,8 @@ class StatusRefusal:
 def status_refusals(mesh: Mesh) -> tuple[StatusRefusal, ...]:
     """Return what istiod's conditions refuse, the first of each object, listener or parentRef.
 
-    Of a Gateway only that nobody took it: `unprogrammed_gateways` has those that are refused.
+    Of a Gateway only that nobody took it, or its present spec: those that are refused are told by
+    the check about Gateways.
     """
     return (
         *_of_gateways(mesh),
@@ -61,6 +67,13 @@ def _of_gateways(mesh: Mesh) -> Iterator[StatusRefusal]:
         said = condition(tuple(current(each.metadata, each.status.conditions)), "Accepted")
         if said and said.status == "Unknown":
             yield StatusRefusal(place=each.at(), condition=said, hosts=_hosts(each))
+        elif each.status.conditions and not any(current(each.metadata, each.status.conditions)):
+            yield StatusRefusal(
+                place=each.at(),
+                condition=max(each.status.conditions, key=lambda found: found.observed_generation),
+                hosts=_hosts(each),
+                generation=each.metadata.generation,
+            )
 
 
 def _of_sets(mesh: Mesh) -> Iterator[StatusRefusal]:
@@ -68,7 +81,7 @@ def _of_sets(mesh: Mesh) -> Iterator[StatusRefusal]:
         for each in listener_sets_of(mesh, gateway.ref):
             said = tuple(current(each.metadata, each.status.conditions))
             refused = _first(condition(said, kind) for kind in OF_SETS)
-            if refused:
+            if refused and refused.reason != SUMMARY:
                 yield StatusRefusal(place=each.at(), condition=refused, hosts=_hosts(each))
 
 

@@ -5,6 +5,7 @@ from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.testing.clusters import mesh
+from istiodoctor_checks._events import event_evidence
 
 SERVICE = Ref(CORE, "Service", "istio-system", "gateway")
 EVENTS = """
