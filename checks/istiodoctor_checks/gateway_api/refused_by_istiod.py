@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
-from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
 from istiodoctor.mesh.gateways.status_refusals import StatusRefusal, status_refusals
 from istiodoctor.mesh.mesh import Mesh
