@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Severity
 from istiodoctor.fix import Fix, Risk
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import reuse_groups
 from istiodoctor.mesh.gateways.servers import GatewayApi
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.text import listing
 from istiodoctor_checks._connection_coalescing import (
     certificates,

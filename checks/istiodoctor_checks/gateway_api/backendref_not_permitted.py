@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import create
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.conditions import route_condition
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing

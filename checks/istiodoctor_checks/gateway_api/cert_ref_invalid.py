@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.credential_references import Form
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref

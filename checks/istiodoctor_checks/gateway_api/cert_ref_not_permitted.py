@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, create
-from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref

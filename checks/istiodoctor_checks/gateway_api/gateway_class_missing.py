@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get, set_field
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.gateway_classes import ClasslessGateway, gateways_without_class
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.model.kind import Kind
 from istiodoctor.text import listing
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import remove_field
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.conditions import route_condition
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.text import listing
 from istiodoctor_checks.gateway_api._listeners import hosts_of, places_of, status_evidence

@@ -6,10 +6,10 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.api_left_out import listeners_left_out
 from istiodoctor.mesh.configuration.left_out import LeftOut
 from istiodoctor.mesh.gateways.listener_faults import ListenerFault
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing

@@ -6,10 +6,10 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.gateways.unrouted_listeners import unrouted_listeners
 from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.text import listing
 
 

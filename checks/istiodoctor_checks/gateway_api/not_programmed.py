@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
-from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh import Mesh
 from istiodoctor_checks.gateway_api._listeners import status_evidence
 from istiodoctor_checks.gateway_api._refused_references import Unprogrammed, unprogrammed_gateways
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Finding, Severity
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.credential_references import Purpose
 from istiodoctor.mesh.logs.istiod_bugs import mistaken_refusals
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor_checks.gateway_api._istiod_bugs import is_of_set, istiod_bug
 

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.status_refusals import StatusRefusal, status_refusals
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.text import listing
 from istiodoctor_checks.gateway_api._listeners import status_evidence

@@ -7,11 +7,11 @@ from istiodoctor.check import check
 from istiodoctor.command import kubectl, labels
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, json_patch, set_field
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.attachments import Attachment
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.labels import NAME_LABEL
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, GATEWAY_API, Kind
 from istiodoctor.model.ref import Ref

@@ -7,10 +7,10 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get, set_field
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.api_gateways import api_gateways
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.mesh.gateways.servers import Server
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref

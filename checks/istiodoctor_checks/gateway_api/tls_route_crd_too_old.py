@@ -7,9 +7,9 @@ from istiodoctor.command import kubectl
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.api_routes import tls_route_version
 from istiodoctor.mesh.gateways.attachments import AttachmentState, attachments
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind

@@ -6,8 +6,8 @@ from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, set_field
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.destinations import PortFault, port_faults
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing

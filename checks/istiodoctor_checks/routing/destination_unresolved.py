@@ -7,13 +7,13 @@ from istiodoctor.command import kubectl
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, set_field
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.cluster import ClusterFault
 from istiodoctor.mesh.configuration.destinations import (
     FailedDestination,
     destinations_without_service,
 )
 from istiodoctor.mesh.configuration.missing_services import services_named
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.names import CLUSTER_DOMAIN
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref

@@ -7,6 +7,7 @@ from istiodoctor.command import kubectl, selecting, within
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix
+from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.backend_uses import FailedBackend, backends_without_endpoints
 from istiodoctor.mesh.configuration.destinations import (
     FailedDestination,
@@ -17,7 +18,6 @@ from istiodoctor.mesh.configuration.service_endpoints import (
     has_ready_endpoints,
 )
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
-from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
