@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from istiodoctor.check import Check
+from istiodoctor.model.kind import OF_ENVOY, Kind
 
 ROOT = Path("docs")
 _FENCE = re.compile(r"^```(?:(yaml|log|envoy|tls|http) (bad|good).*|finding)$", re.MULTILINE)
@@ -76,11 +77,20 @@ def catalogue(root: Path) -> tuple[_Mode, ...]:
     return msgspec.toml.decode(path.read_bytes(), type=_Catalogue).mode
 
 
+def _mode_of(check: Check) -> _Mode:
+    """Return the failure mode of a check that the catalogue does not list, by what it reads."""
+    places = {"G": {Kind.POD_LOG}, "E": OF_ENVOY, "P": {Kind.TLS_PROBE, Kind.HTTP_PROBE}}
+    where = "".join(letter for letter, kinds in places.items() if check.needs & kinds)
+    return _Mode(code=check.code, name=check.name, where=where or "L")
+
+
 def coverage(checks: Iterable[Check], modes: Iterable[_Mode]) -> str:
     """Return the table of all failure modes and how each is found, or why not, in Markdown."""
     by_code = {check.code: check for check in checks}
+    known = {mode.code: mode for mode in modes}
+    every = {code: _mode_of(check) for code, check in by_code.items()} | known
     found, rows = 0, []
-    for mode in modes:
+    for _, mode in sorted(every.items()):
         check = by_code.get(mode.code)
         found += check is not None
         how = f"[{check.name}](checks/{check.code}.md): {check.title}" if check else mode.reason
