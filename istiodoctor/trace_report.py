@@ -23,8 +23,8 @@ __all__ = [
     "ServedCertificate",
     "Stop",
     "Trace",
-    "TraceLeg",
     "TraceVerdict",
+    "TracedPath",
     "Traces",
 ]
 
@@ -57,7 +57,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TraceLeg:
+class TracedPath:
     """One request of a trace, through one gateway."""
 
     url: str
@@ -97,7 +97,7 @@ class Trace:
     tool: ToolInfo
     scan: ScanInfo
     verdict: TraceVerdict
-    legs: tuple[TraceLeg, ...] = ()
+    legs: tuple[TracedPath, ...] = ()
     """In order: a request's branches, one for each gateway, before what their redirects led to."""
     stopped_at: Stop | None = None
     is_probed: bool = False

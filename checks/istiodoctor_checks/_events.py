@@ -6,7 +6,7 @@ from istiodoctor.evidence import Evidence, EvidenceKind
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.reasons import without_tokens
 from istiodoctor.mesh.observations.events import events_of, telling
-from istiodoctor.model.kubernetes import Event
+from istiodoctor.model.events import Event
 from istiodoctor.model.ref import Ref
 
 MOST_EVENTS = 4

@@ -23,7 +23,7 @@ from istiodoctor.trace_report import (
     AnswerOutcome,
     Stop,
     Trace,
-    TraceLeg,
+    TracedPath,
     Traces,
     TraceVerdict,
 )
@@ -69,7 +69,7 @@ class _Tracer:
 
     def trace(self, request: Request, name: str = "") -> Trace:
         """Follow one request."""
-        legs = _legs(self.mesh, request, self.explanations)
+        legs = _traced_paths(self.mesh, request, self.explanations)
         stopped = next((i for i, leg in enumerate(legs) if leg.is_stopped), None)
         return Trace(
             id=name,
@@ -96,9 +96,11 @@ def _notes(request: Request) -> Iterator[str]:
         yield f"Never sent, so not part of what was seen: {', '.join(unsent)}."
 
 
-def _legs(mesh: Mesh, request: Request, explanations: Explanations) -> tuple[TraceLeg, ...]:
+def _traced_paths(
+    mesh: Mesh, request: Request, explanations: Explanations
+) -> tuple[TracedPath, ...]:
     """Return every leg: the branches of a request first, then what their redirects lead to."""
-    legs: list[TraceLeg] = []
+    legs: list[TracedPath] = []
     seen = {_key(request)}
     waiting: deque[tuple[tuple[Request, ...], int | None]] = deque([((request,), None)])
     while waiting and len(legs) < MOST_LEGS:
@@ -111,7 +113,7 @@ def _legs(mesh: Mesh, request: Request, explanations: Explanations) -> tuple[Tra
             if target and _key(target) not in seen:
                 seen.add(_key(target))
                 waiting.append(((*chain, target), len(legs)))
-            legs.append(_leg(path, follows, explanations))
+            legs.append(_traced_path(path, follows, explanations))
     return tuple(legs)
 
 
@@ -159,14 +161,14 @@ def _leads_outside(mesh: Mesh, target: Request, origin: Request) -> bool:
     return all(each.workload is None for each in request_paths(mesh, target))
 
 
-def _leg(path: RequestPath, follows: int | None, explanations: Explanations) -> TraceLeg:
+def _traced_path(path: RequestPath, follows: int | None, explanations: Explanations) -> TracedPath:
     hops = tuple(
         replace(hop, code=code_for(hop, path, explanations))
         if hop.state is HopState.BROKEN and not hop.code
         else hop
         for hop in path.hops
     )
-    return TraceLeg(
+    return TracedPath(
         url=path.request.url,
         gateway=path.workload.owner if path.workload else None,
         hops=hops,
@@ -176,13 +178,13 @@ def _leg(path: RequestPath, follows: int | None, explanations: Explanations) -> 
     )
 
 
-def _stop(index: int, leg: TraceLeg) -> Stop:
+def _stop(index: int, leg: TracedPath) -> Stop:
     hop = broken(leg.hops)
     command = istiodoctor("explain", code(hop.code)) if hop.code else ()
     return Stop(leg=index, hop=hop, command=command)
 
 
-def _verdict(legs: tuple[TraceLeg, ...]) -> TraceVerdict:
+def _verdict(legs: tuple[TracedPath, ...]) -> TraceVerdict:
     if any(leg.is_stopped for leg in legs):
         return TraceVerdict.STOPPED
     is_dark = any(hop.state is HopState.UNKNOWN for leg in legs for hop in leg.hops)

@@ -17,7 +17,7 @@ from istiodoctor.trace_report import (
     ServedCertificate,
     Stop,
     Trace,
-    TraceLeg,
+    TracedPath,
     Traces,
 )
 
@@ -52,14 +52,14 @@ def _trace(trace: Trace) -> dict[str, Any]:
         "method": trace.method,
         "verdict": trace.verdict,
         "error": {"kind": error.kind, "message": error.message} if error else None,
-        "legs": [_leg(leg) for leg in trace.legs],
+        "legs": [_traced_path(leg) for leg in trace.legs],
         "stoppedAt": _stop(trace.stopped_at),
         "probed": trace.is_probed,
         "notes": trace.notes,
     }
 
 
-def _leg(leg: TraceLeg) -> dict[str, Any]:
+def _traced_path(leg: TracedPath) -> dict[str, Any]:
     return {
         "url": leg.url,
         "gateway": ref_document(leg.gateway),

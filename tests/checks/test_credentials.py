@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence, Finding
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Pod
+from istiodoctor.model.pods import Pod
 from istiodoctor.model.snapshot import Reading, Snapshot, Unread, UnreadReason
 from istiodoctor.registry import discover
 from istiodoctor.testing.clusters import cluster, mesh

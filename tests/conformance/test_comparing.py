@@ -71,7 +71,7 @@ def test_a_cluster_without_endpoints_is_not_one_that_is_not_there():
     assert different(product, truth) == "backend no-cluster != no-endpoint"
 
 
-def _leg(gateway: str, service: str, outcome: str) -> Json:
+def _traced_path(gateway: str, service: str, outcome: str) -> Json:
     namespace, _, name = gateway.partition("/")
     ref = {"kind": "Service", "namespace": namespace, "name": service}
     return {
@@ -105,13 +105,18 @@ def _difference(truth: str, *legs: Json, services: tuple[str, ...] = ("istio-sys
 
 
 def test_the_leg_through_the_same_gateway_and_service_is_compared():
-    others = [_leg("edge/in", "in", "backend"), _leg("istio-system/in", "other", "backend")]
+    others = [
+        _traced_path("edge/in", "in", "backend"),
+        _traced_path("istio-system/in", "other", "backend"),
+    ]
 
-    assert _difference("refused", *others, _leg("istio-system/in", "in", "refused")) is None
+    assert (
+        _difference("refused", *others, _traced_path("istio-system/in", "in", "refused")) is None
+    )
 
 
 def test_a_gateway_may_be_left_out_where_nothing_answers():
-    other = _leg("edge/in", "in", "backend")
+    other = _traced_path("edge/in", "in", "backend")
 
     assert (_difference("reset", other), _difference("denied", other)) == (
         None,
@@ -120,7 +125,7 @@ def test_a_gateway_may_be_left_out_where_nothing_answers():
 
 
 def test_a_port_of_no_service_leads_nowhere():
-    claimed = _leg("istio-system/in", "in", "refused")
+    claimed = _traced_path("istio-system/in", "in", "refused")
 
     assert _difference("no-port", claimed, services=()) == "a port that no Service has"
 

@@ -15,7 +15,7 @@ from istiodoctor.mesh.credentials.credentials import secrets_named
 from istiodoctor.mesh.logs.meaning import Meaning
 from istiodoctor.mesh.question import Question, question
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Pod
+from istiodoctor.model.pods import Pod
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import EVERYWHERE, Snapshot, Unread, UnreadReason
 from istiodoctor.problem import Problem

@@ -7,7 +7,8 @@ from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import Question, question
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Pod, Service
+from istiodoctor.model.pods import Pod
+from istiodoctor.model.services import Service
 from tests.mesh import other_room
 
 

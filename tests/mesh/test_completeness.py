@@ -1,7 +1,7 @@
 import pytest
 
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Pod
+from istiodoctor.model.pods import Pod
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread
 from istiodoctor.testing.words import NOW
 from tests.support.objects import pod, snapshot_of

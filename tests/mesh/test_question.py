@@ -12,7 +12,7 @@ from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import OpenQuestion, Question, question, reads_of
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Pod
+from istiodoctor.model.pods import Pod
 from tests.mesh import rooms
 from tests.support.objects import pod, service, snapshot_of
 

@@ -9,7 +9,7 @@ from istiodoctor.engine import Options, scan
 from istiodoctor.mesh.facts import Facts
 from istiodoctor.model.credential import KeyState
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Pod
+from istiodoctor.model.pods import Pod
 from istiodoctor.model.snapshot import EVERYWHERE
 from istiodoctor.model.wanted import LogTarget, Wanted
 from istiodoctor.problem import Problem

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.services import Service
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.completeness import DERIVED, DERIVED_MESSAGE, DOUBT

@@ -19,7 +19,7 @@ from istiodoctor.trace_report import (
     ServedCertificate,
     Stop,
     Trace,
-    TraceLeg,
+    TracedPath,
     Traces,
     TraceVerdict,
 )
@@ -61,7 +61,7 @@ def stopped_trace() -> Trace:
         "VS009",
     )
     shop = Ref("", "Service", "shop", "shop")
-    redirect = TraceLeg(
+    redirect = TracedPath(
         url=plain,
         gateway=INGRESS,
         hops=(
@@ -77,7 +77,7 @@ def stopped_trace() -> Trace:
             outcome=AnswerOutcome.REDIRECT,
         ),
     )
-    routed = TraceLeg(
+    routed = TracedPath(
         url=secure,
         gateway=INGRESS,
         hops=(
@@ -134,7 +134,7 @@ def probed_trace() -> Trace:
     )
     backend = _hop("backend", "port 8080", shop, HopState.BROKEN)
     stopped = _seen(backend, contradicted, "the gateway itself answers 503: no\x1b[2J route")
-    leg = TraceLeg(
+    leg = TracedPath(
         url=url,
         gateway=INGRESS,
         hops=(
@@ -180,7 +180,7 @@ def answered_trace(number: int = 1) -> Trace:
     """Return a trace that a backend answers."""
     url = f"https://shop.example.com/{number}"
     shop = Ref("", "Service", "shop", "shop")
-    leg = TraceLeg(
+    leg = TracedPath(
         url=url,
         gateway=INGRESS,
         hops=(
@@ -206,7 +206,7 @@ def unknown_trace() -> Trace:
     """Return a trace that ends at what was not read."""
     url = "https://shop.example.com/secret"
     text = "shop-cert could not be read"
-    leg = TraceLeg(
+    leg = TracedPath(
         url=url,
         gateway=INGRESS,
         hops=(_hop("certificate", text, None, HopState.UNKNOWN),),

@@ -11,8 +11,8 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import HTTP01
 from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.workloads.service_ports import services_of
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service
 from istiodoctor_checks._served import hosts_of, servers_of
 from istiodoctor_checks.cert_manager._challenges import DNS, challenge_evidence, replies_of
 from istiodoctor_checks.cert_manager._issuing import (

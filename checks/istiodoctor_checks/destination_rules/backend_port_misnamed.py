@@ -9,8 +9,8 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
-from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service, ServicePort
 from istiodoctor.text import listing
 
 HTTP2 = frozenset({"grpc", "grpc-web", "http2", "kubernetes.io/h2c"})

@@ -14,7 +14,7 @@ from istiodoctor.mesh.configuration.upstream_tls import (
     plain_to_tls,
 )
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service, ServicePort
+from istiodoctor.model.services import Service, ServicePort
 from istiodoctor.text import listing
 from istiodoctor_checks._destinations import severity_of
 

@@ -23,8 +23,9 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.authorization import AuthorizationPolicy
 from istiodoctor.model.istio import IstioGateway, VirtualService
 from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.kubernetes import LabelSelector, Service
+from istiodoctor.model.kubernetes import LabelSelector
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.services import Service
 
 """A label that the API server gives every namespace; manifests do not show it."""
 

@@ -22,9 +22,9 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import DestinationRule, VirtualService
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.meshconfig import EVERYWHERE
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,8 +8,8 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.destinations import PortFault, port_faults
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service
 from istiodoctor.text import listing
 from istiodoctor_checks._destinations import ports_of, severity_of
 from istiodoctor_checks.routing._backends import backend_ports

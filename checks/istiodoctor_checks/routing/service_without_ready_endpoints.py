@@ -18,8 +18,8 @@ from istiodoctor.mesh.configuration.service_endpoints import (
     has_ready_endpoints,
 )
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service
 from istiodoctor.text import listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.routing._backends import confidence_of, severity_of_backend, unreached

@@ -11,8 +11,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.service_ports import services_of, target_port
 from istiodoctor.mesh.workloads.workloads import Workload
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service
 
 AWS = "service.beta.kubernetes.io/aws-load-balancer-"
 CHECK_PORT, CHECK_PATH = f"{AWS}healthcheck-port", f"{AWS}healthcheck-path"

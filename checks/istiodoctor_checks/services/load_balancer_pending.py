@@ -10,7 +10,7 @@ from istiodoctor.fix import Fix, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers
 from istiodoctor.mesh.observations.events import events_of
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.services import Service
 from istiodoctor.text import listing
 from istiodoctor_checks._events import event_evidence
 

@@ -19,7 +19,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.names import is_subset
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.services import Service
 
 ISTIO_PROTOCOLS = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
 """What sidecars offer by ALPN; no other client does (core/tls.go, `allIstioMtlsALPNs`)."""

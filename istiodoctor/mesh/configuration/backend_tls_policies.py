@@ -27,9 +27,9 @@ from istiodoctor.model.istio import (
     TrafficPolicy,
 )
 from istiodoctor.model.kind import CORE, ISTIO_NETWORKING, Kind
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.metadata import Metadata
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.model.services import Service
 
 IGNORING_ANNOTATION = "istio.io/ignore-policy-attachment"
 CONFIG_MAP = "configmap://"

@@ -39,8 +39,8 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import Destination, HttpMatch
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.model.services import Service
 
 HeldRule = HeldHttpRule | HeldTlsRule | HeldTcpRule
 

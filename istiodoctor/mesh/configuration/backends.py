@@ -11,7 +11,8 @@ from enum import StrEnum
 from istiodoctor.mesh.configuration.selectable_workloads import SelectableWorkload
 from istiodoctor.mesh.workloads.names import is_address
 from istiodoctor.model.istio import ServiceEntry
-from istiodoctor.model.kubernetes import EndpointConditions, Pod, Service
+from istiodoctor.model.pods import Pod
+from istiodoctor.model.services import EndpointConditions, Service
 
 UNIX_ADDRESS = "unix://"
 MOST_NAMED = 5

@@ -19,7 +19,7 @@ from istiodoctor.mesh.configuration.registry_service import (
 )
 from istiodoctor.mesh.configuration.service_endpoints import Backends
 from istiodoctor.model.istio import ServiceEntry
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.services import Service
 from istiodoctor.model.value import Value
 
 TLS_MODE_LABEL = "security.istio.io/tlsMode"

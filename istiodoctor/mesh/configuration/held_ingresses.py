@@ -19,6 +19,7 @@ from istiodoctor.mesh.hosts import ANY
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.names import CLUSTER_DOMAIN
+from istiodoctor.model.ingress import Ingress, IngressBackend, IngressPath
 from istiodoctor.model.istio import (
     Destination,
     HttpMatch,
@@ -28,7 +29,7 @@ from istiodoctor.model.istio import (
     StringMatch,
 )
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Ingress, IngressBackend, IngressPath, Service
+from istiodoctor.model.services import Service
 
 EVERY_PATH = frozenset({"", "*", "/*", ".*"})
 WHOLE = 100

@@ -37,9 +37,9 @@ from istiodoctor.mesh.workloads.grants import is_granted
 from istiodoctor.model.gatewayapi import HttpRoute, TcpRoute, TlsRoute
 from istiodoctor.model.grpcroute import GrpcRoute
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.routefilters import ObjectReference
+from istiodoctor.model.services import Service
 
 UNREAD_LABELS = "the labels of its namespace were not read"
 

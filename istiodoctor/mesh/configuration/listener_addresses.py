@@ -18,7 +18,7 @@ from istiodoctor.mesh.configuration.listener import (
 )
 from istiodoctor.mesh.configuration.refusals import ChainFault
 from istiodoctor.mesh.workloads.workloads import Workload
-from istiodoctor.model.kubernetes import Pod
+from istiodoctor.model.pods import Pod
 
 BIND = "/bind"
 """The field of a server that says its address."""

@@ -17,8 +17,8 @@ from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.services import Service
 from istiodoctor.text import listing
 
 MOST_NAMED = 3

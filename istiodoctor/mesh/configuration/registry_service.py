@@ -9,8 +9,8 @@ from enum import StrEnum
 from ipaddress import ip_network
 
 from istiodoctor.model.istio import ServiceEntry
-from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.services import Service, ServicePort
 from istiodoctor.model.value import Value
 
 EXPORT_ANNOTATION = "networking.istio.io/exportTo"

@@ -28,7 +28,7 @@ from istiodoctor.mesh.workloads.names import MESH
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service, ServicePort
+from istiodoctor.model.services import Service, ServicePort
 
 Parts = tuple[int, str, str]
 """Port, subset and host of a cluster."""

@@ -14,8 +14,8 @@ from istiodoctor.mesh.workloads.control_planes import TRUE
 from istiodoctor.mesh.workloads.names import is_address
 from istiodoctor.model.istio import WorkloadEntry
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Pod
 from istiodoctor.model.metadata import condition
+from istiodoctor.model.pods import Pod
 
 HEALTH_CHECKED = "proxy.istio.io/health-checks-enabled"
 ENDED = frozenset({"Failed", "Succeeded"})

@@ -35,7 +35,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.istio import ServiceEntry
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Endpoint, EndpointSlice, Pod, Service
+from istiodoctor.model.pods import Pod
+from istiodoctor.model.services import Endpoint, EndpointSlice, Service
 from istiodoctor.model.value import Value
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"

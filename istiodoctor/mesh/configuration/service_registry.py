@@ -27,7 +27,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import Destination, ServiceEntry
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.services import Service
 
 EXTERNAL_NAME = "ExternalName"
 UNKNOWN_SERVICE = "UnknownService"

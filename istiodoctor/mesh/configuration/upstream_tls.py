@@ -24,8 +24,8 @@ from istiodoctor.mesh.workloads.control_planes import (
 from istiodoctor.mesh.workloads.workloads import Workload, selected
 from istiodoctor.model.istio import ClientTls, PeerAuthentication
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service, ServicePort
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service, ServicePort
 
 AMBIENT_LABEL = "istio.io/dataplane-mode"
 OF_WORKLOADS = (Kind.POD, Kind.DEPLOYMENT, Kind.DAEMON_SET)

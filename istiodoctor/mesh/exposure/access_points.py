@@ -14,8 +14,9 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.mesh.workloads.workloads import Workload, pod_is_ready
 from istiodoctor.model.istio import TlsMode
-from istiodoctor.model.kubernetes import Pod, Service
 from istiodoctor.model.observation import AccessPoint, UrlAccessPoint, Via
+from istiodoctor.model.pods import Pod
+from istiodoctor.model.services import Service
 
 MOST_ROUTED_HOSTS = 3
 """How many of the hosts that routes show behind one wildcard are looked at."""

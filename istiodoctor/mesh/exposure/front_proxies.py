@@ -9,9 +9,10 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.service_ports import services_of, target_port
 from istiodoctor.mesh.workloads.workloads import Workload
+from istiodoctor.model.ingress import Ingress, IngressServicePort
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Ingress, IngressServicePort, Service, ServicePort
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service, ServicePort
 
 TLS_PORT_ANNOTATIONS = (
     (

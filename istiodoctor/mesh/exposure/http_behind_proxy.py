@@ -28,9 +28,10 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.control_planes import trusted_proxies
 from istiodoctor.mesh.workloads.service_ports import ports_sharing_target
 from istiodoctor.mesh.workloads.workloads import Workload
+from istiodoctor.model.ingress import Ingress
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Ingress, Service
 from istiodoctor.model.observation import HttpStep
+from istiodoctor.model.services import Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

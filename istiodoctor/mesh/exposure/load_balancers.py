@@ -14,8 +14,9 @@ from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.mesh.workloads.workloads import Workload, pod_is_ready, selected
 from istiodoctor.model.istio import EnvoyFilter
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Pod, Service
+from istiodoctor.model.pods import Pod
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.services import Service
 
 PROXY_ANNOTATIONS = {
     "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol": "*",

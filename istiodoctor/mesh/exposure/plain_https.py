@@ -17,7 +17,7 @@ from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.service_ports import services_of
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.services import Service
 
 NEG_ANNOTATION = "cloud.google.com/neg"
 """Pods behind a load balancer of Google's that is made elsewhere, and often ends TLS."""

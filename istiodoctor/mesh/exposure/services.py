@@ -12,7 +12,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.service_ports import services_of, target_port
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service, ServicePort
+from istiodoctor.model.services import Service, ServicePort
 
 HTTPS_PORT = 443
 UNPRIVILEGED_HTTPS_PORT = 8443

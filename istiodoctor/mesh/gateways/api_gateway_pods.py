@@ -14,8 +14,8 @@ from istiodoctor.mesh.workloads.service_ports import target_port
 from istiodoctor.mesh.workloads.workloads import GATEWAY_NAME_LABELS, Workload, selected
 from istiodoctor.model.gatewayapi import Gateway
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.services import Service
 
 
 @question(Kind.SERVICE)

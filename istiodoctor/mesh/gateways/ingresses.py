@@ -25,9 +25,9 @@ from istiodoctor.mesh.workloads.control_planes import (
     mesh_config_unknown_because,
 )
 from istiodoctor.mesh.workloads.workloads import DEFAULT_REVISION
+from istiodoctor.model.ingress import Ingress, IngressClass
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Ingress, IngressClass
 from istiodoctor.model.meshconfig import MeshConfig
 
 ISTIO_INGRESS = "istio.io/ingress-controller"

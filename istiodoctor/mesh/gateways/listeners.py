@@ -26,7 +26,7 @@ from istiodoctor.mesh.workloads.service_ports import listening_ports
 from istiodoctor.mesh.workloads.workloads import GATEWAY_NAME_LABELS, Workload, routers, selected
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.kubernetes import PodSpec
+from istiodoctor.model.pods import PodSpec
 from istiodoctor.model.ref import Ref
 
 

@@ -15,7 +15,7 @@ from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.mesh.workloads.workloads import Workload, routers, selected
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.services import Service
 
 WEB_PORTS = frozenset({80, 443})
 STATUS_PORT = 15021

@@ -14,8 +14,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.mesh.workloads.workloads import Workload
+from istiodoctor.model.ingress import Ingress
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Ingress
 from istiodoctor.model.ref import Place, Ref
 
 _NGINX = "nginx.ingress.kubernetes.io/"

@@ -14,7 +14,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.credential import Credential, KeyState
-from istiodoctor.model.kubernetes import Pod
+from istiodoctor.model.pods import Pod
 
 ORDINARY_CLOSE = 13
 """gRPC status of streams that istiod ends by itself after half an hour."""

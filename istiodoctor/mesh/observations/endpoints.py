@@ -12,8 +12,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import TO_THE_GATEWAY, handshakes
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.private_addresses import is_private
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.observation import SILENT, AccessPoint, Outcome, TlsObservation, Via
+from istiodoctor.model.services import Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

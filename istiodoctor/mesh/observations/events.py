@@ -9,8 +9,8 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates, s
 from istiodoctor.mesh.exposure.load_balancers import pending_load_balancers, unready_gateways
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.model.events import Event
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Event
 from istiodoctor.model.ref import Ref
 
 CLUSTER_EVENTS = "default"

@@ -22,7 +22,7 @@ from istiodoctor.mesh.requests.unread import named, refused
 from istiodoctor.mesh.workloads.service_ports import listening_ports, services_of
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service
+from istiodoctor.model.services import Service
 from istiodoctor.model.value import Value
 
 _ORDINARY = re.compile(r"[A-Za-z0-9/._~-]*")

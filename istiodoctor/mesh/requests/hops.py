@@ -13,8 +13,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome, RouteCluster, ServedCertificate
 from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.mesh.workloads.workloads import Workload, pod_is_ready
-from istiodoctor.model.kubernetes import Service
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.services import Service
 from istiodoctor.model.value import Value
 
 

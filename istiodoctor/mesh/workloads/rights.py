@@ -12,7 +12,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.grants import selects
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import (
+from istiodoctor.model.rbac import (
     ClusterRole,
     ClusterRoleBinding,
     PolicyRule,

@@ -7,7 +7,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import Service, ServicePort
+from istiodoctor.model.services import Service, ServicePort
 
 
 @question(Kind.SERVICE)

@@ -11,14 +11,8 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.version import Version
 from istiodoctor.model.kind import APPS, CORE, Kind
-from istiodoctor.model.kubernetes import (
-    Container,
-    DaemonSet,
-    Deployment,
-    Pod,
-    PodSpec,
-)
 from istiodoctor.model.metadata import condition
+from istiodoctor.model.pods import Container, DaemonSet, Deployment, Pod, PodSpec
 from istiodoctor.model.ref import Ref
 
 PROXY_CONTAINER = "istio-proxy"

@@ -9,7 +9,7 @@ from istiodoctor.renderers.phrases import timestamp
 from istiodoctor.renderers.terminal.page import Page, Span
 from istiodoctor.renderers.text import visible
 from istiodoctor.report import Confirmation, Hop, HopState, said
-from istiodoctor.trace_report import AnswerKind, Trace, TraceLeg, TraceVerdict
+from istiodoctor.trace_report import AnswerKind, Trace, TracedPath, TraceVerdict
 
 _TEXT = 600
 _NAME = 120
@@ -58,11 +58,11 @@ def render(trace: Trace, *, width: int, color: bool, unicode: bool = True) -> st
 def write_request_path(page: Page, trace: Trace) -> None:
     """Write every leg of a trace as a tree, and where it stops."""
     for leg in trace.legs:
-        _write_leg(page, leg, trace.legs)
+        _write_path(page, leg, trace.legs)
     _write_end(page, trace)
 
 
-def _write_leg(page: Page, leg: TraceLeg, legs: tuple[TraceLeg, ...]) -> None:
+def _write_path(page: Page, leg: TracedPath, legs: tuple[TracedPath, ...]) -> None:
     by = f"  at {visible(str(leg.gateway), _NAME)}" if leg.gateway else ""
     then = f"then, by {legs[leg.follows].answer.status}, " if leg.follows is not None else ""
     page.blank()

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from istiodoctor.model.decode import Decoded, decode_object
+from istiodoctor.model.events import Event
 from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.kubernetes import Event
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.log_format import parse_log_line
 from istiodoctor.model.ref import Ref

@@ -21,8 +21,9 @@ from istiodoctor.mesh.envoy.drift import Drift, drifts
 from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.istio import IstioGateway, VirtualService
 from istiodoctor.model.kind import CORE, Kind
-from istiodoctor.model.kubernetes import Pod, Service
+from istiodoctor.model.pods import Pod
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.services import Service
 from istiodoctor.model.snapshot import Reading, Snapshot
 from tests.support.envoy_dumps import (
     Json,

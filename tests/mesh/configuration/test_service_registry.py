@@ -16,7 +16,7 @@ from istiodoctor.mesh.configuration.service_registry import (
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.model.istio import Destination, PortSelector
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.kubernetes import ServicePort
+from istiodoctor.model.services import ServicePort
 from istiodoctor.model.snapshot import Unread
 from tests.support.behind_gateway import (
     WEB,
