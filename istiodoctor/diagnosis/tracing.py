@@ -99,7 +99,7 @@ def _notes(request: Request) -> Iterator[str]:
 def _traced_paths(
     mesh: Mesh, request: Request, explanations: Explanations
 ) -> tuple[TracedPath, ...]:
-    """Return every leg: the branches of a request first, then what their redirects lead to."""
+    """Return every path: the branches of a request first, then what their redirects lead to."""
     legs: list[TracedPath] = []
     seen = {_key(request)}
     waiting: deque[tuple[tuple[Request, ...], int | None]] = deque([((request,), None)])
