@@ -18,8 +18,8 @@ from istiodoctor.text import listing
     severity=Severity.HIGH,
     explains={"GWAPI017", "MTLS015", "SDS003", "SDS014", "SNI011"},
 )
-def client_authority_malformed(mesh: Mesh) -> Iterator[Finding]:
-    """The CA for client certificates is not in a form that Envoy can load.
+def client_ca_malformed(mesh: Mesh) -> Iterator[Finding]:
+    """The client CA is not in a form that Envoy can load.
 
     istiod sends what the Secret holds under `cacert` or `ca.crt`; Envoy refuses what holds no PEM
     certificate (`Failed to load trusted CA certificates from <inline>`). It keeps an older CA if
