@@ -45,7 +45,8 @@ def test_a_plain_hop_behind_a_proxy_that_ends_tls_goes_in_circles(
 
 
 def test_an_application_that_redirects_to_itself_is_told_from_the_gateway(lab: Lab):
-    app = saying("HTTP/1.1 301 Moved Permanently", f"Location: {ITSELF}", "Content-Length: 0")
+    headers = (f"Location: {ITSELF}", "Content-Length: 0", "Connection: close")
+    app = saying("HTTP/1.1 301 Moved Permanently", *headers)  # one answer a connection
     cluster, envoy = Cluster(), lab.envoy(backend("app", lab.upstream(app)))
     serve_shop(envoy, stored(cluster.objects), cluster="app")
 
