@@ -43,7 +43,9 @@ def test_a_gateway_is_looked_at_and_nothing_is_said(lab: Lab):
 
 
 def test_an_application_that_answers_is_reached(lab: Lab):
-    app = backend("app", lab.upstream(saying("HTTP/1.1 200 OK", "Content-Length: 0")))
+    app = backend(
+        "app", lab.upstream(saying("HTTP/1.1 200 OK", "Content-Length: 0", "Connection: close"))
+    )
     cluster, envoy = Cluster(), lab.envoy(app)
     serve_shop(envoy, stored(cluster.objects), cluster="app")
 

@@ -114,7 +114,9 @@ def test_a_trust_that_is_in_force_is_nothing_to_speak_of(lab: Lab):
 
 
 def test_an_application_that_leads_back_to_http_is_told_from_the_redirect(lab: Lab):
-    app = saying("HTTP/1.1 302 Found", f"Location: http://{HOST}/", "Content-Length: 0")
+    app = saying(
+        "HTTP/1.1 302 Found", f"Location: http://{HOST}/", "Content-Length: 0", "Connection: close"
+    )
     cluster, envoy = Cluster(), lab.envoy(backend("app", lab.upstream(app)))
     serve_shop(envoy, stored(cluster.objects), cluster="app")
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.envoy
 
 NEW = "new.example.com"
 TWO = ("a.example.com", "b.example.com")
-OK = saying("HTTP/1.1 200 OK", "Content-Length: 0")
+OK = saying("HTTP/1.1 200 OK", "Content-Length: 0", "Connection: close")
 
 
 def test_a_name_that_no_gateway_has_is_reset_and_the_trace_says_why(lab: Lab):
@@ -165,7 +165,9 @@ def test_behind_a_passthrough_server_the_applications_certificate_is_judged(
 
 
 def test_behind_a_passthrough_server_an_application_without_tls_is_told(lab: Lab):
-    done = scan_passing_through(lab, saying("HTTP/1.1 400 Bad Request", "Content-Length: 0"))
+    done = scan_passing_through(
+        lab, saying("HTTP/1.1 400 Bad Request", "Content-Length: 0", "Connection: close")
+    )
 
     (problem,) = done.report["problems"]
     assert (done.status, problem["confidence"], problem["severity"]) == (1, "observed", "critical")

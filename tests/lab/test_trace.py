@@ -39,7 +39,7 @@ def stopped(done: Done) -> tuple[Any, ...]:
 
 def answering(lab: Lab) -> Envoy:
     """Return an Envoy with a backend that answers."""
-    app = saying("HTTP/1.1 200 OK", "Content-Length: 0")
+    app = saying("HTTP/1.1 200 OK", "Content-Length: 0", "Connection: close")
     return lab.envoy(backend(SHOP_CLUSTER, lab.upstream(app)))
 
 
