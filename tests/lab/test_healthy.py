@@ -9,7 +9,7 @@ from tests.lab.gateway import Lab, access_points, serve_shop, told
 from tests.lab.listeners import PLAIN_PORT, TLS_PORT
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import cluster as backend
-from tests.probes.servers import saying
+from tests.probes.servers import one_answer
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy
@@ -43,9 +43,7 @@ def test_a_gateway_is_looked_at_and_nothing_is_said(lab: Lab):
 
 
 def test_an_application_that_answers_is_reached(lab: Lab):
-    app = backend(
-        "app", lab.upstream(saying("HTTP/1.1 200 OK", "Content-Length: 0", "Connection: close"))
-    )
+    app = backend("app", lab.upstream(one_answer("HTTP/1.1 200 OK")))
     cluster, envoy = Cluster(), lab.envoy(app)
     serve_shop(envoy, stored(cluster.objects), cluster="app")
 

@@ -10,7 +10,7 @@ from tests.lab.listeners import plain_listener, terminated, tls_listener, virtua
 from tests.lab.resources import Resource
 from tests.lab.resources import cluster as backend
 from tests.lab.sds import sds_secret
-from tests.probes.servers import saying
+from tests.probes.servers import one_answer
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy
@@ -21,7 +21,7 @@ SERVING = virtual_host(HOST, cluster="app")
 
 def started(lab: Lab, *lines: str) -> Envoy:
     """Return an Envoy before an application that says this."""
-    answer = saying(*(lines or ("HTTP/1.1 200 OK",)), "Content-Length: 0", "Connection: close")
+    answer = one_answer(*(lines or ("HTTP/1.1 200 OK",)))
     return lab.envoy(backend("app", lab.upstream(answer)))
 
 

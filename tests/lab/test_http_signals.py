@@ -21,7 +21,7 @@ from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import Resource
 from tests.lab.resources import cluster as backend
 from tests.lab.sds import sds_secret
-from tests.probes.servers import saying
+from tests.probes.servers import one_answer, saying
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy
@@ -114,9 +114,7 @@ def test_a_trust_that_is_in_force_is_nothing_to_speak_of(lab: Lab):
 
 
 def test_an_application_that_leads_back_to_http_is_told_from_the_redirect(lab: Lab):
-    app = saying(
-        "HTTP/1.1 302 Found", f"Location: http://{HOST}/", "Content-Length: 0", "Connection: close"
-    )
+    app = one_answer("HTTP/1.1 302 Found", f"Location: http://{HOST}/")
     cluster, envoy = Cluster(), lab.envoy(backend("app", lab.upstream(app)))
     serve_shop(envoy, stored(cluster.objects), cluster="app")
 

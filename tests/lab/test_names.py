@@ -19,14 +19,14 @@ from tests.lab.listeners import (
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import cluster as backend
 from tests.lab.sds import sds_secret
-from tests.probes.servers import Answer, saying, tls
+from tests.probes.servers import Answer, one_answer, tls
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy
 
 NEW = "new.example.com"
 TWO = ("a.example.com", "b.example.com")
-OK = saying("HTTP/1.1 200 OK", "Content-Length: 0", "Connection: close")
+OK = one_answer("HTTP/1.1 200 OK")
 
 
 def test_a_name_that_no_gateway_has_is_reset_and_the_trace_says_why(lab: Lab):
@@ -165,9 +165,7 @@ def test_behind_a_passthrough_server_the_applications_certificate_is_judged(
 
 
 def test_behind_a_passthrough_server_an_application_without_tls_is_told(lab: Lab):
-    done = scan_passing_through(
-        lab, saying("HTTP/1.1 400 Bad Request", "Content-Length: 0", "Connection: close")
-    )
+    done = scan_passing_through(lab, one_answer("HTTP/1.1 400 Bad Request"))
 
     (problem,) = done.report["problems"]
     assert (done.status, problem["confidence"], problem["severity"]) == (1, "observed", "critical")

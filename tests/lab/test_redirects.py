@@ -8,7 +8,7 @@ from tests.lab.gateway import Lab, access_points, causes, codes, evidence, serve
 from tests.lab.listeners import PLAIN_PORT
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import cluster as backend
-from tests.probes.servers import saying, tls
+from tests.probes.servers import one_answer, tls
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy
@@ -45,8 +45,7 @@ def test_a_plain_hop_behind_a_proxy_that_ends_tls_goes_in_circles(
 
 
 def test_an_application_that_redirects_to_itself_is_told_from_the_gateway(lab: Lab):
-    headers = (f"Location: {ITSELF}", "Content-Length: 0", "Connection: close")
-    app = saying("HTTP/1.1 301 Moved Permanently", *headers)  # one answer a connection
+    app = one_answer("HTTP/1.1 301 Moved Permanently", f"Location: {ITSELF}")
     cluster, envoy = Cluster(), lab.envoy(backend("app", lab.upstream(app)))
     serve_shop(envoy, stored(cluster.objects), cluster="app")
 

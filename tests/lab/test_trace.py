@@ -11,7 +11,7 @@ from tests.lab.envoy import Envoy
 from tests.lab.gateway import SHOP_CLUSTER, Lab, serve_shop
 from tests.lab.nginx import Behaviour, needs_nginx
 from tests.lab.resources import cluster as backend
-from tests.probes.servers import saying, tls
+from tests.probes.servers import one_answer, tls
 from tests.support.clusters import HOST, stored
 
 pytestmark = pytest.mark.envoy
@@ -39,7 +39,7 @@ def stopped(done: Done) -> tuple[Any, ...]:
 
 def answering(lab: Lab) -> Envoy:
     """Return an Envoy with a backend that answers."""
-    app = saying("HTTP/1.1 200 OK", "Content-Length: 0", "Connection: close")
+    app = one_answer("HTTP/1.1 200 OK")
     return lab.envoy(backend(SHOP_CLUSTER, lab.upstream(app)))
 
 

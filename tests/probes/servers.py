@@ -103,6 +103,11 @@ def saying(*lines: str, after: bool = True) -> Answer:
     return answer
 
 
+def one_answer(status: str, *headers: str) -> Answer:
+    """Return a server that gives one answer without a body and says that it closes then."""
+    return saying(status, *headers, "Content-Length: 0", "Connection: close")
+
+
 def until_closed(connection: socket.socket) -> None:
     """Read on and say nothing."""
     while connection.recv(65536):
