@@ -37,3 +37,5 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 """A name once printed stays usable: in command lines, in configuration, in scripts of others."""
+RETIRED: Mapping[str, str] = MappingProxyType({"cert005": "CERT003", "wildcard-depth": "CERT003"})
+"""Codes and names of checks that are gone, each with the code that finds the same since."""

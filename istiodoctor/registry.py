@@ -18,8 +18,6 @@ from istiodoctor.mesh.question import Question
 GROUP = "istiodoctor.checks"
 CODE = re.compile(r"[A-Z]{2,10}[0-9]{3}")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-RETIRED: Mapping[str, str] = {"CERT005": "CERT003", "WILDCARD-DEPTH": "CERT003"}
-"""Codes and names of checks that are gone, each with the code that finds the same since."""
 FIELDS: Mapping[str, tuple[str, type]] = {
     "illustrated_by": ("evidence", Question),
     "explains": ("explains", str),

@@ -10,12 +10,11 @@ def explain(
 ) -> None:
     """Explain one check: what it means, why it happens, how to fix it."""
     from istiodoctor.cli.exits import UsageError
-    from istiodoctor.cli.selection import note_retired, present_name, registry, successor
+    from istiodoctor.cli.selection import present_name, registry
     from istiodoctor.docs import page
 
     found = registry()
-    note_retired((code,))
-    name = present_name(found, successor(code) or code)
+    name = present_name(found, code)
     for check in found.checks:
         if name.upper() == check.code or name.lower() == check.name:
             typer.echo(page(check), nl=False)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from istiodoctor.check import Check
 from istiodoctor.cli.exits import UsageError, complain
 from istiodoctor.config import Config
-from istiodoctor.former_names import FORMER_NAMES
+from istiodoctor.former_names import FORMER_NAMES, RETIRED
 from istiodoctor.model.kind import OF_ENVOY, Kind
-from istiodoctor.registry import RETIRED, Registry, discover
+from istiodoctor.registry import Registry, discover
 
 
 def registry() -> Registry:
@@ -32,9 +32,8 @@ def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tup
     finds more.
     """
     wanted = tuple(present_name(found, word) for word in _words(select))
-    left_out = tuple(present_name(found, word) for word in _words(ignore))
-    note_retired((*wanted, *left_out))
-    wanted = tuple(successor(word) or word for word in wanted)
+    ignored = {word: present_name(found, word) for word in _words(ignore)}
+    left_out = tuple(name for word, name in ignored.items() if word.lower() not in RETIRED)
     refuse_unknown(found, (*wanted, *left_out))
     kept = tuple(
         check
@@ -50,7 +49,7 @@ def chosen(found: Registry, select: Iterable[str], ignore: Iterable[str]) -> tup
 def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> None:
     """Raise UsageError for a word that is no code, family or name; `where` says who wrote it."""
     for word in _words(words):
-        if not (successor(word) or _is_known(found, word) or word.lower() in FORMER_NAMES):
+        if not (_is_known(found, word) or word.lower() in {*FORMER_NAMES, *RETIRED}):
             raise UsageError(
                 f"{where}no check is called {word};"
                 " 'istiodoctor checks' lists codes, families and names"
@@ -58,24 +57,17 @@ def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> No
 
 
 def present_name(found: Registry, word: str) -> str:
-    """Return a word with a check's former name replaced by its present one, with a note."""
-    name = FORMER_NAMES.get(word.lower())
-    if name is None or _is_known(found, word):  # a plugin may have taken the name
+    """Return what a former name, or a retired check, is found by now; say so on stderr."""
+    former = word.lower()
+    if _is_known(found, word):  # a plugin may have taken the name
         return word
-    complain(f"the check {word} is called {name} now")
-    return name
-
-
-def successor(word: str) -> str:
-    """Return the code that finds what a retired code or name found; empty for any other."""
-    return RETIRED.get(word.upper(), "")
-
-
-def note_retired(words: Iterable[str]) -> None:
-    """Name the successor of each retired code or name on stderr."""
-    for word in dict.fromkeys(words):
-        if code := successor(word):
-            complain(f"{word} is retired: {code} finds the same, and more")
+    if former in RETIRED:
+        complain(f"{word} is retired: {RETIRED[former]} finds the same, and more")
+        return RETIRED[former]
+    if former in FORMER_NAMES:
+        complain(f"the check {word} is called {FORMER_NAMES[former]} now")
+        return FORMER_NAMES[former]
+    return word
 
 
 def declined(*, logs: bool, envoy: bool) -> frozenset[Kind]:
@@ -88,8 +80,9 @@ def check_config(found: Registry, config: Config) -> None:
     """Raise UsageError for a configuration that names checks which do not exist."""
     refuse_unknown(found, (*config.select, *config.ignore), f"{config.origin}: ")
     for rule in config.rules:
-        note_retired((rule.code,))
-        if not (successor(rule.code) or any(rule.names(check.code) for check in found.checks)):
+        if rule.code.lower() in RETIRED:
+            present_name(found, rule.code)
+        elif not any(rule.names(check.code) for check in found.checks):
             raise UsageError(
                 f"{config.origin}: [[ignores]] names the code {rule.code}, which no check has"
             )
