@@ -1,7 +1,6 @@
 """The clusters that routes lead to at each gateway workload, whether or not they are there."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.bindings import is_visible, servers_of
 from istiodoctor.mesh.configuration.cluster import (
@@ -29,13 +28,13 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import VirtualService
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.services import Service, ServicePort
+from istiodoctor.model.value import Value
 
 Parts = tuple[int, str, str]
 """Port, subset and host of a cluster."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RoutedCluster:
+class RoutedCluster(Value, frozen=True, kw_only=True, eq=False):
     """A cluster that routes lead to at one gateway workload, whether or not it is there."""
 
     workload: Workload
@@ -69,8 +68,10 @@ def routed_clusters(mesh: Mesh) -> tuple[RoutedCluster, ...]:
             continue
         for workload, servers in _serving(mesh, source).items():
             known = _undisputed(mesh, workload)
+            ports = _ports(servers)
             for use in destination_uses(mesh, source):
-                for parts in _clusters_of(mesh, workload, servers, use, known):
+                own = ports[use.protocol == "http"]
+                for parts in _clusters_of(mesh, workload, own, use, known):
                     found.setdefault((workload, parts), []).append(use)
     return tuple(
         RoutedCluster(
@@ -115,26 +116,33 @@ def _serving(mesh: Mesh, source: VirtualService) -> Mapping[Workload, list[Serve
     }
 
 
+def _ports(servers: list[Server]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the ports of servers that hand on connections, and of those that route HTTP."""
+    of_kind: tuple[dict[int, None], dict[int, None]] = ({}, {})
+    for server in servers:
+        of_kind[server.routes_http][server.port] = None
+    return tuple(of_kind[0]), tuple(of_kind[1])
+
+
 def _clusters_of(
     mesh: Mesh,
     workload: Workload,
-    servers: list[Server],
+    ports: tuple[int, ...],
     use: DestinationUse,
     known: Mapping[str, Service],
 ) -> Iterable[Parts]:
     """Return the clusters that a destination means.
 
-    Mostly one: where no number is written, the port of each server may count.
+    Mostly one: where no number is written, each of the ports of the servers may count.
     """
-    is_http, destination = use.protocol == "http", use.resolved
-    ports = dict.fromkeys(each.port for each in servers if each.routes_http is is_http)
+    destination = use.resolved
     service = known.get(destination.host)
     if service is None:
-        return _disputed(mesh, workload, tuple(ports), use)
+        return _disputed(mesh, workload, ports, use)
     if ports and destination.port is not None:
-        ports = {destination.port.number: None}
+        ports = (destination.port.number,)
     elif ports and len(service.spec.ports) == 1:
-        ports = {service.spec.ports[0].port: None}
+        ports = (service.spec.ports[0].port,)
     return [(port, destination.subset, destination.host) for port in ports]
 
 
