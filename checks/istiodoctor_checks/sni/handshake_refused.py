@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.certificates.coverage import uses_of_server
+from istiodoctor.mesh.credentials.credentials import uses_of_server
 from istiodoctor.mesh.observations.endpoints import RefusedHandshake, refused_handshakes
 from istiodoctor.model.ref import Place
 from istiodoctor_checks._wire import observed_evidence

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from istiodoctor.mesh.cert_manager.issuance import Issuance, certificates_for, is_ready, issuance
-from istiodoctor.mesh.certificates.coverage import uses_of_server
 from istiodoctor.mesh.configuration.domain_rules import rules_at
 from istiodoctor.mesh.configuration.redirects import (
     PlainHost,
@@ -14,7 +13,7 @@ from istiodoctor.mesh.configuration.redirects import (
     redirect_exempts_challenges,
     tls_hosts_meeting,
 )
-from istiodoctor.mesh.credentials.credentials import CredentialUse, uses_by_secret
+from istiodoctor.mesh.credentials.credentials import CredentialUse, uses_by_secret, uses_of_server
 from istiodoctor.mesh.gateways.listeners import listeners_of
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.grace_times import FIRST_ISSUE_TAKES, RENEWAL_TAKES

@@ -10,6 +10,7 @@ from istiodoctor.mesh.credentials.credentials import (
     CredentialUse,
     credential_uses,
     served_credentials,
+    uses_of_server,
 )
 from istiodoctor.mesh.gateways.attachments import attachments_of
 from istiodoctor.mesh.gateways.listeners import listeners, listeners_of
@@ -71,20 +72,6 @@ def served_certificates(mesh: Mesh) -> tuple[ServedCertificate, ...]:
         for credential, uses in served_credentials(mesh)
         if (pair := credential.pair) and (leaf := intended_leaf(pair))
     )
-
-
-@question
-def _uses_by_server(mesh: Mesh) -> Mapping[Server, tuple[CredentialUse, ...]]:
-    found: dict[Server, list[CredentialUse]] = defaultdict(list)
-    for use in credential_uses(mesh):
-        found[use.server].append(use)
-    return {server: tuple(uses) for server, uses in found.items()}
-
-
-@question
-def uses_of_server(mesh: Mesh, server: Server) -> tuple[CredentialUse, ...]:
-    """Return the server certificates that a server asks for, per workload."""
-    return _uses_by_server(mesh).get(server, ())
 
 
 @question

@@ -4,7 +4,7 @@ Those of VirtualServices are in `destinations`.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from istiodoctor.mesh.configuration.api_backends import NOWHERE
 from istiodoctor.mesh.configuration.cluster import (
@@ -16,8 +16,7 @@ from istiodoctor.mesh.configuration.cluster import (
 from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.configuration.held import (
     HeldHttpRule,
-    HeldTcpRule,
-    HeldTlsRule,
+    HeldRule,
     HeldVirtualService,
     Semantics,
 )
@@ -41,8 +40,6 @@ from istiodoctor.model.istio import Destination, HttpMatch
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.model.services import Service
-
-HeldRule = HeldHttpRule | HeldTlsRule | HeldTcpRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,16 +105,7 @@ def backend_uses(mesh: Mesh) -> tuple[BackendUse, ...]:
                         found[key] = use
                     hosts.setdefault(key, {}).update(dict.fromkeys(use.hosts))
     return tuple(
-        BackendUse(
-            place=use.place,
-            destination=use.destination,
-            workload=workload,
-            hosts=tuple(hosts[workload, place]),
-            is_http=use.is_http,
-            is_ingress=use.is_ingress,
-            is_whole=use.is_whole,
-            unknown_because=use.unknown_because,
-        )
+        replace(use, workload=workload, hosts=tuple(hosts[workload, place]))
         for (workload, place), use in found.items()
     )
 

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 from istiodoctor.mesh.configuration.bindings import as_held
-from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldTcpRule, HeldTlsRule
+from istiodoctor.mesh.configuration.held import HeldRule
 from istiodoctor.mesh.configuration.virtual_services import destination_place
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.workloads.names import MESH
 from istiodoctor.model.istio import Destination, VirtualService
 from istiodoctor.model.ref import Place
 from istiodoctor.model.value import Value
-
-HeldRule = HeldHttpRule | HeldTlsRule | HeldTcpRule
 
 
 class DestinationUse(Value, frozen=True, kw_only=True, eq=False):

@@ -64,6 +64,9 @@ class HeldTcpRule(Value, frozen=True, kw_only=True, eq=False):
     """What was not read and could change this rule alone, or whether it is there at all."""
 
 
+HeldRule = HeldHttpRule | HeldTlsRule | HeldTcpRule
+
+
 class HeldVirtualService(Value, frozen=True, kw_only=True, eq=False):
     """A VirtualService after istiod has resolved its names and merged its delegates."""
 

@@ -207,10 +207,14 @@ def _uses_by_server(mesh: Mesh) -> Mapping[Server, tuple[CredentialUse, ...]]:
     return {server: tuple(uses) for server, uses in found.items()}
 
 
+def uses_of_server(mesh: Mesh, server: Server) -> tuple[CredentialUse, ...]:
+    """Return the server certificates that a server asks for, per workload."""
+    return _uses_by_server(mesh).get(server, ())
+
+
 def uses_on(mesh: Mesh, server: Server, workload: Workload) -> tuple[CredentialUse, ...]:
     """Return the credentials that a workload asks for on behalf of a server."""
-    uses = _uses_by_server(mesh).get(server, ())
-    return tuple(each for each in uses if each.workload is workload)
+    return tuple(each for each in uses_of_server(mesh, server) if each.workload is workload)
 
 
 @question

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from istiodoctor.mesh.certificates.coverage import served_certificates, uses_of_server
+from istiodoctor.mesh.certificates.coverage import served_certificates
 from istiodoctor.mesh.certificates.trust import Knowledge, intermediate
-from istiodoctor.mesh.credentials.credentials import CredentialState, CredentialUse
+from istiodoctor.mesh.credentials.credentials import CredentialState, CredentialUse, uses_of_server
 from istiodoctor.mesh.gateways.listeners import live_servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.grace_times import SETTLING_TIME

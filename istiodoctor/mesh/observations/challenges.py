@@ -17,7 +17,6 @@ from istiodoctor.model.http_statuses import REDIRECTS
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.observation import SILENT, HttpObservation, HttpStep, Outcome, Via
 
-NOT_ANSWERED = SILENT | {Outcome.RESET}
 OUTERMOST = (Via.DNS, Via.SERVICE_ADDRESS, Via.PORT_FORWARD)
 """The ways, that of the issuer first."""
 
