@@ -76,8 +76,10 @@ def explained(path: RequestPath, explanations: Explanations) -> RequestPath:
     for index, hop in enumerate(path.hops):
         if hop.state is HopState.BROKEN:
             break
+        if hop.hop not in BREAKS or not hop.ref:
+            continue
         about = explanations.about(path.request, hop)
-        found = next(_breaking(hop, path.hops, about), None)
+        found = next(_breaking(hop, hop.ref, path.hops, about), None)
         if found:
             problem, diagnosis = found
             text = f"{hop.text}, but: {diagnosis.title or diagnosis.name}"
@@ -86,12 +88,12 @@ def explained(path: RequestPath, explanations: Explanations) -> RequestPath:
     return path
 
 
-def _breaking(hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...]) -> Iterator[Found]:
-    codes = BREAKS.get(hop.hop)
-    if not (codes and hop.ref):
-        return
+def _breaking(
+    hop: Hop, ref: Ref, hops: tuple[Hop, ...], about: tuple[Found, ...]
+) -> Iterator[Found]:
+    codes = BREAKS[hop.hop]
     # A Gateway has other certificates too, a route no other destinations than those on its path.
-    refs = frozenset({hop.ref}) if hop.hop == "certificate" else _concerned(hop, hops)
+    refs = frozenset({ref}) if hop.hop == "certificate" else _concerned(hop, hops)
     for problem, diagnosis in about:
         if (
             diagnosis.own_severity is Severity.CRITICAL

@@ -157,8 +157,8 @@ def most_specific(hostname: str, by_host: Mapping[str, V]) -> V | None:
 
     The name itself, else the longest wildcard of which it has the ending.
     """
-    if hostname in by_host:
-        return by_host[hostname]
+    if not by_host or hostname in by_host:
+        return by_host.get(hostname)
     # Not `hosts.parents`: istiod compares endings letter by letter, so that `*cluster.local` and
     # `*-web.shop` are wildcards too, and it keeps their case (pilot/pkg/model/config.go:295).
     rest = hostname.removeprefix("*")

@@ -148,8 +148,8 @@ def _path_observations(mesh: Mesh, request_path: RequestPath) -> PathObservation
 
 
 def _name(mesh: Mesh, request_path: RequestPath, observations: PathObservations) -> Hop | None:
-    if request_path.workload is None:
-        return None
+    if request_path.workload is None or not observations.path_targets.name:
+        return None  # nothing was to be looked at
     own = _own_addresses(mesh, request_path.workload)
     others = {
         address: other.owner

@@ -34,14 +34,12 @@ from istiodoctor.model.ref import Ref
 
 def dns_hop(
     host: str, observations: PathObservations, own: frozenset[str], others: Mapping[str, Ref]
-) -> Hop | None:
+) -> Hop:
     """Return the hop of a name: where it resolves, and whether that is the gateway.
 
     `own` are the gateway's addresses as its Services have them, `others` those of gateways that
-    serve the host as well. None where nothing was to be looked at.
+    serve the host as well.
     """
-    if not observations.path_targets.name:
-        return None
     found = tuple(
         dict.fromkeys(address for each in observations.name for address in each.addresses)
     )

@@ -23,6 +23,9 @@ from istiodoctor.mesh.requests.seen_handshakes import (
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.value import Value
 
+OF_ENVOY = frozenset({"listener", "filter-chain", "certificate"})
+"""Hops of which Envoys say something."""
+
 
 class ObservedPath(Value, frozen=True, kw_only=True):
     """The hops of one path up to the certificate, and its observations."""
@@ -72,11 +75,13 @@ def _on_wire(mesh: Mesh, observed_path: ObservedPath, hop: Hop) -> Seen | None:
 
 
 def _by_envoys(mesh: Mesh, observed_path: ObservedPath, hop: Hop) -> Seen | None:
-    workload = observed_path.request_path.workload
-    target = observed_path.request_path.entry.target if observed_path.request_path.entry else None
+    if hop.hop not in OF_ENVOY:
+        return None
+    path = observed_path.request_path
+    workload, target = path.workload, path.entry.target if path.entry else None
     if workload is None or target is None:
         return None
-    name = observed_path.request_path.request.server_name
+    name = path.request.server_name
     match hop.hop:
         case "listener" if hop.state is not BROKEN:
             return listener_by_envoy(mesh, workload, target)
