@@ -11,7 +11,7 @@ from istiodoctor.model.ref import Place, Ref
 
 
 class Severity(StrEnum):
-    """How much is broken; see DESIGN, Words."""
+    """How much is broken."""
 
     CRITICAL = "critical"
     """HTTPS is down for a host now."""

@@ -1,4 +1,4 @@
-"""Where a credential is looked up, whether it may be read, and what is found (istiod's SDS)."""
+"""Where istiod's SDS looks up a credential, whether it may be read, and what it finds."""
 
 from collections import defaultdict
 from collections.abc import Mapping
