@@ -44,6 +44,9 @@ class Check:
     illustrated_by: tuple[Question[..., Any], ...] = ()
     """Questions it can do without: they illustrate findings, make them surer, or add some that
     the objects alone do not tell."""
+    is_last_resort: bool = False
+    """Whether it tells that something fails and not why: of a host only where no other check does.
+    It runs after the others."""
     claims: Claim | None = None
     """What it says that clients meet: Envoy and the wire, once looked at, confirm or belie it."""
     listed: Listed | None = None
@@ -156,11 +159,12 @@ def check(
     explains: Iterable[str] = (),
     evidence: Iterable[Question[..., Any]] = (),
     claims: Claim | None = None,
+    is_last_resort: bool = False,
 ) -> Callable[[Judge], Check]:
     """Turn a function over the mesh into a Check; nothing is registered, discovery finds it.
 
     What it needs follows from the questions that its body names; `evidence` are those among them
-    that it can do without.
+    that it can do without. A check of last resort tells of a host only what no other explains.
     """
 
     def declare(judge: Judge) -> Check:
@@ -171,6 +175,7 @@ def check(
             explains=frozenset(explains),
             illustrated_by=tuple(evidence),
             claims=claims,
+            is_last_resort=is_last_resort,
             judge=judge,
         )
 

@@ -245,6 +245,12 @@ def code(text: str) -> Value:
     return Value((text,), "" if is_code else f"no check can have the code {_shown(text)}")
 
 
+def page(scheme: Literal["http", "https"], host: str, port: int) -> Value:
+    """Return the URL of a host's first page; a port of 0 is the scheme's own."""
+    place = f"{host}:{port}" if port else host
+    return Value((f"{scheme}://{place}/",), _fault_of_host(host))
+
+
 def raw_fault(words: Iterable[str], names: frozenset[str]) -> str:
     """Say why words that a check put together itself are not printed; empty where they are.
 

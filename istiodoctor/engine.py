@@ -8,7 +8,7 @@ from istiodoctor import __version__
 from istiodoctor.check import Check
 from istiodoctor.config import Config
 from istiodoctor.diagnosis import Judgement, diagnose
-from istiodoctor.diagnosis.runs import Run, run_checks
+from istiodoctor.diagnosis.runs import Run, run_checks, run_last
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
@@ -55,12 +55,16 @@ class Options:
 
 def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
     """Read a source in rounds and judge it; raises SourceError when nothing can be scanned."""
-    return diagnose(judged(source, checks, options))
+    last = tuple(each for each in checks if each.is_last_resort)
+    found = judged(source, checks, options)
+    resort = run_last(last, found.runs, found.mesh, found.snapshot)
+    return diagnose(replace(found, runs=(*found.runs, *resort)))
 
 
 def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judgement:
     """Read a source in rounds and run the checks: what a report, or a trace, is made from.
 
+    Those of last resort are not run: a trace itself says that a request is not answered.
     Raises SourceError when nothing can be scanned.
     """
     started = time.monotonic()
@@ -68,11 +72,12 @@ def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judge
     collected = collect(source, checks, kinds, options.facts)
     if options.probing is not None and kinds & PROBES:
         collected = _probed(source, collected, kinds & PROBES, options.probing, options)
-    runs = run_checks(checks, collected.mesh, collected.snapshot)
+    first = tuple(each for each in checks if not each.is_last_resort)
+    runs = run_checks(first, collected.mesh, collected.snapshot)
     confirmed = _confirm(source, collected, runs)
     if confirmed is not collected:
         collected = confirmed
-        runs = run_checks(checks, collected.mesh, collected.snapshot)
+        runs = run_checks(first, collected.mesh, collected.snapshot)
     return Judgement(
         snapshot=collected.snapshot,
         mesh=collected.mesh,

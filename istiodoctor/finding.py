@@ -93,6 +93,9 @@ class Finding:
     """Namespace and name of the Secrets concerned: findings meet on them."""
     servers: frozenset[str] = frozenset()
     """Identities (`Server.id`) of the servers concerned: findings meet on them."""
+    hop: str = ""
+    """The hop of a request at which it shows, as a trace calls it: of a check of last resort, which
+    other checks could say why."""
     absences: frozenset[tuple[Kind, str, str]] = frozenset()
     """Kind, namespace and name of objects whose absence this rests on.
 

@@ -29,6 +29,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     severity: Severity
     explains: tuple[str, ...] = ()
     claims: Claim | None = None
+    is_last_resort: bool = False
     needs: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     logs: tuple[Meaning, ...] = ()
@@ -51,6 +52,7 @@ def _entry(check: Check) -> _Entry:
         severity=check.severity,
         explains=tuple(sorted(check.explains)),
         claims=check.claims,
+        is_last_resort=check.is_last_resort,
         needs=tuple(sorted(map(str, check.needs))),
         evidence=tuple(sorted(map(str, check.evidence))),
         logs=tuple(sorted(check.logs)),
@@ -74,6 +76,7 @@ def _read(content: bytes, origin: str) -> Iterator[Check]:
             severity=entry.severity,
             explains=frozenset(entry.explains),
             claims=entry.claims,
+            is_last_resort=entry.is_last_resort,
             origin=origin,
             judge=Deferred(module=entry.module, function=entry.name.replace("-", "_")),
             listed=Listed(title=entry.title, rests=_reads(entry)),

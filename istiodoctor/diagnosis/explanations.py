@@ -18,9 +18,9 @@ EXPLAINS = {
     "front": ("HTTP", "SNI", "SVC"),
     "service": ("SVC", "GW"),
     "workload": ("SVC", "GW", "OPS"),
-    "listener": ("GW", "SVC", "HTTP"),
-    "filter-chain": ("GW", "SNI", "CRED", "GWAPI"),
-    "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI"),
+    "listener": ("GW", "GWAPI", "SNI", "CRED", "CERT", "MTLS", "SVC", "HTTP"),
+    "filter-chain": ("GW", "SNI", "CRED", "GWAPI", "VS", "SVC"),
+    "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI", "GW"),
     "http-filters": ("GW", "HTTP", "OPS"),
     "virtual-host": ("VS", "GWAPI", "GW", "SNI"),
     "redirect": ("HTTP", "GWAPI"),
@@ -45,6 +45,12 @@ BY_SERVER_NAME = frozenset({"filter-chain", "certificate"})
 """Hops that the SNI decides, whatever Host says."""
 Found = tuple[Problem, Diagnosis]
 """A finding, and the problem that explains it."""
+
+
+def says_why(hop: str, code: str) -> bool:
+    """Whether a check's findings may say why a hop is broken."""
+    families = EXPLAINS.get(hop, ())
+    return code in families or code.rstrip("0123456789") in families
 
 
 class Explanations:

@@ -1,12 +1,14 @@
 """Run the checks; tell what became of each."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from istiodoctor.check import Check
 from istiodoctor.command import raw_fault
-from istiodoctor.finding import Finding, Identity
+from istiodoctor.diagnosis.explanations import says_why
+from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.log_meanings import Meaning
@@ -44,6 +46,50 @@ def run_checks(checks: Iterable[Check], mesh: Mesh, snapshot: Snapshot) -> tuple
         name for run in runs for finding in run.findings for _, name in finding.credentials
     )
     return tuple(_doubted(run, mesh, snapshot, reported) for run in runs)
+
+
+def run_last(
+    checks: Iterable[Check], runs: Iterable[Run], mesh: Mesh, snapshot: Snapshot
+) -> tuple[Run, ...]:
+    """Run checks of last resort, and keep of each finding the hosts that no other explains."""
+    told: dict[str, list[tuple[Severity, str]]] = defaultdict(list)
+    for run in runs:
+        for finding in run.findings:
+            for host in finding.hosts:
+                told[host].append((finding.severity or run.check.severity, run.check.code))
+    with mesh.forgetting():
+        found = [_run(check, mesh, snapshot) for check in checks]
+    return tuple(_doubted(_unexplained(run, told), mesh, snapshot, frozenset()) for run in found)
+
+
+def _unexplained(run: Run, told: Mapping[str, Iterable[tuple[Severity, str]]]) -> Run:
+    if run.outcome is not Outcome.FAILED:
+        return run
+    findings: list[Finding] = []
+    for finding in run.findings:
+        least = _EXPLAINED_BY[finding.severity or run.check.severity]
+        hosts = frozenset(
+            host
+            for host in finding.hosts
+            if not any(
+                severity.rank <= least.rank and says_why(finding.hop, code)
+                for severity, code in told.get(host, ())
+            )
+        )
+        if hosts:
+            findings.append(replace(finding, hosts=hosts))
+    outcome = Outcome.FAILED if findings else Outcome.PASSED
+    return replace(run, outcome=outcome, findings=tuple(findings))
+
+
+_EXPLAINED_BY = {
+    Severity.CRITICAL: Severity.MEDIUM,
+    Severity.HIGH: Severity.MEDIUM,
+    Severity.MEDIUM: Severity.LOW,
+    Severity.LOW: Severity.LOW,
+    Severity.INFO: Severity.INFO,
+}
+"""How grave another finding about a host must be to say why it fails."""
 
 
 def _run(check: Check, mesh: Mesh, snapshot: Snapshot) -> Run:

@@ -158,6 +158,20 @@ class Mesh:
             self.record, self.answers = before
             self.undeclared |= record.undeclared
 
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """Forget, at the end, what was answered meanwhile.
+
+        For what is asked of each host once and takes much room.
+        """
+        before = {asked: len(answers) for asked, answers in self.memory.items()}
+        try:
+            yield
+        finally:
+            for asked, answers in self.memory.items():
+                while len(answers) > before.get(asked, 0):  # the newest are the last
+                    answers.popitem()
+
     def all(self, of: type[R]) -> tuple[R, ...]:
         """Return every object of a type, ordered by namespace and name."""
         if self.record is not None:

@@ -33,6 +33,8 @@ class Ending(Value, frozen=True, kw_only=True):
     """What Envoy answers by itself, and what a backend was seen to answer; else 0."""
     location: str = ""
     """Of a redirect."""
+    is_of_other_requests: bool = False
+    """Of a 404: whether all routes of the host are there, and take other requests."""
     outcome: AnswerOutcome | None = None
     """What a client gets, where that does not follow from the kind or the last hop."""
 

@@ -1,7 +1,7 @@
 """How a request reaches a gateway: proxies before it, its Service, the port of its pods."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -123,11 +123,10 @@ def _is_at(mesh: Mesh, workload: Workload, address: str) -> bool:
     return any(address in addresses_of(each) for each in services_of(mesh, workload))
 
 
-@question(Kind.SERVICE, evidence=[refused])
 def entries(mesh: Mesh, request: Request, workload: Workload) -> tuple[Entry, ...]:
     """Return how a request can come to the pods: one entry for each port in the pod."""
     name = request.served_name
-    direct = tuple(_direct(mesh, request, workload))
+    direct = _direct(mesh, workload, request.scheme, request.port)
     front = _front(mesh, request, workload, name, direct)
     if front is None:
         return direct
@@ -137,20 +136,23 @@ def entries(mesh: Mesh, request: Request, workload: Workload) -> tuple[Entry, ..
     return (_behind(mesh, front, workload, name, direct),)
 
 
-def _direct(mesh: Mesh, request: Request, workload: Workload) -> Iterator[Entry]:
-    is_tls = request.scheme == "https"
+@question(Kind.SERVICE, evidence=[refused])
+def _direct(mesh: Mesh, workload: Workload, scheme: str, port: int) -> tuple[Entry, ...]:
+    """Return how clients of a port come to the pods where nothing stands before those."""
+    is_tls = scheme == "https"
     routes = port_routes(mesh, workload)
     if not routes:
-        yield _without_service(mesh, request.port, workload, is_tls=is_tls)
-        return
-    leading = [each for each in routes if _leads(each, request.port)]
+        return (_without_service(mesh, port, workload, is_tls=is_tls),)
+    leading = [each for each in routes if _leads(each, port)]
     if not leading:
-        yield Entry(hops=(_closed(routes, request.port),), target=None, is_tls=is_tls)
+        return (Entry(hops=(_closed(routes, port),), target=None, is_tls=is_tls),)
     by_target: dict[int | None, list[PortRoute]] = {}
     for route in sorted(leading, key=_outermost_first):
         by_target.setdefault(route.target, []).append(route)
-    for target, each in by_target.items():
-        yield Entry(hops=(_entry_hop(each, request.port),), target=target, is_tls=is_tls)
+    return tuple(
+        Entry(hops=(_entry_hop(each, port),), target=target, is_tls=is_tls)
+        for target, each in by_target.items()
+    )
 
 
 def _without_service(mesh: Mesh, port: int, workload: Workload, *, is_tls: bool) -> Entry:

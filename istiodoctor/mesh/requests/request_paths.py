@@ -76,17 +76,17 @@ def request_paths(mesh: Mesh, request: Request) -> tuple[RequestPath, ...]:
     found = [
         request_path
         for each in serving
-        for request_path in _request_paths_through(mesh, request, each)
+        for request_path in paths_through(mesh, request, each)
     ]
     for each in other_workloads(mesh, request):
         if each not in serving:
-            beside = list(_request_paths_through(mesh, request, each))
+            beside = list(paths_through(mesh, request, each))
             found += (
                 beside if any(_may_answer(mesh, request_path) for request_path in beside) else ()
             )
     if not found and not request.workload:
         for each in guarded_workloads(mesh):
-            beside = list(_request_paths_through(mesh, request, each))
+            beside = list(paths_through(mesh, request, each))
             found += beside if any(map(_is_denied, beside)) else ()
     return tuple(found) or (_request_path(request, None, None, _nowhere(mesh, request)),)
 
@@ -98,9 +98,8 @@ def _is_denied(request_path: RequestPath) -> bool:
     )
 
 
-def _request_paths_through(
-    mesh: Mesh, request: Request, workload: Workload
-) -> Iterator[RequestPath]:
+def paths_through(mesh: Mesh, request: Request, workload: Workload) -> Iterator[RequestPath]:
+    """Yield the paths of a request through one gateway: one for each port of its pods."""
     for entry in entries(mesh, request, workload):
         yield _request_path(request, workload, entry, _hops(mesh, request, workload, entry))
 

@@ -1,0 +1,140 @@
+"""REQ001."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.command import istiodoctor, page
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Finding, Identity, Severity
+from istiodoctor.fix import Fix
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.request import DEFAULT_PORTS
+from istiodoctor.mesh.requests.unanswered import UnansweredRequest, unanswered_requests
+from istiodoctor.model.ref import Place
+
+
+@check("REQ001", severity=Severity.CRITICAL, is_last_resort=True)
+def unanswered_request(mesh: Mesh) -> Iterator[Finding]:
+    """A request to a host of a gateway is not answered, and no other check says why.
+
+    `GET /` of every host that a server names is followed through the configuration that istiod
+    makes, as `istiodoctor trace` does. Where it stops, and no other finding about the host can be
+    the reason, this one names the hop. A 404 of a host whose routes are for other paths is no
+    fault, and a wildcard is not asked for.
+
+    A request that an AuthorizationPolicy denies is a hint only: it carries no token and no client
+    certificate.
+
+    Fix: `istiodoctor trace` shows the way of the request hop by hop.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{directResponse: {status: 200}}]
+    ```
+
+    ```finding
+    critical: Service istio-system/gateway
+    hosts: shop.example.com
+    https://shop.example.com/ is not answered, and no other check says why; it stops at the
+    service: no Service of the pods has port 443, only 80.
+    ```
+
+    A port that leads to the gateway, and a host that is meant for other paths:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: http, port: 80, targetPort: 8080}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.example.com]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{match: [{uri: {prefix: /api}}], directResponse: {status: 200}}]
+    ```
+
+    Source: what real istiod and Envoy have answered (docs/conformance.md).
+    """
+    for each in unanswered_requests(mesh):
+        hop, request = each.hop, each.path.request
+        ref = hop.ref or each.server.gateway
+        yield Finding(
+            message=f"{request.url} {_ends(each)}: {hop.text}.",
+            objects=(Place(ref), each.server.place),
+            identity=Identity.of(ref, hop.hop),
+            hosts=frozenset({each.host}),
+            evidence=(Evidence(text=f"{hop.hop}: {hop.text}", ref=hop.ref),),
+            fixes=(_follow(each),),
+            severity=_severity(each),
+            servers=frozenset({each.server.id}),
+            hop=hop.hop,
+        )
+
+
+def _ends(each: UnansweredRequest) -> str:
+    if each.is_denied:
+        return "is denied"
+    return f"is not answered, and no other check says why; it stops at the {each.hop.hop}"
+
+
+def _severity(each: UnansweredRequest) -> Severity:
+    if each.is_denied:
+        return Severity.INFO
+    return Severity.CRITICAL if each.path.request.scheme == "https" else Severity.MEDIUM
+
+
+def _follow(each: UnansweredRequest) -> Fix:
+    request = each.path.request
+    port = 0 if request.port == DEFAULT_PORTS[request.scheme] else request.port
+    scheme = "https" if request.scheme == "https" else "http"
+    return Fix(
+        title="Follow the request hop by hop",
+        commands=(istiodoctor("trace", page(scheme, each.host, port)),),
+        why="It changes nothing; it shows what every hop before this one does.",
+    )

@@ -1,0 +1,85 @@
+"""Requests to the hosts that servers name, where the gateway has no answer for them."""
+
+from collections.abc import Iterator
+
+from istiodoctor.mesh.configuration.request import DEFAULT_PORTS, Request, requested
+from istiodoctor.mesh.exposure.services import port_routes
+from istiodoctor.mesh.gateways.listeners import listeners_of, servers, workloads_of
+from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.hosts import is_wildcard
+from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.requests.answers import AnswerKind
+from istiodoctor.mesh.requests.hops import BROKEN, Hop
+from istiodoctor.mesh.requests.outcomes import AnswerOutcome
+from istiodoctor.mesh.requests.request_paths import MAY_BE_UNREAD, RequestPath, paths_through
+from istiodoctor.mesh.workloads.workloads import Workload
+from istiodoctor.model.istio import TlsMode
+from istiodoctor.model.value import Value
+
+
+class UnansweredRequest(Value, frozen=True, kw_only=True):
+    """A request to a host of a server, and where it stops."""
+
+    server: Server
+    host: str
+    path: RequestPath
+
+    @property
+    def hop(self) -> Hop:
+        """The hop at which it stops."""
+        return next(hop for hop in self.path.hops if hop.state is BROKEN)
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether an AuthorizationPolicy denies it, which may be meant: it brings no token."""
+        return self.hop.outcome is AnswerOutcome.DENIED
+
+
+@question(evidence=MAY_BE_UNREAD)
+def unanswered_requests(mesh: Mesh) -> tuple[UnansweredRequest, ...]:
+    """Return a GET of `/` for each host of a server, where the gateway answers none.
+
+    Wildcards are not asked for: which names below them are meant, nobody says. A 404 for want of
+    a route that takes `/` is an answer: the host may be meant for other paths.
+    """
+    return tuple(each for server in servers(mesh) for each in _unanswered_by(mesh, server))
+
+
+def _unanswered_by(mesh: Mesh, server: Server) -> Iterator[UnansweredRequest]:
+    found: list[UnansweredRequest] = []
+    answered: set[str] = set()
+    for workload in workloads_of(mesh, server):
+        for host, request in _requests(mesh, server, workload):
+            for path in paths_through(mesh, request, workload):
+                if path.ending.kind is not AnswerKind.NONE:
+                    answered.add(host)
+                elif not path.ending.is_of_other_requests:
+                    found.append(UnansweredRequest(server=server, host=host, path=path))
+    for each in found:
+        # A server that several gateways have may be meant for those that clients can come to.
+        if not (each.hop.hop == "service" and each.host in answered):
+            yield each
+
+
+def _requests(mesh: Mesh, server: Server, workload: Workload) -> Iterator[tuple[str, Request]]:
+    """Yield each host of a server with a request to it, where clients speak HTTP or TLS to it."""
+    if server.is_plain_http:
+        scheme = "http"
+    elif server.has_tls and server.mode is not TlsMode.AUTO_PASSTHROUGH:
+        scheme = "https"
+    else:
+        return
+    port = _port(mesh, server, workload)
+    suffix = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
+    for host in server.names:
+        request = None if is_wildcard(host) else requested(f"{scheme}://{host}{suffix}/")
+        if request:
+            yield host, request
+
+
+def _port(mesh: Mesh, server: Server, workload: Workload) -> int:
+    """Return the port of a Service that leads to where a server listens, rather its own."""
+    found = {each.port for each in listeners_of(mesh, server) if each.workload == workload}
+    leading = {each.port.port for each in port_routes(mesh, workload) if each.target in found}
+    return server.port if server.port in leading else min(leading, default=server.port)
