@@ -35,7 +35,7 @@ Fixed = Literal[
     "annotate", "apply", "auth", "can-i", "cluster", "create", "create-remote-secret", "delete",
     "describe", "edit", "explain", "generic", "get", "label", "list", "listeners", "logs",
     "patch", "proxy-config", "proxy-status", "renew", "restart", "rollout", "routes", "scale",
-    "secret", "secrets", "tls",
+    "secret", "secrets", "tls", "trace",
     # To which kinds of objects
     "authorizationpolicies.security.istio.io", "certificates.cert-manager.io", "clusterissuers",
     "endpointslices", "envoyfilters,gateways.networking.istio.io", "pods", "pods,endpoints",
@@ -245,10 +245,12 @@ def code(text: str) -> Value:
     return Value((text,), "" if is_code else f"no check can have the code {_shown(text)}")
 
 
-def page(scheme: Literal["http", "https"], host: str, port: int) -> Value:
-    """Return the URL of a host's first page; a port of 0 is the scheme's own."""
-    place = f"{host}:{port}" if port else host
-    return Value((f"{scheme}://{place}/",), _fault_of_host(host))
+def page(scheme: str, host: str, port: int) -> Value:
+    """Return the URL of a host's first page."""
+    is_known = scheme in ("http", "https")
+    fault = _fault_of_host(host) or ("" if is_known else f"{_shown(scheme)} is no scheme of a URL")
+    own = (scheme, port) in (("http", 80), ("https", 443))
+    return Value((f"{scheme}://{host}/" if own else f"{scheme}://{host}:{port}/",), fault)
 
 
 def raw_fault(words: Iterable[str], names: frozenset[str]) -> str:

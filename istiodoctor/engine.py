@@ -55,10 +55,14 @@ class Options:
 
 def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
     """Read a source in rounds and judge it; raises SourceError when nothing can be scanned."""
+    return diagnose(with_last(judged(source, checks, options), checks))
+
+
+def with_last(judgement: Judgement, checks: Iterable[Check]) -> Judgement:
+    """Return a judgement with what the checks of last resort say beside it."""
     last = tuple(each for each in checks if each.is_last_resort)
-    found = judged(source, checks, options)
-    resort = run_last(last, found.runs, found.mesh, found.snapshot)
-    return diagnose(replace(found, runs=(*found.runs, *resort)))
+    runs = run_last(last, judgement.runs, judgement.mesh, judgement.snapshot)
+    return replace(judgement, runs=(*judgement.runs, *runs))
 
 
 def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judgement:

@@ -94,8 +94,8 @@ class Finding:
     servers: frozenset[str] = frozenset()
     """Identities (`Server.id`) of the servers concerned: findings meet on them."""
     hop: str = ""
-    """The hop of a request at which it shows, as a trace calls it: of a check of last resort, which
-    other checks could say why."""
+    """The hop of a request at which it shows, as a trace calls it: it says which other checks may
+    know why. For checks of last resort."""
     absences: frozenset[tuple[Kind, str, str]] = frozenset()
     """Kind, namespace and name of objects whose absence this rests on.
 

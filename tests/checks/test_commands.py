@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from istiodoctor.check import Check
 from istiodoctor.command import Command
-from istiodoctor.diagnosis import Judgement, diagnose
-from istiodoctor.diagnosis.runs import run_checks
+from istiodoctor.diagnosis import diagnose
 from istiodoctor.diagnosis.tracing import trace
 from istiodoctor.finding import Finding
 from istiodoctor.fix import Fix
@@ -29,6 +28,7 @@ from istiodoctor.renderers import RENDERERS, TRACE_RENDERERS, Display
 from istiodoctor.testing.examples import examples
 from tests.support.command_lines import Misread, commands_in, recognise, understand
 from tests.support.hostile import IMPOSSIBLE, ODD, OPTIONS, Renamed, renamings
+from tests.support.judgements import judged
 
 CHECKS = discover().checks
 WIDE = Display(width=160)
@@ -142,9 +142,7 @@ def test_nothing_that_any_check_prints_of_a_cluster_is_misread(data: st.DataObje
 
 def shown_of(snapshot: Snapshot) -> Iterator[list[str]]:
     """Yield every command of the report of a cluster, and of traces, in each output."""
-    mesh = Mesh(snapshot)
-    runs = run_checks(CHECKS, mesh, snapshot)
-    judgement = Judgement(snapshot=snapshot, mesh=mesh, runs=runs, tool_version="1")
+    judgement = judged(snapshot)
     report = diagnose(judgement)
     yield from commands_of(json.loads(RENDERERS["json"]([report], WIDE)))
     yield from commands_in(RENDERERS["terminal"]([report], WIDE))

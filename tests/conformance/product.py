@@ -46,6 +46,13 @@ def traces(scenario: Scenario, keep: Path | None = None) -> dict[Asked, Json]:
         return _traces(scenario, Path(folder))
 
 
+def judgement(scenario: Scenario) -> Judgement:
+    """Return what is known of a scenario, before any check has run."""
+    with TemporaryDirectory(prefix="conformance-") as folder:
+        _write(scenario, Path(folder))
+        return _judgement(Path(folder) / "objects")
+
+
 def _traces(scenario: Scenario, folder: Path) -> dict[Asked, Json]:
     _write(scenario, folder)
     sent: dict[Asked, Request] = {}

@@ -78,7 +78,10 @@ ISTIOCTL: Mapping[str, tuple[str, Mapping[str, Form]]] = {
     "create-remote-secret": ("", {"--name": "CLUSTER"}),
 }
 CMCTL: Mapping[str, tuple[str, Mapping[str, Form]]] = {"renew": (f"-- {NAME}", {})}
-ISTIODOCTOR: Mapping[str, tuple[str, Mapping[str, Form]]] = {"explain": (r"[A-Z]{2,10}\d{3}", {})}
+ISTIODOCTOR: Mapping[str, tuple[str, Mapping[str, Form]]] = {
+    "explain": (r"[A-Z]{2,10}\d{3}", {}),
+    "trace": (rf"https?://{HOST}(:\d{{1,5}})?/", {}),
+}
 
 
 class Misread(AssertionError):

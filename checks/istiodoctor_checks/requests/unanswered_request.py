@@ -8,7 +8,6 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.request import DEFAULT_PORTS
 from istiodoctor.mesh.requests.unanswered import UnansweredRequest, unanswered_requests
 from istiodoctor.model.ref import Place
 
@@ -131,10 +130,8 @@ def _severity(each: UnansweredRequest) -> Severity:
 
 def _follow(each: UnansweredRequest) -> Fix:
     request = each.path.request
-    port = 0 if request.port == DEFAULT_PORTS[request.scheme] else request.port
-    scheme = "https" if request.scheme == "https" else "http"
     return Fix(
         title="Follow the request hop by hop",
-        commands=(istiodoctor("trace", page(scheme, each.host, port)),),
+        commands=(istiodoctor("trace", page(request.scheme, each.host, request.port)),),
         why="It changes nothing; it shows what every hop before this one does.",
     )

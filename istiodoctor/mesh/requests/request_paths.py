@@ -74,9 +74,7 @@ def request_paths(mesh: Mesh, request: Request) -> tuple[RequestPath, ...]:
     """
     serving = serving_workloads(mesh, request)
     found = [
-        request_path
-        for each in serving
-        for request_path in paths_through(mesh, request, each)
+        request_path for each in serving for request_path in paths_through(mesh, request, each)
     ]
     for each in other_workloads(mesh, request):
         if each not in serving:

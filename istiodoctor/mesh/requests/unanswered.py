@@ -12,7 +12,12 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.requests.answers import AnswerKind
 from istiodoctor.mesh.requests.hops import BROKEN, Hop
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
-from istiodoctor.mesh.requests.request_paths import MAY_BE_UNREAD, RequestPath, paths_through
+from istiodoctor.mesh.requests.request_paths import (
+    MAY_BE_UNREAD,
+    RequestPath,
+    paths_through,
+    request_paths,
+)
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.value import Value
@@ -47,11 +52,16 @@ def unanswered_requests(mesh: Mesh) -> tuple[UnansweredRequest, ...]:
 
 
 def _unanswered_by(mesh: Mesh, server: Server) -> Iterator[UnansweredRequest]:
+    """Yield the unanswered requests to the hosts of one server, through each of its gateways.
+
+    Where it is on none, perhaps another server has the host.
+    """
     found: list[UnansweredRequest] = []
     answered: set[str] = set()
-    for workload in workloads_of(mesh, server):
+    for workload in workloads_of(mesh, server) or (None,):
         for host, request in _requests(mesh, server, workload):
-            for path in paths_through(mesh, request, workload):
+            ways = paths_through(mesh, request, workload) if workload else ()
+            for path in ways or request_paths(mesh, request):
                 if path.ending.kind is not AnswerKind.NONE:
                     answered.add(host)
                 elif not path.ending.is_of_other_requests:
@@ -62,7 +72,9 @@ def _unanswered_by(mesh: Mesh, server: Server) -> Iterator[UnansweredRequest]:
             yield each
 
 
-def _requests(mesh: Mesh, server: Server, workload: Workload) -> Iterator[tuple[str, Request]]:
+def _requests(
+    mesh: Mesh, server: Server, workload: Workload | None
+) -> Iterator[tuple[str, Request]]:
     """Yield each host of a server with a request to it, where clients speak HTTP or TLS to it."""
     if server.is_plain_http:
         scheme = "http"
@@ -70,7 +82,7 @@ def _requests(mesh: Mesh, server: Server, workload: Workload) -> Iterator[tuple[
         scheme = "https"
     else:
         return
-    port = _port(mesh, server, workload)
+    port = _port(mesh, server, workload) if workload else server.port
     suffix = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
     for host in server.names:
         request = None if is_wildcard(host) else requested(f"{scheme}://{host}{suffix}/")
