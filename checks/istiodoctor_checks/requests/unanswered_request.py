@@ -16,10 +16,10 @@ from istiodoctor.model.ref import Place
 def unanswered_request(mesh: Mesh) -> Iterator[Finding]:
     """A request to a host of a gateway is not answered, and no other check says why.
 
-    `GET /` of every host that a server names is followed through the configuration that istiod
-    makes, as `istiodoctor trace` does. Where it stops, and no other finding about the host can be
-    the reason, this one names the hop. A 404 of a host whose routes are for other paths is no
-    fault, and a wildcard is not asked for.
+    `GET /` of every host that a server names, or that routes have below its wildcards, is
+    followed through the configuration that istiod makes, as `istiodoctor trace` does. Where it
+    stops, and no other finding about the host can be the reason, this one names the hop. A 404 of
+    a host whose routes are for other paths is no fault.
 
     A request that an AuthorizationPolicy denies is a hint only: it carries no token and no client
     certificate.

@@ -45,7 +45,7 @@ from istiodoctor.mesh.requests.answers import (
 )
 from istiodoctor.mesh.requests.connections import Connection
 from istiodoctor.mesh.requests.hops import BROKEN, OK, UNKNOWN, Hop
-from istiodoctor.mesh.requests.left_out import left_out_for, with_left_out
+from istiodoctor.mesh.requests.left_out import lacks_routes, with_left_out
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from istiodoctor.mesh.requests.policy_hops import FORBIDDEN, policy_hops
 from istiodoctor.mesh.requests.route_hops import acted, elsewhere
@@ -174,8 +174,8 @@ def _routed(
     text = f"none of {number} takes {asked}: 404" if number else "there is none: 404"
     ref = host.owners[0] if len(host.owners) == 1 else None
     ending = yield from _not_found(mesh, connection, seen, "route", text, ref)
-    left_out = left_out_for(mesh, workload, matched_host(seen.authority))
-    return replace(ending, is_of_other_requests=number > 0 and left_out is None)
+    is_whole = not lacks_routes(mesh, workload, matched_host(seen.authority))
+    return replace(ending, is_of_other_requests=number > 0 and is_whole)
 
 
 def _not_found(

@@ -27,6 +27,15 @@ def left_out_for(mesh: Mesh, workload: Workload | None, host: str) -> LeftOut | 
     return None
 
 
+def lacks_routes(mesh: Mesh, workload: Workload, host: str) -> bool:
+    """Whether istiod leaves out routes of a host: not only listeners."""
+    found = left_out_for(mesh, workload, host)
+    return found is not None and found.place.ref.kind not in _OF_LISTENERS
+
+
+_OF_LISTENERS = frozenset({"Gateway", "ListenerSet", "XListenerSet"})
+
+
 def with_left_out(
     mesh: Mesh, workload: Workload | None, host: str, text: str
 ) -> tuple[str, Ref | None]:

@@ -1,10 +1,13 @@
 """Requests to the hosts that servers name, where the gateway has no answer for them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from istiodoctor.mesh.configuration.filter_chains import filter_chains
 from istiodoctor.mesh.configuration.request import DEFAULT_PORTS, Request, requested
+from istiodoctor.mesh.configuration.virtual_hosts import domains
 from istiodoctor.mesh.exposure.services import port_routes
 from istiodoctor.mesh.gateways.listeners import listeners_of, servers, workloads_of
+from istiodoctor.mesh.gateways.merging import Listener, route_name
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.mesh import Mesh
@@ -45,8 +48,8 @@ class UnansweredRequest(Value, frozen=True, kw_only=True):
 def unanswered_requests(mesh: Mesh) -> tuple[UnansweredRequest, ...]:
     """Return a GET of `/` for each host of a server, where the gateway answers none.
 
-    Wildcards are not asked for: which names below them are meant, nobody says. A 404 for want of
-    a route that takes `/` is an answer: the host may be meant for other paths.
+    Of a wildcard the names below it are asked for that routes have. A 404 for want of a route that
+    takes `/` is an answer: the host may be meant for other paths.
     """
     return tuple(each for server in servers(mesh) for each in _unanswered_by(mesh, server))
 
@@ -84,10 +87,32 @@ def _requests(
         return
     port = _port(mesh, server, workload) if workload else server.port
     suffix = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
-    for host in server.names:
-        request = None if is_wildcard(host) else requested(f"{scheme}://{host}{suffix}/")
-        if request:
+    for host in _names(mesh, server, workload):
+        if request := requested(f"{scheme}://{host}{suffix}/"):
             yield host, request
+
+
+def _names(mesh: Mesh, server: Server, workload: Workload | None) -> Iterable[str]:
+    """Return the hosts of a server, for a wildcard those of routes below it."""
+    if not any(map(is_wildcard, server.names)):
+        return server.names
+    names = dict.fromkeys(each for each in server.names if not is_wildcard(each))
+    for listener in listeners_of(mesh, server):
+        if listener.workload == workload:
+            names |= dict.fromkeys(_routed_names(mesh, server, listener))
+    return names
+
+
+def _routed_names(mesh: Mesh, server: Server, listener: Listener) -> Iterator[str]:
+    """Yield the names without a wildcard that routes of a server have."""
+    if name := route_name(server, listener.port):
+        for domain, found in domains(mesh, listener.workload, name).items():
+            if server in found.servers and not is_wildcard(domain):
+                yield domain
+        return
+    for chain in filter_chains(mesh, listener):
+        if chain.server is server:
+            yield from (each for each in chain.server_names if not is_wildcard(each))
 
 
 def _port(mesh: Mesh, server: Server, workload: Workload) -> int:
