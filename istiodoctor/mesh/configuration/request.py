@@ -208,6 +208,13 @@ def requested(url: str) -> Request | None:
         return None
 
 
+def first_page(scheme: str, host: str, port: int) -> Request | None:
+    """Return the request for `/` of a host in lower case; None for what is none."""
+    if not (_NAME.fullmatch(host) or is_address(host)):
+        return None
+    return Request(scheme=scheme, host=host, port=port)
+
+
 def is_address(host: str) -> bool:
     """Whether a host is an IP address and no name."""
     if not (host[-1:].isdigit() or ":" in host):  # asked of every request, and the parser is slow

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from istiodoctor.mesh.configuration.filter_chains import filter_chains
-from istiodoctor.mesh.configuration.request import DEFAULT_PORTS, Request, requested
+from istiodoctor.mesh.configuration.request import Request, first_page
 from istiodoctor.mesh.configuration.virtual_hosts import domains
 from istiodoctor.mesh.exposure.services import port_routes
 from istiodoctor.mesh.gateways.listeners import listeners_of, servers, workloads_of
@@ -86,9 +86,8 @@ def _requests(
     else:
         return
     port = _port(mesh, server, workload) if workload else server.port
-    suffix = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
     for host in _names(mesh, server, workload):
-        if request := requested(f"{scheme}://{host}{suffix}/"):
+        if request := first_page(scheme, host, port):
             yield host, request
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
-from istiodoctor.mesh.configuration.request import MOST_HEADER, Request
+from istiodoctor.mesh.configuration.request import MOST_HEADER, Request, first_page
 from istiodoctor.mesh.requests.redirection import to_https
 
 HOST = "shop.example.com"
@@ -137,3 +137,14 @@ def test_a_redirect_keeps_the_way_within_a_host_and_gives_up_the_sni():
         "istio-system/gw",
     )
     assert (outside.server_name, outside.workload) == ("other.example.com", "")
+
+
+@pytest.mark.parametrize("host", ["shop.example.com", "192.0.2.1", "a_b"])
+@pytest.mark.parametrize(("scheme", "port"), [("https", 443), ("http", 8080)])
+def test_the_first_page_of_a_host_is_the_request_of_its_url(scheme, host, port):
+    assert first_page(scheme, host, port) == Request.of_url(f"{scheme}://{host}:{port}/")
+
+
+@pytest.mark.parametrize("host", ["*.example.com", "a b", "", "x/y", "x:1", "SHOP.example.com"])
+def test_what_is_no_host_of_a_url_has_no_first_page(host):
+    assert first_page("https", host, 443) is None
