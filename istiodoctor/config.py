@@ -1,7 +1,10 @@
 """`istiodoctor.toml`: what to check, what to leave out and why, and facts no cluster can tell."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
@@ -92,7 +95,7 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is no istiodoctor configuration: {error}") from None
+        raise ConfigError(f"{path} is no istiodoctor configuration: {_said(error)}") from None
     if written.fail_on is not None and written.fail_on not in FAIL_ON:
         raise ConfigError(f"{path}: fail_on is one of {', '.join(FAIL_ON)}")
     for number, rule in enumerate(written.ignores, start=1):
@@ -105,6 +108,29 @@ def load(path: Path) -> Config:
         front_proxies=tuple(_front_proxy(each) for each in written.front_proxy),
         origin=str(path),
     )
+
+
+def _said(error: Exception) -> str:
+    """Return an error with the keys that there are, where it is about one that there is not."""
+    found = _UNKNOWN.search(str(error))
+    if not found:
+        return str(error)
+    place = found["place"] or ""
+    table = next((each for each in _TABLES if each and place.startswith(f"$.{each}")), "")
+    keys = _TABLES[table].__struct_fields__
+    near = get_close_matches(found["key"], keys, n=1)
+    meant = f", did you mean {near[0]}?" if near else ""
+    where = f"in [[{table}]] " if table else ""
+    return f"{where}there is no key {found['key']}{meant}; there are {', '.join(keys)}"
+
+
+_UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`(?: - at `(?P<place>[^`]*)`)?")
+_TABLES: Mapping[str, type[msgspec.Struct]] = {
+    "": _File,
+    "ignores": IgnoreRule,
+    "front_proxy": _FrontProxy,
+}
+"""The tables of the file, by their names."""
 
 
 def find(working_directory: Path, config_folder: Path) -> Path | None:

@@ -162,6 +162,7 @@ def name_of(value: object) -> str:
     return str(value) or "everywhere"
 
 
+@pytest.mark.promise("what it could not look at it says, instead of calling it healthy")
 @pytest.mark.parametrize(("kind", "namespace"), CASES, ids=name_of)
 def test_what_was_withheld_is_never_called_healthy(kind: Kind, namespace: str) -> None:
     report = partial(kind, namespace)

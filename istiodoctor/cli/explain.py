@@ -10,7 +10,7 @@ def explain(
 ) -> None:
     """Explain one check: what it means, why it happens, how to fix it."""
     from istiodoctor.cli.exits import UsageError
-    from istiodoctor.cli.selection import present_name, registry
+    from istiodoctor.cli.selection import present_name, registry, unknown
     from istiodoctor.docs import page
 
     found = registry()
@@ -19,4 +19,4 @@ def explain(
         if name.upper() == check.code or name.lower() == check.name:
             typer.echo(page(check), nl=False)
             return
-    raise UsageError(f"no check is called {code}; 'istiodoctor checks' lists them")
+    raise UsageError(unknown(found, code))

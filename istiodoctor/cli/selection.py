@@ -1,6 +1,7 @@
 """Which checks run: `--select` and `--ignore` over codes, families and names."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from istiodoctor.check import Check
 from istiodoctor.cli.exits import UsageError, complain
@@ -8,6 +9,9 @@ from istiodoctor.config import Config
 from istiodoctor.former_names import FORMER_NAMES, RETIRED
 from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.registry import Registry, discover
+
+ALIKE = 0.8
+"""How much of a word is right where another one is meant: one letter of seven may be wrong."""
 
 
 def registry() -> Registry:
@@ -51,9 +55,23 @@ def refuse_unknown(found: Registry, words: Iterable[str], where: str = "") -> No
     for word in _words(words):
         if not (_is_known(found, word) or word.lower() in {*FORMER_NAMES, *RETIRED}):
             raise UsageError(
-                f"{where}no check is called {word};"
+                f"{where}no check is called {word};{_meant(found, word)}"
                 " 'istiodoctor checks' lists codes, families and names"
             )
+
+
+def unknown(found: Registry, word: str) -> str:
+    """Return the sentence for one word that is no code or name."""
+    return f"no check is called {word};{_meant(found, word)} 'istiodoctor checks' lists them"
+
+
+def _meant(found: Registry, word: str) -> str:
+    names = dict.fromkeys(
+        name for each in found.checks for name in (each.code, each.family, each.name)
+    )
+    asked = word.lower() if "-" in word else word.upper()
+    near = get_close_matches(asked, names, n=1, cutoff=ALIKE)
+    return f" did you mean {near[0]}?" if near else ""
 
 
 def present_name(found: Registry, word: str) -> str:

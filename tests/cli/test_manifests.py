@@ -197,6 +197,7 @@ def test_the_inventory_of_secrets_costs_a_right_and_says_so(run: Shell):
     assert "contents included" in done.stdout.partition("---")[0]
 
 
+@pytest.mark.promise("It changes nothing")
 def test_nothing_may_be_changed(run: Shell):
     """To forward a port is `create` for Kubernetes, and nothing is made by it."""
     granted = rights(manifests(run, "--secret-inventory"))

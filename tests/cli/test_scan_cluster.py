@@ -266,6 +266,19 @@ def test_logs_that_are_not_wanted_are_not_read(server: ApiServer, kubeconfig: Pa
     assert f"/api/v1/namespaces/{namespace}/pods/{name}/log" in read
 
 
+@pytest.mark.promise("It calls none of istiod's debug endpoints and changes nothing")
+def test_a_scan_only_gets_and_asks_istiod_for_nothing(server: ApiServer, kubeconfig: Path, scan):
+    server.kubeconfig(kubeconfig)
+
+    scan()
+
+    asked = server.requests()
+    assert {each.method for each in asked} == {"GET"}
+    forwarded = [each.path for each in asked if "portforward" in each.path]
+    assert [path for path in forwarded if "istiod" in path] == []
+    assert [each.path for each in asked if "/debug" in each.path] == []
+
+
 def test_an_interrupted_scan_ends_at_once_with_130(
     server: ApiServer, kubeconfig: Path, run: Shell
 ):
@@ -287,6 +300,7 @@ def test_an_interrupted_scan_ends_at_once_with_130(
     assert (process.returncode, stdout, stderr) == (130, "", "istiodoctor: interrupted\n")
 
 
+@pytest.mark.promise("It reaches no report, log or file")
 def test_no_key_or_token_is_in_any_output(other: ApiServer, kubeconfig: Path, scan):
     other.kubeconfig(kubeconfig, token=other.token())
     token = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]["token"]

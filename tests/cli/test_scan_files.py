@@ -81,12 +81,14 @@ def codes(report) -> list[str]:
 # Exit status
 
 
+@pytest.mark.promise("nothing at or above `--fail-on` (default `high`)")
 @pytest.mark.parametrize("line", STATUSES)
 def test_the_status_says_the_first_thing_that_applies(line: str, scans: dict[str, Done]):
     """`torn` has a problem beside a document that cannot be read."""
     assert (scans[line].status, scans[line].stderr) == (STATUSES[line], "")
 
 
+@pytest.mark.promise("nothing could be scanned; a valid report is written all the same")
 @pytest.mark.parametrize("options", [(), ("--exit-zero",)])
 def test_a_folder_without_objects_is_no_scan_and_still_a_report(run: Shell, options):
     (run.folder / "empty").mkdir()
@@ -206,6 +208,7 @@ def test_what_was_chosen_and_is_nowhere_is_not_healthy(scan):
 # Configuration
 
 
+@pytest.mark.promise("`istiodoctor.toml` in the working directory")
 def test_the_configuration_of_the_working_directory_ignores_with_a_reason(scan, run: Shell):
     rule = '[[ignores]]\ncode = "CRED001"\nreason = "being moved"\nuntil = 2099-12-31\n'
     (run.folder / "istiodoctor.toml").write_text(rule)

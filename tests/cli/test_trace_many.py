@@ -32,6 +32,7 @@ def ends(done: Done) -> list[tuple[str, str, str, str]]:
     ]
 
 
+@pytest.mark.promise("in the order of the file")
 def test_a_file_of_requests_is_answered_in_its_order(run: Shell, files: Path):
     requests = lines(
         {"id": "b", "url": NOBODY},
@@ -100,6 +101,7 @@ def test_the_sni_is_apart_from_the_host(run: Shell, files: Path):
     assert valid(typed.stdout)["legs"] == valid(done.stdout)["traces"][1]["legs"]
 
 
+@pytest.mark.promise("with `--strict`, 4 when one is not known")
 @pytest.mark.parametrize(("more", "status"), [((), 0), (("--strict",), 4)])
 def test_what_is_not_known_of_many_is_an_end_of_its_own_when_strict(
     run: Shell, files: Path, more: tuple[str, ...], status: int
@@ -192,6 +194,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.promise("A line that is no request is refused with its number")
 def test_a_bad_line_is_one_sentence_with_its_place_and_nothing_is_half_done(tmp_path: Path):
     good = lines({"url": SHOP}, {})
     for number, text in enumerate(BAD):

@@ -39,6 +39,10 @@ TYPED = {
 MEANT = {
     "--fail-on x": "--fail-on takes one of critical, high, medium, low, never, not x",
     "--select NOPE001": f"no check is called NOPE001; {LISTED} codes, families and names",
+    "--select CRAD001": "no check is called CRAD001; did you mean CRED001?"
+    f" {LISTED} codes, families and names",
+    "--ignore secret-missng": "no check is called secret-missng; did you mean secret-missing?"
+    f" {LISTED} codes, families and names",
     "--ignore CRED001,no-such": f"no check is called no-such; {LISTED} codes, families and names",
     "--select CRED001 --ignore CRED": "--select and --ignore leave no check to run",
     "--since soon": "--since takes a duration such as 90s, 30m or 1h, not 'soon'",
@@ -53,7 +57,11 @@ MEANT = {
     "--config none.toml": "none.toml cannot be read: No such file or directory",
 }
 CONFIGURED = {
-    "selct = []": "is no istiodoctor configuration: Object contains unknown field `selct`",
+    "selct = []": "is no istiodoctor configuration: there is no key selct, did you mean select?"
+    "; there are select, ignore, fail_on, ignores, front_proxy",
+    '[[ignores]]\ncode = "CRED001"\nwhy = "x"': "in [[ignores]] there is no key why; there are code,"
+    " fingerprint, reason, until",
+    '[[front_proxy]]\nhost = ["a"]': "in [[front_proxy]] there is no key host, did you mean hosts?",
     "fail_on = 3": "Expected `str | null`, got `int` - at `$.fail_on`",
     'fail_on = "urgent"': "fail_on is one of critical, high, medium, low, never",
     "select = [": "is no istiodoctor configuration: Invalid",

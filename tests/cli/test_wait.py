@@ -158,6 +158,7 @@ def problems(report: Any) -> list[str]:
     return [each["code"] for each in report["problems"]]
 
 
+@pytest.mark.promise("scans a cluster again until nothing at `--fail-on` remains")
 def test_it_ends_by_itself_when_what_was_broken_is_mended(
     server: ApiServer, secret: Manifest, wait: Wait, tmp_path: Path
 ):
@@ -190,6 +191,7 @@ def test_it_ends_by_itself_when_what_was_broken_is_mended(
     ]
 
 
+@pytest.mark.promise("the last report alone is written and gives the exit status")
 def test_when_time_is_up_the_last_report_is_written_and_counts(wait: Wait):
     with wait("-o", "json", wait="1s") as waiting:
         done = waiting.end()
@@ -237,6 +239,7 @@ def test_what_is_less_severe_than_asked_about_is_not_waited_for(
     assert {each["severity"] for each in done.report["problems"]} - {"critical"}
 
 
+@pytest.mark.promise("A cluster that does not answer is waited for too")
 def test_a_server_that_does_not_answer_at_first_is_waited_for(
     server: ApiServer, secret: Manifest, wait: Wait
 ):
@@ -293,6 +296,7 @@ def test_a_server_that_goes_away_is_said_once_and_waited_for(
     assert waiting.lines == [BEGUN, f"critical {MISSING}", "can look again", *MENDED]
 
 
+@pytest.mark.promise("what could not be looked at is not taken for mended")
 def test_a_problem_that_is_out_of_sight_is_not_taken_for_mended(server: ApiServer, wait: Wait):
     with wait("-o", "json") as waiting:
         waiting.until("critical CRED002")
@@ -321,6 +325,7 @@ def test_each_look_logs_in_anew(server: ApiServer, secret: Manifest, kubeconfig:
     assert waiting.lines[-1] == ENDED
 
 
+@pytest.mark.promise("Ctrl-C writes the last report and exits with 130")
 def test_ctrl_c_ends_the_waiting_and_writes_what_was_found(wait: Wait):
     with wait("-o", "json") as waiting:
         waiting.until("critical CRED002")

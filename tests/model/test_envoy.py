@@ -123,6 +123,7 @@ def test_secrets_are_the_same_from_a_whole_dump_and_from_its_parts(dumps):
     )
 
 
+@pytest.mark.promise("certificates, Secrets without keys")
 def test_no_private_key_is_kept_even_if_envoy_gave_one():
     state = decoded(WHOLE)
 

@@ -120,6 +120,7 @@ def test_a_dump_without_endpoints_leaves_them_unknown():
     assert found.clusters[WEB].endpoints is None
 
 
+@pytest.mark.promise("how many endpoints those have")
 def test_endpoints_that_take_nothing_are_counted_apart():
     health = ["HEALTHY", "UNKNOWN", "DEGRADED", "", "UNHEALTHY", "DRAINING", "TIMEOUT"]
 
@@ -182,6 +183,7 @@ def test_a_credential_that_a_route_asks_for_is_dropped(name: str, condition: dic
     assert "hunter2" not in repr(reading)
 
 
+@pytest.mark.promise("routes without credentials")
 def test_what_is_added_to_requests_is_never_kept():
     added = [{"header": {"key": "authorization", "value": "Bearer hunter2"}}]
     route = {**TO_WEB, "request_headers_to_add": added}

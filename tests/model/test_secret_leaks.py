@@ -165,6 +165,7 @@ def test_no_form_of_a_key_leaves_the_decoder_wherever_it_stands(kind: str, key: 
         assert not _leaks("\n".join(_everything_that_leaves(raw)))
 
 
+@pytest.mark.promise("with its certificate where it is decoded and dropped there")
 @settings(deadline=None)
 @given(secrets() | proper_secrets())
 def test_no_part_of_a_private_key_leaves_the_decoder(raw: dict[str, Any]):

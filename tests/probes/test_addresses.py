@@ -30,6 +30,7 @@ from tests.probes.servers import GATEWAY, HOST, access_point, certificate, servi
 POD = Ref(CORE, "Pod", "istio-system", "ingress-1")
 
 
+@pytest.mark.promise("never to link-local or metadata addresses")
 @pytest.mark.parametrize(
     "address",
     [

@@ -99,6 +99,7 @@ def test_redirects_that_lead_on_and_on_are_followed_ten_times():
     assert len(found.steps) == MOST_REDIRECTS + 1
 
 
+@pytest.mark.promise("no redirect to hosts of others")
 @pytest.mark.parametrize(
     "location",
     [

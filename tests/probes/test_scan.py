@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.apiserver import ApiServer
 from tests.cli.process import Done, Shell
 from tests.lab.clusters import Cluster
@@ -35,6 +37,7 @@ def test_a_pod_that_does_not_listen_is_said_to_refuse(run: Shell, tmp_path: Path
     assert "refused" in problem["message"]
 
 
+@pytest.mark.promise("With `--probe` also the wire")
 def test_without_being_asked_nothing_is_probed(run: Shell, tmp_path: Path):
     with ApiServer(Cluster().objects) as server:
         server.kubeconfig(tmp_path / "kubeconfig")

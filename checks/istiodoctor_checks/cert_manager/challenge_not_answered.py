@@ -35,7 +35,7 @@ def challenge_not_answered(mesh: Mesh) -> Iterator[Finding]:
     (CM006), or nobody took the connection (CM007). The issuer gets the same, from wherever it
     asks.
 
-    Fix: that of the finding above this one. Where there is none: a redirect or a 404 that is not
+    Fix: that of the cause in the report. Where there is none: a redirect or a 404 that is not
     Envoy's comes from something before the gateway, which must let port 80 through; a 404 of
     Envoy's means that the solver's route is not bound to the gateway. Or answer by DNS-01.
 

@@ -45,7 +45,7 @@ def stale_proxy_configuration(mesh: Mesh) -> Iterator[Finding]:
     and so is everything where the objects were not read completely. Where neither Envoy's state
     nor its log has a refusal, nothing but this comparison speaks for it: it is suspected only.
 
-    Fix: that of the finding above this one. Where there is none, see by `istioctl proxy-status`
+    Fix: that of the cause in the report. Where there is none, see by `istioctl proxy-status`
     whether istiod and the pod are in touch, and what Envoy holds.
 
     ```yaml bad

@@ -22,7 +22,7 @@ def plain_answer_on_https_port(mesh: Mesh) -> Iterator[Finding]:
 
     Nothing is said where a load balancer or proxy is known to end TLS before that port.
 
-    Fix: that of the finding above this one.
+    Fix: that of the cause in the report.
 
     ```yaml bad
     apiVersion: v1

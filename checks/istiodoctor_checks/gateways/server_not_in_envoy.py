@@ -36,7 +36,7 @@ def server_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     Servers without routes of HTTP (PASSTHROUGH, TCP) are left out: for them nothing listens until
     a route leads on. So are Gateways made less than two minutes ago, but for a note.
 
-    Fix: that of the finding above this one.
+    Fix: that of the cause in the report.
 
     ```yaml bad
     apiVersion: v1

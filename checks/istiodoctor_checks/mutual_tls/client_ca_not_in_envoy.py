@@ -38,7 +38,7 @@ def client_ca_not_in_envoy(mesh: Mesh) -> Iterator[Finding]:
     Where the objects show why (MTLS002, MTLS004, MTLS012, MTLS013), that is reported and this
     stands under it. A CA that was changed less than two minutes ago is on its way.
 
-    Fix: that of the finding above this one; where there is none, the pod's log.
+    Fix: that of the cause in the report; where there is none, the pod's log.
 
     ```yaml bad
     apiVersion: v1

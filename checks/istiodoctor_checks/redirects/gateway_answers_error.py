@@ -21,7 +21,7 @@ def gateway_answers_error(mesh: Mesh) -> Iterator[Finding]:
     The request was a GET for `/`. A 404 is not held against a gateway: not every path leads
     somewhere.
 
-    Fix: that of the finding above this one; where there is none, the gateway's access log has
+    Fix: that of the cause in the report; where there is none, the gateway's access log has
     the response flags: UH no healthy endpoint, UF no connection, UC connection ended, NC no such
     cluster.
 

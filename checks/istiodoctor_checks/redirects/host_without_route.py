@@ -20,7 +20,7 @@ def host_without_route(mesh: Mesh) -> Iterator[Finding]:
     A 404 from an application, from a `directResponse`, or for a path that no rule of the host
     takes is not held against a gateway.
 
-    Fix: that of the finding above this one; where there is none, bind a route for the host.
+    Fix: that of the cause in the report; where there is none, bind a route for the host.
 
     ```yaml bad
     apiVersion: v1

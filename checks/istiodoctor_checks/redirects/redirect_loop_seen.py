@@ -21,7 +21,7 @@ def redirect_loop_seen(mesh: Mesh) -> Iterator[Finding]:
     Something before the gateway ends TLS and goes on to a server that redirects (HTTP001,
     HTTP002, HTTP003), or a route redirects https:// to itself (HTTP010, GWAPI005).
 
-    Fix: that of the finding above this one.
+    Fix: that of the cause in the report.
 
     ```yaml bad
     apiVersion: v1

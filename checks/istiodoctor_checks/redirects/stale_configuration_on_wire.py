@@ -37,7 +37,7 @@ def stale_configuration_on_wire(mesh: Mesh) -> Iterator[Finding]:
     Gateways and VirtualServices of the last two minutes are given time. An EnvoyFilter that
     answers by itself looks the same.
 
-    Fix: that of the finding above this one; where there is none, see with `istioctl proxy-status`
+    Fix: that of the cause in the report; where there is none, see with `istioctl proxy-status`
     (without a pod's name) whether the pod is in touch with istiod, and in its log what it
     rejected. A restart makes the pod fetch everything anew, and shows what it cannot take.
 

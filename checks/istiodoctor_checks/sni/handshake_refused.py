@@ -26,7 +26,7 @@ def handshake_refused(mesh: Mesh) -> Iterator[Finding]:
     A server that asks for client certificates and turns away a client without one is not meant
     (MTLS001).
 
-    Fix: that of the finding above this one; where there is none, the log of the pod says more.
+    Fix: that of the cause in the report; where there is none, the log of the pod says more.
 
     ```yaml bad
     apiVersion: v1

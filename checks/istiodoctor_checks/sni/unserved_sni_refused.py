@@ -28,7 +28,7 @@ def unserved_sni_refused(mesh: Mesh) -> Iterator[Finding]:
     without `www.` (SNI008). Names that nobody mentions are refused by every gateway, and not asked
     for.
 
-    Fix: that of the finding above this one; where there is none, add the name to the hosts of a
+    Fix: that of the cause in the report; where there is none, add the name to the hosts of a
     server with a certificate for it.
 
     ```yaml bad

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import EVERYWHERE, ClusterInfo, Unread, UnreadReason
@@ -69,6 +71,7 @@ def test_documents_say_what_they_are_although_lists_of_built_in_kinds_do_not(
     assert (document["apiVersion"], document["kind"]) == ("v1", "Service")
 
 
+@pytest.mark.promise("Nothing that no selected check needs")
 def test_a_scan_asks_for_nothing_but_what_it_was_told_to(server: ApiServer, connect: Open):
     source = connect(server)
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import Level, LogLine
 from istiodoctor.model.ref import Ref
@@ -38,6 +40,7 @@ def messages(lines: tuple[LogLine, ...]) -> list[tuple[str, str, str]]:
     return [(each.pod.name, each.container, each.message) for each in lines]
 
 
+@pytest.mark.promise("logs of istiod and the gateways, filtered at the source")
 def test_only_lines_that_a_pattern_is_found_in_are_kept_and_parsed(connect: Open):
     text = "2026-03-01T12:00:00.000000Z\terror\tads\tfailed to fetch key and certificate"
     with ApiServer(OBJECTS, now="2026-03-01T12:30:00Z") as server:

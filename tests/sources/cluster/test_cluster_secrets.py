@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, Unread, UnreadReason
 from istiodoctor.model.wanted import Wanted
@@ -54,6 +56,7 @@ def contents_were_never_listed_over_the_cluster(server: ApiServer) -> bool:
     return all(each.accept == METADATA for each in lists)
 
 
+@pytest.mark.promise("Secrets by name")
 def test_secrets_are_got_by_name_and_a_missing_one_is_a_fact(server: ApiServer, connect: Open):
     source = connect(server)
 
@@ -111,6 +114,7 @@ def many(count: int) -> Wanted:
     return secrets(*(f"many/cert-{number:03}" for number in range(count)), "many/none")
 
 
+@pytest.mark.promise("where more than 200 of one namespace are needed, by one list")
 def test_many_secrets_of_one_namespace_are_one_paged_list(server: ApiServer, connect: Open):
     source = connect(server)
 
@@ -131,6 +135,7 @@ def test_up_to_two_hundred_secrets_are_got_one_by_one(server: ApiServer, connect
     assert "/api/v1/namespaces/many/secrets" not in paths(server)
 
 
+@pytest.mark.promise("if the rights allow it")
 def test_many_secrets_are_got_one_by_one_where_they_may_not_be_listed(
     server: ApiServer, connect: Open
 ):

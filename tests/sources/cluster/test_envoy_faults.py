@@ -143,6 +143,7 @@ def pretend(server: ApiServer) -> Iterator[Callable[..., None]]:
         yield connected
 
 
+@pytest.mark.promise("The state of the gateways' Envoys, by GET through `pods/portforward`")
 def test_nothing_but_these_paths_is_ever_asked_for(server: ApiServer, connect: Open, pretend):
     heard: list[str] = []
     pretend(answering(NOTHING, heard))
