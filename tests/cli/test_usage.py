@@ -59,9 +59,9 @@ MEANT = {
 CONFIGURED = {
     "selct = []": "is no istiodoctor configuration: there is no key selct, did you mean select?"
     "; there are select, ignore, fail_on, ignores, front_proxy",
-    '[[ignores]]\ncode = "CRED001"\nwhy = "x"': "in [[ignores]] there is no key why; there are code,"
-    " fingerprint, reason, until",
-    '[[front_proxy]]\nhost = ["a"]': "in [[front_proxy]] there is no key host, did you mean hosts?",
+    '[[ignores]]\ncode = "CRED001"\nwhy = "x"': "in [[ignores]] there is no key why;"
+    " there are code, fingerprint, reason, until",
+    '[[front_proxy]]\nhost = ["a"]': "there is no key host, did you mean hosts?",
     "fail_on = 3": "Expected `str | null`, got `int` - at `$.fail_on`",
     'fail_on = "urgent"': "fail_on is one of critical, high, medium, low, never",
     "select = [": "is no istiodoctor configuration: Invalid",
