@@ -1,0 +1,256 @@
+"""OPS011."""
+
+from collections.abc import Iterator
+
+from istiodoctor.check import check
+from istiodoctor.command import kubectl
+from istiodoctor.evidence import Evidence
+from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
+from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.policies.external_authorizers import DENIED_BY_ISTIOD, AuthorizerFault
+from istiodoctor.mesh.workloads.control_planes import mesh_config_ref
+from istiodoctor.model.ref import Place, Ref
+from istiodoctor.text import listing
+from istiodoctor_checks.operations._authorizers import (
+    FailedRequests,
+    RefusingAuthorizer,
+    refusing_authorizers_of_gateways,
+    requests_denied_by_istiod,
+)
+
+
+@check(
+    "OPS011",
+    severity=Severity.CRITICAL,
+    explains={"OPS010", "HTTP015"},
+    evidence=[requests_denied_by_istiod],
+)
+def external_authorizer_unusable(mesh: Mesh) -> Iterator[Finding]:
+    """A CUSTOM AuthorizationPolicy names an external authorizer that istiod cannot use.
+
+    The action CUSTOM has an external authorizer decide: one of `extensionProviders` of the mesh
+    configuration. Where istiod finds none of the name, where it knows no Service of the
+    provider's (the full name is needed: `login.auth.svc.cluster.local`), or where policies with
+    different providers apply to one gateway, it denies every request that the policy takes: 403,
+    with `deny-due-to-bad-CUSTOM-action` in the access log and `failed to process CUSTOM action`
+    in istiod's.
+
+    Fix: define the provider in the mesh configuration, or name one that is there.
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.27.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: istio, namespace: istio-system}
+    data: {mesh: "accessLogFile: /dev/stdout"}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: login, namespace: istio-system}
+    spec:
+      selector: {matchLabels: {istio: ingressgateway}}
+      action: CUSTOM
+      provider: {name: login}
+      rules: [{}]
+    ```
+
+    ```finding
+    critical: AuthorizationPolicy istio-system/login spec.provider
+    hosts: shop.example.com
+    AuthorizationPolicy istio-system/login asks the external authorizer login at Pod
+    istio-system/gateway, but the mesh configuration has no external authorizer 'login': istiod
+    denies every request (403, RBAC: access denied).
+    ```
+
+    istiod looks for the provider's Service by its full name; and rules may take some paths only:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.27.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: istio, namespace: istio-system}
+    data:
+      mesh: |
+        extensionProviders:
+        - name: login
+          envoyExtAuthzHttp: {service: login, port: 8080}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: login, namespace: auth}
+    spec: {selector: {app: login}, ports: [{name: http, port: 8080}]}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: login, namespace: istio-system}
+    spec:
+      selector: {matchLabels: {istio: ingressgateway}}
+      action: CUSTOM
+      provider: {name: login}
+      rules: [{to: [{operation: {paths: [/account*]}}]}]
+    ```
+
+    ```finding
+    high: AuthorizationPolicy istio-system/login spec.provider
+    hosts: shop.example.com
+    AuthorizationPolicy istio-system/login asks the external authorizer login at Pod
+    istio-system/gateway, but istiod knows no service login: istiod denies every request that it
+    takes (403, RBAC: access denied).
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.27.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: istio, namespace: istio-system}
+    data:
+      mesh: |
+        extensionProviders:
+        - name: login
+          envoyExtAuthzHttp: {service: login.auth.svc.cluster.local, port: 8080}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: login, namespace: auth}
+    spec: {selector: {app: login}, ports: [{name: http, port: 8080}]}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: login, namespace: istio-system}
+    spec:
+      selector: {matchLabels: {istio: ingressgateway}}
+      action: CUSTOM
+      provider: {name: login}
+      rules: [{}]
+    ```
+
+    Sources: istio/istio, pilot/pkg/security/authz/builder/builder.go (`build`) and extauthz.go
+    (`getExtAuthz`); istio.io, External Authorization.
+    """
+    known: set[Ref] = set()
+    for each in refusing_authorizers_of_gateways(mesh):
+        if each.bad.fault in DENIED_BY_ISTIOD:
+            known |= {policy.ref for policy in each.bad.policies}
+            yield _by_objects(mesh, each)
+    for denied in requests_denied_by_istiod(mesh):
+        if not known.intersection(denied.policies):
+            yield _by_log(mesh, denied)
+
+
+def _by_objects(mesh: Mesh, each: RefusingAuthorizer) -> Finding:
+    bad = each.bad
+    names = listing(policy.ref for policy in bad.policies)
+    asks, takes = ("ask", "they take") if len(bad.policies) > 1 else ("asks", "it takes")
+    named = repr(bad.name) if bad.name else "(not named)"
+    what = "every request" if bad.takes_everything else f"every request that {takes}"
+    configured = mesh_config_ref(mesh, each.workload)
+    return Finding(
+        message=(
+            f"{names} {asks} the external authorizer {named} at"
+            f" {each.workload}, but {bad.reason}: istiod denies {what} (403, RBAC: access denied)."
+        ),
+        objects=(
+            *(policy.at("/spec/provider") for policy in bad.policies),
+            Place(configured, "/data/mesh"),
+        ),
+        identity=Identity.of(bad.policies[0].ref, str(each.workload.owner.path)),
+        hosts=each.hosts,
+        evidence=(Evidence(text=f"provider: {named}; {bad.reason}"),),
+        fixes=(_fix(bad.fault, bad.policies[0].ref, configured),),
+        severity=Severity.CRITICAL if bad.takes_everything else Severity.HIGH,
+        confidence=Confidence.CERTAIN if bad.is_certain else Confidence.SUSPECTED,
+        servers=frozenset(server.id for server in each.servers),
+    )
+
+
+def _by_log(mesh: Mesh, denied: FailedRequests) -> Finding:
+    policy, configured = denied.policies[0], mesh_config_ref(mesh, denied.workload)
+    return Finding(
+        message=(
+            f"{denied.workload} denied requests for {listing(denied.hosts) or 'its hosts'} (403)"
+            f" that {policy} takes: istiod cannot use the external authorizer that it names."
+        ),
+        objects=(Place(policy, "/spec/provider"), Place(configured, "/data/mesh")),
+        identity=Identity.of(policy, str(denied.workload.owner.path)),
+        hosts=frozenset(denied.hosts),
+        evidence=(Evidence.of_line(denied.facts[-1].line),),
+        fixes=(_fix(AuthorizerFault.UNDEFINED, policy, configured),),
+        severity=Severity.HIGH,
+        confidence=Confidence.OBSERVED,
+        servers=frozenset(server.id for server in denied.servers),
+    )
+
+
+def _fix(fault: AuthorizerFault, policy: Ref, configured: Ref) -> Fix:
+    title = {
+        AuthorizerFault.UNDEFINED: "Define the provider in extensionProviders of the mesh"
+        f" configuration, or name one that is there in {policy}",
+        AuthorizerFault.NO_SERVICE: f"Give the provider in {configured} the full name of a Service"
+        " that exists",
+        AuthorizerFault.SEVERAL: "Let the policies of this gateway name one provider",
+    }[fault]
+    return Fix(
+        title=title,
+        commands=(get(configured),),
+        verify=kubectl("get", "authorizationpolicies.security.istio.io", "-A"),
+        why="istiod reads a changed mesh configuration by itself; its log says which providers it"
+        " has.",
+    )
