@@ -38,7 +38,8 @@ _REQUEST = re.compile(
     re.ASCII,
 )
 _ORDINARY = re.compile(
-    r'"[\w-]{1,40} \S{1,8192} (?:HTTP/[0-9.]{1,5}|-)" (?!426)[0-9]{1,3} - (?!low_version|rbac_|jwt_)',
+    r'"[\w-]{1,40} \S{1,8192} (?:HTTP/[0-9.]{1,5}|-)" (?!426)[0-9]{1,3} - '
+    r"(?!low_version|rbac_|jwt_)",
     re.ASCII,
 )
 _WORD = re.compile(r'"[^"]*"|\S+')

@@ -19,9 +19,9 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Ref
 from istiodoctor_checks.operations._denials import matched_policy
 
-BAD_ACTION = "deny-due-to-bad-CUSTOM-action"
+BAD_ACTION = "due-to-bad-CUSTOM-action"
 """How istiod ends the names of the rules that it writes in place of an authorizer it cannot use
-(pilot/pkg/security/authz/builder/extauthz.go:42)."""
+(pilot/pkg/security/authz/builder/extauthz.go:42; before 1.20 one rule for all policies)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,18 +69,22 @@ def refusing_authorizers_of_gateways(mesh: Mesh) -> tuple[RefusingAuthorizer, ..
 def requests_denied_by_istiod(mesh: Mesh) -> tuple[FailedRequests, ...]:
     """Return what rules of istiod's own denied, in place of an authorizer that it cannot use."""
     denied = (fact for fact in log_facts(mesh, Meaning.RBAC_DENIED) if BAD_ACTION in fact.reason)
-    by_policy: dict[tuple[Workload, Ref], list[LogFact]] = defaultdict(list)
+    by_policy: dict[tuple[Workload, Ref | None], list[LogFact]] = defaultdict(list)
     for fact in denied:
-        workload, policy = workload_of(mesh, fact), matched_policy(fact)
-        if workload and policy:
-            by_policy[workload, policy].append(fact)
+        workload = workload_of(mesh, fact)
+        if workload:
+            by_policy[workload, matched_policy(fact)].append(fact)
     servers = servers_by_workload(mesh)
     return tuple(
         FailedRequests(
-            workload=workload, servers=servers[workload], policies=(policy,), facts=tuple(facts)
+            workload=workload,
+            servers=servers[workload],
+            policies=policies,
+            facts=tuple(facts),
         )
         for (workload, policy), facts in by_policy.items()
         if workload in servers
+        and (policies := (policy,) if policy else _custom_policies(mesh, workload))
     )
 
 
@@ -97,15 +101,19 @@ def requests_without_answer(mesh: Mesh) -> tuple[FailedRequests, ...]:
         FailedRequests(
             workload=workload,
             servers=servers[workload],
-            policies=tuple(
-                each.ref
-                for each in applying_policies(mesh, workload).of(PolicyAction.CUSTOM)
-                if not is_dry_run(each)
-            ),
+            policies=_custom_policies(mesh, workload),
             facts=tuple(facts),
         )
         for workload, facts in by_workload.items()
         if workload in servers
+    )
+
+
+def _custom_policies(mesh: Mesh, workload: Workload) -> tuple[Ref, ...]:
+    return tuple(
+        each.ref
+        for each in applying_policies(mesh, workload).of(PolicyAction.CUSTOM)
+        if not is_dry_run(each)
     )
 
 

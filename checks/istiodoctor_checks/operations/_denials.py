@@ -40,6 +40,11 @@ class Denial:
         """The hosts that clients asked for."""
         return tuple(dict.fromkeys(fact.host for fact in self.facts if fact.host))
 
+    @property
+    def are_preflights(self) -> bool:
+        """Whether all are requests with which browsers ask whether they may ask."""
+        return all(fact.method == "OPTIONS" for fact in self.facts)
+
 
 @question(logs={Meaning.RBAC_DENIED})
 def denials(mesh: Mesh) -> tuple[Denial, ...]:

@@ -145,8 +145,7 @@ def external_authorizer_failing(mesh: Mesh) -> Iterator[Finding]:
     [2026-03-01T11:40:00.000Z] "GET / HTTP/2" 403 UAEX ext_authz_denied - "-" 0 0 1 - "203.0.113.9" "curl/8.5.0" "2d4f" "shop.example.com" "-" - - 10.0.0.4:8443 203.0.113.9:51412 shop.example.com -
     ```
 
-    Sources: Envoy, ext_authz filter (response code details) and access log (`UAEX`); oauth2-proxy
-    issue 2832.
+    Sources: Envoy, ext_authz filter (response code details) and access log (`UAEX`).
     """  # noqa: E501 - lines of logs are shown whole
     for failed in requests_without_answer(mesh):
         last = failed.facts[-1]

@@ -32,9 +32,9 @@ def external_authorizer_unusable(mesh: Mesh) -> Iterator[Finding]:
     The action CUSTOM has an external authorizer decide: one of `extensionProviders` of the mesh
     configuration. Where istiod finds none of the name, where it knows no Service of the
     provider's (the full name is needed: `login.auth.svc.cluster.local`), or where policies with
-    different providers apply to one gateway, it denies every request that the policy takes: 403,
-    with `deny-due-to-bad-CUSTOM-action` in the access log and `failed to process CUSTOM action`
-    in istiod's.
+    different providers apply to one gateway, it denies every request that the policy takes (before
+    1.20 every request at all): 403, with `deny-due-to-bad-CUSTOM-action` in the access log and
+    `failed to process CUSTOM action` in istiod's.
 
     Fix: define the provider in the mesh configuration, or name one that is there.
 
@@ -77,7 +77,7 @@ def external_authorizer_unusable(mesh: Mesh) -> Iterator[Finding]:
     ```finding
     critical: AuthorizationPolicy istio-system/login spec.provider
     hosts: shop.example.com
-    AuthorizationPolicy istio-system/login asks the external authorizer login at Pod
+    AuthorizationPolicy istio-system/login asks the external authorizer 'login' at Pod
     istio-system/gateway, but the mesh configuration has no external authorizer 'login': istiod
     denies every request (403, RBAC: access denied).
     ```
@@ -132,7 +132,7 @@ def external_authorizer_unusable(mesh: Mesh) -> Iterator[Finding]:
     ```finding
     high: AuthorizationPolicy istio-system/login spec.provider
     hosts: shop.example.com
-    AuthorizationPolicy istio-system/login asks the external authorizer login at Pod
+    AuthorizationPolicy istio-system/login asks the external authorizer 'login' at Pod
     istio-system/gateway, but istiod knows no service login: istiod denies every request that it
     takes (403, RBAC: access denied).
     ```
@@ -183,7 +183,7 @@ def external_authorizer_unusable(mesh: Mesh) -> Iterator[Finding]:
     ```
 
     Sources: istio/istio, pilot/pkg/security/authz/builder/builder.go (`build`) and extauthz.go
-    (`getExtAuthz`); istio.io, External Authorization.
+    (`getExtAuthz`), pull request 46968, issue 40944; istio.io, External Authorization.
     """
     known: set[Ref] = set()
     for each in refusing_authorizers_of_gateways(mesh):

@@ -81,7 +81,7 @@ def external_authorizer_without_endpoints(mesh: Mesh) -> Iterator[Finding]:
     ```finding
     critical: Service auth/login
     hosts: shop.example.com
-    AuthorizationPolicy istio-system/login asks the external authorizer login at Pod
+    AuthorizationPolicy istio-system/login asks the external authorizer 'login' at Pod
     istio-system/gateway, and Service auth/login has no endpoints: no pod has the labels app=login:
     Envoy answers 403 (UAEX, ext_authz_error) to every request.
     ```
@@ -143,7 +143,7 @@ def external_authorizer_without_endpoints(mesh: Mesh) -> Iterator[Finding]:
     ```finding
     high: Service auth/login
     hosts: shop.example.com
-    AuthorizationPolicy istio-system/login asks the external authorizer login at Pod
+    AuthorizationPolicy istio-system/login asks the external authorizer 'login' at Pod
     istio-system/gateway, and Service auth/login has no port 8080, only 80: Envoy answers 403
     (UAEX, ext_authz_error) to every request that it takes.
     ```
@@ -255,7 +255,7 @@ def external_authorizer_without_endpoints(mesh: Mesh) -> Iterator[Finding]:
     ```
 
     Sources: Envoy, ext_authz filter (`failure_mode_allow`, `status_on_error`); istio.io, Global
-    Mesh Options, `extensionProviders`; istio/istio issue 54013.
+    Mesh Options, `extensionProviders`.
     """
     for each in refusing_authorizers_of_gateways(mesh):
         bad = each.bad

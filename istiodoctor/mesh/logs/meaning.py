@@ -71,6 +71,9 @@ class LogFact:
     """How many resources a push took away."""
 
 
+NODE_PARTS = 4
+"""Type, address, name and domain of a node's name."""
+
 Fields = dict[str, Any]
 
 _ROWS = ISTIOD_ROWS + GATEWAY_ROWS
@@ -115,8 +118,12 @@ def _read_reason(text: str) -> Fields:
 
 
 def _read_connection(text: str) -> Fields:
-    """Read `pod.namespace-12`: the number is the connection's."""
-    return {"proxy": _CONNECTION_NUMBER.sub("", text)}
+    """Read `pod.namespace-12`: the number is the connection's.
+
+    Istio ≤ 1.8 writes the node's name there: `router~10.0.0.4~pod.namespace~domain-12`.
+    """
+    parts = text.split("~")
+    return {"proxy": _CONNECTION_NUMBER.sub("", parts[2] if len(parts) == NODE_PARTS else text)}
 
 
 def _read_listener(text: str) -> Fields:

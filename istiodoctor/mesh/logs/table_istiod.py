@@ -256,7 +256,8 @@ ISTIOD_ROWS: tuple[Row, ...] = (
     Row(
         _M.TOKEN_KEYS_NOT_FETCHED,
         " public key from ",
-        r"Failed to (?:fetch|refresh JWT) public key from (?:jwks URI )?"
+        r"Failed to (?:fetch|refresh)(?: jwt| JWT)? public key from "
+        r'(?:jwks URI |issuer \\?"(?P<issuer>[^"\\]*)\\?", jwks uri )?'
         r'\\?"(?P<address>[^"\\]*)\\?": (?P<reason>.*)',
     ),
     Row(
@@ -264,6 +265,11 @@ ISTIOD_ROWS: tuple[Row, ...] = (
         " from issuer ",
         r"Failed to (?:get jwks URI|resolve Jwks) from issuer "
         r'\\?"(?P<issuer>[^"\\]*)\\?": (?P<reason>.*)',
+    ),
+    Row(
+        _M.TOKEN_KEYS_NOT_FETCHED,
+        "JWKS fetch failed for issuer ",
+        r"JWKS fetch failed for issuer (?P<issuer>\S+) \((?P<address>[^)\s]*)\), (?P<reason>.*)",
     ),
     Row(
         _M.TOKEN_KEYS_FETCHED,

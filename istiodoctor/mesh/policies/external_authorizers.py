@@ -7,10 +7,10 @@ source/extensions/filters/http/ext_authz/ext_authz.cc (`onComplete`: an error is
 `statusOnError`, 403 by default, unless failures are let through).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
-import msgspec
+from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.cluster import Cluster, ClusterState
 from istiodoctor.mesh.configuration.clusters import cluster
@@ -31,6 +31,9 @@ from istiodoctor.model.value import Value
 
 SEVERAL_VARIABLE = "PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS"
 """Without it, several different providers at one workload are refused (builder.go:347-358)."""
+NARROWED = (1, 20, 0)
+"""Before that, one provider that it cannot use makes istiod deny every request (pull request
+46968)."""
 DEFAULT_STATUS = 403
 OUTBOUND = "outbound|{port}||{host}"
 
@@ -63,6 +66,8 @@ class BadAuthorizer(Value, frozen=True, kw_only=True, eq=False):
     fault: AuthorizerFault
     reason: str
     """A clause without a full stop."""
+    denies_all: bool = False
+    """Whether istiod denies every request for it, whatever the policies take (before 1.20)."""
     policies: tuple[AuthorizationPolicy, ...]
     """Those whose requests it refuses."""
     status: int = DEFAULT_STATUS
@@ -73,7 +78,9 @@ class BadAuthorizer(Value, frozen=True, kw_only=True, eq=False):
 
     @property
     def takes_everything(self) -> bool:
-        """Whether some rule of the policies takes every request."""
+        """Whether every request is refused, or some rule of the policies takes every one."""
+        if self.denies_all:
+            return True
         rules = (rule for each in self.policies for rule in each.spec.rules)
         return any(not (rule.origins or rule.operations or rule.when) for rule in rules)
 
@@ -92,14 +99,23 @@ def bad_authorizers(mesh: Mesh, workload: Workload) -> tuple[BadAuthorizer, ...]
     by_name: dict[str, list[AuthorizationPolicy]] = {}
     for policy in custom:
         by_name.setdefault(provider_of(policy), []).append(policy)
+    found: list[BadAuthorizer | None]
     if len(by_name) > 1 and (plane is None or not plane.setting(SEVERAL_VARIABLE)):
-        return tuple(_several(custom, sorted(by_name), is_certain=plane is not None))
-    found = (
-        bad
-        for name, policies in by_name.items()
-        if (bad := _bad(mesh, workload, applying, name, policies))
+        found = [_several(custom, sorted(by_name))]
+    else:
+        found = [
+            _bad(mesh, workload, applying, name, policies) for name, policies in by_name.items()
+        ]
+    is_old = bool(plane and plane.version and not plane.version.has(NARROWED))
+    return tuple(
+        replace(
+            each,
+            is_certain=plane is not None,
+            denies_all=is_old and each.fault in DENIED_BY_ISTIOD,
+        )
+        for each in found
+        if each
     )
-    return tuple(msgspec.structs.replace(each, is_certain=plane is not None) for each in found)
 
 
 @question
@@ -113,21 +129,22 @@ def refusing_authorizers(mesh: Mesh, workload: Workload) -> Mapping[str, str]:
     }
 
 
-def _several(
-    custom: list[AuthorizationPolicy], names: list[str], *, is_certain: bool
-) -> Iterator[BadAuthorizer]:
-    enforced = tuple(each for each in custom if not is_dry_run(each))
-    if enforced:
-        yield BadAuthorizer(
-            name=", ".join(names),
-            fault=AuthorizerFault.SEVERAL,
-            reason=(
-                f"policies with {len(names)} different providers apply, which istiod takes only"
-                f" with {SEVERAL_VARIABLE}=true"
-            ),
-            policies=enforced,
-            is_certain=is_certain,
-        )
+def _several(custom: list[AuthorizationPolicy], names: list[str]) -> BadAuthorizer | None:
+    reason = (
+        f"policies with {len(names)} different providers apply, which istiod takes only with"
+        f" {SEVERAL_VARIABLE}=true"
+    )
+    return _denied_by_istiod(", ".join(names), AuthorizerFault.SEVERAL, reason, custom)
+
+
+def _denied_by_istiod(
+    name: str, fault: AuthorizerFault, reason: str, policies: list[AuthorizationPolicy]
+) -> BadAuthorizer | None:
+    """Return it, unless its policies are tried only: of those istiod makes nothing then."""
+    enforced = tuple(each for each in policies if not is_dry_run(each))
+    if not enforced:
+        return None
+    return BadAuthorizer(name=name, fault=fault, reason=reason, policies=enforced)
 
 
 def _bad(
@@ -137,31 +154,22 @@ def _bad(
     name: str,
     policies: list[AuthorizationPolicy],
 ) -> BadAuthorizer | None:
-    enforced = tuple(each for each in policies if not is_dry_run(each))
     if name not in (applying.providers or ()):
         reason = f"the mesh configuration has no external authorizer {name!r}"
-        fault = AuthorizerFault.UNDEFINED
-        return (
-            BadAuthorizer(name=name, fault=fault, reason=reason, policies=enforced)
-            if enforced
-            else None
-        )
+        return _denied_by_istiod(name, AuthorizerFault.UNDEFINED, reason, policies)
     provider = _provider(mesh, workload, name)
     if provider is None:
         return None
     namespace, _, hostname = provider.service.rpartition("/")
     scope = scope_of(mesh, workload)
     services = _services(mesh, scope, hostname, namespace)
-    if not services and not unread_service(mesh, workload, hostname):
+    if not services:
+        if unread_service(mesh, workload, hostname) or not scope.domain_is_known:
+            return None
         reason = f"istiod knows no service {provider.service or '(not named)'}"
-        fault = AuthorizerFault.NO_SERVICE
-        return (
-            BadAuthorizer(name=name, fault=fault, reason=reason, policies=enforced)
-            if enforced and scope.domain_is_known
-            else None
-        )
+        return _denied_by_istiod(name, AuthorizerFault.NO_SERVICE, reason, policies)
     found = cluster(mesh, workload, OUTBOUND.format(port=provider.port, host=hostname))
-    if not services or provider.fail_open or not _is_dead(found):
+    if provider.fail_open or not _is_dead(found):
         return None
     status = provider.status_on_error
     return BadAuthorizer(

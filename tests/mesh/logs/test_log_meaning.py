@@ -397,6 +397,17 @@ ISTIOD: tuple[Sample, ...] = (
         {"reason": "HTTPMatchRequests conflict between root and delegate"},
     ),
     (
+        f"ADS:CDS: ACK ERROR router~10.0.0.4~{GATEWAY}~istio-ingress.svc.cluster.local-21"
+        " Internal:Error adding/updating cluster(s) outbound|80||a.b.svc.cluster.local: cluster: no",
+        M.CONFIG_REJECTED,
+        {
+            "xds": "CDS",
+            "proxy": GATEWAY,
+            "reason": "Error adding/updating cluster(s) outbound|80||a.b.svc.cluster.local:"
+            " cluster: no",
+        },
+    ),
+    (
         "* failed to process CUSTOM action for provider login, will generate deny configs:"
         ' available providers are [] but found "login"',
         M.EXTERNAL_AUTHORIZER_UNUSABLE,
@@ -423,6 +434,16 @@ ISTIOD: tuple[Sample, ...] = (
         {"address": "https://id.example.net/keys", "reason": "status 503"},
     ),
     (
+        'Failed to fetch jwt public key from issuer "https://id.example.net", jwks uri'
+        ' "https://id.example.net/keys": empty public key found in cache',
+        M.TOKEN_KEYS_NOT_FETCHED,
+        {
+            "issuer": "https://id.example.net",
+            "address": "https://id.example.net/keys",
+            "reason": "empty public key found in cache",
+        },
+    ),
+    (
         'Failed to refresh JWT public key from "https://id.example.net/keys": status 503',
         M.TOKEN_KEYS_NOT_FETCHED,
         {"address": "https://id.example.net/keys", "reason": "status 503"},
@@ -431,6 +452,17 @@ ISTIOD: tuple[Sample, ...] = (
         'Failed to get jwks URI from issuer "https://id.example.net": no such host',
         M.TOKEN_KEYS_NOT_FETCHED,
         {"issuer": "https://id.example.net", "reason": "no such host"},
+    ),
+    (
+        "JWKS fetch failed for issuer https://id.example.net (https://id.example.net/keys), using"
+        " public-only JWKS with discarded private key - JWT requests will be rejected",
+        M.TOKEN_KEYS_NOT_FETCHED,
+        {
+            "issuer": "https://id.example.net",
+            "address": "https://id.example.net/keys",
+            "reason": "using public-only JWKS with discarded private key - JWT requests will be"
+            " rejected",
+        },
     ),
     (
         'Updated cached JWT public key from "https://id.example.net/keys"',
