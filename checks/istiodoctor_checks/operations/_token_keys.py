@@ -51,7 +51,7 @@ class MissingKeys:
 
 @question(logs={Meaning.TOKEN_KEYS_NOT_FETCHED, Meaning.TOKEN_KEYS_FETCHED, Meaning.TOKEN_REFUSED})
 def missing_token_keys(mesh: Mesh) -> tuple[MissingKeys, ...]:
-    """Return the rules at gateways whose keys istiod could not fetch, and has not fetched since."""
+    """Return the rules at gateways whose keys istiod could not fetch, and has not since."""
     failures = log_facts(mesh, Meaning.TOKEN_KEYS_NOT_FETCHED)
     return tuple(_missing_token_keys(mesh, failures)) if failures else ()
 

@@ -177,7 +177,7 @@ def token_keys_not_fetched(mesh: Mesh) -> Iterator[Finding]:
             evidence=tuple(Evidence.of_line(fact.line) for fact in lines),
             fixes=(
                 Fix(
-                    title="Give istiod a way to the issuer and its CA, or write its keys into jwks",
+                    title="Give istiod a way to the issuer and its CA, or write the keys to jwks",
                     verify=get(each.place.ref),
                     why="istiod fetches the keys itself, once a push needs them and every 20"
                     " minutes; a NetworkPolicy, a proxy or a private CA of the issuer's stands in"

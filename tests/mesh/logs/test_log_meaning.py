@@ -398,13 +398,12 @@ ISTIOD: tuple[Sample, ...] = (
     ),
     (
         f"ADS:CDS: ACK ERROR router~10.0.0.4~{GATEWAY}~istio-ingress.svc.cluster.local-21"
-        " Internal:Error adding/updating cluster(s) outbound|80||a.b.svc.cluster.local: cluster: no",
+        " Internal:Error adding/updating cluster(s) outbound|80||a.b.svc.cluster.local: no",
         M.CONFIG_REJECTED,
         {
             "xds": "CDS",
             "proxy": GATEWAY,
-            "reason": "Error adding/updating cluster(s) outbound|80||a.b.svc.cluster.local:"
-            " cluster: no",
+            "reason": "Error adding/updating cluster(s) outbound|80||a.b.svc.cluster.local: no",
         },
     ),
     (
