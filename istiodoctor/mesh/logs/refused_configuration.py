@@ -170,7 +170,7 @@ def _clusters(fact: LogFact) -> Iterator[tuple[str, str]]:
 
 
 def _written(mesh: Mesh, servers: tuple[Server, ...], domain: str) -> Iterator[Place]:
-    """Yield the hosts of VirtualServices at these servers that are a domain, but for their case."""
+    """Yield the hosts of VirtualServices at these servers that are a domain, in any case."""
     by_name = virtual_services_by_gateway_name(mesh)
     sources = {
         source.ref: source
