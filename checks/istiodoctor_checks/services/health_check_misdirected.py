@@ -296,8 +296,8 @@ def _of_azure(each: FailingProbe) -> Finding:
         message=(
             f"Azure's load balancer of {service.ref} asks for the gateway's health on port"
             f" {number} with {each.protocol.upper()} and the path {each.path}, but {each.reason}:"
-            f" it takes every node for dead, and {listing(sorted(each.hosts))} get no answer through"
-            " it."
+            f" it takes every node for dead, and {listing(sorted(each.hosts))} get no answer"
+            " through it."
         ),
         objects=(service.at(f"/spec/ports/{index}/appProtocol"),),
         identity=Identity.of(service.ref, str(number)),
@@ -319,8 +319,8 @@ def _of_azure(each: FailingProbe) -> Finding:
                     ),
                 ),
                 verify=get(service.ref),
-                why="For a Gateway of the Gateway API write it to its spec.infrastructure.annotations"
-                " too, so that it outlives the Service.",
+                why="For a Gateway of the Gateway API write it to its"
+                " spec.infrastructure.annotations too, so that it outlives the Service.",
             ),
         ),
         confidence=Confidence.SUSPECTED,

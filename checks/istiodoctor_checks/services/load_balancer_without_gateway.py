@@ -16,9 +16,9 @@ def load_balancer_without_gateway(mesh: Mesh) -> Iterator[Finding]:
     """A load balancer leads to gateway pods that no Gateway selects.
 
     istiod gives a gateway pod listeners for the servers of the Gateways whose selector takes its
-    labels. Pods that none takes listen on no port of theirs but the status port: the targets of the
-    load balancer are unhealthy, and connections to it are refused. It costs money and may hide
-    that a Gateway was meant for these pods.
+    labels. Pods that none takes listen on no port of theirs but the status port: the targets of
+    the load balancer are unhealthy, and connections to it are refused. It costs money and may
+    hide that a Gateway was meant for these pods.
 
     Fix: give a Gateway a selector with labels of these pods, or remove the load balancer.
 

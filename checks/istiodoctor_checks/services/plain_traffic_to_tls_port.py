@@ -42,7 +42,7 @@ def plain_traffic_to_tls_port(mesh: Mesh) -> Iterator[Finding]:
       name: gateway
       namespace: istio-system
       annotations:
-        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu-west-1:000000000000:certificate/x
+        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:x:1:certificate/x
         service.beta.kubernetes.io/aws-load-balancer-ssl-ports: "443"
     spec:
       type: LoadBalancer
@@ -83,7 +83,7 @@ def plain_traffic_to_tls_port(mesh: Mesh) -> Iterator[Finding]:
       name: gateway
       namespace: istio-system
       annotations:
-        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu-west-1:000000000000:certificate/x
+        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:x:1:certificate/x
         service.beta.kubernetes.io/aws-load-balancer-ssl-ports: "443"
     spec:
       type: LoadBalancer
@@ -124,7 +124,7 @@ def plain_traffic_to_tls_port(mesh: Mesh) -> Iterator[Finding]:
       name: gateway
       namespace: istio-system
       annotations:
-        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu-west-1:000000000000:certificate/x
+        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:x:1:certificate/x
         service.beta.kubernetes.io/aws-load-balancer-ssl-ports: "443"
         service.beta.kubernetes.io/aws-load-balancer-backend-protocol: ssl
     spec:
@@ -155,7 +155,7 @@ def plain_traffic_to_tls_port(mesh: Mesh) -> Iterator[Finding]:
       name: gateway
       namespace: istio-system
       annotations:
-        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu-west-1:000000000000:certificate/x
+        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:x:1:certificate/x
         service.beta.kubernetes.io/aws-load-balancer-ssl-ports: "443"
     spec:
       type: LoadBalancer

@@ -1,10 +1,10 @@
 """Health probes of Azure's load balancers: what they ask of gateways, and whether it is answered.
 
 Source: `buildHealthProbeRulesForPort` (kubernetes-sigs/cloud-provider-azure,
-pkg/provider/azure_loadbalancer_healthprobe.go): the protocol is that of the port's annotation, else
-its `appProtocol`, else the Service's annotation, else TCP; HTTP and HTTPS ask for `/` unless an
-annotation says another path, and take 200 alone for an answer. With externalTrafficPolicy Local the
-node's own health port is asked. A cluster may be set to ask kube-proxy in place of it all
+pkg/provider/azure_loadbalancer_healthprobe.go): the protocol is that of the port's annotation,
+else its `appProtocol`, else the Service's annotation, else TCP; HTTP and HTTPS ask for `/` unless
+an annotation says another path, and take 200 alone for an answer. With externalTrafficPolicy Local
+the node's own health port is asked. A cluster may be set to ask kube-proxy in place of it all
 (`clusterServiceLoadBalancerHealthProbeMode: shared`), which no object shows.
 """
 
