@@ -13,7 +13,11 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import is_dry_run
 from istiodoctor.mesh.policies.authorization_policies import applying_policies
 from istiodoctor.mesh.policies.authorization_rules import PolicyAction
-from istiodoctor.mesh.policies.external_authorizers import BadAuthorizer, bad_authorizers
+from istiodoctor.mesh.policies.external_authorizers import (
+    BadAuthorizer,
+    authorizers_denied_by_istiod,
+    authorizers_without_endpoints,
+)
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Ref
@@ -56,12 +60,22 @@ class FailedRequests:
 
 
 @question
-def refusing_authorizers_of_gateways(mesh: Mesh) -> tuple[RefusingAuthorizer, ...]:
-    """Return the external authorizers that refuse everything, at gateways that serve HTTP."""
+def unusable_authorizers(mesh: Mesh) -> tuple[RefusingAuthorizer, ...]:
+    """Return the external authorizers that istiod cannot use, at gateways that serve HTTP."""
     return tuple(
         RefusingAuthorizer(workload=workload, servers=servers, bad=bad)
         for workload, servers in _http_servers(mesh).items()
-        for bad in bad_authorizers(mesh, workload)
+        for bad in authorizers_denied_by_istiod(mesh, workload)
+    )
+
+
+@question
+def unanswered_authorizers(mesh: Mesh) -> tuple[RefusingAuthorizer, ...]:
+    """Return the external authorizers without endpoints, at gateways that serve HTTP."""
+    return tuple(
+        RefusingAuthorizer(workload=workload, servers=servers, bad=bad)
+        for workload, servers in _http_servers(mesh).items()
+        for bad in authorizers_without_endpoints(mesh, workload)
     )
 
 

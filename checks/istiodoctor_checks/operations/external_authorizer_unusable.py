@@ -8,15 +8,15 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.policies.external_authorizers import DENIED_BY_ISTIOD, AuthorizerFault
+from istiodoctor.mesh.policies.external_authorizers import AuthorizerFault
 from istiodoctor.mesh.workloads.control_planes import mesh_config_ref
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import listing
 from istiodoctor_checks.operations._authorizers import (
     FailedRequests,
     RefusingAuthorizer,
-    refusing_authorizers_of_gateways,
     requests_denied_by_istiod,
+    unusable_authorizers,
 )
 
 
@@ -186,10 +186,9 @@ def external_authorizer_unusable(mesh: Mesh) -> Iterator[Finding]:
     (`getExtAuthz`), pull request 46968, issue 40944; istio.io, External Authorization.
     """
     known: set[Ref] = set()
-    for each in refusing_authorizers_of_gateways(mesh):
-        if each.bad.fault in DENIED_BY_ISTIOD:
-            known |= {policy.ref for policy in each.bad.policies}
-            yield _by_objects(mesh, each)
+    for each in unusable_authorizers(mesh):
+        known |= {policy.ref for policy in each.bad.policies}
+        yield _by_objects(mesh, each)
     for denied in requests_denied_by_istiod(mesh):
         if not known.intersection(denied.policies):
             yield _by_log(mesh, denied)

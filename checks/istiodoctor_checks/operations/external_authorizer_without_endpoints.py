@@ -8,11 +8,10 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.policies.external_authorizers import AuthorizerFault
 from istiodoctor.mesh.workloads.control_planes import mesh_config_ref
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
-from istiodoctor_checks.operations._authorizers import refusing_authorizers_of_gateways
+from istiodoctor_checks.operations._authorizers import unanswered_authorizers
 
 
 @check("OPS012", severity=Severity.CRITICAL, explains={"OPS013", "HTTP015"})
@@ -257,9 +256,9 @@ def external_authorizer_without_endpoints(mesh: Mesh) -> Iterator[Finding]:
     Sources: Envoy, ext_authz filter (`failure_mode_allow`, `status_on_error`); istio.io, Global
     Mesh Options, `extensionProviders`.
     """
-    for each in refusing_authorizers_of_gateways(mesh):
+    for each in unanswered_authorizers(mesh):
         bad = each.bad
-        if bad.fault is not AuthorizerFault.NO_ENDPOINT or bad.service is None:
+        if bad.service is None:
             continue
         names = listing(policy.ref for policy in bad.policies)
         takes = "they take" if len(bad.policies) > 1 else "it takes"

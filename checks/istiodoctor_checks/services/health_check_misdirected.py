@@ -120,14 +120,11 @@ def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
 
     ```yaml bad
     apiVersion: v1
-    kind: Node
-    metadata: {name: aks-default-1}
-    spec: {providerID: azure:///subscriptions/x/virtualMachines/0}
-    ---
-    apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3", args: [proxy, router]}]}
+    spec:
+      nodeName: aks-default-31415926-vmss000000
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3", args: [proxy, router]}]
     ---
     apiVersion: v1
     kind: Service
@@ -160,14 +157,11 @@ def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
 
     ```yaml good
     apiVersion: v1
-    kind: Node
-    metadata: {name: aks-default-1}
-    spec: {providerID: azure:///subscriptions/x/virtualMachines/0}
-    ---
-    apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
-    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3", args: [proxy, router]}]}
+    spec:
+      nodeName: aks-default-31415926-vmss000000
+      containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3", args: [proxy, router]}]
     ---
     apiVersion: v1
     kind: Service

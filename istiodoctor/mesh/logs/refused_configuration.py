@@ -21,6 +21,7 @@ from istiodoctor.mesh.logs.proxy_logs import facts_by_workload, is_at_start
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.pods import Pod
 from istiodoctor.model.ref import Place, Ref
 
@@ -103,7 +104,7 @@ def refused_routes_in_logs(mesh: Mesh) -> tuple[RefusedRoutes, ...]:
     )
 
 
-@question(logs={Meaning.CONFIG_REJECTED}, evidence=[cluster, routed_clusters, backend_uses])
+@question(Kind.DESTINATION_RULE, logs={Meaning.CONFIG_REJECTED})
 def refused_clusters_in_logs(mesh: Mesh) -> tuple[RefusedCluster, ...]:
     """Return the clusters that Envoys of gateways refused, each once."""
     found: dict[Cluster, tuple[str, list[tuple[LogFact, Pod]]]] = {}

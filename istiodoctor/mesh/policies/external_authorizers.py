@@ -7,24 +7,29 @@ source/extensions/filters/http/ext_authz/ext_authz.cc (`onComplete`: an error is
 `statusOnError`, 403 by default, unless failures are let through).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from msgspec.structs import replace
 
-from istiodoctor.mesh.configuration.cluster import Cluster, ClusterState
+from istiodoctor.mesh.configuration.cluster import ClusterState
 from istiodoctor.mesh.configuration.clusters import cluster
 from istiodoctor.mesh.configuration.registry_service import RegistryService
-from istiodoctor.mesh.configuration.scope import Scope, scope_of
+from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.configuration.service_registry import services_of_hostname, unread_service
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.policies.authorization import ApplyingPolicies, is_dry_run, provider_of
+from istiodoctor.mesh.policies.authorization import is_dry_run, provider_of
 from istiodoctor.mesh.policies.authorization_policies import applying_policies
 from istiodoctor.mesh.policies.authorization_rules import PolicyAction
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.control_planes import control_plane_of, mesh_config
+from istiodoctor.mesh.workloads.control_planes import (
+    ControlPlane,
+    control_plane_of,
+    mesh_config,
+)
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.authorization import AuthorizationPolicy
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.meshconfig import ProviderService
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.value import Value
@@ -49,13 +54,6 @@ class AuthorizerFault(StrEnum):
     """istiod knows no service of the provider's name: it refuses the provider."""
     NO_ENDPOINT = "no-endpoint"
     """Envoy has nobody to ask, and does not let requests pass for that."""
-
-
-DENIED_BY_ISTIOD = frozenset(
-    {AuthorizerFault.UNDEFINED, AuthorizerFault.SEVERAL, AuthorizerFault.NO_SERVICE}
-)
-"""Faults for which istiod itself writes rules that deny; policies that are tried only deny
-nothing then."""
 
 
 class BadAuthorizer(Value, frozen=True, kw_only=True, eq=False):
@@ -85,37 +83,67 @@ class BadAuthorizer(Value, frozen=True, kw_only=True, eq=False):
         return any(not (rule.origins or rule.operations or rule.when) for rule in rules)
 
 
-@question(evidence=[cluster, services_of_hostname, unread_service])
 def bad_authorizers(mesh: Mesh, workload: Workload) -> tuple[BadAuthorizer, ...]:
     """Return the external authorizers of a gateway that refuse all that they are asked.
 
     None of those of which that is not known: their mesh configuration or service was not read.
     """
-    applying = applying_policies(mesh, workload)
-    custom = [each for each in applying.of(PolicyAction.CUSTOM) if each.spec.rules]
-    if not custom or applying.providers is None:
-        return ()
-    plane = control_plane_of(mesh, workload)
-    by_name: dict[str, list[AuthorizationPolicy]] = {}
-    for policy in custom:
-        by_name.setdefault(provider_of(policy), []).append(policy)
-    found: list[BadAuthorizer | None]
-    if len(by_name) > 1 and (plane is None or not plane.setting(SEVERAL_VARIABLE)):
-        found = [_several(custom, sorted(by_name))]
-    else:
-        found = [
-            _bad(mesh, workload, applying, name, policies) for name, policies in by_name.items()
-        ]
+    return (
+        *authorizers_denied_by_istiod(mesh, workload),
+        *authorizers_without_endpoints(mesh, workload),
+    )
+
+
+@question(Kind.SERVICE_ENTRY)
+def authorizers_denied_by_istiod(mesh: Mesh, workload: Workload) -> tuple[BadAuthorizer, ...]:
+    """Return the external authorizers in whose place istiod writes rules that deny."""
+    plane, by_name = control_plane_of(mesh, workload), _custom_policies(mesh, workload)
+    found = [
+        _several(by_name)
+        if _are_too_many(plane, by_name)
+        else [_unusable(mesh, workload, name, policies) for name, policies in by_name.items()]
+    ]
     is_old = bool(plane and plane.version and not plane.version.has(NARROWED))
     return tuple(
-        replace(
-            each,
-            is_certain=plane is not None,
-            denies_all=is_old and each.fault in DENIED_BY_ISTIOD,
-        )
-        for each in found
+        replace(each, is_certain=plane is not None, denies_all=is_old)
+        for several in found
+        for each in several
         if each
     )
+
+
+@question(Kind.SERVICE_ENTRY, Kind.ENDPOINT_SLICE, Kind.WORKLOAD_ENTRY, Kind.NAMESPACE)
+def authorizers_without_endpoints(mesh: Mesh, workload: Workload) -> tuple[BadAuthorizer, ...]:
+    """Return the external authorizers that Envoy asks and nobody answers."""
+    plane, by_name = control_plane_of(mesh, workload), _custom_policies(mesh, workload)
+    if _are_too_many(plane, by_name):
+        return ()
+    return tuple(
+        replace(each, is_certain=plane is not None)
+        for name, policies in by_name.items()
+        if (each := _unanswered(mesh, workload, name, policies))
+    )
+
+
+def _custom_policies(
+    mesh: Mesh, workload: Workload
+) -> Mapping[str, tuple[AuthorizationPolicy, ...]]:
+    """Return the policies of the action CUSTOM that take anything, by their provider.
+
+    None where the mesh configuration was not read.
+    """
+    applying = applying_policies(mesh, workload)
+    if applying.providers is None:
+        return {}
+    found: dict[str, list[AuthorizationPolicy]] = {}
+    for each in applying.of(PolicyAction.CUSTOM):
+        if each.spec.rules:
+            found.setdefault(provider_of(each), []).append(each)
+    return {name: tuple(policies) for name, policies in found.items()}
+
+
+def _are_too_many(plane: ControlPlane | None, by_name: Collection[str]) -> bool:
+    return len(by_name) > 1 and (plane is None or not plane.setting(SEVERAL_VARIABLE))
 
 
 @question
@@ -129,16 +157,20 @@ def refusing_authorizers(mesh: Mesh, workload: Workload) -> Mapping[str, str]:
     }
 
 
-def _several(custom: list[AuthorizationPolicy], names: list[str]) -> BadAuthorizer | None:
+def _several(
+    by_name: Mapping[str, tuple[AuthorizationPolicy, ...]],
+) -> list[BadAuthorizer | None]:
     reason = (
-        f"policies with {len(names)} different providers apply, which istiod takes only with"
+        f"policies with {len(by_name)} different providers apply, which istiod takes only with"
         f" {SEVERAL_VARIABLE}=true"
     )
-    return _denied_by_istiod(", ".join(names), AuthorizerFault.SEVERAL, reason, custom)
+    policies = tuple(each for of_one in by_name.values() for each in of_one)
+    names = ", ".join(sorted(by_name))
+    return [_denied_by_istiod(names, AuthorizerFault.SEVERAL, reason, policies)]
 
 
 def _denied_by_istiod(
-    name: str, fault: AuthorizerFault, reason: str, policies: list[AuthorizationPolicy]
+    name: str, fault: AuthorizerFault, reason: str, policies: tuple[AuthorizationPolicy, ...]
 ) -> BadAuthorizer | None:
     """Return it, unless its policies are tried only: of those istiod makes nothing then."""
     enforced = tuple(each for each in policies if not is_dry_run(each))
@@ -147,45 +179,50 @@ def _denied_by_istiod(
     return BadAuthorizer(name=name, fault=fault, reason=reason, policies=enforced)
 
 
-def _bad(
-    mesh: Mesh,
-    workload: Workload,
-    applying: ApplyingPolicies,
-    name: str,
-    policies: list[AuthorizationPolicy],
+def _unusable(
+    mesh: Mesh, workload: Workload, name: str, policies: tuple[AuthorizationPolicy, ...]
 ) -> BadAuthorizer | None:
-    if name not in (applying.providers or ()):
+    if name not in (applying_policies(mesh, workload).providers or ()):
         reason = f"the mesh configuration has no external authorizer {name!r}"
         return _denied_by_istiod(name, AuthorizerFault.UNDEFINED, reason, policies)
     provider = _provider(mesh, workload, name)
-    if provider is None:
+    if provider is None or _services(mesh, workload, provider):
         return None
-    namespace, _, hostname = provider.service.rpartition("/")
-    scope = scope_of(mesh, workload)
-    services = _services(mesh, scope, hostname, namespace)
-    if not services:
-        if unread_service(mesh, workload, hostname) or not scope.domain_is_known:
-            return None
-        reason = f"istiod knows no service {provider.service or '(not named)'}"
-        return _denied_by_istiod(name, AuthorizerFault.NO_SERVICE, reason, policies)
+    hostname = provider.service.rpartition("/")[2]
+    if unread_service(mesh, workload, hostname) or not scope_of(mesh, workload).domain_is_known:
+        return None
+    reason = f"istiod knows no service {provider.service or '(not named)'}"
+    return _denied_by_istiod(name, AuthorizerFault.NO_SERVICE, reason, policies)
+
+
+def _unanswered(
+    mesh: Mesh, workload: Workload, name: str, policies: tuple[AuthorizationPolicy, ...]
+) -> BadAuthorizer | None:
+    provider = _provider(mesh, workload, name)
+    services = _services(mesh, workload, provider) if provider else ()
+    if provider is None or provider.fail_open or not services:
+        return None
+    hostname = provider.service.rpartition("/")[2]
     found = cluster(mesh, workload, OUTBOUND.format(port=provider.port, host=hostname))
-    if provider.fail_open or not _is_dead(found):
+    if found.state not in (ClusterState.NO_CLUSTER, ClusterState.NO_ENDPOINT):
         return None
     status = provider.status_on_error
     return BadAuthorizer(
         name=name,
         fault=AuthorizerFault.NO_ENDPOINT,
         reason=found.reason,
-        policies=tuple(policies),
+        policies=policies,
         status=int(status) if status.isdecimal() and len(status) == 3 else DEFAULT_STATUS,
         service=found.service or services[0].ref,
     )
 
 
 def _services(
-    mesh: Mesh, scope: Scope, hostname: str, namespace: str
+    mesh: Mesh, workload: Workload, provider: ProviderService
 ) -> tuple[RegistryService, ...]:
-    found = services_of_hostname(mesh, scope, hostname)
+    """Return the services of a provider's name, in its namespace if it says one."""
+    namespace, _, hostname = provider.service.rpartition("/")
+    found = services_of_hostname(mesh, scope_of(mesh, workload), hostname)
     return tuple(each for each in found if not namespace or each.namespace == namespace)
 
 
@@ -195,7 +232,3 @@ def _provider(mesh: Mesh, workload: Workload, name: str) -> ProviderService | No
         if each.name == name:
             return each.authorizer
     return None
-
-
-def _is_dead(found: Cluster) -> bool:
-    return found.state in (ClusterState.NO_CLUSTER, ClusterState.NO_ENDPOINT)
