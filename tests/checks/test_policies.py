@@ -233,3 +233,60 @@ spec:
 
     assert found.objects[0].path == "/spec/jwtRules/0/issuer"
     assert "no such host" in found.message
+
+
+AUTHENTICATION = """
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {{name: tokens, namespace: {namespace}}}
+spec:
+  selector: {{matchLabels: {{istio: ingress}}}}
+  jwtRules: [{{issuer: https://id.example.net, jwks: "{{}}"}}]
+---
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "count"),
+    [
+        ('[{from: [{source: {requestPrincipals: ["*"]}}]}]', 1),
+        ("[{when: [{key: 'request.auth.claims[group]', values: [staff]}]}]", 1),
+        ('[{from: [{source: {requestPrincipals: ["*"]}}]}, {}]', 0),
+        ("[{to: [{operation: {paths: [/x]}}]}]", 0),
+    ],
+)
+def test_a_token_that_nothing_checks_lets_nothing_through(rules: str, count: int):
+    text = GATEWAY + routes("") + policy("ALLOW", rules)
+
+    assert len(find("OPS016", text)) == count
+    assert not find("OPS016", text + AUTHENTICATION.format(namespace="istio-system"))
+    assert len(find("OPS016", text + AUTHENTICATION.format(namespace="shop"))) == count
+
+
+def test_nothing_is_said_of_tokens_where_authentications_were_not_read():
+    tokens = policy("ALLOW", '[{from: [{source: {requestPrincipals: ["*"]}}]}]')
+
+    assert not seen("OPS016", GATEWAY + routes("") + tokens, unread=Kind.REQUEST_AUTHENTICATION)
+
+
+@pytest.mark.parametrize(
+    ("match", "severity"),
+    [
+        ('match: [{headers: {"@request.auth.claims.group": {exact: x}}}],', Severity.CRITICAL),
+        ('match: [{headers: {"@Request.Auth.Claims[a][b]": {exact: x}}}],', Severity.CRITICAL),
+        (
+            'match: [{headers: {"@request.auth.claims.group": {exact: x}}}, {uri: {exact: /}}],',
+            None,
+        ),
+        ('match: [{withoutHeaders: {"@request.auth.claims.group": {exact: x}}}],', None),
+    ],
+)
+def test_claims_that_nothing_checks_are_matched_by_no_request(
+    match: str, severity: Severity | None
+):
+    found = find("VS021", GATEWAY + routes(match))
+
+    assert [each.severity for each in found] == ([severity] if severity else [])
+    assert not find(
+        "VS021", GATEWAY + routes(match) + AUTHENTICATION.format(namespace="istio-system")
+    )

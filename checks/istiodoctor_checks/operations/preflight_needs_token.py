@@ -9,8 +9,8 @@ from istiodoctor.fix import Fix, json_patch, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.policies.authorization_rules import PolicyAction
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
-from istiodoctor_checks.operations._preflights import DeniedPreflights, denied_preflights
+from istiodoctor.text import SHOWN, listing
+from istiodoctor_checks.operations._wanted_tokens import DeniedForToken, denied_preflights
 
 WHY = (
     "Envoy answers preflights for routes with CORS settings itself; any other OPTIONS request"
@@ -179,7 +179,7 @@ def preflight_needs_token(mesh: Mesh) -> Iterator[Finding]:
     for each in denied_preflights(mesh):
         names = listing(policy.ref for policy in each.policies)
         denies = "deny" if len(each.policies) > 1 else "denies"
-        rules = tuple(each.rules)
+        rules = tuple(each.rules)[:SHOWN]
         yield Finding(
             message=(
                 f"{names} {denies} requests without a token at {each.workload}, and so the CORS"
@@ -195,7 +195,7 @@ def preflight_needs_token(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _fix(each: DeniedPreflights) -> Fix:
+def _fix(each: DeniedForToken) -> Fix:
     policy, place = each.policies[0], each.places[0]
     if (policy.spec.action or PolicyAction.ALLOW) == PolicyAction.ALLOW:
         rule = {"to": [{"operation": {"methods": ["OPTIONS"]}}]}

@@ -1,4 +1,4 @@
-"""CORS preflights that a gateway would answer, were they not denied for want of a token."""
+"""Requests that policies of gateways deny because they carry no token, though they could not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,23 +6,27 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from istiodoctor.mesh.configuration.bound import virtual_services_for_gateway
+from istiodoctor.mesh.configuration.held import HeldHttpRule
 from istiodoctor.mesh.configuration.listener import HttpOptions
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
 from istiodoctor.mesh.configuration.request import requested
-from istiodoctor.mesh.gateways.listeners import listeners
+from istiodoctor.mesh.gateways.listeners import merged_gateway
 from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import (
     ApplyingPolicies,
-    Authorization,
     Verdict,
     authorized,
     is_dry_run,
 )
 from istiodoctor.mesh.policies.authorization_conditions import CLAIMS, TOKEN_KEYS
 from istiodoctor.mesh.policies.authorization_facts import AuthorizationFacts
-from istiodoctor.mesh.policies.authorization_policies import applying_policies
+from istiodoctor.mesh.policies.authorization_policies import (
+    applying_policies,
+    token_rules,
+    tokens_unknown_because,
+)
 from istiodoctor.mesh.policies.authorization_rules import PolicyAction
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.requests.entries import guarded_workloads
@@ -31,13 +35,20 @@ from istiodoctor.model.authorization import AuthorizationPolicy, AuthorizationRu
 from istiodoctor.model.istio import HttpRule
 from istiodoctor.model.ref import Place
 
+PREFLIGHT_HEADERS = (
+    ("origin", "https://origin.example"),
+    ("access-control-request-method", "GET"),
+)
 ANY_LABEL = "any"
 """Stands for the label of a wildcard host that a browser asks for."""
 
 
+Denials = dict[tuple[Workload, tuple[Place, ...]], "DeniedForToken"]
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
-class DeniedPreflights:
-    """Preflights that rules deny at one gateway because they carry no token."""
+class DeniedForToken:
+    """Requests that rules deny at one gateway because they carry no token."""
 
     workload: Workload
     places: tuple[Place, ...]
@@ -47,68 +58,84 @@ class DeniedPreflights:
     hosts: dict[str, None] = field(default_factory=dict)
     servers: dict[Server, None] = field(default_factory=dict)
     rules: dict[Place, None] = field(default_factory=dict)
-    """The rules with CORS settings."""
+    """The rules of routes that would answer them."""
 
 
 @question
-def denied_preflights(mesh: Mesh) -> tuple[DeniedPreflights, ...]:
+def denied_preflights(mesh: Mesh) -> tuple[DeniedForToken, ...]:
     """Return the preflights for routes with CORS settings that a token alone would let through.
 
     A browser never sends one with them (Fetch, CORS-preflight fetch).
     """
-    found: dict[tuple[Workload, tuple[Place, ...]], DeniedPreflights] = {}
-    guarded = {
-        workload: applying
-        for workload in guarded_workloads(mesh)
-        if _asks_for_token(applying := applying_policies(mesh, workload))
-    }
-    for listener in listeners(mesh) if guarded else ():
-        own = guarded.get(listener.workload)
-        for server in listener.servers if own else ():
-            if own and server.routes_http and not server.https_redirect:
-                _gather(mesh, listener, server, own, found)
+    found: Denials = {}
+    for workload in _asking_for_tokens(mesh):
+        _gather(mesh, workload, found, preflights=True)
     return tuple(found.values())
 
 
-def _gather(
-    mesh: Mesh,
-    listener: Listener,
-    server: Server,
-    applying: ApplyingPolicies,
-    found: dict[tuple[Workload, tuple[Place, ...]], DeniedPreflights],
-) -> None:
-    workload = listener.workload
-    bound = virtual_services_for_gateway(mesh, workload, server.gateway_name)
-    for held, hosts in bound.meeting(server):
-        for rule in held.http:
-            if rule.rule.cors_policy is None:
+@question
+def denied_for_unchecked_tokens(mesh: Mesh) -> tuple[DeniedForToken, ...]:
+    """Return the requests that a token alone would let through, where none is ever looked at.
+
+    No RequestAuthentication applies to the gateway, so that no request has a principal or claims.
+    """
+    found: Denials = {}
+    for workload in _asking_for_tokens(mesh):
+        if not token_rules(mesh, workload) and not tokens_unknown_because(mesh, workload):
+            _gather(mesh, workload, found, preflights=False)
+    return tuple(found.values())
+
+
+@question
+def _asking_for_tokens(mesh: Mesh) -> tuple[Workload, ...]:
+    return tuple(
+        workload
+        for workload in guarded_workloads(mesh)
+        if _asks_for_token(applying_policies(mesh, workload))
+    )
+
+
+def _gather(mesh: Mesh, workload: Workload, found: Denials, *, preflights: bool) -> None:
+    applying = applying_policies(mesh, workload)
+    for listener in merged_gateway(mesh, workload).listeners:
+        for server in listener.servers:
+            if not server.routes_http or server.https_redirect:
                 continue
-            for host in hosts:
-                places = _denied_by(listener, applying, host, rule.rule, is_tls=server.is_tls)
+            for host, rule in _answering_rules(mesh, workload, server):
+                if preflights and rule.rule.cors_policy is None:
+                    continue
+                seen = _asked(host, rule.rule, is_tls=server.is_tls, preflight=preflights)
+                places = _denied_by(listener, applying, seen, host) if seen else ()
                 if places:
-                    denied = found.setdefault(
-                        (workload, places),
-                        DeniedPreflights(
+                    key = (workload, places)
+                    if key not in found:
+                        found[key] = DeniedForToken(
                             workload=workload,
                             places=places,
                             policies=_policies_of(applying, places),
-                        ),
-                    )
-                    denied.hosts[host] = denied.servers[server] = None
-                    denied.rules[rule.place] = None
+                        )
+                    found[key].hosts[host] = found[key].servers[server] = None
+                    found[key].rules[rule.place] = None
+
+
+def _answering_rules(
+    mesh: Mesh, workload: Workload, server: Server
+) -> Iterator[tuple[str, HeldHttpRule]]:
+    bound = virtual_services_for_gateway(mesh, workload, server.gateway_name)
+    for held, hosts in bound.meeting(server):
+        for rule in held.http:
+            for host in hosts:
+                yield host, rule
 
 
 def _denied_by(
-    listener: Listener, applying: ApplyingPolicies, host: str, rule: HttpRule, *, is_tls: bool
+    listener: Listener, applying: ApplyingPolicies, seen: ReceivedRequest, host: str
 ) -> tuple[Place, ...]:
-    """Return the rules that deny a preflight, where it is for its token alone."""
-    seen = _preflight(host, rule, is_tls=is_tls)
-    if seen is None:
-        return ()
+    """Return the rules that deny a request, where it is for its token alone."""
     facts = AuthorizationFacts(
         request=seen,
         port=listener.port,
-        server_name=host if is_tls else "",
+        server_name=host if listener.is_tls else "",
         pod_addresses=tuple(
             each.status.pod_ip for each in listener.workload.pods if each.status.pod_ip
         ),
@@ -118,25 +145,21 @@ def _denied_by(
     without = authorized(applying, facts)
     if without.verdict is not Verdict.DENIED:
         return ()
-    with_token: Authorization = authorized(applying, replace(facts, has_token=None))
+    with_token = authorized(applying, replace(facts, has_token=None))
     return () if with_token.verdict is Verdict.DENIED else without.places
 
 
-def _preflight(host: str, rule: HttpRule, *, is_tls: bool) -> ReceivedRequest | None:
-    """Return what a browser asks with before a request for a rule's first path."""
+def _asked(host: str, rule: HttpRule, *, is_tls: bool, preflight: bool) -> ReceivedRequest | None:
+    """Return a request for a rule's first path, or what a browser asks with before it."""
     uri = rule.match[0].uri if rule.match else None
     path = (uri.exact or uri.prefix if uri else "") or "/"
     name = host.replace("*", ANY_LABEL, 1)
     asked = requested(f"{'https' if is_tls else 'http'}://{name}{path if path[0] == '/' else '/'}")
     if asked is None:
         return None
-    headers = (
-        ("origin", "https://origin.example"),
-        ("access-control-request-method", "GET"),
-    )
-    seen = received(
-        replace(asked, method="OPTIONS", headers=headers), HttpOptions(), is_tls=is_tls
-    )
+    if preflight:
+        asked = replace(asked, method="OPTIONS", headers=PREFLIGHT_HEADERS)
+    seen = received(asked, HttpOptions(), is_tls=is_tls)
     return seen if isinstance(seen, ReceivedRequest) else None
 
 
