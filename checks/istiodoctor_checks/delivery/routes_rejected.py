@@ -84,6 +84,11 @@ def routes_rejected(mesh: Mesh) -> Iterator[Finding]:
     ```yaml bad
     apiVersion: v1
     kind: Pod
+    metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
     metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
     spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3", args: [proxy, router]}]}
     ---
