@@ -154,9 +154,7 @@ def _direct(mesh: Mesh, workload: Workload, scheme: str, port: int) -> tuple[Ent
     by_target: dict[int | None, list[PortRoute]] = {}
     for route in sorted(leading, key=_outermost_first):
         by_target.setdefault(route.target, []).append(route)
-    return tuple(
-        _into(each, port, target, is_tls=is_tls) for target, each in by_target.items()
-    )
+    return tuple(_into(each, port, target, is_tls=is_tls) for target, each in by_target.items())
 
 
 def _into(routes: list[PortRoute], port: int, target: int | None, *, is_tls: bool) -> Entry:
