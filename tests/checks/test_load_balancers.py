@@ -166,6 +166,32 @@ def test_some_annotations_make_every_port_one_of_http(
     assert [each.confidence for each in found] == ([confidence] if confidence else [])
 
 
+@pytest.mark.parametrize(
+    ("texts", "count"),
+    [
+        ((gateway(), service(f"{CERTIFICATE}, {AWS}backend-protocol: ssl")), 1),
+        ((gateway(), service(f"{CERTIFICATE}, {AWS}backend-protocol: HTTPS")), 1),
+        ((gateway(host="*"), service(f"{CERTIFICATE}, {AWS}backend-protocol: ssl")), 0),
+        ((gateway(), service(f"{CERTIFICATE}, {AWS}backend-protocol: tcp")), 0),
+        ((gateway(), service(f"{AWS}backend-protocol: ssl")), 0),
+        (
+            (
+                gateway(),
+                service(f'{AWS}ssl-cert: x, {AWS}ssl-ports: "9", {AWS}backend-protocol: ssl'),
+            ),
+            0,
+        ),
+    ],
+)
+def test_a_load_balancer_that_encrypts_again_is_suspected_to_send_no_sni(
+    texts: tuple[str, ...], count: int
+):
+    found = find("SNI002", pod(), *texts)
+
+    expected = [(Severity.HIGH, Confidence.SUSPECTED)] * count
+    assert [(each.severity, each.confidence) for each in found] == expected
+
+
 def test_an_http_port_before_a_plain_server_is_right():
     ports = "[{name: http, port: 80, targetPort: 8080}]"
 

@@ -1,7 +1,6 @@
 """External authorizers of gateways that refuse what they are asked, by objects and by logs."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
@@ -63,9 +62,11 @@ class FailedRequests:
 def unusable_authorizers(mesh: Mesh) -> tuple[RefusingAuthorizer, ...]:
     """Return the external authorizers that istiod cannot use, at gateways that serve HTTP."""
     return tuple(
-        RefusingAuthorizer(workload=workload, servers=servers, bad=bad)
-        for workload, servers in _http_servers(mesh).items()
+        RefusingAuthorizer(workload=workload, servers=http, bad=bad)
+        for workload, servers in servers_by_workload(mesh).items()
+        if workload.is_known
         for bad in authorizers_denied_by_istiod(mesh, workload)
+        if (http := _http(servers))
     )
 
 
@@ -73,9 +74,11 @@ def unusable_authorizers(mesh: Mesh) -> tuple[RefusingAuthorizer, ...]:
 def unanswered_authorizers(mesh: Mesh) -> tuple[RefusingAuthorizer, ...]:
     """Return the external authorizers without endpoints, at gateways that serve HTTP."""
     return tuple(
-        RefusingAuthorizer(workload=workload, servers=servers, bad=bad)
-        for workload, servers in _http_servers(mesh).items()
+        RefusingAuthorizer(workload=workload, servers=http, bad=bad)
+        for workload, servers in servers_by_workload(mesh).items()
+        if workload.is_known
         for bad in authorizers_without_endpoints(mesh, workload)
+        if (http := _http(servers))
     )
 
 
@@ -131,10 +134,5 @@ def _custom_policies(mesh: Mesh, workload: Workload) -> tuple[Ref, ...]:
     )
 
 
-def _http_servers(mesh: Mesh) -> Mapping[Workload, tuple[Server, ...]]:
-    found = {
-        workload: tuple(each for each in servers if each.routes_http)
-        for workload, servers in servers_by_workload(mesh).items()
-        if workload.is_known
-    }
-    return {workload: servers for workload, servers in found.items() if servers}
+def _http(servers: tuple[Server, ...]) -> tuple[Server, ...]:
+    return tuple(each for each in servers if each.routes_http)

@@ -117,6 +117,25 @@ def fronts(mesh: Mesh, workload: Workload) -> tuple[Front, ...]:
     return tuple(found)
 
 
+def encrypting_annotation(service: Service, port: ServicePort) -> str:
+    """Return the annotation by which an AWS load balancer ends TLS and begins it anew.
+
+    It is empty where a port is passed on as it is, or in plain text.
+    """
+    annotations = service.metadata.annotations
+    certificate, ports = TLS_PORT_ANNOTATIONS[0]
+    if annotations.get(BACKEND_PROTOCOL, "").lower() not in ENCRYPTED_BACKENDS:
+        return ""
+    is_ended = annotations.get(certificate) and _is_among(port, annotations.get(ports, ""))
+    return BACKEND_PROTOCOL if is_ended and service.spec.type == "LoadBalancer" else ""
+
+
+def _is_among(port: ServicePort, written: str) -> bool:
+    """Whether an annotation names a port; one that is not written names 443."""
+    wanted = {each.strip() for each in (written or "443").split(",")}
+    return "*" in wanted or str(port.port) in wanted or port.name in wanted
+
+
 def http_listener(service: Service) -> str:
     """Return the annotation by which a load balancer takes HTTP alone; empty where none does."""
     annotations, spec = service.metadata.annotations, service.spec
@@ -159,9 +178,8 @@ def _annotated(service: Service, workload: Workload) -> Iterator[Front]:
         if not annotations.get(certificate) or PLAIN_PORT in annotations[certificate]:
             continue
         written = annotations.get(ports, "") if ports else ""
-        wanted = {each.strip() for each in (written or "443").split(",")}
         for port in service.spec.ports:
-            if "*" in wanted or str(port.port) in wanted or port.name in wanted:
+            if _is_among(port, written):
                 key = certificate.replace("~", "~0").replace("/", "~1")
                 yield Front(
                     text=f"the load balancer of {service.ref}, which ends TLS ({certificate})",
