@@ -159,6 +159,19 @@ def test_the_log_tells_of_an_authorizer_whose_configuration_was_not_read(rule: s
     assert only.hosts == frozenset({"shop.example.com"})
 
 
+@pytest.mark.parametrize(("provider", "count"), [("login", 1), ("other", 0)])
+def test_istiods_log_tells_of_a_provider_that_it_cannot_use(provider: str, count: int):
+    line = (
+        f"\t* failed to process CUSTOM action for provider {provider}, will generate deny configs:"
+        f' available providers are [] but found "{provider}"'
+    )
+
+    found = seen("OPS011", GATEWAY + CUSTOM, line, unread=Kind.CONFIG_MAP)
+
+    assert [each.subject.name for each in found] == ["login"] * count
+    assert all("available providers are []" in each.message for each in found)
+
+
 def test_what_the_objects_tell_is_not_told_again_by_the_log():
     rule = "istio-ext-authz-ns[istio-system]-policy[login]-rule[0]-deny-due-to-bad-CUSTOM-action"
 

@@ -1,6 +1,7 @@
 """External authorizers of gateways that refuse what they are asked, by objects and by logs."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
@@ -9,7 +10,7 @@ from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.logs.proxy_logs import workload_of
 from istiodoctor.mesh.mesh import Mesh
-from istiodoctor.mesh.policies.authorization import is_dry_run
+from istiodoctor.mesh.policies.authorization import is_dry_run, provider_of
 from istiodoctor.mesh.policies.authorization_policies import applying_policies
 from istiodoctor.mesh.policies.authorization_rules import PolicyAction
 from istiodoctor.mesh.policies.external_authorizers import (
@@ -102,6 +103,27 @@ def requests_denied_by_istiod(mesh: Mesh) -> tuple[FailedRequests, ...]:
         for (workload, policy), facts in by_policy.items()
         if workload in servers
         and (policies := (policy,) if policy else _custom_policies(mesh, workload))
+    )
+
+
+@question(logs={Meaning.EXTERNAL_AUTHORIZER_UNUSABLE})
+def providers_refused_by_istiod(mesh: Mesh) -> Mapping[str, LogFact]:
+    """Return the newest line of each provider that istiod says it cannot use, by its name."""
+    facts = log_facts(mesh, Meaning.EXTERNAL_AUTHORIZER_UNUSABLE)
+    return {fact.provider: fact for fact in facts if fact.provider}
+
+
+@question
+def policies_of_refused_providers(mesh: Mesh) -> tuple[FailedRequests, ...]:
+    """Return the policies of gateways whose providers istiod says it cannot use."""
+    refused = providers_refused_by_istiod(mesh)
+    return tuple(
+        FailedRequests(
+            workload=workload, servers=servers, policies=(policy.ref,), facts=(refused[name],)
+        )
+        for workload, servers in (servers_by_workload(mesh).items() if refused else ())
+        for policy in applying_policies(mesh, workload).of(PolicyAction.CUSTOM)
+        if not is_dry_run(policy) and (name := provider_of(policy)) in refused
     )
 
 

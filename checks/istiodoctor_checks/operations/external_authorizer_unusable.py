@@ -15,6 +15,7 @@ from istiodoctor.text import listing
 from istiodoctor_checks.operations._authorizers import (
     FailedRequests,
     RefusingAuthorizer,
+    policies_of_refused_providers,
     requests_denied_by_istiod,
     unusable_authorizers,
 )
@@ -24,7 +25,7 @@ from istiodoctor_checks.operations._authorizers import (
     "OPS011",
     severity=Severity.CRITICAL,
     explains={"OPS010", "HTTP015"},
-    evidence=[requests_denied_by_istiod],
+    evidence=[requests_denied_by_istiod, policies_of_refused_providers],
 )
 def external_authorizer_unusable(mesh: Mesh) -> Iterator[Finding]:
     """A CUSTOM AuthorizationPolicy names an external authorizer that istiod cannot use.
@@ -191,7 +192,11 @@ def external_authorizer_unusable(mesh: Mesh) -> Iterator[Finding]:
         yield _by_objects(mesh, each)
     for denied in requests_denied_by_istiod(mesh):
         if not known.intersection(denied.policies):
-            yield _by_log(mesh, denied)
+            known |= set(denied.policies)
+            yield _by_access_log(mesh, denied)
+    for refused in policies_of_refused_providers(mesh):
+        if not known.intersection(refused.policies):
+            yield _by_istiod(mesh, refused)
 
 
 def _by_objects(mesh: Mesh, each: RefusingAuthorizer) -> Finding:
@@ -220,21 +225,40 @@ def _by_objects(mesh: Mesh, each: RefusingAuthorizer) -> Finding:
     )
 
 
-def _by_log(mesh: Mesh, denied: FailedRequests) -> Finding:
-    policy, configured = denied.policies[0], mesh_config_ref(mesh, denied.workload)
+def _by_access_log(mesh: Mesh, denied: FailedRequests) -> Finding:
+    return _by_log(
+        mesh,
+        denied,
+        f"{denied.workload} denied requests for {listing(denied.hosts) or 'its hosts'} (403) that"
+        f" {denied.policies[0]} takes: istiod cannot use the external authorizer that it names.",
+        frozenset(denied.hosts),
+    )
+
+
+def _by_istiod(mesh: Mesh, refused: FailedRequests) -> Finding:
+    fact = refused.facts[-1]
+    return _by_log(
+        mesh,
+        refused,
+        f"{refused.policies[0]} asks the external authorizer {fact.provider!r} at"
+        f" {refused.workload}, and istiod says that it cannot use it ({fact.reason}): it denies"
+        " what the policy takes (403, RBAC: access denied).",
+        frozenset(name for server in refused.servers for name in server.names),
+    )
+
+
+def _by_log(mesh: Mesh, failed: FailedRequests, message: str, hosts: frozenset[str]) -> Finding:
+    policy, configured = failed.policies[0], mesh_config_ref(mesh, failed.workload)
     return Finding(
-        message=(
-            f"{denied.workload} denied requests for {listing(denied.hosts) or 'its hosts'} (403)"
-            f" that {policy} takes: istiod cannot use the external authorizer that it names."
-        ),
+        message=message,
         objects=(Place(policy, "/spec/provider"), Place(configured, "/data/mesh")),
-        identity=Identity.of(policy, str(denied.workload.owner.path)),
-        hosts=frozenset(denied.hosts),
-        evidence=(Evidence.of_line(denied.facts[-1].line),),
+        identity=Identity.of(policy, str(failed.workload.owner.path)),
+        hosts=hosts,
+        evidence=(Evidence.of_line(failed.facts[-1].line),),
         fixes=(_fix(AuthorizerFault.UNDEFINED, policy, configured),),
         severity=Severity.HIGH,
         confidence=Confidence.OBSERVED,
-        servers=frozenset(server.id for server in denied.servers),
+        servers=frozenset(server.id for server in failed.servers),
     )
 
 
