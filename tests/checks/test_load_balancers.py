@@ -363,3 +363,28 @@ def test_a_server_that_binds_an_address_of_its_own_is_not_judged():
     bound = gateway('port: {number: 443, name: s, protocol: HTTPS}, bind: "::"')
 
     assert not find("SVC019", pod(), istiod(), service(spec=BOTH), bound)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "count"),
+    [
+        (f"{AWS}healthcheck-protocol: HTTP", 1),
+        (f"{AWS}healthcheck-protocol: http, {AWS}healthcheck-path: /", 1),
+        (f'{AWS}healthcheck-protocol: http, {AWS}healthcheck-port: "15021"', 0),
+        (f"{AWS}healthcheck-protocol: tcp", 0),
+        (f"{AWS}healthcheck-protocol: https", 0),
+    ],
+)
+def test_plain_http_is_no_health_check_of_a_tls_port(annotations: str, count: int):
+    found = find("SVC009", pod(), gateway(), service(annotations))
+
+    assert [each.confidence for each in found] == [Confidence.SUSPECTED] * count
+    assert all("in plain HTTP, where TLS is spoken" in each.message for each in found)
+
+
+def test_with_local_traffic_the_node_is_asked_unless_a_port_is_written():
+    local = ", externalTrafficPolicy: Local"
+    plain, on_traffic = f"{AWS}healthcheck-protocol: http", f"{AWS}healthcheck-port: traffic-port"
+
+    assert not find("SVC009", pod(), gateway(), service(plain, spec=local))
+    assert find("SVC009", pod(), gateway(), service(f"{plain}, {on_traffic}", spec=local))

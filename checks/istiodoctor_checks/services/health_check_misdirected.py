@@ -12,6 +12,7 @@ from istiodoctor.text import listing
 from istiodoctor_checks.services._health_checks import (
     CHECK_PATH,
     CHECK_PORT,
+    CHECK_PROTOCOL,
     READY_PATH,
     READY_PORT,
     HealthCheck,
@@ -27,7 +28,8 @@ def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
     or HTTPS where a port has `appProtocol: http` or `https`, as those of Gateway API Gateways
     have, unless an annotation says `tcp`. A gateway pod answers
     `/healthz/ready` on port 15021 and on no other: asked on 443 or 80, Envoy resets the connection
-    or answers 404. Where the port leads nowhere at all, every check fails too. A load balancer
+    or answers 404; and plain HTTP (`healthcheck-protocol: http`) on a port of TLS gets no answer.
+    Where the port leads nowhere at all, every check fails too. A load balancer
     that sees no healthy target answers 503 itself, or takes targets at random.
 
     A bare TCP check of the traffic ports is fine, and so is any path that routes of your own
@@ -269,6 +271,7 @@ def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
             evidence=(
                 Evidence(text=f"{CHECK_PORT}: {each.asked}", ref=service.ref),
                 Evidence(text=f"{CHECK_PATH}: {each.path or '(not set)'}", ref=service.ref),
+                *_plain(each),
             ),
             fixes=(
                 set_field(
@@ -321,7 +324,14 @@ def _of_azure(each: FailingProbe) -> Finding:
     )
 
 
+def _plain(each: HealthCheck) -> Iterator[Evidence]:
+    if each.is_plain_to_tls:
+        yield Evidence(text=f"{CHECK_PROTOCOL}: http", ref=each.service.ref)
+
+
 def _where(each: HealthCheck) -> str:
     if each.leads_nowhere:
         return f"port {each.asked}, where nothing listens"
+    if each.is_plain_to_tls:
+        return f"{each.asked} in plain HTTP, where TLS is spoken"
     return f"{each.asked} with the path {each.path}, which only port {READY_PORT} knows"
