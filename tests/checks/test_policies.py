@@ -195,6 +195,12 @@ def test_what_the_objects_tell_is_not_told_again_by_the_log():
             '[{from: [{source: {notRequestPrincipals: ["*"]}}], to: [{operation: {hosts: [a]}}]}]',
             0,
         ),
+        (
+            "DENY",
+            '[{from: [{source: {notRequestPrincipals: ["*"]}}], to: [{operation: {paths: [/x]}}]},'
+            " {to: [{operation: {methods: [OPTIONS]}}]}]",
+            0,
+        ),
         ("AUDIT", '[{from: [{source: {notRequestPrincipals: ["*"]}}]}]', 0),
     ],
 )
