@@ -40,6 +40,7 @@ Fixed = Literal[
     "authorizationpolicies.security.istio.io", "certificates.cert-manager.io", "clusterissuers",
     "endpointslices", "envoyfilters,gateways.networking.istio.io", "pods", "pods,endpoints",
     "services",
+    "virtualservices.networking.istio.io,envoyfilters",
     # Options, and what follows some of them
     "+short", "-", "-A", "-c", "-f", "-l", "-o", "--all-containers", "--all-namespaces",
     "--cert=fullchain.pem", "--dry-run=client", "--from-file=ca.crt=ca.pem",

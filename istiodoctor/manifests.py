@@ -10,6 +10,8 @@ from istiodoctor.model.kind import CORE, OF_ENVOY, RBAC, Kind
 NAME = "istiodoctor"
 NAMED_READS = frozenset({Kind.SECRET, Kind.POD_LOG, Kind.CONFIG_MAP, Kind.EVENT, *OF_ENVOY})
 """Kinds read by name in a few namespaces: a Role there is enough."""
+NAMED_CLUSTER_WIDE = frozenset({Kind.NODE})
+"""Kinds without a namespace of which single objects are read by name."""
 CLUSTER_EVENTS = "default"
 """Where Kubernetes keeps the Events of objects without a namespace: those of a ClusterIssuer."""
 
@@ -49,14 +51,18 @@ def manifests(kinds: frozenset[Kind], deployment: Deployment) -> tuple[Manifest,
 
 
 def cluster_rules(kinds: Iterable[Kind]) -> list[Manifest]:
-    """Return the rules for kinds that are listed over the whole cluster."""
+    """Return the rules for kinds that are listed over the whole cluster, or have no namespace."""
     by_group: dict[str, set[str]] = defaultdict(set)
     for kind in kinds:
         if kind.listed:
             by_group[kind.group].add(kind.resource)
+    named = sorted(kind.resource for kind in set(kinds) & NAMED_CLUSTER_WIDE)
     return [
-        {"apiGroups": [group], "resources": sorted(resources), "verbs": ["list"]}
-        for group, resources in sorted(by_group.items())
+        *(
+            {"apiGroups": [group], "resources": sorted(resources), "verbs": ["list"]}
+            for group, resources in sorted(by_group.items())
+        ),
+        *({"apiGroups": [CORE], "resources": [each], "verbs": ["get"]} for each in named),
     ]
 
 

@@ -50,6 +50,12 @@ class Meaning(StrEnum):
     DELEGATE_NOT_FOUND = "delegate-not-found"
     DELEGATE_NOT_EXPORTED = "delegate-not-exported"
     ROUTE_MATCH_CONFLICT = "route-match-conflict"
+    # istiod, policies
+    EXTERNAL_AUTHORIZER_UNUSABLE = "external-authorizer-unusable"
+    """istiod denies what policies of the action CUSTOM take: it cannot use their provider."""
+    TOKEN_KEYS_NOT_FETCHED = "token-keys-not-fetched"
+    """istiod could not fetch the keys (JWKS) that tokens are checked with."""
+    TOKEN_KEYS_FETCHED = "token-keys-fetched"
     # gateway pod
     CONTROL_PLANE_CONNECTED = "control-plane-connected"
     UPSTREAM_CONNECTION_FAILED = "upstream-connection-failed"
@@ -84,6 +90,10 @@ class Meaning(StrEnum):
     PROTOCOL_ERROR = "protocol-error"
     HTTP10_REJECTED = "http10-rejected"
     RBAC_DENIED = "rbac-denied"
+    EXTERNAL_AUTHORIZER_FAILED = "external-authorizer-failed"
+    """Envoy got no answer of an external authorizer."""
+    TOKEN_REFUSED = "token-refused"
+    """401: the token of a request is not valid, or its keys are not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ _REQUEST = re.compile(
     re.ASCII,
 )
 _ORDINARY = re.compile(
-    r'"[\w-]{1,40} \S{1,8192} (?:HTTP/[0-9.]{1,5}|-)" (?!426)[0-9]{1,3} - (?!low_version|rbac_)',
+    r'"[\w-]{1,40} \S{1,8192} (?:HTTP/[0-9.]{1,5}|-)" (?!426)[0-9]{1,3} - '
+    r"(?!low_version|rbac_|jwt_)",
     re.ASCII,
 )
 _WORD = re.compile(r'"[^"]*"|\S+')
@@ -53,6 +54,7 @@ _LEAST = 17
 class AccessEntry:
     """One request or connection as Envoy logged it; empty where it logged `-`."""
 
+    method: str = ""
     protocol: str = ""
     """`HTTP/1.0`, …; empty for connections that were no HTTP."""
     code: int = 0
@@ -100,6 +102,7 @@ def read_access(message: str) -> AccessEntry | None:
     failure = next((word for word in words[:3][::-1] if word.startswith('"')), "")
     tail = words[-_TAIL:] if len(words) >= _LEAST else [""] * _TAIL
     return AccessEntry(
+        method=_given(request["method"]),
         protocol=_given(request["protocol"]),
         code=int(request["code"]),
         flags=tuple(flag for flag in request["flags"].split(",") if flag != "-"),

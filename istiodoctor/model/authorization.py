@@ -113,9 +113,13 @@ class TokenHeader(Fields, frozen=True, kw_only=True):
 
 
 class JwtRule(Fields, frozen=True, kw_only=True):
-    """`JWTRule`, as far as it says where a token is looked for."""
+    """`JWTRule`, as far as it says where a token is looked for and what it is checked with."""
 
     issuer: str = ""
+    jwks_uri: str = ""
+    """Where istiod fetches the issuer's keys; empty where it asks the issuer for the address."""
+    jwks: str = ""
+    """The keys themselves."""
     from_headers: tuple[TokenHeader, ...] = ()
     from_params: tuple[str, ...] = ()
     from_cookies: tuple[str, ...] = ()

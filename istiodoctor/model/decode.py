@@ -38,6 +38,7 @@ TYPES: Mapping[Kind, type[Resource]] = {
     each.KIND: each
     for each in (
         kubernetes.Namespace,
+        kubernetes.Node,
         pods.Pod,
         services.Service,
         kubernetes.ConfigMap,

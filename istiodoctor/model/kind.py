@@ -35,6 +35,7 @@ class Kind(Enum):
     """
 
     NAMESPACE = Api(CORE, "Namespace", "namespaces", ("v1",), namespaced=False)
+    NODE = Api(CORE, "Node", "nodes", ("v1",), namespaced=False)
     POD = Api(CORE, "Pod", "pods", ("v1",))
     SERVICE = Api(CORE, "Service", "services", ("v1",))
     SECRET = Api(CORE, "Secret", "secrets", ("v1",))
@@ -149,6 +150,7 @@ TARGETED = frozenset(
     {
         Kind.SECRET,
         Kind.CONFIG_MAP,
+        Kind.NODE,
         Kind.EVENT,
         Kind.POD_LOG,
         Kind.ENVOY,

@@ -15,6 +15,19 @@ class Namespace(Resource, frozen=True, kw_only=True):
     KIND: ClassVar[Kind] = Kind.NAMESPACE
 
 
+class NodeSpec(Fields, frozen=True, kw_only=True):
+    """`Node.spec`, as far as it tells the cloud."""
+
+    provider_id: str = msgspec.field(default="", name="providerID")
+
+
+class Node(Resource, frozen=True, kw_only=True):
+    """A Node: which cloud it is in."""
+
+    KIND: ClassVar[Kind] = Kind.NODE
+    spec: NodeSpec = NodeSpec()
+
+
 class LabelRequirement(Fields, frozen=True, kw_only=True):
     """One entry of `matchExpressions`."""
 

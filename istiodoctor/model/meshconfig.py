@@ -62,10 +62,15 @@ class PathNormalization(Fields, frozen=True, kw_only=True):
 
 
 class ProviderService(Fields, frozen=True, kw_only=True):
-    """The service behind an extension provider."""
+    """The service behind an extension provider, and what becomes of requests without it."""
 
     service: str = ""
+    """Its full name, with `NAMESPACE/` before it where several namespaces have the name."""
     port: int = 0
+    fail_open: bool = False
+    """Whether requests pass where it does not answer."""
+    status_on_error: str = ""
+    """What they get then; 403 where it says nothing."""
 
 
 class ExtensionProvider(Fields, frozen=True, kw_only=True):

@@ -48,6 +48,9 @@ class ServiceSpec(Fields, frozen=True, kw_only=True):
     external_traffic_policy: str = ""
     external_ips: tuple[str, ...] = msgspec.field(default=(), name="externalIPs")
     load_balancer_ip: str = msgspec.field(default="", name="loadBalancerIP")
+    load_balancer_class: str = ""
+    ip_families: tuple[str, ...] = ()
+    ip_family_policy: str = ""
     internal_traffic_policy: str = ""
 
 

@@ -136,7 +136,34 @@ def test_the_rights_are_enough_and_each_is_used(run: Shell, server: ApiServer, f
     used |= {(*each[:3], "create") for each in used if each[2] == "pods/portforward"}
     assert (done.status, done.report["verdict"], done.report["problems"]) == (0, "healthy", [])
     assert outcomes <= {"passed", "not-requested"}
-    assert used == {each for each in rights(documents) if each[2] != "events"}
+    assert used == {each for each in rights(documents) if each[2] not in ("events", "nodes")}
+
+
+def test_where_a_load_balancer_may_be_azures_a_node_tells_by_these_rights(run: Shell, files):
+    objects = cluster()
+    (pod,) = (each for each in objects if each["kind"] == "Pod" and "ingress" in str(each))
+    (service,) = (each for each in objects if each["kind"] == "Service" and _is_for(each, pod))
+    pod["spec"]["nodeName"] = "worker-1"
+    service["spec"]["type"] = "LoadBalancer"
+    for port in service["spec"]["ports"]:
+        port["appProtocol"] = "https"
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "worker-1"},
+        "spec": {"providerID": "azure:///subscriptions/x/virtualMachines/1"},
+    }
+
+    with ApiServer([*objects, node], rbac=True) as server:
+        done = scanned(run, server, files, manifests(run))
+
+    assert "SVC009" in {each["code"] for each in done.report["problems"]}
+    assert [each for each in done.report["unread"] if each["kind"] == "Node"] == []
+
+
+def _is_for(service: Manifest, pod: Manifest) -> bool:
+    selector = service["spec"].get("selector") or {}
+    return bool(selector) and selector.items() <= pod["metadata"].get("labels", {}).items()
 
 
 def test_of_gateways_in_trouble_the_events_are_read_by_these_rights(run: Shell, files):

@@ -20,6 +20,7 @@ RBAC_OBJECT = r"(?:role|rolebinding)\.rbac\.authorization\.k8s\.io/[^/%]+"
 TYPES = (
     "authorizationpolicies.security.istio.io|certificates.cert-manager.io|clusterissuers"
     "|endpointslices|envoyfilters,gateways.networking.istio.io|pods|pods,endpoints|services"
+    "|virtualservices\\.networking\\.istio\\.io,envoyfilters"
 )
 HOST = rf"(?i:(?:\*\.)?{LABEL}(?:\.{LABEL})*\.?)"
 LABEL_KEY = rf"(?:{LABEL}(?:\.{LABEL})*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"

@@ -40,6 +40,11 @@ class Denial:
         """The hosts that clients asked for."""
         return tuple(dict.fromkeys(fact.host for fact in self.facts if fact.host))
 
+    @property
+    def are_preflights(self) -> bool:
+        """Whether all are requests with which browsers ask whether they may ask."""
+        return all(fact.method == "OPTIONS" for fact in self.facts)
+
 
 @question(logs={Meaning.RBAC_DENIED})
 def denials(mesh: Mesh) -> tuple[Denial, ...]:
@@ -49,7 +54,7 @@ def denials(mesh: Mesh) -> tuple[Denial, ...]:
     for fact in log_facts(mesh, Meaning.RBAC_DENIED):
         workload = workload_of(mesh, fact)
         if workload in gateways and workload:
-            found[workload, _matched(fact)].append(fact)
+            found[workload, matched_policy(fact)].append(fact)
     return tuple(
         _denial(mesh, workload, policy, facts) for (workload, policy), facts in found.items()
     )
@@ -66,7 +71,8 @@ def _denial(mesh: Mesh, workload: Workload, policy: Ref | None, facts: list[LogF
     )
 
 
-def _matched(fact: LogFact) -> Ref | None:
+def matched_policy(fact: LogFact) -> Ref | None:
+    """Return the policy that Envoy says a request matched."""
     found = _MATCHED.search(fact.reason)
     if found is None:
         return None

@@ -12,6 +12,11 @@ from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 from istiodoctor_checks.operations._denials import Denial, denials
 
+PREFLIGHTS = (
+    " They are OPTIONS requests, with which browsers ask before one of another origin: such a CORS"
+    " preflight carries no token."
+)
+
 
 @check("OPS010", severity=Severity.LOW, explains={"HTTP015"})
 def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
@@ -25,6 +30,8 @@ def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
     the nearest peer, behind a load balancer a node or the load balancer itself;
     `remoteIpBlocks` are compared with the client's address (from X-Forwarded-For as
     `numTrustedProxies` says, or from the PROXY protocol).
+
+    Where all of them are OPTIONS they are CORS preflights, which carry no token.
 
     Fix: allow the requests by a rule, or compare `remoteIpBlocks`.
 
@@ -146,6 +153,10 @@ def request_denied_at_gateway(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _message(denial: Denial) -> str:
+    return f"{_denied_message(denial)}{PREFLIGHTS if denial.are_preflights else ''}"
+
+
+def _denied_message(denial: Denial) -> str:
     where = f"{denial.workload} denied requests for {listing(denial.hosts) or 'its hosts'} (403)"
     if denial.policy:
         return f"{where}: {denial.policy} matched them."

@@ -15,7 +15,11 @@ from istiodoctor.mesh.configuration.refused_routes import (
 from istiodoctor.text import SHOWN, listing
 
 
-@check("VS018", severity=Severity.CRITICAL, explains={"GW019", "HTTP017", "HTTP018", "SDS016"})
+@check(
+    "VS018",
+    severity=Severity.CRITICAL,
+    explains={"GW019", "HTTP017", "HTTP018", "SDS016", "SDS017"},
+)
 def routes_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     """A rule of a route is such that Envoy refuses all routes beside it.
 

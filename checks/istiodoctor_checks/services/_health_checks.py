@@ -16,6 +16,7 @@ from istiodoctor.model.services import Service
 
 AWS = "service.beta.kubernetes.io/aws-load-balancer-"
 CHECK_PORT, CHECK_PATH = f"{AWS}healthcheck-port", f"{AWS}healthcheck-path"
+CHECK_PROTOCOL = f"{AWS}healthcheck-protocol"
 TRAFFIC_PORT = "traffic-port"
 READY_PORT, READY_PATH = 15021, "/healthz/ready"
 """Where a gateway pod says that it is ready, and nowhere else."""
@@ -36,6 +37,8 @@ class HealthCheck:
     path: str
     leads_nowhere: bool
     """Nothing listens on the port; else something does that does not know the path."""
+    is_plain_to_tls: bool
+    """It asks in plain HTTP, and on some port TLS is spoken."""
     workload: Workload
     hosts: frozenset[str]
 
@@ -59,8 +62,11 @@ class MisdirectedName:
 def failing_health_checks(mesh: Mesh) -> tuple[HealthCheck, ...]:
     """Return the health checks that AWS load balancers of gateways cannot pass."""
     open_ports: dict[Workload, set[int]] = defaultdict(set)
+    tls_ports: dict[Workload, set[int]] = defaultdict(set)
     for listener in listeners(mesh):
         open_ports[listener.workload].add(listener.port)
+        if listener.is_tls:
+            tls_ports[listener.workload].add(listener.port)
     return tuple(
         failing
         for workload, servers in servers_by_workload(mesh).items()
@@ -71,6 +77,7 @@ def failing_health_checks(mesh: Mesh) -> tuple[HealthCheck, ...]:
             service,
             workload,
             frozenset(open_ports[workload]),
+            frozenset(tls_ports[workload]),
             frozenset(name for server in servers for name in server.names),
         )
     )
@@ -137,20 +144,32 @@ def _serves(names: Mapping[Workload, tuple[str, ...]], workload: Workload, host:
 
 
 def _failing(
-    service: Service, workload: Workload, listening: frozenset[int], hosts: frozenset[str]
+    service: Service,
+    workload: Workload,
+    listening: frozenset[int],
+    speaking_tls: frozenset[int],
+    hosts: frozenset[str],
 ) -> Iterator[HealthCheck]:
     annotations = service.metadata.annotations
     asked = annotations.get(CHECK_PORT, TRAFFIC_PORT).strip()
     path = annotations.get(CHECK_PATH, "").strip()
     targets = _targets(service, workload, asked, listening)
-    if targets is None or (targets and (path != READY_PATH or READY_PORT in targets)):
+    if targets is None:
         return
+    is_plain = annotations.get(CHECK_PROTOCOL, "").strip().lower() == "http"
+    # With Local and no port of its own the controller asks the node (healthCheckNodePort).
+    asks_node = service.spec.external_traffic_policy == "Local" and CHECK_PORT not in annotations
+    is_plain_to_tls = is_plain and not asks_node and bool(targets & speaking_tls)
+    if targets and not is_plain_to_tls and (path != READY_PATH or READY_PORT in targets):
+        return
+    annotation = CHECK_PROTOCOL if is_plain_to_tls else CHECK_PATH if targets else CHECK_PORT
     yield HealthCheck(
         service=service,
-        place=service.at(_annotation(CHECK_PATH if targets else CHECK_PORT)),
+        place=service.at(_annotation(annotation)),
         asked=asked,
         path=path,
         leads_nowhere=not targets,
+        is_plain_to_tls=is_plain_to_tls,
         workload=workload,
         hosts=hosts,
     )

@@ -8,13 +8,14 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_passthrough import repeated_sni_hosts
+from istiodoctor.mesh.logs.repeated_snis import LoggedRepetition, logged_repetitions
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import listing
 
 VIRTUAL_SERVICE = "VirtualService"
 
 
-@check("SNI006", severity=Severity.HIGH, explains={"SNI005"})
+@check("SNI006", severity=Severity.HIGH, explains={"SNI005"}, evidence=[logged_repetitions])
 def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
     """Two `tls` routes on one server match the same SNI host, and one of them is left out.
 
@@ -104,7 +105,9 @@ def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
 
     Sources: istio.io, VirtualService (TLSRoute); istio/istio issue 17079.
     """
+    told: set[Ref] = set()
     for repeated in repeated_sni_hosts(mesh):
+        told.add(repeated.second)
         first, second, server = repeated.first, repeated.second, repeated.server
         yield Finding(
             message=(
@@ -128,6 +131,30 @@ def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
             confidence=(Confidence.CERTAIN if repeated.order_is_known else Confidence.SUSPECTED),
             servers=frozenset({server.id}),
         )
+    for logged in logged_repetitions(mesh):
+        if logged.second not in told:
+            yield _by_log(logged)
+
+
+def _by_log(each: LoggedRepetition) -> Finding:
+    others = listing(each.others) or "another rule"
+    return Finding(
+        message=(
+            f"istiod left out a rule of {each.second} on {each.gateway}, with all its names:"
+            f" {others} matches the SNI host {listing(each.hosts)} already."
+        ),
+        objects=(_rules(each.second), *map(_rules, each.others), Place(each.gateway)),
+        identity=Identity.of(each.second, str(each.gateway.path)),
+        hosts=frozenset(each.hosts),
+        evidence=(Evidence.of_line(each.fact.line),),
+        fixes=(
+            Fix(
+                title=f"Match {listing(each.hosts)} in one {each.second.kind}",
+                why="The other one keeps the names that are its own.",
+            ),
+        ),
+        confidence=Confidence.OBSERVED,
+    )
 
 
 def _rules(source: Ref) -> Place:

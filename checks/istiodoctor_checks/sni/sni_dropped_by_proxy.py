@@ -30,7 +30,8 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
     """A proxy in front speaks TLS to the gateway without SNI.
 
     The gateway chooses a server by the name (SNI) in the ClientHello. nginx sends none unless
-    `proxy_ssl_server_name` is on, and some load balancers never do. No server takes such a
+    `proxy_ssl_server_name` is on, and some load balancers never do, those of AWS among them that
+    end TLS and begin it anew (`aws-load-balancer-backend-protocol: ssl`). No server takes such a
     connection; the gateway resets it and the proxy answers 502.
 
     Fix: let the proxy send the name, let it pass TLS through, or give the gateway a server for
@@ -261,6 +262,7 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
             hosts=frozenset(silent.hosts),
             evidence=(Evidence(text=f"no server on port {silent.listener.port} has the host *"),),
             fixes=(_fix(silent),),
+            severity=Severity.HIGH if place and place.ref.kind == "Service" else None,
             confidence=Confidence.CERTAIN if silent.is_certain else Confidence.SUSPECTED,
             servers=frozenset(each.id for each in servers),
         )

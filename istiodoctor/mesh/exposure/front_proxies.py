@@ -36,6 +36,31 @@ TLS_PORT_ANNOTATIONS = (
 means 443."""
 BACKEND_PROTOCOL = "service.beta.kubernetes.io/aws-load-balancer-backend-protocol"
 ENCRYPTED_BACKENDS = frozenset({"https", "ssl", "tls"})
+ENCRYPTING = (
+    "service.beta.kubernetes.io/oci-load-balancer-tls-backendset-secret",
+    "service.beta.kubernetes.io/scw-loadbalancer-ssl-bridge",
+)
+"""Annotations by which load balancers of other clouds encrypt again."""
+PLAIN_PORT = '"tcp"'
+"""In the settings of one of Linode's ports: TLS passes it."""
+AWS_TYPE = "service.beta.kubernetes.io/aws-load-balancer-type"
+HTTP_LISTENERS = (
+    (BACKEND_PROTOCOL, "http", (AWS_TYPE,)),
+    (
+        "service.beta.kubernetes.io/do-loadbalancer-protocol",
+        "http",
+        ("service.beta.kubernetes.io/do-loadbalancer-tls-passthrough",),
+    ),
+    ("loadbalancer.openstack.org/x-forwarded-for", "true", ()),
+)
+"""Annotations with the value that makes every port of a load balancer one of HTTP, and those that
+keep them from it.
+
+`buildListener` (kubernetes/cloud-provider-aws, pkg/providers/v1/aws.go), which makes Classic Load
+Balancers only; docs/controllers/services/annotations.md (digitalocean/digitalocean-cloud-
+controller-manager); docs/openstack-cloud-controller-manager/expose-applications-using-loadbalancer
+-type-service.md (kubernetes/cloud-provider-openstack). A certificate makes it one of HTTPS.
+"""
 BACKEND_PROTOCOL_ANNOTATIONS = (
     "alb.ingress.kubernetes.io/backend-protocol",
     "nginx.ingress.kubernetes.io/backend-protocol",
@@ -92,6 +117,39 @@ def fronts(mesh: Mesh, workload: Workload) -> tuple[Front, ...]:
     return tuple(found)
 
 
+def encrypting_annotation(service: Service, port: ServicePort) -> str:
+    """Return the annotation by which an AWS load balancer ends TLS and begins it anew.
+
+    It is empty where a port is passed on as it is, or in plain text.
+    """
+    annotations = service.metadata.annotations
+    certificate, ports = TLS_PORT_ANNOTATIONS[0]
+    if annotations.get(BACKEND_PROTOCOL, "").lower() not in ENCRYPTED_BACKENDS:
+        return ""
+    is_ended = annotations.get(certificate) and _is_among(port, annotations.get(ports, ""))
+    return BACKEND_PROTOCOL if is_ended and service.spec.type == "LoadBalancer" else ""
+
+
+def _is_among(port: ServicePort, written: str) -> bool:
+    """Whether an annotation names a port; one that is not written names 443."""
+    wanted = {each.strip() for each in (written or "443").split(",")}
+    return "*" in wanted or str(port.port) in wanted or port.name in wanted
+
+
+def http_listener(service: Service) -> str:
+    """Return the annotation by which a load balancer takes HTTP alone; empty where none does."""
+    annotations, spec = service.metadata.annotations, service.spec
+    if spec.type != "LoadBalancer" or spec.load_balancer_class:
+        return ""
+    if any(annotations.get(certificate) for certificate, _ in TLS_PORT_ANNOTATIONS):
+        return ""
+    for annotation, value, others in HTTP_LISTENERS:
+        is_http = annotations.get(annotation, "").lower() == value
+        if is_http and not any(annotations.get(each) for each in others):
+            return annotation
+    return ""
+
+
 @question
 def _fronts_by_host(mesh: Mesh, workload: Workload) -> HostIndex[tuple[int, Front]]:
     return HostIndex(
@@ -112,17 +170,16 @@ def _annotated(service: Service, workload: Workload) -> Iterator[Front]:
     """Yield a front for each port at which an annotated load balancer ends TLS."""
     annotations = service.metadata.annotations
     backend = annotations.get(BACKEND_PROTOCOL, "").lower()
-    if backend in ENCRYPTED_BACKENDS:
+    if backend in ENCRYPTED_BACKENDS or any(annotations.get(each) for each in ENCRYPTING):
         return
     # A load balancer that speaks TCP to its backends adds no headers.
     forwarded = "https" if backend == "http" else ""
     for certificate, ports in TLS_PORT_ANNOTATIONS:
-        if not annotations.get(certificate):
+        if not annotations.get(certificate) or PLAIN_PORT in annotations[certificate]:
             continue
         written = annotations.get(ports, "") if ports else ""
-        wanted = {each.strip() for each in (written or "443").split(",")}
         for port in service.spec.ports:
-            if "*" in wanted or str(port.port) in wanted or port.name in wanted:
+            if _is_among(port, written):
                 key = certificate.replace("~", "~0").replace("/", "~1")
                 yield Front(
                     text=f"the load balancer of {service.ref}, which ends TLS ({certificate})",

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.chain_index import tls_server_for
-from istiodoctor.mesh.exposure.front_proxies import ingresses_by_service
+from istiodoctor.mesh.exposure.front_proxies import encrypting_annotation, ingresses_by_service
 from istiodoctor.mesh.gateways.listeners import listeners, servers_by_workload
 from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.logs.delivery import log_facts
 from istiodoctor.mesh.logs.meaning import LogFact, Meaning
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.service_ports import services_of
+from istiodoctor.mesh.workloads.service_ports import services_of, target_port
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ingress import Ingress
 from istiodoctor.model.kind import Kind
@@ -69,6 +69,17 @@ def _silent(mesh: Mesh, listener: Listener) -> Iterator[SilentProxy]:
                 hosts=hosts,
                 is_certain=True,
             )
+    for service in services_of(mesh, listener.workload):
+        for port in service.spec.ports:
+            annotation = encrypting_annotation(service, port)
+            if annotation and named and target_port(port, listener.workload) == listener.port:
+                yield SilentProxy(
+                    text=f"The load balancer of {service.ref}",
+                    place=service.at(f"/metadata/annotations/{annotation.replace('/', '~1')}"),
+                    listener=listener,
+                    hosts=tuple(dict.fromkeys(named)),
+                    is_certain=False,
+                )
     for ingress in _ingresses_before(mesh, listener.workload):
         hosts = tuple(
             rule.host

@@ -54,6 +54,13 @@ class LogFact:
     sni: str = ""
     cluster: str = ""
     address: str = ""
+    """What could not be reached: istiod, or the URL of a token issuer's keys."""
+    issuer: str = ""
+    """Of tokens."""
+    provider: str = ""
+    """The external authorizer, by its name in the mesh configuration."""
+    method: str = ""
+    """Of the request, in an access log."""
     xds: str = ""
     """What was rejected, timed out or closed: `SDS`, `Listener`, `StreamSecrets`, …"""
     code: int | None = None
@@ -63,6 +70,9 @@ class LogFact:
     removed: int = 0
     """How many resources a push took away."""
 
+
+NODE_PARTS = 4
+"""Type, address, name and domain of a node's name."""
 
 Fields = dict[str, Any]
 
@@ -108,8 +118,12 @@ def _read_reason(text: str) -> Fields:
 
 
 def _read_connection(text: str) -> Fields:
-    """Read `pod.namespace-12`: the number is the connection's."""
-    return {"proxy": _CONNECTION_NUMBER.sub("", text)}
+    """Read `pod.namespace-12`: the number is the connection's.
+
+    Istio ≤ 1.8 writes the node's name there: `router~10.0.0.4~pod.namespace~domain-12`.
+    """
+    parts = text.split("~")
+    return {"proxy": _CONNECTION_NUMBER.sub("", parts[2] if len(parts) == NODE_PARTS else text)}
 
 
 def _read_listener(text: str) -> Fields:
@@ -215,6 +229,7 @@ def _access_fact(line: LogLine, entry: AccessEntry) -> LogFact | None:
         cluster=entry.cluster,
         route=entry.route,
         code=entry.code,
+        method=entry.method,
     )
 
 
@@ -223,8 +238,9 @@ def _access_meaning(entry: AccessEntry) -> Meaning | None:
     details, flags = entry.details, entry.flags
     if details == "low_version" or (entry.code == 426 and entry.protocol == "HTTP/1.0"):
         return Meaning.HTTP10_REJECTED
-    if details.startswith("rbac_access_denied"):
-        return Meaning.RBAC_DENIED
+    for beginning, meaning in _OF_FILTERS:
+        if details.startswith(beginning):
+            return meaning
     if "NR" in flags:
         connection = details == "filter_chain_not_found" or not entry.protocol
         return Meaning.FILTER_CHAIN_NOT_FOUND if connection else Meaning.ROUTE_NOT_FOUND
@@ -237,6 +253,14 @@ def _access_meaning(entry: AccessEntry) -> Meaning | None:
     if "UF" in flags or "UC" in flags:
         return Meaning.UPSTREAM_RESET
     return Meaning.PROTOCOL_ERROR if "DPE" in flags else None
+
+
+_OF_FILTERS = (
+    ("rbac_access_denied", Meaning.RBAC_DENIED),
+    ("ext_authz_error", Meaning.EXTERNAL_AUTHORIZER_FAILED),
+    ("jwt_authn_access_denied", Meaning.TOKEN_REFUSED),
+)
+"""How the details of what Envoy's filters refuse begin."""
 
 
 def _is_tls_error(text: str) -> bool:

@@ -108,9 +108,9 @@ def secret_rejections(mesh: Mesh) -> tuple[Rejection, ...]:
             workload=workload,
             facts=tuple(fact for fact, _ in found),
             refused=refused_credentials(mesh, workload),
-            at_start=any(_is_at_start(fact, pod) for fact, pod in found),
+            at_start=any(is_at_start(fact, pod) for fact, pod in found),
         )
-        for workload, found in _by_workload(mesh, Meaning.SECRET_REJECTED).items()
+        for workload, found in facts_by_workload(mesh, Meaning.SECRET_REJECTED).items()
     )
     return tuple(each for each in rejections if not _is_repaired(mesh, each))
 
@@ -137,13 +137,16 @@ def listener_rejections(mesh: Mesh) -> tuple[Rejection, ...]:
         Rejection(
             workload=workload,
             facts=tuple(fact for fact, _ in found),
-            at_start=any(_is_at_start(fact, pod) for fact, pod in found),
+            at_start=any(is_at_start(fact, pod) for fact, pod in found),
         )
-        for workload, found in _by_workload(mesh, Meaning.LISTENER_REJECTED).items()
+        for workload, found in facts_by_workload(mesh, Meaning.LISTENER_REJECTED).items()
     )
 
 
-def _by_workload(mesh: Mesh, meaning: Meaning) -> Mapping[Workload, list[tuple[LogFact, Pod]]]:
+def facts_by_workload(
+    mesh: Mesh, meaning: Meaning
+) -> Mapping[Workload, list[tuple[LogFact, Pod]]]:
+    """Return what lines of a kind say of gateways, each with the pod that it is about."""
     gateways = servers_by_workload(mesh)
     found: dict[Workload, list[tuple[LogFact, Pod]]] = defaultdict(list)
     for fact in log_facts(mesh, meaning):
@@ -218,6 +221,7 @@ def _pod_of(fact: LogFact) -> PodKey:
     return (namespace, name) if name else (fact.line.pod.namespace, fact.line.pod.name)
 
 
-def _is_at_start(fact: LogFact, pod: Pod) -> bool:
+def is_at_start(fact: LogFact, pod: Pod) -> bool:
+    """Whether a pod had just started when a line was written."""
     made, at = pod.metadata.creation_timestamp, fact.line.at
     return made is not None and at is not None and at - made < SETTLING_TIME

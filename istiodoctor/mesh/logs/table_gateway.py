@@ -156,6 +156,8 @@ ACCESS_ROWS: tuple[Row, ...] = tuple(
         (_M.ROUTE_NOT_FOUND, "route_not_found"),
         (_M.CLUSTER_NOT_FOUND, "cluster_not_found"),
         (_M.RBAC_DENIED, "rbac_access_denied"),
+        (_M.EXTERNAL_AUTHORIZER_FAILED, "ext_authz_error"),
+        (_M.TOKEN_REFUSED, "jwt_authn_access_denied"),
     )
 )
 """Envoy's details in an access log whose format is not Istio's: the meaning alone can be told."""
@@ -177,5 +179,7 @@ ACCESS_EXPRESSIONS: tuple[tuple[Meaning, str], ...] = (
     (_M.UPSTREAM_RESET, _flag("UF|UC")),
     (_M.PROTOCOL_ERROR, _flag("DPE")),
     (_M.RBAC_DENIED, "rbac_access_denied"),
+    (_M.EXTERNAL_AUTHORIZER_FAILED, "ext_authz_error"),
+    (_M.TOKEN_REFUSED, "jwt_authn_access_denied"),
 )
 """What finds raw lines of an access log, in either encoding; entries are judged by field."""

@@ -242,4 +242,38 @@ ISTIOD_ROWS: tuple[Row, ...] = (
         "HTTPMatchRequests conflict",
         r"(?P<reason>HTTPMatchRequests conflict.*)",
     ),
+    Row(
+        _M.EXTERNAL_AUTHORIZER_UNUSABLE,
+        " CUSTOM action",
+        r"failed to p(?:rocess|arse) CUSTOM action(?: for provider (?P<provider>[^\s,]+))?,"
+        r" will generate deny configs:\s*(?P<reason>.*)",
+    ),
+    Row(
+        _M.EXTERNAL_AUTHORIZER_UNUSABLE,
+        "multiple CUSTOM authorization providers",
+        r"(?P<reason>multiple CUSTOM authorization providers per workload.*)",
+    ),
+    Row(
+        _M.TOKEN_KEYS_NOT_FETCHED,
+        " public key from ",
+        r"Failed to (?:fetch|refresh)(?: jwt| JWT)? public key from "
+        r'(?:jwks URI |issuer \\?"(?P<issuer>[^"\\]*)\\?", jwks uri )?'
+        r'\\?"(?P<address>[^"\\]*)\\?": (?P<reason>.*)',
+    ),
+    Row(
+        _M.TOKEN_KEYS_NOT_FETCHED,
+        " from issuer ",
+        r"Failed to (?:get jwks URI|resolve Jwks) from issuer "
+        r'\\?"(?P<issuer>[^"\\]*)\\?": (?P<reason>.*)',
+    ),
+    Row(
+        _M.TOKEN_KEYS_NOT_FETCHED,
+        "JWKS fetch failed for issuer ",
+        r"JWKS fetch failed for issuer (?P<issuer>\S+) \((?P<address>[^)\s]*)\), (?P<reason>.*)",
+    ),
+    Row(
+        _M.TOKEN_KEYS_FETCHED,
+        "Updated cached JWT public key",
+        r'Updated cached JWT public key from \\?"(?P<address>[^"\\]*)',
+    ),
 )

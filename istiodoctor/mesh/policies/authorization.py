@@ -5,8 +5,8 @@ each action, and in which order: listener_builder.go:480-484, networkfilter.go:2
 source/extensions/filters/common/rbac/engine_impl.cc.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from istiodoctor.mesh.policies.authorization_facts import AuthorizationFacts
@@ -53,6 +53,8 @@ class ApplyingPolicies:
     read."""
     http_only: frozenset[str] = frozenset()
     """Those of them that istiod passes over on TCP filter chains."""
+    refusing: Mapping[str, str] = field(default_factory=dict)
+    """Authorizers that refuse everything, by name, with the reason as a clause."""
     unknown_because: str = ""
     """Why others may apply that were not read."""
 
@@ -150,17 +152,18 @@ def _asked_elsewhere(applying: ApplyingPolicies, facts: AuthorizationFacts) -> A
     policies = applying.of(PolicyAction.CUSTOM)
     if not policies:
         return ALLOWED
-    names = {_provider(each) for each in policies}
+    names = {provider_of(each) for each in policies}
     found: list[Authorization] = []
     for name in sorted(names):
-        own = [each for each in policies if _provider(each) == name]
+        own = [each for each in policies if provider_of(each) == name]
         found.append(_asked(name, own, applying, facts, is_alone=len(names) == 1))
     unknown = (each for each in found if each.verdict is Verdict.UNKNOWN)
     denied = (each for each in found if each.verdict is Verdict.DENIED)
     return next(denied, None) or next(unknown, None) or ALLOWED
 
 
-def _provider(policy: AuthorizationPolicy) -> str:
+def provider_of(policy: AuthorizationPolicy) -> str:
+    """Return the name of the external authorizer of a policy; empty where it names none."""
     return policy.spec.provider.name if policy.spec.provider else ""
 
 
@@ -177,6 +180,8 @@ def _asked(
     if not is_http and name in applying.http_only and is_alone:
         return ALLOWED
     enforced = [each for each in policies if not is_dry_run(each)]
+    if enforced and name in applying.refusing:
+        return _by_rules(enforced, facts, PolicyAction.CUSTOM, applying.refusing[name])
     is_missing = applying.providers is not None and name not in applying.providers
     if is_missing:
         reason = f"the mesh configuration has no external authorizer {name!r} that istiod can use"

@@ -34,7 +34,7 @@ from istiodoctor.mesh.credentials.credentials import uses_on
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA, Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import Verdict
-from istiodoctor.mesh.policies.authorization_policies import authorization
+from istiodoctor.mesh.policies.request_authorization import authorization
 from istiodoctor.mesh.requests.answers import (
     STOPPED,
     HopGenerator,

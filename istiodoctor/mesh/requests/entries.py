@@ -10,7 +10,12 @@ from istiodoctor.mesh.configuration.received_request import received
 from istiodoctor.mesh.configuration.redirects import plain_hosts_for, tls_hosts_meeting
 from istiodoctor.mesh.configuration.request import Request, is_address
 from istiodoctor.mesh.configuration.request_line import EarlyAnswer
-from istiodoctor.mesh.exposure.front_proxies import Front, fronts_for
+from istiodoctor.mesh.exposure.front_proxies import (
+    BACKEND_PROTOCOL,
+    Front,
+    fronts_for,
+    http_listener,
+)
 from istiodoctor.mesh.exposure.services import PortRoute, port_routes
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.hosts import ANY, HostIndex
@@ -149,10 +154,15 @@ def _direct(mesh: Mesh, workload: Workload, scheme: str, port: int) -> tuple[Ent
     by_target: dict[int | None, list[PortRoute]] = {}
     for route in sorted(leading, key=_outermost_first):
         by_target.setdefault(route.target, []).append(route)
-    return tuple(
-        Entry(hops=(_entry_hop(each, port),), target=target, is_tls=is_tls)
-        for target, each in by_target.items()
-    )
+    return tuple(_into(each, port, target, is_tls=is_tls) for target, each in by_target.items())
+
+
+def _into(routes: list[PortRoute], port: int, target: int | None, *, is_tls: bool) -> Entry:
+    """Return the entry by Services that lead to one port in the pod."""
+    hop = _entry_hop(routes, port)
+    if is_tls and all(_takes_http_only(each, port) for each in routes):
+        return Entry(hops=(_without_tls(routes[0], hop),), target=None, is_tls=is_tls)
+    return Entry(hops=(hop,), target=target, is_tls=is_tls)
 
 
 def _without_service(mesh: Mesh, port: int, workload: Workload, *, is_tls: bool) -> Entry:
@@ -206,6 +216,16 @@ def _behind(
     inner = next((each for each in port_routes(mesh, workload) if each.target == target), None)
     service = (service_hop(inner.service, _leading(inner)),) if inner else ()
     return Entry(hops=(hop, *service), target=target, is_tls=False, front=front)
+
+
+def _takes_http_only(route: PortRoute, port: int) -> bool:
+    """Whether the load balancer of a port takes no TLS; of those that are known to do so alone."""
+    return port == route.port.port and http_listener(route.service) == BACKEND_PROTOCOL
+
+
+def _without_tls(route: PortRoute, hop: Hop) -> Hop:
+    text = f"{hop.text}: the load balancer takes HTTP there ({http_listener(route.service)})"
+    return replace(hop, state=BROKEN, text=f"{text}, so that no TLS handshake passes")
 
 
 def _leads(route: PortRoute, port: int) -> bool:

@@ -33,7 +33,7 @@ from istiodoctor.mesh.configuration.virtual_host_match import matched_host
 from istiodoctor.mesh.configuration.virtual_hosts import domain_index, virtual_host
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.policies.authorization import Verdict
-from istiodoctor.mesh.policies.authorization_policies import authorization
+from istiodoctor.mesh.policies.request_authorization import authorization
 from istiodoctor.mesh.requests.answers import (
     ENDS_UNKNOWN,
     STOPPED,

@@ -10,6 +10,7 @@ from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.credentials.client_cas import ClientCaState, ClientCaUse, client_ca_uses
 from istiodoctor.mesh.credentials.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.credentials.secret_lookup import MISSPELT_CA_SUFFIXES
+from istiodoctor.mesh.exposure.azure_probes import telling_nodes
 from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX, Form
 from istiodoctor.mesh.gateways.listeners import istio_gateways, servers_by_workload
 from istiodoctor.mesh.log_meanings import Meaning
@@ -58,7 +59,7 @@ def wanted(mesh: Mesh, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = (
         events=frozenset(islice(event_targets(mesh), MOST_EVENT_TARGETS))
         if Kind.EVENT in kinds
         else frozenset(),
-        again=frozenset(_config_maps(mesh)) if Kind.CONFIG_MAP in kinds else frozenset(),
+        again=frozenset(_again(mesh, kinds)),
         unasked=frozenset((*_logs_beyond(logs), *_envoys_beyond(envoys, kinds & OF_ENVOY))),
     )
 
@@ -136,6 +137,14 @@ def _envoy_pods(mesh: Mesh) -> Iterator[tuple[str, str]]:
         for workload in servers_by_workload(mesh)
         if workload.proxy
     )
+
+
+def _again(mesh: Mesh, kinds: frozenset[Kind]) -> Iterator[tuple[Kind, str, str]]:
+    """Yield what is had by name alone: mesh configurations, and nodes that tell the cloud."""
+    if Kind.CONFIG_MAP in kinds:
+        yield from _config_maps(mesh)
+    if Kind.NODE in kinds:
+        yield from ((Kind.NODE, "", name) for name in telling_nodes(mesh))
 
 
 def _config_maps(mesh: Mesh) -> Iterator[tuple[Kind, str, str]]:

@@ -12,7 +12,7 @@ from istiodoctor.mesh.workloads.workloads import (
     Workload,
     workloads,
 )
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.kubernetes import ConfigMap, Namespace
 from istiodoctor.model.meshconfig import (
     DEFAULT_ROOT_NAMESPACE,
@@ -23,6 +23,7 @@ from istiodoctor.model.meshconfig import (
     decode_proxy_config,
     mesh_config_fault,
 )
+from istiodoctor.model.ref import Ref
 
 ISTIO_NAMESPACE = "istio-system"
 EDGE = "EDGE"
@@ -123,6 +124,12 @@ def mesh_config_unknown_because(mesh: Mesh, workload: Workload) -> str:
     if mesh.is_complete(Kind.CONFIG_MAP, namespace, name):
         return ""
     return f"ConfigMap {namespace}/{name} was not read"
+
+
+@question
+def mesh_config_ref(mesh: Mesh, workload: Workload) -> Ref:
+    """Return the ConfigMap with a gateway's mesh configuration, whether or not there is one."""
+    return Ref(CORE, "ConfigMap", *_mesh_config_name(mesh, workload))
 
 
 @question(Kind.CONFIG_MAP)

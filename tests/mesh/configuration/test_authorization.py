@@ -13,11 +13,9 @@ from istiodoctor.mesh.configuration.listener import (
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest, received
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.policies.authorization import Authorization, Verdict
-from istiodoctor.mesh.policies.authorization_policies import (
-    applying_policies,
-    authorization,
-)
+from istiodoctor.mesh.policies.authorization_policies import applying_policies
 from istiodoctor.mesh.policies.path_templates import takes_template
+from istiodoctor.mesh.policies.request_authorization import authorization
 from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Reading, Unread

@@ -396,6 +396,78 @@ ISTIOD: tuple[Sample, ...] = (
         M.ROUTE_MATCH_CONFLICT,
         {"reason": "HTTPMatchRequests conflict between root and delegate"},
     ),
+    (
+        f"ADS:CDS: ACK ERROR router~10.0.0.4~{GATEWAY}~istio-ingress.svc.cluster.local-21"
+        " Internal:Error adding/updating cluster(s) outbound|80||a.b.svc.cluster.local: no",
+        M.CONFIG_REJECTED,
+        {
+            "xds": "CDS",
+            "proxy": GATEWAY,
+            "reason": "Error adding/updating cluster(s) outbound|80||a.b.svc.cluster.local: no",
+        },
+    ),
+    (
+        "* failed to process CUSTOM action for provider login, will generate deny configs:"
+        ' available providers are [] but found "login"',
+        M.EXTERNAL_AUTHORIZER_UNUSABLE,
+        {"provider": "login", "reason": 'available providers are [] but found "login"'},
+    ),
+    (
+        "* failed to parse CUSTOM action, will generate deny configs: extension provider is either"
+        " invalid or undefined",
+        M.EXTERNAL_AUTHORIZER_UNUSABLE,
+        {"reason": "extension provider is either invalid or undefined"},
+    ),
+    (
+        'Failed to fetch public key from "https://id.example.net/keys": x509: certificate signed'
+        " by unknown authority",
+        M.TOKEN_KEYS_NOT_FETCHED,
+        {
+            "address": "https://id.example.net/keys",
+            "reason": "x509: certificate signed by unknown authority",
+        },
+    ),
+    (
+        'Failed to fetch public key from jwks URI "https://id.example.net/keys": status 503',
+        M.TOKEN_KEYS_NOT_FETCHED,
+        {"address": "https://id.example.net/keys", "reason": "status 503"},
+    ),
+    (
+        'Failed to fetch jwt public key from issuer "https://id.example.net", jwks uri'
+        ' "https://id.example.net/keys": empty public key found in cache',
+        M.TOKEN_KEYS_NOT_FETCHED,
+        {
+            "issuer": "https://id.example.net",
+            "address": "https://id.example.net/keys",
+            "reason": "empty public key found in cache",
+        },
+    ),
+    (
+        'Failed to refresh JWT public key from "https://id.example.net/keys": status 503',
+        M.TOKEN_KEYS_NOT_FETCHED,
+        {"address": "https://id.example.net/keys", "reason": "status 503"},
+    ),
+    (
+        'Failed to get jwks URI from issuer "https://id.example.net": no such host',
+        M.TOKEN_KEYS_NOT_FETCHED,
+        {"issuer": "https://id.example.net", "reason": "no such host"},
+    ),
+    (
+        "JWKS fetch failed for issuer https://id.example.net (https://id.example.net/keys), using"
+        " public-only JWKS with discarded private key - JWT requests will be rejected",
+        M.TOKEN_KEYS_NOT_FETCHED,
+        {
+            "issuer": "https://id.example.net",
+            "address": "https://id.example.net/keys",
+            "reason": "using public-only JWKS with discarded private key - JWT requests will be"
+            " rejected",
+        },
+    ),
+    (
+        'Updated cached JWT public key from "https://id.example.net/keys"',
+        M.TOKEN_KEYS_FETCHED,
+        {"address": "https://id.example.net/keys"},
+    ),
 )
 
 GATEWAY_POD: tuple[Sample, ...] = (
@@ -677,6 +749,20 @@ ACCESS: tuple[tuple[dict[str, object], Meaning, Mapping[str, object]], ...] = (
         },
     ),
     (
+        entry(403, "UAEX", "ext_authz_error"),
+        M.EXTERNAL_AUTHORIZER_FAILED,
+        {"code": 403, "reason": "ext_authz_error", "host": "shop.example.com"},
+    ),
+    (
+        entry(401, "-", "jwt_authn_access_denied{Jwks_remote_fetch_is_failed}"),
+        M.TOKEN_REFUSED,
+        {
+            "code": 401,
+            "reason": "jwt_authn_access_denied{Jwks_remote_fetch_is_failed}",
+            "host": "shop.example.com",
+        },
+    ),
+    (
         entry(503, "UH", "no_healthy_upstream", cluster=UPSTREAM),
         M.NO_HEALTHY_UPSTREAM,
         {
@@ -758,7 +844,8 @@ def test_an_access_log_is_read_alike_in_both_encodings(values, meaning, fields):
 
     facts = [read_fact(line) for line in lines]
 
-    common = {"sni": "sni.example.com", "route": "shop", **fields}
+    method = str(values["method"] or "")
+    common = {"sni": "sni.example.com", "route": "shop", "method": method, **fields}
     assert facts == [LogFact(meaning=meaning, line=line, **common) for line in lines]
     assert [raw for raw in raws if not re.search(PATTERNS[meaning], raw)] == []
     assert lines[0] == lines[1]
@@ -794,7 +881,11 @@ def test_an_excerpt_of_an_access_log_tells_its_meaning_but_no_host():
     line = parsed('"GET /productpage HTTP/2" 503 NC cluster_not_found - "-" 0 0 0 -')
 
     assert read_fact(line) == LogFact(
-        meaning=M.CLUSTER_NOT_FOUND, line=line, code=503, reason="cluster_not_found"
+        meaning=M.CLUSTER_NOT_FOUND,
+        line=line,
+        code=503,
+        reason="cluster_not_found",
+        method="GET",
     )
 
 
