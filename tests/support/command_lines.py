@@ -19,7 +19,8 @@ RBAC_OBJECT = r"(?:role|rolebinding)\.rbac\.authorization\.k8s\.io/[^/%]+"
 """Roles and their bindings may have any name that is a segment of a path."""
 TYPES = (
     "authorizationpolicies.security.istio.io|certificates.cert-manager.io|clusterissuers"
-    "|endpointslices|envoyfilters,gateways.networking.istio.io|pods|pods,endpoints|services"
+    "|endpointslices|pods|pods,endpoints|services"
+    "|envoyfilters,gateways.networking.istio.io,requestauthentications,serviceentries"
 )
 HOST = rf"(?i:(?:\*\.)?{LABEL}(?:\.{LABEL})*\.?)"
 LABEL_KEY = rf"(?:{LABEL}(?:\.{LABEL})*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"

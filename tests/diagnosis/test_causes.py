@@ -1,0 +1,134 @@
+"""The cause leads: what else the real checks say of a cluster stands under it."""
+
+from dataclasses import replace
+
+import pytest
+
+from istiodoctor.diagnosis import Judgement, diagnose
+from istiodoctor.diagnosis.runs import run_checks
+from istiodoctor.mesh import Mesh
+from istiodoctor.problem import Problem
+from istiodoctor.registry import discover
+from istiodoctor.testing.clusters import cluster, log_lines
+from istiodoctor.testing.envoys import envoy_state
+from tests.checks.test_credentials import GATEWAY, POD, READER, documents
+
+CHECKS = discover().by_code()
+PROXY = "istio-system/gateway/istio-proxy"
+LISTENER = (
+    "2026-03-01T11:40:00.000000Z\twarning\tenvoy config\tgRPC config for"
+    " type.googleapis.com/envoy.config.listener.v3.Listener rejected: Error adding/updating"
+    " listener(s) 0.0.0.0_443: {reason}"
+)
+
+
+def problems(
+    text: str, *codes: str, proxy: str = "", istiod: str = "", envoy: str = ""
+) -> list[Problem]:
+    """Diagnose a whole cluster with some checks, after this was logged or seen in its Envoy."""
+    lines = (
+        *log_lines(PROXY, proxy),
+        *log_lines("istio-system/istiod-0/discovery", istiod),
+    )
+    snapshot = cluster(text, lines)
+    if envoy:
+        snapshot = replace(snapshot, envoys=(envoy_state("istio-system/gateway", envoy),))
+    mesh = Mesh(snapshot)
+    runs = run_checks(tuple(CHECKS[code] for code in codes), mesh, snapshot)
+    judgement = Judgement(snapshot=snapshot, mesh=mesh, runs=runs, tool_version="1")
+    return list(diagnose(judgement).problems)
+
+
+def outline(found: list[Problem]) -> list[tuple[str, str, set[str]]]:
+    """Return code, object to change and symptoms of each problem."""
+    return [
+        (each.cause.code, str(each.cause.subject), {under.code for under in each.symptoms})
+        for each in found
+    ]
+
+
+TWO_SOURCES = GATEWAY.replace(
+    "credentialName: shop-cert",
+    "credentialName: shop-cert, serverCertificate: tls.crt, privateKey: tls.key",
+)
+FILTER = """
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: NAME, namespace: istio-system}
+spec:
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match: {context: CONTEXT}
+    patch: {operation: INSERT_BEFORE, value: VALUE}
+"""
+
+
+def envoy_filter(name: str, value: str, context: str = "GATEWAY") -> str:
+    return FILTER.replace("NAME", name).replace("VALUE", value).replace("CONTEXT", context)
+
+
+def test_a_file_that_is_named_beside_a_secret_and_refused_is_one_problem():
+    found = problems(
+        documents(POD, TWO_SOURCES, READER),
+        "SDS010",
+        "CRED014",
+        proxy=LISTENER.format(reason="Invalid path: tls.crt"),
+    )
+
+    assert outline(found) == [("CRED014", "Gateway shop/web", {"SDS010"})]
+
+
+def test_what_an_envoy_filter_puts_in_is_not_put_down_to_the_server_of_that_port():
+    reason = "Didn't find a registered implementation for 'example.filter'"
+    found = problems(
+        documents(POD, TWO_SOURCES, READER, envoy_filter("odd", "{name: example.filter}")),
+        "SDS010",
+        "CRED014",
+        proxy=LISTENER.format(reason=reason),
+    )
+
+    assert sorted(outline(found)) == [
+        ("CRED014", "Gateway shop/web", set()),
+        ("SDS010", "EnvoyFilter istio-system/odd", set()),
+    ]
+
+
+THING = '{name: a, typed_config: {"@type": type.googleapis.com/example.v1.Thing}}'
+LUA = THING.replace("example.v1.Thing", "envoy.extensions.filters.http.lua.v3.Lua")
+CALLING = "{name: a, typed_config: {server_uri: {cluster: out|80||a.b}}}"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (THING, "Proto constraint validation failed (ThingValidationError.Field: too short)"),
+        (THING, "Protobuf message (type example.v1.Thing reason INVALID_ARGUMENT) has unknown"),
+        (CALLING, "Unknown cluster 'out|80||a.b'"),
+        (LUA, "script load error: [string \"function\"]:1: '=' expected near 'on'"),
+    ],
+)
+def test_a_refusal_leads_to_the_one_envoy_filter_that_it_speaks_of(value: str, reason: str):
+    others = (
+        envoy_filter("other", "{name: other.filter}"),
+        envoy_filter("far", value, "SIDECAR_INBOUND"),
+    )
+    found = problems(
+        documents(POD, GATEWAY, READER, envoy_filter("odd", value), *others),
+        "SDS010",
+        proxy=LISTENER.format(reason=reason),
+    )
+
+    assert outline(found) == [("SDS010", "EnvoyFilter istio-system/odd", set())]
+    assert [
+        each.ref.name for each in found[0].cause.objects if each.ref.kind == "EnvoyFilter"
+    ] == ["odd"]
+
+
+def test_a_refusal_that_names_nothing_known_accuses_no_object():
+    found = problems(
+        documents(POD, GATEWAY, READER, envoy_filter("odd", "{name: example.filter}")),
+        "SDS010",
+        proxy=LISTENER.format(reason="cannot bind '0.0.0.0:443': Permission denied"),
+    )
+
+    assert outline(found) == [("SDS010", "Pod istio-system/gateway", set())]
