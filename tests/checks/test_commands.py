@@ -32,7 +32,7 @@ from tests.support.judgements import judged
 
 CHECKS = discover().checks
 WIDE = Display(width=160)
-UNNAMED = frozenset({"GWAPI008", "CRED012", "SDS010", "SDS012"})
+UNNAMED = frozenset({"GWAPI008", "CRED012", "SDS012"})
 """Their commands hold no name that is read."""
 BEYOND = frozenset({"CM006", "DR011", "MTLS016", "SDS005", "SDS013"})
 """What they name is found by a name that is fixed, or said in a log: renamed, it is not found."""

@@ -1,16 +1,16 @@
 """The cause leads: what else the real checks say of a cluster stands under it."""
 
-from dataclasses import replace
-
 import pytest
 
 from istiodoctor.diagnosis import Judgement, diagnose
 from istiodoctor.diagnosis.runs import run_checks
 from istiodoctor.mesh import Mesh
+from istiodoctor.model.snapshot import Reading
 from istiodoctor.problem import Problem
 from istiodoctor.registry import discover
 from istiodoctor.testing.clusters import cluster, log_lines
 from istiodoctor.testing.envoys import envoy_state
+from istiodoctor.testing.words import NOW, pem
 from tests.checks.test_credentials import GATEWAY, POD, READER, documents
 
 CHECKS = discover().by_code()
@@ -32,7 +32,8 @@ def problems(
     )
     snapshot = cluster(text, lines)
     if envoy:
-        snapshot = replace(snapshot, envoys=(envoy_state("istio-system/gateway", envoy),))
+        state = envoy_state("istio-system/gateway", envoy, taken_at=NOW, pem=pem)
+        snapshot = snapshot.plus(Reading(envoys=(state,)))
     mesh = Mesh(snapshot)
     runs = run_checks(tuple(CHECKS[code] for code in codes), mesh, snapshot)
     judgement = Judgement(snapshot=snapshot, mesh=mesh, runs=runs, tool_version="1")

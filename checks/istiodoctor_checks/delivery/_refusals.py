@@ -7,9 +7,6 @@ from istiodoctor.fix import Fix, get
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import listing
 
-SUSPECTS = "envoyfilters,gateways.networking.istio.io,requestauthentications,serviceentries"
-"""The kinds whose objects have been seen to make Envoy refuse a listener."""
-
 
 def origin(culprits: Iterable[Place]) -> str:
     """Return a sentence that says what a refusal is about; empty where that is not known."""
@@ -28,7 +25,13 @@ def correct(culprits: Iterable[Place]) -> Fix:
         )
     return Fix(
         title="Revert the object that the reason points to",
-        commands=(kubectl("get", SUSPECTS, "-A"),),
+        commands=(
+            kubectl(
+                "get",
+                "envoyfilters,gateways.networking.istio.io,requestauthentications,serviceentries",
+                "-A",
+            ),
+        ),
         verify=istioctl("proxy-status"),
     )
 
