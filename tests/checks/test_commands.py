@@ -34,7 +34,7 @@ CHECKS = discover().checks
 WIDE = Display(width=160)
 UNNAMED = frozenset({"GWAPI008", "CRED012", "SDS012"})
 """Their commands hold no name that is read."""
-BEYOND = frozenset({"CM006", "DR011", "MTLS016", "SDS005", "SDS013"})
+BEYOND = frozenset({"DR011", "MTLS016", "SDS005", "SDS013"})
 """What they name is found by a name that is fixed, or said in a log: renamed, it is not found."""
 ALONE = {"GW002": frozenset({"kubectl delete"})}
 """Parts of a fix that are all of it where there are no routes to bind anew."""

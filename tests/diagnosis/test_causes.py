@@ -10,6 +10,7 @@ from istiodoctor.problem import Problem
 from istiodoctor.registry import discover
 from istiodoctor.testing.clusters import cluster, log_lines
 from istiodoctor.testing.envoys import envoy_state
+from istiodoctor.testing.examples import examples
 from istiodoctor.testing.words import NOW, pem
 from tests.checks.test_credentials import GATEWAY, POD, READER, documents
 
@@ -133,3 +134,23 @@ def test_a_refusal_that_names_nothing_known_accuses_no_object():
     )
 
     assert outline(found) == [("SDS010", "Pod istio-system/gateway", set())]
+
+
+def test_the_route_that_stops_a_challenge_leads_and_the_waiting_certificate_stands_below_it():
+    bad = next(each for each in examples(CHECKS["CM020"]) if each.verdict == "bad")
+    other = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: other, namespace: elsewhere}
+spec:
+  parentRefs: [{name: web, namespace: istio-ingress, sectionName: http}]
+  hostnames: [shop.example.com]
+  rules: [{backendRefs: [{name: other, port: 80}]}]
+"""
+    found = problems(documents(bad.text + "\n", other), "GWAPI003", "CM020", "CM011")
+
+    under = {
+        each.cause.objects[1].ref.name: {symptom.code for symptom in each.symptoms}
+        for each in found
+    }
+    assert under == {"cm-acme-http-solver-x": {"CM011", "CM020"}, "other": set()}

@@ -221,3 +221,11 @@ def uses_http01_only(issuer: Issuer | ClusterIssuer | None, name: str) -> bool:
     """Whether an issuer has nothing but HTTP-01 for a name."""
     solvers = solvers_for(issuer, name)
     return bool(solvers) and all(each.http01 and not each.dns01 for each in solvers)
+
+
+def wildcards_by_http01(
+    certificate: Certificate, issuer: Issuer | ClusterIssuer | None
+) -> tuple[str, ...]:
+    """Return the wildcards for which an issuer has only HTTP-01: ACME issues none by it."""
+    names = certificate.spec.dns_names
+    return tuple(n for n in names if n.startswith("*.") and uses_http01_only(issuer, n))

@@ -23,6 +23,7 @@ from istiodoctor.model.meshconfig import (
     decode_proxy_config,
     mesh_config_fault,
 )
+from istiodoctor.model.ref import Place
 
 ISTIO_NAMESPACE = "istio-system"
 EDGE = "EDGE"
@@ -123,6 +124,13 @@ def mesh_config_unknown_because(mesh: Mesh, workload: Workload) -> str:
     if mesh.is_complete(Kind.CONFIG_MAP, namespace, name):
         return ""
     return f"ConfigMap {namespace}/{name} was not read"
+
+
+@question(Kind.CONFIG_MAP)
+def mesh_config_place(mesh: Mesh, workload: Workload) -> Place | None:
+    """Return where a gateway's mesh configuration is written; None where there is no ConfigMap."""
+    found = _mesh_config_map(mesh, workload)
+    return found.at("/data/mesh") if found else None
 
 
 @question(Kind.CONFIG_MAP)
