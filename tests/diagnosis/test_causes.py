@@ -154,3 +154,33 @@ spec:
         for each in found
     }
     assert under == {"cm-acme-http-solver-x": {"CM011", "CM020"}, "other": set()}
+
+
+ASKING = POD.replace(
+    'image: "istio/proxyv2:1.22.3"',
+    'image: "istio/proxyv2:1.22.3", env: [{name: PROXY_CONFIG, value: \'{"discoveryAddress":'
+    '"istiod.istio-system.svc:15012"}\'}]',
+).rstrip() + """
+status: {conditions: [{type: Ready, status: "False"}]}
+"""  # fmt: skip
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: NAME, namespace: istio-system, labels: {app: istiod}}
+spec: {selector: {app: istiod}, ports: [{name: https-dns, port: 15012}]}
+"""
+
+
+def test_pods_that_ask_for_an_istiod_that_is_not_there_are_not_ready_because_of_that():
+    services = SERVICE.replace("NAME", "istiod-1-22")
+    found = problems(documents(ASKING, GATEWAY, READER, services), "SDS004", "SVC012")
+
+    assert outline(found) == [("SDS004", "Pod istio-system/gateway", {"SVC012"})]
+    assert "there is no Service istio-system/istiod;" in found[0].cause.message
+
+
+def test_pods_that_ask_for_an_istiod_that_is_there_are_not_ready_for_another_reason():
+    services = SERVICE.replace("NAME", "istiod")
+    found = problems(documents(ASKING, GATEWAY, READER, services), "SDS004", "SVC012")
+
+    assert outline(found) == [("SVC012", "Pod istio-system/gateway", set())]

@@ -57,7 +57,7 @@ KUBECTL: Mapping[str, tuple[str, Mapping[str, Form]]] = {
             "--all-containers": None,
         },
     ),
-    "label": (f"{OBJECT} istio-injection=enabled|{OBJECT} --(?: {PAIR})+", {}),
+    "label": (f"{OBJECT} istio-injection=enabled|{OBJECT} --(?: {PAIR})+", {"--overwrite": None}),
     "annotate": (f"{OBJECT} -- {HOSTS}", {"--overwrite": None}),
     "create secret tls": (
         NAME,
