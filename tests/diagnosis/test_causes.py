@@ -4,6 +4,7 @@ import pytest
 
 from istiodoctor.diagnosis import Judgement, diagnose
 from istiodoctor.diagnosis.runs import run_checks
+from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.snapshot import Reading
 from istiodoctor.problem import Problem
@@ -12,7 +13,7 @@ from istiodoctor.testing.clusters import cluster, log_lines
 from istiodoctor.testing.envoys import envoy_state
 from istiodoctor.testing.examples import examples
 from istiodoctor.testing.words import NOW, pem
-from tests.checks.test_credentials import GATEWAY, POD, READER, documents
+from tests.checks.test_credentials import GATEWAY, POD, READER, documents, secret
 
 CHECKS = discover().by_code()
 PROXY = "istio-system/gateway/istio-proxy"
@@ -184,3 +185,56 @@ def test_pods_that_ask_for_an_istiod_that_is_there_are_not_ready_for_another_rea
     found = problems(documents(ASKING, GATEWAY, READER, services), "SDS004", "SVC012")
 
     assert outline(found) == [("SVC012", "Pod istio-system/gateway", set())]
+
+
+def test_a_secret_that_envoy_refuses_explains_the_good_one_that_came_with_it():
+    bad = next(each for each in examples(CHECKS["SDS014"]) if "api-cert" in each.text)
+    found = problems(bad.text, "SDS014", "CERT008", envoy=bad.envoys[0][1])
+
+    assert outline(found) == [("CERT008", "Secret istio-system/api-cert", {"SDS014"})]
+    assert found[0].hosts == ("api.example.com", "shop.example.com")
+
+
+YOUNG = secret("istio-system").replace(
+    "namespace:", 'creationTimestamp: "2026-03-01T11:59:30Z", namespace:'
+)
+FETCHING = (
+    "2026-03-01T11:59:40.000000Z\twarn\tads\tfailed to fetch key and certificate for"
+    " kubernetes://shop-cert: "
+)
+
+
+@pytest.mark.parametrize(
+    ("why", "expected"),
+    [
+        ("secret istio-system/shop-cert not found", ["SDS001"]),
+        ("found secret, but didn't have expected keys (cert and key); found: a, b", []),
+    ],
+)
+def test_only_a_secret_that_was_not_there_yet_comes_by_itself(why: str, expected: list[str]):
+    found = problems(documents(POD, GATEWAY, READER, YOUNG), "SDS001", istiod=FETCHING + why)
+
+    assert [each.cause.code for each in found] == expected
+
+
+FRAGMENT = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: web, namespace: shop}
+spec: {selector: {istio: ingressgateway}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: shop}
+spec:
+  hosts: [shop.example.com]
+  gateways: [web]
+  http: [{route: [{destination: {host: shop}}]}]
+"""
+
+
+def test_a_gateway_without_servers_leads_the_virtual_service_that_names_it():
+    found = problems(documents(POD, FRAGMENT), "OPS008", "VS003")
+
+    assert outline(found) == [("OPS008", "Gateway shop/web", {"VS003"})]
+    assert found[0].severity is Severity.MEDIUM

@@ -12,9 +12,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.text import listing
 
 
-@check(
-    "GWAPI015", severity=Severity.CRITICAL, explains={"CM020", "GWAPI011", "GWAPI017", "HTTP017"}
-)
+@check("GWAPI015", severity=Severity.CRITICAL, explains={"GWAPI011", "GWAPI017", "HTTP017"})
 def gateway_class_missing(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway is of a class that does not exist.
 

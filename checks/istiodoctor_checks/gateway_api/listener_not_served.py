@@ -31,7 +31,7 @@ TITLES: Mapping[ListenerFault | None, str] = {
 @check(
     "GWAPI013",
     severity=Severity.CRITICAL,
-    explains={"CM020", "GW022", "GWAPI011", "GWAPI017", "HTTP017", "SNI011", "SNI012", "SVC014"},
+    explains={"GW022", "GWAPI011", "GWAPI017", "HTTP017", "SNI011", "SNI012", "SVC014"},
 )
 def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
     """A listener of the Gateway API is left out by istiod, so nothing listens for its hosts.

@@ -10,7 +10,7 @@ from istiodoctor_checks.gateway_api._listeners import status_evidence
 from istiodoctor_checks.gateway_api._refused_references import Unprogrammed, unprogrammed_gateways
 
 
-@check("GWAPI011", severity=Severity.CRITICAL, explains={"CM020", "GW022", "GWAPI017"})
+@check("GWAPI011", severity=Severity.CRITICAL, explains={"GW022", "GWAPI017"})
 def not_programmed(mesh: Mesh) -> Iterator[Finding]:
     """The status of a Gateway says that it is not accepted or not programmed.
 

@@ -23,7 +23,7 @@ NAMESPACE_LABEL = "istio-injection"
 @check(
     "SVC012",
     severity=Severity.CRITICAL,
-    explains={"CM007"},
+    explains={"GWAPI011", "CM007"},
     evidence=[events_of, namespace_labels],
 )
 def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
