@@ -238,3 +238,58 @@ def test_a_gateway_without_servers_leads_the_virtual_service_that_names_it():
 
     assert outline(found) == [("OPS008", "Gateway shop/web", {"VS003"})]
     assert found[0].severity is Severity.MEDIUM
+
+
+def issuing(spec: str, *, status: str = "", made: str = "2026-02-28T00:00:00Z") -> str:
+    """Return a Certificate for the gateway's Secret."""
+    return f"""
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {{name: shop, namespace: istio-system, creationTimestamp: "{made}"}}
+spec: {{secretName: shop-cert, issuerRef: {{name: le, kind: ClusterIssuer}}, {spec}}}
+status: {{{status}}}
+"""
+
+
+ISSUER = """
+apiVersion: cert-manager.io/v1
+kind: ClusterIssuer
+metadata: {name: le}
+spec: {ca: {secretName: authority}}
+status: {conditions: [{type: Ready, status: "True"}]}
+"""
+WAITING = (
+    'conditions: [{type: Issuing, status: "True", reason: DoesNotExist, message: it is not there}]'
+)
+
+
+def test_a_missing_secret_that_a_new_certificate_writes_is_that_certificates_matter():
+    young = issuing("dnsNames: [shop.example.com]", made="2026-03-01T11:59:00Z")
+    found = problems(documents(POD, GATEWAY, READER, ISSUER, young), "CM011", "CRED002")
+
+    assert outline(found) == [("CM011", "Certificate istio-system/shop", {"CRED002"})]
+    assert [fix.fix.commands for fix in found[0].cause.fixes] == [()]
+
+
+def test_a_certificate_that_asks_for_no_name_is_told_so_and_not_what_it_waits_for():
+    nameless = issuing("duration: 24h", status=WAITING)
+    found = problems(documents(POD, GATEWAY, READER, ISSUER, nameless), "CM011")
+
+    assert "says: it asks for no name at all" in found[0].cause.message
+
+
+def test_what_was_recorded_of_an_issuer_before_it_was_ready_is_no_reason_any_more():
+    event = """
+apiVersion: v1
+kind: Event
+metadata: {name: le.1, namespace: default}
+involvedObject: {apiVersion: cert-manager.io/v1, kind: ClusterIssuer, name: le}
+type: Warning
+reason: ErrInitIssuer
+message: no such Secret
+lastTimestamp: "2026-03-01T11:00:00Z"
+"""
+    waiting = issuing("dnsNames: [shop.example.com]", status=WAITING)
+    found = problems(documents(POD, GATEWAY, READER, ISSUER, waiting, event), "CM011")
+
+    assert "ErrInitIssuer" not in str(found[0].cause.evidence)

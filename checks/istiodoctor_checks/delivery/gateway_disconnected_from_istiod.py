@@ -20,7 +20,6 @@ from istiodoctor.text import listing
 @check(
     "SDS004",
     severity=Severity.HIGH,
-    evidence=[unknown_istiods],
     explains={
         "CERT018",
         "GW022",

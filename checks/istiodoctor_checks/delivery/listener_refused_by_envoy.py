@@ -17,7 +17,6 @@ from istiodoctor_checks.delivery._refusals import correct, origin, refs_of
 @check(
     "SDS012",
     severity=Severity.HIGH,
-    evidence=[refusal_culprits],
     explains={"GW022", "GW023", "HTTP018", "SDS010", "SDS013", "SDS016", "SNI011"},
 )
 def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:

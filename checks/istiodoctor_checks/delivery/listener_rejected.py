@@ -18,7 +18,6 @@ from istiodoctor_checks.delivery._refusals import correct, origin, refs_of
 @check(
     "SDS010",
     severity=Severity.HIGH,
-    evidence=[refusal_culprits],
     explains={"GW022", "GW023", "HTTP018", "SDS013", "SDS016", "SNI011"},
 )
 def listener_rejected(mesh: Mesh) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ NAMESPACE_LABEL = "istio-injection"
     "SVC012",
     severity=Severity.CRITICAL,
     explains={"GWAPI011", "CM007"},
-    evidence=[events_of, namespace_labels],
+    evidence=[events_of],
 )
 def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
     """No pod of a gateway is ready, so its Service has no endpoints.

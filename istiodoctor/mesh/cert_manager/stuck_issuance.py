@@ -95,6 +95,18 @@ def stuck_certificates(mesh: Mesh) -> tuple[tuple[GatewayCertificate, Issuance],
     )
 
 
+@question
+def young_certificates(mesh: Mesh) -> tuple[GatewayCertificate, ...]:
+    """Return the Certificates whose first issue is on its way: their Secrets are not there yet."""
+    return tuple(
+        owner
+        for owner in gateway_certificates(mesh)
+        if owner.secret_is_missing
+        and not is_ready(owner.certificate)
+        and not _is_first_issue_stuck(mesh, owner)
+    )
+
+
 def _is_first_issue_stuck(mesh: Mesh, owner: GatewayCertificate) -> bool:
     certificate = owner.certificate
     if is_ready(certificate) or not owner.secret_is_missing:
