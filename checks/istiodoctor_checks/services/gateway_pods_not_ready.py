@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.command import kubectl
+from istiodoctor.command import kubectl, labels
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import Unready, unready_gateways
 from istiodoctor.mesh.observations.events import events_of
-from istiodoctor.mesh.workloads.control_planes import namespace_labels
+from istiodoctor.mesh.workloads.control_planes import control_planes, namespace_labels
+from istiodoctor.mesh.workloads.workloads import REVISION_LABEL
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import listing
@@ -18,6 +19,7 @@ from istiodoctor_checks._events import event_evidence
 
 POD_LABEL = "sidecar.istio.io/inject"
 NAMESPACE_LABEL = "istio-injection"
+REVISION_PATH = REVISION_LABEL.replace("/", "~1")
 
 
 @check(
@@ -132,6 +134,42 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
     shop.example.com cannot be reached.
     ```
 
+    The namespace is labelled for a revision that is gone:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Namespace
+    metadata: {name: edge, labels: {istio.io/rev: 1-21}}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: edge, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: auto, args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod, namespace: istio-system, labels: {app: istiod, istio.io/rev: 1-22}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical: Namespace edge metadata.labels["istio.io/rev"]
+    hosts: shop.example.com
+    The pods of Pod edge/gateway have the image “auto”: the injection webhook did not take part,
+    and no proxy starts (Namespace edge is labelled istio.io/rev=1-21; istiod here is of revision
+    1-22, unless a tag has that name): shop.example.com cannot be reached.
+    ```
+
     One ready pod is enough:
 
     ```yaml good
@@ -173,7 +211,7 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
         pods, refusing = each.workload.pods, _refusing(mesh, each)
         yield Finding(
             message=(
-                f"{_reason(each)}{_said(refusing)}: {listing(sorted(each.hosts))} cannot be"
+                f"{_reason(each)}{_said(mesh, refusing)}: {listing(sorted(each.hosts))} cannot be"
                 " reached."
             ),
             objects=(*refusing, Place(each.workload.owner), *(Place(pod.ref) for pod in pods[:3])),
@@ -189,7 +227,7 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
                 ),
                 *event_evidence(mesh, (pod.ref for pod in pods[:3])),
             ),
-            fixes=(_look(each, refusing),),
+            fixes=(_look(mesh, each, refusing),),
         )
 
 
@@ -208,25 +246,41 @@ def _refusing(mesh: Mesh, each: Unready) -> tuple[Place, ...]:
         return ()
     if each.workload.labels.get(POD_LABEL) == "false":
         return (Place(each.workload.owner),)
-    labels = namespace_labels(mesh, each.workload.namespace) or {}
-    if labels.get(NAMESPACE_LABEL) != "disabled":
-        return ()
+    given = namespace_labels(mesh, each.workload.namespace) or {}
     namespace = Ref(CORE, "Namespace", "", each.workload.namespace)
-    return (Place(namespace, f"/metadata/labels/{NAMESPACE_LABEL}"),)
+    if given.get(NAMESPACE_LABEL) == "disabled":
+        return (Place(namespace, f"/metadata/labels/{NAMESPACE_LABEL}"),)
+    revision = given.get(REVISION_LABEL)
+    known = {plane.revision for plane in control_planes(mesh)}
+    if NAMESPACE_LABEL in given or not revision or not known or revision in known:
+        return ()
+    return (Place(namespace, f"/metadata/labels/{REVISION_PATH}"),)
 
 
-def _said(refusing: tuple[Place, ...]) -> str:
+def _said(mesh: Mesh, refusing: tuple[Place, ...]) -> str:
     if not refusing:
         return ""
-    if refusing[0].path:
-        return f" ({refusing[0].ref} is labelled {NAMESPACE_LABEL}=disabled)"
-    return f' (they are labelled {POD_LABEL}="false")'
+    if not refusing[0].path:
+        return f' (they are labelled {POD_LABEL}="false")'
+    namespace = refusing[0].ref
+    if refusing[0].path.endswith(NAMESPACE_LABEL):
+        return f" ({namespace} is labelled {NAMESPACE_LABEL}=disabled)"
+    revision = (namespace_labels(mesh, namespace.name) or {}).get(REVISION_LABEL)
+    known = listing(sorted({plane.revision for plane in control_planes(mesh)}))
+    return (
+        f" ({namespace} is labelled {REVISION_LABEL}={revision}; istiod here is of revision"
+        f" {known}, unless a tag has that name)"
+    )
 
 
-def _look(each: Unready, refusing: tuple[Place, ...]) -> Fix:
+def _look(mesh: Mesh, each: Unready, refusing: tuple[Place, ...]) -> Fix:
     pod = each.workload.pods[0].ref
     namespace = Ref(CORE, "Namespace", "", pod.namespace)
     inject = kubectl("label", namespace, "istio-injection=enabled", "--overwrite")
+    revisions = sorted({plane.revision for plane in control_planes(mesh)})
+    if refusing and REVISION_PATH in refusing[0].path and len(revisions) == 1:
+        value = labels({REVISION_LABEL: revisions[0]})
+        inject = kubectl("label", "--overwrite", namespace, value)
     if refusing and not refusing[0].path:
         return Fix(
             title=f'Set the label {POD_LABEL} of the pods to "true"',
