@@ -293,3 +293,18 @@ lastTimestamp: "2026-03-01T11:00:00Z"
     found = problems(documents(POD, GATEWAY, READER, ISSUER, waiting, event), "CM011")
 
     assert "ErrInitIssuer" not in str(found[0].cause.evidence)
+
+
+def test_what_an_envoy_says_that_it_refuses_leads_to_the_same_object_as_its_log():
+    reason = "Didn't find a registered implementation for 'example.filter'"
+    refused = f'listeners: [{{name: 0.0.0.0_443, port: 443, refused: "{reason}"}}]'
+    odd = envoy_filter("odd", "{name: example.filter}")
+    found = problems(
+        documents(POD, GATEWAY, READER, odd),
+        "SDS010",
+        "SDS012",
+        proxy=LISTENER.format(reason=reason),
+        envoy=refused,
+    )
+
+    assert outline(found) == [("SDS012", "EnvoyFilter istio-system/odd", {"SDS010"})]
