@@ -297,7 +297,10 @@ lastTimestamp: "2026-03-01T11:00:00Z"
 
 def test_what_an_envoy_says_that_it_refuses_leads_to_the_same_object_as_its_log():
     reason = "Didn't find a registered implementation for 'example.filter'"
-    refused = f'listeners: [{{name: 0.0.0.0_443, port: 443, refused: "{reason}"}}]'
+    refused = f"""
+listeners:
+- {{name: 0.0.0.0_443, port: 443, refused: "{reason}", at: "2026-03-01T11:40:00Z"}}
+"""
     odd = envoy_filter("odd", "{name: example.filter}")
     found = problems(
         documents(POD, GATEWAY, READER, odd),
