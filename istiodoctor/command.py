@@ -38,7 +38,8 @@ Fixed = Literal[
     "secret", "secrets", "tls", "trace",
     # To which kinds of objects
     "authorizationpolicies.security.istio.io", "certificates.cert-manager.io", "clusterissuers",
-    "endpointslices", "envoyfilters,gateways.networking.istio.io", "pods", "pods,endpoints",
+    "endpointslices", "pods", "pods,endpoints",
+    "envoyfilters,gateways.networking.istio.io,requestauthentications,serviceentries",
     "services",
     "virtualservices.networking.istio.io,envoyfilters",
     # Options, and what follows some of them

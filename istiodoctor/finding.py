@@ -96,6 +96,11 @@ class Finding:
     hop: str = ""
     """The hop of a request at which it shows, as a trace calls it: it says which other checks may
     know why. For checks of last resort."""
+    culprits: frozenset[Ref] = frozenset()
+    """Objects that the evidence itself names as the cause.
+
+    Where there are any, only a finding about one of them explains this one.
+    """
     absences: frozenset[tuple[Kind, str, str]] = frozenset()
     """Kind, namespace and name of objects whose absence this rests on.
 

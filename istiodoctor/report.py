@@ -22,6 +22,8 @@ __all__ = [
     "HopState",
     "HostReport",
     "Ignored",
+    "LastChange",
+    "LastChangeKind",
     "Outcome",
     "Report",
     "ScanError",
@@ -106,6 +108,30 @@ class ScanError:
     message: str
 
 
+class LastChangeKind(StrEnum):
+    """What became of an object."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    APPLIED = "applied"
+    """By server-side apply."""
+    EVENT = "event"
+    """A controller recorded something about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastChange:
+    """The last change of one object, or the last Event about it."""
+
+    ref: Ref
+    at: datetime
+    kind: LastChangeKind
+    by: str = ""
+    """The field manager, or who recorded the Event; empty where nobody says; hostile."""
+    text: str = ""
+    """Of an Event: its reason and message; hostile."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
     """How one host is served, and whether it is."""
@@ -114,6 +140,8 @@ class HostReport:
     gateway: Ref | None
     verdict: Verdict
     path: tuple[Hop, ...] = ()
+    last_changes: tuple[LastChange, ...] = ()
+    """What changed last on its path, the newest first; of a broken or degraded host only."""
 
 
 class CertificateSource(StrEnum):

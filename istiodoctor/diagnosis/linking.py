@@ -26,9 +26,14 @@ def causes(findings: Iterable[Merged]) -> Mapping[Merged, tuple[Merged, ...]]:
         for code in sorted(cause.check.explains):
             for topic in _common_topics(cause):
                 for effect in index.get((code, topic), ()):
-                    if effect is not cause:
+                    if effect is not cause and _may_explain(cause, effect):
                         found[effect][cause] = None
     return {effect: tuple(each) for effect, each in found.items()}
+
+
+def _may_explain(cause: Merged, effect: Merged) -> bool:
+    """Whether a finding is about an object that the other's evidence names, if it names any."""
+    return not effect.culprits or not effect.culprits.isdisjoint(_refs(cause))
 
 
 def roots(finding: Merged, direct: Mapping[Merged, tuple[Merged, ...]]) -> tuple[Merged, ...]:

@@ -11,7 +11,7 @@ from istiodoctor.diagnosis.runs import Run
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix
-from istiodoctor.model.ref import Place
+from istiodoctor.model.ref import Place, Ref
 from istiodoctor.problem import Corroboration
 
 MOST_EVIDENCE = 20
@@ -36,6 +36,7 @@ class Merged:
     is_settling: bool
     credentials: frozenset[tuple[str, str]]
     servers: frozenset[str]
+    culprits: frozenset[Ref] = frozenset()
     corroboration: Corroboration | None = None
 
     @property
@@ -95,6 +96,7 @@ def _merged(check: Check, identity: Identity, findings: list[Finding]) -> Merged
         is_settling=any(finding.is_settling for finding in findings),
         credentials=frozenset().union(*(finding.credentials for finding in findings)),
         servers=frozenset().union(*(finding.servers for finding in findings)),
+        culprits=frozenset().union(*(finding.culprits for finding in findings)),
     )
 
 

@@ -41,11 +41,26 @@ class CertificateSpec(Fields, frozen=True, kw_only=True):
     secret_name: str = ""
     dns_names: tuple[str, ...] = ()
     common_name: str = ""
+    ip_addresses: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    email_addresses: tuple[str, ...] = ()
+    other_names: tuple[Any, ...] = ()
+    literal_subject: str = ""
     issuer_ref: IssuerReference = IssuerReference()
     private_key: PrivateKeyOptions | None = None
     duration: str = ""
     renew_before: str = ""
     secret_template: Any = None
+
+    @property
+    def has_names(self) -> bool:
+        """Whether it asks for anything that a certificate could be for.
+
+        Source: `ValidateCertificateSpec` of cert-manager
+        (internal/apis/certmanager/validation/certificate.go).
+        """
+        named = (self.dns_names, self.ip_addresses, self.uris, self.email_addresses)
+        return any((*named, self.other_names, self.common_name, self.literal_subject))
 
 
 class CertificateStatus(Fields, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from istiodoctor.model import (
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.document import Document
 from istiodoctor.model.kind import Kind, kind_of
+from istiodoctor.model.managed_fields import last_writers
 from istiodoctor.model.metadata import Resource
 from istiodoctor.model.nulls import without_nulls
 from istiodoctor.model.redaction import redact
@@ -188,9 +189,11 @@ def _slimmed(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
     """Return the object without bookkeeping, and without what must not be kept."""
     metadata = raw.get("metadata")
     if isinstance(metadata, dict):
-        metadata = {
-            k: v for k, v in metadata.items() if k != "managedFields" or kind is Kind.SECRET
-        }
+        metadata = dict(metadata)
+        if "managedFields" in metadata and kind is not Kind.SECRET:
+            writers = last_writers(metadata.pop("managedFields"))
+            if writers:
+                metadata["managedFields"] = writers
         annotations = metadata.get("annotations")
         if isinstance(annotations, dict) and BULKY_ANNOTATION in annotations:
             kept = {k: v for k, v in annotations.items() if k != BULKY_ANNOTATION}

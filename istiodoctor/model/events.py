@@ -23,6 +23,12 @@ class EventSeries(Fields, frozen=True, kw_only=True):
     last_observed_time: datetime | None = None
 
 
+class EventSource(Fields, frozen=True, kw_only=True):
+    """Who saw it, as older recorders say."""
+
+    component: str = ""
+
+
 class Event(Resource, frozen=True, kw_only=True):
     """A core Event. Recorders of different ages fill different fields."""
 
@@ -36,6 +42,13 @@ class Event(Resource, frozen=True, kw_only=True):
     last_timestamp: datetime | None = None
     event_time: datetime | None = None
     series: EventSeries | None = None
+    source: EventSource | None = None
+    reporting_component: str = ""
+
+    @property
+    def reporter(self) -> str:
+        """The controller that recorded it; empty where it does not say."""
+        return self.reporting_component or (self.source.component if self.source else "")
 
     @property
     def times(self) -> int:

@@ -52,6 +52,8 @@ class ProxyConfig(Fields, frozen=True, kw_only=True):
     gateway_topology: GatewayTopology | None = None
     proxy_headers: ProxyHeaders | None = None
     connection_settings: ConnectionSettings | None = None
+    discovery_address: str = ""
+    """The istiod that is asked: `istiod.istio-system.svc:15012`."""
 
 
 class PathNormalization(Fields, frozen=True, kw_only=True):

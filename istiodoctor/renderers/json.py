@@ -31,6 +31,7 @@ from istiodoctor.report import (
     Hop,
     HostReport,
     Ignored,
+    LastChange,
     Report,
     ScanInfo,
     ToolInfo,
@@ -224,6 +225,17 @@ def _host(host: HostReport) -> dict[str, Any]:
         "gateway": ref_document(host.gateway),
         "verdict": host.verdict,
         "path": [hop_document(hop) for hop in host.path],
+        "lastChanges": [_last_change(change) for change in host.last_changes],
+    }
+
+
+def _last_change(change: LastChange) -> dict[str, Any]:
+    return {
+        "ref": ref_document(change.ref),
+        "at": _time(change.at),
+        "kind": change.kind,
+        "by": change.by,
+        "text": change.text,
     }
 
 

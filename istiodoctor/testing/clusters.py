@@ -33,6 +33,7 @@ def cluster_of(objects: Iterable[dict[str, Any]], logs: tuple[LogLine, ...] = ()
     reading = Reading(
         resources=tuple(each.resource for each in decoded if each.resource),
         credentials=tuple(each.credential for each in decoded if each.credential),
+        documents={each.ref: each.document for each in decoded},
         logs=logs,
         listed={kind: frozenset({EVERYWHERE}) for kind in Kind},
         served_versions=dict(_served(documents)),

@@ -175,14 +175,24 @@ def test_a_redirecting_rule_is_narrowed_match_by_match():
     ]
 
 
-def test_a_certificate_without_any_status_is_not_stuck():
-    assert speaking(mesh(whole(ISSUER, certificate("{}")))) == []
+def test_a_certificate_without_any_status_is_on_its_way_and_not_stuck():
+    asked = mesh(whole(ISSUER, certificate("{}")))
+
+    assert speaking(asked) == ["CM011"]
+    assert [(each.severity, each.is_settling) for each in found("CM011", asked)] == [
+        (Severity.LOW, True)
+    ]
 
 
-def test_a_first_issue_gets_five_minutes():
-    fresh = certificate(WAITING % "2026-03-01T11:56:00Z")
+@pytest.mark.parametrize(("since", "severity"), [("11:56:00Z", Severity.LOW), ("11:54:00Z", None)])
+def test_a_first_issue_gets_five_minutes(since: str, severity: Severity | None):
+    fresh = certificate(WAITING % f"2026-03-01T{since}")
 
-    assert found("CM011", mesh(whole(ISSUER, fresh))) == []
+    told = [
+        (each.severity, each.is_settling) for each in found("CM011", mesh(whole(ISSUER, fresh)))
+    ]
+
+    assert told == [(severity, severity is Severity.LOW)]
 
 
 def test_the_deepest_layer_gives_the_reason_and_the_layers_above_are_evidence():

@@ -135,3 +135,13 @@ def test_codes_that_explain_each_other_in_a_circle_lose_nothing():
     )
 
     assert outline(report) == [("A001",), ("B001",), ("C001",)]
+
+
+def test_a_finding_whose_evidence_names_an_object_is_explained_only_by_what_is_about_it():
+    report = judged(
+        rule("A001", finding(gateway("web"), servers=["s"]), explains={"B001"}),
+        rule("A002", finding(secret("cert"), servers=["s"]), explains={"B001"}),
+        effect(servers=["s"], culprits=frozenset({secret("cert")})),
+    )
+
+    assert outline(report) == [("A001",), ("A002", "B001")]

@@ -19,7 +19,8 @@ RBAC_OBJECT = r"(?:role|rolebinding)\.rbac\.authorization\.k8s\.io/[^/%]+"
 """Roles and their bindings may have any name that is a segment of a path."""
 TYPES = (
     "authorizationpolicies.security.istio.io|certificates.cert-manager.io|clusterissuers"
-    "|endpointslices|envoyfilters,gateways.networking.istio.io|pods|pods,endpoints|services"
+    "|endpointslices|pods|pods,endpoints|services"
+    "|envoyfilters,gateways.networking.istio.io,requestauthentications,serviceentries"
     "|virtualservices\\.networking\\.istio\\.io,envoyfilters"
 )
 HOST = rf"(?i:(?:\*\.)?{LABEL}(?:\.{LABEL})*\.?)"
@@ -57,7 +58,7 @@ KUBECTL: Mapping[str, tuple[str, Mapping[str, Form]]] = {
             "--all-containers": None,
         },
     ),
-    "label": (f"{OBJECT} istio-injection=enabled|{OBJECT} --(?: {PAIR})+", {}),
+    "label": (f"{OBJECT} istio-injection=enabled|{OBJECT} --(?: {PAIR})+", {"--overwrite": None}),
     "annotate": (f"{OBJECT} -- {HOSTS}", {"--overwrite": None}),
     "create secret tls": (
         NAME,

@@ -13,6 +13,7 @@ from istiodoctor.mesh.cert_manager.stuck_issuance import (
     BlockedChallenge,
     blocked_challenges,
     is_renewal_stuck,
+    wildcards_by_http01,
 )
 from istiodoctor.mesh.observations.challenges import ChallengeReplyKind, challenge_replies
 from istiodoctor.model.ref import Place
@@ -242,6 +243,7 @@ def _severity(mesh: Mesh, blocked: BlockedChallenge) -> Severity | None:
         issuer.exists is False
         or (issuer.ready and issuer.ready.status == "False")
         or (order and order.status.state == "errored")
+        or wildcards_by_http01(owner.certificate, issuer.issuer)
     ):
         return None
     if owner.secret_is_missing:

@@ -4,8 +4,14 @@ from collections.abc import Iterator
 
 from istiodoctor.check import check
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
+from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.cert_manager.stuck_issuance import started, stuck_certificates
+from istiodoctor.mesh.cert_manager.stuck_issuance import (
+    GatewayCertificate,
+    started,
+    stuck_certificates,
+    young_certificates,
+)
 from istiodoctor.mesh.observations.events import events_of
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
@@ -123,7 +129,9 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
 
     A first issuance gets its five minutes:
 
-    ```yaml good
+    In its first minutes it is on its way, and the missing Secret is its matter:
+
+    ```yaml bad
     apiVersion: v1
     kind: Pod
     metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
@@ -167,9 +175,60 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
         message: Issuing certificate as Secret does not exist
     ```
 
+    ```finding
+    low: Certificate istio-system/shop
+    hosts: shop.example.com
+    Certificate istio-system/shop is to write Secret istio-system/shop-cert and has only begun:
+    cert-manager makes it within a few minutes, if nothing stands in the way.
+    ```
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: ClusterIssuer
+    metadata: {name: letsencrypt}
+    spec:
+      acme:
+        server: https://acme-v02.api.letsencrypt.org/directory
+        solvers: [{http01: {ingress: {ingressClassName: istio}}}]
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: cert-manager.io/v1
+    kind: Certificate
+    metadata: {name: shop, namespace: istio-system}
+    spec:
+      secretName: shop-cert
+      dnsNames: [shop.example.com]
+      issuerRef: {name: letsencrypt, kind: ClusterIssuer}
+    status: {conditions: [{type: Ready, status: "True"}]}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: istio-system}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
     Sources: cert-manager.io, Troubleshooting; cert-manager/cert-manager issues 3270, 6174, 6194,
     1718, 1886.
     """
+    for owner in young_certificates(mesh):
+        yield _young(owner)
     for owner, issuance in stuck_certificates(mesh):
         certificate, since = owner.certificate, started(owner.certificate)
         if owner.secret_is_missing:
@@ -199,3 +258,27 @@ def order_pending(mesh: Mesh) -> Iterator[Finding]:
                 credentials=frozenset({owner.key}),
                 servers=servers_of(owner.uses),
             )
+
+
+def _young(owner: GatewayCertificate) -> Finding:
+    certificate, secret = owner.certificate, owner.uses[0].secret
+    return Finding(
+        message=(
+            f"{certificate.ref} is to write {secret} and has only begun: cert-manager makes it"
+            " within a few minutes, if nothing stands in the way."
+        ),
+        objects=(Place(certificate.ref), Place(secret)),
+        identity=Identity.of(certificate.ref),
+        hosts=hosts_of(owner.uses),
+        fixes=(
+            Fix(
+                title="Wait a few minutes and scan again",
+                verify=get(certificate.ref),
+                why="A Secret made by hand would be in cert-manager's way.",
+            ),
+        ),
+        severity=Severity.LOW,
+        is_settling=True,
+        credentials=frozenset({owner.key}),
+        servers=servers_of(owner.uses),
+    )

@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.cert_manager.issuance import issuer_of
-from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates, uses_http01_only
+from istiodoctor.mesh.cert_manager.stuck_issuance import gateway_certificates, wildcards_by_http01
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
@@ -125,11 +125,7 @@ def wildcard_with_http01(mesh: Mesh) -> Iterator[Finding]:
     """
     for owner in gateway_certificates(mesh):
         certificate, issuer = owner.certificate, issuer_of(mesh, owner.certificate)
-        wild = [
-            name
-            for name in certificate.spec.dns_names
-            if name.startswith("*.") and uses_http01_only(issuer.issuer, name)
-        ]
+        wild = wildcards_by_http01(certificate, issuer.issuer)
         if wild:
             yield Finding(
                 message=(

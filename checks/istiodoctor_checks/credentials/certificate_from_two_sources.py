@@ -13,7 +13,7 @@ from istiodoctor.model.istio import ServerTls
 from istiodoctor.text import listing
 
 
-@check("CRED014", severity=Severity.HIGH)
+@check("CRED014", severity=Severity.HIGH, explains={"SDS010", "SDS012"})
 def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
     """A server takes its certificate from a Secret and from somewhere else too.
 
@@ -22,7 +22,8 @@ def certificate_from_two_sources(mesh: Mesh) -> Iterator[Finding]:
     1.1 have `credentialName` beside `serverCertificate: sds` and `privateKey: sds`. Today's
     istiod refuses to take such an object: `only one of credential_name, credential_names,
     server_certificate/private_key, tls_certificates should be specified`. One that is in the
-    cluster already goes on working and cannot be changed any more.
+    cluster already goes on working and cannot be changed any more; an older istiod that takes the
+    file sends Envoy a name that is no file, and Envoy refuses the whole listener (`Invalid path`).
 
     Fix: remove the files, keep `credentialName`.
 

@@ -7,7 +7,7 @@ from istiodoctor.check import check
 from istiodoctor.command import acting_as, fault_of, kubectl, within
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
-from istiodoctor.fix import Fix, Patch, PatchType
+from istiodoctor.fix import Fix, Patch, PatchType, restart
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.observations.verification import Claim
@@ -19,6 +19,11 @@ from istiodoctor.text import listing
 JUDGED = frozenset({CredentialState.FOUND, CredentialState.MISSING, CredentialState.UNKNOWN})
 """States in which istiod asks for the right: it is the first thing it asks for."""
 READ = ["get", "watch", "list"]
+
+NOT_SENT_AGAIN = (
+    "The right alone is not enough: istiod sends nothing again, and connections are reset until"
+    " the pods are new. It remembers a refusal for a minute: restart after that."
+)
 
 
 @check(
@@ -39,8 +44,11 @@ def gateway_may_not_list_secrets(mesh: Mesh) -> Iterator[Finding]:
     auto` that runs as `default`, or a chart with `rbac.enabled=false`. Gateways that Istio makes
     for the Gateway API need no such right.
 
-    Fix: a Role that allows to get, watch and list Secrets, bound to the ServiceAccount. istiod
-    remembers a refusal for a minute.
+    Fix: a Role that allows to get, watch and list Secrets, bound to the ServiceAccount; then
+    `kubectl rollout restart` of the gateway, a minute later, for istiod remembers a refusal so
+    long. Nothing is sent again when the right is there: the gateway goes on resetting until it is
+    restarted or the Secret is touched. The other way round, a right that is taken away hurts at
+    the next restart: istiod remembers a permission for five minutes, and Envoy keeps what it has.
 
     ```yaml bad
     apiVersion: v1
@@ -195,8 +203,11 @@ def _grant(workload: Workload, account: Ref) -> Fix:
     made = tuple(Ref(RBAC, kind, account.namespace, name) for kind in ("Role", "RoleBinding"))
     shared = account.name == "default"
     why = f"Every pod in {account.namespace} that names no ServiceAccount runs as default, and"
+    again = restart(workload, why="")
     return Fix(
-        title=f"Allow {account} to read the Secrets of {account.namespace}",
+        title=f"Allow {account} to read the Secrets there, then restart {workload}",
+        risk=again.risk,
+        commands=again.commands,
         patches=tuple(
             Patch(
                 ref=ref,
@@ -214,8 +225,8 @@ def _grant(workload: Workload, account: Ref) -> Fix:
             "auth", "can-i", "list", "secrets", within(account.namespace), acting_as(account)
         ),
         undo=kubectl("delete", *made),
-        why=f"{why} may read them too: an own account for {workload} is better."
+        why=f"{NOT_SENT_AGAIN} {why} may read them too: an own account for {workload} is better."
         if shared
-        else "istiod takes it up within a minute.",
+        else NOT_SENT_AGAIN,
         withheld=fault_of(account),
     )

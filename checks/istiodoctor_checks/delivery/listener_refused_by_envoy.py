@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
-from istiodoctor.command import istioctl, kubectl
 from istiodoctor.evidence import Evidence, EvidenceKind
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
-from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.state import RefusedListener, refused_listeners
+from istiodoctor.mesh.logs.refusal_culprits import refusal_culprits
 from istiodoctor.model.ref import Place
 from istiodoctor_checks._envoys import pods_of
 from istiodoctor_checks._wire import SHOWN
+from istiodoctor_checks.delivery._refusals import correct, origin, refs_of
 
 
 @check(
@@ -89,12 +89,16 @@ def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
     Sources: Envoy, Administration interface (config dump); istio/istio issues 49836, 13717.
     """
     for found in refused_listeners(mesh):
+        refused = found.refused
+        culprits = refusal_culprits(mesh, found.workload, refused.port, refused.error)
         yield Finding(
             message=(
                 f"Envoy in {pods_of(found.workload, found.pods)} refuses the present version of"
-                f" listener {found.refused.name}: {found.refused.error}. {_consequence(found)}"
+                f" listener {refused.name}: {refused.error}.{origin(culprits)}"
+                f" {_consequence(found)}"
             ),
             objects=(
+                *culprits,
                 Place(found.workload.owner),
                 *(each.place for each in found.servers),
                 *map(Place, found.pods),
@@ -110,16 +114,11 @@ def listener_refused_by_envoy(mesh: Mesh) -> Iterator[Finding]:
                 )
                 for pod in found.pods[:SHOWN]
             ),
-            fixes=(
-                Fix(
-                    title="Revert the object that the reason points to",
-                    commands=(kubectl("get", "envoyfilters,gateways.networking.istio.io", "-A"),),
-                    verify=istioctl("proxy-status"),
-                ),
-            ),
+            fixes=(correct(culprits),),
             severity=Severity.HIGH if found.is_open else Severity.CRITICAL,
             confidence=Confidence.OBSERVED,
             servers=frozenset(each.id for each in found.servers),
+            culprits=refs_of(culprits),
         )
 
 

@@ -12,6 +12,8 @@ from istiodoctor.mesh.logs.delivery import settling_failures
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
 
+NOT_FOUND = "not found"
+
 
 @check("SDS001", severity=Severity.LOW, explains={"SDS014", "SNI011"})
 def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
@@ -92,6 +94,8 @@ def new_secret_not_yet_delivered(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio/istio issues 14739, 18061.
     """  # noqa: E501 - lines of logs are shown whole
     for failure in settling_failures(mesh):
+        if failure.last.reason and NOT_FOUND not in failure.last.reason:
+            continue  # it came, and istiod could not use it: time mends nothing
         secret = Ref(CORE, "Secret", failure.namespace, failure.name)
         servers = servers_using(mesh, failure.namespace, failure.name)
         yield Finding(

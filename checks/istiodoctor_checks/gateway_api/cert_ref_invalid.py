@@ -19,7 +19,7 @@ from istiodoctor_checks.gateway_api._refused_references import useless_reference
     "GWAPI002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"GW022", "GWAPI017", "SNI011", "SNI012"},
+    explains={"GWAPI011", "GW022", "GWAPI017", "SNI011", "SNI012"},
 )
 def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     """A listener's certificate reference leads to nothing that istiod can use.

@@ -17,7 +17,7 @@ from istiodoctor_checks.gateway_api._refused_references import refused_routes
     "GWAPI004",
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
-    explains={"GWAPI016", "GWAPI017", "HTTP017"},
+    explains={"CM020", "GWAPI016", "GWAPI017", "HTTP017"},
 )
 def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
     """A route's hostnames meet none of the listeners that it wants to attach to.

@@ -6,6 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.hosts import ANY
 from istiodoctor_checks.gateway_api._listeners import status_evidence
 from istiodoctor_checks.gateway_api._refused_references import Unprogrammed, unprogrammed_gateways
 
@@ -45,6 +46,7 @@ def not_programmed(mesh: Mesh) -> Iterator[Finding]:
 
     ```finding
     high: Gateway API Gateway shop/web spec
+    hosts: *
     Gateway API Gateway shop/web is not ready: istiod says Programmed=False (AddressNotAssigned):
     Assigned to service(s) web-istio.shop.svc.cluster.local, but no address. Nothing outside
     reaches its listeners.
@@ -81,7 +83,7 @@ def not_programmed(mesh: Mesh) -> Iterator[Finding]:
             ),
             objects=(gateway.at("/spec"), gateway.at("/status/conditions")),
             identity=Identity.of(gateway.ref, said.type),
-            hosts=frozenset(each.hostname for each in gateway.spec.listeners if each.hostname),
+            hosts=frozenset(each.hostname or ANY for each in gateway.spec.listeners),
             evidence=status_evidence(said, gateway.ref),
             fixes=(
                 Fix(

@@ -24,7 +24,7 @@ from istiodoctor_checks.gateway_api._refused_references import RefusedRoute, ref
     "GWAPI003",
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
-    explains={"GWAPI016", "GWAPI017", "HTTP017"},
+    explains={"CM020", "GWAPI016", "GWAPI017", "HTTP017"},
 )
 def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
     """A route may not attach to its Gateway, which takes none from the route's namespace.

@@ -27,7 +27,7 @@ ALIKE = 0.6
     "GWAPI014",
     severity=Severity.CRITICAL,
     claims=Claim.NOT_FOUND,
-    explains={"GWAPI016", "GWAPI017", "HTTP017", "SNI011"},
+    explains={"CM020", "GWAPI016", "GWAPI017", "HTTP017", "SNI011"},
 )
 def route_parent_missing(mesh: Mesh) -> Iterator[Finding]:
     """A route names a Gateway or a listener that does not exist.

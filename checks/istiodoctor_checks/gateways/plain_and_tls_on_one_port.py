@@ -1,6 +1,7 @@
 """GW004."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
@@ -10,9 +11,36 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import istiod_version
+from istiodoctor.mesh.workloads.service_ports import ports_sharing_target
+from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
+from istiodoctor.model.services import Service
 from istiodoctor.text import listing
 from istiodoctor_checks.gateways._dropped_servers import DroppedServer, dropped_servers
+
+USUAL_TARGETS = {80: (8080, 80), 443: (8443, 443)}
+"""The ports of gateway pods to which Istio's charts send those of their Service."""
+LAST_PRIVILEGED = 1023
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedTarget:
+    """A Service that sends the ports of a plain and of a TLS server to one port of the pods."""
+
+    service: Service
+    wrong: int
+    """The port that is most likely sent to the wrong place."""
+    target: int
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The field to change."""
+        ports = enumerate(self.service.spec.ports)
+        return tuple(
+            self.service.at(f"/spec/ports/{index}/targetPort")
+            for index, each in ports
+            if each.port == self.wrong
+        )
 
 
 @check(
@@ -33,7 +61,8 @@ def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
     The ports meet in the pod, so a Service that sends 80 and 443 to the same targetPort makes
     the same conflict.
 
-    Fix: put the plain server on another port, or make it `protocol: HTTPS` with `tls`.
+    Fix: put the plain server on another port, or make it `protocol: HTTPS` with `tls`; where a
+    Service makes the conflict, give each of its ports a `targetPort` of its own.
 
     ```yaml bad
     apiVersion: v1
@@ -65,9 +94,49 @@ def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
     critical, suspected: Gateway old/legacy spec.servers[0].port
     hosts: shop.example.com
     Gateway old/legacy server 443 (http) (HTTP) and Gateway shop/web server 443 (https) (HTTPS)
-    both listen on port 443 of Pod istio-system/gateway; one port speaks either TLS or not. istiod
+    both listen on port 443 of Pod istio-system/gateway: one port speaks either TLS or not. istiod
     leaves one of them out, most likely Gateway shop/web server 443 (https) (shop.example.com):
     which one depends on their age and on istiod's version.
+    ```
+
+    The Gateway is right, and the Service sends both of its ports to one of the pods:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      selector: {istio: ingressgateway}
+      ports:
+      - {name: http, port: 80, targetPort: 8080}
+      - {name: https, port: 443, targetPort: 8080}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ```
+
+    ```finding
+    critical, suspected: Service istio-system/gateway spec.ports[1].targetPort
+    hosts: shop.example.com
+    Gateway shop/web server 80 (http) (HTTP) and Gateway shop/web server 443 (https) (HTTPS) both
+    listen on port 8080 of Pod istio-system/gateway: Service istio-system/gateway sends both of
+    their ports there: one port speaks either TLS or not. istiod leaves one of them out, most
+    likely Gateway shop/web server 443 (https) (shop.example.com): which one depends on their age
+    and on istiod's version.
     ```
 
     Passthrough and terminating servers share a port, plain servers share another:
@@ -110,22 +179,26 @@ def plain_and_tls_on_one_port(mesh: Mesh) -> Iterator[Finding]:
         loser, winner = dropped.server, dropped.winner
         if winner and winner.is_tls != loser.is_tls and loser.api is not GatewayApi.INGRESS:
             plain, tls = (winner, loser) if loser.is_tls else (loser, winner)
+            shared = _shared_target(mesh, dropped.workload, dropped.port, (plain, tls))
             version = istiod_version(mesh, dropped.workload)
             certain = dropped.age_is_known and version is not None
             yield Finding(
-                message=_message(dropped_server, plain, tls, certain=certain),
+                message=_message(dropped_server, plain, tls, shared, certain=certain),
                 objects=(
+                    *(shared.places if shared else ()),
                     Place(plain.gateway, _protocol(plain)),
                     Place(tls.gateway, _protocol(tls)),
                 ),
-                identity=Identity.of(plain.gateway, str(plain.port)),
+                identity=Identity.of(shared.service.ref, str(dropped.port))
+                if shared
+                else Identity.of(plain.gateway, str(plain.port)),
                 hosts=frozenset(dropped_server.dead_hosts or loser.names),
                 evidence=(
                     Evidence(text=f"{plain} speaks {plain.protocol}", ref=plain.gateway),
                     Evidence(text=f"{tls} speaks {tls.protocol}", ref=tls.gateway),
                     Evidence(text=f"istiod's version: {version or 'not known'}"),
                 ),
-                fixes=tuple(_fixes(plain, tls)),
+                fixes=(_part(shared),) if shared else tuple(_fixes(plain, tls)),
                 severity=Severity.CRITICAL if loser.is_tls else Severity.HIGH,
                 confidence=Confidence.CERTAIN if certain else Confidence.SUSPECTED,
                 servers=frozenset({plain.id, tls.id}),
@@ -148,11 +221,48 @@ def _fixes(plain: Server, tls: Server) -> Iterator[Fix]:
         )
 
 
-def _message(dropped_server: DroppedServer, plain: Server, tls: Server, *, certain: bool) -> str:
+def _shared_target(
+    mesh: Mesh, workload: Workload, port: int, servers: tuple[Server, Server]
+) -> SharedTarget | None:
+    """Return the Service that sends the ports of two servers to one port of the pods."""
+    wanted = {each.port for each in servers}
+    if len(wanted) == 1:
+        return None
+    for service, ports in ports_sharing_target(mesh, workload, port):
+        if wanted <= set(ports):
+            plain, tls = servers
+            # What a port is usually sent to tells which of the two is in the wrong place.
+            wrong = plain.port if port in USUAL_TARGETS.get(tls.port, ()) else tls.port
+            return SharedTarget(service=service, wrong=wrong, target=port)
+    return None
+
+
+def _part(shared: SharedTarget) -> Fix:
+    free = {each.target_number for each in shared.service.spec.ports}
+    usual = USUAL_TARGETS.get(shared.wrong, ())
+    # The unprivileged pair goes together: 8080 beside 8443, 80 beside 443.
+    high = shared.target > LAST_PRIVILEGED
+    found = next((e for e in usual if (e > LAST_PRIVILEGED) == high and e not in free), None)
+    title = f"Send port {shared.wrong} of {shared.service.ref} to a port of its own"
+    why = "Envoy then opens that port for the servers of this one; the Gateways stay as they are."
+    if found is None:
+        return Fix(title=title, why=why)
+    return set_field(shared.places[0], found, f"{title}, {found}", why=why)
+
+
+def _message(
+    dropped_server: DroppedServer,
+    plain: Server,
+    tls: Server,
+    shared: SharedTarget | None,
+    *,
+    certain: bool,
+) -> str:
     dropped = dropped_server.dropped
+    reason = f" {shared.service.ref} sends both of their ports there:" if shared else ""
     start = (
         f"{plain} ({plain.protocol}) and {tls} ({tls.protocol}) both listen on port"
-        f" {dropped.port} of {dropped.workload}; one port speaks either TLS or not."
+        f" {dropped.port} of {dropped.workload}:{reason} one port speaks either TLS or not."
     )
     hosts = listing(dropped_server.dead_hosts or dropped.server.names)
     if certain:

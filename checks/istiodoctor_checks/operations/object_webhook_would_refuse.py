@@ -30,7 +30,7 @@ Stored = IstioGateway | VirtualService
 Objection = tuple[Place, str]
 
 
-@check("OPS008", severity=Severity.LOW)
+@check("OPS008", severity=Severity.LOW, explains={"VS003"})
 def object_webhook_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     """A Gateway or VirtualService is stored that istiod's webhook refuses.
 

@@ -105,7 +105,7 @@ def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
         place = source.at(f"/spec/hosts/{lost.index}")
         yield Finding(
             message=_message(lost),
-            objects=(place, *_gateways(lost)),
+            objects=(place, *(_gateways(lost) or map(Place, lost.gateways))),
             identity=Identity.of(source.ref, lost.host),
             hosts=frozenset({lost.host}),
             evidence=tuple(
@@ -113,12 +113,19 @@ def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
                 for each in lost.servers
             ),
             fixes=_fixes(lost),
+            severity=None if lost.servers else Severity.MEDIUM,
             servers=frozenset(each.id for each in lost.servers),
+            culprits=frozenset(lost.gateways),
         )
 
 
 def _message(lost: UnservedHost) -> str:
-    gateways = listing(dict.fromkeys(each.gateway for each in lost.servers)) or "its Gateway"
+    if not lost.servers:
+        return (
+            f"{lost.virtual_service.ref} has the host {lost.host}, and {listing(lost.gateways)}"
+            " has no servers at all: requests for it are not served there."
+        )
+    gateways = listing(dict.fromkeys(each.gateway for each in lost.servers))
     near = f" The Gateway has {listing(lost.near)} instead." if lost.near else ""
     if any(each.startswith("*.") for each in lost.near):
         near += " A wildcard takes names below it, never the name itself."

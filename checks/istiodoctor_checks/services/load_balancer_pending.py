@@ -15,7 +15,7 @@ from istiodoctor.text import listing
 from istiodoctor_checks._events import event_evidence
 
 
-@check("SVC006", severity=Severity.HIGH, evidence=[events_of])
+@check("SVC006", severity=Severity.HIGH, evidence=[events_of], explains={"GWAPI011"})
 def load_balancer_pending(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service of type LoadBalancer has got no address.
 

@@ -12,7 +12,11 @@ from istiodoctor.model.ref import Place
 from istiodoctor.text import listing
 
 
-@check("SVC001", severity=Severity.CRITICAL, explains={"GW012", "GW013", "SVC006", "CM007"})
+@check(
+    "SVC001",
+    severity=Severity.CRITICAL,
+    explains={"GWAPI011", "GW012", "GW013", "SVC006", "CM007"},
+)
 def service_selects_no_pods(mesh: Mesh) -> Iterator[Finding]:
     """A gateway's Service selects no pod, so connections to its address are refused.
 

@@ -37,7 +37,8 @@ class IssuerResolution:
     exists: bool | None
     """None when it cannot be told, or the issuer is another controller's."""
     other_kind: Ref | None = None
-    """An issuer of the same name of the other kind, or in another namespace."""
+    """An issuer of the same name of the other kind, in another namespace, or of cert-manager
+    itself where the group is another's."""
 
     @property
     def ready(self) -> Condition | None:
@@ -163,7 +164,13 @@ def issuer_of(mesh: Mesh, certificate: Certificate) -> IssuerResolution:
     kind = Kind.CLUSTER_ISSUER if cluster_wide else Kind.ISSUER
     ref = Ref(reference.group or CERT_MANAGER, reference.effective_kind, namespace, reference.name)
     if not reference.is_cert_manager:
-        return IssuerResolution(reference=reference, ref=ref, issuer=None, exists=None)
+        return IssuerResolution(
+            reference=reference,
+            ref=ref,
+            issuer=None,
+            exists=None,
+            other_kind=_issuers_by_name(mesh).get(reference.name),
+        )
     found: Issuer | ClusterIssuer | None = (
         mesh.get(ClusterIssuer, "", reference.name)
         if cluster_wide

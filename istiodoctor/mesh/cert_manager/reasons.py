@@ -9,6 +9,10 @@ from istiodoctor.model.metadata import Condition, condition
 from istiodoctor.model.ref import Ref
 
 LONGEST_REASON = 300
+NO_NAMES = (
+    "it asks for no name at all: commonName, dnsNames, uris, ipAddresses or emailAddresses is"
+    " missing"
+)
 _PATH = re.compile(r"(/\.well-known/acme-challenge/)[^\s'\"<>]+")
 _EXPECTED = re.compile(r"(expected )(\"|')(?!\d{3}\2).*?\2")
 _KEY = re.compile(r"(?<![\w-])[A-Za-z0-9_-]{22,}\.[A-Za-z0-9_-]{43}(?![\w-])")
@@ -45,13 +49,30 @@ def _layers(issuance: Issuance) -> Iterator[tuple[Ref, str]]:
     order = issuance.order
     if order and order.status.state != "valid":
         yield order.ref, order.status.reason or f"the order is {order.status.state or 'new'}"
+    if is_unanswered(issuance) and issuance.request:
+        group = issuer.reference.group
+        yield issuance.request.ref, f"approved, and no controller of {group} has answered"
     if issuance.request:
         yield from _unmet(issuance.request.ref, issuance.request.status.conditions)
     certificate = issuance.certificate
+    if not certificate.spec.has_names:
+        yield certificate.ref, NO_NAMES
     for kind in ("Issuing", "Ready"):
         found = condition(certificate.status.conditions, kind)
         if found and (found.status == "False" or kind == "Issuing"):
             yield certificate.ref, found.message or found.reason
+
+
+def is_unanswered(issuance: Issuance) -> bool:
+    """Whether a request waits for an issuer that is not cert-manager's, and nobody answers.
+
+    cert-manager approves it, and leaves the rest to the controller of the group.
+    """
+    if issuance.request is None or issuance.issuer.reference.is_cert_manager:
+        return False
+    told = {(each.type, each.status) for each in issuance.request.status.conditions}
+    decided = {"Ready", "Denied", "InvalidRequest"}
+    return ("Approved", "True") in told and decided.isdisjoint(kind for kind, _ in told)
 
 
 def _unmet(ref: Ref, conditions: tuple[Condition, ...]) -> Iterator[tuple[Ref, str]]:

@@ -95,6 +95,18 @@ def stuck_certificates(mesh: Mesh) -> tuple[tuple[GatewayCertificate, Issuance],
     )
 
 
+@question
+def young_certificates(mesh: Mesh) -> tuple[GatewayCertificate, ...]:
+    """Return the Certificates whose first issue is on its way: their Secrets are not there yet."""
+    return tuple(
+        owner
+        for owner in gateway_certificates(mesh)
+        if owner.secret_is_missing
+        and not is_ready(owner.certificate)
+        and not _is_first_issue_stuck(mesh, owner)
+    )
+
+
 def _is_first_issue_stuck(mesh: Mesh, owner: GatewayCertificate) -> bool:
     certificate = owner.certificate
     if is_ready(certificate) or not owner.secret_is_missing:
@@ -221,3 +233,11 @@ def uses_http01_only(issuer: Issuer | ClusterIssuer | None, name: str) -> bool:
     """Whether an issuer has nothing but HTTP-01 for a name."""
     solvers = solvers_for(issuer, name)
     return bool(solvers) and all(each.http01 and not each.dns01 for each in solvers)
+
+
+def wildcards_by_http01(
+    certificate: Certificate, issuer: Issuer | ClusterIssuer | None
+) -> tuple[str, ...]:
+    """Return the wildcards for which an issuer has only HTTP-01: ACME issues none by it."""
+    names = certificate.spec.dns_names
+    return tuple(n for n in names if n.startswith("*.") and uses_http01_only(issuer, n))

@@ -70,9 +70,19 @@ class AppliedPatch:
         return f"{self.place.ref} changes {what}"
 
 
-@question(Kind.ENVOY_FILTER)
+@question
 def applied_patches(mesh: Mesh, workload: Workload) -> tuple[AppliedPatch, ...]:
     """Return the patches that a workload gets and that could change an answer."""
+    return tuple(
+        each
+        for each in received_patches(mesh, workload)
+        if not each.is_readable or changes_an_answer(each.written)
+    )
+
+
+@question(Kind.ENVOY_FILTER)
+def received_patches(mesh: Mesh, workload: Workload) -> tuple[AppliedPatch, ...]:
+    """Return every patch that a workload gets, harmless ones too."""
     namespaces = root_and_own_namespace(mesh, workload)
     return tuple(
         patch
@@ -101,11 +111,7 @@ def _patches(source: EnvoyFilter, workload: Workload) -> Iterator[AppliedPatch]:
         written = decoded_patch(raw)
         if written is None:
             yield AppliedPatch(place=place, written=ConfigPatch(), is_readable=False)
-        elif (
-            written.match.context in CONTEXTS
-            and _is_of_version(written, workload)
-            and changes_an_answer(written)
-        ):
+        elif written.match.context in CONTEXTS and _is_of_version(written, workload):
             yield AppliedPatch(place=place, written=written)
 
 

@@ -39,6 +39,8 @@ class UnservedHost:
     host: str
     servers: tuple[Server, ...]
     """The servers of the Gateways it names."""
+    gateways: tuple[Ref, ...]
+    """Those Gateways."""
     near: tuple[str, ...]
     """Hosts of those servers that may have been meant."""
     is_partial: bool
@@ -146,12 +148,9 @@ def _unserved(
     is_partial = len(lost) < len(source.spec.hosts)
     for_mesh = MESH in source.spec.gateways
     by_gateway = servers_by_gateway(mesh)
-    servers = tuple(
-        server
-        for gateway in dict.fromkeys(each.target for each in references)
-        for server in by_gateway.get(gateway, ())
-    )
-    names = _names_on(mesh, tuple(dict.fromkeys(each.target for each in references)))
+    gateways = tuple(dict.fromkeys(each.target for each in references))
+    servers = tuple(server for gateway in gateways for server in by_gateway.get(gateway, ()))
+    names = _names_on(mesh, gateways)
     for index, host in lost:
         if (for_mesh and is_partial) or is_internal(host):
             continue
@@ -162,6 +161,7 @@ def _unserved(
             index=index,
             host=host,
             servers=servers,
+            gateways=gateways,
             near=near_hosts(host, names),
             is_partial=is_partial,
         )

@@ -22,6 +22,7 @@ from istiodoctor.mesh.workloads.control_planes import (
     ControlPlane,
     control_planes,
     mesh_config,
+    mesh_config_place,
     mesh_config_unknown_because,
 )
 from istiodoctor.mesh.workloads.workloads import DEFAULT_REVISION
@@ -29,6 +30,7 @@ from istiodoctor.model.ingress import Ingress, IngressClass
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.meshconfig import MeshConfig
+from istiodoctor.model.ref import Place
 
 ISTIO_INGRESS = "istio.io/ingress-controller"
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
@@ -55,9 +57,11 @@ class IngressSettings:
     namespace: str = ISTIO_NAMESPACE
     """Of the Gateways that istiod makes."""
     unknown_because: str = ""
+    written_at: Place | None = None
+    """Where the mesh configuration is written; None where istiod's own defaults hold."""
 
 
-@question(evidence=[control_planes, mesh_config, mesh_config_unknown_because])
+@question(evidence=[control_planes, mesh_config, mesh_config_unknown_because, mesh_config_place])
 def ingress_settings(mesh: Mesh) -> IngressSettings:
     """Return the settings of the istiod without a revision, else of the first one."""
     planes = control_planes(mesh)
@@ -72,6 +76,7 @@ def ingress_settings(mesh: Mesh) -> IngressSettings:
         selector=frozenset({(LABEL, gateway_label(config))}),
         namespace=_namespace(plane),
         unknown_because=mesh_config_unknown_because(mesh, plane.workload),
+        written_at=mesh_config_place(mesh, plane.workload),
     )
 
 

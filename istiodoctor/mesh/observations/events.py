@@ -72,11 +72,15 @@ def event_targets(mesh: Mesh) -> Iterator[tuple[str, str, str]]:
 
 
 def layer_refs(issuance: Issuance) -> Iterator[Ref]:
-    """Yield the layers of an issuance that exist and are not done, the deepest first."""
+    """Yield the layers of an issuance that exist and are not done, the deepest first.
+
+    What was recorded of an issuer that is ready by now is over.
+    """
     for challenge in issuance.challenges:
         if challenge.status.state != "valid":
             yield challenge.ref
-    if issuance.issuer.issuer:
+    ready = issuance.issuer.ready
+    if issuance.issuer.issuer and not (ready and ready.status == "True"):
         yield issuance.issuer.ref
     for layer in (issuance.order, issuance.request, issuance.certificate):
         if layer:

@@ -23,7 +23,7 @@ from istiodoctor.model.meshconfig import (
     decode_proxy_config,
     mesh_config_fault,
 )
-from istiodoctor.model.ref import Ref
+from istiodoctor.model.ref import Place, Ref
 
 ISTIO_NAMESPACE = "istio-system"
 EDGE = "EDGE"
@@ -130,6 +130,13 @@ def mesh_config_unknown_because(mesh: Mesh, workload: Workload) -> str:
 def mesh_config_ref(mesh: Mesh, workload: Workload) -> Ref:
     """Return the ConfigMap with a gateway's mesh configuration, whether or not there is one."""
     return Ref(CORE, "ConfigMap", *_mesh_config_name(mesh, workload))
+
+
+@question(Kind.CONFIG_MAP)
+def mesh_config_place(mesh: Mesh, workload: Workload) -> Place | None:
+    """Return where a gateway's mesh configuration is written; None where there is no ConfigMap."""
+    found = _mesh_config_map(mesh, workload)
+    return found.at("/data/mesh") if found else None
 
 
 @question(Kind.CONFIG_MAP)

@@ -8,7 +8,11 @@ from istiodoctor.renderers.terminal.coverage import write_checks, write_notes, w
 from istiodoctor.renderers.terminal.headline import write_headline
 from istiodoctor.renderers.terminal.page import Page
 from istiodoctor.renderers.terminal.problems import write_comparison, write_problems
-from istiodoctor.renderers.terminal.served import write_certificates, write_hosts
+from istiodoctor.renderers.terminal.served import (
+    write_certificates,
+    write_hosts,
+    write_last_changes,
+)
 from istiodoctor.report import Report, Verdict
 
 PARTS = (
@@ -17,6 +21,7 @@ PARTS = (
     write_problems,
     write_comparison,
     write_hosts,
+    write_last_changes,
     write_certificates,
     write_notes,
     write_unread,

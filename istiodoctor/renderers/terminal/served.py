@@ -14,6 +14,8 @@ from istiodoctor.report import (
     Hop,
     HopState,
     HostReport,
+    LastChange,
+    LastChangeKind,
     Report,
     Verdict,
 )
@@ -22,6 +24,8 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 _ROWS = 12
 _FINE = 6
 _CERTIFICATES = 5
+_CHANGES = 5
+_EVENT = 120
 _PLACES = 2
 """How many of the pods or endpoints are named where a certificate was seen."""
 _NAME = 60
@@ -62,6 +66,39 @@ def _row(host: HostReport) -> tuple[Span, ...]:
         visible(host.host, _NAME),
         where_it_breaks(host),
     )
+
+
+def write_last_changes(page: Page, report: Report) -> None:
+    """Write what changed last on the way to hosts that are not well, the newest first."""
+    hosts: dict[LastChange, dict[str, None]] = {}
+    for host in report.hosts:
+        for change in host.last_changes:
+            hosts.setdefault(change, {})[host.host] = None
+    newest = sorted(hosts, key=lambda each: (each.at, each.ref), reverse=True)
+    if not newest:
+        return
+    now = report.scan.taken_at
+    page.heading("Changed last", "on the way to hosts that are not well")
+    page.rows(
+        (
+            relative(each.at, now),
+            visible(str(each.ref), _NAME),
+            f"{_change(each)} ({listed(tuple(hosts[each]), _PLACES)})",
+        )
+        for each in newest[:_CHANGES]
+    )
+    if len(newest) > _CHANGES:
+        page.paragraph(
+            (f"+{len(newest) - _CHANGES:,} more: --output json has them by host", "dim"),
+            lead=("  ",),
+        )
+
+
+def _change(change: LastChange) -> str:
+    by = visible(change.by, _NAME)
+    if change.kind is LastChangeKind.EVENT:
+        return ": ".join(filter(None, (by, visible(change.text, _EVENT))))
+    return f"{change.kind} by {by}" if by else str(change.kind)
 
 
 def where_it_breaks(host: HostReport) -> str:
