@@ -12,3 +12,8 @@ def listing(items: Iterable[object], *, shown: int = SHOWN) -> str:
         return f"{', '.join(map(str, each[:shown]))} and {len(each) - shown} more"
     names = tuple(map(str, each))
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def host_listing(hosts: Iterable[str], *, shown: int = SHOWN) -> str:
+    """Join hosts as `listing` does; `its hosts` where none is known: no sentence has a hole."""
+    return listing(hosts, shown=shown) or "its hosts"

@@ -8,7 +8,7 @@ from istiodoctor.mesh.cert_manager.secrets_elsewhere import credentials_for
 from istiodoctor.mesh.certificates.coverage import ServedCertificate, UncoveredHost
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._served import replace_secret
 
 
@@ -29,7 +29,7 @@ def add_names(
     hosts = tuple(dict.fromkeys(each.host for each in missed if each.host != "*"))
     if writers:
         return (add_dns_names(writers[0], hosts),)
-    title = f"Replace the certificate by one that also names {listing(hosts)}"
+    title = f"Replace the certificate by one that also names {host_listing(hosts)}"
     return (replace_secret(served.credential, title),)
 
 

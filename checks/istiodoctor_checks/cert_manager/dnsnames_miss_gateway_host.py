@@ -12,7 +12,7 @@ from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.certmanager import Certificate
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._certificate_names import add_dns_names, named_servers
 
 
@@ -134,7 +134,7 @@ def dnsnames_miss_gateway_host(mesh: Mesh) -> Iterator[Finding]:
             sure = any(each.is_certain for each in missed)
             yield Finding(
                 message=(
-                    f"{writers[0].ref} does not ask for {listing(hosts)}, for which"
+                    f"{writers[0].ref} does not ask for {host_listing(hosts)}, for which"
                     f" {listing(each.server for each in missed)} serves its certificate. Clients"
                     " refuse it there."
                 ),

@@ -6,7 +6,7 @@ from istiodoctor.check import check
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.certificates import mismatched_certificates
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._wire import (
     detail_of,
     doubted,
@@ -113,7 +113,7 @@ def certificate_on_wire_for_other_host(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{presenter(seen)} presents a certificate {own} to clients who ask for"
-                f" {listing(hosts)}. They refuse it."
+                f" {host_listing(hosts)}. They refuse it."
             ),
             objects=objects_of(seen),
             identity=Identity.of(seen.server.gateway, detail_of(seen)),

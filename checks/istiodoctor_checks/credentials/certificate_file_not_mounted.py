@@ -15,6 +15,7 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import ServerTls
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
+from istiodoctor.text import host_listing
 from istiodoctor_checks._secret_fixes import create_tls_secret
 
 OF_THE_IMAGE = ("/etc/ssl/", "/etc/pki/", "/usr/")
@@ -188,8 +189,8 @@ def certificate_file_not_mounted(mesh: Mesh) -> Iterator[Finding]:
                 yield Finding(
                     message=(
                         f"{server} takes its certificate from {path}, but {why} in the pods of"
-                        f" {listener.workload}: HTTPS for {', '.join(server.names[:3])} does not"
-                        f" work."
+                        f" {listener.workload}: HTTPS for {host_listing(server.names)} does not"
+                        " work."
                     ),
                     objects=(
                         server.field(f"/tls/{field}"),

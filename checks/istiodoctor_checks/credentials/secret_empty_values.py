@@ -9,7 +9,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._secret_fixes import replace_tls_secret
 
 
@@ -130,8 +130,8 @@ def secret_empty_values(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"There is nothing in {empty} of {credential.ref}: {uses[0].workload} gets no"
                     f" certificate for"
-                    f" {listing(name for use in uses for name in use.server.names)} and resets"
-                    f" every connection."
+                    f" {host_listing(name for use in uses for name in use.server.names)} and"
+                    f" resets every connection."
                 ),
                 objects=(
                     *(Place(credential.ref, f"/data/{key}") for key in credential.empty_keys),

@@ -17,7 +17,7 @@ from istiodoctor.mesh.credentials.secret_lookup import (
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._secret_fixes import create_tls_secret
 
 
@@ -190,7 +190,7 @@ def _message(
 ) -> str:
     text = (
         f"{use.secret} does not exist, so {use.workload} has no certificate for"
-        f" {listing(use.server.names)} and resets every connection."
+        f" {host_listing(use.server.names)} and resets every connection."
     )
     if elsewhere:
         text += f" There is one of that name in {listing(each.namespace for each in elsewhere)}."

@@ -14,7 +14,7 @@ from istiodoctor.mesh.credentials.secret_lookup import (
 )
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._secret_fixes import create_tls_secret
 
 
@@ -153,8 +153,8 @@ def selector_spans_namespaces(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{use.server.gateway} selects pods in {use.namespace} and in {others}, but"
-                    f" {use.secret} does not exist: {listing(use.server.names)} is reset wherever"
-                    f" clients come in through {use.workload}."
+                    f" {use.secret} does not exist: {host_listing(use.server.names)} is reset"
+                    f" wherever clients come in through {use.workload}."
                 ),
                 objects=(
                     Place(use.server.gateway, "/spec/selector"),

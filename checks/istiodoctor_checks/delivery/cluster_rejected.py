@@ -10,7 +10,7 @@ from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.refused_configuration import RefusedCluster, refused_clusters_in_logs
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("SDS018", severity=Severity.HIGH, explains={"HTTP015", "SDS016"})
@@ -215,7 +215,7 @@ def _severity(each: RefusedCluster) -> Severity:
 def _consequence(each: RefusedCluster) -> str:
     if each.name and not each.routes:
         return "No route leads to it."
-    requests = f"requests for {listing(each.hosts)}" if each.hosts else "requests to it"
+    requests = f"requests for {host_listing(each.hosts)}" if each.hosts else "requests to it"
     if each.at_start:
         return f"The pod had just started, so it has none, and {requests} get 503 (NC)."
     return (

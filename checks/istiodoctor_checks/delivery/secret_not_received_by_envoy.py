@@ -14,7 +14,7 @@ from istiodoctor.mesh.logs.proxy_logs import refused_credentials
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._envoys import look_at_log, pods_of, span
 from istiodoctor_checks._served import hosts_of, references, servers_of
 from istiodoctor_checks._wire import observed_evidence
@@ -324,7 +324,7 @@ def _message(awaited: AwaitedSecret, refused: Refused) -> str:
         did = f"refused what came as {held.name}, and has no older certificate to serve"
     text = (
         f"Envoy in {pods_of(held.workload, awaited.pods)} {did}: connections to"
-        f" {listing(sorted(held.hosts))} are reset there."
+        f" {host_listing(sorted(held.hosts))} are reset there."
     )
     if awaited.is_settling:
         return f"{text} It may be on its way: {held.secret} or the question for it is new."

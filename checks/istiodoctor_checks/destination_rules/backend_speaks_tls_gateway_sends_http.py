@@ -15,7 +15,7 @@ from istiodoctor.mesh.configuration.upstream_tls import (
 )
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.services import Service, ServicePort
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import severity_of
 
 
@@ -136,9 +136,10 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
             use = upstream.use
             yield Finding(
                 message=(
-                    f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to port"
-                    f" {port.port} of {service.ref}, which looks like TLS ({_looks(port)}), and no"
-                    f" DestinationRule makes the gateway speak TLS to it: requests get 400 or 503."
+                    f"{use.place.ref} routes {host_listing(use.virtual_service.spec.hosts)} to"
+                    f" port {port.port} of {service.ref}, which looks like TLS ({_looks(port)}),"
+                    " and no DestinationRule makes the gateway speak TLS to it: requests"
+                    " get 400 or 503."
                 ),
                 objects=(use.place, service.at("/spec/ports")),
                 identity=Identity.of(service.ref, str(port.port)),

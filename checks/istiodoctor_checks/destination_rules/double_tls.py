@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import upstream_tls
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
@@ -112,7 +112,7 @@ def double_tls(mesh: Mesh) -> Iterator[Finding]:
             hosts = use.virtual_service.spec.hosts
             yield Finding(
                 message=(
-                    f"TLS for {listing(hosts)} passes through to {upstream.fqdn}, and"
+                    f"TLS for {host_listing(hosts)} passes through to {upstream.fqdn}, and"
                     f" {place.ref} encrypts it once more ({upstream.mode}): the backend finds TLS"
                     f" inside TLS and closes the connection."
                 ),

@@ -13,7 +13,7 @@ from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX
 from istiodoctor.mesh.logs.upstream_failures import Lack, LackingCredential, lacking_credentials
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._destinations import severity_of
 
 LACKS = {
@@ -259,7 +259,7 @@ def _message(lacking: LackingCredential, elsewhere: str) -> str:
     return (
         f"{place} has {upstream.workload} speak TLS ({upstream.mode}) with the Secret"
         f" {secret.name} of its own namespace: {secret} {LACKS[lacking.lack]}, and requests for"
-        f" {listing(upstream.use.virtual_service.spec.hosts)} get 503.{found}"
+        f" {host_listing(upstream.use.virtual_service.spec.hosts)} get 503.{found}"
     )
 
 

@@ -14,7 +14,7 @@ from istiodoctor.mesh.configuration.upstream_tls import (
 )
 from istiodoctor.mesh.workloads.service_ports import target_port
 from istiodoctor.model.istio import PeerAuthentication
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
@@ -153,7 +153,7 @@ def dr_disable_vs_strict(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"{place.ref} sets tls mode {upstream.mode} for {service.ref}, but"
                     f" {policy.ref} makes its sidecars take mutual TLS of the mesh alone"
-                    f" (STRICT): requests for {listing(hosts)} get 503."
+                    f" (STRICT): requests for {host_listing(hosts)} get 503."
                 ),
                 objects=(place, policy.at("/spec/mtls"), service.at(), upstream.use.place),
                 identity=Identity.of(place.ref, upstream.fqdn),

@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import upstream_tls, workloads_behind
 from istiodoctor.mesh.workloads.control_planes import namespace_exists
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
@@ -154,7 +154,7 @@ def dr_istio_mutual_no_sidecar(mesh: Mesh) -> Iterator[Finding]:
                     message=(
                         f"{place.ref} makes the gateway speak mutual TLS of the mesh to"
                         f" {service.ref}, but {backend} has no sidecar to understand it: requests"
-                        f" for {listing(hosts)} get 503."
+                        f" for {host_listing(hosts)} get 503."
                     ),
                     objects=(place, Place(backend.owner), service.at(), upstream.use.place),
                     identity=Identity.of(place.ref, upstream.fqdn),

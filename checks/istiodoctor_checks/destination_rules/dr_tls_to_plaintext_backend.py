@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.upstream_tls import speaks_plainly, upstream_tls
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.destination_rules._backend_tls import remove_tls
 
@@ -124,7 +124,7 @@ def dr_tls_to_plaintext_backend(mesh: Mesh) -> Iterator[Finding]:
                     f" {port.port} of {service.ref}, which looks like plain HTTP"
                     f" ({port.name or port.app_protocol}, targetPort"
                     f" {port.target_port or port.port}): requests for"
-                    f" {listing(use.virtual_service.spec.hosts)} get 503."
+                    f" {host_listing(use.virtual_service.spec.hosts)} get 503."
                 ),
                 objects=(upstream.place, service.at("/spec/ports"), use.place),
                 identity=Identity.of(upstream.place.ref, str(port.port)),

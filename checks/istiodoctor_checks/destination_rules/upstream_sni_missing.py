@@ -9,7 +9,7 @@ from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.upstream_failures import UnnamedBackend, unnamed_backends
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("DR009", severity=Severity.HIGH, explains={"DR006", "DR011", "HTTP015"})
@@ -247,7 +247,7 @@ def upstream_sni_missing(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _consequence(unnamed: UnnamedBackend) -> str:
-    hosts = listing(unnamed.upstream.use.virtual_service.spec.hosts)
+    hosts = host_listing(unnamed.upstream.use.virtual_service.spec.hosts)
     if unnamed.is_automatic:
         return f"has the Host of the request ({hosts}) sent in its place"
     return f"has no SNI sent: a server with several certificates refuses requests for {hosts}"

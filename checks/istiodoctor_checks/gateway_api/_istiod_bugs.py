@@ -6,7 +6,7 @@ from istiodoctor.fix import Fix
 from istiodoctor.mesh.gateways.attachments import LISTENER_SET_KINDS
 from istiodoctor.mesh.logs.istiod_bugs import MistakenRefusal
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 def is_of_set(refusal: MistakenRefusal) -> bool:
@@ -20,7 +20,7 @@ def istiod_bug(refusal: MistakenRefusal, why: str) -> Finding:
     return Finding(
         message=(
             f"istiod refuses {refusal.secret} to {server}, which may have it: {why}. Connections"
-            f" to {listing(server.names)} are reset."
+            f" to {host_listing(server.names)} are reset."
         ),
         objects=(Place(server.gateway, refusal.reference.path), Place(refusal.secret)),
         identity=Identity.of(server.gateway, refusal.secret.path),

@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks.gateway_api._listeners import status_evidence
 from istiodoctor_checks.gateway_api._refused_references import refused_backends
 
@@ -105,7 +105,7 @@ def backendref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{route.ref} routes to {service}, and no ReferenceGrant in {service.namespace}"
                 f" permits that to {route.ref.kind}s of {route.namespace}: requests for"
-                f" {listing(refused.attachment.hosts)} that take this route get 500."
+                f" {host_listing(refused.attachment.hosts)} that take this route get 500."
             ),
             objects=(refused.place, Place(service)),
             identity=Identity.of(route.ref, service.path),

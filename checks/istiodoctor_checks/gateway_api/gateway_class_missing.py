@@ -9,7 +9,7 @@ from istiodoctor.fix import Fix, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.gateway_classes import ClasslessGateway, gateways_without_class
 from istiodoctor.model.kind import Kind
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check("GWAPI015", severity=Severity.CRITICAL, explains={"GWAPI011", "GWAPI017", "HTTP017"})
@@ -76,7 +76,7 @@ def gateway_class_missing(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{gateway.ref} is of the class {name}, which does not exist: no controller takes"
-                f" it, and nothing listens for {listing(hosts)}."
+                f" it, and nothing listens for {host_listing(hosts)}."
             ),
             objects=(gateway.at("/spec/gatewayClassName"),),
             identity=Identity.of(gateway.ref, name),

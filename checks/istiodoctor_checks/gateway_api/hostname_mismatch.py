@@ -8,7 +8,7 @@ from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.gateway_api._listeners import hosts_of, places_of, status_evidence
 from istiodoctor_checks.gateway_api._refused_references import refused_routes
 
@@ -100,12 +100,12 @@ def hostname_mismatch(mesh: Mesh) -> Iterator[Finding]:
         attachment = refused.attachment
         route, servers = attachment.route, attachment.candidates
         if not (refused.is_by_namespace or refused.is_by_kind):
-            names = listing(name for each in servers for name in each.names)
+            names = host_listing(name for each in servers for name in each.names)
             hosts = hosts_of(attachment)
             yield Finding(
                 message=(
-                    f"{route.ref} is for {listing(sorted(hosts))}, but {listing(servers)} is for"
-                    f" {names}: they have no name in common, and the route is not attached."
+                    f"{route.ref} is for {host_listing(sorted(hosts))}, but {listing(servers)} is"
+                    f" for {names}: they have no name in common, and the route is not attached."
                 ),
                 objects=(route.at("/spec/hostnames"), *places_of(servers, "/hostname")),
                 identity=Identity.of(route.ref, attachment.parent.path),

@@ -12,7 +12,7 @@ from istiodoctor.mesh.configuration.left_out import LeftOut
 from istiodoctor.mesh.gateways.listener_faults import ListenerFault
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 OF_CREDENTIALS = frozenset({ListenerFault.INVALID_CERTIFICATE, ListenerFault.INVALID_CLIENT_CA})
 """The checks about Secrets and client CAs say what is wrong with those."""
@@ -134,7 +134,7 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"istiod makes nothing of {server or place.ref}: {left_out.because}. Nothing"
-                f" listens there for {listing(left_out.hosts)}."
+                f" listens there for {host_listing(left_out.hosts)}."
             ),
             objects=(place, *((Place(left_out.winner),) if left_out.winner else ())),
             identity=Identity.of(place.ref, server.gateway_name if server else ""),

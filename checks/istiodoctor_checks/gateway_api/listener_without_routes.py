@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.gateways.unrouted_listeners import unrouted_listeners
 from istiodoctor.mesh.hosts import is_wildcard
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("GWAPI016", severity=Severity.MEDIUM, explains={"GWAPI017", "HTTP017", "SNI011"})
@@ -77,7 +77,7 @@ def listener_without_routes(mesh: Mesh) -> Iterator[Finding]:
     for server in unrouted_listeners(mesh):
         yield Finding(
             message=(
-                f"{server} serves {listing(server.names)}, and no route is attached to it:"
+                f"{server} serves {host_listing(server.names)}, and no route is attached to it:"
                 f" {_effect(server)}."
             ),
             objects=(server.place,),

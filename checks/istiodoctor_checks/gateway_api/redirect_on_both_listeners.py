@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.self_redirects import RedirectLoop, api_redirect_loops
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check("GWAPI005", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})
@@ -123,8 +123,8 @@ def redirect_on_both_listeners(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{route.ref} redirects to https and is attached to {listing(loop.servers)} too:"
-                f" requests for {listing(loop.hosts)} that already came by https are redirected"
-                f" to themselves without end."
+                f" requests for {host_listing(loop.hosts)} that already came by https are"
+                f" redirected to themselves without end."
             ),
             objects=(
                 loop.attachment.place,

@@ -14,7 +14,7 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.gateway_api._listeners import hosts_of, status_evidence
 from istiodoctor_checks.gateway_api._lost_parents import LostParent, lost_parents
 
@@ -174,7 +174,7 @@ def _protocols(servers: Iterable[Server]) -> str:
 
 
 def _effect(lost: LostParent, hosts: Iterable[str]) -> str:
-    names = listing(sorted(hosts))
+    names = host_listing(sorted(hosts))
     if lost.is_answered:
         return "Other routes answer for its hosts, this one answers nothing there."
     if lost.has_other:

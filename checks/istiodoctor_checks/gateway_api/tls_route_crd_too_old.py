@@ -14,7 +14,7 @@ from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 OLD_VERSIONS = frozenset({"v1alpha2", "v1alpha3"})
 DEFINITION = Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{Kind.TLS_ROUTE}")
@@ -155,7 +155,7 @@ def tls_route_crd_too_old(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"The cluster serves TLSRoutes as {served} only, of a Gateway API before 1.5:"
                 f" Istio {planes[0].version} ignores them, and connections to"
-                f" {listing(sorted(hosts))} are reset."
+                f" {host_listing(sorted(hosts))} are reset."
             ),
             objects=(Place(DEFINITION), *(each.place for each in routes[:5])),
             identity=Identity.of(DEFINITION),

@@ -12,7 +12,7 @@ from istiodoctor.mesh.gateways.listeners import dropped
 from istiodoctor.mesh.gateways.merging import Dropped, DropReason
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import covers
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 def ingresses_of_one_host(mesh: Mesh) -> Iterator[Finding]:
@@ -55,8 +55,8 @@ def _lost(mesh: Mesh, server: Server, winner: Server) -> tuple[str, ...]:
 
 def _message(found: Dropped, winner: Server, lost: tuple[str, ...]) -> str:
     start = (
-        f"istiod leaves out port 443 of {found.server.gateway}: {listing(found.hosts)} is listed"
-        f" by {winner.gateway} too, whose name comes first."
+        f"istiod leaves out port 443 of {found.server.gateway}: {host_listing(found.hosts)} is"
+        f" listed by {winner.gateway} too, whose name comes first."
     )
     if lost:
         return (
@@ -68,7 +68,7 @@ def _message(found: Dropped, winner: Server, lost: tuple[str, ...]) -> str:
 
 def _evidence(server: Server) -> Evidence:
     names = listing(each.text for each in server.credentials) or "no Secret"
-    text = f"{server.gateway} lists {listing(server.host_texts)} with {names}"
+    text = f"{server.gateway} lists {host_listing(server.host_texts)} with {names}"
     return Evidence(text=text, ref=server.gateway)
 
 
@@ -81,6 +81,6 @@ def leave_to(server: Server, ingress: Server, hosts: tuple[str, ...]) -> Fix:
     return json_patch(
         ingress.gateway,
         [operation],
-        f"Leave {listing(hosts)} to {server.gateway}",
+        f"Leave {host_listing(hosts)} to {server.gateway}",
         why="Its rules for these hosts go on: istiod merges the rules of all Ingresses of a host.",
     )

@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import istio_gateways
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check("GW018", severity=Severity.LOW)
@@ -68,7 +68,9 @@ def capitals_in_redirected_host(mesh: Mesh) -> Iterator[Finding]:
                     objects=(gateway.at(f"/spec/servers/{index}/hosts"),),
                     identity=Identity.of(gateway.ref),
                     hosts=frozenset(host.lower() for host in capitals),
-                    evidence=(Evidence(text=f"hosts: {listing(server.hosts)}", ref=gateway.ref),),
+                    evidence=(
+                        Evidence(text=f"hosts: {host_listing(server.hosts)}", ref=gateway.ref),
+                    ),
                     fixes=(
                         set_field(
                             gateway.at(f"/spec/servers/{index}/hosts"),

@@ -14,7 +14,7 @@ from istiodoctor.mesh.gateways.merging import DropReason
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import meet
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.gateways._dropped_servers import DroppedServer, dropped_servers
 from istiodoctor_checks.gateways._ingress_hosts import ingresses_of_one_host, leave_to
 
@@ -236,7 +236,7 @@ def _severity(dropped_server: DroppedServer, winner: Server) -> Severity:
 def _message(dropped_server: DroppedServer, winner: Server) -> str:
     dropped = dropped_server.dropped
     server = dropped.server
-    hosts = listing(dropped.hosts)
+    hosts = host_listing(dropped.hosts)
     same = "twice" if winner.gateway == server.gateway else f"also listed by {winner}"
     if dropped.age_is_known:
         start = f"istiod leaves out {server}: {hosts} is {same}, which comes first."
@@ -307,7 +307,7 @@ def _leave_to(winner: Server, dropped_server: DroppedServer, rest: list[str]) ->
         for each in dropped_server.virtual_services
         if winner.gateway != gateway and _may_serve(winner, each.spec.hosts)
     )
-    title = f"Leave {listing(dropped_server.dropped.hosts)} to {winner}"
+    title = f"Leave {host_listing(dropped_server.dropped.hosts)} to {winner}"
     why = "All these hosts are then served with the certificate and settings of that server."
     operations = _removal(server, rest, is_only=dropped_server.is_only_server)
     if operations:

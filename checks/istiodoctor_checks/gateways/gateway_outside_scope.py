@@ -10,7 +10,7 @@ from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks.gateways._conflicts import ScopedOut, scoped_out_gateways
 
 
@@ -98,7 +98,7 @@ def gateway_outside_scope(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"istiod gives {each.workload} only Gateways of {each.workload.namespace}"
                 f" (PILOT_SCOPE_GATEWAY_TO_NAMESPACE): {each.gateway} is ignored, and nothing"
-                f" listens for {listing(sorted(hosts))}."
+                f" listens for {host_listing(sorted(hosts))}."
             ),
             objects=(
                 Place(each.gateway, "/metadata/namespace"),

@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks.gateways._dropped_servers import Unrouted, unrouted_servers
 
 
@@ -88,7 +88,8 @@ def gateway_without_routes(mesh: Mesh) -> Iterator[Finding]:
         server = each.server
         yield Finding(
             message=(
-                f"{server} serves {listing(each.hosts)}, and {_nobody(each)}: requests get 404."
+                f"{server} serves {host_listing(each.hosts)}, and {_nobody(each)}:"
+                " requests get 404."
             ),
             objects=(server.field("/hosts"),),
             identity=Identity.of(server.gateway),
@@ -113,7 +114,7 @@ def _bind(each: Unrouted) -> Fix:
             },
         },
         Kind.VIRTUAL_SERVICE,
-        f"Route {listing(each.hosts)} to a Service",
+        f"Route {host_listing(each.hosts)} to a Service",
         why="Put the name of the Service; an existing VirtualService may be bound instead.",
     )
 

@@ -8,7 +8,7 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.gateways._conflicts import Blocked, blocked_virtual_services
 
 
@@ -85,10 +85,10 @@ def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
         server, source = each.server, each.virtual_service
         yield Finding(
             message=(
-                f"{server} lists {listing(server.hosts)}, which lets in no routes from namespace"
-                f" {source.namespace}: {source.ref} has no effect there, and"
+                f"{server} lists {listing(server.hosts)}, which lets in no routes from"
+                f" namespace {source.namespace}: {source.ref} has no effect there, and"
                 f" {'others answer' if each.is_served else 'requests get 404'} for"
-                f" {listing(each.hosts)}."
+                f" {host_listing(each.hosts)}."
             ),
             objects=(server.field("/hosts"), source.at("/spec/gateways")),
             identity=Identity.of(source.ref),
@@ -114,6 +114,6 @@ def _admit(each: Blocked) -> Fix:
     return set_field(
         each.server.field("/hosts"),
         [*(str(host) for host in each.server.hosts), *more],
-        f"Let {namespace} bind routes for {listing(each.hosts)}",
+        f"Let {namespace} bind routes for {host_listing(each.hosts)}",
         why="Where the same host is listed twice, keep one entry: */host admits every namespace.",
     )

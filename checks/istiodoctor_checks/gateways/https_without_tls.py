@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 TLS_PROTOCOLS = frozenset({"HTTPS", "TLS"})
 
@@ -76,7 +76,7 @@ def https_without_tls(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"{server} has protocol {server.protocol} and no tls section: the API server"
                     f" refuses the Gateway, and istiod configures nothing for"
-                    f" {listing(server.names)}."
+                    f" {host_listing(server.names)}."
                 ),
                 objects=(server.field("/tls"),),
                 identity=Identity.of(server.gateway, server.names[0] if server.names else ""),

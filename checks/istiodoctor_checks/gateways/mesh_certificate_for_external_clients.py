@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Exposure, exposure
 from istiodoctor.mesh.gateways.listeners import listeners_of, live_servers
 from istiodoctor.model.istio import TlsMode
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 MESH_DOMAINS = ("local", "global", "internal", "mesh")
 
@@ -103,7 +103,7 @@ def mesh_certificate_for_external_clients(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{server} has mode ISTIO_MUTUAL and is open to the outside: clients of"
-                    f" {listing(hosts)} without a certificate of this mesh are refused, and"
+                    f" {host_listing(hosts)} without a certificate of this mesh are refused, and"
                     " browsers do not trust the certificate they see."
                 ),
                 objects=(server.field("/tls/mode"),),

@@ -12,7 +12,7 @@ from istiodoctor.mesh.exposure.services import HTTPS_PORT
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 TLS_TARGET = 8443
 
@@ -107,7 +107,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{server} speaks plain HTTP, and {_why_https(each)}: a TLS handshake for"
-                f" {listing(each.hosts)} fails with “wrong version number”."
+                f" {host_listing(each.hosts)} fails with “wrong version number”."
             ),
             objects=tuple(_objects(each)),
             identity=Identity.of(server.gateway, str(server.port)),

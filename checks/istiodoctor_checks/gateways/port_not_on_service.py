@@ -11,7 +11,7 @@ from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreacha
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check("GW012", severity=Severity.CRITICAL, explains={"CM007"})
@@ -111,7 +111,8 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{server} listens on port {each.listener.port} of {each.listener.workload},"
-                    f" and {_reason(each)}: clients of {listing(server.names)} cannot connect."
+                    f" and {_reason(each)}: clients of {host_listing(server.names)} cannot"
+                    " connect."
                 ),
                 objects=(
                     server.field("/port/number"),

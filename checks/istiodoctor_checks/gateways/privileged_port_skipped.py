@@ -12,7 +12,7 @@ from istiodoctor.mesh.gateways.merging import DropReason
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks.gateways._dropped_servers import dropped_servers
 
 
@@ -114,7 +114,7 @@ def privileged_port_skipped(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"{server} would listen on port {dropped.port} of {dropped.workload}, which"
                     " may not open ports below 1024: istiod skips it, and connections for"
-                    f" {listing(server.names)} are refused."
+                    f" {host_listing(server.names)} are refused."
                 ),
                 objects=(*targets, server.field("/port/number"), Place(dropped.workload.owner)),
                 identity=Identity.of(dropped.workload.owner, str(server.port)),

@@ -11,7 +11,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import AbsentServer, absent_servers
 from istiodoctor.mesh.workloads.control_planes import ISTIO_NAMESPACE
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._envoys import pods_of
 from istiodoctor_checks._wire import SHOWN
 
@@ -264,7 +264,7 @@ def _message(absent: AbsentServer) -> str:
 
 
 def _lack(absent: AbsentServer) -> str:
-    hosts, port = listing(absent.hosts), absent.listener.port
+    hosts, port = host_listing(absent.hosts), absent.listener.port
     if absent.is_open:
         return f"has no filter chain on port {port} for {hosts}"
     return f"does not listen on port {port}, so not for {hosts}"

@@ -11,7 +11,7 @@ from istiodoctor.mesh.configuration.bindings import bindings
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check(
@@ -93,8 +93,8 @@ def tls_mode_missing(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{server} names {listing(names)} but no tls.mode. The default is PASSTHROUGH:"
-                    f" the gateway does not end TLS for {listing(server.names)}, never presents"
-                    " the certificate and resets the connection."
+                    f" the gateway does not end TLS for {host_listing(server.names)}, never"
+                    " presents the certificate and resets the connection."
                 ),
                 objects=(server.field("/tls/mode"),),
                 identity=Identity.of(server.gateway, server.names[0] if server.names else ""),

@@ -12,7 +12,7 @@ from istiodoctor.mesh.credentials.client_cas import client_ca_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("MTLS012", severity=Severity.CRITICAL, explains={"MTLS015"})
@@ -135,7 +135,7 @@ def client_ca_expired(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"{source.ref} holds no CA that is still valid (the last one ended on"
                     f" {max(ends):%Y-%m-%d}): {use.server} refuses every client certificate for"
-                    f" {listing(use.server.names)}."
+                    f" {host_listing(use.server.names)}."
                 ),
                 objects=(
                     Place(source.ref, f"/data/{source.ca_key}"),

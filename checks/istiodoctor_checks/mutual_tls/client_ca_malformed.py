@@ -10,7 +10,7 @@ from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.client_cas import client_ca_uses
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check(
@@ -136,7 +136,7 @@ def client_ca_malformed(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"{source.ca_key} of {source.ref} holds no certificate that Envoy can"
                     f" load ({defects}), so it cannot check the clients of"
-                    f" {listing(use.server.names)}: it keeps an older CA, or resets every"
+                    f" {host_listing(use.server.names)}: it keeps an older CA, or resets every"
                     f" connection."
                 ),
                 objects=(

@@ -16,7 +16,7 @@ from istiodoctor.mesh.workloads.control_planes import istiod_version
 from istiodoctor.mesh.workloads.releases import Change, is_in
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 """The release that brought `caCertCredentialName`."""
 
@@ -162,7 +162,7 @@ def client_ca_misnamed(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"{use.server} asks clients for a certificate, and istiod looks for their CA"
                     f" in {wanted}, which does not exist; {listing(found)} may be what is meant."
-                    f" Every connection to {listing(use.server.names)} is reset."
+                    f" Every connection to {host_listing(use.server.names)} is reset."
                 ),
                 objects=(
                     Place(found[0], "/metadata/name"),

@@ -13,7 +13,7 @@ from istiodoctor.mesh.credentials.secret_lookup import misnamed_client_cas
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check(
@@ -210,7 +210,7 @@ def _message(use: ClientCaUse) -> str:
         lacking = f"{first} does not exist, and {use.source.ref} has no cacert and no ca.crt"
     return (
         f"{use.server} asks clients for a certificate, but {lacking}: there is no CA to check it"
-        f" with, and every connection to {listing(use.server.names)} is reset."
+        f" with, and every connection to {host_listing(use.server.names)} is reset."
     )
 
 

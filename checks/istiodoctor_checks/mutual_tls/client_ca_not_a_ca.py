@@ -13,7 +13,7 @@ from istiodoctor.mesh.credentials.credentials import credential
 from istiodoctor.model.credential import CertificateFacts, Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 
@@ -103,7 +103,7 @@ def client_ca_not_a_ca(mesh: Mesh) -> Iterator[Finding]:
                     f"{source.ca_key} of {source.ref} holds no CA but"
                     f" {'a server' if is_own else 'the'} certificate of"
                     f" {leaves[0].subject or 'nobody'}: {use.server} refuses the clients of"
-                    f" {listing(use.server.names)}, whoever signed their certificates."
+                    f" {host_listing(use.server.names)}, whoever signed their certificates."
                 ),
                 objects=(
                     Place(source.ref, f"/data/{source.ca_key}"),

@@ -9,7 +9,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._envoys import look_at_log, pods_of
 from istiodoctor_checks._wire import SHOWN
 from istiodoctor_checks.mutual_tls._client_cas_in_envoy import (
@@ -210,7 +210,8 @@ def _message(troubled: TroubledClientCa, secret: Ref) -> str:
     use = troubled.use
     text = (
         f"Envoy in {pods_of(use.workload, troubled.pods)} is to check the clients of"
-        f" {listing(use.server.names)} with the CA of {secret}, and {_WORDS[troubled.trouble]}."
+        f" {host_listing(use.server.names)} with the CA of {secret}, and"
+        f" {_WORDS[troubled.trouble]}."
     )
     return f"{text} It is new, and may be on its way." if troubled.is_settling else text
 

@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence, EvidenceKind
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._envoys import look_at_log
 from istiodoctor_checks._served import value_of
 from istiodoctor_checks.mutual_tls._requested_client_cas import other_client_cas
@@ -132,8 +132,9 @@ def client_ca_on_wire_differs(mesh: Mesh) -> Iterator[Finding]:
         if source:
             yield Finding(
                 message=(
-                    f"{listing(pods)} asks clients of {listing(use.server.names)} for certificates"
-                    f" of {listing(other.asked)}, but {source.ref} holds {listing(other.stored)}."
+                    f"{listing(pods)} asks clients of {host_listing(use.server.names)} for"
+                    f" certificates of {listing(other.asked)}, but {source.ref} holds"
+                    f" {listing(other.stored)}."
                 ),
                 objects=(
                     value_of(source, source.ca_key),

@@ -13,7 +13,7 @@ from istiodoctor.mesh.gateways.merging import Listener
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("MTLS010", severity=Severity.CRITICAL, explains={"MTLS014"})
@@ -131,7 +131,7 @@ def client_certificate_ends_at_load_balancer(mesh: Mesh) -> Iterator[Finding]:
                 yield Finding(
                     message=(
                         f"{server} asks for client certificates, but before it stands"
-                        f" {front.text}: they end there, and {listing(hosts)} is"
+                        f" {front.text}: they end there, and {host_listing(hosts)} is"
                         f" {'without them' if optional else 'refused to everybody'}."
                     ),
                     objects=(

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.interception import unasked_clients
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._wire import observed_evidence
 
 
@@ -147,7 +147,7 @@ def client_certificate_not_asked_at_address(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"The pods of {server} ask for client certificates, but at {access_points} nobody"
-                f" does: something ends TLS there, and {listing(sorted(hosts))} is"
+                f" does: something ends TLS there, and {host_listing(sorted(hosts))} is"
                 f" {'without them' if optional else 'refused to everybody'} behind it."
             ),
             objects=(

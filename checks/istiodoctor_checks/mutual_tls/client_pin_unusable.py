@@ -11,7 +11,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import WITH_CLIENT_CA, Server
 from istiodoctor.model.istio import ServerTls
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 HASH = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}")
 SPKI = re.compile(r"[A-Za-z0-9+/]{43}=")
@@ -150,7 +150,7 @@ def _fault(field: str) -> str:
 
 def _consequence(field: str, server: Server) -> str:
     if field.startswith("subjectAltNames"):
-        return f"every client of {listing(server.names)} is refused"
+        return f"every client of {host_listing(server.names)} is refused"
     return (
         "Envoy refuses the whole listener, and every host on that port stays as it was before or"
         " goes down"

@@ -12,7 +12,7 @@ from istiodoctor.mesh.credentials.client_cas import client_ca_uses
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("MTLS007", severity=Severity.HIGH)
@@ -139,7 +139,7 @@ def revocation_list_expired(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"The revocation list in {source.ref} has expired on {end:%Y-%m-%d %H:%M} UTC:"
                     f" {use.server} refuses every client certificate for"
-                    f" {listing(use.server.names)}."
+                    f" {host_listing(use.server.names)}."
                 ),
                 objects=(
                     Place(source.ref, f"/data/{source.revocation_list_key}"),

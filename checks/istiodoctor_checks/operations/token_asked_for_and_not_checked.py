@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.operations._wanted_tokens import denied_for_unchecked_tokens
 
 
@@ -122,8 +122,8 @@ def token_asked_for_and_not_checked(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{names} {asks} for a token at {each.workload}, and no RequestAuthentication"
-                f" applies there to check one: requests for {listing(each.hosts)} get 403, with"
-                " whatever token."
+                f" applies there to check one: requests for {host_listing(each.hosts)} get 403,"
+                " with whatever token."
             ),
             objects=(*each.places, *tuple(each.rules)[:1]),
             identity=Identity.of(each.places[0].ref, str(each.workload.owner.path)),

@@ -9,7 +9,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks.operations._upgrade_changes import Effect, Release, upgrade_effects
 
 TEXTS = {
@@ -323,7 +323,7 @@ def upgrade_changes(mesh: Mesh) -> Iterator[Finding]:
         text, advice = TEXTS[effect.release]
         yield Finding(
             message=text.format(
-                version=effect.version, hosts=listing(effect.hosts), ref=effect.place.ref
+                version=effect.version, hosts=host_listing(effect.hosts), ref=effect.place.ref
             )
             + ".",
             objects=(effect.place, Place(effect.workload.owner)),

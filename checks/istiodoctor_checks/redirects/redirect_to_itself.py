@@ -9,7 +9,7 @@ from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.self_redirects import SelfRedirect, self_redirects
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("HTTP010", severity=Severity.CRITICAL, claims=Claim.REDIRECT_LOOP, explains={"HTTP014"})
@@ -96,7 +96,7 @@ def redirect_to_itself(mesh: Mesh) -> Iterator[Finding]:
         rule, server = each.rule, each.server
         yield Finding(
             message=(
-                f"{each.owner} answers HTTPS requests for {listing(each.hosts)} on"
+                f"{each.owner} answers HTTPS requests for {host_listing(each.hosts)} on"
                 f" {server} with a redirect to the same URL, without end."
             ),
             objects=(rule.place, server.place),

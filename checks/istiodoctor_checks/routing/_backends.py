@@ -25,7 +25,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import ports_of
 
 ALIKE = 0.6
@@ -149,7 +149,7 @@ def unreached(use: BackendUse, *, has_cluster: bool = False) -> str:
     Without a cluster the Gateway API has 500 where Istio and Ingresses have 503
     (pilot/pkg/networking/core/route/route.go:1277).
     """
-    hosts = listing(use.hosts)
+    hosts = host_listing(use.hosts)
     if not use.is_http:
         return f"connections for {hosts} that take this route are closed"
     status = "503 (NC cluster_not_found)" if use.is_ingress else "500"

@@ -8,7 +8,7 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.routing._claim_matches import unmatched_claims
 
 
@@ -97,8 +97,8 @@ def claims_matched_and_not_checked(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{listing(each.places)} matches claims of a token, and no RequestAuthentication"
-                f" applies to {each.workload}: no request for {listing(each.hosts)} has any, and"
-                f" {'all get 404' if each.is_whole else 'the rule takes none'}."
+                f" applies to {each.workload}: no request for {host_listing(each.hosts)} has any,"
+                f" and {'all get 404' if each.is_whole else 'the rule takes none'}."
             ),
             objects=(*each.places, Place(each.workload.owner)),
             identity=Identity.of(each.source.ref, str(each.workload.owner.path)),

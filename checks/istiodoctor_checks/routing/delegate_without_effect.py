@@ -14,7 +14,7 @@ from istiodoctor.mesh.configuration.lost_delegations import (
 )
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check("VS020", severity=Severity.CRITICAL, explains={"GW019", "HTTP015", "HTTP018"})
@@ -225,7 +225,7 @@ def delegate_without_effect(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{each.place} names {delegate}, {_reason(each)}: istiod leaves the rule out, and"
-                f" requests for {listing(each.hosts)} that it takes get 404 or another rule's"
+                f" requests for {host_listing(each.hosts)} that it takes get 404 or another rule's"
                 " answer."
             ),
             objects=(_to_change(each), each.place),

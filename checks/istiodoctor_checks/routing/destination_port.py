@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.destinations import PortFault, port_faults
 from istiodoctor.model.ref import Place
 from istiodoctor.model.services import Service
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._destinations import ports_of, severity_of
 from istiodoctor_checks.routing._backends import backend_ports
 
@@ -174,7 +174,7 @@ def _port(fault: PortFault) -> Place:
 
 def _message(fault: PortFault, ports: str) -> str:
     use, fqdn = fault.use, fault.service.hostname
-    hosts = listing(use.virtual_service.spec.hosts)
+    hosts = host_listing(use.virtual_service.spec.hosts)
     if use.destination.port:
         what = f"routes to port {use.destination.port.number} of {fqdn}"
     else:

@@ -17,7 +17,7 @@ from istiodoctor.mesh.configuration.missing_services import services_named
 from istiodoctor.mesh.workloads.names import CLUSTER_DOMAIN
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.routing._backends import backends_of_other_kinds, missing_backends
 
@@ -224,7 +224,7 @@ def _message(failed: FailedDestination, elsewhere: tuple[Ref, ...]) -> str:
         hint = f" {listing(elsewhere)} is likely meant."
     return (
         f"{use.place.ref} routes to {host}{meaning}: {why}, so requests for"
-        f" {listing(use.virtual_service.spec.hosts)} that take this route get 503"
+        f" {host_listing(use.virtual_service.spec.hosts)} that take this route get 503"
         f" (NC cluster_not_found).{hint}"
     )
 

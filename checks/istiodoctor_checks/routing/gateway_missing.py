@@ -13,7 +13,7 @@ from istiodoctor.mesh.configuration.lost_references import LostReference, lost_r
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 SUGGESTED = 3
 
@@ -111,11 +111,11 @@ def _message(lost: LostReference) -> str:
     reference, source = lost.reference, lost.reference.virtual_service
     hint = ""
     if lost.suitable:
-        hint = f" {listing(lost.suitable)} has {listing(source.spec.hosts)}."
+        hint = f" {listing(lost.suitable)} has {host_listing(source.spec.hosts)}."
     effect = (
         "Other routes answer for its hosts, this one answers nothing."
         if lost.is_answered
-        else f"Requests for {listing(source.spec.hosts)} find no route."
+        else f"Requests for {host_listing(source.spec.hosts)} find no route."
     )
     return f"{source.ref} names {reference.target}, which does not exist. {effect}{hint}"
 

@@ -11,7 +11,7 @@ from istiodoctor.mesh.configuration.misrouting import UnservedHost, unserved_hos
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check(
@@ -109,7 +109,7 @@ def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
             identity=Identity.of(source.ref, lost.host),
             hosts=frozenset({lost.host}),
             evidence=tuple(
-                Evidence(text=f"{each} has {listing(each.names)}", ref=each.gateway)
+                Evidence(text=f"{each} has {host_listing(each.names)}", ref=each.gateway)
                 for each in lost.servers
             ),
             fixes=_fixes(lost),

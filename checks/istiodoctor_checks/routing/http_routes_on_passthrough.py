@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passthrough_gaps
 from istiodoctor.model.istio import VirtualService
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import written
 
 
@@ -120,8 +120,8 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
 
 def _consequence(gap: PassthroughGap) -> str:
     if gap.answering:
-        return f"TLS for {listing(gap.hosts)} ends at {gap.answering} instead"
-    return f"the handshake for {listing(gap.hosts)} is reset"
+        return f"TLS for {host_listing(gap.hosts)} ends at {gap.answering} instead"
+    return f"the handshake for {host_listing(gap.hosts)} is reset"
 
 
 def _tls_routes(source: VirtualService, gap: PassthroughGap) -> Iterator[Fix]:
@@ -134,7 +134,7 @@ def _tls_routes(source: VirtualService, gap: PassthroughGap) -> Iterator[Fix]:
         yield json_patch(
             source.ref,
             [{"op": "add", "path": "/spec/tls", "value": [rule]}],
-            f"Route {listing(gap.hosts)} by SNI",
+            f"Route {host_listing(gap.hosts)} by SNI",
             why="The backend's port must speak TLS and present the certificate itself.",
         )
 

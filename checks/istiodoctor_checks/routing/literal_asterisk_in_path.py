@@ -11,7 +11,7 @@ from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.workloads.names import MESH
 from istiodoctor.model.istio import StringMatch, VirtualService
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("VS007", severity=Severity.HIGH)
@@ -94,7 +94,7 @@ def literal_asterisk_in_path(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{source.ref} matches the {kind} {text}, in which the asterisk stands for"
-                    f" itself: requests for {listing(source.spec.hosts)} that are meant by it"
+                    f" itself: requests for {host_listing(source.spec.hosts)} that are meant by it"
                     f" miss the rule and get another one, or 404."
                 ),
                 objects=(place,),

@@ -9,7 +9,7 @@ from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.names import MESH
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.routing._unbound_routes import unbound_virtual_services
 
 
@@ -99,14 +99,14 @@ def not_bound(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{source.ref} names no gateway, so it is for sidecars alone. {listing(gateways)}"
-                f" has {listing(unbound.hosts)}, and no VirtualService answers for it there:"
+                f" has {host_listing(unbound.hosts)}, and no VirtualService answers for it there:"
                 f" requests get 404."
             ),
             objects=(source.at("/spec/gateways"), *(each.place for each in unbound.servers)),
             identity=Identity.of(source.ref),
             hosts=frozenset(unbound.hosts),
             evidence=tuple(
-                Evidence(text=f"{each} has {listing(each.names)}", ref=each.gateway)
+                Evidence(text=f"{each} has {host_listing(each.names)}", ref=each.gateway)
                 for each in unbound.servers
             ),
             fixes=(

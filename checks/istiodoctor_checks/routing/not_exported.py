@@ -8,7 +8,7 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.routing._upstream import Hidden, hidden_configuration
 
@@ -162,7 +162,7 @@ def not_exported(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _message(hidden: Hidden) -> str:
-    what, hosts = hidden.place.ref, listing(hidden.virtual_service.spec.hosts)
+    what, hosts = hidden.place.ref, host_listing(hidden.virtual_service.spec.hosts)
     effect = f"{hosts} has no route there (404)"
     if hidden.use:
         effect = (

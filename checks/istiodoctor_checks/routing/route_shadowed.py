@@ -7,7 +7,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, json_patch, remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.precedence import Precedence
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.routing._shadowed_rules import Shadow, shadowed_rules
 
 
@@ -258,7 +258,8 @@ def _within(shadow: Shadow) -> str:
     numbers = listing(each.place.path.rpartition("/")[2] for each in shadow.losers)
     return (
         f"{shadow.winning}: the rule {shadow.winner.place.path} takes every"
-        f" request, so those after it (http/{numbers}) never apply to {listing(shadow.hosts)}."
+        f" request, so those after it (http/{numbers}) never apply to"
+        f" {host_listing(shadow.hosts)}."
     )
 
 
@@ -266,7 +267,7 @@ def _across(shadow: Shadow) -> str:
     effect = "never applies" if shadow.is_whole else "applies to other requests only"
     return (
         f"{shadow.winning} and {shadow.losing} both answer for"
-        f" {listing(shadow.hosts)} on {shadow.server} with rules for the same requests;"
+        f" {host_listing(shadow.hosts)} on {shadow.server} with rules for the same requests;"
         f" {_order(shadow)}, and {shadow.losers[0].place} {effect}."
     )
 
@@ -300,9 +301,9 @@ def _reordered(shadow: Shadow) -> Iterator[Fix]:
 def _merged(shadow: Shadow) -> Iterator[Fix]:
     winner, loser = shadow.winner, shadow.losers[0]
     kinds = {shadow.winning.kind, shadow.losing.kind}
-    title = f"Put the rules for {listing(shadow.hosts)} into one VirtualService"
+    title = f"Put the rules for {host_listing(shadow.hosts)} into one VirtualService"
     if kinds != {"VirtualService"}:
-        title = f"Leave these requests for {listing(shadow.hosts)} to one of the two"
+        title = f"Leave these requests for {host_listing(shadow.hosts)} to one of the two"
     yield Fix(
         title=title,
         why=(

@@ -20,7 +20,7 @@ from istiodoctor.mesh.configuration.service_endpoints import (
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
 from istiodoctor.model.ref import Place
 from istiodoctor.model.services import Service
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.routing._backends import confidence_of, severity_of_backend, unreached
 
@@ -150,7 +150,7 @@ def service_without_ready_endpoints(mesh: Mesh) -> Iterator[Finding]:
         lack = _lack(mesh, failed, service, bool(behind))
         yield Finding(
             message=(
-                f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to"
+                f"{use.place.ref} routes {host_listing(use.virtual_service.spec.hosts)} to"
                 f" {service.ref}, which {lack}: requests get 503 (UH)."
             ),
             objects=(

@@ -11,7 +11,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.model.istio import DestinationRule
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._destinations import severity_of
 from istiodoctor_checks.routing._upstream import SubsetFault, subset_faults
 
@@ -145,8 +145,8 @@ def _message(fault: SubsetFault) -> str:
         known = "no DestinationRule for it defines any"
     return (
         f"{use.place.ref} routes to the subset {use.destination.subset} of {fqdn}, but {known}:"
-        f" requests for {listing(use.virtual_service.spec.hosts)} that take this route get 503"
-        f" (NC cluster_not_found)."
+        f" requests for {host_listing(use.virtual_service.spec.hosts)} that take this route get"
+        f" 503 (NC cluster_not_found)."
     )
 
 

@@ -11,7 +11,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_passthrough import IgnoredTlsRoutes, ignored_tls_routes
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.istio import TlsMode
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._destinations import written
 
 TLS_PORTS = frozenset({443, 8443})
@@ -98,7 +98,7 @@ def tls_routes_on_terminating_gateway(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{source.ref} has only tls routes, but {listing(ignored.servers)} ends TLS"
                 f" itself ({modes}) and looks for http routes: requests for"
-                f" {listing(ignored.hosts)} get 404."
+                f" {host_listing(ignored.hosts)} get 404."
             ),
             objects=(source.at("/spec/tls"), *(e.field("/tls/mode") for e in ignored.servers)),
             identity=Identity.of(source.ref),

@@ -9,7 +9,7 @@ from istiodoctor.fix import Fix, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import Chainless, chainless_servers
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check("VS019", severity=Severity.CRITICAL, explains={"SNI011"})
@@ -119,8 +119,8 @@ def _missing(found: Chainless) -> str:
 
 def _consequence(found: Chainless) -> str:
     if found.answering:
-        return f"TLS for {listing(found.hosts)} ends at {found.answering} instead"
-    return f"the handshake for {listing(found.hosts)} fails"
+        return f"TLS for {host_listing(found.hosts)} ends at {found.answering} instead"
+    return f"the handshake for {host_listing(found.hosts)} fails"
 
 
 def _fixes(found: Chainless) -> Iterator[Fix]:
@@ -131,6 +131,6 @@ def _fixes(found: Chainless) -> Iterator[Fix]:
         )
     else:
         yield Fix(
-            title=f"Create a VirtualService with a tcp route for {listing(found.hosts)}",
+            title=f"Create a VirtualService with a tcp route for {host_listing(found.hosts)}",
             why=f"It names {server.gateway.path}, and a Service that takes what TLS held.",
         )

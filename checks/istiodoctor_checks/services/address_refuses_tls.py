@@ -9,7 +9,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.interception import refusing_addresses
 from istiodoctor.model.observation import Outcome
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._wire import observed_evidence
 
 
@@ -136,7 +136,8 @@ def address_refuses_tls(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{refusing.access_point}, the way to {refusing.server}, refuses TLS for"
-                f" {listing(sorted(refusing.hosts))} ({first.ending}), while its pods agree to it."
+                f" {host_listing(sorted(refusing.hosts))} ({first.ending}), while its"
+                " pods agree to it."
             ),
             objects=(*((Place(service),) if service else ()), refusing.server.place),
             identity=Identity.of(

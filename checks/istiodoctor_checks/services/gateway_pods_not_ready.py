@@ -14,7 +14,7 @@ from istiodoctor.mesh.workloads.control_planes import control_planes, namespace_
 from istiodoctor.mesh.workloads.workloads import REVISION_LABEL
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._events import event_evidence
 
 POD_LABEL = "sidecar.istio.io/inject"
@@ -211,8 +211,8 @@ def gateway_pods_not_ready(mesh: Mesh) -> Iterator[Finding]:
         pods, refusing = each.workload.pods, _refusing(mesh, each)
         yield Finding(
             message=(
-                f"{_reason(each)}{_said(mesh, refusing)}: {listing(sorted(each.hosts))} cannot be"
-                " reached."
+                f"{_reason(each)}{_said(mesh, refusing)}: {host_listing(sorted(each.hosts))}"
+                " cannot be reached."
             ),
             objects=(*refusing, Place(each.workload.owner), *(Place(pod.ref) for pod in pods[:3])),
             identity=Identity.of(each.workload.owner),

@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, Patch, PatchType, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.azure_probes import FailingProbe, failing_probes
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks.services._health_checks import (
     CHECK_PATH,
     CHECK_PORT,
@@ -263,7 +263,7 @@ def health_check_misdirected(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"The load balancer of {service.ref} is told to ask for the gateway's health on"
                 f" {_where(each)}: it takes every pod for dead, and"
-                f" {listing(sorted(each.hosts))} get no answer through it."
+                f" {host_listing(sorted(each.hosts))} get no answer through it."
             ),
             objects=(each.place, service.at("/spec/ports")),
             identity=Identity.of(service.ref),
@@ -293,7 +293,7 @@ def _of_azure(each: FailingProbe) -> Finding:
         message=(
             f"Azure's load balancer of {service.ref} asks for the gateway's health on port"
             f" {number} with {each.protocol.upper()} and the path {each.path}, but {each.reason}:"
-            f" it takes every node for dead, and {listing(sorted(each.hosts))} get no answer"
+            f" it takes every node for dead, and {host_listing(sorted(each.hosts))} get no answer"
             " through it."
         ),
         objects=(service.at(f"/spec/ports/{index}/appProtocol"),),

@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import remove_field
 from istiodoctor.mesh import Mesh
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.services._load_balancer_listeners import http_listeners_before_tls
 
 
@@ -101,7 +101,7 @@ def http_listener_before_tls_port(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"The load balancer of {service.ref} takes HTTP on port {port}, and"
                 f" {listing(each.servers)} behind it speaks TLS: handshakes for"
-                f" {listing(sorted(each.hosts))} do not pass."
+                f" {host_listing(sorted(each.hosts))} do not pass."
             ),
             objects=(each.place, *(server.place for server in each.servers)),
             identity=Identity.of(service.ref, str(port)),

@@ -9,7 +9,7 @@ from istiodoctor.fix import json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.front_proxies import fronts_for
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check("SVC002", severity=Severity.CRITICAL, explains={"GW013", "HTTP003"})
@@ -109,7 +109,7 @@ def https_port_missing(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{listing(s.ref for s in each.services)} has no port {HTTPS_PORT}, and"
-                    f" {server} serves HTTPS there: {listing(hosts)} cannot be reached."
+                    f" {server} serves HTTPS there: {host_listing(hosts)} cannot be reached."
                 ),
                 objects=(service.at("/spec/ports"), server.field("/port")),
                 identity=Identity.of(service.ref),

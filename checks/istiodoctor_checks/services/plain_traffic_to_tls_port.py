@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.services._load_balancer_listeners import (
     PlainTraffic,
     plain_traffic_to_tls,
@@ -181,7 +181,7 @@ def plain_traffic_to_tls_port(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{_text(each)} ends TLS and goes on in plain text to port {each.listener.port} of"
                 f" {each.listener.workload}, where {listing(each.servers)} takes TLS only:"
-                f" requests for {listing(sorted(each.hosts))} through it get no answer."
+                f" requests for {host_listing(sorted(each.hosts))} through it get no answer."
             ),
             objects=(each.place, *(server.place for server in each.servers)),
             identity=Identity.of(each.place.ref, str(each.listener.port)),

@@ -9,7 +9,7 @@ from istiodoctor.fix import Fix, Risk, remove_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.load_balancers import unexpected_proxy_protocol
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("SVC007", severity=Severity.CRITICAL, explains={"SVC011", "SVC015"})
@@ -128,7 +128,7 @@ def proxy_protocol_unexpected(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"The load balancer of {each.service.ref} sends the PROXY protocol, and"
                 f" {each.workload} does not expect it: every connection for"
-                f" {listing(sorted(each.hosts))} fails."
+                f" {host_listing(sorted(each.hosts))} fails."
             ),
             objects=(place, Place(each.workload.owner)),
             identity=Identity.of(each.service.ref),

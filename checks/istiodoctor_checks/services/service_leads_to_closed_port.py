@@ -9,7 +9,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.envoy.listeners import open_ports
 from istiodoctor.mesh.exposure.services import misdirected_ports
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._wire import SHOWN
 
 
@@ -119,7 +119,7 @@ def service_leads_to_closed_port(mesh: Mesh) -> Iterator[Finding]:
                 message=(
                     f"{service.ref} leads port {each.route.port.port} to {target}, where Envoy in"
                     f" {each.listener.workload} does not listen: connections through it to"
-                    f" {listing(each.server.names)} are refused."
+                    f" {host_listing(each.server.names)} are refused."
                 ),
                 objects=(
                     service.at(f"/spec/ports/{index}/targetPort"),

@@ -8,7 +8,7 @@ from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import OUTSIDE_TYPES, Misdirected, misdirected_ports
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check(
@@ -143,7 +143,8 @@ def target_port_mismatch(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{service.ref} sends port {port.port} to {_target(each)}, but {each.server}"
                 f" listens on {each.listener.port} in {each.listener.workload}:"
-                f" connections through this Service to {listing(each.server.names)} are refused."
+                " connections through this Service to"
+                f" {host_listing(each.server.names)} are refused."
             ),
             objects=(
                 service.at(f"/spec/ports/{index}/targetPort"),

@@ -18,7 +18,7 @@ from istiodoctor.mesh.configuration.misrouting import references_of, servers_by_
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.hosts import certificate_covers
 from istiodoctor.model.ref import Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._connection_coalescing import (
     certificates,
     evidence_of,
@@ -209,7 +209,7 @@ def _separate(servers: tuple[Server, ...]) -> Fix:
         title="Or give every server a certificate for its own hosts alone",
         risk=Risk.NEEDS_ISSUANCE,
         why=(
-            f"One certificate each for {listing(name for e in servers for name in e.names)};"
+            f"One certificate each for {host_listing(name for e in servers for name in e.names)};"
             " none of them may cover a host of another server."
         ),
     )

@@ -8,7 +8,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.clients import silent_proxies
 from istiodoctor.mesh.observations.interception import nameless_refusals
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._wire import observed_evidence
 
 
@@ -160,8 +160,8 @@ def missing_sni_refused(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{silent.text} sends no server name (SNI), and {listener.workload} refuses"
-                    f" TLS without one ({refused[0].ending}): clients of {listing(silent.hosts)}"
-                    f" get nothing through it."
+                    f" TLS without one ({refused[0].ending}): clients of"
+                    f" {host_listing(silent.hosts)} get nothing through it."
                 ),
                 objects=(
                     *((silent.place,) if silent.place else ()),

@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.bindings import servers_of
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.mesh.configuration.upstream_tls import speaks_plainly
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import severity_of
 
 
@@ -110,7 +110,7 @@ def passthrough_backend_plaintext(mesh: Mesh) -> Iterator[Finding]:
                 continue
             yield Finding(
                 message=(
-                    f"TLS for {listing(hosts)} passes through to port {port.port} of"
+                    f"TLS for {host_listing(hosts)} passes through to port {port.port} of"
                     f" {service.ref}, which looks like plain HTTP"
                     f" ({port.name or port.app_protocol}, targetPort"
                     f" {port.target_port or port.port}): clients see a wrong version number."

@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.tls_passthrough import repeated_sni_hosts
 from istiodoctor.mesh.logs.repeated_snis import LoggedRepetition, logged_repetitions
 from istiodoctor.model.ref import Place, Ref
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 VIRTUAL_SERVICE = "VirtualService"
 
@@ -112,19 +112,19 @@ def passthrough_duplicate_sni(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{first} and {second} both match the SNI host"
-                f" {listing(repeated.hosts)} on {server}. One filter chain is possible: the rule"
-                f" of {second} is left out, with all its names."
+                f" {host_listing(repeated.hosts)} on {server}. One filter chain is possible: the"
+                f" rule of {second} is left out, with all its names."
             ),
             objects=(_rules(second), _rules(first), server.place),
             identity=Identity.of(second, first.path),
             hosts=frozenset(repeated.hosts),
             evidence=tuple(
-                Evidence(text=f"{each} matches {listing(repeated.hosts)}", ref=each)
+                Evidence(text=f"{each} matches {host_listing(repeated.hosts)}", ref=each)
                 for each in dict.fromkeys((first, second))
             ),
             fixes=(
                 Fix(
-                    title=f"Match {listing(repeated.hosts)} in one {first.kind}",
+                    title=f"Match {host_listing(repeated.hosts)} in one {first.kind}",
                     why="The other one keeps the names that are its own.",
                 ),
             ),
@@ -141,7 +141,7 @@ def _by_log(each: LoggedRepetition) -> Finding:
     return Finding(
         message=(
             f"istiod left out a rule of {each.second} on {each.gateway}, with all its names:"
-            f" {others} matches the SNI host {listing(each.hosts)} already."
+            f" {others} matches the SNI host {host_listing(each.hosts)} already."
         ),
         objects=(_rules(each.second), *map(_rules, each.others), Place(each.gateway)),
         identity=Identity.of(each.second, str(each.gateway.path)),
@@ -149,7 +149,7 @@ def _by_log(each: LoggedRepetition) -> Finding:
         evidence=(Evidence.of_line(each.fact.line),),
         fixes=(
             Fix(
-                title=f"Match {listing(each.hosts)} in one {each.second.kind}",
+                title=f"Match {host_listing(each.hosts)} in one {each.second.kind}",
                 why="The other one keeps the names that are its own.",
             ),
         ),

@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.misrouting import virtual_services_are_known
 from istiodoctor.mesh.configuration.tls_passthrough import PassthroughGap, passthrough_gaps
 from istiodoctor.mesh.observations.verification import Claim
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 
 
 @check("SNI005", severity=Severity.CRITICAL, claims=Claim.NO_HANDSHAKE, explains={"SNI011"})
@@ -134,8 +134,8 @@ def _message(gap: PassthroughGap) -> str:
         routes = "no VirtualService is bound there for it"
     instead = f"hands it to {gap.answering}" if gap.answering else "resets the handshake"
     return (
-        f"TLS for {listing(gap.hosts)} should pass through {gap.server}, but {routes}: Envoy has"
-        f" no filter chain for it and {instead}."
+        f"TLS for {host_listing(gap.hosts)} should pass through {gap.server}, but {routes}: Envoy"
+        f" has no filter chain for it and {instead}."
     )
 
 
@@ -148,11 +148,11 @@ def _fixes(gap: PassthroughGap) -> Iterator[Fix]:
                     {"op": "add", "path": "/spec/tls/0/match/0/sniHosts/-", "value": host}
                     for host in gap.hosts
                 ],
-                f"Take {listing(gap.hosts)} in {source.ref}",
+                f"Take {host_listing(gap.hosts)} in {source.ref}",
                 why="They go to that rule's backend; another one needs a rule of its own.",
             )
     if not gap.virtual_services:
         yield Fix(
-            title=f"Create a VirtualService with tls routes for {listing(gap.hosts)}",
+            title=f"Create a VirtualService with tls routes for {host_listing(gap.hosts)}",
             why=f"It names {gap.server.gateway.path}, and each host in match.sniHosts.",
         )

@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.logs.clients import SNI_ANNOTATION, SilentProxy, silent_proxies
 from istiodoctor.mesh.observations.interception import MuteProxy, mute_proxies
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks._wire import observed_evidence
 
 LET_IT_SEND = Fix(
@@ -255,7 +255,7 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{silent.text} speaks TLS to {silent.listener.workload} without a server name"
                 f" (SNI), and no server there takes such a connection: it is reset, and clients"
-                f" of {listing(silent.hosts)} get 502."
+                f" of {host_listing(silent.hosts)} get 502."
             ),
             objects=((place, *places) if place else places),
             identity=Identity.of(place.ref if place else owner),
@@ -271,7 +271,7 @@ def sni_dropped_by_proxy(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _seen(mute: MuteProxy) -> Finding:
-    service, hosts = mute.access_point.service, listing(sorted(mute.hosts))
+    service, hosts = mute.access_point.service, host_listing(sorted(mute.hosts))
     return Finding(
         message=(
             f"What answers at {mute.access_point} ends TLS before the gateway and says"

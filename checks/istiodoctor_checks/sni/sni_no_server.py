@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.certificates.connection_coalescing import unserved_www_names
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("SNI008", severity=Severity.MEDIUM, claims=Claim.UNSERVED, explains={"SNI012"})
@@ -87,8 +87,8 @@ def sni_no_server(mesh: Mesh) -> Iterator[Finding]:
         yield Finding(
             message=(
                 f"{counterpart.credential.ref} is valid for {counterpart.name}, but"
-                f" {counterpart.server} has only {listing(counterpart.server.names)} and no other"
-                f" server has it: the handshake for {counterpart.name} is reset."
+                f" {counterpart.server} has only {host_listing(counterpart.server.names)} and no"
+                f" other server has it: the handshake for {counterpart.name} is reset."
             ),
             objects=(counterpart.server.field("/hosts"), Place(counterpart.credential.ref)),
             identity=Identity.of(counterpart.server.gateway, counterpart.name),
