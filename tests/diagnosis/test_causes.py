@@ -217,6 +217,45 @@ def test_only_a_secret_that_was_not_there_yet_comes_by_itself(why: str, expected
     assert [each.cause.code for each in found] == expected
 
 
+SENDING = """
+apiVersion: v1
+kind: Service
+metadata: {name: gateway, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  ports:
+  - {name: http, port: 80, targetPort: HTTP}
+  - {name: https, port: 443, targetPort: HTTPS}
+"""
+PLAIN_FIRST = GATEWAY.replace(
+    "  servers:\n",
+    "  servers:\n  - port: {number: 80, name: http, protocol: HTTP}\n    hosts: [a.example.com]\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("targets", "field", "value"),
+    [
+        ((8080, 8080), "/spec/ports/1/targetPort", 8443),
+        ((8443, 8443), "/spec/ports/0/targetPort", 8080),
+        ((80, 80), "/spec/ports/1/targetPort", 443),
+        ((9000, 9000), "/spec/ports/1/targetPort", 8443),
+    ],
+)
+def test_a_service_that_sends_two_ports_to_one_is_what_to_change(
+    targets: tuple[int, int], field: str, value: int
+):
+    http, https = map(str, targets)
+    service = SENDING.replace("targetPort: HTTPS", f"targetPort: {https}")
+    service = service.replace("targetPort: HTTP}", f"targetPort: {http}}}")
+    found = problems(documents(POD, PLAIN_FIRST, READER, service), "GW004")
+
+    assert outline(found) == [("GW004", "Service istio-system/gateway", set())]
+    assert found[0].cause.objects[0].path == field
+    (fix,) = found[0].cause.fixes
+    assert [patch.body[0]["value"] for patch in fix.fix.patches] == [value]
+
+
 FRAGMENT = """
 apiVersion: networking.istio.io/v1
 kind: Gateway

@@ -244,7 +244,8 @@ def _refusing(mesh: Mesh, each: Unready) -> tuple[Place, ...]:
     """Return the label that keeps the injector away from pods that wait for it."""
     if not each.uninjected:
         return ()
-    if each.workload.labels.get(POD_LABEL) == "false":
+    workload = each.workload
+    if "false" in (workload.labels.get(POD_LABEL), workload.annotations.get(POD_LABEL)):
         return (Place(each.workload.owner),)
     given = namespace_labels(mesh, each.workload.namespace) or {}
     namespace = Ref(CORE, "Namespace", "", each.workload.namespace)
@@ -261,7 +262,7 @@ def _said(mesh: Mesh, refusing: tuple[Place, ...]) -> str:
     if not refusing:
         return ""
     if not refusing[0].path:
-        return f' (they are labelled {POD_LABEL}="false")'
+        return f' ({POD_LABEL} of the pods is "false")'
     namespace = refusing[0].ref
     if refusing[0].path.endswith(NAMESPACE_LABEL):
         return f" ({namespace} is labelled {NAMESPACE_LABEL}=disabled)"
@@ -283,7 +284,7 @@ def _look(mesh: Mesh, each: Unready, refusing: tuple[Place, ...]) -> Fix:
         inject = kubectl("label", "--overwrite", namespace, value)
     if refusing and not refusing[0].path:
         return Fix(
-            title=f'Set the label {POD_LABEL} of the pods to "true"',
+            title=f'Set {POD_LABEL} of the pods to "true", as a label',
             why="It stands in the template of the pods, which are then made anew.",
         )
     if each.uninjected:

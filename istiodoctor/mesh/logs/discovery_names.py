@@ -72,6 +72,7 @@ def _asked(mesh: Mesh) -> Iterator[tuple[Workload, str]]:
         if config and config.discovery_address:
             yield workload, config.discovery_address
     for lost in disconnections(mesh):
-        looked_up = _LOOKED_UP.search(lost.facts[-1].reason)
+        found = (_LOOKED_UP.search(fact.reason) for fact in reversed(lost.facts))
+        looked_up = next(filter(None, found), None)
         if looked_up:
             yield lost.workload, looked_up["name"]

@@ -40,7 +40,7 @@ _CLUSTERS = frozenset({"cluster", "cluster_name", "clusterName"})
 _INVALID = "ValidationError"
 """After the name of a message: `LuaValidationError.InlineCode`."""
 _LUA_ERROR = "script load error"
-_SAME_MATCH = "same matching rules"
+_SAME_MATCH = ("same matching rules", "overlapping matching rules")
 
 
 @question
@@ -134,7 +134,7 @@ def _repeating(
     mesh: Mesh, workload: Workload, servers: Iterable[Server], reason: str
 ) -> Iterator[Place]:
     """Yield the ServiceEntries that repeat a host and port of which there is a chain already."""
-    if _SAME_MATCH not in reason:
+    if not any(each in reason for each in _SAME_MATCH):
         return
     patterns = {
         name
