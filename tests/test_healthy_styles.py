@@ -143,10 +143,12 @@ def egress() -> tuple[Manifest, ...]:
     port = {"number": 443}
     inner = route(host, subset="partner", port=port) | {"match": [{"gateways": ["mesh"]}]}
     outer = route(outside, port=port) | {"match": [{"gateways": ["out"], "port": 443}]}
+    # Without a resolution the gateway would have no address to send requests to.
+    entry = {"hosts": [outside], "ports": ports, "resolution": "DNS"}
     return (
         *control_plane(),
         *ingress("egress", labels={"istio": "egressgateway"}, type="ClusterIP"),
-        made(ISTIO, "ServiceEntry", "out", "web", spec={"hosts": [outside], "ports": ports}),
+        made(ISTIO, "ServiceEntry", "out", "web", spec=entry),
         gateway(
             "out",
             "web",

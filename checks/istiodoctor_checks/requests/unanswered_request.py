@@ -8,6 +8,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from istiodoctor.mesh.requests.unanswered import UnansweredRequest, unanswered_requests
 from istiodoctor.model.ref import Place
 
@@ -125,7 +126,9 @@ def _ends(each: UnansweredRequest) -> str:
 def _severity(each: UnansweredRequest) -> Severity:
     if each.is_denied:
         return Severity.INFO
-    return Severity.CRITICAL if each.path.request.scheme == "https" else Severity.MEDIUM
+    if each.path.request.scheme == "http" or each.hop.outcome is AnswerOutcome.NOT_FOUND:
+        return Severity.MEDIUM
+    return Severity.CRITICAL
 
 
 def _follow(each: UnansweredRequest) -> Fix:
