@@ -25,7 +25,7 @@ EXPLAINS = {
     "virtual-host": ("VS", "GWAPI", "GW", "SNI"),
     "redirect": ("HTTP", "GWAPI"),
     "route": ("VS", "GWAPI", "HTTP", "SNI", "GW"),
-    "backend": ("VS", "GWAPI", "SVC", "DR"),
+    "backend": ("VS", "GWAPI", "SVC", "DR", "SDS018"),
     "endpoints": ("VS", "SVC", "DR"),
 }
 """Families of checks, or single ones, whose findings say why a hop is broken, the likeliest

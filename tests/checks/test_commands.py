@@ -32,7 +32,7 @@ from tests.support.judgements import judged
 
 CHECKS = discover().checks
 WIDE = Display(width=160)
-UNNAMED = frozenset({"GWAPI008", "CRED012", "OPS013", "SDS012", "SDS017"})
+UNNAMED = frozenset({"GWAPI008", "CRED012", "OPS013", "REQ002", "SDS012", "SDS017"})
 """Their commands hold no name that is read."""
 BEYOND = frozenset({"DR011", "MTLS016", "OPS012", "SDS005", "SDS013", "SDS018"})
 """What they name is found by a name that is fixed, or said in a log or the mesh configuration:
