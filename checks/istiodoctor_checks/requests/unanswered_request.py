@@ -8,14 +8,16 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.requests.hops import HopState
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from istiodoctor.mesh.requests.unanswered import UnansweredRequest, unanswered_requests
 from istiodoctor.model.ref import Place
+from istiodoctor.text import listing
 
 
 @check("REQ001", severity=Severity.CRITICAL, is_last_resort=True)
 def unanswered_request(mesh: Mesh) -> Iterator[Finding]:
-    """A request to a host of a gateway is not answered, and no other check says why.
+    """A request is not answered, and no other check says why.
 
     `GET /` of every host that a server names, or that routes have below its wildcards, is
     followed through the configuration that istiod makes, as `istiodoctor trace` does. Where it
@@ -63,8 +65,8 @@ def unanswered_request(mesh: Mesh) -> Iterator[Finding]:
     ```finding
     critical: Service istio-system/gateway
     hosts: shop.example.com
-    https://shop.example.com/ is not answered, and no other check says why; it stops at the
-    service: no Service of the pods has port 443, only 80.
+    https://shop.example.com/ is not answered: it stops at the service: no Service of the pods has
+    port 443, only 80.
     ```
 
     A port that leads to the gateway, and a host that is meant for other paths:
@@ -106,10 +108,11 @@ def unanswered_request(mesh: Mesh) -> Iterator[Finding]:
         ref = hop.ref or each.server.gateway
         yield Finding(
             message=f"{request.url} {_ends(each)}: {hop.text}.",
+            title="A policy denies a request without a token" if each.is_denied else "",
             objects=(Place(ref), each.server.place),
             identity=Identity.of(ref, hop.hop),
             hosts=frozenset({each.host}),
-            evidence=(Evidence(text=f"{hop.hop}: {hop.text}", ref=hop.ref),),
+            evidence=tuple(_evidence(each)),
             fixes=(_follow(each),),
             severity=_severity(each),
             servers=frozenset({each.server.id}),
@@ -118,9 +121,13 @@ def unanswered_request(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _ends(each: UnansweredRequest) -> str:
-    if each.is_denied:
-        return "is denied"
-    return f"is not answered, and no other check says why; it stops at the {each.hop.hop}"
+    return "is denied" if each.is_denied else f"is not answered: it stops at the {each.hop.hop}"
+
+
+def _evidence(each: UnansweredRequest) -> Iterator[Evidence]:
+    passed = dict.fromkeys(hop.hop for hop in each.path.hops if hop.state is HopState.OK)
+    if passed:
+        yield Evidence(text=f"Before that it passes: {listing(passed, shown=8)}")
 
 
 def _severity(each: UnansweredRequest) -> Severity:
