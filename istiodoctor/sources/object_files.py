@@ -4,8 +4,14 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from istiodoctor.model.snapshot import Unread
-from istiodoctor.sources.file_documents import EncodingError, decode_text, read_documents
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.snapshot import Unread, UnreadReason
+from istiodoctor.sources.file_documents import (
+    EncodingError,
+    Language,
+    decode_text,
+    read_documents,
+)
 from istiodoctor.sources.found_objects import PATCHES, FoundObjects
 from istiodoctor.sources.input_files import (
     MAX_ALL_BYTES,
@@ -16,8 +22,15 @@ from istiodoctor.sources.input_files import (
     UnreadableError,
     read_bytes,
 )
-from istiodoctor.sources.kustomize import kustomized
+from istiodoctor.sources.kustomize import UNTOUCHED, Kustomized, Treatment, kustomized
 from istiodoctor.sources.snapshot_directory import ENVOY_FILES, ENVOY_FOLDER, SNAPSHOT_FILE
+
+CHART_FILE = "Chart.yaml"
+TEMPLATE_FOLDERS = frozenset({"templates", "charts"})
+"""Folders of a Helm chart that hold templates, its own and those of other charts."""
+GENERATED = (Kind.SECRET, Kind.CONFIG_MAP)
+MOST_SHOWN = 200
+"""Characters of what a kustomization takes in that are told."""
 
 
 @dataclass(slots=True)
@@ -38,17 +51,43 @@ class ObjectFiles:
             return
         search = Search(path, shown, unread=self.unread, notes=self.notes)
         files = tuple(search.files())
-        said = kustomized(dict.fromkeys(file.path.parent for file in files))
+        said = kustomized(dict.fromkeys(file.path.parent for file in files), path)
+        self._note(said, path, shown)
+        charts = {file.path.parent for file in files if file.path.name == CHART_FILE}
         for file in files:
-            if file.path in said.patches:
+            if charts and (chart := _chart_of(file.path, charts)):
+                self.found.pass_over_template(Language.HELM, file.shown)
+                self.found.charts[str(Path(shown, chart.relative_to(path.resolve())))] = None
+            elif file.path in said.patches:
                 self.found.pass_over(PATCHES, file.shown)
             else:
-                self._read_file(file, said.namespaces.get(file.path, ""))
+                self._read_file(file, said.treatment(file.path))
         if self.unread:
             self.found.is_doubtful = True
 
-    def add(self, data: bytes, shown: str, namespace: str = "") -> None:
-        """Take in the content of one file; `namespace` is for objects that name none."""
+    def _note(self, said: Kustomized, top: Path, shown: str) -> None:
+        """Note what kustomizations take in, or make, that no file of the folder holds."""
+        real = top.resolve()
+        for file, what in said.outside:
+            message = f"it takes in {what[:MOST_SHOWN]}, which is not in the folder"
+            self._miss(None, message, Path(shown, file.relative_to(real)))
+        for file, made in said.generated:
+            kinds = [kind for kind in GENERATED if kind.value.kind == made] if made else [None]
+            what = f"{made}s" if made else "objects"
+            for kind in kinds:
+                message = f"it makes {what} that no file holds"
+                self._miss(kind, message, Path(shown, file.relative_to(real)))
+        if said.is_cut_short:
+            self._miss(None, "its kustomizations take in too many files to follow", Path(shown))
+
+    def _miss(self, kind: Kind | None, message: str, file: Path) -> None:
+        if kind is not None and kind not in self.found.kinds:
+            return
+        reason = UnreadReason.UNCERTAIN
+        self.unread.append(Unread(kind=kind, reason=reason, message=message, file=str(file)))
+
+    def add(self, data: bytes, shown: str, treatment: Treatment = UNTOUCHED) -> None:
+        """Take in the content of one file, and what a kustomization makes of it."""
         try:
             text = decode_text(data)
         except EncodingError as error:
@@ -56,9 +95,9 @@ class ObjectFiles:
             return
         del data
         for each in read_documents(text):
-            self.found.add(each, shown, namespace)
+            self.found.add(each, shown, treatment)
 
-    def _read_file(self, file: InputFile, namespace: str = "") -> None:
+    def _read_file(self, file: InputFile, treatment: Treatment = UNTOUCHED) -> None:
         real = os.path.realpath(file.path)
         if real in self._done or _is_ours(file):
             return
@@ -69,13 +108,21 @@ class ObjectFiles:
             self.found.miss(f"not read: more than {bound} were given", file.shown)
             return
         try:
-            self.add(self._counted(read_bytes(file.path, limit=limit)), file.shown, namespace)
+            self.add(self._counted(read_bytes(file.path, limit=limit)), file.shown, treatment)
         except UnreadableError as error:
             self.found.miss(str(error), file.shown)
 
     def _counted(self, data: bytes) -> bytes:
         self._bytes += len(data)
         return data
+
+
+def _chart_of(file: Path, charts: set[Path]) -> Path | None:
+    """Return the Helm chart that a file is a template of; None for any other file."""
+    for folder in file.parents:
+        if folder.name in TEMPLATE_FOLDERS and folder.parent in charts:
+            return folder.parent
+    return None
 
 
 def _is_ours(file: InputFile) -> bool:

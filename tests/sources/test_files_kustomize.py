@@ -27,14 +27,14 @@ def test_a_patch_that_is_asked_for_by_name_is_read(tmp_path):
     assert places(read(file)) == {"Service shop/web": "web.yaml:1"}
 
 
-def test_objects_get_the_namespace_of_their_kustomization(tmp_path):
+def test_objects_get_the_namespace_of_their_kustomization_whatever_they_say(tmp_path):
     write(tmp_path / "base/web.yaml", service("web", "") + "---\n" + service("named", "own"))
     write(tmp_path / "base/kustomization.yaml", "resources: [web.yaml]\n")
     write(tmp_path / "prod/kustomization.yaml", "namespace: prod\nresources: [../base]\n")
 
     assert places(read(tmp_path)) == {
         "Service prod/web": "web.yaml:1",
-        "Service own/named": "web.yaml:6",
+        "Service prod/named": "web.yaml:6",
     }
 
 
@@ -46,7 +46,7 @@ def test_kustomizations_that_disagree_give_no_namespace(tmp_path):
             f"namespace: {stage}\nresources: [../base/web.yaml]\n",
         )
 
-    assert places(read(tmp_path)) == {"Service default/web": "web.yaml:1"}
+    assert places(read(tmp_path)) == {"Service web": "web.yaml:1"}
 
 
 @pytest.mark.parametrize(
