@@ -9,6 +9,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
 from istiodoctor.model.decode import Undecodable, decode_json
+from istiodoctor.sources.placeholders import may_hold_placeholders
 from istiodoctor.sources.yaml_documents import Piece, YamlError, parse, parse_document, split
 from istiodoctor.sources.yaml_lists import take_apart
 
@@ -53,6 +54,8 @@ class FoundObject:
     """The language in which values of the file are still to be worked out."""
     repeated: tuple[tuple[str, int], ...] = ()
     """Keys that stand twice in one mapping, with the line of the last one, which counts."""
+    may_have_placeholders: bool = True
+    """Whether something in its text may stand for a value; never false where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +225,8 @@ def _objects(value: Any, piece: Piece) -> Iterator[FoundObject]:
     """Yield a value, or what it lists."""
     items = _items(value)
     if items is None:
-        yield FoundObject(value, piece.line)
+        is_doubtful = not piece.text or may_hold_placeholders(piece.text)
+        yield FoundObject(value, piece.line, may_have_placeholders=is_doubtful)
         return
     implied = _implied(value) if isinstance(value, dict) else {}
     for index, line in enumerate(_item_lines(piece, len(items))):

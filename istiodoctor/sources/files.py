@@ -50,6 +50,10 @@ class FilesSource:
     paths: tuple[str, ...]
     taken_at: datetime
     whole_cluster: bool
+    assumed_namespace: str = ""
+    """Where objects are that name no namespace; empty where nobody says."""
+    is_rendering: bool = False
+    """Whether kustomizations and charts are built first."""
     since: timedelta
     standard_input: bytes | UnreadableError = b""
     snapshot: SnapshotFile | None = None
@@ -73,14 +77,14 @@ class FilesSource:
 
     def collect(self, kinds: frozenset[Kind]) -> Reading:
         """Read everything of these kinds; raises SourceError when there is no object at all."""
-        files = ObjectFiles(FoundObjects(kinds))
+        found = FoundObjects(kinds, self.assumed_namespace)
+        files = ObjectFiles(found, self.is_rendering)
         for path in self.paths:
             self._read(path, files)
-        found = files.found
         if self.snapshot is not None and Kind.SECRET in kinds:
             found.complete(self.snapshot.credential_facts)
         if not found.count and self.snapshot is None:
-            raise SourceError(SourceErrorKind.NO_OBJECTS, self._emptiness(found))
+            raise SourceError(SourceErrorKind.NO_OBJECTS, self._emptiness(files))
         logs = self._logs() if Kind.POD_LOG in kinds else Reading()
         envoys = self._envoys(kinds & OF_ENVOY) if kinds & OF_ENVOY else Reading()
         meanings = self._meanings(found)
@@ -183,8 +187,11 @@ class FilesSource:
         folders = (Path(path, name) for path in self.paths if path != STANDARD_INPUT)
         return [folder for folder in folders if folder.is_dir()]
 
-    def _emptiness(self, found: FoundObjects) -> str:
+    def _emptiness(self, files: ObjectFiles) -> str:
         """Say that nothing was found, and why."""
+        found = files.found
+        if files.unbuilt:
+            return f"{self.name}: no Kubernetes objects there; {files.unbuilt[0]}"
         hint = "give manifests, or what `kubectl get … -o yaml` prints"
         broken = [each for each in found.malformed if each.reason is not UnreadReason.UNCERTAIN]
         if found.charts:
@@ -204,6 +211,8 @@ def open_files(
     paths: Sequence[str],
     *,
     whole_cluster: bool,
+    assumed_namespace: str = "",
+    is_rendering: bool = False,
     stdin: TextIO | BinaryIO | None,
     since: timedelta,
     now: datetime,
@@ -228,6 +237,8 @@ def open_files(
         paths=tuple(dict.fromkeys(paths)),
         taken_at=snapshot.taken_at if snapshot else now,
         whole_cluster=whole_cluster,
+        assumed_namespace=assumed_namespace,
+        is_rendering=is_rendering,
         since=since,
         standard_input=_standard_input(stdin) if STANDARD_INPUT in paths else b"",
         snapshot=snapshot,

@@ -21,6 +21,7 @@ from istiodoctor.sources.file_documents import (
 from istiodoctor.sources.kustomize import UNTOUCHED, Treatment
 from istiodoctor.sources.placeholders import MARKED, placeholder
 from istiodoctor.sources.possibilities import Version
+from istiodoctor.sources.rendering import UNKNOWN_RELEASE_NAMESPACE
 from istiodoctor.sources.stand_ins import StandInSecret, stand_in_secret
 
 MAX_NAMED = 10
@@ -35,6 +36,8 @@ TEMPLATES = {
     Language.OTHER: "templates (fill in their variables first)",
 }
 PATCHES = "patches of a kustomization (render it first: `kubectl kustomize`)"
+UNSAID = (None, "", UNKNOWN_NAMESPACE, UNKNOWN_RELEASE_NAMESPACE)
+"""What stands where nobody says the namespace."""
 KUSTOMIZE = "kustomize.config.k8s.io"
 
 _KIND = re.compile(r"^kind: *[\"']?([A-Za-z]+)", re.MULTILINE)
@@ -44,9 +47,10 @@ _API_VERSION = re.compile(r"^apiVersion: *[\"']?([a-z0-9./-]+)", re.MULTILINE)
 class FoundObjects:
     """What the files read so far hold, for the kinds asked for."""
 
-    def __init__(self, kinds: frozenset[Kind]) -> None:
-        """Start with nothing."""
+    def __init__(self, kinds: frozenset[Kind], assumed_namespace: str = "") -> None:
+        """Start with nothing; objects that name no namespace are in an unknown one, or this."""
         self.kinds = kinds
+        self.assumed_namespace = assumed_namespace
         self.count = 0
         """Kubernetes objects of whatever kind."""
         self.seen: set[Kind] = set()
@@ -180,10 +184,10 @@ class FoundObjects:
         if kind is not None:
             self.seen.add(kind)
             if kind in self.kinds:
-                _settle_namespace(raw, treatment, is_namespaced=kind.namespaced)
-                self._take_in(raw, kind, location, treatment)
+                self._settle_namespace(raw, treatment, is_namespaced=kind.namespaced)
+                self._take_in(found, kind, location, treatment)
         elif Kind.SECRET in self.kinds:
-            _settle_namespace(raw, treatment)
+            self._settle_namespace(raw, treatment)
             if secret := stand_in_secret(group, raw):
                 self._add_stand_in(secret, location)
 
@@ -203,15 +207,29 @@ class FoundObjects:
             Unread(kind=kind, reason=UnreadReason.UNCERTAIN, message=message, file=file, line=line)
         )
 
-    def _take_in(
-        self, raw: dict[str, Any], kind: Kind, location: Location, treatment: Treatment
+    def _settle_namespace(
+        self, raw: dict[str, Any], treatment: Treatment, *, is_namespaced: bool = True
     ) -> None:
+        """Give an object the namespace that applying it would give it, as far as is known."""
+        metadata = raw.get("metadata")
+        if not isinstance(metadata, dict):
+            return
+        if not is_namespaced:
+            metadata.pop("namespace", None)
+        elif treatment.overrides or metadata.get("namespace") in UNSAID:
+            assumed = self.assumed_namespace or UNKNOWN_NAMESPACE
+            metadata["namespace"] = treatment.namespace or assumed
+
+    def _take_in(
+        self, found: FoundObject, kind: Kind, location: Location, treatment: Treatment
+    ) -> None:
+        raw = found.raw
         metadata = raw.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
         if isinstance(metadata, dict) and isinstance(name, str):
             namespace = metadata.get("namespace") if kind.namespaced else ""
             why = treatment.change(kind.value.kind, name)
-            if not why and (value := placeholder(kind, raw)):
+            if not why and found.may_have_placeholders and (value := placeholder(kind, raw)):
                 why = f"{value[:MOST_SHOWN]} is still to be filled in"
             if why:
                 ref = Ref(kind.group, kind.value.kind, str(namespace or ""), name)
@@ -346,19 +364,6 @@ def _kind_in(text: str) -> tuple[Kind | None, ...]:
     if len(kinds) == len(versions) == 1:
         return (kind_of(versions[0].rpartition("/")[0], kinds[0]),)
     return ()
-
-
-def _settle_namespace(
-    raw: dict[str, Any], treatment: Treatment, *, is_namespaced: bool = True
-) -> None:
-    """Give an object the namespace that applying it would give it, as far as that is known."""
-    metadata = raw.get("metadata")
-    if not isinstance(metadata, dict):
-        return
-    if not is_namespaced:
-        metadata.pop("namespace", None)
-    elif treatment.overrides or metadata.get("namespace") in (None, ""):
-        metadata["namespace"] = treatment.namespace or UNKNOWN_NAMESPACE
 
 
 def _language_of_names(raw: Mapping[str, Any]) -> Language | None:

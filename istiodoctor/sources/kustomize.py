@@ -38,8 +38,15 @@ REWRITES = (
 """Fields after which any object may look different."""
 GENERATORS = {"secretGenerator": "Secret", "configMapGenerator": "ConfigMap"}
 MAKES_ANYTHING = ("generators", "helmCharts", "helmChartInflationGenerator", "helmGlobals")
+PLUGINS = ("generators", "transformers", "validators", "helmCharts", "helmChartInflationGenerator")
+NO_PATHS = frozenset({
+    "annotations", "commonAnnotations", "commonLabels", "digest", "images", "labels", "literals",
+    "namePrefix", "nameSuffix", "namespace", "patch", "replicas", "target", "vars",
+})  # fmt: skip
+"""Fields of a kustomization that hold no path, whatever they look like."""
+MAX_SHOWN = 100
+"""Characters of a path that are told."""
 REMOTE = re.compile(r"://|^git@|^(?:www\.)?(?:github|gitlab|bitbucket)\.(?:com|org)[/:]|\?ref=")
-ADVICE = "`--render` builds it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,17 @@ UNTOUCHED = Treatment()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """A kustomization that no other one takes in: what is applied."""
+
+    file: Path
+    files: frozenset[Path] = frozenset()
+    """What it takes in, all in all."""
+    fault: str = ""
+    """Why it is not built: it leads out of the folder, to the network or to plugins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kustomized:
     """Files by their real paths, as the kustomizations of a folder treat them."""
 
@@ -86,11 +104,20 @@ class Kustomized:
     """Kustomizations that make objects which no file holds, and their kind; empty for any."""
     outside: tuple[tuple[Path, str], ...] = ()
     """Kustomizations that take in what is not in the folder, and what that is."""
+    builds: tuple[Build, ...] = ()
     is_cut_short: bool = False
 
     def treatment(self, file: Path) -> Treatment:
         """Return what becomes of the objects of a file."""
         return self.treatments.get(file, UNTOUCHED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """What a kustomization takes in: files, and folders with other kustomizations."""
+
+    files: frozenset[Path]
+    folders: frozenset[Path]
 
 
 def kustomized(folders: Iterable[Path], top: Path) -> Kustomized:
@@ -115,6 +142,8 @@ class _Reading:
         given: dict[Path, set[str]] = defaultdict(set)
         changes: dict[Path, dict[Change, None]] = defaultdict(dict)
         generated: dict[tuple[Path, str], None] = {}
+        builds: dict[Path, Build] = {}
+        bases: set[Path] = set()
         for folder in folders:
             file, content = self.kustomization(folder)
             if not content:
@@ -125,7 +154,10 @@ class _Reading:
             namespace = namespace if isinstance(namespace, str) else ""
             shown = str(file.relative_to(self.top)) if file.is_relative_to(self.top) else file.name
             own = tuple(self.changes(folder, content, f"the kustomization {shown}"))
-            for reached in self.files(folder, content):
+            found = self.files(folder, content)
+            builds[folder] = Build(file=file, files=found.files, fault=self.fault(found.folders))
+            bases |= found.folders - {folder}
+            for reached in found.files:
                 if namespace:
                     given[reached].add(namespace)
                 if own:
@@ -138,6 +170,7 @@ class _Reading:
             },
             generated=tuple(generated),
             outside=tuple(self.outside),
+            builds=tuple(each for folder, each in builds.items() if folder not in bases),
             is_cut_short=self.reached > MAX_REACHED,
         )
 
@@ -146,10 +179,10 @@ class _Reading:
             self.known[folder] = _kustomization(folder)
         return self.known[folder]
 
-    def files(self, folder: Path, content: Mapping[str, Any]) -> Iterator[Path]:
-        """Yield the files that a kustomization takes in, those of its bases included."""
+    def files(self, folder: Path, content: Mapping[str, Any]) -> "Reached":
+        """Return what a kustomization takes in, with what its bases do."""
         waiting = [(folder, content, 0)]
-        done = {folder}
+        done = {folder: True}
         while waiting and self.reached <= MAX_REACHED:
             folder, content, depth = waiting.pop()
             for name in _taken_in(content):
@@ -157,11 +190,29 @@ class _Reading:
                 path = self.inside(folder, name)
                 if path is None or path in done:
                     continue
-                done.add(path)
-                if not path.is_dir():
-                    yield path
-                elif depth < MAX_DEPTH:
+                done[path] = path.is_dir()
+                if done[path] and depth < MAX_DEPTH:
                     waiting.append((path, self.kustomization(path)[1], depth + 1))
+        return Reached(
+            files=frozenset(path for path, is_folder in done.items() if not is_folder),
+            folders=frozenset(path for path, is_folder in done.items() if is_folder),
+        )
+
+    def fault(self, folders: Iterable[Path]) -> str:
+        """Say why kustomizations are not built; empty where they can be."""
+        for folder in sorted(folders):
+            content = self.kustomization(folder)[1]
+            if any(content.get(key) for key in PLUGINS):
+                return "it asks for generators, transformers or charts of its own"
+            for text in _paths(content):
+                if REMOTE.search(text):
+                    return f"it leads to the network ({text[:MAX_SHOWN]})"
+                if self.inside(folder, text) is None and ".." in text:
+                    return f"it leads out of the folder ({text[:MAX_SHOWN]})"
+            for name in _taken_in(content):
+                if not _real(folder, name).exists():
+                    return f"{name[:MAX_SHOWN]}, which it takes in, is not there"
+        return ""
 
     def inside(self, folder: Path, name: str) -> Path | None:
         """Return what a kustomization takes in; None for what is elsewhere, which is noted."""
@@ -262,6 +313,20 @@ def _patch_files(content: Mapping[str, Any]) -> Iterator[str]:
 def _taken_in(content: Mapping[str, Any]) -> Iterator[str]:
     for key in ("resources", "bases", "components"):
         yield from (name for name in _items(content, key) if isinstance(name, str))
+
+
+def _paths(value: Any) -> Iterator[str]:
+    """Yield every text of a kustomization that may be a path."""
+    if isinstance(value, str):
+        if "\n" not in value:
+            yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _paths(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key not in NO_PATHS:
+                yield from _paths(each)
 
 
 def _generated(content: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Read every file behind the paths of a command line into the objects they hold."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from istiodoctor.model.kind import Kind
@@ -23,6 +23,12 @@ from istiodoctor.sources.input_files import (
     read_bytes,
 )
 from istiodoctor.sources.kustomize import UNTOUCHED, Kustomized, Treatment, kustomized
+from istiodoctor.sources.rendering import (
+    MOST_BUILT,
+    RenderError,
+    build_chart,
+    build_kustomization,
+)
 from istiodoctor.sources.snapshot_directory import ENVOY_FILES, ENVOY_FOLDER, SNAPSHOT_FILE
 
 CHART_FILE = "Chart.yaml"
@@ -38,8 +44,12 @@ class ObjectFiles:
     """Reads files one after the other, each once, as long as they stay within bounds."""
 
     found: FoundObjects
+    is_rendering: bool = False
+    """Whether kustomizations and charts are built first."""
     notes: list[str] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    unbuilt: list[str] = field(default_factory=list)
+    """Kustomizations and charts that were to be built and are not, with the reason."""
     _done: set[str] = field(default_factory=set)
     _bytes: int = 0
 
@@ -52,9 +62,15 @@ class ObjectFiles:
         search = Search(path, shown, unread=self.unread, notes=self.notes)
         files = tuple(search.files())
         said = kustomized(dict.fromkeys(file.path.parent for file in files), path)
-        self._note(said, path, shown)
         charts = {file.path.parent for file in files if file.path.name == CHART_FILE}
+        top = path.resolve()
+        built: set[Path] = set()
+        if self.is_rendering:
+            built = self._build(said, charts, files, top, shown)
+        self._note(said, built, path, shown)
         for file in files:
+            if file.path in built:
+                continue
             if charts and (chart := _chart_of(file.path, charts)):
                 self.found.pass_over_template(Language.HELM, file.shown)
                 self.found.charts[str(Path(shown, chart.relative_to(path.resolve())))] = None
@@ -65,13 +81,66 @@ class ObjectFiles:
         if self.unread:
             self.found.is_doubtful = True
 
-    def _note(self, said: Kustomized, top: Path, shown: str) -> None:
+    def _build(
+        self,
+        said: Kustomized,
+        charts: set[Path],
+        files: tuple[InputFile, ...],
+        top: Path,
+        shown: str,
+    ) -> set[Path]:
+        """Take in what kustomizations and charts make; return the files it is made from."""
+        built: set[Path] = set()
+        count = 0
+        for build in said.builds:
+            file = str(Path(shown, build.file.relative_to(top)))
+            count += 1
+            try:
+                if build.fault or count > MOST_BUILT:
+                    raise RenderError(build.fault or f"more than {MOST_BUILT} are given")
+                data = build_kustomization(build.file.parent, (top,))
+            except RenderError as error:
+                self._miss(None, f"not built: {error}", Path(file))
+                self.unbuilt.append(f"{file} was not built: {error}")
+                continue
+            built |= {*build.files, build.file, *said.patches}
+            self._add_built(data, file)
+        for chart in sorted(charts):
+            if _chart_of(chart / CHART_FILE, charts - {chart}):
+                continue
+            file = str(Path(shown, chart.relative_to(top), CHART_FILE))
+            count += 1
+            try:
+                if count > MOST_BUILT:
+                    raise RenderError(f"more than {MOST_BUILT} are given")
+                data = build_chart(chart, self.found.assumed_namespace, (top,))
+            except RenderError as error:
+                self._miss(None, f"not built: {error}", Path(file))
+                self.unbuilt.append(f"{file} was not built: {error}")
+                continue
+            built |= {each.path for each in files if each.path.is_relative_to(chart)}
+            self._add_built(data, file)
+        return built
+
+    def _add_built(self, data: bytes, shown: str) -> None:
+        """Take in what a program made of a file; its lines are those of no file."""
+        try:
+            text = decode_text(self._counted(data))
+        except EncodingError as error:
+            self.found.miss(str(error), shown)
+            return
+        for each in read_documents(text):
+            self.found.add(replace(each, line=1), shown)
+
+    def _note(self, said: Kustomized, built: set[Path], top: Path, shown: str) -> None:
         """Note what kustomizations take in, or make, that no file of the folder holds."""
         real = top.resolve()
         for file, what in said.outside:
             message = f"it takes in {what[:MOST_SHOWN]}, which is not in the folder"
             self._miss(None, message, Path(shown, file.relative_to(real)))
         for file, made in said.generated:
+            if file in built:
+                continue
             kinds = [kind for kind in GENERATED if kind.value.kind == made] if made else [None]
             what = f"{made}s" if made else "objects"
             for kind in kinds:

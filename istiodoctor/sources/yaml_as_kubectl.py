@@ -14,14 +14,14 @@ from typing import Any
 
 import yaml
 
-DIFFERENT = re.compile(
-    r"(?:^|[:\-?,\[{])[ \t]*"
-    r"(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|[-+]?0[0-9]+|[-+]?[0-9][0-9_]*_[0-9_]*"
-    r"|[-+.]?[0-9][^\s:,\[\]{}\"']*(?=:(?:\s|$))|(?:true|True|TRUE|false|False|FALSE)(?=:\s))"
-    r"[ \t\r]*(?:$|[:,\]}#])",
-    re.MULTILINE,
+_DIFFERENT = (
+    r"(?:[yY](?:es|ES)?|[nN][oO]?|[oO](?:n|N|ff|FF)|[-+]?0[0-9]+|[-+]?[0-9][0-9_]*_[0-9_]*"
+    r"|[-+.]?[0-9][^\s:,\[\]{}\"']*(?=:\s)|(?:[tT]rue|TRUE|[fF]alse|FALSE)(?=:\s))"
+    r"(?:[\s,\]}]|:\s|\Z)"
 )
-"""Where a plain scalar may mean something else, or a key be no string; too often is no harm."""
+"""A scalar that may mean something else, or a key that is no string; too often is no harm."""
+_WITHIN = re.compile(rf"[\s\[,{{]{_DIFFERENT}")
+_AT_START = re.compile(_DIFFERENT)
 MOST_DIGITS = 40
 
 _COLON_AT_END = re.compile(
@@ -48,6 +48,11 @@ class _Loader(yaml.CSafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
     repeated: RepeatedKeys
+
+
+def may_differ(text: str) -> bool:
+    """Whether the fast parser may read something else in a document; never false where it does."""
+    return _WITHIN.search(text) is not None or _AT_START.match(text) is not None
 
 
 def prepared(text: str) -> str:

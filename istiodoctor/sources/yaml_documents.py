@@ -13,7 +13,7 @@ from typing import Any
 import ryaml
 import yaml
 
-from istiodoctor.sources.yaml_as_kubectl import DIFFERENT, load, prepared
+from istiodoctor.sources.yaml_as_kubectl import load, may_differ, prepared
 
 MAX_ALIASES = 1_000
 MAX_EXPANSION = 16 * 1024 * 1024
@@ -86,7 +86,7 @@ def parse(text: str) -> Any:
 def parse_document(text: str) -> Parsed:
     """Return one document as kubectl reads it; raises YamlError."""
     _refuse_explosions(text)
-    if DIFFERENT.search(text):
+    if may_differ(text):
         return _parsed_slowly(text)
     try:
         value = ryaml.loads(text)

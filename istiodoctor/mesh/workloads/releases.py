@@ -156,8 +156,8 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
         ),
         Change.EXACT_HOSTS_ON_ANY_PORT: Introduction(
             since=((1, 6, 0),),
-            source="pilot/pkg/networking/core/v1alpha3/gateway.go (release-1.6); istio/istio"
-            " issue 6469",
+            source="pilot/pkg/networking/core/v1alpha3/gateway.go: buildGatewayVirtualHostDomains"
+            " (release-1.6); istio/istio issue 6469",
         ),
         Change.REDIRECTING_SERVERS_ROUTED: Introduction(
             since=((1, 9, 0),),
