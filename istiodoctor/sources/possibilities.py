@@ -8,7 +8,7 @@ one. Each of these meanings is a reading of its own.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import PurePath
 
@@ -56,8 +56,8 @@ class Version:
 class Meaning:
     """One choice among everything that differs."""
 
-    chosen: Mapping[tuple[str, ...], str] = field(default_factory=dict)
-    """Of each folder whose entries exclude each other, the one that counts."""
+    excluded: frozenset[tuple[str, ...]] = frozenset()
+    """Folders and files, by the parts of their paths, in whose place another one counts."""
     turn: int = 0
     """Which of the versions that one file holds."""
     namespace: str = UNKNOWN_NAMESPACE
@@ -65,12 +65,10 @@ class Meaning:
 
     def excludes(self, file: str) -> bool:
         """Whether a file is in a folder, or is one, that does not count."""
+        if not self.excluded:
+            return False
         parts = PurePath(file).parts
-        for folder, name in self.chosen.items():
-            depth = len(folder)
-            if parts[:depth] == folder and len(parts) > depth and parts[depth] != name:
-                return True
-        return False
+        return any(parts[:depth] in self.excluded for depth in range(1, len(parts) + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +89,10 @@ class Differences:
         told = self._told()
         turns = range(max((_most_in_one_file(each) for each in self.versions.values()), default=1))
         choices = [Meaning(chosen, turn) for chosen in _choices(told) for turn in turns]
-        elsewhere = [Meaning(choices[0].chosen, 0, name) for name in self.namespaces]
+        elsewhere = [Meaning(choices[0].excluded, 0, name) for name in self.namespaces]
         if len(choices) * (1 + len(elsewhere)) <= MOST_MEANINGS:
             elsewhere = [
-                Meaning(each.chosen, each.turn, name)
+                Meaning(each.excluded, each.turn, name)
                 for name in self.namespaces
                 for each in choices
             ]
@@ -157,8 +155,8 @@ def _environments(files: Iterable[str]) -> Iterator[tuple[tuple[str, ...], set[s
             yield folder, named
 
 
-def _choices(conflicts: Mapping[tuple[str, ...], set[str]]) -> list[dict[tuple[str, ...], str]]:
-    """Return one entry of each folder in every combination.
+def _choices(conflicts: Mapping[tuple[str, ...], set[str]]) -> list[frozenset[tuple[str, ...]]]:
+    """Return what is excluded where one entry of each folder counts, in every combination.
 
     Where that is too much, side by side: the first of each, the second of each.
     """
@@ -167,12 +165,18 @@ def _choices(conflicts: Mapping[tuple[str, ...], set[str]]) -> list[dict[tuple[s
     count = 1
     for each in names:
         count *= len(each)
-    if count <= MOST_MEANINGS // 2:
-        return [dict(zip(folders, chosen, strict=True)) for chosen in product(*names)]
-    most = max(map(len, names))
+    chosen: Iterable[tuple[str, ...]] = product(*names)
+    if count > MOST_MEANINGS // 2:
+        most = max(map(len, names))
+        chosen = [tuple(each[min(i, len(each) - 1)] for each in names) for i in range(most)]
     return [
-        {f: each[min(i, len(each) - 1)] for f, each in zip(folders, names, strict=True)}
-        for i in range(most)
+        frozenset(
+            (*folder, name)
+            for folder, several, one in zip(folders, names, choice, strict=True)
+            for name in several
+            if name != one
+        )
+        for choice in chosen
     ]
 
 
