@@ -3,20 +3,28 @@
 import json
 import random
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from istiodoctor.diagnosis.tracing import trace
+from istiodoctor.engine import Options, judged
+from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.mesh.requests.request_paths import request_paths
 from istiodoctor.model.kind import kind_of
 from istiodoctor.model.ref import UNKNOWN_NAMESPACE, Ref
-from istiodoctor.report import Report, Verdict
+from istiodoctor.report import HopState, Report, Verdict
+from istiodoctor.sources.files import open_files
 from istiodoctor.testing import examples_of
 from istiodoctor.testing.clusters import materialized
 from istiodoctor.testing.examples import BAD, GOOD
+from istiodoctor.testing.words import NOW
+from istiodoctor.trace_report import AnswerKind, Trace, TraceVerdict
 from tests.support.objects import Manifest
-from tests.support.scans import scanned_folder
+from tests.support.scans import CHECKS, scanned_folder
 
 Said = frozenset[tuple[str, str, str, str]]
 EXAMPLES = {
@@ -255,6 +263,36 @@ def test_a_host_that_is_to_be_filled_in_is_compared_with_nothing(tmp_path, mark,
         report = scanned_folder(written(tmp_path / name, objects))
 
         assert (said(report), report.verdict) == (frozenset(), Verdict.INCOMPLETE), name
+
+
+def traced(folder: Path, url: str) -> Trace:
+    source = open_files(
+        [str(folder)], whole_cluster=False, stdin=None, since=timedelta(hours=1), now=NOW
+    )
+    kinds = request_paths.reads
+    return trace(judged(source, CHECKS, Options(kinds=kinds)), Request.of_url(url))
+
+
+def test_a_request_that_is_answered_by_some_versions_alone_is_unknown(tmp_path):
+    written(tmp_path / "a", [gateway("a.example.com")])
+    written(tmp_path / "b", [gateway("b.example.com")])
+    written(tmp_path, [routes("*.example.com")])
+
+    both = traced(tmp_path, "https://a.example.com/")
+    alone = traced(tmp_path / "b", "https://a.example.com/")
+
+    assert (alone.verdict, both.verdict) == (TraceVerdict.STOPPED, TraceVerdict.UNKNOWN)
+    assert both.stopped_at is None
+    assert [(leg.answer.kind, leg.hops[-1].state) for leg in both.legs] == [
+        (AnswerKind.UNKNOWN, HopState.UNKNOWN)
+    ]
+
+
+def test_a_request_that_no_version_answers_is_stopped(tmp_path):
+    written(tmp_path / "a", [gateway("a.example.com")])
+    written(tmp_path / "b", [gateway("b.example.com")])
+
+    assert traced(tmp_path, "https://c.example.com/").verdict is TraceVerdict.STOPPED
 
 
 def test_regular_expressions_are_no_placeholders(tmp_path):

@@ -85,6 +85,7 @@ class FilesSource:
             found.complete(self.snapshot.credential_facts)
         if not found.count and self.snapshot is None:
             raise SourceError(SourceErrorKind.NO_OBJECTS, self._emptiness(files))
+        found.place()
         logs = self._logs() if Kind.POD_LOG in kinds else Reading()
         envoys = self._envoys(kinds & OF_ENVOY) if kinds & OF_ENVOY else Reading()
         meanings = self._meanings(found)
@@ -135,7 +136,9 @@ class FilesSource:
         return Differences(
             versions=found.versions,
             files=frozenset(each.file for each in found.locations.values()),
-            namespaces=namespaces_named(found.documents.values()) if found.unplaced else (),
+            namespaces=namespaces_named(found.documents, found.hinted_namespaces)
+            if found.unplaced
+            else (),
             has_environments=has_environments and self.snapshot is None and not self.whole_cluster,
         )
 

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath, PurePosixPath
 from typing import Any
+
+import msgspec
 
 from istiodoctor.model.credential import Credential
 from istiodoctor.model.decode import Decoded, Undecodable, decode_json, decode_object
 from istiodoctor.model.document import Document
 from istiodoctor.model.kind import Kind, kind_of
 from istiodoctor.model.metadata import Resource
+from istiodoctor.model.names import is_label
 from istiodoctor.model.ref import UNKNOWN_NAMESPACE, Ref
 from istiodoctor.model.snapshot import Location, Unread, UnreadReason
 from istiodoctor.sources.file_documents import (
@@ -20,7 +24,7 @@ from istiodoctor.sources.file_documents import (
 )
 from istiodoctor.sources.kustomize import UNTOUCHED, Treatment
 from istiodoctor.sources.placeholders import MARKED, placeholder
-from istiodoctor.sources.possibilities import Version
+from istiodoctor.sources.possibilities import Version, in_namespace
 from istiodoctor.sources.rendering import UNKNOWN_RELEASE_NAMESPACE
 from istiodoctor.sources.stand_ins import StandInSecret, stand_in_secret
 
@@ -33,11 +37,15 @@ NO_OBJECTS = "no Kubernetes objects"
 TEMPLATES = {
     Language.HELM: "Helm templates (render them first: `helm template`)",
     Language.YTT: "ytt templates (render them first: `ytt -f`)",
-    Language.OTHER: "templates (fill in their variables first)",
+    Language.OTHER: "templates (render them first)",
 }
 PATCHES = "patches of a kustomization (render it first: `kubectl kustomize`)"
 UNSAID = (None, "", UNKNOWN_NAMESPACE, UNKNOWN_RELEASE_NAMESPACE)
 """What stands where nobody says the namespace."""
+FLUX_KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
+DELIVERY = frozenset({FLUX_KUSTOMIZE, "helm.toolkit.fluxcd.io", "argoproj.io"})
+"""API groups of what applies objects."""
+SECRET = Kind.SECRET.value.kind
 KUSTOMIZE = "kustomize.config.k8s.io"
 
 _KIND = re.compile(r"^kind: *[\"']?([A-Za-z]+)", re.MULTILINE)
@@ -62,6 +70,9 @@ class FoundObjects:
         self.malformed: list[Unread] = []
         self.is_doubtful = False
         """Something was not read that may hold objects of any kind."""
+        self.hinted_namespaces: set[str] = set()
+        """Namespaces into which something says that objects are put."""
+        self._deliveries: list[tuple[tuple[str, ...], str]] = []
         self.charts: dict[str, None] = {}
         """Helm charts whose templates were passed over."""
         self._stand_ins: dict[tuple[str, str], Unread] = {}
@@ -176,6 +187,7 @@ class FoundObjects:
         if group == KUSTOMIZE:
             self.pass_over(NO_OBJECTS, location.file)
             return
+        self._hear_of_namespaces(group, kind_name, raw)
         kind = kind_of(group, kind_name)
         if language := found.template or _language_of_names(raw):
             self._add_template(language, (kind,), location.file, location.line)
@@ -190,6 +202,50 @@ class FoundObjects:
             self._settle_namespace(raw, treatment)
             if secret := stand_in_secret(group, raw):
                 self._add_stand_in(secret, location)
+
+    def _hear_of_namespaces(self, group: str, kind: str, raw: Mapping[str, Any]) -> None:
+        """Note where Flux and Argo CD put what they apply."""
+        spec = raw.get("spec")
+        if group not in DELIVERY or not isinstance(spec, dict):
+            return
+        destination = spec.get("destination")
+        destination = destination if isinstance(destination, dict) else {}
+        namespace = spec.get("targetNamespace") or destination.get("namespace")
+        if not isinstance(namespace, str) or not is_label(namespace):
+            return
+        self.hinted_namespaces.add(namespace)
+        path = spec.get("path", "./")
+        if group == FLUX_KUSTOMIZE and isinstance(path, str):
+            self._deliveries.append((PurePosixPath(path.lstrip("/")).parts, namespace))
+
+    def place(self) -> None:
+        """Put objects where a Kustomization of Flux puts everything in their folder.
+
+        Its targetNamespace takes the place of what they say (fluxcd.io, Kustomization API).
+        """
+        for ref, location in tuple(self.locations.items()) if self._deliveries else ():
+            parts = PurePath(location.file).parts[:-1]
+            said = {name for path, name in self._deliveries if _is_below(parts, path)}
+            if ref.namespace and said and ref not in self._versions:
+                self._move(ref, min(said) if len(said) == 1 else UNKNOWN_NAMESPACE)
+
+    def _move(self, ref: Ref, namespace: str) -> None:
+        moved = ref._replace(namespace=namespace)
+        if moved == ref:
+            return
+        if moved in self.locations:
+            self.give_up([ref, moved], f"two objects with this name are put into {namespace}")
+            return
+        self.locations[moved] = self.locations.pop(ref)
+        self.documents[moved] = self.documents.pop(ref)
+        if ref in self.resources:
+            self.resources[moved] = in_namespace(self.resources.pop(ref), namespace)
+        if ref in self.credentials:
+            credential = self.credentials.pop(ref)
+            self.credentials[moved] = msgspec.structs.replace(credential, namespace=namespace)
+        if (ref.namespace, ref.name) in self.secret_names and ref.kind == SECRET:
+            self.secret_names.discard((ref.namespace, ref.name))
+            self.secret_names.add((namespace, ref.name))
 
     def _add_template(
         self, language: Language, kinds: tuple[Kind | None, ...], file: str, line: int | None
@@ -364,6 +420,12 @@ def _kind_in(text: str) -> tuple[Kind | None, ...]:
     if len(kinds) == len(versions) == 1:
         return (kind_of(versions[0].rpartition("/")[0], kinds[0]),)
     return ()
+
+
+def _is_below(folder: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    """Whether a path within a repository may lead to a folder or above it."""
+    starts = range(len(folder) - len(path) + 1)
+    return any(folder[start : start + len(path)] == path for start in starts)
 
 
 def _language_of_names(raw: Mapping[str, Any]) -> Language | None:

@@ -62,6 +62,8 @@ class ObjectFiles:
         search = Search(path, shown, unread=self.unread, notes=self.notes)
         files = tuple(search.files())
         said = kustomized(dict.fromkeys(file.path.parent for file in files), path)
+        for template in search.templates:
+            self.found.pass_over_template(Language.OTHER, template)
         charts = {file.path.parent for file in files if file.path.name == CHART_FILE}
         top = path.resolve()
         built: set[Path] = set()

@@ -21,7 +21,7 @@ from istiodoctor.model.names import is_label
 from istiodoctor.model.ref import UNKNOWN_NAMESPACE, Ref
 from istiodoctor.model.snapshot import Alternative, Location, Reading, Unread
 
-MOST_MEANINGS = 16
+MOST_MEANINGS = 24
 """Meanings that are judged one by one: each takes the time of a scan."""
 MOST_OBJECTS = 200_000
 """Objects of all meanings together."""
@@ -34,10 +34,14 @@ HOLDERS = frozenset({"overlays", "environments", "envs", "stages"})
 """Names of folders of which every folder is for another cluster."""
 SHARED = frozenset({"base", "common", "shared", "default"})
 
+OF_THEIR_OWN = (b"default", b"istio-system")
+WITH_IMAGES = frozenset({"Pod", "Deployment", "DaemonSet"})
+"""Kinds in which most of what stands before a slash is a registry."""
+
 _NAMED_NAMESPACE = re.compile(rb'"(?:targetN|n)amespace":"([a-z0-9-]+)"')
-_BEFORE_SLASH = re.compile(rb'"([a-z0-9-]+)/')
+_BEFORE_SLASH = re.compile(rb'(?<!"apiVersion":)"([a-z0-9-]+)/')
 _IN_LIST = re.compile(rb'"(?:exportTo|namespaces|notNamespaces)":\[([^\]]*)\]')
-_IN_HOST = re.compile(rb"\.([a-z0-9-]+)\.svc\b")
+_IN_HOST = re.compile(rb"\.([a-z0-9-]+)\.svc\b|\brootNamespace: *([a-z0-9-]+)")
 _WORD = re.compile(rb'"([a-z0-9-]+)"')
 
 
@@ -188,14 +192,18 @@ def chosen(versions: tuple[Version, ...], meaning: Meaning) -> Version | None:
     return there[meaning.turn % len(there)]
 
 
-def namespaces_named(documents: Iterable[Document]) -> tuple[str, ...]:
-    """Return every namespace that objects are in or speak of, sorted."""
-    found: set[bytes] = set()
-    for document in documents:
+def namespaces_named(documents: Mapping[Ref, Document], hinted: Iterable[str]) -> tuple[str, ...]:
+    """Return every namespace that objects are in or speak of, sorted.
+
+    Beside them those that mean something by themselves: the root namespace, and `default`.
+    """
+    found = {*OF_THEIR_OWN, *(each.encode() for each in hinted)}
+    for ref, document in documents.items():
         text = document.json
         found.update(_NAMED_NAMESPACE.findall(text))
-        found.update(_BEFORE_SLASH.findall(text))
-        found.update(_IN_HOST.findall(text))
+        found.update(name for names in _IN_HOST.findall(text) for name in names)
+        if ref.kind not in WITH_IMAGES:
+            found.update(_BEFORE_SLASH.findall(text))
         for listed in _IN_LIST.findall(text):
             found.update(_WORD.findall(listed))
     names = {each.decode() for each in found}
@@ -245,6 +253,12 @@ def alternative(
     return Alternative(reading=reading, namespace=namespace, is_part=meaning.is_part)
 
 
+def in_namespace(each: Resource, namespace: str) -> Resource:
+    """Return an object as it is in another namespace."""
+    metadata = msgspec.structs.replace(each.metadata, namespace=namespace)
+    return msgspec.structs.replace(each, metadata=metadata)
+
+
 def _there(namespace: str, assumed: str) -> str:
     return assumed if namespace == UNKNOWN_NAMESPACE else namespace
 
@@ -259,8 +273,7 @@ def _moved(resources: Mapping[Ref, Resource], namespace: str) -> Iterator[Resour
         if ref.namespace != UNKNOWN_NAMESPACE or namespace == UNKNOWN_NAMESPACE:
             yield each
         elif _moved_ref(ref, namespace) not in resources:
-            metadata = msgspec.structs.replace(each.metadata, namespace=namespace)
-            yield msgspec.structs.replace(each, metadata=metadata)
+            yield in_namespace(each, namespace)
 
 
 def _moved_credentials(

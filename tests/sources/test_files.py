@@ -352,3 +352,76 @@ def test_a_pipe_is_never_opened(tmp_path):
 
 def _snapshot(reading):
     return Snapshot(taken_at=NOW, source="files", readings=[reading])
+
+
+def test_what_flux_puts_elsewhere_is_there(tmp_path):
+    write(tmp_path / "clusters/app.yaml", FLUX)
+    write(tmp_path / "apps/shop/web.yaml", service("a", "") + "---\n" + service("b", "own"))
+    write(tmp_path / "apps/other/web.yaml", service("c", ""))
+
+    assert set(places(read(tmp_path))) == {
+        "Service target/a",
+        "Service target/b",
+        "Service c",
+    }
+
+
+FLUX = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: app, namespace: flux-system}
+spec: {path: ./apps/shop, targetNamespace: target}
+"""
+
+
+@pytest.mark.parametrize("name", ["gateway.jsonnet", "gateway.yaml.j2", "gateway.yml.tmpl"])
+def test_files_that_manifests_are_made_from_are_told(tmp_path, name):
+    write(tmp_path / "a.yaml", service("a"))
+    write(tmp_path / name, "{}")
+
+    reading = read(tmp_path)
+
+    assert [(each.kind, each.reason) for each in reading.unread] == [
+        (None, UnreadReason.UNCERTAIN)
+    ]
+    assert reading.notes == (
+        f"passed over 1 file with templates (render them first): {tmp_path}/{name}",
+    )
+
+
+def test_values_of_ytt_are_passed_over_with_the_whole_file(tmp_path):
+    text = service("a") + '---\n#@ load("@ytt:data", "data")\n---\n' + service("b")
+    write(tmp_path / "a.yaml", text)
+    write(tmp_path / "b.yaml", service("c") + "# see @b, #@c and a#@ b\n")
+
+    reading = read(tmp_path)
+
+    assert set(places(reading)) == {"Service shop/c"}
+    assert reading.notes == (
+        f"passed over 1 file with ytt templates (render them first: `ytt -f`): {tmp_path}/a.yaml",
+    )
+
+
+CONTAINER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a, namespace: shop}
+spec:
+  template:
+    spec:
+      containers:
+      - name: a
+        args:
+        - VALUE
+"""
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["'{{ .Message }}'", '"{{- if .X }}"', "--template={{.Message}}", "|\n          {{ a }}"],
+)
+def test_a_template_within_a_scalar_is_text(tmp_path, value):
+    reading = read(write(tmp_path / "a.yaml", CONTAINER.replace("VALUE", value)))
+
+    assert list(places(reading)) == ["Deployment shop/a"]
+    assert reading.notes == ()
