@@ -23,8 +23,9 @@ from istiodoctor.testing.clusters import materialized
 from istiodoctor.testing.examples import BAD, GOOD
 from istiodoctor.testing.words import NOW
 from istiodoctor.trace_report import AnswerKind, Trace, TraceVerdict
+from tests.support import objects as kubernetes
 from tests.support.objects import Manifest
-from tests.support.scans import CHECKS, scanned_folder
+from tests.support.scans import CHECKS, control_plane, ingress, scanned_folder
 
 Said = frozenset[tuple[str, str, str, str]]
 EXAMPLES = {
@@ -267,19 +268,30 @@ def test_a_host_that_is_to_be_filled_in_is_compared_with_nothing(tmp_path, mark,
 
 def traced(folder: Path, url: str) -> Trace:
     source = open_files(
-        [str(folder)], whole_cluster=False, stdin=None, since=timedelta(hours=1), now=NOW
+        [str(folder)], whole_cluster=True, stdin=None, since=timedelta(hours=1), now=NOW
     )
-    kinds = request_paths.reads
-    return trace(judged(source, CHECKS, Options(kinds=kinds)), Request.of_url(url))
+    return trace(judged(source, CHECKS, Options(kinds=request_paths.reads)), Request.of_url(url))
+
+
+def plain_gateway(host: str) -> Manifest:
+    return kubernetes.gateway("edge", "web", kubernetes.server(80, "HTTP", host))
+
+
+def cluster(folder: Path) -> Path:
+    """Write what answers every host under example.com, but for the Gateway."""
+    answer = {"directResponse": {"status": 200}}
+    site = routes("*.example.com", http=[answer])
+    return written(folder, [*control_plane(), *ingress(), site])
 
 
 def test_a_request_that_is_answered_by_some_versions_alone_is_unknown(tmp_path):
-    written(tmp_path / "a", [gateway("a.example.com")])
-    written(tmp_path / "b", [gateway("b.example.com")])
-    written(tmp_path, [routes("*.example.com")])
+    for name in ("both", "alone"):
+        cluster(tmp_path / name)
+        written(tmp_path / name / "b", [plain_gateway("b.example.com")])
+    written(tmp_path / "both" / "a", [plain_gateway("a.example.com")])
 
-    both = traced(tmp_path, "https://a.example.com/")
-    alone = traced(tmp_path / "b", "https://a.example.com/")
+    alone = traced(tmp_path / "alone", "http://a.example.com/")
+    both = traced(tmp_path / "both", "http://a.example.com/")
 
     assert (alone.verdict, both.verdict) == (TraceVerdict.STOPPED, TraceVerdict.UNKNOWN)
     assert both.stopped_at is None
@@ -288,11 +300,13 @@ def test_a_request_that_is_answered_by_some_versions_alone_is_unknown(tmp_path):
     ]
 
 
-def test_a_request_that_no_version_answers_is_stopped(tmp_path):
-    written(tmp_path / "a", [gateway("a.example.com")])
-    written(tmp_path / "b", [gateway("b.example.com")])
+def test_a_request_that_every_version_answers_is_answered(tmp_path):
+    cluster(tmp_path)
+    written(tmp_path / "a", [plain_gateway("a.example.com")])
+    written(tmp_path / "b", [plain_gateway("*.example.com")])
 
-    assert traced(tmp_path, "https://c.example.com/").verdict is TraceVerdict.STOPPED
+    assert traced(tmp_path, "http://a.example.com/").verdict is TraceVerdict.ANSWERED
+    assert traced(tmp_path, "http://c.example.org/").verdict is TraceVerdict.STOPPED
 
 
 def test_regular_expressions_are_no_placeholders(tmp_path):
