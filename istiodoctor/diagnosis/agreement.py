@@ -42,6 +42,9 @@ class Names:
         self.unplaced = frozenset(
             ref for ref in cases[0].mesh.snapshot.locations if ref.namespace == UNKNOWN_NAMESPACE
         )
+        self._kinds = frozenset(
+            (kind, ref.name) for ref in self.unplaced for kind in (ref.kind, ref.resource)
+        )
         assumed = {each.namespace for each in cases}
         self._namespaces = (
             re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(assumed)))})(?=[/.])")
@@ -60,12 +63,9 @@ class Names:
         """Return what makes a finding of one case the same as one of another."""
         subject = self.of(finding.subject, case)
         identity = finding.identity
-        if identity.namespace == case.namespace and case.namespace != UNKNOWN_NAMESPACE:
-            moved = any(
-                ref.name == identity.name and ref.kind in (identity.kind, subject.kind)
-                for ref in self.unplaced
-            )
-            identity = replace(identity, namespace=UNKNOWN_NAMESPACE) if moved else identity
+        has_moved = identity.namespace == case.namespace != UNKNOWN_NAMESPACE
+        if has_moved and (identity.kind, identity.name) in self._kinds:
+            identity = replace(identity, namespace=UNKNOWN_NAMESPACE)
         if self._namespaces is not None:
             detail = self._namespaces.sub(UNKNOWN_NAMESPACE, identity.detail)
             identity = replace(identity, detail=detail)
