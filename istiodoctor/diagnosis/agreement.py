@@ -19,8 +19,6 @@ from istiodoctor.report import Outcome
 MOST_CODES = 10
 REASON = "what it finds does not hold under everything that the files can mean"
 
-_Key = tuple[Identity, tuple[Ref, ...]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -59,9 +57,8 @@ class Names:
         unplaced = ref._replace(namespace=UNKNOWN_NAMESPACE)
         return unplaced if unplaced in self.unplaced else ref
 
-    def key(self, finding: Finding, case: Case) -> _Key:
+    def key(self, finding: Finding, case: Case) -> Identity:
         """Return what makes a finding of one case the same as one of another."""
-        subject = self.of(finding.subject, case)
         identity = finding.identity
         has_moved = identity.namespace == case.namespace != UNKNOWN_NAMESPACE
         if has_moved and (identity.kind, identity.name) in self._kinds:
@@ -69,7 +66,7 @@ class Names:
         if self._namespaces is not None:
             detail = self._namespaces.sub(UNKNOWN_NAMESPACE, identity.detail)
             identity = replace(identity, detail=detail)
-        return identity, (subject,)
+        return identity
 
 
 def agreed(cases: Sequence[Case]) -> tuple[tuple[Run, ...], tuple[str, ...]]:
@@ -111,17 +108,17 @@ def _agreed(
     return skipped or replace(first, outcome=Outcome.PASSED, findings=()), 0
 
 
-def _by_key(run: Run, case: Case, names: Names) -> dict[_Key, list[Finding]]:
-    found: dict[_Key, list[Finding]] = {}
+def _by_key(run: Run, case: Case, names: Names) -> dict[Identity, list[Finding]]:
+    found: dict[Identity, list[Finding]] = {}
     for each in run.findings:
         found.setdefault(names.key(each, case), []).append(each)
     return found
 
 
 def _kept(
-    key: _Key,
+    key: Identity,
     check: Check,
-    found: Sequence[Mapping[_Key, list[Finding]]],
+    found: Sequence[Mapping[Identity, list[Finding]]],
     cases: Sequence[Case],
     names: Names,
     there: Sequence[frozenset[Ref]],

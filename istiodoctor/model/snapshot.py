@@ -64,7 +64,8 @@ class Unread:
         what = str(self.kind) if self.kind else "document"
         named = f" {self.name}" if self.name else ""
         there = f" in {self.namespace}" if self.namespace else ""
-        where = f" ({self.file}:{self.line})" if self.file else ""
+        line = f":{self.line}" if self.line else ""
+        where = f" ({self.file}{line})" if self.file else ""
         return f"{what}{named}{there}: {self.reason}{where}"
 
 

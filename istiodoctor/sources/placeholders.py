@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from istiodoctor.model.kind import GATEWAY_API, Kind
+from istiodoctor.model.kind import CERT_MANAGER, GATEWAY_API, Kind
 
 MARKED = re.compile(
     r"\$[A-Za-z_({\[]"  # ${X}, $(X), $X of envsubst, Flux, Make; $[[ X ]] of GitLab
@@ -41,7 +41,9 @@ NAMING = frozenset(
 """Fields that hold hosts and names of objects."""
 LABELS = frozenset({"labels", "matchLabels", "selector"})
 """Fields whose values are compared with those of other objects."""
-GROUPS = frozenset({"networking.istio.io", "security.istio.io", GATEWAY_API, "networking.k8s.io"})
+GROUPS = frozenset(
+    {"networking.istio.io", "security.istio.io", GATEWAY_API, "networking.k8s.io", CERT_MANAGER}
+)
 """API groups whose objects hold names of others all over; elsewhere the metadata counts."""
 MOST_DEEP = 32
 
