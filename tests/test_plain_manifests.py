@@ -1,10 +1,17 @@
 """What manifests that are not everything do not show, no check makes up."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from istiodoctor.report import Report
+from istiodoctor.engine import Options, scan
+from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.version import Version
+from istiodoctor.report import Report, Verdict
+from istiodoctor.sources.files import open_files
+from istiodoctor.testing.words import NOW
 from tests.support.objects import (
     GATEWAY_API,
     ISTIO,
@@ -18,7 +25,7 @@ from tests.support.objects import (
     service,
     virtual_service,
 )
-from tests.support.scans import scanned
+from tests.support.scans import CHECKS, scanned
 
 UNPRIVILEGED = {"ISTIO_META_UNPRIVILEGED_POD": "true"}
 
@@ -89,6 +96,55 @@ def test_a_gateway_without_servers_or_hosts_is_what_is_wrong(tmp_path, servers):
 
     assert "VS003" not in found
     assert "OPS008" in found
+
+
+def test_a_template_that_was_passed_over_makes_a_scan_incomplete(tmp_path):
+    written = made("v1", "Namespace", "shop", "")
+    template = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{ .Values.m }}\n"
+    other = "apiVersion: example.com/v1\nkind: Other\nmetadata: {{ .Values.m }}\n"
+
+    for name, text, verdict in (
+        ("gateway", template, Verdict.INCOMPLETE),
+        ("any", "{{ range .Values.gateways }}\n", Verdict.INCOMPLETE),
+        ("other", other, Verdict.HEALTHY),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "template.yaml").write_text(text)
+        assert plain(folder, written).verdict is verdict, name
+
+
+def test_the_version_that_a_user_gives_counts_where_none_is_seen(tmp_path):
+    (tmp_path / "objects.json").write_text(json.dumps({"kind": "List", "items": NODE_PORT}))
+    found = {
+        version: codes(
+            scan(
+                open_files(
+                    [str(tmp_path)],
+                    whole_cluster=False,
+                    stdin=None,
+                    since=timedelta(hours=1),
+                    now=NOW,
+                ),
+                CHECKS,
+                Options(facts=Facts(istio_version=version)),
+            )
+        )
+        for version in (None, Version(1, 14, 3), Version(1, 15, 0))
+    }
+
+    assert {version: "VS013" in each for version, each in found.items()} == {
+        None: False,
+        Version(1, 14, 3): True,
+        Version(1, 15, 0): False,
+    }
+
+
+NODE_PORT = [
+    pod(image="auto"),
+    service("gateway", "istio-system", 443, spec={"type": "NodePort"}),
+    gateway("web", "shop", https("*.example.com")),
+]
 
 
 def test_a_namespace_without_its_own_name_as_a_label_has_it(tmp_path):
