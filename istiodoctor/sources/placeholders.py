@@ -15,8 +15,12 @@ MARKED = re.compile(
     r"|\{[^{}]*\}|\{\{|\{%"  # {X}, {{ X }}, {% X %}
     r"|\[[^\[\]]*\]"  # [X]
     r"|@[A-Za-z_]\w*@|%[A-Za-z_]\w*%|#\{|\(\(|__[A-Za-z]\w*__"  # @X@, %X%, #{X}#, ((X)), __X__
-    r"|(?:^|[./])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:$|\.)"  # DOMAIN_NAME
 )
+SHOUTED = re.compile(r"(?:^|[./])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:$|\.)")  # DOMAIN_NAME
+HOSTS = frozenset(
+    {"authority", "credentialName", "host", "hostname", "hostnames", "hosts", "namespace"}
+)
+"""Fields whose values have no capitals."""
 NAMING = frozenset(
     {
         "authority",
@@ -46,25 +50,12 @@ GROUPS = frozenset(
 )
 """API groups whose objects hold names of others all over; elsewhere the metadata counts."""
 MOST_DEEP = 32
-
+LONGEST = 512
+"""Characters of a value that are looked at."""
 
 _SIGNS = (
-    "$",
-    "<",
-    "@",
-    "%",
-    "_",
-    "#{",
-    "((",
-    "{{",
-    "{%",
-    '"{',
-    "'{",
-    '"[',
-    "'[",
-    ".{",
-    ".[",
-    "-{",
+    *("$", "<", "@", "%", "_", "#{", "((", "{{", "{%", '"{', "'{", '"[', "'[", ".{", ".["),
+    *("-{", "-["),
 )
 """Without one of these, quoted or not, nothing in a text is marked."""
 
@@ -83,14 +74,15 @@ def placeholder(kind: Kind, raw: Mapping[str, Any]) -> str:
     metadata = metadata if isinstance(metadata, dict) else {}
     named = {key: metadata.get(key) for key in ("name", "namespace", "labels")}
     spec = raw.get("spec") if kind.group in GROUPS else None
-    for value in (*_values(named, MOST_DEEP), *_values(spec, MOST_DEEP)):
-        if MARKED.search(value):
+    for key, value in (*_values(named, MOST_DEEP), *_values(spec, MOST_DEEP)):
+        text = value[:LONGEST]
+        if MARKED.search(text) or (key in HOSTS and SHOUTED.search(text)):
             return value
     return ""
 
 
-def _values(value: Any, depth: int) -> Iterator[str]:
-    """Yield the hosts and names in a value."""
+def _values(value: Any, depth: int) -> Iterator[tuple[str, str]]:
+    """Yield the hosts and names in a value, each with its field."""
     if isinstance(value, list):
         for each in value:
             if isinstance(each, dict | list) and depth:
@@ -100,9 +92,9 @@ def _values(value: Any, depth: int) -> Iterator[str]:
         return
     for key, each in value.items():
         if key in NAMING:
-            yield from (text for text in _listed(each) if isinstance(text, str))
+            yield from ((key, text) for text in _listed(each) if isinstance(text, str))
         if key in LABELS and isinstance(each, dict):
-            yield from (text for text in each.values() if isinstance(text, str))
+            yield from ((key, text) for text in each.values() if isinstance(text, str))
         if isinstance(each, dict | list) and depth:
             yield from _values(each, depth - 1)
 

@@ -13,7 +13,7 @@ from typing import Any
 import ryaml
 import yaml
 
-from istiodoctor.sources.yaml_as_kubectl import load, may_differ, prepared
+from istiodoctor.sources.yaml_as_kubectl import MOST_CHARACTERS, load, may_differ, prepared
 
 MAX_ALIASES = 1_000
 MAX_EXPANSION = 16 * 1024 * 1024
@@ -92,7 +92,8 @@ def parse_document(text: str) -> Parsed:
         value = ryaml.loads(text)
     except ValueError as error:
         found = _malformed(str(error), text)
-        if not any(words in str(error) for words in READ_BY_KUBECTL):
+        is_read = any(words in str(error) for words in READ_BY_KUBECTL)
+        if not is_read or len(text) > MOST_CHARACTERS:
             raise found from None
         try:
             return _parsed_slowly(text)
