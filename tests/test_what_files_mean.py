@@ -80,6 +80,7 @@ def test_shuffled_split_and_repeated_objects_say_the_same(tmp_path: Path, code: 
     assert (said(report), report.verdict) == (said(expected), expected.verdict)
 
 
+@pytest.mark.promise("what is said holds under everything that its files may mean")
 @pytest.mark.parametrize("code", SAMPLE)
 def test_of_two_clusters_in_one_folder_nothing_is_said_that_is_said_of_neither(
     tmp_path: Path, code: str

@@ -79,6 +79,7 @@ class FilesSource:
         """Read everything of these kinds; raises SourceError when there is no object at all."""
         found = FoundObjects(kinds, self.assumed_namespace)
         files = ObjectFiles(found, self.is_rendering)
+        files.open(path for path in self.paths if path != STANDARD_INPUT)
         for path in self.paths:
             self._read(path, files)
         if self.snapshot is not None and Kind.SECRET in kinds:

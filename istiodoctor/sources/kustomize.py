@@ -89,6 +89,7 @@ class Build:
     file: Path
     files: frozenset[Path] = frozenset()
     """What it takes in, all in all."""
+    patches: frozenset[Path] = frozenset()
     fault: str = ""
     """Why it is not built: it leads out of the folder, to the network or to plugins."""
 
@@ -120,19 +121,19 @@ class Reached:
     folders: frozenset[Path]
 
 
-def kustomized(folders: Iterable[Path], top: Path) -> Kustomized:
-    """Return what the kustomizations in these folders say, of files below `top`.
+def kustomized(folders: Iterable[Path], tops: Iterable[Path]) -> Kustomized:
+    """Return what the kustomizations in these folders say, of files below `tops`.
 
     Those that do not parse say nothing.
     """
-    return _Reading(top.resolve()).of(tuple(folders))
+    return _Reading(tuple(tops)).of(tuple(folders))
 
 
 class _Reading:
     """Follows kustomizations to the files they take in."""
 
-    def __init__(self, top: Path) -> None:
-        self.top = top
+    def __init__(self, tops: tuple[Path, ...]) -> None:
+        self.tops = tops
         self.reached = 0
         self.known: dict[Path, tuple[Path, Mapping[str, Any]]] = {}
         self.outside: dict[tuple[Path, str], None] = {}
@@ -152,10 +153,20 @@ class _Reading:
             generated |= dict.fromkeys((file, kind) for kind in _generated(content))
             namespace = content.get("namespace")
             namespace = namespace if isinstance(namespace, str) else ""
-            shown = str(file.relative_to(self.top)) if file.is_relative_to(self.top) else file.name
+            within = (top for top in self.tops if file.is_relative_to(top))
+            shown = str(file.relative_to(next(within, file.parent)))
             own = tuple(self.changes(folder, content, f"the kustomization {shown}"))
             found = self.files(folder, content)
-            builds[folder] = Build(file=file, files=found.files, fault=self.fault(found.folders))
+            builds[folder] = Build(
+                file=file,
+                files=found.files,
+                patches=frozenset(
+                    _real(each, name)
+                    for each in found.folders
+                    for name in _patch_files(self.kustomization(each)[1])
+                ),
+                fault=self.fault(found.folders),
+            )
             bases |= found.folders - {folder}
             for reached in found.files:
                 if namespace:
@@ -223,7 +234,7 @@ class _Reading:
             self.outside[file, name] = None
             return None
         path = _real(folder, name)
-        if not path.is_relative_to(self.top):
+        if not any(path.is_relative_to(top) for top in self.tops):
             self.outside[file, name] = None
             return None
         return path

@@ -1,6 +1,7 @@
 """Read every file behind the paths of a command line into the objects they hold."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,6 +40,23 @@ MOST_SHOWN = 200
 """Characters of what a kustomization takes in that are told."""
 
 
+NO_KUSTOMIZATION = Kustomized()
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that was given, with the files below it."""
+
+    top: Path
+    shown: str
+    files: tuple[InputFile, ...]
+
+    @property
+    def charts(self) -> set[Path]:
+        """The folders of Helm charts."""
+        return {file.path.parent for file in self.files if file.path.name == CHART_FILE}
+
+
 @dataclass(slots=True)
 class ObjectFiles:
     """Reads files one after the other, each once, as long as they stay within bounds."""
@@ -52,77 +70,100 @@ class ObjectFiles:
     """Kustomizations and charts that were to be built and are not, with the reason."""
     _done: set[str] = field(default_factory=set)
     _bytes: int = 0
+    _folders: dict[str, Folder] = field(default_factory=dict)
+    _said: Kustomized = NO_KUSTOMIZATION
+    _built: set[Path] = field(default_factory=set)
+    """Files that something was built from: that takes their place."""
+    _builds: int = 0
+
+    def open(self, paths: Iterable[str]) -> None:
+        """Look into all folders before any file is read: kustomizations reach from one to another.
+
+        They are followed and built within these folders alone.
+        """
+        for shown in paths:
+            if (path := Path(shown)).is_dir():
+                search = Search(path, shown, unread=self.unread, notes=self.notes)
+                files = tuple(search.files())
+                self._folders[shown] = Folder(path.resolve(), shown, files)
+                for template in search.templates:
+                    self.found.pass_over_template(Language.OTHER, template)
+        tops = tuple(each.top for each in self._folders.values())
+        every = (file.path for folder in self._folders.values() for file in folder.files)
+        self._said = kustomized(dict.fromkeys(file.parent for file in every), tops)
+        if self.is_rendering:
+            self._build_kustomizations(tops)
+            for folder in self._folders.values():
+                self._build_charts(folder, tops)
+        self._note()
+        self.found.is_doubtful |= bool(self.unread)
 
     def read(self, shown: str) -> None:
-        """Read a file, or a folder with all that is below it."""
-        path = Path(shown)
-        if not path.is_dir():
-            self._read_file(InputFile(path, shown))
+        """Read a file, or a folder with all that is below it, that was opened."""
+        folder = self._folders.get(shown)
+        if folder is None:
+            self._read_file(InputFile(Path(shown), shown))
             return
-        search = Search(path, shown, unread=self.unread, notes=self.notes)
-        files = tuple(search.files())
-        said = kustomized(dict.fromkeys(file.path.parent for file in files), path)
-        for template in search.templates:
-            self.found.pass_over_template(Language.OTHER, template)
-        charts = {file.path.parent for file in files if file.path.name == CHART_FILE}
-        top = path.resolve()
-        built: set[Path] = set()
-        if self.is_rendering:
-            built = self._build(said, charts, files, top, shown)
-        self._note(said, built, path, shown)
-        for file in files:
-            if file.path in built:
+        charts = folder.charts
+        for file in folder.files:
+            if file.path in self._built:
                 continue
             if charts and (chart := _chart_of(file.path, charts)):
                 self.found.pass_over_template(Language.HELM, file.shown)
-                self.found.charts[str(Path(shown, chart.relative_to(path.resolve())))] = None
-            elif file.path in said.patches:
+                self.found.charts[self._shown(chart)] = None
+            elif file.path in self._said.patches:
                 self.found.pass_over(PATCHES, file.shown)
             else:
-                self._read_file(file, said.treatment(file.path))
-        if self.unread:
-            self.found.is_doubtful = True
+                self._read_file(file, self._said.treatment(file.path))
 
-    def _build(
-        self,
-        said: Kustomized,
-        charts: set[Path],
-        files: tuple[InputFile, ...],
-        top: Path,
-        shown: str,
-    ) -> set[Path]:
-        """Take in what kustomizations and charts make; return the files it is made from."""
-        built: set[Path] = set()
-        count = 0
-        for build in said.builds:
-            file = str(Path(shown, build.file.relative_to(top)))
-            count += 1
+    def _shown(self, path: Path) -> str:
+        """Return a file or folder as the user would write it."""
+        for each in self._folders.values():
+            if path.is_relative_to(each.top):
+                return str(Path(each.shown, path.relative_to(each.top)))
+        return path.name
+
+    def _build_kustomizations(self, tops: tuple[Path, ...]) -> None:
+        """Take in what the kustomizations make that no other one takes in."""
+        for build in self._said.builds:
+            shown = self._shown(build.file)
             try:
-                if build.fault or count > MOST_BUILT:
-                    raise RenderError(build.fault or f"more than {MOST_BUILT} are given")
-                data = build_kustomization(build.file.parent, (top,))
+                self._allow(build.fault)
+                data = build_kustomization(build.file.parent, tops)
             except RenderError as error:
-                self._miss(None, f"not built: {error}", Path(file))
-                self.unbuilt.append(f"{file} was not built: {error}")
+                self._not_built(error, shown)
                 continue
-            built |= {*build.files, build.file, *said.patches}
-            self._add_built(data, file)
-        for chart in sorted(charts):
-            if _chart_of(chart / CHART_FILE, charts - {chart}):
+            self._built |= {*build.files, build.file, *build.patches}
+            self._add_built(data, shown)
+
+    def _build_charts(self, folder: Folder, tops: tuple[Path, ...]) -> None:
+        """Take in what charts make, but for those within another one."""
+        for chart in sorted(folder.charts):
+            if _chart_of(chart / CHART_FILE, folder.charts - {chart}):
                 continue
-            file = str(Path(shown, chart.relative_to(top), CHART_FILE))
-            count += 1
+            shown = self._shown(chart / CHART_FILE)
             try:
-                if count > MOST_BUILT:
-                    raise RenderError(f"more than {MOST_BUILT} are given")
-                data = build_chart(chart, self.found.assumed_namespace, (top,))
+                self._allow()
+                data = build_chart(chart, self.found.assumed_namespace, tops)
             except RenderError as error:
-                self._miss(None, f"not built: {error}", Path(file))
-                self.unbuilt.append(f"{file} was not built: {error}")
+                self._not_built(error, shown)
                 continue
-            built |= {each.path for each in files if each.path.is_relative_to(chart)}
-            self._add_built(data, file)
-        return built
+            self._built |= {each.path for each in folder.files if each.path.is_relative_to(chart)}
+            self._add_built(data, shown)
+
+    def _allow(self, fault: str = "") -> None:
+        """Count one thing to build; raises RenderError where it is not to be built."""
+        self._builds += 1
+        if self._builds > MOST_BUILT:
+            fault = f"more than {MOST_BUILT} are given"
+        if self._bytes > MAX_ALL_BYTES:
+            fault = f"more than {MAX_ALL_BYTES // (1024 * 1024)} MiB were built"
+        if fault:
+            raise RenderError(fault)
+
+    def _not_built(self, error: RenderError, shown: str) -> None:
+        self._miss(None, f"not built: {error}", shown)
+        self.unbuilt.append(f"{shown} was not built: {error}")
 
     def _add_built(self, data: bytes, shown: str) -> None:
         """Take in what a program made of a file; its lines are those of no file."""
@@ -134,28 +175,27 @@ class ObjectFiles:
         for each in read_documents(text):
             self.found.add(replace(each, line=1), shown)
 
-    def _note(self, said: Kustomized, built: set[Path], top: Path, shown: str) -> None:
-        """Note what kustomizations take in, or make, that no file of the folder holds."""
-        real = top.resolve()
-        for file, what in said.outside:
+    def _note(self) -> None:
+        """Note what kustomizations take in, or make, that no file holds."""
+        for file, what in self._said.outside:
             message = f"it takes in {what[:MOST_SHOWN]}, which is not in the folder"
-            self._miss(None, message, Path(shown, file.relative_to(real)))
-        for file, made in said.generated:
-            if file in built:
+            self._miss(None, message, self._shown(file))
+        for file, made in self._said.generated:
+            if file in self._built:
                 continue
             kinds = [kind for kind in GENERATED if kind.value.kind == made] if made else [None]
             what = f"{made}s" if made else "objects"
             for kind in kinds:
-                message = f"it makes {what} that no file holds"
-                self._miss(kind, message, Path(shown, file.relative_to(real)))
-        if said.is_cut_short:
-            self._miss(None, "its kustomizations take in too many files to follow", Path(shown))
+                self._miss(kind, f"it makes {what} that no file holds", self._shown(file))
+        if self._said.is_cut_short:
+            shown = next(iter(self._folders))
+            self._miss(None, "its kustomizations take in too many files to follow", shown)
 
-    def _miss(self, kind: Kind | None, message: str, file: Path) -> None:
+    def _miss(self, kind: Kind | None, message: str, file: str) -> None:
         if kind is not None and kind not in self.found.kinds:
             return
         reason = UnreadReason.UNCERTAIN
-        self.unread.append(Unread(kind=kind, reason=reason, message=message, file=str(file)))
+        self.unread.append(Unread(kind=kind, reason=reason, message=message, file=file))
 
     def add(self, data: bytes, shown: str, treatment: Treatment = UNTOUCHED) -> None:
         """Take in the content of one file, and what a kustomization makes of it."""

@@ -199,3 +199,32 @@ def test_without_the_option_a_chart_is_to_be_built_first(tmp_path):
         f"{folder}: no Kubernetes objects there; {folder} is a Helm chart: render it first "
         "(`helm template`), or add --render"
     )
+
+
+def test_one_overlay_is_built_with_its_base_where_both_are_given(programs, tmp_path):
+    folder = kustomization(tmp_path / "app")
+    write(folder / "dev/kustomization.yaml", "resources: [../base]\nnamePrefix: dev-\n")
+    program(programs, "kubectl", PRINTS.format(service("a-web")))
+
+    alone = opened(folder / "prod", is_rendering=True)
+    both = opened(folder / "prod", folder / "base", is_rendering=True).collect(ALL)
+
+    with pytest.raises(SourceError, match="leads out of the folder \\(../base\\)"):
+        alone.collect(ALL)
+    assert set(places(both)) == {"Service shop/a-web"}
+    assert messages(both) == []
+
+
+def test_overlays_that_are_built_are_for_different_clusters(programs, tmp_path):
+    folder = kustomization(tmp_path / "app")
+    write(folder / "dev/kustomization.yaml", "resources: [../base]\nnamePrefix: dev-\n")
+    text = service("web").replace("\n", "\\n")
+    program(programs, "kubectl", f"printf '{text}'; printf 'spec: {{type: %s}}' ${{2##*/}}")
+
+    reading = built(folder)
+
+    whole = [each for each in reading.alternatives if not each.is_part]
+    assert len(whole) == 1
+    assert {str(each.file) for each in reading.locations.values()} == {
+        str(folder / "dev/kustomization.yaml")
+    }
