@@ -22,7 +22,7 @@ from istiodoctor.sources.file_documents import (
     FoundObject,
     Language,
 )
-from istiodoctor.sources.kustomize import UNTOUCHED, Treatment
+from istiodoctor.sources.kustomize import CHANGES, UNTOUCHED, Treatment
 from istiodoctor.sources.placeholders import MARKED, placeholder
 from istiodoctor.sources.possibilities import Version, in_namespace
 from istiodoctor.sources.rendering import UNKNOWN_RELEASE_NAMESPACE
@@ -171,7 +171,10 @@ class FoundObjects:
             )
         if self._uncertain:
             doubts = [f"{ref} ({why.message})" for ref, why in self._uncertain.items()]
-            notes.append(f"not judged, since what they will be is not known: {_named(doubts)}")
+            advice = "; --render builds kustomizations first" if CHANGES in str(doubts) else ""
+            notes.append(
+                f"not judged, since what they will be is not known: {_named(doubts)}{advice}"
+            )
         return tuple(notes)
 
     def _add_object(self, found: FoundObject, location: Location, treatment: Treatment) -> None:

@@ -79,6 +79,7 @@ class Treatment:
         )
 
 
+CHANGES = "changes it"
 UNTOUCHED = Treatment()
 
 

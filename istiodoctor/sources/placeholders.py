@@ -53,19 +53,13 @@ MOST_DEEP = 32
 LONGEST = 512
 """Characters of a value that are looked at."""
 
-_SIGNS = (
-    *("$", "<", "@", "%", "_", "#{", "((", "{{", "{%", '"{', "'{", '"[', "'[", ".{", ".["),
-    *("-{", "-["),
-)
-"""Without one of these, quoted or not, nothing in a text is marked."""
-
 
 def may_hold_placeholders(text: str) -> bool:
     """Whether something in a text may be a placeholder; never false where it is."""
-    for sign in _SIGNS:  # noqa: SIM110  # a generator takes three times as long
-        if sign in text:
-            return True
-    return False
+    # Asked for every object: a loop, or a regular expression, takes ten times as long.
+    return ("$" in text or "_" in text or "{" in text or "[" in text) or (
+        "<" in text or "@" in text or "%" in text or "((" in text
+    )
 
 
 def placeholder(kind: Kind, raw: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ _DIFFERENT = (
     r"(?:[\s,\]}]|:\s|\Z)"
 )
 """A scalar that may mean something else, or a key that is no string; too often is no harm."""
-_WITHIN = re.compile(rf"[\s\[,{{]{_DIFFERENT}")
+_WITHIN = re.compile(rf"[ \t\n\[,{{](?=[yYnNoO0-9+.tTfF-]){_DIFFERENT}")
 _AT_START = re.compile(_DIFFERENT)
 MOST_DIGITS = 40
 MOST_CHARACTERS = 8 * 1024 * 1024
