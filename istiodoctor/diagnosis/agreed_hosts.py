@@ -1,6 +1,7 @@
 """Hosts and answers under everything that files can mean: what differs is not known."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace as changed
 from itertools import zip_longest
 
 from msgspec.structs import replace
@@ -38,8 +39,8 @@ def agreed_hosts(
             continue
         is_worse = all(each and each.verdict is Verdict.BROKEN for each in several)
         found.append(
-            HostReport(
-                host=key[0],
+            changed(
+                report,
                 gateway=key[1],
                 verdict=Verdict.BROKEN if is_worse else Verdict.INCOMPLETE,
                 path=unsure(report.path, [each.path for each in there[1:]]),
