@@ -150,8 +150,6 @@ def _unserved(
     by_gateway = servers_by_gateway(mesh)
     gateways = tuple(dict.fromkeys(each.target for each in references))
     servers = tuple(server for gateway in gateways for server in by_gateway.get(gateway, ()))
-    if not any(each.names for each in servers):
-        return  # a Gateway without servers or hosts is refused: that is what is wrong
     names = _names_on(mesh, gateways)
     for index, host in lost:
         if (for_mesh and is_partial) or is_internal(host):
