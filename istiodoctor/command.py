@@ -25,7 +25,7 @@ from istiodoctor.model.names import (
     is_object_name,
     is_subdomain,
 )
-from istiodoctor.model.ref import Ref
+from istiodoctor.model.ref import UNKNOWN_NAMESPACE, Ref
 
 MOST_SHOWN = 80
 """How much of a name that no object can have is told."""
@@ -175,7 +175,10 @@ def proxy(ref: Ref) -> Value:
 
 def within(namespace: str) -> Value:
     """Return the option that names a namespace."""
-    fault = "" if is_label(namespace) else f"no namespace can be named {_shown(namespace)}"
+    if namespace == UNKNOWN_NAMESPACE:
+        fault = "the namespace is not known"
+    else:
+        fault = "" if is_label(namespace) else f"no namespace can be named {_shown(namespace)}"
     return Value(("-n", namespace), fault)
 
 

@@ -8,6 +8,7 @@ from istiodoctor import __version__
 from istiodoctor.check import Check
 from istiodoctor.config import Config
 from istiodoctor.diagnosis import Judgement, diagnose
+from istiodoctor.diagnosis.agreement import Case, agreed
 from istiodoctor.diagnosis.runs import Run, run_checks, run_last
 from istiodoctor.diagnosis.scope import Scope
 from istiodoctor.finding import Severity
@@ -19,7 +20,7 @@ from istiodoctor.mesh.targets.probing import probe_targets
 from istiodoctor.mesh.targets.wanted import wanted
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.observation import HttpTarget, TlsTarget
-from istiodoctor.model.snapshot import Reading, Snapshot, UnreadReason
+from istiodoctor.model.snapshot import Alternative, Reading, Snapshot, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.probes import Probing, look
 from istiodoctor.report import Report
@@ -61,8 +62,16 @@ def scan(source: Source, checks: tuple[Check, ...], options: Options) -> Report:
 def with_last(judgement: Judgement, checks: Iterable[Check]) -> Judgement:
     """Return a judgement with what the checks of last resort say beside it."""
     last = tuple(each for each in checks if each.is_last_resort)
-    runs = run_last(last, judgement.runs, judgement.mesh, judgement.snapshot)
-    return replace(judgement, runs=(*judgement.runs, *runs))
+    if not judgement.cases:
+        runs = run_last(last, judgement.runs, judgement.mesh, judgement.snapshot)
+        return replace(judgement, runs=(*judgement.runs, *runs))
+    cases = [
+        replace(each, runs=run_last(last, each.runs, each.mesh, each.mesh.snapshot))
+        for each in judgement.cases
+    ]
+    runs, notes = agreed(cases)
+    snapshot = judgement.snapshot.plus(Reading(notes=notes))
+    return replace(judgement, runs=(*judgement.runs, *runs), snapshot=snapshot)
 
 
 def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judgement:
@@ -78,6 +87,8 @@ def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judge
         collected = _probed(source, collected, kinds & PROBES, options.probing, options)
     first = tuple(each for each in checks if not each.is_last_resort)
     runs = run_checks(first, collected.mesh, collected.snapshot)
+    if collected.alternatives:
+        return _agreed(collected, first, runs, options, started)
     confirmed = _confirm(source, collected, runs)
     if confirmed is not collected:
         collected = confirmed
@@ -93,6 +104,33 @@ def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judge
     )
 
 
+def _agreed(
+    collected: "Collected",
+    checks: tuple[Check, ...],
+    runs: tuple[Run, ...],
+    options: Options,
+    started: float,
+) -> Judgement:
+    """Judge everything that files can mean, and keep what holds in all of it."""
+    cases = [Case(mesh=collected.mesh, runs=runs)]
+    for each in collected.alternatives:
+        snapshot = collected.snapshot.instead(each.reading)
+        mesh = Mesh(snapshot, options.facts)
+        found = run_checks(checks, mesh, snapshot)
+        cases.append(Case(mesh=mesh, runs=found, namespace=each.namespace, is_part=each.is_part))
+    agreed_runs, notes = agreed(cases)
+    return Judgement(
+        snapshot=collected.snapshot.plus(Reading(notes=notes)),
+        mesh=collected.mesh,
+        cases=tuple(cases),
+        runs=agreed_runs,
+        tool_version=__version__,
+        scope=options.scope,
+        config=options.config,
+        duration_seconds=time.monotonic() - started,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
     """What was read so far, and what was asked for by name."""
@@ -100,6 +138,7 @@ class Collected:
     snapshot: Snapshot
     mesh: Mesh
     done: Wanted
+    alternatives: tuple[Alternative, ...] = ()
 
     def plus(self, reading: Reading, wanted: Wanted) -> "Collected":
         """Return this with one more reading; answers that it does not touch are kept."""
@@ -108,6 +147,7 @@ class Collected:
             snapshot=snapshot,
             mesh=self.mesh.after(snapshot, reading.kinds),
             done=self.done.plus(wanted),
+            alternatives=self.alternatives,
         )
 
     def and_seen(self, reading: Reading, kinds: frozenset[Kind]) -> "Collected":
@@ -184,7 +224,12 @@ def collect(
             " no gateway to diagnose. Choose another cluster with --context.",
         )
     patterns = tuple(sorted({pattern for each in checks for pattern in each.log_patterns}))
-    collected = Collected(snapshot=snapshot, mesh=Mesh(snapshot, facts), done=Wanted())
+    collected = Collected(
+        snapshot=snapshot,
+        mesh=Mesh(snapshot, facts),
+        done=Wanted(),
+        alternatives=reading.alternatives,
+    )
     for _ in range(MOST_ROUNDS):
         more = wanted(collected.mesh, kinds, patterns).minus(collected.done)
         if not more:

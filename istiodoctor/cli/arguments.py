@@ -31,6 +31,9 @@ class SourceArguments:
     since: str
     timeout: str
     whole_cluster: bool
+    assume_namespace: str
+    istio_version: str
+    render: bool
     secret_inventory: bool
     trust_anchors: Path | None
     config: Path | None
@@ -77,6 +80,12 @@ def refuse_contradictions(arguments: SourceArguments) -> None:
         raise UsageError("--context and --all-contexts exclude each other")
     if arguments.whole_cluster and not arguments.files:
         raise UsageError("--whole-cluster says something about files: name them with -f")
+    for given, option in (
+        (arguments.assume_namespace, "--assume-namespace"),
+        (arguments.render, "--render"),
+    ):
+        if given and not arguments.files:
+            raise UsageError(f"{option} says something about files: name them with -f")
     if arguments.only_namespaces and not arguments.namespaces:
         raise UsageError("--only-namespaces needs at least one -n NAMESPACE")
 

@@ -7,16 +7,21 @@ from pathlib import Path
 from istiodoctor.cli.exits import UsageError
 from istiodoctor.config import Config
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.mesh.version import Version
 from istiodoctor.model.credential import CertificateFacts
 from istiodoctor.model.x509_facts import facts_of
 
 
-def facts(config: Config, trust_anchors: Path | None) -> Facts:
+def facts(config: Config, trust_anchors: Path | None, istio_version: str = "") -> Facts:
     """Return the configuration's facts and the certificates that clients are taken to trust."""
+    version = Version.of_image(f"istiod:{istio_version}") if istio_version else None
+    if istio_version and version is None:
+        raise UsageError(f"--istio-version takes a release such as 1.27.1, not {istio_version!r}")
     own = _known(_anchors(trust_anchors)) if trust_anchors else ()
     trusted = (*own, *_known(_system_roots()))
     return Facts(
         front_proxies=config.front_proxies,
+        istio_version=version,
         trust_anchors=frozenset(each.fingerprint_sha256 for each in own),
         trusted_subjects=frozenset(each.subject for each in trusted),
     )

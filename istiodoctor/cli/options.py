@@ -48,6 +48,26 @@ TimeoutOption = Annotated[
 WholeClusterOption = Annotated[
     bool, typer.Option("--whole-cluster", help="The files are everything there is.")
 ]
+AssumeNamespaceOption = Annotated[
+    str,
+    typer.Option(
+        "--assume-namespace",
+        metavar="NS",
+        help="Where the objects in files are that name no namespace.",
+    ),
+]
+IstioVersionOption = Annotated[
+    str,
+    typer.Option(
+        "--istio-version", metavar="VERSION", help="Of istiod, where nothing shows it: 1.27.1."
+    ),
+]
+RenderOption = Annotated[
+    bool,
+    typer.Option(
+        "--render", help="Build kustomizations and charts in the files: kubectl, kustomize, helm."
+    ),
+]
 SecretInventoryOption = Annotated[
     bool,
     typer.Option(

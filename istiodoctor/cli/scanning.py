@@ -61,7 +61,7 @@ def run(arguments: ScanArguments) -> Exit:
     options = Options(
         scope=_scope(arguments),
         config=config,
-        facts=facts(config, arguments.trust_anchors),
+        facts=facts(config, arguments.trust_anchors, arguments.istio_version),
         declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
         probing=probing(arguments),
     )

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
-from istiodoctor.cli.arguments import SourceArguments, duration
+from istiodoctor.cli.arguments import SourceArguments, duration, namespace
 from istiodoctor.cli.exits import UsageError
 from istiodoctor.sources.source import Progress, Source, SourceError
 
@@ -21,6 +21,8 @@ def sources(arguments: SourceArguments) -> Iterator[tuple[str, Opener]]:
 
         yield "demo", lambda progress: open_demo(now=now)
     elif arguments.files:
+        given = arguments.assume_namespace
+        assumed = namespace(given, "--assume-namespace") if given else ""
         from istiodoctor.sources.files import open_files
 
         yield (
@@ -28,6 +30,8 @@ def sources(arguments: SourceArguments) -> Iterator[tuple[str, Opener]]:
             lambda progress: open_files(
                 arguments.files,
                 whole_cluster=arguments.whole_cluster,
+                assumed_namespace=assumed,
+                is_rendering=arguments.render,
                 stdin=sys.stdin.buffer if sys.stdin else None,
                 since=since,
                 now=now,

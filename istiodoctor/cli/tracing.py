@@ -117,7 +117,7 @@ def _followed(
     config = configuration(arguments)
     options = Options(
         config=config,
-        facts=facts(config, arguments.trust_anchors),
+        facts=facts(config, arguments.trust_anchors, arguments.istio_version),
         declined=declined(logs=arguments.no_logs, envoy=arguments.no_envoy),
         probing=probing(arguments),
         kinds=request_paths.reads,

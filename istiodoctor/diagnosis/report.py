@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from istiodoctor.config import Config
+from istiodoctor.diagnosis.agreed_hosts import agreed_hosts
+from istiodoctor.diagnosis.agreement import Case, Names
 from istiodoctor.diagnosis.certificates import certificates
 from istiodoctor.diagnosis.corroboration import corroborate
 from istiodoctor.diagnosis.folding import fold
@@ -41,11 +43,18 @@ class Judgement:
 
     snapshot: Snapshot
     mesh: Mesh
+    cases: tuple[Case, ...] = ()
+    """Everything that the files can mean, this first; none where that is one thing."""
     runs: tuple[Run, ...]
     tool_version: str
     scope: Scope = field(default_factory=Scope)
     config: Config = field(default_factory=Config)
     duration_seconds: float = 0.0
+
+    @property
+    def others(self) -> tuple[Case, ...]:
+        """What else the files can mean, as a whole: what differs there is not known."""
+        return tuple(each for each in self.cases[1:] if not each.is_part)
 
 
 def diagnose(judgement: Judgement) -> Report:
@@ -56,6 +65,11 @@ def diagnose(judgement: Judgement) -> Report:
     problems = fold(kept, lambda place: _located(place, snapshot))
     checks = tuple(run.report for run in judgement.runs)
     served = hosts(mesh, problems, judgement.scope)
+    if judgement.cases:
+        others = judgement.others
+        every = (hosts(each.mesh, problems, judgement.scope) for each in others)
+        names = Names(judgement.cases)
+        served = agreed_hosts(served, tuple(zip(others, every, strict=True)), names)
     nowhere = tuple(unmatched(judgement.scope, mesh, snapshot.documents))
     return Report(
         tool=ToolInfo(name="istiodoctor", version=judgement.tool_version, checks=len(checks)),

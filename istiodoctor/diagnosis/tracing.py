@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from istiodoctor.command import code, istiodoctor
+from istiodoctor.diagnosis.agreed_hosts import DIFFERS, unsure
 from istiodoctor.diagnosis.answer import answer, broken
 from istiodoctor.diagnosis.explanations import Explanations, code_for, explained
 from istiodoctor.diagnosis.report import Judgement, diagnose
@@ -19,6 +20,7 @@ from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.mesh.requests.sending import can_be_sent, why_not_sent
 from istiodoctor.report import HopState, Report
 from istiodoctor.trace_report import (
+    Answer,
     AnswerKind,
     AnswerOutcome,
     Stop,
@@ -56,6 +58,8 @@ class _Tracer:
     report: Report
     explanations: Explanations
     is_probed: bool
+    others: tuple[Mesh, ...] = ()
+    """What else the files can mean."""
 
     @classmethod
     def of(cls, judgement: Judgement) -> "_Tracer":
@@ -65,11 +69,15 @@ class _Tracer:
             report=report,
             explanations=Explanations(report.problems),
             is_probed=was_probed(judgement.mesh),
+            others=tuple(each.mesh for each in judgement.others),
         )
 
     def trace(self, request: Request, name: str = "") -> Trace:
         """Follow one request."""
         legs = _traced_paths(self.mesh, request, self.explanations)
+        others = [_traced_paths(each, request, self.explanations) for each in self.others]
+        if any(_ends(each) != _ends(legs) for each in others):
+            legs = tuple(_unsure(legs, others))
         stopped = next((i for i, leg in enumerate(legs) if leg.is_stopped), None)
         return Trace(
             id=name,
@@ -176,6 +184,41 @@ def _traced_path(path: RequestPath, follows: int | None, explanations: Explanati
         follows=follows,
         is_unseen=path.is_unseen,
     )
+
+
+def _ends(legs: tuple[TracedPath, ...]) -> tuple[object, ...]:
+    """Return what a client gets, without the names of objects."""
+    return tuple(
+        (each.url, each.answer.kind, each.answer.status, each.answer.location, each.answer.outcome)
+        for each in legs
+    )
+
+
+def _unsure(
+    legs: tuple[TracedPath, ...], others: list[tuple[TracedPath, ...]]
+) -> Iterator[TracedPath]:
+    """Yield the paths up to the first that ends differently, which ends unknown."""
+    for number, leg in enumerate(legs):
+        rest = [each[number] for each in others if number < len(each)]
+        is_same = len(rest) == len(others) and all(
+            _ends((each,)) == _ends((leg,)) for each in rest
+        )
+        if is_same and number < len(legs) - 1:
+            yield leg
+            continue
+        hops = unsure(leg.hops, [each.hops for each in rest])
+        end = next(
+            (i for i, hop in enumerate(hops) if hop.state is HopState.UNKNOWN), len(hops) - 1
+        )
+        last = replace(hops[end], state=HopState.UNKNOWN, text=DIFFERS, code="")
+        yield TracedPath(
+            url=leg.url,
+            gateway=leg.gateway,
+            hops=(*hops[:end], last),
+            answer=Answer(kind=AnswerKind.UNKNOWN, text=DIFFERS),
+            follows=leg.follows,
+        )
+        return
 
 
 def _stop(index: int, leg: TracedPath) -> Stop:

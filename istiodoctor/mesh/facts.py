@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from istiodoctor.mesh.hosts import covers
+from istiodoctor.mesh.version import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class Facts:
     """All facts the user gave."""
 
     front_proxies: tuple[FrontProxy, ...] = ()
+    istio_version: Version | None = None
+    """Of istiod, where nothing that was read shows it."""
     trust_anchors: frozenset[str] = frozenset()
     """SHA-256 fingerprints (lower-case hexadecimal) of certificates the user trusts beside the
     system's."""

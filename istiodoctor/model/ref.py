@@ -5,6 +5,10 @@ from typing import NamedTuple
 from istiodoctor.model.kind import GATEWAY_API
 from istiodoctor.model.value import Value
 
+UNKNOWN_NAMESPACE = "?"
+"""Stands for the namespace of an object that manifests give none: no namespace can be called so,
+so that nothing is taken for it and no command is made with it."""
+
 
 class Ref(NamedTuple):
     """One object: API group, kind, namespace (empty for cluster-scoped) and name."""
@@ -21,8 +25,9 @@ class Ref(NamedTuple):
 
     @property
     def path(self) -> str:
-        """`namespace/name`, or the name alone of a cluster-scoped object."""
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+        """`namespace/name`, or the name alone where there is no namespace or none is known."""
+        is_known = self.namespace not in ("", UNKNOWN_NAMESPACE)
+        return f"{self.namespace}/{self.name}" if is_known else self.name
 
     @property
     def is_gateway_api_gateway(self) -> bool:

@@ -14,7 +14,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.metadata import Resource
 from istiodoctor.model.observation import HttpObservation, TlsObservation
-from istiodoctor.model.ref import Ref
+from istiodoctor.model.ref import UNKNOWN_NAMESPACE, Ref
 
 EVERYWHERE = "*"
 """Stands for all namespaces in a scope of reading."""
@@ -34,6 +34,9 @@ class UnreadReason(StrEnum):
     """It was found, but its fields have wrong types or it does not parse."""
     NOT_DERIVED = "not-derived"
     """Made by controllers, so manifests do not hold it."""
+    UNCERTAIN = "uncertain"
+    """It is there, and what it will hold is not known: a placeholder, a patch of a kustomization,
+    more different versions than can be judged one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -61,7 +64,8 @@ class Unread:
         what = str(self.kind) if self.kind else "document"
         named = f" {self.name}" if self.name else ""
         there = f" in {self.namespace}" if self.namespace else ""
-        where = f" ({self.file}:{self.line})" if self.file else ""
+        line = f":{self.line}" if self.line else ""
+        where = f" ({self.file}{line})" if self.file else ""
         return f"{what}{named}{there}: {self.reason}{where}"
 
 
@@ -99,6 +103,8 @@ class Reading:
     """Single objects that were asked for by kind, namespace and name, and got an answer."""
     served_versions: Mapping[Kind, str] = field(default_factory=dict)
     """Under which version a cluster gave each kind: of those we know, the best that it has."""
+    alternatives: tuple["Alternative", ...] = ()
+    """What may be true as well as this reading: nothing is said that does not hold in all."""
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -119,6 +125,21 @@ class Reading:
         if self.http_observations:
             found.add(Kind.HTTP_PROBE)
         return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """Another meaning of files: an object that is given differently is what another one says.
+
+    Or an object that names no namespace is in another one.
+    """
+
+    reading: Reading
+    """Everything, in place of the first reading."""
+    namespace: str = UNKNOWN_NAMESPACE
+    """Where the objects that name no namespace are in it."""
+    is_part: bool = False
+    """Whether it leaves out folders that are not for the same cluster as the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +226,16 @@ class Snapshot:
         for reading in readings:
             grown._add(reading)
         return grown
+
+    def instead(self, reading: Reading) -> "Snapshot":
+        """Return a snapshot of the same source and time that holds this reading alone."""
+        return Snapshot(
+            taken_at=self.taken_at,
+            source=self.source,
+            readings=[reading],
+            requested=self.requested,
+            cluster=self.cluster,
+        )
 
     def _add(self, reading: Reading) -> None:
         by_kind = {kind: dict(objects) for kind, objects in self._by_kind.items()}

@@ -3,11 +3,14 @@
 import codecs
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
 from istiodoctor.model.decode import Undecodable, decode_json
-from istiodoctor.sources.yaml_documents import Piece, YamlError, parse, split
+from istiodoctor.sources.placeholders import may_hold_placeholders
+from istiodoctor.sources.yaml_documents import Piece, YamlError, parse, parse_document, split
 from istiodoctor.sources.yaml_lists import take_apart
 
 MAX_DOCUMENTS = 200_000
@@ -20,8 +23,21 @@ _TEMPLATE = re.compile(
     r"|printf|quote)\b)"
 )
 _PLACEHOLDER = re.compile(r"(?:^\s*(?:-\s+)?|:\s+)\{\{", re.MULTILINE)
+_YTT = re.compile(r"(?:^|\s)#@(?:[ \t]|[a-z-]+/|/)")
+"""What ytt reads in comments: https://carvel.dev/ytt/docs/latest/lang/."""
+_OTHER_TEMPLATE = re.compile(r"\{%|\$\{[\w.:-]+\}|\$\(\w+\)|\$\[\[|<%|#\{\w+\}#")
+MAY_HOLD_TEMPLATES = frozenset({"ConfigMap", "Secret", "ExternalSecret", "SealedSecret"})
+"""Kinds whose values are scripts and templates of others: `#@` is no sign that the file is one."""
 _JSON_ITEMS = re.compile(r'"items":\s*\[[ \t]*\r?\n(?=([ \t]*)\{)')
 _JSON_BYTE = re.compile(r" ?\(byte (\d+)\)")
+
+
+class Language(StrEnum):
+    """What templates are written in."""
+
+    HELM = "helm"
+    YTT = "ytt"
+    OTHER = "other"
 
 
 class EncodingError(ValueError):
@@ -34,8 +50,12 @@ class FoundObject:
 
     raw: Any = field(repr=False)  # it may be a Secret
     line: int
-    is_template: bool = False
-    """The text around it holds the language of Helm templates."""
+    template: Language | None = None
+    """The language in which values of the file are still to be worked out."""
+    repeated: tuple[tuple[str, int], ...] = ()
+    """Keys that stand twice in one mapping, with the line of the last one, which counts."""
+    may_have_placeholders: bool = True
+    """Whether something in its text may stand for a value; never false where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +65,7 @@ class FoundDefect:
     reason: str
     line: int
     text: str = field(repr=False)
-    is_template: bool = False
+    template: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +81,68 @@ Found = FoundObject | FoundDefect | FoundEnd
 
 def read_documents(text: str) -> Iterator[Found]:
     """Yield every object of a file, items of lists one by one."""
+    is_ytt = "#@" in text and _YTT.search(text)
+    for found in _read(text):
+        if is_ytt and isinstance(found, FoundObject) and not _may_hold_templates(found.raw):
+            yield replace(found, template=Language.YTT)
+        else:
+            yield found
+
+
+def _may_hold_templates(raw: Any) -> bool:
+    """Whether values of an object are text of its own, with which `#@` has nothing to do."""
+    if not isinstance(raw, dict) or raw.get("kind") not in MAY_HOLD_TEMPLATES:
+        return False
+    values = [each for key in ("data", "stringData") for each in _texts(raw.get(key))]
+    return any("#@" in each for each in values)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (each for each in value.values() if isinstance(each, str))
+
+
+def _read(text: str) -> Iterator[Found]:
     defect = None
     if text.lstrip()[:1] in ("{", "["):
         try:
             value = decode_json(text.encode())
         except Undecodable as error:
+            if "trailing" in str(error) and (pieces := _json_stream(text)):
+                for each, piece in pieces:
+                    yield from _objects(each, piece)
+                return
             defect = _json_defect(str(error), text)
         else:
             yield from _objects(value, Piece(text, 1))
             return
     yield from _documents(text, defect)
+
+
+def _json_stream(text: str) -> tuple[tuple[Any, Piece], ...]:
+    """Return JSON documents that stand one after another, as kubectl takes them.
+
+    Nothing where it is something else (k8s.io/apimachinery `pkg/util/yaml/decoder.go`,
+    YAMLOrJSONDecoder).
+    """
+    decoder = JSONDecoder()
+    found: list[tuple[Any, Piece]] = []
+    position, line = 0, 1
+    while len(found) < MAX_DOCUMENTS:
+        start = position
+        while position < len(text) and text[position] in " \t\r\n":
+            position += 1
+        line += text.count("\n", start, position)
+        if position == len(text):
+            break
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (JSONDecodeError, RecursionError, ValueError):
+            return ()
+        found.append((value, Piece(text[position:end], line)))
+        line += text.count("\n", position, end)
+        position = end
+    return tuple(found)
 
 
 def decode_text(data: bytes) -> str:
@@ -106,15 +178,17 @@ def _documents(text: str, json_defect: FoundDefect | None) -> Iterator[Found]:
             yield FoundEnd(f"too many {many}: the rest of the file was not read", piece.line)
             return
         try:
-            value = parse(piece.text)
+            parsed = parse_document(piece.text)
         except YamlError as error:
             malformed += 1
             line = piece.line + error.line - 1
-            defect = FoundDefect(str(error), line, piece.text, _looks_like_template(piece.text))
-            yield json_defect if json_defect and not defect.is_template else defect
+            defect = FoundDefect(str(error), line, piece.text, _language(piece.text))
+            yield json_defect if json_defect and not defect.template else defect
             json_defect = None
         else:
-            yield from _values(value, part)
+            repeated = tuple((key, piece.line + line - 1) for key, line in parsed.repeated)
+            for found in _values(parsed.value, part):
+                yield replace(found, repeated=repeated) if repeated else found
 
 
 def text_parts(text: str) -> Iterator[Part]:
@@ -151,7 +225,8 @@ def _objects(value: Any, piece: Piece) -> Iterator[FoundObject]:
     """Yield a value, or what it lists."""
     items = _items(value)
     if items is None:
-        yield FoundObject(value, piece.line, _TEMPLATE.search(piece.text) is not None)
+        is_doubtful = not piece.text or may_hold_placeholders(piece.text)
+        yield FoundObject(value, piece.line, may_have_placeholders=is_doubtful)
         return
     implied = _implied(value) if isinstance(value, dict) else {}
     for index, line in enumerate(_item_lines(piece, len(items))):
@@ -216,5 +291,10 @@ def _json_defect(reason: str, text: str) -> FoundDefect:
     return FoundDefect(_JSON_BYTE.sub("", reason), line, text)
 
 
-def _looks_like_template(text: str) -> bool:
-    return "{{" in text and bool(_TEMPLATE.search(text) or _PLACEHOLDER.search(text))
+def _language(text: str) -> Language | None:
+    """Return what a text that does not parse is a template of; None for what is just wrong."""
+    if "{{" in text and (_TEMPLATE.search(text) or _PLACEHOLDER.search(text)):
+        return Language.HELM
+    if "#@" in text and _YTT.search(text):
+        return Language.YTT
+    return Language.OTHER if _OTHER_TEMPLATE.search(text) else None

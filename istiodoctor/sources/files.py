@@ -1,7 +1,7 @@
 """Files as a source: manifests, folders of them, recorded snapshots, standard input."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -22,6 +22,14 @@ from istiodoctor.sources.input_files import (
 from istiodoctor.sources.log_files import LogFolder
 from istiodoctor.sources.merged_readings import merged
 from istiodoctor.sources.object_files import ObjectFiles
+from istiodoctor.sources.possibilities import (
+    MOST_MEANINGS,
+    MOST_OBJECTS,
+    Differences,
+    Meaning,
+    alternative,
+    namespaces_named,
+)
 from istiodoctor.sources.snapshot_directory import (
     ENVOY_FOLDER,
     LOG_FOLDER,
@@ -42,6 +50,10 @@ class FilesSource:
     paths: tuple[str, ...]
     taken_at: datetime
     whole_cluster: bool
+    assumed_namespace: str = ""
+    """Where objects are that name no namespace; empty where nobody says."""
+    is_rendering: bool = False
+    """Whether kustomizations and charts are built first."""
     since: timedelta
     standard_input: bytes | UnreadableError = b""
     snapshot: SnapshotFile | None = None
@@ -65,18 +77,21 @@ class FilesSource:
 
     def collect(self, kinds: frozenset[Kind]) -> Reading:
         """Read everything of these kinds; raises SourceError when there is no object at all."""
-        files = ObjectFiles(FoundObjects(kinds))
+        found = FoundObjects(kinds, self.assumed_namespace)
+        files = ObjectFiles(found, self.is_rendering)
+        files.open(path for path in self.paths if path != STANDARD_INPUT)
         for path in self.paths:
             self._read(path, files)
-        found = files.found
         if self.snapshot is not None and Kind.SECRET in kinds:
             found.complete(self.snapshot.credential_facts)
         if not found.count and self.snapshot is None:
-            raise SourceError(SourceErrorKind.NO_OBJECTS, self._emptiness(found))
+            raise SourceError(SourceErrorKind.NO_OBJECTS, self._emptiness(files))
+        found.place()
         logs = self._logs() if Kind.POD_LOG in kinds else Reading()
         envoys = self._envoys(kinds & OF_ENVOY) if kinds & OF_ENVOY else Reading()
+        meanings = self._meanings(found)
         claims = self._claims(kinds, found)
-        return Reading(
+        reading = Reading(
             resources=tuple(found.resources.values()),
             credentials=tuple(found.credentials.values()),
             secret_names=frozenset(found.secret_names) | claims.secret_names,
@@ -97,6 +112,35 @@ class FilesSource:
             absent_apis=claims.absent_apis,
             listed=claims.listed,
             looked_up=claims.looked_up,
+        )
+        if len(meanings) == 1 and not found.versions:
+            return reading
+        versions = found.versions
+        others = (alternative(reading, versions, each) for each in meanings[1:])
+        first = alternative(reading, versions, meanings[0]).reading
+        return replace(first, documents=reading.documents, alternatives=tuple(others))
+
+    def _meanings(self, found: FoundObjects) -> tuple[Meaning, ...]:
+        """Return what the files can mean; where that is too much, what differs is unread."""
+        meanings = self._differences(found).meanings()
+        if len(meanings) > 1 and len(meanings) * len(found.locations) > MOST_OBJECTS:
+            meanings = self._differences(found, has_environments=False).meanings()
+        if _are_too_many(meanings, found):
+            found.give_up(found.versions, "it is given differently in more places than are judged")
+            meanings = self._differences(found, has_environments=False).meanings()
+        if _are_too_many(meanings, found):
+            found.give_up(found.unplaced, "it names no namespace, and may be in too many")
+            meanings = self._differences(found, has_environments=False).meanings()
+        return meanings
+
+    def _differences(self, found: FoundObjects, *, has_environments: bool = True) -> Differences:
+        return Differences(
+            versions=found.versions,
+            files=frozenset(each.file for each in found.locations.values()),
+            namespaces=namespaces_named(found.documents, found.hinted_namespaces)
+            if found.unplaced
+            else (),
+            has_environments=has_environments and self.snapshot is None and not self.whole_cluster,
         )
 
     def read(self, wanted: Wanted) -> Reading:
@@ -147,15 +191,23 @@ class FilesSource:
         folders = (Path(path, name) for path in self.paths if path != STANDARD_INPUT)
         return [folder for folder in folders if folder.is_dir()]
 
-    def _emptiness(self, found: FoundObjects) -> str:
+    def _emptiness(self, files: ObjectFiles) -> str:
         """Say that nothing was found, and why."""
+        found = files.found
+        if files.unbuilt:
+            return f"{self.name}: no Kubernetes objects there; {files.unbuilt[0]}"
         hint = "give manifests, or what `kubectl get … -o yaml` prints"
-        if found.malformed:
-            first = found.malformed[0]
+        broken = [each for each in found.malformed if each.reason is not UnreadReason.UNCERTAIN]
+        if found.charts:
+            chart = next(iter(found.charts))
+            hint = f"{chart} is a Helm chart: render it first (`helm template`), or add --render"
+        elif broken:
+            first = broken[0]
             where = f"{first.file}:{first.line}" if first.line else str(first.file)
-            hint = f"{where}: {first.message}"
+            return f"{where}: could not be read: {first.message}"
         elif found.notes:
-            hint = found.notes[0]
+            templates = (note for note in found.notes if "template" in note)
+            hint = next(templates, found.notes[0])
         return f"{self.name}: no Kubernetes objects there; {hint}"
 
 
@@ -163,6 +215,8 @@ def open_files(
     paths: Sequence[str],
     *,
     whole_cluster: bool,
+    assumed_namespace: str = "",
+    is_rendering: bool = False,
     stdin: TextIO | BinaryIO | None,
     since: timedelta,
     now: datetime,
@@ -187,6 +241,8 @@ def open_files(
         paths=tuple(dict.fromkeys(paths)),
         taken_at=snapshot.taken_at if snapshot else now,
         whole_cluster=whole_cluster,
+        assumed_namespace=assumed_namespace,
+        is_rendering=is_rendering,
         since=since,
         standard_input=_standard_input(stdin) if STANDARD_INPUT in paths else b"",
         snapshot=snapshot,
@@ -219,6 +275,13 @@ def _standard_input(stdin: TextIO | BinaryIO | None) -> bytes | UnreadableError:
         return read_stream(stdin)
     except UnreadableError as error:
         return error
+
+
+def _are_too_many(meanings: tuple[Meaning, ...], found: FoundObjects) -> bool:
+    whole = [each for each in meanings if not each.is_part]
+    if len(meanings) == 1:
+        return False
+    return len(whole) > MOST_MEANINGS or len(meanings) * len(found.locations) > MOST_OBJECTS
 
 
 def _with_claims(recorded: Reading, claimed: Reading) -> Reading:

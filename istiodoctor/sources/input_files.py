@@ -14,6 +14,11 @@ from istiodoctor.sources.source import SourceError, SourceErrorKind
 
 STANDARD_INPUT = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
+TEMPLATE_SUFFIXES = (
+    *(".jsonnet", ".yaml.j2", ".yml.j2", ".yaml.jinja2", ".yaml.tmpl", ".yml.tmpl", ".yaml.tpl"),
+    *(".yaml.gotmpl", ".yml.gotmpl", ".yaml.erb", ".yml.erb", ".yaml.template", ".json.j2"),
+)
+"""Files from which manifests are made."""
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 MAX_FILES = 20_000
 MAX_ENTRIES = 200_000
@@ -73,6 +78,8 @@ class Search:
     """What the files hold, where that is one kind."""
     unread: list[Unread] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    templates: list[str] = field(default_factory=list)
+    """Files from which something else makes such files."""
 
     def files(self) -> Iterator[InputFile]:
         """Yield the files, sorted, but hidden ones; links are followed within the tree alone."""
@@ -95,6 +102,8 @@ class Search:
                     self._miss((), f"more than {MAX_FILES:,} files; not read any further")
                     return
                 yield InputFile(Path(os.path.realpath(path)), self._shown(parts), parts)
+            elif parts[-1].lower().endswith(TEMPLATE_SUFFIXES):
+                self.templates.append(self._shown(parts))
 
     def _is_folder(self, path: Path, parts: tuple[str, ...]) -> bool:
         try:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from istiodoctor.model.ref import UNKNOWN_NAMESPACE, Ref
+
 
 @dataclass(frozen=True, slots=True)
 class StandInSecret:
@@ -20,7 +22,7 @@ def stand_in_secret(group: str, raw: Mapping[str, Any]) -> StandInSecret | None:
     """Return the Secret that a SealedSecret or ExternalSecret stands for; None for other kinds."""
     metadata, spec = _mapping(raw, "metadata"), _mapping(raw, "spec")
     name = _text(metadata, "name")
-    namespace = _text(metadata, "namespace") or "default"
+    namespace = _text(metadata, "namespace") or UNKNOWN_NAMESPACE
     exists = True
     match group, raw.get("kind"):
         case "bitnami.com", "SealedSecret":
@@ -37,7 +39,8 @@ def stand_in_secret(group: str, raw: Mapping[str, Any]) -> StandInSecret | None:
             return None
     if not name:
         return None
-    reason = f"its content comes from the {raw['kind']} {namespace}/{_text(metadata, 'name')}"
+    made_from = Ref(group, str(raw["kind"]), namespace, _text(metadata, "name"))
+    reason = f"its content comes from the {made_from}"
     return StandInSecret(namespace, name, reason, exists)
 
 

@@ -1,7 +1,8 @@
 """YAML as Kubernetes means it: one document at a time, bounded, with the line of what is wrong.
 
-`ryaml` parses; it keeps `yes`, `on` and `0644` strings. One bad document must not cost the others,
-so the text is split first. Aliases are weighed before they are expanded.
+`ryaml` parses; where it keeps `yes`, `on` and `0644` strings, or refuses what kubectl reads, a
+slower parser does (`yaml_as_kubectl`). One bad document must not cost the others, so the text is
+split first. Aliases are weighed before they are expanded.
 """
 
 import re
@@ -12,12 +13,16 @@ from typing import Any
 import ryaml
 import yaml
 
+from istiodoctor.sources.yaml_as_kubectl import MOST_CHARACTERS, load, may_differ, prepared
+
 MAX_ALIASES = 1_000
 MAX_EXPANSION = 16 * 1024 * 1024
 """What the aliases of one document may add, in characters and `NODE_WEIGHT` for each node."""
 MAX_DEPTH = 128
 """What `ryaml` accepts."""
 NODE_WEIGHT = 64
+READ_BY_KUBECTL = ("duplicate entry", "found unexpected ':'")
+"""What `ryaml` says of documents that kubectl reads."""
 MAX_REASON = 300
 
 # At column 0 a block scalar has ended, so these are always markers.
@@ -64,16 +69,54 @@ def split(text: str) -> Iterator[Piece]:
         start = end
 
 
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One document, and the keys that it gives twice."""
+
+    value: Any = field(repr=False)
+    repeated: tuple[tuple[str, int], ...] = ()
+    """Each with its line, counted from 1 within the document; the last one counts."""
+
+
 def parse(text: str) -> Any:
     """Return one document as plain values, merge keys applied; raises YamlError."""
+    return parse_document(text).value
+
+
+def parse_document(text: str) -> Parsed:
+    """Return one document as kubectl reads it; raises YamlError."""
     _refuse_explosions(text)
+    if may_differ(text):
+        return _parsed_slowly(text)
     try:
         value = ryaml.loads(text)
     except ValueError as error:
-        raise _malformed(str(error), text) from None
+        found = _malformed(str(error), text)
+        is_read = any(words in str(error) for words in READ_BY_KUBECTL)
+        if not is_read or len(text) > MOST_CHARACTERS:
+            raise found from None
+        try:
+            return _parsed_slowly(text)
+        except YamlError:
+            raise found from None  # it has the line
     except RecursionError:
         raise YamlError("nested too deeply") from None
-    return _merged(value) if "<<" in text else value
+    return Parsed(_merged(value) if "<<" in text else value)
+
+
+def _parsed_slowly(text: str) -> Parsed:
+    ready = prepared(text)
+    try:
+        _weigh(ready)  # nested too deeply, it would end the process
+        value, repeated = load(ready)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise YamlError(str(error.problem)[:MAX_REASON], line) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise YamlError(str(error)[:MAX_REASON]) from None
+    except RecursionError:
+        raise YamlError("nested too deeply") from None
+    return Parsed(value, tuple(repeated))
 
 
 def _boundaries(text: str) -> Iterator[int]:
@@ -120,6 +163,8 @@ def _weigh(text: str) -> None:
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         match event:
             case yaml.AliasEvent():
+                if any(anchor == event.anchor for anchor, _ in opened):
+                    raise YamlError("nested too deeply", _line(event))  # in itself
                 weight = weights.get(event.anchor or "", 0)
                 aliases, added, total = aliases + 1, added + weight, total + weight
             case yaml.ScalarEvent():

@@ -25,6 +25,9 @@ TYPED = {
     "scan --demo --kubeconfig k": ONE_SOURCE,
     "scan --context a --all-contexts": "--context and --all-contexts exclude each other",
     "scan --whole-cluster": "--whole-cluster says something about files: name them with -f",
+    "scan --render": "--render says something about files: name them with -f",
+    "trace https://a.b/ --assume-namespace shop": "--assume-namespace says something about files:"
+    " name them with -f",
     "scan --only-namespaces": "--only-namespaces needs at least one -n NAMESPACE",
     "scan -f a -o json=": "--output json= names no file after the =",
     "scan -f a -o json -o terminal": "only one --output can go to stdout;"
@@ -49,6 +52,8 @@ MEANT = {
     "--since 999999d": "--since takes ten years at most, not 999999d",
     "--timeout -1s": "--timeout takes a duration such as 90s, 30m or 1h, not '-1s'",
     "--gateway web": "--gateway takes NAMESPACE/NAME, not 'web'",
+    "--assume-namespace a/b": "--assume-namespace takes the name of one namespace, not 'a/b'",
+    "--istio-version newest": "--istio-version takes a release such as 1.27.1, not 'newest'",
     "-n shop/web": "--namespace takes the name of one namespace, not 'shop/web'",
     "--host https://shop.example.com/": "--host takes a name such as shop.example.com,"
     " without https:// or port, not 'https://shop.example.com/'",

@@ -12,10 +12,18 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ALL = frozenset(Kind)
 
 
-def opened(*paths: Path | str, whole_cluster: bool = False, stdin: bytes = b"") -> FilesSource:
+def opened(
+    *paths: Path | str,
+    whole_cluster: bool = False,
+    stdin: bytes = b"",
+    assumed_namespace: str = "",
+    is_rendering: bool = False,
+) -> FilesSource:
     return open_files(
         [str(path) for path in paths],
         whole_cluster=whole_cluster,
+        assumed_namespace=assumed_namespace,
+        is_rendering=is_rendering,
         stdin=BytesIO(stdin),
         since=timedelta(hours=1),
         now=NOW,

@@ -1,11 +1,13 @@
 import json
 import os
+from typing import TypeGuard
 
 import pytest
 
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
+from istiodoctor.model.ref import UNKNOWN_NAMESPACE
 from istiodoctor.model.services import Service
-from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot
+from istiodoctor.model.snapshot import EVERYWHERE, Reading, Snapshot, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.completeness import DERIVED, DERIVED_MESSAGE, DOUBT
 from istiodoctor.sources.source import SourceError
@@ -56,7 +58,7 @@ def test_a_folder_is_read_through_sorted_and_without_hidden_files(tmp_path):
     assert list(places(read(tmp_path)).items()) == [
         ("Service shop/one", "one.yaml:1"),
         ("Service shop/two", "two.yml:1"),
-        ("Service default/three", "c.json:1"),
+        ("Service three", "c.json:1"),
     ]
 
 
@@ -77,14 +79,19 @@ def test_standard_input_is_a_file_called_dash():
     assert places(reading) == {"Service shop/a": "-:1"}
 
 
-def test_an_object_without_namespace_is_where_kubectl_would_put_it(tmp_path):
+def test_an_object_without_a_namespace_is_in_an_unknown_one(tmp_path):
     issuer = "apiVersion: cert-manager.io/v1\nkind: ClusterIssuer\nmetadata:\n  name: le\n"
     text = service("a", namespace="") + "---\n" + issuer + "  namespace: wrong\n"
     file = write(tmp_path / "a.yaml", text)
 
-    refs = [each.ref.path for each in read(file).resources]
+    reading = read(file)
 
-    assert refs == ["default/a", "le"]
+    assert [each.namespace for each in reading.resources] == [UNKNOWN_NAMESPACE, ""]
+    assert [each.ref.path for each in reading.resources] == ["a", "le"]
+    assert reading.notes == (
+        "1 object without a namespace, so that only what holds in any is said (--assume-namespace"
+        " says which it is): Service a",
+    )
 
 
 def test_only_the_kinds_asked_for_are_decoded(tmp_path):
@@ -96,20 +103,36 @@ def test_only_the_kinds_asked_for_are_decoded(tmp_path):
     assert [str(each.ref) for each in reading.resources] == ["Namespace shop"]
 
 
-def test_the_later_of_two_objects_of_one_name_counts(tmp_path):
+def test_an_object_that_is_given_differently_is_any_of_its_versions(tmp_path):
     write(tmp_path / "a.yaml", service("a") + "spec:\n  type: NodePort\n")
     write(tmp_path / "b.yaml", service("a") + "spec:\n  type: LoadBalancer\n")
 
     reading = read(tmp_path)
 
-    (found,) = reading.resources
-    assert isinstance(found, Service)
-    assert found.spec.type == "LoadBalancer"
-    assert places(reading) == {"Service shop/a": "b.yaml:1"}
+    whole = [reading, *(each.reading for each in reading.alternatives if not each.is_part)]
+    types = [found.spec.type for each in whole for found in each.resources if _is_service(found)]
+    assert types == ["NodePort", "LoadBalancer"]
+    assert [places(each) for each in whole] == [
+        {"Service shop/a": "a.yaml:1"},
+        {"Service shop/a": "b.yaml:1"},
+    ]
     assert reading.notes == (
-        "given more than once, the last one counts: "
+        "given differently in several places, so that only what holds with each of them is said: "
         f"Service shop/a ({tmp_path}/a.yaml:1, {tmp_path}/b.yaml:1)",
     )
+
+
+def _is_service(found: object) -> TypeGuard[Service]:
+    return isinstance(found, Service)
+
+
+def test_an_object_that_is_given_the_same_way_again_is_one(tmp_path):
+    write(tmp_path / "a.yaml", service("a") + "spec: {type: NodePort, selector: {a: b}}\n")
+    write(tmp_path / "b.yaml", "spec: {selector: {a: b}, type: NodePort}\n" + service("a"))
+
+    reading = read(tmp_path)
+
+    assert (reading.alternatives, reading.notes) == ((), ())
 
 
 def test_a_file_given_twice_is_read_once(tmp_path):
@@ -133,7 +156,9 @@ def test_files_that_are_no_objects_are_passed_over_with_a_note(tmp_path):
     reading = read(tmp_path)
 
     assert list(places(reading)) == ["Service shop/a"]
-    assert reading.unread == ()
+    assert {(each.kind, each.reason) for each in reading.unread} == {
+        (None, UnreadReason.UNCERTAIN)
+    }
     assert reading.notes == (
         "passed over 3 files with no Kubernetes objects: "
         f"{tmp_path}/Chart.yaml, {tmp_path}/docker-compose.yml, {tmp_path}/kustomization.yaml",
@@ -151,7 +176,7 @@ def test_a_config_map_may_hold_the_language_of_templates(tmp_path):
 
     reading = read(write(tmp_path / "a.yaml", text))
 
-    assert list(places(reading)) == ["ConfigMap default/injector"]
+    assert list(places(reading)) == ["ConfigMap injector"]
 
 
 def test_a_document_that_does_not_parse_does_not_cost_the_others(tmp_path):
@@ -291,7 +316,7 @@ def test_a_file_that_is_all_wrong_says_what_is_wrong(tmp_path):
         read(write(tmp_path / "a.json", '{\n  "a": 1\n  "b": 2\n}'))
 
     assert str(caught.value) == (
-        f"{tmp_path}/a.json: no Kubernetes objects there; {tmp_path}/a.json:3: "
+        f"{tmp_path}/a.json:3: could not be read: "
         "not valid JSON: JSON is malformed: expected ',' or '}'"
     )
 
@@ -327,3 +352,76 @@ def test_a_pipe_is_never_opened(tmp_path):
 
 def _snapshot(reading):
     return Snapshot(taken_at=NOW, source="files", readings=[reading])
+
+
+def test_what_flux_puts_elsewhere_is_there(tmp_path):
+    write(tmp_path / "clusters/app.yaml", FLUX)
+    write(tmp_path / "apps/shop/web.yaml", service("a", "") + "---\n" + service("b", "own"))
+    write(tmp_path / "apps/other/web.yaml", service("c", ""))
+
+    assert set(places(read(tmp_path))) == {
+        "Service target/a",
+        "Service target/b",
+        "Service c",
+    }
+
+
+FLUX = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: app, namespace: flux-system}
+spec: {path: ./apps/shop, targetNamespace: target}
+"""
+
+
+@pytest.mark.parametrize("name", ["gateway.jsonnet", "gateway.yaml.j2", "gateway.yml.tmpl"])
+def test_files_that_manifests_are_made_from_are_told(tmp_path, name):
+    write(tmp_path / "a.yaml", service("a"))
+    write(tmp_path / name, "{}")
+
+    reading = read(tmp_path)
+
+    assert [(each.kind, each.reason) for each in reading.unread] == [
+        (None, UnreadReason.UNCERTAIN)
+    ]
+    assert reading.notes == (
+        f"passed over 1 file with templates (render them first): {tmp_path}/{name}",
+    )
+
+
+def test_values_of_ytt_are_passed_over_with_the_whole_file(tmp_path):
+    text = service("a") + '---\n#@ load("@ytt:data", "data")\n---\n' + service("b")
+    write(tmp_path / "a.yaml", text)
+    write(tmp_path / "b.yaml", service("c") + "# see @b, #@c and a#@ b\n")
+
+    reading = read(tmp_path)
+
+    assert set(places(reading)) == {"Service shop/c"}
+    assert reading.notes == (
+        f"passed over 1 file with ytt templates (render them first: `ytt -f`): {tmp_path}/a.yaml",
+    )
+
+
+CONTAINER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a, namespace: shop}
+spec:
+  template:
+    spec:
+      containers:
+      - name: a
+        args:
+        - VALUE
+"""
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["'{{ .Message }}'", '"{{- if .X }}"', "--template={{.Message}}", "|\n          {{ a }}"],
+)
+def test_a_template_within_a_scalar_is_text(tmp_path, value):
+    reading = read(write(tmp_path / "a.yaml", CONTAINER.replace("VALUE", value)))
+
+    assert list(places(reading)) == ["Deployment shop/a"]
+    assert reading.notes == ()

@@ -118,5 +118,5 @@ def test_paths_that_are_no_files_are_wrong_usage(path):
 def test_standard_input_without_end_is_bounded(monkeypatch):
     monkeypatch.setattr(input_files, "MAX_FILE_BYTES", 1024 * 1024)
 
-    with pytest.raises(SourceError, match="-: larger than 1 MiB"):
+    with pytest.raises(SourceError, match="-: could not be read: larger than 1 MiB"):
         read("-", stdin=b"#" * (1024 * 1024 + 1))

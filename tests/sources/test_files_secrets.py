@@ -3,6 +3,7 @@ import pytest
 
 from istiodoctor.model.credential import KeyState
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import UNKNOWN_NAMESPACE
 from istiodoctor.model.snapshot import Unread, UnreadReason
 from istiodoctor.testing.certificates import Authority
 from tests.sources.files_support import ALL, opened, places, read, service, write
@@ -89,7 +90,7 @@ stringData:
     ("text", "namespace", "reason"),
     [
         (SEALED, "shop", "its content comes from the SealedSecret shop/sealed"),
-        (EXTERNAL, "default", "its content comes from the ExternalSecret default/external"),
+        (EXTERNAL, "", "its content comes from the ExternalSecret external"),
         (ENCRYPTED, "shop", "tls.crt is encrypted by SOPS"),
     ],
     ids=["SealedSecret", "ExternalSecret", "SOPS"],
@@ -99,7 +100,7 @@ def test_what_stands_for_a_secret_exists_and_is_unread(tmp_path, text, namespace
 
     reading = read(file)
 
-    assert reading.secret_names == {(namespace, "tls")}
+    assert reading.secret_names == {(namespace or UNKNOWN_NAMESPACE, "tls")}
     assert reading.credentials == ()
     assert reading.unread == (
         Unread(

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from istiodoctor.model.services import Service
 from istiodoctor.sources.file_documents import (
     MAX_MALFORMED,
     FoundDefect,
@@ -9,7 +10,7 @@ from istiodoctor.sources.file_documents import (
     FoundObject,
     read_documents,
 )
-from istiodoctor.sources.yaml_documents import YamlError, parse, split
+from istiodoctor.sources.yaml_documents import YamlError, parse, parse_document, split
 from tests.sources.files_support import places, read, service, unread, write
 
 
@@ -23,11 +24,74 @@ def test_documents_of_comments_and_directives_alone_are_left_out():
 
 
 def test_scalars_are_what_kubernetes_takes_them_for():
-    values = parse("a: yes\nb: on\nc: 0644\nd: 2026-01-01\ne: 1\nf: true\ng: ~\n")
+    values = parse(
+        "a: yes\nb: Off\nc: 0644\nd: 2026-01-01\ne: 1\nf: true\ng: ~\nh: 'yes'\ni: !!str on\n"
+        "j: 12:30:45\nk: 1_000\nl: 0x1F\nm: no, thanks\nn: [y, N]\n"
+    )
 
     assert values == {
-        "a": "yes", "b": "on", "c": "0644", "d": "2026-01-01", "e": 1, "f": True, "g": None,
+        "a": True, "b": False, "c": 420, "d": "2026-01-01", "e": 1, "f": True, "g": None,
+        "h": "yes", "i": "on", "j": "12:30:45", "k": 1000, "l": 31, "m": "no, thanks",
+        "false": [True, False],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("8443", "8443"), ("0x10", "16"), ("1.5", "1.5"), ("true", "true"), ("y", "true")],
+)
+def test_every_key_is_a_string(key, expected):
+    assert parse(f"spec:\n  {key}: {{mode: STRICT}}\n") == {"spec": {expected: {"mode": "STRICT"}}}
+    assert parse(f"spec: {{{key}: 1}}\n") == {"spec": {expected: 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [192.0.2.7, 2001:db8::]\n", ["192.0.2.7", "2001:db8::"]),
+        ("a: [2001:db8::, fe80::] # [::]\n", ["2001:db8::", "fe80::"]),
+        ("a: {b: 'x::', c: 2001:db8::}\n", {"b": "x::", "c": "2001:db8::"}),
+    ],
+)
+def test_a_scalar_may_end_with_a_colon_in_a_flow_list(text, expected):
+    assert parse(text) == {"a": expected}
+
+
+def test_of_a_key_that_is_given_twice_the_last_one_counts_and_is_noted(tmp_path):
+    text = service("web") + "spec:\n  type: NodePort\n  type: LoadBalancer\n"
+
+    reading = read(write(tmp_path / "a.yaml", "# a comment\n" + text))
+
+    assert [each.spec.type for each in reading.resources if isinstance(each, Service)] == [
+        "LoadBalancer"
+    ]
+    assert reading.notes == (
+        f"given twice in one mapping, where the last one counts: type ({tmp_path}/a.yaml:9)",
+    )
+
+
+def test_a_key_that_is_merged_and_given_is_not_given_twice():
+    assert parse_document("base: &b {a: 1, on: 2}\nown: {<<: *b, a: 2}\n").repeated == ()
+
+
+def test_json_documents_may_stand_one_after_another(tmp_path):
+    one, other = (
+        json.dumps(
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": n, "namespace": "a"}}
+        )
+        for n in ("x", "y")
+    )
+
+    assert places(read(write(tmp_path / "a.json", f"{one}\n\n{other}"))) == {
+        "Service a/x": "a.json:1",
+        "Service a/y": "a.json:3",
+    }
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\nb: on\n", "b: on\na: " + "[" * 200])
+def test_what_is_nested_without_end_is_refused_by_the_slower_parser_too(text):
+    with pytest.raises(YamlError):
+        parse(text)
 
 
 def test_merge_keys_are_applied_with_own_keys_first():
@@ -50,10 +114,9 @@ data: {"<<": text}
 @pytest.mark.parametrize(
     ("text", "reason", "line"),
     [
-        ("a: 1\nb:\n  c: 1\n  c: 2\n", 'b: duplicate entry with key "c"', 3),
         ("a: 1\nb: 'x\n\n", "found unexpected end of stream, while scanning a quoted scalar", 2),
         ("a: 1\nb: \x07\n", "control characters are not allowed", 2),
-        ("a: 1\n? [x]\n: y\n", "a mapping or a list is used as a key", 1),
+        ("a: 1\n? [x]\n: y\n", "a mapping or a list is used as a key", 2),
         ("a: 123456789012345678901234567890\n", "a number has too many digits", 1),
         ("[" * 200 + "]" * 200, "nested too deeply", 1),
         ("a: *nowhere\n", "unknown anchor", 1),
@@ -126,8 +189,8 @@ def test_the_items_of_a_list_have_lines_of_their_own(tmp_path, indented):
 
     assert places(reading) == {
         "Service shop/z": "a.yaml:1",
-        "Service default/a": "a.yaml:10",
-        "Service default/b": "a.yaml:19",
+        "Service a": "a.yaml:10",
+        "Service b": "a.yaml:19",
     }
 
 
@@ -136,11 +199,11 @@ def test_a_bad_item_does_not_cost_the_others(tmp_path):
 
     reading = read(write(tmp_path / "a.yaml", LIST.replace("name: b}", "name: b")))
 
-    assert list(places(reading)) == ["Service default/a"]
+    assert list(places(reading)) == ["Service a"]
     assert [line for _, _, line in unread(reading)] == [15]
     assert list(places(read(write(tmp_path / "b.yaml", text)))) == [
-        "Service default/a",
-        "Service default/b",
+        "Service a",
+        "Service b",
     ]
 
 
@@ -162,7 +225,7 @@ def test_json_of_kubectl_has_a_line_for_each_item(tmp_path):
 
     reading = read(write(tmp_path / "a.json", text))
 
-    assert places(reading) == {"Service default/a": "a.json:4", "Service default/b": "a.json:11"}
+    assert places(reading) == {"Service a": "a.json:4", "Service b": "a.json:11"}
 
 
 def test_an_empty_list_is_no_object():

@@ -18,6 +18,7 @@ from istiodoctor.mesh.configuration.rules_in_force import rule_settings, rules_o
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.configuration.service_registry import exports, services_of_hostname
 from istiodoctor.mesh.configuration.virtual_services import is_exported, virtual_services
+from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
@@ -69,13 +70,19 @@ class Hidden:
 def subset_faults(mesh: Mesh) -> tuple[SubsetFault, ...]:
     """Return destinations whose subset is in no DestinationRule in force.
 
-    But for those whose DestinationRule is not exported to the gateway.
+    But for those whose DestinationRule is not exported to the gateway. Where a rule may exist
+    unseen, one for a wildcard is no sign of what it says: the most specific host counts.
     """
     return tuple(
         each
         for each in _subset_faults(mesh)
-        if (each.is_sure or (each.rules and not each.defining)) and not _hidden_rules(each)
+        if (each.is_sure or (_has_own_rule(each) and not each.defining))
+        and not _hidden_rules(each)
     )
+
+
+def _has_own_rule(fault: SubsetFault) -> bool:
+    return any(not is_wildcard(each.spec.host) for each in fault.rules)
 
 
 @question

@@ -113,7 +113,7 @@ def host_not_in_gateway(mesh: Mesh) -> Iterator[Finding]:
                 for each in lost.servers
             ),
             fixes=_fixes(lost),
-            severity=None if lost.servers else Severity.MEDIUM,
+            severity=None if any(each.names for each in lost.servers) else Severity.MEDIUM,
             servers=frozenset(each.id for each in lost.servers),
             culprits=frozenset(lost.gateways),
         )

@@ -17,6 +17,7 @@ from istiodoctor.mesh.hosts import HostIndex
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.service_ports import services_of
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.services import Service
 
 NEG_ANNOTATION = "cloud.google.com/neg"
@@ -36,12 +37,12 @@ class PlainHttps:
     """Whether TLS comes as far as the gateway: through its own load balancer or node's port."""
 
 
-@question
+@question(Kind.SERVICE)
 def plain_https_servers(mesh: Mesh) -> tuple[PlainHttps, ...]:
     """Return the plain servers under port 443 that nothing is known to end TLS before.
 
-    Silent about gateways for the inside, and about Services that send 80 and 443 to one
-    redirecting listener: that is a question of its own.
+    Silent about gateways for the inside, about those whose Services were not seen, and about
+    Services that send 80 and 443 to one redirecting listener: that is a question of its own.
     """
     return tuple(
         PlainHttps(
@@ -55,8 +56,23 @@ def plain_https_servers(mesh: Mesh) -> tuple[PlainHttps, ...]:
         for services in (_https_services(mesh, listener),)
         for server in listener.servers
         if server.is_plain_http
+        and (services or _knows_clients(mesh, listener))
         and (server.port == HTTPS_PORT or (services and not server.https_redirect))
         if (hosts := without_front(mesh, server, listener))
+    )
+
+
+def _knows_clients(mesh: Mesh, listener: Listener) -> bool:
+    """Whether it can be known who ends TLS before a listener.
+
+    A redirect on 80 and plain HTTP on 443 is how a load balancer is used that ends TLS; which
+    one there is says the Service.
+    """
+    workload = listener.workload
+    return (
+        has_host_port(workload, listener.port)
+        or bool(services_of(mesh, workload))
+        or mesh.is_complete(Kind.SERVICE, workload.namespace)
     )
 
 

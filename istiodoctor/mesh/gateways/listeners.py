@@ -22,7 +22,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.control_planes import control_plane_of
 from istiodoctor.mesh.workloads.releases import Change, has
-from istiodoctor.mesh.workloads.service_ports import listening_ports
+from istiodoctor.mesh.workloads.service_ports import knows_listening_ports, listening_ports
 from istiodoctor.mesh.workloads.workloads import GATEWAY_NAME_LABELS, Workload, routers, selected
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import CORE, Kind
@@ -122,6 +122,9 @@ def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
             Candidate(
                 server=server,
                 ports=_ports(mesh, server, workload),
+                are_ports_known=server.api is GatewayApi.GATEWAY_API
+                or not workload.is_unprivileged
+                or knows_listening_ports(mesh, workload, server.port),
                 faulty=faulty,
                 is_outside=is_confined and server.config_namespace != workload.namespace,
                 is_excluded=server in excluded,

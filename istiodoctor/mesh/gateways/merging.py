@@ -92,6 +92,8 @@ class Candidate(Value, frozen=True, kw_only=True, eq=False):
     server: Server
     ports: tuple[int, ...]
     """In the pod."""
+    are_ports_known: bool = True
+    """Whether these are no guess: a Service that was not read may lead elsewhere."""
     faulty: FaultyListener | None = None
     is_outside: bool = False
     """Whether istiod gives its pods no Gateways of its namespace."""

@@ -66,7 +66,9 @@ class _Merge:
             self._drop(server, port, reason, faulty=candidate.faulty)
         elif candidate.is_excluded:
             self._drop(server, port, DropReason.STRICT_MERGING)
-        elif port < PRIVILEGED_PORTS and self.workload.is_unprivileged:
+        elif (
+            port < PRIVILEGED_PORTS and self.workload.is_unprivileged and candidate.are_ports_known
+        ):
             self._drop(server, port, DropReason.PRIVILEGED_PORT)
         elif server.protocol in ("HTTPS", "TLS") and not server.has_tls:
             self._drop(server, port, DropReason.MISSING_TLS)

@@ -12,7 +12,7 @@ from istiodoctor.mesh.workloads.workloads import (
     Workload,
     workloads,
 )
-from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.kind import APPS, CORE, Kind
 from istiodoctor.model.kubernetes import ConfigMap, Namespace
 from istiodoctor.model.meshconfig import (
     DEFAULT_ROOT_NAMESPACE,
@@ -23,6 +23,7 @@ from istiodoctor.model.meshconfig import (
     decode_proxy_config,
     mesh_config_fault,
 )
+from istiodoctor.model.pods import PodSpec
 from istiodoctor.model.ref import Place, Ref
 
 ISTIO_NAMESPACE = "istio-system"
@@ -62,18 +63,39 @@ class ControlPlane:
 
 @question
 def control_planes(mesh: Mesh) -> tuple[ControlPlane, ...]:
-    """Return every istiod found."""
-    return tuple(
+    """Return every istiod found.
+
+    Where there is none among the objects, the one whose version the user gave.
+    """
+    given = mesh.facts.istio_version
+    found = tuple(
         ControlPlane(
             namespace=each.namespace,
             revision=each.labels.get(REVISION_LABEL, DEFAULT_REVISION),
             version=next(
-                (v for c in each.spec.containers if (v := Version.of_image(c.image))), None
+                (v for c in each.spec.containers if (v := Version.of_image(c.image))), given
             ),
             workload=each,
         )
         for each in workloads(mesh)
         if each.labels.get("app") == "istiod"
+    )
+    return found if found or given is None else (_unseen(given),)
+
+
+def _unseen(version: Version) -> ControlPlane:
+    """Return an istiod of which nothing but the version is known."""
+    labels = {"app": "istiod"}
+    workload = Workload(
+        namespace=ISTIO_NAMESPACE,
+        owner=Ref(APPS, "Deployment", ISTIO_NAMESPACE, "istiod"),
+        labels=labels,
+        annotations={},
+        spec=PodSpec(),
+        selected_by=frozenset(labels.items()),
+    )
+    return ControlPlane(
+        namespace=ISTIO_NAMESPACE, revision=DEFAULT_REVISION, version=version, workload=workload
     )
 
 

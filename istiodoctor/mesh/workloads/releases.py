@@ -51,6 +51,8 @@ class Change(StrEnum):
     """Unknown names of cipher suites are left out."""
     NODE_PORTS_IGNORED = "node-ports-ignored"
     """A host is found whatever port the client sends with it."""
+    EXACT_HOSTS_ON_ANY_PORT = "exact-hosts-on-any-port"
+    """A host without a wildcard has the domain `host:*` beside its own."""
     REDIRECTING_SERVERS_ROUTED = "redirecting-servers-routed"
     """A server that redirects has routes, for requests that came by HTTPS."""
     DEDICATED_CA_FIRST = "dedicated-ca-first"
@@ -149,8 +151,13 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
             source="pkg/config/security/security.go:373 (new); istio/istio issue 27164",
         ),
         Change.NODE_PORTS_IGNORED: Introduction(
-            since=((1, 16, 0),),
-            source="pilot/pkg/networking/core/gateway.go:581 (new)",
+            since=((1, 15, 0),),
+            source="pilot/pkg/networking/core/gateway.go:581 (new); of sidecars since 1.16",
+        ),
+        Change.EXACT_HOSTS_ON_ANY_PORT: Introduction(
+            since=((1, 6, 0),),
+            source="pilot/pkg/networking/core/v1alpha3/gateway.go: buildGatewayVirtualHostDomains"
+            " (release-1.6); istio/istio issue 6469",
         ),
         Change.REDIRECTING_SERVERS_ROUTED: Introduction(
             since=((1, 9, 0),),

@@ -55,6 +55,17 @@ def listening_ports(mesh: Mesh, workload: Workload, port: int) -> tuple[int, ...
     return (port,)
 
 
+@question(Kind.SERVICE)
+def knows_listening_ports(mesh: Mesh, workload: Workload, port: int) -> bool:
+    """Whether it is known where Envoy listens for a server's port.
+
+    Where no Service was seen that has the port, it is the port itself only if there is none.
+    """
+    return mesh.is_complete(Kind.SERVICE, workload.namespace) or any(
+        each.port == port for service in services_of(mesh, workload) for each in service.spec.ports
+    )
+
+
 def target_port(port: ServicePort, workload: Workload) -> int:
     """Return the number of a Service port's target, following a named container port."""
     if port.target_number is not None:

@@ -67,7 +67,8 @@ BOUNDARIES = {
         ("1.20.0", True),
     ],
     Change.CIPHER_SUITES_FILTERED: [("1.7.9", False), ("1.8.0", True)],
-    Change.NODE_PORTS_IGNORED: [("1.15.9", False), ("1.16.0", True)],
+    Change.NODE_PORTS_IGNORED: [("1.14.9", False), ("1.15.0", True)],
+    Change.EXACT_HOSTS_ON_ANY_PORT: [("1.5.9", False), ("1.6.0", True)],
     Change.REDIRECTING_SERVERS_ROUTED: [
         ("1.6.14", True),
         ("1.7.0", False),
