@@ -25,6 +25,7 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
         "optional-client-authority-denied": "optional-client-ca-denied",
         "order-shadow": "route-shadowed",
         "path-no-match": "literal-asterisk-in-path",
+        "plain-and-tls-on-one-port": "protocol-conflict-on-port",
         "plain-hop-redirected": "redirect-loop-behind-tls-proxy",
         "plain-host-below-strict-one": "http-only-host-under-hsts-domain",
         "pods-behind-configuration": "stale-configuration-on-wire",
