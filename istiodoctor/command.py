@@ -32,8 +32,9 @@ MOST_SHOWN = 80
 
 Fixed = Literal[
     # What to do
-    "annotate", "apply", "auth", "can-i", "cluster", "create", "create-remote-secret", "delete",
-    "describe", "edit", "explain", "generic", "get", "label", "list", "listeners", "logs",
+    "annotate", "apply", "auth", "can-i", "cluster", "configmap", "create",
+    "create-remote-secret", "delete", "describe", "edit", "explain", "generic", "get", "label",
+    "list", "listeners", "logs",
     "patch", "proxy-config", "proxy-status", "renew", "restart", "rollout", "routes", "scale",
     "secret", "secrets", "tls", "trace",
     # To which kinds of objects

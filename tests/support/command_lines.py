@@ -68,6 +68,7 @@ KUBECTL: Mapping[str, tuple[str, Mapping[str, Form]]] = {
         NAME,
         {**OUTPUT, "--from-file": rf"[-._a-zA-Z0-9]+={FILE}", "--dry-run": "client"},
     ),
+    "create configmap": (NAME, {**OUTPUT, "--from-file": rf"[-._a-zA-Z0-9]+={FILE}"}),
     "auth can-i": ("list secrets", {"--as": f"system:serviceaccount:{LABEL}:{NAME}"}),
     "apply": ("", {"-f": "-"}),
 }

@@ -29,7 +29,7 @@ NOT_VALID = "InvalidCertificateRef"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RefusedReference:
-    """A listener's reference to a Secret in a namespace that does not permit it."""
+    """A listener's reference to a Secret or ConfigMap in a namespace that does not permit it."""
 
     server: Server
     reference: CredentialReference
@@ -73,7 +73,7 @@ class Unprogrammed:
 
 @question
 def refused_references(mesh: Mesh) -> tuple[RefusedReference, ...]:
-    """Return the references to Secrets that no ReferenceGrant permits.
+    """Return the references to Secrets and ConfigMaps that no ReferenceGrant permits.
 
     Where grants were not read, istiod's own condition decides.
     """
@@ -87,7 +87,8 @@ def refused_references(mesh: Mesh) -> tuple[RefusedReference, ...]:
         for server in servers(mesh)
         if server.api is GatewayApi.GATEWAY_API
         for reference in server.credentials
-        if reference.form is Form.KUBERNETES_GATEWAY and reference.namespace != server.namespace
+        if reference.form in (Form.KUBERNETES_GATEWAY, Form.CONFIG_MAP)
+        and reference.namespace != server.namespace
         for found in (listener_condition(mesh, server, "ResolvedRefs"),)
         if reference.granted is False
         or (reference.granted is None and found and found.reason == NOT_PERMITTED)

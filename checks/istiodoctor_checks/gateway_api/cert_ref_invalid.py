@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.gateways.credential_references import Form
+from istiodoctor.mesh.gateways.credential_references import Form, Purpose
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE
 from istiodoctor.model.ref import Ref
@@ -108,16 +108,18 @@ def cert_ref_invalid(mesh: Mesh) -> Iterator[Finding]:
     for useless in useless_references(mesh):
         server, reference = useless.server, useless.reference
         said = useless.condition
+        is_ca = reference.purpose is Purpose.CLIENT_CA
         if reference.form is Form.INVALID:
-            reason = "it is no Secret"
+            reason = "it is no ConfigMap and no Secret" if is_ca else "it is no Secret"
         else:
             reason = f"istiod says: {said.message or said.reason}" if said else "it is refused"
         yield Finding(
             message=(
-                f"{server} takes its certificate from {reference.text}, which istiod cannot use"
-                f" ({reason}): the listener gets no certificate, and handshakes are reset."
+                f"{server} takes its {'client CA' if is_ca else 'certificate'} from"
+                f" {reference.text}, which istiod cannot use ({reason}): the listener gets no"
+                " certificate, and handshakes are reset."
             ),
-            objects=(server.field(reference.path.removeprefix(server.path)),),
+            objects=(server.written_at(reference.path),),
             identity=Identity.of(server.gateway, reference.text),
             hosts=frozenset(useless.hosts),
             evidence=(

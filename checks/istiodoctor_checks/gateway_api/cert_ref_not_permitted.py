@@ -7,6 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, create
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.gateways.credential_references import Form, Purpose
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.ref import Place, Ref
@@ -24,7 +25,7 @@ GRANT_VERSION = "gateway.networking.k8s.io/v1beta1"
     explains={"GW022", "GWAPI002", "GWAPI011", "GWAPI017", "SDS001", "SDS011", "SDS014"},
 )
 def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
-    """A Gateway refers to a Secret in another namespace that does not permit it.
+    """A Gateway refers to a Secret or ConfigMap in another namespace that does not permit it.
 
     A `certificateRefs` entry with another namespace needs a ReferenceGrant **in the namespace of
     the Secret**, from the Gateway's namespace. Without it istiod gives the listener no
@@ -67,6 +68,55 @@ def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     Gateway API Gateway shop/web listener 443 (https) takes its certificate from Secret
     certs/shop-cert, and no ReferenceGrant in certs permits that to Gateways of shop: the listener
     gets no certificate, handshakes are reset.
+    ```
+
+    The same holds for the CA that client certificates are checked with:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.30.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      tls:
+        frontend:
+          default: {}
+          perPort:
+          - port: 443
+            tls:
+              validation:
+                caCertificateRefs:
+                - {group: "", kind: ConfigMap, name: client-ca, namespace: certs}
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: HTTPS
+        tls: {certificateRefs: [{name: shop-cert}]}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web
+    spec.tls.frontend.perPort[0].tls.validation.caCertificateRefs[0]
+    hosts: shop.example.com
+    Gateway API Gateway shop/web listener 443 (https) takes its client CA from ConfigMap
+    certs/client-ca, and no ReferenceGrant in certs permits that to Gateways of shop: the listener
+    is left out, and nothing listens there.
     ```
 
     ```yaml good
@@ -115,14 +165,19 @@ def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
     """
     for refused in refused_references(mesh):
         server, reference = refused.server, refused.reference
-        secret = Ref(CORE, "Secret", reference.namespace, reference.name)
+        is_ca = reference.purpose is Purpose.CLIENT_CA
+        kind = "ConfigMap" if reference.form is Form.CONFIG_MAP else "Secret"
+        secret = Ref(CORE, kind, reference.namespace, reference.name)
+        effect = "gets no certificate, handshakes are reset"
+        if is_ca:
+            effect = "is left out, and nothing listens there"
         yield Finding(
             message=(
-                f"{server} takes its certificate from {secret}, and no ReferenceGrant in"
-                f" {reference.namespace} permits that to {server.gateway.kind}s of"
-                f" {server.namespace}: the listener gets no certificate, handshakes are reset."
+                f"{server} takes its {'client CA' if is_ca else 'certificate'} from {secret}, and"
+                f" no ReferenceGrant in {reference.namespace} permits that to"
+                f" {server.gateway.kind}s of {server.namespace}: the listener {effect}."
             ),
-            objects=(server.field(reference.path.removeprefix(server.path)), Place(secret)),
+            objects=(server.written_at(reference.path), Place(secret)),
             identity=Identity.of(server.gateway, secret.path),
             hosts=frozenset(refused.hosts),
             evidence=(
@@ -130,7 +185,7 @@ def cert_ref_not_permitted(mesh: Mesh) -> Iterator[Finding]:
                 *status_evidence(refused.condition, server.gateway),
             ),
             fixes=(_grant(refused, secret),),
-            credentials=frozenset({(secret.namespace, secret.name)}),
+            credentials=frozenset({(secret.namespace, secret.name)} if kind == "Secret" else ()),
             servers=frozenset({server.id}),
         )
 
@@ -147,7 +202,7 @@ def _grant(refused: RefusedReference, secret: Ref) -> Fix:
             },
             "spec": {
                 "from": [origin],
-                "to": [{"group": "", "kind": "Secret", "name": secret.name}],
+                "to": [{"group": "", "kind": secret.kind, "name": secret.name}],
             },
         },
         Kind.REFERENCE_GRANT,

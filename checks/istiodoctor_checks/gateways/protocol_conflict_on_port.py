@@ -270,7 +270,8 @@ def protocol_conflict_on_port(mesh: Mesh) -> Iterator[Finding]:
         hosts: [second.example.com]
     ```
 
-    Sources: pilot/pkg/model/gateway.go (`mergeGateways`, `canMergeProtocols`); istio/istio pull request 57707 and issue 58700.
+    Sources: pilot/pkg/model/gateway.go (`mergeGateways`, `canMergeProtocols`); istio/istio
+    pull request 57707 and issue 58700.
     """
     for dropped_server in dropped_servers(mesh):
         dropped = dropped_server.dropped

@@ -8,10 +8,19 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.credentials.client_cas import ClientCaState, ClientCaUse, client_ca_uses
+from istiodoctor.mesh.credentials.client_cas import (
+    ClientCaState,
+    ClientCaUse,
+    ConfigMapUse,
+    client_ca_uses,
+    unusable_config_maps,
+)
 from istiodoctor.mesh.credentials.secret_lookup import misnamed_client_cas
+from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
+from istiodoctor.mesh.workloads.config_maps import similar_config_maps
 from istiodoctor.model.kind import CORE, Kind
+from istiodoctor.model.kubernetes import ConfigMap
 from istiodoctor.model.ref import Place, Ref
 from istiodoctor.text import host_listing, listing
 
@@ -20,7 +29,7 @@ from istiodoctor.text import host_listing, listing
     "MTLS002",
     severity=Severity.CRITICAL,
     claims=Claim.NO_HANDSHAKE,
-    explains={"GWAPI017", "MTLS015", "SDS011", "SNI011", "SNI012"},
+    explains={"GWAPI011", "GWAPI017", "MTLS015", "SDS011", "SNI011", "SNI012"},
 )
 def client_ca_missing(mesh: Mesh) -> Iterator[Finding]:
     """A server asks for client certificates, but has no client CA to verify them.
@@ -31,6 +40,11 @@ def client_ca_missing(mesh: Mesh) -> Iterator[Finding]:
     connection, with a client certificate or without.
 
     Secrets that `kubectl create secret tls` or an ACME issuer makes hold no CA.
+
+    A listener of the Gateway API names the CA: a ConfigMap (or Secret) in `frontendValidation`, or
+    for all listeners and for each port in `spec.tls.frontend` of its Gateway. Without a
+    certificate in `cacert` or `ca.crt` there, istiod leaves the listener out and says
+    `InvalidCACertificateRef`: nothing listens.
 
     Fix: create the Secret `<credentialName>-cacert` with the key `cacert`, beside the gateway
     pods.
@@ -106,6 +120,53 @@ def client_ca_missing(mesh: Mesh) -> Iterator[Finding]:
     it with, and every connection to shop.example.com is reset.
     ```
 
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.30.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      tls:
+        frontend:
+          default:
+            validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: client-ca}]}
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: HTTPS
+        tls: {certificateRefs: [{name: shop-cert}]}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: clients-ca, namespace: shop}
+    data: {other: text}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    stringData:
+      tls.crt: certificate for shop.example.com
+      tls.key: key of shop.example.com
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web
+    spec.tls.frontend.default.validation.caCertificateRefs[0]
+    hosts: shop.example.com
+    Gateway API Gateway shop/web listener 443 (https) asks clients for a certificate, but ConfigMap
+    shop/client-ca does not exist: istiod leaves the listener out, and nothing listens for
+    shop.example.com.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod
@@ -170,7 +231,7 @@ def client_ca_missing(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=_message(use),
                 objects=(
-                    Place(use.server.gateway, use.reference.path),
+                    use.server.written_at(use.reference.path),
                     *(Place(name) for name in _candidates(use)),
                     Place(use.workload.owner),
                 ),
@@ -192,6 +253,54 @@ def client_ca_missing(mesh: Mesh) -> Iterator[Finding]:
                     if use.source is None or use.source.name == use.compound_name != each.name
                 ),
             )
+    for config_map_use, fault in unusable_config_maps(mesh):
+        yield _without_config_map(mesh, config_map_use, fault)
+
+
+def _without_config_map(mesh: Mesh, use: ConfigMapUse, fault: str) -> Finding:
+    server, wanted = use.server, use.config_map
+    is_listener = server.api is GatewayApi.GATEWAY_API
+    effect = "istiod leaves the listener out" if is_listener else "there is no CA to check it with"
+    hosts = listing(server.names)
+    end = (
+        f"nothing listens for {hosts}" if is_listener else f"every connection to {hosts} is reset"
+    )
+    found = mesh.get(ConfigMap, wanted.namespace, wanted.name)
+    near = () if found else similar_config_maps(mesh, wanted.namespace, wanted.name)
+    return Finding(
+        message=(
+            f"{server} asks clients for a certificate, but {wanted} {fault}: {effect}, and {end}."
+        ),
+        objects=(server.written_at(use.reference.path), Place(wanted), Place(use.workload.owner)),
+        identity=Identity.of(wanted),
+        hosts=frozenset(server.names),
+        evidence=(
+            Evidence(text=f"{server} has mode {server.mode}"),
+            *(
+                Evidence(text=f"its keys are: {listing(sorted(each.data)) or 'none'}", ref=wanted)
+                for each in (found,)
+                if each
+            ),
+            *(Evidence(text=f"there is {each}", ref=each) for each in near),
+        ),
+        fixes=(_config_map_fix(wanted, exists=found is not None),),
+        servers=frozenset({server.id}),
+        absences=frozenset({(Kind.CONFIG_MAP, wanted.namespace, wanted.name)})
+        if found is None
+        else frozenset(),
+    )
+
+
+def _config_map_fix(wanted: Ref, *, exists: bool) -> Fix:
+    create = kubectl("create", "configmap", name_of(wanted), "--from-file=ca.crt=ca.pem")
+    delete = kubectl("delete", wanted)
+    return Fix(
+        title=f"Give {wanted} the CA of the clients",
+        commands=(delete, create) if exists else (create,),
+        verify=kubectl("get", wanted),
+        undo=delete,
+        why="Needs the CA certificates that sign the clients' certificates, as one PEM file.",
+    )
 
 
 def _candidates(use: ClientCaUse) -> tuple[Ref, ...]:

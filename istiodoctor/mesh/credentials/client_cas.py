@@ -13,10 +13,13 @@ from istiodoctor.mesh.gateways.listeners import listeners
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.config_maps import config_map_fault
 from istiodoctor.mesh.workloads.secrets import credential as credential
 from istiodoctor.mesh.workloads.secrets import secret_exists as secret_exists
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.credential import Credential
+from istiodoctor.model.kind import CORE
+from istiodoctor.model.ref import Ref
 
 
 class ClientCaState(StrEnum):
@@ -48,6 +51,46 @@ class ClientCaUse:
     def key(self) -> tuple[str, str]:
         """Namespace and name under which SDS asks first."""
         return (self.namespace, self.dedicated_name or self.compound_name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ConfigMapUse:
+    """A server whose client CA is in a ConfigMap."""
+
+    server: Server
+    workload: Workload
+    reference: CredentialReference
+
+    @property
+    def config_map(self) -> Ref:
+        """The ConfigMap."""
+        return Ref(CORE, "ConfigMap", self.reference.namespace, self.reference.name)
+
+
+@question
+def config_map_uses(mesh: Mesh) -> tuple[ConfigMapUse, ...]:
+    """Return the servers that take their client CA from a ConfigMap."""
+    return tuple(
+        ConfigMapUse(server=server, workload=listener.workload, reference=reference)
+        for listener in listeners(mesh)
+        for server in listener.with_credentials
+        for reference in server.credentials
+        if reference.purpose is Purpose.CLIENT_CA and reference.form is Form.CONFIG_MAP
+    )
+
+
+@question(evidence=[config_map_fault])
+def unusable_config_maps(mesh: Mesh) -> tuple[tuple[ConfigMapUse, str], ...]:
+    """Return the client CAs that istiod cannot take from their ConfigMaps, and why not.
+
+    Not those that may not be referred to: that is said before anything is read.
+    """
+    return tuple(
+        (use, fault)
+        for use in config_map_uses(mesh)
+        if use.reference.granted is not False
+        and (fault := config_map_fault(mesh, use.reference.namespace, use.reference.name))
+    )
 
 
 @question

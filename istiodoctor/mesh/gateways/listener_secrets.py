@@ -9,6 +9,7 @@ from istiodoctor.mesh.gateways.listener_faults import FaultyListener, ListenerFa
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.config_maps import config_map_fault
 from istiodoctor.mesh.workloads.secrets import credential, secret_exists
 from istiodoctor.model.credential import Credential, KeyState, PemDefect
 
@@ -19,7 +20,7 @@ UNREAD = frozenset({PemDefect.UNREADABLE, PemDefect.TOO_MANY, PemDefect.TOO_LARG
 """Why a certificate may be there that was not seen."""
 
 
-@question
+@question(evidence=[config_map_fault])
 def faulty_listener(mesh: Mesh, server: Server) -> FaultyListener | None:
     """Return what keeps istiod from making a listener's server; None too where that is unknown."""
     if server.api is not GatewayApi.GATEWAY_API or server.faulty:
@@ -32,7 +33,8 @@ def faulty_listener(mesh: Mesh, server: Server) -> FaultyListener | None:
     for each in server.credentials:
         # Without references of its own the CA is looked for later, when Envoy asks.
         if "caCertificateRefs" in each.path and _holds_ca(mesh, each) is False:
-            text = f"istiod cannot use its client CA {each.namespace}/{each.name}"
+            kind = "ConfigMap" if each.form is Form.CONFIG_MAP else "Secret"
+            text = f"istiod cannot use its client CA, {kind} {each.namespace}/{each.name}"
             return FaultyListener(fault=ListenerFault.INVALID_CLIENT_CA, text=text)
     return None
 
@@ -60,6 +62,9 @@ def _is_key_pair(found: Credential) -> bool | None:
 
 
 def _holds_ca(mesh: Mesh, reference: CredentialReference) -> bool | None:
+    if reference.form is Form.CONFIG_MAP and reference.granted is not None:
+        fault = config_map_fault(mesh, reference.namespace, reference.name)
+        return None if fault is None else not fault
     if reference.form is not Form.KUBERNETES_GATEWAY or reference.granted is None:
         return None
     found = credential(mesh, reference.namespace, reference.name)

@@ -148,6 +148,10 @@ class Server(Value, frozen=True, kw_only=True, eq=False):
             pointer = LISTENER_FIELDS.get(pointer, pointer)
         return Place(self.gateway, self.path + pointer)
 
+    def written_at(self, path: str) -> Place:
+        """Return a reference by its path: one for all listeners stands in the Gateway itself."""
+        return Place(self.gateway if path.startswith(self.path) else self.parent, path)
+
     @property
     def namespace(self) -> str:
         """The namespace of the object it is written in."""

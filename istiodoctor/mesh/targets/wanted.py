@@ -7,7 +7,12 @@ from typing import TypeVar
 from istiodoctor.mesh.cert_manager.issuance import certificates
 from istiodoctor.mesh.configuration.upstream_tls import upstream_credentials
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
-from istiodoctor.mesh.credentials.client_cas import ClientCaState, ClientCaUse, client_ca_uses
+from istiodoctor.mesh.credentials.client_cas import (
+    ClientCaState,
+    ClientCaUse,
+    client_ca_uses,
+    config_map_uses,
+)
 from istiodoctor.mesh.credentials.credentials import CredentialState, credential_uses
 from istiodoctor.mesh.credentials.secret_lookup import MISSPELT_CA_SUFFIXES
 from istiodoctor.mesh.exposure.azure_probes import telling_nodes
@@ -154,6 +159,8 @@ def _config_maps(mesh: Mesh) -> Iterator[tuple[Kind, str, str]]:
         yield Kind.CONFIG_MAP, plane.namespace, "istio"
         if plane.revision != DEFAULT_REVISION:
             yield Kind.CONFIG_MAP, plane.namespace, f"istio-{plane.revision}"
+    for use in config_map_uses(mesh):
+        yield Kind.CONFIG_MAP, use.reference.namespace, use.reference.name
 
 
 def _targets(workload: Workload, container: str) -> Iterator[LogTarget]:
