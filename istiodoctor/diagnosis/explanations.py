@@ -19,7 +19,7 @@ EXPLAINS = {
     "service": ("SVC", "GW"),
     "workload": ("SVC", "GW", "OPS"),
     "listener": ("GW", "GWAPI", "SNI", "CRED", "CERT", "MTLS", "SVC", "HTTP"),
-    "filter-chain": ("GW", "SNI", "CRED", "GWAPI", "VS", "SVC"),
+    "filter-chain": ("GW", "SNI", "CRED", "GWAPI", "MTLS", "VS", "SVC"),
     "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI", "GW"),
     "http-filters": ("GW", "HTTP", "OPS"),
     "virtual-host": ("VS", "GWAPI", "GW", "SNI"),

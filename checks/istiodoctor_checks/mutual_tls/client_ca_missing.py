@@ -16,6 +16,7 @@ from istiodoctor.mesh.credentials.client_cas import (
     unusable_config_maps,
 )
 from istiodoctor.mesh.credentials.secret_lookup import misnamed_client_cas
+from istiodoctor.mesh.gateways.credential_references import Form, Purpose
 from istiodoctor.mesh.gateways.servers import GatewayApi
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.config_maps import similar_config_maps
@@ -271,7 +272,12 @@ def _without_config_map(mesh: Mesh, use: ConfigMapUse, fault: str) -> Finding:
         message=(
             f"{server} asks clients for a certificate, but {wanted} {fault}: {effect}, and {end}."
         ),
-        objects=(server.written_at(use.reference.path), Place(wanted), Place(use.workload.owner)),
+        objects=(
+            server.written_at(use.reference.path),
+            Place(wanted),
+            *(Place(Ref(CORE, "Secret", *key)) for key in _certificates(use)),
+            Place(use.workload.owner),
+        ),
         identity=Identity.of(wanted),
         hosts=frozenset(server.names),
         evidence=(
@@ -289,6 +295,16 @@ def _without_config_map(mesh: Mesh, use: ConfigMapUse, fault: str) -> Finding:
         if found is None
         else frozenset(),
     )
+
+
+def _certificates(use: ConfigMapUse) -> Iterator[tuple[str, str]]:
+    """Yield the Secrets of the certificates that no client gets to see."""
+    for each in use.server.credentials:
+        if each.purpose is Purpose.SERVER and each.form in (
+            Form.KUBERNETES,
+            Form.KUBERNETES_GATEWAY,
+        ):
+            yield each.namespace or use.workload.namespace, each.name
 
 
 def _config_map_fix(wanted: Ref, *, exists: bool) -> Fix:

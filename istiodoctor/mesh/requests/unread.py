@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from istiodoctor.mesh.configuration.envoy_filter_patches import root_and_own_namespace
 from istiodoctor.mesh.gateways.api_gateways import api_gateways, gateways_of_unknown_class
+from istiodoctor.mesh.gateways.credential_references import Form
 from istiodoctor.mesh.gateways.ingresses import undecided_ingresses
 from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
@@ -148,14 +149,18 @@ def unread_chains(mesh: Mesh, servers: tuple[Server, ...]) -> Iterator[Hop]:
 def unread_certificates(mesh: Mesh, servers: tuple[Server, ...]) -> Iterator[Hop]:
     """Yield a hop where it is not known whether istiod makes a listener of the Gateway API.
 
-    It makes none whose certificate it cannot use.
+    It makes none whose certificate or client CA it cannot use.
     """
     unread = tuple(
         each
-        for each in refused(mesh, (Kind.SECRET,))
+        for each in refused(mesh, (Kind.SECRET, Kind.CONFIG_MAP))
         for server in servers
         if server.api is GatewayApi.GATEWAY_API
-        and any(each.covers(used.namespace, used.name) for used in server.credentials)
+        and any(
+            each.covers(used.namespace, used.name)
+            for used in server.credentials
+            if (used.form is Form.CONFIG_MAP) is (each.kind is Kind.CONFIG_MAP)
+        )
     )
     if unread:
         text = f"{named(unread)} could not be read: istiod may not make this listener"
