@@ -22,6 +22,10 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
     that listener: connections to the port are refused or time out. Often the Gateway was given a
     port of its own (8443, 9443) and the Service was not, or no Service selects the pods at all.
 
+    For a listener of the Gateway API, one of a ListenerSet too, istiod does not even open the port
+    where no Service of the Gateway has it. It writes the ports into the Service that it makes
+    itself; into one that `addresses` names somebody else has to.
+
     Fix: add the port to the gateway's Service, or use a port that it has. Missing port 443 is
     reported as SVC002.
 
@@ -103,17 +107,44 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: SIMPLE, credentialName: edge-cert}
     ```
 
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: edge, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.30.1", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: edge}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: edge}
+    spec:
+      gatewayClassName: istio
+      addresses: [{type: Hostname, value: gateway.edge.svc.cluster.local}]
+      listeners:
+      - {name: http, port: 80, protocol: HTTP, hostname: shop.example.com}
+    ```
+
+    ```finding
+    medium: Gateway API Gateway edge/web spec.listeners[0].port
+    hosts: shop.example.com
+    Service edge/gateway has no port 80, so istiod opens none for Gateway API Gateway edge/web
+    listener 80 (http): clients of shop.example.com cannot connect.
+    ```
+
     Sources: istio.io, the analysis message IST0162; istio/istio issue 55934.
     """
     for each in unreachable_servers(mesh):
         server = each.server
         if not (each.services and server.is_tls and server.port == HTTPS_PORT):
             yield Finding(
-                message=(
-                    f"{server} listens on port {each.listener.port} of {each.listener.workload},"
-                    f" and {_reason(each)}: clients of {host_listing(server.names)} cannot"
-                    " connect."
-                ),
+                message=f"{_start(each)}: clients of {host_listing(server.names)} cannot connect.",
                 objects=(
                     server.field("/port/number"),
                     *(service.at("/spec/ports") for service in each.services),
@@ -133,6 +164,16 @@ def _severity(server: Server) -> Severity:
     if not server.is_tls:
         return Severity.LOW if server.https_redirect else Severity.MEDIUM
     return Severity.HIGH if server.mode is TlsMode.AUTO_PASSTHROUGH else Severity.CRITICAL
+
+
+def _start(each: Unreachable) -> str:
+    if not each.is_opened:
+        names = listing(service.ref for service in each.services)
+        return f"{names} has no port {each.server.port}, so istiod opens none for {each.server}"
+    return (
+        f"{each.server} listens on port {each.listener.port} of {each.listener.workload}, and"
+        f" {_reason(each)}"
+    )
 
 
 def _reason(each: Unreachable) -> str:

@@ -4,6 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from istiodoctor.mesh.gateways.api_gateway_pods import (
+    api_gateway_services,
+    api_gateway_workloads,
+)
+from istiodoctor.mesh.gateways.api_gateways import api_servers
 from istiodoctor.mesh.gateways.listeners import listeners
 from istiodoctor.mesh.gateways.merging import DropReason, Listener
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
@@ -49,6 +54,8 @@ class Unreachable:
     """The Services of the pods; empty when there is none."""
     is_certain: bool
     """Whether every Service beside the pods was read."""
+    is_opened: bool = True
+    """Whether Envoy listens all the same: not for a listener of the Gateway API."""
 
     @property
     def pod_port(self) -> int:
@@ -105,7 +112,7 @@ def unreachable_servers(mesh: Mesh) -> tuple[Unreachable, ...]:
     ]
     # A server on several workloads may be meant for one of them only.
     reached = {server for server, _, is_reached in found if is_reached is not False}
-    return tuple(
+    unreached = (
         Unreachable(
             server=server,
             listener=listener,
@@ -115,6 +122,30 @@ def unreachable_servers(mesh: Mesh) -> tuple[Unreachable, ...]:
         for server, listener, _ in found
         if server not in reached
     )
+    return (*unreached, *_unopened(mesh))
+
+
+def _unopened(mesh: Mesh) -> Iterator[Unreachable]:
+    """Yield the listeners of the Gateway API whose port none of their Gateway's Services has.
+
+    istiod opens no port for those (`resolvePorts`, pilot/pkg/model/gateway.go:482).
+    """
+    for server in api_servers(mesh):
+        if server.faulty:
+            continue
+        services = api_gateway_services(mesh, server.parent)
+        if not services or any(
+            each.port == server.port for service in services for each in service.spec.ports
+        ):
+            continue
+        for workload in api_gateway_workloads(mesh, server.parent):
+            yield Unreachable(
+                server=server,
+                listener=Listener(workload=workload, port=server.port, bind="", servers=()),
+                services=services,
+                is_certain=True,
+                is_opened=False,
+            )
 
 
 def _untranslated(mesh: Mesh, listener: Listener) -> Iterator[Server]:
