@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from istiodoctor.mesh.configuration.answering_routes import answering_routes_at
 from istiodoctor.mesh.configuration.bindings import as_held, bindings
 from istiodoctor.mesh.configuration.domain_rules import DomainRule, domain_rules
-from istiodoctor.mesh.configuration.held import HeldHttpRule, Semantics
+from istiodoctor.mesh.configuration.held import HeldHttpRule, HeldVirtualService, Semantics
+from istiodoctor.mesh.configuration.match_coverage import Coverage
 from istiodoctor.mesh.configuration.match_translation import EVERYTHING, route_match
 from istiodoctor.mesh.configuration.precedence import Precedence, precedence_of
 from istiodoctor.mesh.configuration.redirects import is_to_https, tls_hosts_meeting
@@ -48,6 +49,20 @@ class Shadow:
     """Whether creation times, or what is written, decide."""
     is_whole: bool = True
     """Whether the losers lose every request, not some of their matches only."""
+    taken: RouteMatch | None = None
+    """What the winner takes, where that is not every request."""
+    asked: RouteMatch | None = None
+    """What the first of the losers asks for, with `taken`."""
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both ask for the same."""
+        return self.taken == self.asked
+
+    @property
+    def leads_elsewhere(self) -> bool:
+        """Whether requests end elsewhere than the losers say."""
+        return any(_target(each) != _target(self.winner) for each in self.losers)
 
 
 @question
@@ -70,19 +85,67 @@ def shadowed_rules(mesh: Mesh) -> tuple[Shadow, ...]:
     Gateway API are put in one order, the narrower match first: of equal ones the oldest wins.
     """
     within = (
-        _shadow_within(mesh, source)
+        shadow
         for source in virtual_services(mesh)
         if any(gateway != MESH for gateway in source.spec.gateways)
+        for shadow in _shadows_within(mesh, source)
     )
-    return (*filter(None, within), *_shadows_between(mesh))
+    return (*within, *_shadows_between(mesh))
 
 
-def _shadow_within(mesh: Mesh, source: VirtualService) -> Shadow | None:
-    if len(source.spec.http) < 2:
-        return None
+def _shadows_within(mesh: Mesh, source: VirtualService) -> Iterator[Shadow]:
+    delegates = any(each.delegate for each in source.spec.http)
+    if len(source.spec.http) < 2 and not delegates:
+        return
     held = as_held(mesh, source)
+    behind_everything = _behind_everything(source, held)
+    if behind_everything:
+        yield behind_everything
+    yield from _covered(source, held)
+
+
+def _covered(source: VirtualService, held: HeldVirtualService) -> Iterator[Shadow]:
+    """Yield the rules all of whose matches others take, up to a rule that takes everything."""
+    earlier: Coverage[tuple[HeldHttpRule, RouteMatch]] = Coverage()
+    for rule in held.http:
+        if _takes_every_request(rule):
+            return
+        matches = [
+            (route_match(each, held.semantics), tuple(_scope(each))) for each in rule.rule.match
+        ]
+        winners = [earlier.first(match, *scope) for match, scope in matches]
+        for (match, _), winner in zip(matches, winners, strict=True):
+            if all(winners) and winner and not _acts_alike(winner[0], rule):
+                yield Shadow(
+                    winner=winner[0],
+                    winning=winner[0].place.ref,
+                    losers=(rule,),
+                    losing=rule.place.ref,
+                    keeps_others=True,
+                    hosts=source.spec.hosts,
+                    taken=winner[1],
+                    asked=match,
+                )
+                break
+        for match, scope in matches:
+            earlier.add(match, (rule, match), *scope)
+
+
+def _scope(match: HttpMatch) -> Iterator[tuple[object, ...]]:
+    """Yield what a match asks of the gateway, not of the request."""
+    if match.port:
+        yield "port", match.port
+    if match.gateways:
+        yield "gateways", frozenset(match.gateways)
+    if match.source_namespace:
+        yield "namespace", match.source_namespace
+    for label in match.source_labels.items():
+        yield "label", label
+
+
+def _behind_everything(source: VirtualService, held: HeldVirtualService) -> Shadow | None:
     rules = [each for each in held.http if each.place.ref == source.ref]
-    if len(rules) < len(source.spec.http):
+    if len(rules) < max(2, len(source.spec.http)):
         return None  # delegates add their own conditions
     first = next((i for i, each in enumerate(rules) if _takes_every_request(each)), -1)
     losers = tuple(each for each in rules[first + 1 :] if not _acts_alike(rules[first], each))
@@ -109,14 +172,14 @@ def _shadows_across(mesh: Mesh, workload: Workload, route_name: str) -> Iterator
 
 
 def _has_several(domain: Domain) -> bool:
-    """Whether rules of several VirtualServices or routes of the Gateway API meet in a domain.
+    """Whether rules of several VirtualServices, or several of the Gateway API, meet in a domain.
 
     istiod makes one VirtualService of all routes of a hostname.
     """
     if len(domain.sections) != 1:
         return len(domain.sections) > 1
     source = domain.sections[0].source
-    return source.semantics is Semantics.GATEWAY and len({each.owner for each in source.http}) > 1
+    return source.semantics is Semantics.GATEWAY and len(source.http) > 1
 
 
 def _unmade(domain: Domain, made: tuple[DomainRule, ...]) -> Iterator[DomainRule]:
@@ -140,14 +203,15 @@ def _pairs(rules: list[DomainRule]) -> Iterator[tuple[DomainRule, DomainRule, bo
 
     And whether it takes all of them.
     """
-    first: dict[RouteMatch, DomainRule] = {}
+    earlier: Coverage[DomainRule] = Coverage()
     lost: dict[object, list[tuple[DomainRule, DomainRule]]] = {}
     kept: set[object] = set()
     for each in rules:
         if each.section.source.semantics is Semantics.INGRESS:
             continue
-        winner = first.get(EVERYTHING) or first.setdefault(_taken(each.match), each)
-        if winner.owner == each.owner or _acts_alike(winner.held, each.held):
+        winner = earlier.first(each.match)
+        earlier.add(each.match, each)
+        if winner is None or _is_told(winner, each) or _acts_alike(winner.held, each.held):
             kept.add(_written_rule(each))
         else:
             lost.setdefault(_written_rule(each), []).append((winner, each))
@@ -155,10 +219,21 @@ def _pairs(rules: list[DomainRule]) -> Iterator[tuple[DomainRule, DomainRule, bo
         yield (*pairs[0], rule not in kept)
 
 
+def _is_told(winner: DomainRule, loser: DomainRule) -> bool:
+    """Whether both are of one VirtualService, which is looked at by itself, or one rule."""
+    if winner.owner != loser.owner:
+        return False
+    return not _is_split(loser) or winner.place == loser.place
+
+
+def _is_split(rule: DomainRule) -> bool:
+    """Whether a rule is of a route of the Gateway API: istiod splits those by their matches."""
+    return rule.section.source.semantics is Semantics.GATEWAY
+
+
 def _written_rule(rule: DomainRule) -> object:
-    """Return what stands for a rule as it is written: istiod splits those of the Gateway API."""
-    is_split = rule.section.source.semantics is Semantics.GATEWAY
-    return rule.place if is_split else rule.held
+    """Return what stands for a rule as it is written."""
+    return rule.place if _is_split(rule) else rule.held
 
 
 def _is_meant(
@@ -194,9 +269,11 @@ def _shadow(
         ),
         hosts=(host,),
         precedence=precedence,
-        server=loser.section.server,
-        order_is_known=is_known,
+        server=loser.section.server if winner.owner != loser.owner else None,
+        order_is_known=is_known or winner.owner == loser.owner,
         is_whole=is_whole,
+        taken=winner.match,
+        asked=loser.match,
     )
 
 
@@ -218,6 +295,13 @@ def _is_unconditional(match: HttpMatch) -> bool:
         return False
     own = HttpMatch(name=match.name, uri=match.uri, ignore_uri_case=match.ignore_uri_case)
     return match == own and _taken(route_match(match, Semantics.ISTIO)) is EVERYTHING
+
+
+def _target(held: HeldHttpRule) -> object:
+    """Return where a rule leads, whatever it changes on the way."""
+    rule = held.rule
+    destinations = frozenset((each.destination, each.weight) for each in rule.route)
+    return destinations, rule.redirect, rule.direct_response
 
 
 def _acts_alike(one: HeldHttpRule, other: HeldHttpRule) -> bool:

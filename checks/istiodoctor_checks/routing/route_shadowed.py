@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 
 from istiodoctor.check import check
+from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, json_patch, remove_field
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.match_translation import EVERYTHING
 from istiodoctor.mesh.configuration.precedence import Precedence
+from istiodoctor.mesh.requests.route_text import conditions
+from istiodoctor.model.kind import GATEWAY_API
 from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.routing._shadowed_rules import Shadow, shadowed_rules
 
@@ -16,7 +20,9 @@ def route_shadowed(mesh: Mesh) -> Iterator[Finding]:
     """A routing rule never applies because another rule takes the same requests before it.
 
     Within one VirtualService the first rule that matches wins, so nothing after a rule without
-    `match` (or with the prefix `/`) is ever used. Several VirtualServices for one host on one
+    `match` (or with the prefix `/`) is ever used, nor a rule whose matches earlier ones take: the
+    same match once more, `/api/v2` after the prefix `/api`, a header asked for after a rule that
+    asks for none. Several VirtualServices for one host on one
     Gateway are put together: their rules are appended in the order of age, those that take
     everything are moved to the end, and of two equal matches the older VirtualService wins. A
     VirtualService that `exportTo` shows to the gateway's namespace alone goes before one that all
@@ -153,6 +159,45 @@ def route_shadowed(mesh: Mesh) -> Iterator[Finding]:
     HTTPRoute shop/new spec.rules[0] never applies.
     ```
 
+    A narrower match has to stand first:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http:
+      - match: [{uri: {prefix: /api}}]
+        route: [{destination: {host: api}}]
+      - match: [{uri: {prefix: /api/v2}, method: {exact: POST}}]
+        route: [{destination: {host: api-v2}}]
+      - route: [{destination: {host: shop}}]
+    ```
+
+    ```finding
+    medium: VirtualService shop/shop spec.http[1]
+    hosts: shop.example.com
+    VirtualService shop/shop spec.http[1] (uri prefix /api/v2, method exact POST) never applies to
+    shop.example.com: spec.http[0] (uri prefix /api) stands before it and takes the same requests.
+    ```
+
     An older VirtualService's catch-all does not stand before a younger one's specific rules, and
     a rule for another port is no catch-all:
 
@@ -249,25 +294,64 @@ def route_shadowed(mesh: Mesh) -> Iterator[Finding]:
             objects=(*(each.place for each in shadow.losers), shadow.winner.place),
             identity=Identity.of(loser, shadow.hosts[0] if shadow.server else ""),
             hosts=frozenset(shadow.hosts),
+            evidence=tuple(_evidence(shadow)),
             fixes=tuple(_merged(shadow) if shadow.server else _reordered(shadow)),
+            severity=_severity(shadow),
             confidence=Confidence.CERTAIN if shadow.order_is_known else Confidence.SUSPECTED,
         )
 
 
+def _severity(shadow: Shadow) -> Severity:
+    """Say how grave it is: what takes every request, or two objects of which one is in vain."""
+    if shadow.taken is None or (shadow.server and shadow.is_equal):
+        return Severity.HIGH
+    return Severity.MEDIUM if shadow.leads_elsewhere else Severity.LOW
+
+
+def _conditions(shadow: Shadow) -> tuple[str, str]:
+    """Return what the winner takes, and what the first of the losers asks for."""
+    winner, loser = (
+        conditions(match or EVERYTHING, is_api=ref.group == GATEWAY_API)
+        for match, ref in ((shadow.taken, shadow.winning), (shadow.asked, shadow.losing))
+    )
+    return winner, loser
+
+
+def _evidence(shadow: Shadow) -> Iterator[Evidence]:
+    if shadow.taken is not None:
+        taken, asked = _conditions(shadow)
+        loser = shadow.losers[0].place
+        yield Evidence(text=f"{shadow.winner.place} takes {taken}", ref=shadow.winner.place.ref)
+        yield Evidence(text=f"{loser} asks for {asked}", ref=loser.ref)
+
+
 def _within(shadow: Shadow) -> str:
-    numbers = listing(each.place.path.rpartition("/")[2] for each in shadow.losers)
+    hosts = host_listing(shadow.hosts)
+    if shadow.taken is None:
+        numbers = listing(each.place.path.rpartition("/")[2] for each in shadow.losers)
+        return (
+            f"{shadow.winning}: the rule {shadow.winner.place.path} takes every"
+            f" request, so those after it (http/{numbers}) never apply to {hosts}."
+        )
+    taken, asked = _conditions(shadow)
+    winner, loser = shadow.winner.place, shadow.losers[0].place
+    first = winner.field if winner.ref == loser.ref else str(winner)
+    effect = "never applies" if shadow.is_whole else "applies to other requests only"
     return (
-        f"{shadow.winning}: the rule {shadow.winner.place.path} takes every"
-        f" request, so those after it (http/{numbers}) never apply to"
-        f" {host_listing(shadow.hosts)}."
+        f"{loser} ({asked}) {effect} to {hosts}: {first} ({taken}) stands before it and takes the"
+        " same requests."
     )
 
 
 def _across(shadow: Shadow) -> str:
     effect = "never applies" if shadow.is_whole else "applies to other requests only"
+    requests = "rules for the same requests"
+    if not shadow.is_equal:
+        taken, asked = _conditions(shadow)
+        requests = f"rules of which one ({taken}) takes what the other ({asked}) asks for"
     return (
         f"{shadow.winning} and {shadow.losing} both answer for"
-        f" {host_listing(shadow.hosts)} on {shadow.server} with rules for the same requests;"
+        f" {host_listing(shadow.hosts)} on {shadow.server} with {requests};"
         f" {_order(shadow)}, and {shadow.losers[0].place} {effect}."
     )
 
@@ -284,18 +368,28 @@ def _order(shadow: Shadow) -> str:
 
 
 def _reordered(shadow: Shadow) -> Iterator[Fix]:
-    yield json_patch(
-        shadow.winner.place.ref,
-        [
-            {
-                "op": "move",
-                "from": shadow.winner.place.path,
-                "path": shadow.losers[-1].place.path,
-            }
-        ],
-        "Move the rule that takes everything to the end",
-        why="The rules after it come into force: see that their destinations are ready.",
-    )
+    winner, loser = shadow.winner.place, shadow.losers[-1].place
+    if shadow.taken is None:
+        yield json_patch(
+            winner.ref,
+            [{"op": "move", "from": winner.path, "path": loser.path}],
+            "Move the rule that takes everything to the end",
+            why="The rules after it come into force: see that their destinations are ready.",
+        )
+    elif shadow.is_equal or winner.ref != loser.ref:
+        yield Fix(
+            title=f"Decide which of {winner} and {loser} is meant",
+            why="The other one has to go, or to match something narrower.",
+        )
+        if shadow.is_whole and shadow.keeps_others:
+            yield remove_field(loser, "Remove the rule that never applies")
+    elif shadow.losing.kind == "VirtualService":
+        yield json_patch(
+            winner.ref,
+            [{"op": "move", "from": loser.path, "path": winner.path}],
+            "Move the narrower rule before the wider one",
+            why="It comes into force: see that its destinations are ready.",
+        )
 
 
 def _merged(shadow: Shadow) -> Iterator[Fix]:

@@ -44,13 +44,19 @@ def said(domain: str, host: VirtualHost) -> str:
 def named(route: Route) -> str:
     """Name a rule, what it takes and what it makes of the path."""
     is_api = route.owner.group == GATEWAY_API
-    taken = ", ".join(_api_conditions(route.match) if is_api else _conditions(route.match))
+    taken = conditions(route.match, is_api=is_api)
     name = f" {route.name}" if route.name and not _is_made_up(route.name, route.owner) else ""
     owner = f" by way of {route.owner}" if route.owner != route.made_by.ref else ""
     rewritten = ""
     if isinstance(route.action, Forward) and route.action.prefix_rewrite:
         rewritten = f", rewritten to {route.action.prefix_rewrite}"
-    return f"{route.made_by.field}{name} ({taken or 'everything'}){owner}{rewritten}"
+    return f"{route.made_by.field}{name} ({taken}){owner}{rewritten}"
+
+
+def conditions(match: RouteMatch, *, is_api: bool) -> str:
+    """Say what a match asks for, in the words of its object."""
+    found = _api_conditions(match) if is_api else _conditions(match)
+    return ", ".join(found) or "everything"
 
 
 def _is_made_up(name: str, owner: Ref) -> bool:

@@ -80,3 +80,48 @@ def test_equal_matches_are_equal_in_their_headers_too(header: Manifest):
     )
 
     assert list(map(told, found)) == [("old", "new", Precedence.AGE, True)]
+
+
+def test_a_wider_match_of_an_older_virtual_service_takes_what_a_younger_one_asks_for():
+    narrow = {"uri": {"prefix": "/api/v2"}, "method": {"exact": "POST"}}
+    found = shadows(
+        on_web("old", rule("one", API), created=OLD),
+        on_web("new", rule("two", narrow), created=NEW),
+    )
+
+    assert list(map(told, found)) == [("old", "new", Precedence.AGE, True)]
+    assert [each.is_equal for each in found] == [False]
+
+
+@pytest.mark.parametrize(
+    ("match", "is_shadowed"),
+    [
+        ({**API, "method": {"exact": "POST"}}, True),
+        ({"uri": {"regex": "/api/[a-z]+"}}, True),
+        ({"uri": {"prefix": "/ap"}}, False),
+        ({"uri": {"prefix": "/API"}, "ignoreUriCase": True}, False),
+        ({**API, "port": 443}, True),
+    ],
+)
+def test_a_later_rule_of_one_virtual_service_is_in_vain(match: Manifest, *, is_shadowed: bool):
+    found = shadows(on_web("one", rule("api", API), rule("other", match), rule("rest")))
+
+    assert bool(found) is is_shadowed
+
+
+def test_a_rule_for_one_port_leaves_the_others_to_later_rules():
+    found = shadows(on_web("one", rule("api", {**API, "port": 80}), rule("other", API)))
+
+    assert found == []
+
+
+def test_a_rule_that_keeps_a_match_is_not_in_vain():
+    other = {"uri": {"prefix": "/other"}}
+
+    assert shadows(on_web("one", rule("api", API), rule("two", API, other))) == []
+
+
+def test_rules_that_do_the_same_are_no_loss():
+    longer = {"uri": {"prefix": "/api/v2"}}
+
+    assert shadows(on_web("one", rule("api", API), rule("api", longer))) == []
