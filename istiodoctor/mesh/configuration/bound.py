@@ -20,7 +20,11 @@ from istiodoctor.mesh.gateways.servers import ROUTES_OF_NONE, Server
 from istiodoctor.mesh.hosts import parents
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.control_planes import control_plane_of, mesh_config
+from istiodoctor.mesh.workloads.control_planes import (
+    control_plane_of,
+    mesh_config,
+    revision_of,
+)
 from istiodoctor.mesh.workloads.names import (
     common_hosts,
     hosts_for_namespace,
@@ -42,6 +46,11 @@ class BoundVirtualServices:
         """Take them in their order."""
         self.services = tuple(services)
         self._met: dict[Server, tuple[tuple[int, tuple[str, ...]], ...]] = {}
+
+    @cached_property
+    def are_of_revisions(self) -> bool:
+        """Whether some are for istiods of one revision only."""
+        return any(each.revision for each in self.services)
 
     def meeting(self, server: Server) -> Iterator[tuple[HeldVirtualService, tuple[str, ...]]]:
         """Yield those that have hosts in common with a server, and the narrower hosts."""
@@ -118,7 +127,13 @@ def virtual_services_for_gateway(
     namespace = workload.namespace if workload.is_known else None
     takes_names = has(control_plane_of(mesh, workload), Change.DEFAULT_EXPORTS_NAME_NAMESPACES)
     written = virtual_service_exports(mesh, workload)
-    return _seen_from(mesh, namespace, written, takes_names, gateway_name)
+    seen = _seen_from(mesh, namespace, written, takes_names, gateway_name)
+    if not seen.are_of_revisions:
+        return seen
+    revision = revision_of(mesh, workload)
+    if not revision:
+        return seen
+    return _of_revision(mesh, namespace, written, takes_names, gateway_name, revision)
 
 
 @question(evidence=[mesh_config])
@@ -151,6 +166,20 @@ def _seen_from(
     if namespace is None:
         return BoundVirtualServices(_perhaps_seen(each, exports) for each in bound.services)
     return BoundVirtualServices(_ordered(bound.services, namespace, exports))
+
+
+@question
+def _of_revision(
+    mesh: Mesh,
+    namespace: str | None,
+    written: frozenset[str],
+    takes_names: bool,
+    gateway_name: str,
+    revision: str,
+) -> BoundVirtualServices:
+    """Return the same without those that an istiod of this revision does not read."""
+    seen = _seen_from(mesh, namespace, written, takes_names, gateway_name)
+    return BoundVirtualServices(each for each in seen.services if each.revision in ("", revision))
 
 
 def _perhaps_seen(service: HeldVirtualService, exports: frozenset[str]) -> HeldVirtualService:

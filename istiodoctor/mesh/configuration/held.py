@@ -87,6 +87,8 @@ class HeldVirtualService(Value, frozen=True, kw_only=True, eq=False):
     semantics: Semantics = Semantics.ISTIO
     is_tls_route: bool = False
     """Made of a TLSRoute: its tls rules serve a listener that ends TLS too (gateway.go:901)."""
+    revision: str = ""
+    """The label `istio.io/rev` of a VirtualService: only istiods of that revision read it."""
     made_by: Ref
     """The VirtualService, HTTPRoute, … itself."""
     unknown_because: str = ""

@@ -23,6 +23,8 @@ class Omission(StrEnum):
     """
     OUTSIDE_SCOPE = "outside-scope"
     """A server of a namespace that its pods get no Gateways from (push_context.go:2454)."""
+    OTHER_REVISION = "other-revision"
+    """A server of a Gateway whose label names another revision (crdclient/client.go:439)."""
     STRICT_MERGING = "strict-merging"
     """A server of another namespace than the Gateway whose pods istiod made."""
     NO_FILTER_CHAIN = "no-filter-chain"

@@ -19,7 +19,7 @@ from istiodoctor.mesh.configuration.listener_addresses import (
 )
 from istiodoctor.mesh.configuration.refusals import ChainFault, refusal_of_listener
 from istiodoctor.mesh.gateways.listeners import merged_gateway
-from istiodoctor.mesh.gateways.merging import Dropped
+from istiodoctor.mesh.gateways.merging import Dropped, DropReason
 from istiodoctor.mesh.gateways.merging import Listener as Merged
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -135,7 +135,16 @@ def _left_out(dropped: Dropped) -> LeftOut:
         port=dropped.port,
         server=dropped.server,
         by=dropped.winner,
-        because=dropped.faulty.text if dropped.faulty else "",
+        because=_because(dropped),
         hosts=dropped.hosts,
         age_is_known=dropped.age_is_known,
     )
+
+
+def _because(dropped: Dropped) -> str:
+    if dropped.reason is DropReason.OTHER_REVISION:
+        return (
+            f"its label istio.io/rev is {dropped.server.revision}, and the istiod of"
+            f" {dropped.workload} is of another revision"
+        )
+    return dropped.faulty.text if dropped.faulty else ""

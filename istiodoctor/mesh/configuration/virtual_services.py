@@ -18,6 +18,7 @@ from istiodoctor.mesh.configuration.held import (
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.names import MESH, resolved_gateway, resolved_host
+from istiodoctor.mesh.workloads.workloads import REVISION_LABEL
 from istiodoctor.model.istio import (
     Destination,
     HttpMatch,
@@ -80,6 +81,7 @@ def held_virtual_service(
         tcp=tuple(_tcp_rules(source)) if spec.tcp else (),
         export_to=spec.export_to or None,
         age_order=source.age_order,
+        revision=source.metadata.labels.get(REVISION_LABEL, ""),
         made_by=ref,
         unknown_because="; ".join(unread),
     )

@@ -20,7 +20,7 @@ from istiodoctor.mesh.gateways.server_merge import merged
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server, istio_servers
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.control_planes import control_plane_of
+from istiodoctor.mesh.workloads.control_planes import control_plane_of, revision_of
 from istiodoctor.mesh.workloads.releases import Change, has
 from istiodoctor.mesh.workloads.service_ports import knows_listening_ports, listening_ports
 from istiodoctor.mesh.workloads.workloads import GATEWAY_NAME_LABELS, Workload, routers, selected
@@ -115,6 +115,7 @@ def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
     faults = {each: faulty_listener(mesh, each) for each in found}
     plane = control_plane_of(mesh, workload)
     is_confined = workload.is_known and plane is not None and plane.confines_gateways
+    revision = revision_of(mesh, workload) if any(each.revision for each in found) else ""
     excluded = _excluded(faults) if strict_merging(mesh, workload) else frozenset()
     return merged(
         workload,
@@ -127,6 +128,7 @@ def merged_gateway(mesh: Mesh, workload: Workload) -> MergedGateway:
                 or knows_listening_ports(mesh, workload, server.port),
                 faulty=faulty,
                 is_outside=is_confined and server.config_namespace != workload.namespace,
+                is_of_other_revision=bool(revision) and server.revision not in ("", revision),
                 is_excluded=server in excluded,
             )
             for server, faulty in faults.items()

@@ -28,6 +28,8 @@ class DropReason(StrEnum):
     OUTSIDE_SCOPE = "outside-scope"
     """Of another namespace than its pods, where istiod confines Gateways to that of the pods
     (`PILOT_SCOPE_GATEWAY_TO_NAMESPACE`, push_context.go:2454)."""
+    OTHER_REVISION = "other-revision"
+    """Its label names another revision than that of the pods' istiod (crdclient/client.go:439)."""
     STRICT_MERGING = "strict-merging"
     """Of another namespace than the Gateway whose pods istiod made (push_context.go:2504)."""
 
@@ -97,6 +99,8 @@ class Candidate(Value, frozen=True, kw_only=True, eq=False):
     faulty: FaultyListener | None = None
     is_outside: bool = False
     """Whether istiod gives its pods no Gateways of its namespace."""
+    is_of_other_revision: bool = False
+    """Whether the istiod of the workload does not read it."""
     is_excluded: bool = False
     """Whether strict merging leaves it out."""
 

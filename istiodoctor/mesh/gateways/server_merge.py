@@ -59,7 +59,9 @@ class _Merge:
     def add(self, candidate: Candidate, port: int) -> None:
         """Add one server on one port, or drop it."""
         server = candidate.server
-        if candidate.is_outside:
+        if candidate.is_of_other_revision:
+            self._drop(server, port, DropReason.OTHER_REVISION)
+        elif candidate.is_outside:
             self._drop(server, port, DropReason.OUTSIDE_SCOPE)
         elif candidate.faulty:
             reason = REASONS.get(candidate.faulty.fault, DropReason.FAULTY_LISTENER)

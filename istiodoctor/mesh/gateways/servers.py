@@ -12,6 +12,7 @@ from istiodoctor.mesh.gateways.credential_references import (
     parse_credential_name,
 )
 from istiodoctor.mesh.gateways.listener_faults import FaultyListener
+from istiodoctor.mesh.workloads.workloads import REVISION_LABEL
 from istiodoctor.model.istio import GatewayServer, IstioGateway, ServerTls, TlsMode
 from istiodoctor.model.kubernetes import LabelSelector
 from istiodoctor.model.ref import Place, Ref
@@ -117,6 +118,8 @@ class Server(Value, frozen=True, kw_only=True, eq=False):
     """Of an Ingress: the labels of the pods that istiod serves it by."""
     has_generated_pods: bool = False
     """Whether istiod made the pods of its Gateway: it has no address of type Hostname."""
+    revision: str = ""
+    """The label `istio.io/rev` of an Istio Gateway: only istiods of that revision read it."""
     unknown_because: str = ""
     """What was not read and could change it."""
     names: tuple[str, ...] = ()
@@ -211,6 +214,7 @@ def istio_servers(gateway: IstioGateway) -> Iterator[Server]:
     """Yield the servers of an Istio Gateway, as istiod understands them."""
     ref, age_order = gateway.ref, gateway.age_order
     gateway_name = f"{ref.namespace}/{ref.name}"
+    revision = gateway.metadata.labels.get(REVISION_LABEL, "")
     for index, server in enumerate(gateway.spec.servers):
         path = f"/spec/servers/{index}"
         tls = server.tls
@@ -218,6 +222,7 @@ def istio_servers(gateway: IstioGateway) -> Iterator[Server]:
             gateway=ref,
             parent=ref,
             gateway_name=gateway_name,
+            revision=revision,
             host_texts=sanitized_hosts(server.hosts, ref.namespace),
             server_name=server.name,
             index=index,

@@ -49,6 +49,11 @@ class ControlPlane:
     workload: Workload = field(compare=False)
 
     @property
+    def names_revision(self) -> bool:
+        """Whether it is known which revision it is."""
+        return REVISION_LABEL in self.workload.labels
+
+    @property
     def confines_gateways(self) -> bool:
         """Whether Gateways apply to pods of their own namespace only."""
         containers = self.workload.spec.containers
@@ -107,6 +112,39 @@ def control_plane_of(mesh: Mesh, workload: Workload) -> ControlPlane | None:
     if same:
         return same[0]
     return planes[0] if len({each.version for each in planes}) == 1 else None
+
+
+@question
+def revision_of(mesh: Mesh, workload: Workload) -> str:
+    """Return the revision of the istiod of a gateway; empty where that is not known.
+
+    Objects with a label `istio.io/rev` of another value do not exist for that istiod: it compares
+    the text, and knows no tags (`LabelsInRevision`, pkg/config/model.go:111; `inRevision`,
+    pilot/pkg/config/kube/crdclient/client.go:439).
+    """
+    plane = control_plane_of(mesh, workload)
+    if plane is None or not plane.names_revision:
+        return ""
+    is_sure = plane.revision == workload.revision or len(control_planes(mesh)) == 1
+    return plane.revision if is_sure else ""
+
+
+@question(Kind.POD)
+def known_revisions(mesh: Mesh) -> frozenset[str]:
+    """Return the revisions of all istiods; none where one may be unknown."""
+    planes = control_planes(mesh)
+    if not mesh.is_complete(Kind.POD) or not all(each.names_revision for each in planes):
+        return frozenset()
+    return frozenset(each.revision for each in planes)
+
+
+def is_of_no_revision(mesh: Mesh, labels: Mapping[str, str]) -> bool:
+    """Whether every istiod passes an object over, for its label names another revision."""
+    label = labels.get(REVISION_LABEL)
+    if label is None:
+        return False
+    revisions = known_revisions(mesh)
+    return bool(revisions) and label not in revisions
 
 
 @question

@@ -1,6 +1,7 @@
 """Which match takes all that another one takes."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ PARTS = st.text(alphabet="aA/", max_size=3).map(lambda text: f"/{text}")
 PATTERNS = st.text(alphabet="aA/.*?+|", max_size=4).map(lambda text: f"/{text}")
 
 
-def path(comparison: PathComparison, text: str, **fields: object) -> RouteMatch:
+def path(comparison: PathComparison, text: str, **fields: Any) -> RouteMatch:
     return RouteMatch(comparison=comparison, path=text, **fields)
 
 
