@@ -18,7 +18,7 @@ from istiodoctor.text import SHOWN, listing
 @check(
     "VS018",
     severity=Severity.CRITICAL,
-    explains={"GW019", "HTTP017", "HTTP018", "SDS016", "SDS017"},
+    explains={"GW019", "HTTP017", "HTTP018", "SDS016", "SDS017", "VS022"},
 )
 def routes_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     """A rule of a route is such that Envoy refuses all routes beside it.
@@ -140,14 +140,14 @@ def routes_envoy_would_refuse(mesh: Mesh) -> Iterator[Finding]:
     """
     for refused in refused_route_configurations(mesh):
         servers, refusal = refused.servers, refused.refusal
-        (place,) = refusal.made_by
+        place, *others = refusal.made_by
         yield Finding(
             message=(
-                f"Envoy refuses all routes of {listing(servers)} on {refused.workload} for one"
-                f" rule, {place}: {refusal.text}. It keeps the last that it had, and a new pod"
-                " does not open the port."
+                f"Envoy refuses all routes of {listing(servers)} on {refused.workload} for"
+                f" {'one domain' if others else 'one rule'}, {place}: {refusal.text}. It keeps the"
+                " last that it had, and a new pod does not open the port."
             ),
-            objects=(place, *(each.place for each in servers[:SHOWN])),
+            objects=(place, *others, *(each.place for each in servers[:SHOWN])),
             identity=Identity.of(place.ref, place.path),
             hosts=_hosts(refused),
             evidence=(Evidence(text=f"{place}: {refusal.text}", ref=place.ref),),

@@ -10,13 +10,19 @@ from istiodoctor.mesh.configuration.held_routes import held_routes_of_gateway
 from istiodoctor.mesh.configuration.listener import Refusal
 from istiodoctor.mesh.configuration.route_refusals import refused_route
 from istiodoctor.mesh.configuration.service_registry import scope_service
-from istiodoctor.mesh.configuration.virtual_hosts import Section, domains, section_routes
+from istiodoctor.mesh.configuration.virtual_hosts import (
+    Domain,
+    Section,
+    domains,
+    section_routes,
+)
 from istiodoctor.mesh.configuration.virtual_services import virtual_services_by_gateway_name
 from istiodoctor.mesh.gateways.listeners import merged_gateway, servers_by_workload
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.workloads.control_planes import mesh_config
+from istiodoctor.mesh.workloads.control_planes import control_plane_of, mesh_config
+from istiodoctor.mesh.workloads.releases import Change, has
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import (
     HttpMatch,
@@ -26,6 +32,7 @@ from istiodoctor.model.istio import (
     VirtualService,
 )
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +61,7 @@ def refused_route_configurations(mesh: Mesh) -> tuple[RefusedRouteConfiguration,
         )
         for workload in servers_by_workload(mesh)
         for name, servers in merged_gateway(mesh, workload).servers_by_route.items()
-        if _has_refusable_rule(mesh, servers)
+        if _keeps_case(mesh, workload) or _has_refusable_rule(mesh, servers)
         if (refusal := refused_routes(mesh, workload, name))
     )
 
@@ -86,8 +93,13 @@ def _binds_refusable_rule(mesh: Mesh, gateway_name: str) -> bool:
 def refused_routes(mesh: Mesh, workload: Workload, route_name: str) -> Refusal | None:
     """Return why Envoy refuses a route configuration; None where it takes it.
 
-    istiod writes each domain once and in lower case, so that only a route can be at fault.
+    istiod writes each domain once, and since Istio 1.22 in lower case, so that only a route can
+    be at fault.
     """
+    if _keeps_case(mesh, workload):
+        for name, domain in domains(mesh, workload, route_name).items():
+            if refusal := _two_spellings(name, domain):
+                return refusal
     sections: dict[Section, tuple[str, ...]] = {}
     for name, domain in domains(mesh, workload, route_name).items():
         for section in domain.sections:
@@ -98,6 +110,28 @@ def refused_routes(mesh: Mesh, workload: Workload, route_name: str) -> Refusal |
                 if text := refused_route(route):
                     return Refusal(text=text, made_by=(route.made_by,), names=names)
     return None
+
+
+def _keeps_case(mesh: Mesh, workload: Workload) -> bool:
+    """Whether the case of a host stays: Envoy then sees one domain twice."""
+    return not has(control_plane_of(mesh, workload), Change.GATEWAY_DOMAINS_LOWERED)
+
+
+def _two_spellings(name: str, domain: Domain) -> Refusal | None:
+    """Return why Envoy refuses a domain that hosts of VirtualServices write in two ways."""
+    found: dict[str, Place] = {}
+    for section in domain.sections:
+        for index, host in enumerate(section.source.hosts):
+            if host.lower() == name:
+                found.setdefault(host, Place(section.source.made_by, f"/spec/hosts/{index}"))
+    if len(found) < 2:
+        return None
+    (_, first), (text, second), *_ = found.items()
+    return Refusal(
+        text=f"only unique values for domains are permitted, and {text} is the same as {first}",
+        made_by=(second, first),
+        names=(name,),
+    )
 
 
 @question

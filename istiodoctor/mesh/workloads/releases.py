@@ -73,6 +73,8 @@ class Change(StrEnum):
 
     The DestinationRule's own fields count; before, all of its traffic policy gave way.
     """
+    GATEWAY_DOMAINS_LOWERED = "gateway-domains-lowered"
+    """Hosts that differ in case only are one virtual host of a gateway."""
     PLAIN_KEPT_OVER_TLS = "plain-kept-over-tls"
     """A plain server joins a TLS port, and later TLS servers are skipped."""
 
@@ -195,6 +197,10 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
         Change.RULES_OVERRIDE_BACKEND_POLICIES: Introduction(
             since=((1, 31, 0),),
             source="pilot/pkg/model/destination_rule.go:109-148 (new), 108 (old)",
+        ),
+        Change.GATEWAY_DOMAINS_LOWERED: Introduction(
+            since=((1, 22, 0),),
+            source="pilot/pkg/networking/core/v1alpha3/gateway.go (PR 49674, issue 49638)",
         ),
         Change.PLAIN_KEPT_OVER_TLS: Introduction(
             since=((1, 27, 4), (1, 28, 1)),
