@@ -7,13 +7,17 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, create
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.registry_service import Protocol, RegistryService
+from istiodoctor.mesh.configuration.routed_clusters import registry_service_of
 from istiodoctor.mesh.configuration.upstream_tls import (
     TLS_TARGETS,
     UpstreamTls,
     is_declared_https,
+    plain_to_external_tls,
     plain_to_tls,
 )
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Place
 from istiodoctor.model.services import Service, ServicePort
 from istiodoctor.text import host_listing
 from istiodoctor_checks._destinations import severity_of
@@ -127,6 +131,50 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
       trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE}}]}
     ```
 
+    A ServiceEntry's `protocol: HTTPS` does not make the gateway speak TLS either:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.22.3"}]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: api.example.net, port: {number: 443}}}]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: api, namespace: shop}
+    spec:
+      hosts: [api.example.net]
+      ports: [{number: 443, name: https, protocol: HTTPS}]
+      location: MESH_EXTERNAL
+      resolution: DNS
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http[0].route[0].destination
+    hosts: shop.example.com
+    VirtualService shop/shop routes shop.example.com to port 443 of api.example.net, which
+    ServiceEntry shop/api declares as HTTPS, and no DestinationRule makes the gateway speak TLS to
+    it: requests get 400 or 503.
+    ```
+
     Sources: istio.io, DestinationRule (ClientTLSSettings), Understanding TLS Configuration;
     istio/istio issues 47404, 8029, 27208.
     """
@@ -149,6 +197,49 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
                 severity=severity_of(use) if is_declared_https(port) else Severity.HIGH,
                 confidence=_confidence(port),
             )
+    for upstream in plain_to_external_tls(mesh):
+        registered = registry_service_of(mesh, upstream.routed)
+        if registered:
+            yield _to_entry(upstream, registered)
+
+
+def _to_entry(upstream: UpstreamTls, registered: RegistryService) -> Finding:
+    use, number = upstream.use, upstream.routed.name.port
+    index = next(i for i, each in enumerate(registered.ports) if each.number == number)
+    port = registered.ports[index]
+    place = Place(registered.ref, f"/spec/ports/{index}")
+    settings = {"port": {"number": number}, "tls": {"mode": "SIMPLE", "sni": upstream.fqdn}}
+    is_sure = registered.is_external and port.protocol is Protocol.HTTPS
+    return Finding(
+        message=(
+            f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to port {number} of"
+            f" {upstream.fqdn}, which {registered.ref} declares as {port.protocol.value}, and no"
+            " DestinationRule makes the gateway speak TLS to it: requests get 400 or 503."
+        ),
+        objects=(use.place, place),
+        identity=Identity.of(registered.ref, f"{upstream.fqdn}:{number}"),
+        hosts=frozenset(use.virtual_service.spec.hosts),
+        evidence=(Evidence(text=f"{place} is {port.protocol.value}", ref=registered.ref),),
+        fixes=(
+            create(
+                {
+                    "metadata": {
+                        "name": f"{registered.ref.name}-tls",
+                        "namespace": registered.namespace,
+                    },
+                    "spec": {
+                        "host": upstream.fqdn,
+                        "trafficPolicy": {"portLevelSettings": [settings]},
+                    },
+                },
+                Kind.DESTINATION_RULE,
+                f"Speak TLS to port {number} of {upstream.fqdn}",
+                why="An existing DestinationRule for the host is to be extended instead.",
+            ),
+        ),
+        severity=severity_of(use),
+        confidence=Confidence.CERTAIN if is_sure else Confidence.SUSPECTED,
+    )
 
 
 def _confidence(port: ServicePort) -> Confidence:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.backend_tls import tls_to_backend, unread_policies
 from istiodoctor.mesh.configuration.destination_uses import DestinationUse
+from istiodoctor.mesh.configuration.registry_service import Protocol
 from istiodoctor.mesh.configuration.routed_clusters import (
     RoutedCluster,
     registry_service_of,
@@ -30,6 +31,7 @@ from istiodoctor.model.services import Service, ServicePort
 AMBIENT_LABEL = "istio.io/dataplane-mode"
 OF_WORKLOADS = (Kind.POD, Kind.DEPLOYMENT, Kind.DAEMON_SET)
 """Without these no gateway workload is known, and stand-ins for them have no TLS to judge."""
+WITH_TLS = frozenset({Protocol.HTTPS, Protocol.TLS})
 PLAIN_MODES = frozenset({"", "DISABLE"})
 TLS_TARGETS = frozenset({443, 4443, 6443, 8443, 9443, "https", "tls"})
 PLAIN_TARGETS = frozenset({80, 3000, 5000, 8000, 8080, 8081, 9080, "http"})
@@ -91,6 +93,26 @@ def plain_to_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
         found
         for routed in routed_clusters(mesh)
         if routed.workload.is_known and (port := routed.service_port) and speaks_tls(port)
+        for found in _upstreams(mesh, routed)
+        if found.use.protocol == "http" and found.mode in PLAIN_MODES and not found.unknown_because
+    )
+
+
+@question(*OF_WORKLOADS, Kind.BACKEND_TLS_POLICY)
+def plain_to_external_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
+    """Return how gateways send plain HTTP to ports that a ServiceEntry declares to speak TLS.
+
+    Its protocol makes no difference to what Envoy sends: TLS is a matter of DestinationRules and
+    BackendTLSPolicies alone.
+    """
+    if not rules_are_known(mesh):
+        return ()
+    return tuple(
+        found
+        for routed in routed_clusters(mesh)
+        if routed.workload.is_known and routed.kubernetes_service is None
+        if (service := registry_service_of(mesh, routed)) is not None
+        if (port := service.port(routed.name.port)) and port.protocol in WITH_TLS
         for found in _upstreams(mesh, routed)
         if found.use.protocol == "http" and found.mode in PLAIN_MODES and not found.unknown_because
     )

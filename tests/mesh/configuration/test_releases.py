@@ -83,6 +83,7 @@ BOUNDARIES = {
     Change.SERVER_CURVES_SENT: [("1.31.9", False), ("1.32.0", True)],
     Change.BACKEND_TLS_POLICIES_SERVED: [("1.27.9", False), ("1.28.0", True)],
     Change.RULES_OVERRIDE_BACKEND_POLICIES: [("1.30.9", False), ("1.31.0", True)],
+    Change.GATEWAY_DOMAINS_LOWERED: [("1.21.9", False), ("1.22.0", True)],
     Change.PLAIN_KEPT_OVER_TLS: [
         ("1.26.9", False),
         ("1.27.3", False),
