@@ -1,7 +1,8 @@
 """DR008."""
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
@@ -9,6 +10,10 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
+from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
+from istiodoctor.mesh.question import question
+from istiodoctor.mesh.workloads.service_ports import target_port
+from istiodoctor.mesh.workloads.workloads import Workload, workloads
 from istiodoctor.model.ref import Place
 from istiodoctor.model.services import Service, ServicePort
 from istiodoctor.text import listing
@@ -23,7 +28,31 @@ GRPC_PORT = 50051
 _WORDS = re.compile(r"[^a-z0-9]+")
 
 
-@check("DR008", severity=Severity.HIGH, explains={"HTTP015"})
+@question
+def _ports_of_grpc(mesh: Mesh) -> Mapping[Workload, frozenset[int]]:
+    """Return the ports of containers that are called grpc, by workload."""
+    found: dict[Workload, set[int]] = defaultdict(set)
+    for workload in workloads(mesh):
+        for container in workload.spec.containers:
+            for each in container.ports:
+                if "grpc" in _WORDS.split(each.name.lower()):
+                    found[workload].add(each.container_port)
+    return {workload: frozenset(ports) for workload, ports in found.items()}
+
+
+@question
+def _leads_to_grpc(mesh: Mesh, service: Service, port: ServicePort) -> bool:
+    """Whether the containers behind a port, declared as HTTP, call theirs grpc."""
+    of_grpc = _ports_of_grpc(mesh)
+    if not of_grpc or _protocol(port) in SAID:
+        return False
+    return any(
+        target_port(port, each) in of_grpc.get(each, ())
+        for each in workloads_behind(mesh, service)
+    )
+
+
+@check("DR008", severity=Severity.HIGH, explains={"HTTP015"}, evidence=[_leads_to_grpc])
 def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     """A Service port's name tells Istio another protocol than the route to it.
 
@@ -32,6 +61,9 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     guess: what is not declared http2 or grpc it sends as HTTP/1.1, so gRPC calls fail (502, 503
     or `upstream connect error`). A port declared `tcp` is handled as bytes by sidecars, without
     HTTP routing, retries and telemetry, although an HTTP route leads to it.
+
+    Where the Service's port is declared as HTTP and the container calls the port behind it grpc,
+    the two contradict each other.
 
     Fix: name the port for what it speaks, or set `appProtocol`.
 
@@ -177,7 +209,13 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     """
     for routed in routed_clusters(mesh):
         service, port = routed.kubernetes_service, routed.service_port
-        if service is None or port is None or not (wanted := _declared_wrong(port)):
+        if service is None or port is None:
+            continue
+        wanted = _declared_wrong(port)
+        is_by_container = wanted != "grpc" and _leads_to_grpc(mesh, service, port)
+        if is_by_container:
+            wanted = "grpc"
+        if not wanted:
             continue
         for use in routed.uses_of("http"):
             hosts = use.virtual_service.spec.hosts
@@ -199,9 +237,15 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
                         f"Declare port {port.port} as {wanted}",
                     ),
                 ),
-                severity=None if wanted == "grpc" else Severity.LOW,
+                severity=_severity(wanted, is_by_container=is_by_container),
                 confidence=Confidence.SUSPECTED,
             )
+
+
+def _severity(wanted: str, *, is_by_container: bool) -> Severity | None:
+    if is_by_container:
+        return Severity.MEDIUM
+    return None if wanted == "grpc" else Severity.LOW
 
 
 def _declared_wrong(port: ServicePort) -> str:

@@ -11,8 +11,10 @@ from istiodoctor.mesh.configuration.registry_service import Protocol, RegistrySe
 from istiodoctor.mesh.configuration.routed_clusters import registry_service_of
 from istiodoctor.mesh.configuration.upstream_tls import (
     TLS_TARGETS,
+    PlainBackend,
     UpstreamTls,
     is_declared_https,
+    plain_backends_of_tls,
     plain_to_external_tls,
     plain_to_tls,
 )
@@ -30,8 +32,8 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     The gateway ends TLS and sends plain HTTP on. A backend that expects TLS answers 400 ("The
     plain HTTP request was sent to HTTPS port") or closes the connection (503 `UC`).
 
-    Fix: a DestinationRule with `tls.mode: SIMPLE` for that port, the backend's plain port, or
-    PASSTHROUGH at the Gateway. Whether a port speaks TLS is judged by its name and numbers.
+    Fix: a DestinationRule with `tls.mode: SIMPLE` (or a BackendTLSPolicy) for that port, the
+    backend's plain port, or PASSTHROUGH at the Gateway. Whether a port speaks TLS is judged by its name and numbers.
 
     ```yaml bad
     apiVersion: v1
@@ -201,6 +203,58 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
         registered = registry_service_of(mesh, upstream.routed)
         if registered:
             yield _to_entry(upstream, registered)
+    for plain in plain_backends_of_tls(mesh):
+        yield _of_route(plain)
+
+
+def _of_route(plain: PlainBackend) -> Finding:
+    use, service, port = plain.use, plain.service, plain.port
+    of_service = plain.kubernetes_port
+    looks = _looks(of_service) if of_service else port.protocol.value
+    is_declared = is_declared_https(of_service) if of_service else True
+    severity = Severity.CRITICAL if use.is_whole and is_declared else Severity.HIGH
+    is_external = service.is_external and port.protocol is Protocol.HTTPS
+    return Finding(
+        message=(
+            f"{use.route} routes {listing(use.hosts)} to port {port.number} of {service.ref},"
+            f" which looks like TLS ({looks}), and no BackendTLSPolicy and no DestinationRule"
+            " makes the gateway speak TLS to it: requests get 400 or 503."
+        ),
+        objects=(use.place, Place(service.ref, "/spec/ports")),
+        identity=Identity.of(service.ref, f"{service.hostname}:{port.number}"),
+        hosts=frozenset(use.hosts),
+        evidence=(Evidence(text=f"port {port.number} is {looks}", ref=service.ref),),
+        fixes=(
+            create(
+                {
+                    "metadata": {
+                        "name": f"{service.ref.name}-tls",
+                        "namespace": service.namespace,
+                    },
+                    "spec": {
+                        "host": service.hostname,
+                        "trafficPolicy": {
+                            "portLevelSettings": [
+                                {"port": {"number": port.number}, "tls": {"mode": "SIMPLE"}}
+                            ]
+                        },
+                    },
+                },
+                Kind.DESTINATION_RULE,
+                f"Speak TLS to port {port.number} of {service.ref.name}",
+                why=(
+                    "Recent releases verify the backend's certificate: add caCertificates or"
+                    " credentialName for a private CA. A BackendTLSPolicy does the same."
+                ),
+            ),
+        ),
+        severity=severity,
+        confidence=_confidence(of_service)
+        if of_service
+        else Confidence.CERTAIN
+        if is_external
+        else Confidence.SUSPECTED,
+    )
 
 
 def _to_entry(upstream: UpstreamTls, registered: RegistryService) -> Finding:

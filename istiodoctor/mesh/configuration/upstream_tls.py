@@ -5,8 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.backend_tls import tls_to_backend, unread_policies
+from istiodoctor.mesh.configuration.backend_uses import BackendUse, backend_uses
 from istiodoctor.mesh.configuration.destination_uses import DestinationUse
-from istiodoctor.mesh.configuration.registry_service import Protocol
+from istiodoctor.mesh.configuration.registry_service import (
+    Protocol,
+    RegistryPort,
+    RegistryService,
+)
 from istiodoctor.mesh.configuration.routed_clusters import (
     RoutedCluster,
     registry_service_of,
@@ -14,6 +19,7 @@ from istiodoctor.mesh.configuration.routed_clusters import (
 )
 from istiodoctor.mesh.configuration.rules_in_force import are_there_rules, rules_are_known
 from istiodoctor.mesh.configuration.scope import scope_of
+from istiodoctor.mesh.configuration.service_registry import scope_service
 from istiodoctor.mesh.gateways.credential_references import CA_SUFFIX
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -116,6 +122,52 @@ def plain_to_external_tls(mesh: Mesh) -> tuple[UpstreamTls, ...]:
         for found in _upstreams(mesh, routed)
         if found.use.protocol == "http" and found.mode in PLAIN_MODES and not found.unknown_because
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlainBackend:
+    """A backend of a route of the Gateway API or an Ingress that is sent plain HTTP."""
+
+    use: BackendUse
+    service: RegistryService
+    port: RegistryPort
+
+    @property
+    def kubernetes_port(self) -> ServicePort | None:
+        """The port of its Service, where it is one."""
+        return _kubernetes_port(self.service, self.port.number)
+
+
+@question(*OF_WORKLOADS, Kind.BACKEND_TLS_POLICY)
+def plain_backends_of_tls(mesh: Mesh) -> tuple[PlainBackend, ...]:
+    """Return the backends of routes and Ingresses that look like TLS and are sent plain HTTP."""
+    if not rules_are_known(mesh):
+        return ()
+    return tuple(filter(None, (_plain_backend(mesh, use) for use in backend_uses(mesh))))
+
+
+def _plain_backend(mesh: Mesh, use: BackendUse) -> PlainBackend | None:
+    if not use.is_http or not use.workload.is_known or use.unknown_because:
+        return None
+    scope, name = scope_of(mesh, use.workload), use.cluster_name
+    service = scope_service(mesh, scope, name.host)
+    port = service.port(name.port) if service else None
+    if service is None or port is None:
+        return None
+    of_service = _kubernetes_port(service, port.number)
+    if not (speaks_tls(of_service) if of_service else port.protocol in WITH_TLS):
+        return None
+    found = tls_to_backend(mesh, use.workload, service, name)
+    mode = (found.settings.mode or "DISABLE").upper() if found else ""
+    if mode not in PLAIN_MODES or unread_policies(mesh, scope, service, found):
+        return None
+    return PlainBackend(use=use, service=service, port=port)
+
+
+def _kubernetes_port(service: RegistryService, number: int) -> ServicePort | None:
+    source = service.source
+    ports = source.spec.ports if isinstance(source, Service) else ()
+    return next((each for each in ports if each.port == number), None)
 
 
 def _upstreams(mesh: Mesh, routed: RoutedCluster) -> tuple[UpstreamTls, ...]:
