@@ -33,7 +33,8 @@ def backend_speaks_tls_gateway_sends_http(mesh: Mesh) -> Iterator[Finding]:
     plain HTTP request was sent to HTTPS port") or closes the connection (503 `UC`).
 
     Fix: a DestinationRule with `tls.mode: SIMPLE` (or a BackendTLSPolicy) for that port, the
-    backend's plain port, or PASSTHROUGH at the Gateway. Whether a port speaks TLS is judged by its name and numbers.
+    backend's plain port, or PASSTHROUGH at the Gateway. Whether a port speaks TLS is judged by its
+    name and numbers.
 
     ```yaml bad
     apiVersion: v1
