@@ -334,19 +334,34 @@ class LoadBalancer(Fields, frozen=True, kw_only=True):
     simple: str = ""
 
 
+class HttpPool(Fields, frozen=True, kw_only=True):
+    """`HTTPSettings` of a connection pool, as far as they decide which HTTP Envoy speaks."""
+
+    h2_upgrade_policy: str = ""
+    use_client_protocol: bool = False
+
+
+class ConnectionPool(Fields, frozen=True, kw_only=True):
+    """`ConnectionPoolSettings`, its part for HTTP."""
+
+    http: HttpPool | None = None
+
+
 class PortPolicy(Fields, frozen=True, kw_only=True):
     """One entry of `portLevelSettings`."""
 
     port: PortSelector = PortSelector()
     tls: ClientTls | None = None
     load_balancer: LoadBalancer | None = None
+    connection_pool: ConnectionPool | None = None
 
 
 class TrafficPolicy(Fields, frozen=True, kw_only=True):
-    """`TrafficPolicy`, as far as it bears on TLS and on where endpoints come from."""
+    """`TrafficPolicy`, as far as it bears on TLS, HTTP/2 and where endpoints come from."""
 
     tls: ClientTls | None = None
     load_balancer: LoadBalancer | None = None
+    connection_pool: ConnectionPool | None = None
     port_level_settings: tuple[PortPolicy, ...] = ()
 
 

@@ -112,6 +112,7 @@ class MeshConfig(Fields, frozen=True, kw_only=True):
     default_virtual_service_export_to: tuple[str, ...] = ()
     default_destination_rule_export_to: tuple[str, ...] = ()
     path_normalization: PathNormalization = PathNormalization()
+    h2_upgrade_policy: str = ""
     extension_providers: tuple[ExtensionProvider, ...] = ()
     service_entry_visibility: ServiceEntryVisibility = ServiceEntryVisibility()
 

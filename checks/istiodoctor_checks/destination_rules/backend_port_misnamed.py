@@ -9,6 +9,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.http2_upgrades import http2_upgrade
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
 from istiodoctor.mesh.question import question
@@ -52,7 +53,9 @@ def _leads_to_grpc(mesh: Mesh, service: Service, port: ServicePort) -> bool:
     )
 
 
-@check("DR008", severity=Severity.HIGH, explains={"HTTP015"}, evidence=[_leads_to_grpc])
+@check(
+    "DR008", severity=Severity.HIGH, explains={"HTTP015"}, evidence=[_leads_to_grpc, http2_upgrade]
+)
 def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     """A Service port's name tells Istio another protocol than the route to it.
 
@@ -216,6 +219,8 @@ def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
         if is_by_container:
             wanted = "grpc"
         if not wanted:
+            continue
+        if wanted == "grpc" and http2_upgrade(mesh, routed.workload, routed.name):
             continue
         for use in routed.uses_of("http"):
             hosts = use.virtual_service.spec.hosts

@@ -38,6 +38,7 @@ def overlaid(written: PlacedPolicy, made: PlacedPolicy) -> PlacedPolicy:
     policy = TrafficPolicy(
         tls=written.policy.tls or made.policy.tls,
         load_balancer=written.policy.load_balancer or made.policy.load_balancer,
+        connection_pool=written.policy.connection_pool or made.policy.connection_pool,
         port_level_settings=_port_settings(written.policy, made.policy),
     )
     return PlacedPolicy(policy=policy, place=written.place, tls_places=places)
@@ -58,6 +59,7 @@ def _port_settings(written: TrafficPolicy, made: TrafficPolicy) -> tuple[PortPol
             each,
             tls=each.tls or under.tls,
             load_balancer=each.load_balancer or under.load_balancer,
+            connection_pool=each.connection_pool or under.connection_pool,
         )
         if (under := ports.pop(each.port.number, None))
         else each

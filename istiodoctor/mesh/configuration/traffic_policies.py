@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from istiodoctor.mesh.configuration.cluster import UpstreamTls, UpstreamTlsMode
 from istiodoctor.mesh.configuration.consolidated_rules import ConsolidatedRule, PlacedSubset
 from istiodoctor.mesh.configuration.placed_policies import PlacedPolicy
-from istiodoctor.model.istio import ClientTls
+from istiodoctor.model.istio import ClientTls, ConnectionPool, HttpPool
 from istiodoctor.model.ref import Place
 
 PASSTHROUGH = "PASSTHROUGH"
@@ -23,6 +23,9 @@ class Applied:
     place: Place
     """Of `tls`."""
     load_balancer: str = ""
+    connection_pool: ConnectionPool | None = None
+    written_at: Place
+    """The policy itself, or its settings for the port."""
     is_of_port: bool = False
     """Taken from `portLevelSettings`: what they leave out has its default then."""
 
@@ -36,13 +39,33 @@ def applied(placed: PlacedPolicy, port: int) -> Applied:
                 tls=each.tls,
                 place=placed.tls_place(f"/portLevelSettings/{index}", port),
                 load_balancer=each.load_balancer.simple if each.load_balancer else "",
+                connection_pool=each.connection_pool,
+                written_at=Place(
+                    placed.place.ref, f"{placed.place.path}/portLevelSettings/{index}"
+                ),
                 is_of_port=True,
             )
     return Applied(
         tls=policy.tls,
         place=placed.tls_place(""),
         load_balancer=policy.load_balancer.simple if policy.load_balancer else "",
+        connection_pool=policy.connection_pool,
+        written_at=placed.place,
     )
+
+
+def http_pool(
+    rule: ConsolidatedRule | None, subset: PlacedSubset | None, port: int
+) -> tuple[HttpPool, Place] | None:
+    """Return what a rule says of the HTTP of a cluster, and where."""
+    found: Applied | None = None
+    for each in _layers(rule, subset, port):
+        if each.connection_pool is not None or each.is_of_port:
+            found = each
+    if found is None or found.connection_pool is None or found.connection_pool.http is None:
+        return None
+    place = Place(found.written_at.ref, f"{found.written_at.path}/connectionPool/http")
+    return found.connection_pool.http, place
 
 
 def goes_to_original_destination(

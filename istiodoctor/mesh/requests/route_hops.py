@@ -1,5 +1,9 @@
 """What a route does with a request that it takes, as hops."""
 
+from collections.abc import Iterator
+
+from istiodoctor.mesh.configuration.cluster import ClusterName
+from istiodoctor.mesh.configuration.http2_upgrades import http2_upgrade
 from istiodoctor.mesh.configuration.preflights import PREFLIGHT_STATUS, answers_preflight
 from istiodoctor.mesh.configuration.received_request import ReceivedRequest
 from istiodoctor.mesh.configuration.redirects_sent import SentRedirect, sent_redirect
@@ -14,7 +18,7 @@ from istiodoctor.mesh.requests.answers import (
 )
 from istiodoctor.mesh.requests.cluster_hops import hops_of_clusters
 from istiodoctor.mesh.requests.connections import Connection
-from istiodoctor.mesh.requests.hops import BROKEN, OK, Hop
+from istiodoctor.mesh.requests.hops import BROKEN, OK, WARNING, Hop
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from istiodoctor.mesh.requests.policy_hops import FORBIDDEN
 from istiodoctor.mesh.requests.route_text import named
@@ -57,13 +61,17 @@ def acted(mesh: Mesh, route: Route, seen: ReceivedRequest, connection: Connectio
                 yield Hop(hop="route", ref=ref, state=OK, text=text)
                 return Ending(kind=AnswerKind.DIRECT_RESPONSE, status=PREFLIGHT_STATUS)
             yield Hop(hop="route", ref=ref, state=OK, text=text)
-            return (yield from _forwarded(mesh, connection, route.action))
+            return (yield from _forwarded(mesh, connection, route.action, seen))
         case None:
             yield Hop(hop="route", ref=ref, state=BROKEN, text=f"{text} does nothing")
             return STOPPED
 
 
-def _forwarded(mesh: Mesh, connection: Connection, action: Forward) -> HopGenerator:
+def _forwarded(
+    mesh: Mesh, connection: Connection, action: Forward, seen: ReceivedRequest
+) -> HopGenerator:
+    if seen.values("upgrade"):
+        yield from _upgrades(mesh, connection, action)
     ending = yield from hops_of_clusters(
         mesh,
         connection.workload,
@@ -75,6 +83,19 @@ def _forwarded(mesh: Mesh, connection: Connection, action: Forward) -> HopGenera
         text = f"{host} has the weight 0 and gets no requests"
         yield Hop(hop="backend", ref=None, state=OK, text=text)
     return ending
+
+
+def _upgrades(mesh: Mesh, connection: Connection, action: Forward) -> Iterator[Hop]:
+    """Yield a hop for each backend that Envoy hands an upgrade on to over HTTP/2."""
+    for each in action.clusters:
+        name = ClusterName.parsed(each.name)
+        place = http2_upgrade(mesh, connection.workload, name) if name else None
+        if place:
+            text = (
+                f"{place} makes Envoy speak HTTP/2 to {each.name}: the upgrade becomes an extended"
+                " CONNECT, which a backend of HTTP/1.1 does not answer"
+            )
+            yield Hop(hop="route", ref=place.ref, state=WARNING, text=text)
 
 
 def _redirected(route: Route, action: Redirect, seen: ReceivedRequest) -> HopGenerator:
