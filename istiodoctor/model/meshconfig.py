@@ -76,11 +76,33 @@ class ProviderService(Fields, frozen=True, kw_only=True):
 
 
 class ExtensionProvider(Fields, frozen=True, kw_only=True):
-    """One entry of `MeshConfig.extensionProviders`, as far as it can refuse requests."""
+    """One entry of `MeshConfig.extensionProviders`, as far as it names a service."""
 
     name: str = ""
     envoy_ext_authz_http: ProviderService | None = None
     envoy_ext_authz_grpc: ProviderService | None = None
+    zipkin: ProviderService | None = None
+    datadog: ProviderService | None = None
+    skywalking: ProviderService | None = None
+    opentelemetry: ProviderService | None = None
+    envoy_http_als: ProviderService | None = None
+    envoy_tcp_als: ProviderService | None = None
+    envoy_otel_als: ProviderService | None = None
+
+    @property
+    def service(self) -> str:
+        """The service that it leads to, whatever it is for; a namespace may stand before it."""
+        every = (
+            self.authorizer,
+            self.zipkin,
+            self.datadog,
+            self.skywalking,
+            self.opentelemetry,
+            self.envoy_http_als,
+            self.envoy_tcp_als,
+            self.envoy_otel_als,
+        )
+        return next((each.service for each in every if each), "")
 
     @property
     def authorizer(self) -> ProviderService | None:

@@ -23,6 +23,7 @@ from istiodoctor.mesh.workloads.workloads import Workload
 
 CONNECTION_MANAGER = "envoy.filters.network.http_connection_manager"
 TCP_PROXY = "envoy.filters.network.tcp_proxy"
+INSERTING = frozenset({"ADD", "INSERT_FIRST", "INSERT_BEFORE", "INSERT_AFTER"})
 TERMINAL = frozenset({CONNECTION_MANAGER, TCP_PROXY})
 
 
@@ -106,6 +107,20 @@ def patched_options(
         if match is None or match.name in ("", CONNECTION_MANAGER):
             options = with_fields(options, manager_fields(each.written))
     return options
+
+
+def inserted_http_filters(
+    mesh: Mesh, workload: Workload, port: int, chain: FilterChain
+) -> Iterator[AppliedPatch]:
+    """Yield the HTTP filters that patches put into a chain, wherever its others are."""
+    if chain.http is None:
+        return
+    for each in _of_chain(mesh, workload, port, chain, EVERY_ADDRESS):
+        if each.apply_to != "HTTP_FILTER" or each.operation not in INSERTING:
+            continue
+        match = each.filter_match
+        if match is None or (match.name in ("", CONNECTION_MANAGER) and not match.sub_filter):
+            yield each
 
 
 def _of_chain(

@@ -28,6 +28,7 @@ from istiodoctor.mesh.configuration.listener import (
     HttpConnectionManager,
     Listener,
 )
+from istiodoctor.mesh.configuration.patched_clusters import refusing_filter
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.configuration.tls_faults import TlsFault, handshake_fault
 from istiodoctor.mesh.credentials.credentials import uses_on
@@ -37,6 +38,8 @@ from istiodoctor.mesh.policies.authorization import Verdict
 from istiodoctor.mesh.policies.request_authorization import authorization
 from istiodoctor.mesh.requests.answers import (
     STOPPED,
+    AnswerKind,
+    Ending,
     HopGenerator,
     ends_at,
     ends_unknown,
@@ -54,7 +57,7 @@ from istiodoctor.mesh.requests.hops import (
 )
 from istiodoctor.mesh.requests.http_hops import http_hops
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome, ServedCertificate
-from istiodoctor.mesh.requests.policy_hops import policy_hops
+from istiodoctor.mesh.requests.policy_hops import FORBIDDEN, policy_hops
 from istiodoctor.mesh.requests.unread import (
     unread_chains,
     unread_filters,
@@ -124,6 +127,17 @@ def connection_hops(
             return STOPPED
     if not is_held and (code := run_on_connections(mesh, workload, port)):
         yield Hop(hop="filter-chain", ref=None, state=UNKNOWN, text=code)
+    refusing = None if is_held else refusing_filter(mesh, workload, port, chain)
+    if refusing:
+        text = f"it asks the cluster {refusing.name}, and {refusing.reason}: {FORBIDDEN}"
+        yield Hop(
+            hop="http-filters",
+            ref=refusing.patch.place.ref,
+            state=BROKEN,
+            text=text,
+            outcome=AnswerOutcome.DENIED,
+        )
+        return Ending(kind=AnswerKind.NONE, status=FORBIDDEN)
     if chain.http:
         yield from _filter_hops(mesh, workload, port, chain, is_held=is_held)
         connection = Connection(
