@@ -5,7 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.metadata import Fields, Resource
+from istiodoctor.model.metadata import Condition, Fields, Resource
 from istiodoctor.model.routefilters import ObjectReference
 
 
@@ -44,8 +44,22 @@ class BackendTlsPolicySpec(Fields, frozen=True, kw_only=True):
     validation: BackendValidation = BackendValidation()
 
 
+class PolicyAncestorStatus(Fields, frozen=True, kw_only=True):
+    """What a controller says of a policy for one Gateway."""
+
+    controller_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class PolicyStatus(Fields, frozen=True, kw_only=True):
+    """`PolicyStatus`."""
+
+    ancestors: tuple[PolicyAncestorStatus, ...] = ()
+
+
 class BackendTlsPolicy(Resource, frozen=True, kw_only=True):
     """How gateways speak TLS to backends."""
 
     KIND: ClassVar[Kind] = Kind.BACKEND_TLS_POLICY
     spec: BackendTlsPolicySpec = BackendTlsPolicySpec()
+    status: PolicyStatus = PolicyStatus()

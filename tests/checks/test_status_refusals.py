@@ -3,11 +3,13 @@
 from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.registry import discover
 from tests.support.objects import (
+    GATEWAY_API,
     Manifest,
     api_gateway,
     api_route,
     istiod,
     listener,
+    made,
     mesh_of,
     pod,
 )
@@ -154,3 +156,46 @@ def test_a_listener_set_that_is_refused_is_told():
             frozenset({"y.test"}),
         )
     ]
+
+
+def test_what_nobody_has_judged_is_a_doubt():
+    accepted = said("Accepted", "True", "Accepted")
+    pending = said("Programmed", "Unknown", "Pending")
+    unjudged = said("Accepted", "Unknown", "Pending")
+
+    cases = (web(pending), web(accepted, conditions=[accepted, pending]))
+    every = [*map(found, cases), found(web(accepted), shop(unjudged))]
+
+    assert [[(each.severity, each.confidence) for each in one] for one in every] == [
+        [(Severity.MEDIUM, Confidence.SUSPECTED)]
+    ] * 3
+
+
+def test_a_route_whose_status_is_of_an_older_spec_is_a_doubt():
+    old = shop(said("Accepted", "True", "Accepted", 1))
+    later = {**old, "metadata": {**old["metadata"], "generation": 2}}
+
+    (finding,) = found(web(), later)
+
+    assert (finding.severity, finding.confidence) == (Severity.MEDIUM, Confidence.SUSPECTED)
+    assert "generation 1" in finding.message
+
+
+def test_a_policy_that_istiod_refuses_is_told():
+    target = {"group": "", "kind": "Service", "name": "shop"}
+    conditions = [said("Accepted", "False", "NoValidCACertificate")]
+    policy = made(
+        GATEWAY_API,
+        "BackendTLSPolicy",
+        "shop",
+        "edge",
+        spec={"targetRefs": [target], "validation": {"hostname": "shop.test"}},
+        status={"ancestors": [{"controllerName": CONTROLLER, "conditions": conditions}]},
+    )
+
+    (finding,) = found(web(), policy)
+
+    assert (str(finding.objects[0]), finding.severity) == (
+        "BackendTLSPolicy edge/shop",
+        Severity.HIGH,
+    )

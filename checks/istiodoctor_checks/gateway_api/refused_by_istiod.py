@@ -25,6 +25,9 @@ def refused_by_istiod(mesh: Mesh) -> Iterator[Finding]:
     label `istio.io/rev` names no revision that runs, or the only istiod has a revision and the
     Gateway no label.
 
+    The same is said, as a doubt, of a listener, ListenerSet, route or BackendTLSPolicy whose
+    conditions are `Unknown`, or are all of an older generation than its spec.
+
     Where another check knows the reason, this stands below it.
 
     Fix: do what the condition's message asks for.
@@ -102,9 +105,14 @@ def refused_by_istiod(mesh: Mesh) -> Iterator[Finding]:
                 ),
             ),
             severity=_severity(refused),
-            confidence=Confidence.SUSPECTED if refused.generation else Confidence.CERTAIN,
+            confidence=Confidence.SUSPECTED if _is_open(refused) else Confidence.CERTAIN,
             servers=frozenset({server.id} if server else ()),
         )
+
+
+def _is_open(refused: StatusRefusal) -> bool:
+    """Whether istiod has said neither yes nor no of what there is."""
+    return bool(refused.generation) or (refused.is_undecided and not refused.is_untaken)
 
 
 def _start(refused: StatusRefusal, subject: object) -> str:
@@ -116,7 +124,8 @@ def _start(refused: StatusRefusal, subject: object) -> str:
         )
     words = f": {said.message.rstrip('.')}" if said.message else ""
     if refused.is_undecided:
-        return f"No istiod has taken {subject}: {said.type} is {said.status}{words}"
+        done = "taken" if refused.is_untaken else "judged"
+        return f"No istiod has {done} {subject}: {said.type} is {said.status}{words}"
     where = f" for {refused.parent}" if refused.parent else ""
     return f"istiod says {said.type}={said.status} ({said.reason}) of {subject}{where}{words}"
 
@@ -125,6 +134,10 @@ def _effect(refused: StatusRefusal) -> str:
     hosts = listing(refused.hosts) or "its hosts"
     if refused.generation:
         return f"What was changed since may not be in force for {hosts}."
+    if refused.is_of_policy:
+        return "What it says of TLS to its backends may not be in force."
+    if refused.is_undecided and not refused.is_untaken:
+        return f"It may not be in force for {hosts}."
     if refused.parent and refused.condition.type == "ResolvedRefs":
         return f"Requests for {hosts} that it leads to such a backend fail."
     if refused.parent:
@@ -140,8 +153,10 @@ def _detail(refused: StatusRefusal) -> str:
 
 def _severity(refused: StatusRefusal) -> Severity:
     # Another listener of the Gateway has the host.
-    if refused.condition.reason == HOSTNAME_CONFLICT or refused.generation:
+    if refused.condition.reason == HOSTNAME_CONFLICT or _is_open(refused):
         return Severity.MEDIUM
+    if refused.is_of_policy:
+        return Severity.HIGH
     is_plain = refused.server is not None and not refused.server.is_tls
     if refused.condition.type == "ResolvedRefs" or refused.is_answered or is_plain:
         return Severity.HIGH

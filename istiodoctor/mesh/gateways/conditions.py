@@ -36,6 +36,12 @@ def listener_condition(mesh: Mesh, server: Server, kind: str) -> Condition | Non
 @question(Kind.HTTP_ROUTE, Kind.GRPC_ROUTE, Kind.TLS_ROUTE, Kind.TCP_ROUTE)
 def route_condition(mesh: Mesh, attachment: Attachment, kind: str) -> Condition | None:
     """Return a condition that istiod set on a route for one parentRef; None as above."""
+    said = tuple(current(attachment.route.metadata, conditions_of(attachment)))
+    return condition(said, kind)
+
+
+def conditions_of(attachment: Attachment) -> tuple[Condition, ...]:
+    """Return all conditions that istiod set on a route for one parentRef, old ones too."""
     route, wanted = attachment.route, attachment.parent_reference
     for parent in route.status.parents:
         said = parent.parent_ref
@@ -50,8 +56,8 @@ def route_condition(mesh: Mesh, attachment: Attachment, kind: str) -> Condition 
             wanted.section_name,
             wanted.port,
         ):
-            return condition(tuple(current(route.metadata, parent.conditions)), kind)
-    return None
+            return parent.conditions
+    return ()
 
 
 def current(metadata: Metadata, conditions: Iterable[Condition]) -> Iterable[Condition]:
