@@ -29,7 +29,7 @@ _BROKEN_AT = {
     "redirect": AnswerOutcome.ERROR,
     "route": AnswerOutcome.ERROR,
     "backend": AnswerOutcome.ERROR,
-    "endpoints": AnswerOutcome.ERROR,
+    "endpoints": AnswerOutcome.NO_ENDPOINT,
 }
 """What a client gets where a path ends at a hop that does not say it itself."""
 _STATUS = {

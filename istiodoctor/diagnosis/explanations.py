@@ -38,7 +38,8 @@ BREAKS = {
     "service": ("SVC007",),
     "workload": ("OPS003", "SDS005", "SDS007"),
     "certificate": ("CERT", "CRED", "MTLS", "SDS"),
-    "backend": ("DR", "SNI007", "VS023"),
+    "backend": ("DR", "SNI007"),
+    "endpoints": ("VS023",),
 }
 """Critical findings that break a hop which the objects alone let pass: codes or families."""
 BY_SERVER_NAME = frozenset({"filter-chain", "certificate"})
