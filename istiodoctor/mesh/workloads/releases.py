@@ -200,7 +200,7 @@ CHANGES: Mapping[Change, Introduction] = MappingProxyType(
         ),
         Change.GATEWAY_DOMAINS_LOWERED: Introduction(
             since=((1, 22, 0),),
-            source="pilot/pkg/networking/core/v1alpha3/gateway.go (PR 49674, issue 49638)",
+            source="pilot/pkg/networking/core/v1alpha3/gateway.go:462 (PR 49674, issue 49638)",
         ),
         Change.PLAIN_KEPT_OVER_TLS: Introduction(
             since=((1, 27, 4), (1, 28, 1)),
