@@ -7,6 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import set_field
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.bindings import servers_of
 from istiodoctor.mesh.configuration.virtual_services import (
     virtual_services,
     virtual_services_by_gateway_name,
@@ -15,7 +16,7 @@ from istiodoctor.mesh.question import question
 from istiodoctor.model.ref import Place
 
 
-@check("VS022", severity=Severity.LOW)
+@check("VS022", severity=Severity.LOW, explains={"SDS017"})
 def host_in_two_spellings(mesh: Mesh) -> Iterator[Finding]:
     """Two hosts of VirtualServices on one Gateway differ in capital letters only.
 
@@ -95,6 +96,7 @@ def host_in_two_spellings(mesh: Mesh) -> Iterator[Finding]:
             hosts=frozenset({host.lower()}),
             evidence=(Evidence(text=f"{capital} is {host}", ref=capital.ref),),
             fixes=(set_field(capital, host.lower(), "Write the host in lower case"),),
+            servers=frozenset(each.server.id for each in servers_of(mesh).get(capital.ref, ())),
         )
 
 
