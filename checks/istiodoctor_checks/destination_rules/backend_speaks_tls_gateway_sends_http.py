@@ -217,7 +217,7 @@ def _of_route(plain: PlainBackend) -> Finding:
     is_external = service.is_external and port.protocol is Protocol.HTTPS
     return Finding(
         message=(
-            f"{use.route} routes {listing(use.hosts)} to port {port.number} of {service.ref},"
+            f"{use.route} routes {host_listing(use.hosts)} to port {port.number} of {service.ref},"
             f" which looks like TLS ({looks}), and no BackendTLSPolicy and no DestinationRule"
             " makes the gateway speak TLS to it: requests get 400 or 503."
         ),
@@ -267,7 +267,7 @@ def _to_entry(upstream: UpstreamTls, registered: RegistryService) -> Finding:
     is_sure = registered.is_external and port.protocol is Protocol.HTTPS
     return Finding(
         message=(
-            f"{use.place.ref} routes {listing(use.virtual_service.spec.hosts)} to port {number} of"
+            f"{use.place.ref} routes {host_listing(use.virtual_service.spec.hosts)} to port {number} of"
             f" {upstream.fqdn}, which {registered.ref} declares as {port.protocol.value}, and no"
             " DestinationRule makes the gateway speak TLS to it: requests get 400 or 503."
         ),

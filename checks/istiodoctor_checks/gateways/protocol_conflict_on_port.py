@@ -177,7 +177,7 @@ def protocol_conflict_on_port(mesh: Mesh) -> Iterator[Finding]:
     high: Gateway data/cache spec.servers[0].port
     hosts: shop.example.com
     Gateway data/cache server 80 (redis) (REDIS) and Gateway shop/web server 80 (http) (HTTP) both
-    listen on port 80 of Pod istio-system/gateway; without TLS, only servers of HTTP share a port.
+    listen on port 80 of Pod istio-system/gateway: without TLS, only servers of HTTP share a port.
     istiod leaves out Gateway shop/web server 80 (http): shop.example.com is not served by it.
     ```
 
@@ -210,7 +210,7 @@ def protocol_conflict_on_port(mesh: Mesh) -> Iterator[Finding]:
     high: Gateway data/second spec.servers[0].port
     hosts: second.example.com
     Gateway data/second server 9000 (tcp) (TCP) and Gateway data/first server 9000 (tcp) (TCP) both
-    listen on port 9000 of Pod istio-system/gateway; without TLS, only servers of HTTP share a
+    listen on port 9000 of Pod istio-system/gateway: without TLS, only servers of HTTP share a
     port. istiod leaves out Gateway data/second server 9000 (tcp): second.example.com is not served
     by it.
     ```

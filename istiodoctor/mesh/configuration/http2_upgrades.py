@@ -40,7 +40,7 @@ def _asks(policy: TrafficPolicy) -> bool:
     return any(each and each.http and each.http.h2_upgrade_policy == UPGRADE for each in pools)
 
 
-@question(evidence=[mesh_config])
+@question(evidence=[mesh_config, mesh_config_place])
 def http2_upgrade(mesh: Mesh, workload: Workload, name: ClusterName) -> Place | None:
     """Return what makes Envoy speak HTTP/2 to a backend whose port does not say so."""
     config = mesh_config(mesh, workload)

@@ -164,11 +164,6 @@ def mesh_config(mesh: Mesh, workload: Workload) -> MeshConfig | None:
     return decode_mesh_config(found.data.get("mesh", "")) if found else None
 
 
-def mesh_config_place(mesh: Mesh, workload: Workload) -> Place:
-    """Return where the mesh configuration of a gateway is written."""
-    return Place(Ref(CORE, "ConfigMap", *_mesh_config_name(mesh, workload)), "/data/mesh")
-
-
 def root_namespace(mesh: Mesh, workload: Workload) -> str:
     """Return the namespace whose policies hold for the whole mesh, the usual one by default."""
     config = mesh_config(mesh, workload)
