@@ -267,8 +267,8 @@ def _to_entry(upstream: UpstreamTls, registered: RegistryService) -> Finding:
     is_sure = registered.is_external and port.protocol is Protocol.HTTPS
     return Finding(
         message=(
-            f"{use.place.ref} routes {host_listing(use.virtual_service.spec.hosts)} to port {number} of"
-            f" {upstream.fqdn}, which {registered.ref} declares as {port.protocol.value}, and no"
+            f"{use.place.ref} routes {host_listing(use.virtual_service.spec.hosts)} to port"
+            f" {number} of {upstream.fqdn}, which {registered.ref} declares as {port.protocol.value}, and no"
             " DestinationRule makes the gateway speak TLS to it: requests get 400 or 503."
         ),
         objects=(use.place, place),

@@ -12,7 +12,7 @@ from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
 from istiodoctor.model.ref import Place
 from istiodoctor.model.services import Service
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 
 
 @check("DR012", severity=Severity.LOW, explains={"HTTP015"}, evidence=[workloads_behind])
@@ -130,7 +130,7 @@ def http2_upgrade_of_http1(mesh: Mesh) -> Iterator[Finding]:
             yield Finding(
                 message=(
                     f"{place} makes the gateway speak HTTP/2 to port {routed.name.port} of"
-                    f" {service.ref}, which {listing(hosts)} lead to and whose port is not"
+                    f" {service.ref}, which {host_listing(hosts)} lead to and whose port is not"
                     f" declared so: {effect}."
                 ),
                 objects=(place, service.at("/spec/ports"), use.place),

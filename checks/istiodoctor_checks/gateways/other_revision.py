@@ -9,7 +9,7 @@ from istiodoctor.fix import Fix, remove_field, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.observations.verification import Claim
 from istiodoctor.mesh.workloads.control_planes import control_planes
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.gateways._passed_over import PassedOver, passed_over
 
 
@@ -148,7 +148,7 @@ def other_revision(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{found.place.ref} has the label istio.io/rev={found.label}, and the istiod of"
                 f" its gateway is of the revision {revisions}: it passes the object over, and"
-                f" {found.effect} {listing(found.hosts)}."
+                f" {found.effect} {host_listing(found.hosts)}."
             ),
             objects=(found.place,),
             identity=Identity.of(found.place.ref),

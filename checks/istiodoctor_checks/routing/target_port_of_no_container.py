@@ -10,7 +10,7 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.backend_uses import backend_uses
 from istiodoctor.mesh.configuration.service_endpoints import has_ready_endpoint
 from istiodoctor.model.ref import Place
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing, listing
 from istiodoctor_checks.routing._unnamed_ports import UnnamedPort, unnamed_ports
 
 
@@ -116,7 +116,7 @@ def target_port_of_no_container(mesh: Mesh) -> Iterator[Finding]:
         names = listing(found.names) or "none"
         yield Finding(
             message=(
-                f"{found.route.ref} routes {listing(found.hosts)} to port {port.port} of"
+                f"{found.route.ref} routes {host_listing(found.hosts)} to port {port.port} of"
                 f" {service.ref}, whose targetPort {port.target_port} is the name of no port of"
                 f" {listing(found.workloads)} ({names}): it has no endpoint, and requests get 503."
             ),
