@@ -16,7 +16,7 @@ from istiodoctor.mesh.workloads.service_ports import ports_sharing_target
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.ref import Place
 from istiodoctor.model.services import Service
-from istiodoctor.text import listing
+from istiodoctor.text import host_listing
 from istiodoctor_checks.gateways._dropped_servers import DroppedServer, dropped_servers
 
 USUAL_TARGETS = {80: (8080, 80), 443: (8443, 443)}
@@ -384,7 +384,7 @@ def _message(
         f"{first} ({first.protocol}) and {second} ({second.protocol}) both listen on port"
         f" {dropped.port} of {dropped.workload}:{reason} {rule}."
     )
-    hosts = listing(dropped_server.dead_hosts or dropped.server.names)
+    hosts = host_listing(dropped_server.dead_hosts or dropped.server.names)
     if certain:
         return f"{start} istiod leaves out {dropped.server}: {hosts} is not served by it."
     depends = "their age and on istiod's version" if is_by_tls else "their age"
