@@ -269,7 +269,8 @@ def _to_entry(upstream: UpstreamTls, registered: RegistryService) -> Finding:
         message=(
             f"{use.place.ref} routes {host_listing(use.virtual_service.spec.hosts)} to port"
             f" {number} of {upstream.fqdn}, which {registered.ref} declares as"
-            f" {port.protocol.value}, and no DestinationRule makes the gateway speak TLS to it: requests get 400 or 503."
+            f" {port.protocol.value}, and no DestinationRule makes the gateway speak TLS to it:"
+            " requests get 400 or 503."
         ),
         objects=(use.place, place),
         identity=Identity.of(registered.ref, f"{upstream.fqdn}:{number}"),
