@@ -69,7 +69,8 @@ class Check:
     def evidence(self) -> frozenset[Kind]:
         """Kinds that show more where they are read.
 
-        They are collected and granted like `needs`, but a check is not skipped for want of them.
+        They are collected and granted like `needs`, but a check is not skipped for want of them,
+        unless they are logs, Envoys or probes that were asked for in vain.
         """
         return self.rests.evidence
 

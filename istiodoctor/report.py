@@ -227,6 +227,8 @@ class Report:
     ignored: tuple[Ignored, ...] = ()
     checks: tuple[CheckRun, ...] = ()
     unread: tuple[UnreadReport, ...] = ()
+    outside: tuple[UnreadReport, ...] = ()
+    """What was neither given nor asked for and may be there: nothing is known of it."""
     scope_hosts: tuple[str, ...] = ()
     """The hosts that `--host` asked about: each gets an answer, also when nothing is wrong."""
 

@@ -24,6 +24,7 @@ from istiodoctor.model.wanted import Wanted
 from istiodoctor.registry import discover
 from istiodoctor.report import Outcome, Report, Verdict
 from istiodoctor.sources.demo import DemoSource, open_demo
+from tests.support.less import contradictions, healthier
 
 NOW = datetime(2026, 5, 14, 9, 30, tzinfo=UTC)
 CHECKS = discover().checks
@@ -170,6 +171,13 @@ def test_what_was_withheld_is_never_called_healthy(kind: Kind, namespace: str) -
     assert report.verdict is not Verdict.HEALTHY
     assert not [run for run in report.checks if run.outcome is Outcome.ERRORED]
     assert report.problems or could_not_look(report.checks)
+
+
+@pytest.mark.parametrize(("kind", "namespace"), CASES, ids=name_of)
+def test_nothing_looks_healthier_for_what_was_withheld(kind: Kind, namespace: str) -> None:
+    report = partial(kind, namespace)
+
+    assert [*healthier(whole(), report), *contradictions(report)] == []
 
 
 @pytest.mark.parametrize(("kind", "namespace"), CASES, ids=name_of)

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,15 @@ from istiodoctor.engine import Options, scan
 from istiodoctor.probes import Probing
 from istiodoctor.problem import Severity
 from istiodoctor.renderers import RENDERERS
-from istiodoctor.report import Report, ScanError, ScanInfo, ToolInfo, Verdict
+from istiodoctor.report import (
+    HostReport,
+    Outcome,
+    Report,
+    ScanError,
+    ScanInfo,
+    ToolInfo,
+    Verdict,
+)
 from istiodoctor.sources.input_files import STANDARD_INPUT
 from istiodoctor.sources.source import SourceError, SourceErrorKind
 
@@ -43,6 +51,8 @@ WRONG_USAGE = frozenset(
     {SourceErrorKind.USAGE, SourceErrorKind.BAD_KUBECONFIG, SourceErrorKind.UNKNOWN_CONTEXT}
 )
 DEFAULT_FAIL_ON = "high"
+ANSWERS = frozenset({Outcome.PASSED, Outcome.FAILED})
+"""Outcomes of checks that looked."""
 
 
 def run(arguments: ScanArguments) -> Exit:
@@ -67,7 +77,9 @@ def run(arguments: ScanArguments) -> Exit:
     )
     reports, is_interrupted = _reports(arguments, checks, options, threshold(fail_on), seconds)
     write(reports, targets)
-    return Exit.INTERRUPTED if is_interrupted else _status(reports, fail_on, arguments)
+    status = _status(reports, fail_on, arguments)
+    _say_what_is_missing(reports, arguments.select, status)
+    return Exit.INTERRUPTED if is_interrupted else status
 
 
 def _reports(
@@ -204,9 +216,36 @@ def _status(reports: tuple[Report, ...], fail_on: str, arguments: ScanArguments)
     severities = (problem.severity for report in read for problem in report.problems)
     if limit and any(severity.rank <= limit.rank for severity in severities):
         return Exit.PROBLEMS
+    unserved = {host.verdict for report in read for host in _unserved(report)}
+    if limit and Verdict.BROKEN in unserved:
+        return Exit.PROBLEMS
     incomplete = len(read) < len(reports) or any(map(_is_incomplete, read))
-    return Exit.INCOMPLETE if arguments.strict and incomplete else Exit.OK
+    is_failure = (limit and unserved) or (arguments.strict and incomplete)
+    return Exit.INCOMPLETE if is_failure else Exit.OK
 
 
 def _is_incomplete(report: Report) -> bool:
     return report.verdict is Verdict.INCOMPLETE or could_not_look(report.checks)
+
+
+def _unserved(report: Report) -> Iterator[HostReport]:
+    """Yield the hosts that were asked about by name and that nothing serves, as in a trace."""
+    return (host for host in report.hosts if host.gateway is None)
+
+
+def _say_what_is_missing(reports: Iterable[Report], select: tuple[str, ...], status: Exit) -> None:
+    """Write to stderr what a reader of the exit status alone would take for an answer."""
+    for report in reports:
+        for unserved in _unserved(report):
+            complain(unserved.path[0].text)
+        if status is Exit.PROBLEMS or report.error:
+            continue
+        for run in report.checks:
+            if run.outcome is Outcome.ERRORED:
+                complain(f"the check {run.code} broke: {run.reason}")
+        skipped = [run for run in report.checks if run.outcome is Outcome.SKIPPED]
+        answered = any(run.outcome in ANSWERS for run in report.checks)
+        if skipped and (select or not answered):
+            number = f"{len(skipped)} of the {len(report.checks)} checks"
+            what = skipped[0].code if len(report.checks) == 1 else number
+            complain(f"{what} could not look: {skipped[0].reason}")

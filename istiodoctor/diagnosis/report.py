@@ -13,11 +13,11 @@ from istiodoctor.diagnosis.corroboration import corroborate
 from istiodoctor.diagnosis.folding import fold
 from istiodoctor.diagnosis.hosts import hosts
 from istiodoctor.diagnosis.merging import Merged, merge
-from istiodoctor.diagnosis.runs import Run, unread_order
+from istiodoctor.diagnosis.runs import Run, not_looked_at, unread_order
 from istiodoctor.diagnosis.scope import Scope, in_scope, unmatched
 from istiodoctor.finding import Severity
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.gateways.listeners import servers_by_workload
+from istiodoctor.mesh.gateways.listeners import servers, servers_by_workload
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import Snapshot, Unread
@@ -64,23 +64,25 @@ def diagnose(judgement: Judgement) -> Report:
     kept, ignored = _without_ignored(in_scope(found, judgement.scope, mesh), judgement)
     problems = fold(kept, lambda place: _located(place, snapshot))
     checks = tuple(run.report for run in judgement.runs)
-    served = hosts(mesh, problems, judgement.scope)
+    unread = not_looked_at(judgement.runs)
+    served = hosts(mesh, problems, judgement.scope, unread)
     if judgement.cases:
         others = judgement.others
-        every = (hosts(each.mesh, problems, judgement.scope) for each in others)
+        every = (hosts(each.mesh, problems, judgement.scope, unread) for each in others)
         names = Names(judgement.cases)
         served = agreed_hosts(served, tuple(zip(others, every, strict=True)), names)
     nowhere = tuple(unmatched(judgement.scope, mesh, snapshot.documents))
     return Report(
         tool=ToolInfo(name="istiodoctor", version=judgement.tool_version, checks=len(checks)),
         scan=_scan(judgement, nowhere),
-        verdict=verdict(problems, checks, served, is_found=not nowhere),
+        verdict=verdict(problems, checks, served, is_found=not nowhere and not _hides(snapshot)),
         problems=problems,
         hosts=served,
         certificates=certificates(mesh, judgement.scope),
         ignored=ignored,
         checks=checks,
         unread=tuple(unread_report(each) for each in sorted(snapshot.unread, key=unread_order)),
+        outside=tuple(unread_report(each) for each in sorted(snapshot.outside, key=unread_order)),
         scope_hosts=judgement.scope.hosts,
     )
 
@@ -95,16 +97,25 @@ def verdict(
     """Say in one word how things stand.
 
     Healthy is only what was looked at: every check, each host's whole path, all that was chosen.
+    It is never better than the worst host.
     """
+    verdicts = {each.verdict for each in served}
     severities = {problem.severity for problem in problems}
-    if Severity.CRITICAL in severities:
+    if Severity.CRITICAL in severities or Verdict.BROKEN in verdicts:
         return Verdict.BROKEN
-    if severities & {Severity.HIGH, Severity.MEDIUM}:
+    if severities & {Severity.HIGH, Severity.MEDIUM} or Verdict.DEGRADED in verdicts:
         return Verdict.DEGRADED
-    is_dark = any(each.verdict is Verdict.INCOMPLETE for each in served)
-    if is_dark or not is_found or could_not_look(checks):
+    if Verdict.INCOMPLETE in verdicts or not is_found or could_not_look(checks):
         return Verdict.INCOMPLETE
     return Verdict.HEALTHY
+
+
+def _hides(snapshot: Snapshot) -> bool:
+    """Whether something was not read that would have shown more hosts."""
+    return any(
+        each.kind is None or each.kind in servers.kinds
+        for each in (*snapshot.unread, *snapshot.outside)
+    )
 
 
 def could_not_look(checks: Iterable[CheckRun]) -> bool:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from istiodoctor.check import Check
@@ -13,13 +14,27 @@ from istiodoctor.fix import Fix
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Record
+from istiodoctor.mesh.requests.unread import kinds_that_decide
+from istiodoctor.model.decode import TYPES
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
 from istiodoctor.model.ref import Place
-from istiodoctor.model.snapshot import EVERYWHERE, Snapshot, Unread
+from istiodoctor.model.snapshot import (
+    EVERYWHERE,
+    OUTSIDE,
+    Reading,
+    Snapshot,
+    Unread,
+    UnreadReason,
+)
 from istiodoctor.report import CheckRun, Outcome
 
 SHOWN_REASONS = 3
 MOST_REASON = 500
+UNDECIDED = frozenset({Kind.INGRESS, Kind.GATEWAY})
+OUTSIDE_WORDS = {
+    UnreadReason.NOT_GIVEN: "not among the files",
+    UnreadReason.NOT_REQUESTED: "not asked for in other namespaces",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +45,8 @@ class Run:
     outcome: Outcome
     reason: str = ""
     findings: tuple[Finding, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    """What it could not look at; of one that found something all the same, what else."""
 
     @property
     def report(self) -> CheckRun:
@@ -45,7 +62,13 @@ def run_checks(checks: Iterable[Check], mesh: Mesh, snapshot: Snapshot) -> tuple
     reported = frozenset(
         name for run in runs for finding in run.findings for _, name in finding.credentials
     )
-    return tuple(_doubted(run, mesh, snapshot, reported) for run in runs)
+    doubt = _Doubt(mesh=mesh, snapshot=snapshot, reported=reported)
+    return tuple(doubt.of(run) for run in runs)
+
+
+def not_looked_at(runs: Iterable[Run]) -> tuple[Unread, ...]:
+    """Return what could not be looked at by the checks that were asked for."""
+    return tuple(dict.fromkeys(each for run in runs for each in run.unread))
 
 
 def run_last(
@@ -59,7 +82,8 @@ def run_last(
                 told[host].append((finding.severity or run.check.severity, run.check.code))
     with mesh.forgetting():
         found = [_run(check, mesh, snapshot) for check in checks]
-    return tuple(_doubted(_unexplained(run, told), mesh, snapshot, frozenset()) for run in found)
+    doubt = _Doubt(mesh=mesh, snapshot=snapshot, reported=frozenset())
+    return tuple(doubt.of(_unexplained(run, told)) for run in found)
 
 
 def _unexplained(run: Run, told: Mapping[str, Iterable[tuple[Severity, str]]]) -> Run:
@@ -178,18 +202,78 @@ def _names(found: Finding) -> Iterator[str]:
     yield from found.hosts
 
 
-def _doubted(run: Run, mesh: Mesh, snapshot: Snapshot, reported: frozenset[str]) -> Run:
-    """Return a check that saw nothing as skipped where it could not look everywhere."""
-    if run.outcome is not Outcome.PASSED:
-        return run
-    needs = run.check.needs
-    unread = [each for each in snapshot.unread if each.kind is None or each.kind in needs]
-    certain = [each for each in unread if not _is_search(each, reported)]
-    if len(certain) < len(unread) and not _searches(run.check, mesh):
-        unread = certain
-    if not unread:
-        return run
-    return replace(run, outcome=Outcome.SKIPPED, reason=_reason(unread))
+class _Doubt:
+    """Tells of each check what it could not look at: one that saw nothing there is skipped."""
+
+    def __init__(self, *, mesh: Mesh, snapshot: Snapshot, reported: frozenset[str]) -> None:
+        self.mesh = mesh
+        self.snapshot = snapshot
+        self.reported = reported
+        """Names of Secrets that are reported as missing."""
+        self.known = (*snapshot.unread, *snapshot.outside)
+        self.deciding = frozenset(kinds_that_decide(mesh))
+        """Kinds without which it is not known which Ingresses and Gateways are istiod's."""
+
+    def of(self, run: Run) -> Run:
+        """Return a run with what it could not look at."""
+        if run.outcome not in (Outcome.PASSED, Outcome.FAILED):
+            return run
+        unread = self._unread(run.check)
+        if not unread and run.outcome is Outcome.PASSED and self._may_be_more(run.check):
+            unread = self._absent(run.check)
+        if not unread:
+            return run
+        if run.outcome is Outcome.FAILED:
+            return replace(run, unread=unread)
+        return replace(run, outcome=Outcome.SKIPPED, reason=_reason(unread), unread=unread)
+
+    def _unread(self, check: Check) -> tuple[Unread, ...]:
+        # What was asked for on top, logs and probes, was looked for in vain as well.
+        needs = check.needs | (check.evidence & OPTIONAL_READS & self.snapshot.requested)
+        if not needs.isdisjoint(UNDECIDED):
+            needs |= self.deciding
+        unread = [each for each in self.known if each.kind is None or each.kind in needs]
+        certain = [each for each in unread if not _is_search(each, self.reported)]
+        if len(certain) < len(unread) and not _searches(check, self.mesh):
+            unread = certain
+        return tuple(unread)
+
+    def _may_be_more(self, check: Check) -> bool:
+        """Whether there may be more of what it needs than was given: in plain manifests."""
+        return any(
+            kind.listed and kind in TYPES and not self.snapshot.is_complete(kind)
+            for kind in check.needs
+        )
+
+    def _absent(self, check: Check) -> tuple[Unread, ...]:
+        """Return what a check would miss if nothing else existed than what was given.
+
+        Plain manifests are no proof that something does not exist. A check that would find
+        something then has not passed.
+        """
+        try:
+            found = _found(check, self._closed)
+        except (Exception, SystemExit):  # it looked at what was given without a fault
+            found = ()
+        absences = sorted({each for finding in found for each in finding.absences}, key=_by_name)
+        if found and not absences:
+            absences = sorted(
+                ((kind, "", "") for kind in check.needs if kind in TYPES), key=_by_name
+            )
+        return tuple(
+            Unread(kind=kind, namespace=namespace, name=name, reason=UnreadReason.NOT_GIVEN)
+            for kind, namespace, name in absences
+        )
+
+    @cached_property
+    def _closed(self) -> Mesh:
+        """The mesh of what was given, were that everything."""
+        listed = {kind: frozenset({EVERYWHERE}) for kind in TYPES}
+        return Mesh(self.snapshot.plus(Reading(listed=listed)), self.mesh.facts)
+
+
+def _by_name(absence: tuple[Kind, str, str]) -> tuple[str, str, str]:
+    return str(absence[0]), absence[1], absence[2]
 
 
 def _searches(check: Check, mesh: Mesh) -> bool:
@@ -222,9 +306,23 @@ def unread_order(unread: Unread) -> tuple[str, ...]:
 
 
 def _reason(unread: Iterable[Unread]) -> str:
-    shown = list(dict.fromkeys(str(each) for each in sorted(unread, key=unread_order)))
+    """Say what was not read: `pods: forbidden; not among the files: services, secrets`."""
+    in_order = sorted(unread, key=unread_order)
+    parts = [_shortened("; ", (str(each) for each in in_order if each.reason not in OUTSIDE))]
+    for reason, words in OUTSIDE_WORDS.items():
+        names = _shortened(", ", (_brief(each) for each in in_order if each.reason is reason))
+        parts.append(f"{words}: {names}" if names else "")
+    return "; ".join(filter(None, parts))[:MOST_REASON]
+
+
+def _brief(unread: Unread) -> str:
+    return str(unread.kind) if unread.namespace == EVERYWHERE and unread.kind else unread.what
+
+
+def _shortened(separator: str, texts: Iterable[str]) -> str:
+    shown = list(dict.fromkeys(texts))
     more = f" and {len(shown) - SHOWN_REASONS} more" if len(shown) > SHOWN_REASONS else ""
-    return ("; ".join(shown[:SHOWN_REASONS]) + more)[:MOST_REASON]
+    return separator.join(shown[:SHOWN_REASONS]) + more
 
 
 def _listing(kinds: Iterable[Kind | Meaning]) -> str:

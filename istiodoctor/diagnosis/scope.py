@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from istiodoctor.diagnosis.linking import ancestors, causes
 from istiodoctor.diagnosis.merging import Merged
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.misrouting import near_hosts
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import meet
@@ -59,9 +60,22 @@ def unmatched(scope: Scope, mesh: Mesh, there: Iterable[Ref]) -> Iterator[str]:
         yield f"There is no Gateway {namespace}/{name}."
     for namespace in sorted(scope.namespaces - {ref.namespace for ref in refs}):
         yield f"There is nothing in the namespace {namespace}."
+    for host in hosts_without_server(scope, mesh):
+        yield f"No gateway has a server for {host}."
+
+
+def hosts_without_server(scope: Scope, mesh: Mesh) -> Iterator[str]:
+    """Yield the hosts that were chosen and that no gateway has a server for."""
     for host in scope.hosts:
         if not any(_any_meet((host,), server.names) for server in servers(mesh)):
-            yield f"No gateway has a server for {host}."
+            yield host
+
+
+def no_server_for(mesh: Mesh, host: str) -> str:
+    """Say that no gateway has a server for a host, and which host may have been meant."""
+    names = dict.fromkeys(name for server in servers(mesh) for name in server.names)
+    near = near_hosts(host, names)
+    return f"no gateway has a server for {host}{f'; did you mean {near[0]}?' if near else ''}"
 
 
 def _takes(scope: Scope, finding: Merged, serving: frozenset[Ref]) -> bool:

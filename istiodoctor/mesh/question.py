@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 from istiodoctor.mesh.following import named_through
 from istiodoctor.mesh.log_meanings import Meaning
 from istiodoctor.mesh.mesh import Arguments, Mesh
-from istiodoctor.model.kind import Kind
+from istiodoctor.model.kind import SUBJECTS, Kind
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -201,9 +201,11 @@ def _union(
     every = _reached((*starts, *evidence), lambda each: (*each.asks, *each.illustrated_by))
     kinds = frozenset[Kind]().union(*(_known(each).kinds for each in needed))
     rests = tuple(map(_known, every))
+    read = frozenset[Kind]().union(*(each.kinds | each.evidence for each in rests))
+    kinds |= read & SUBJECTS
     return Reads(
         kinds=kinds,
-        evidence=frozenset[Kind]().union(*(each.kinds | each.evidence for each in rests)) - kinds,
+        evidence=read - kinds,
         logs=frozenset[Meaning]().union(*(each.logs for each in rests)),
         searches=any(each.searches for each in rests),
         questions=frozenset(every).union(*(each.questions for each in rests)),

@@ -161,6 +161,23 @@ TARGETED = frozenset(
 )
 """Kinds read by name or by pod once the objects are known, never listed over the cluster."""
 
+SUBJECTS = frozenset(
+    {
+        Kind.ISTIO_GATEWAY,
+        Kind.GATEWAY,
+        Kind.LISTENER_SET,
+        Kind.X_LISTENER_SET,
+        Kind.INGRESS,
+        Kind.VIRTUAL_SERVICE,
+        Kind.HTTP_ROUTE,
+        Kind.GRPC_ROUTE,
+        Kind.TLS_ROUTE,
+        Kind.TCP_ROUTE,
+    }
+)
+"""What servers and routes are made of. Whoever asks about those has not looked at all of them
+while one of these is unread, however well it can do without."""
+
 OF_ENVOY = frozenset({Kind.ENVOY, Kind.ENVOY_CONFIGURATION})
 """What the Envoys of gateways are asked for."""
 

@@ -37,6 +37,14 @@ class UnreadReason(StrEnum):
     UNCERTAIN = "uncertain"
     """It is there, and what it will hold is not known: a placeholder, a patch of a kustomization,
     more different versions than can be judged one by one."""
+    NOT_GIVEN = "not-given"
+    """Nobody knows whether there is one: plain manifests do not say what else there is."""
+    NOT_REQUESTED = "not-requested"
+    """Nobody asked for it: another namespace than those that a scan was told to keep to."""
+
+
+OUTSIDE = frozenset({UnreadReason.NOT_GIVEN, UnreadReason.NOT_REQUESTED})
+"""Reasons of what lies outside of what was given or asked for: nobody failed to read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -61,12 +69,21 @@ class Unread:
 
     def __str__(self) -> str:
         """`secrets in istio-system: forbidden`."""
+        line = f":{self.line}" if self.line else ""
+        where = f" ({self.file}{line})" if self.file else ""
+        return f"{self.what}: {self.reason}{where}"
+
+    @property
+    def what(self) -> str:
+        """`secrets in istio-system`."""
         what = str(self.kind) if self.kind else "document"
         named = f" {self.name}" if self.name else ""
         there = f" in {self.namespace}" if self.namespace else ""
-        line = f":{self.line}" if self.line else ""
-        where = f" ({self.file}{line})" if self.file else ""
-        return f"{what}{named}{there}: {self.reason}{where}"
+        return f"{what}{named}{there}"
+
+
+def _is_of_all(unread: Unread) -> bool:
+    return unread.namespace in ("", EVERYWHERE) and not unread.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +110,9 @@ class Reading:
     tls_observations: tuple[TlsObservation, ...] = ()
     http_observations: tuple[HttpObservation, ...] = ()
     unread: tuple[Unread, ...] = ()
+    outside: tuple[Unread, ...] = ()
+    """What was neither given nor asked for, and may be there: kinds that plain manifests do not
+    hold, namespaces that a scan was told to leave out."""
     notes: tuple[str, ...] = ()
     """What a reader should know that is no fault: files passed over, duplicates dropped."""
     absent_apis: frozenset[Kind] = frozenset()
@@ -159,6 +179,7 @@ class Snapshot:
     __slots__ = (
         "_by_kind",
         "_envoys",
+        "_outside",
         "_unread",
         "absent_apis",
         "cluster",
@@ -204,6 +225,7 @@ class Snapshot:
         self.tls_observations: tuple[TlsObservation, ...] = ()
         self.http_observations: tuple[HttpObservation, ...] = ()
         self._unread: Mapping[Kind | None, Mapping[Unread, None]] = {}
+        self._outside: tuple[Unread, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.absent_apis: frozenset[Kind] = frozenset()
         self.listed: Mapping[Kind, frozenset[str]] = {}
@@ -258,6 +280,7 @@ class Snapshot:
         for entry in reading.unread:
             unread.setdefault(entry.kind, {})[entry] = None
         self._unread = unread
+        self._outside += reading.outside
         self.notes += reading.notes
         self.absent_apis |= reading.absent_apis
         listed = dict(self.listed)
@@ -309,6 +332,27 @@ class Snapshot:
     def unread(self) -> tuple[Unread, ...]:
         """Everything that was asked for and could not be read."""
         return tuple(entry for entries in self._unread.values() for entry in entries)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is of plain manifests: nothing tells of what is not in them."""
+        return not (self.listed or self.absent_apis or self.looked_up)
+
+    @property
+    def outside(self) -> tuple[Unread, ...]:
+        """Everything that was neither given nor asked for, and may be there all the same.
+
+        Lists of single namespaces are no knowledge of the others, whatever a source says of that.
+        """
+        told = {each.kind for each in (*self.unread, *self._outside) if _is_of_all(each)}
+        return (
+            *self._outside,
+            *(
+                Unread(kind=kind, namespace=EVERYWHERE, reason=UnreadReason.NOT_REQUESTED)
+                for kind, namespaces in self.listed.items()
+                if namespaces and EVERYWHERE not in namespaces and kind not in told
+            ),
+        )
 
     def unread_of(self, kinds: Iterable[Kind]) -> tuple[Unread, ...]:
         """Return what could not be read of these kinds."""

@@ -75,6 +75,7 @@ def document(report: Report) -> dict[str, Any]:
         "ignored": [_ignored(ignored) for ignored in report.ignored],
         "checks": [_check(run) for run in report.checks],
         "unread": [_unread(unread) for unread in report.unread],
+        "outside": [_outside(each) for each in report.outside],
     }
 
 
@@ -271,6 +272,16 @@ def _ignored(ignored: Ignored) -> dict[str, Any]:
 
 def _check(run: CheckRun) -> dict[str, Any]:
     return {"code": run.code, "name": run.name, "outcome": run.outcome, "reason": run.reason}
+
+
+def _outside(unread: UnreadReport) -> dict[str, Any]:
+    return {
+        "apiGroup": unread.api_group,
+        "kind": unread.kind,
+        "namespace": unread.namespace,
+        "reason": unread.reason,
+        "message": unread.message,
+    }
 
 
 def _unread(unread: UnreadReport) -> dict[str, Any]:

@@ -24,6 +24,7 @@ MAKERS = {
 }
 """What some of these are made for: where there is none of it, there is none of these either."""
 
+NOT_GIVEN_MESSAGE = "the files hold none, and need not be everything there is"
 DERIVED_MESSAGE = "controllers make these, and the files hold none"
 DOUBT = "some files could not be read: what the others do not show may be in those"
 
@@ -35,11 +36,23 @@ def whole_cluster(kinds: frozenset[Kind], seen: set[Kind], *, is_doubtful: bool)
     """
     underived = frozenset(_underived(kinds, seen))
     if is_doubtful:
-        return Reading(unread=tuple(underived), notes=(DOUBT,))
+        unshown = not_given(kinds, {*seen, *(each.kind for each in underived if each.kind)})
+        return Reading(unread=tuple(underived), outside=unshown.outside, notes=(DOUBT,))
     complete = kinds - OPTIONAL_READS - {unread.kind for unread in underived}
     return Reading(
         unread=tuple(sorted(underived, key=str)),
         listed={kind: frozenset({EVERYWHERE}) for kind in complete},
+    )
+
+
+def not_given(kinds: frozenset[Kind], seen: set[Kind]) -> Reading:
+    """Return which kinds plain manifests hold nothing of: nobody knows what else there is."""
+    missing = sorted(kinds - OPTIONAL_READS - seen, key=str)
+    return Reading(
+        outside=tuple(
+            Unread(kind=each, reason=UnreadReason.NOT_GIVEN, message=NOT_GIVEN_MESSAGE)
+            for each in missing
+        )
     )
 
 

@@ -10,7 +10,7 @@ from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.snapshot import ClusterInfo, Reading, Unread, UnreadReason
 from istiodoctor.model.wanted import Wanted
-from istiodoctor.sources.completeness import whole_cluster
+from istiodoctor.sources.completeness import not_given, whole_cluster
 from istiodoctor.sources.envoy_files import EnvoyFolder
 from istiodoctor.sources.found_objects import FoundObjects
 from istiodoctor.sources.input_files import (
@@ -112,6 +112,7 @@ class FilesSource:
             absent_apis=claims.absent_apis,
             listed=claims.listed,
             looked_up=claims.looked_up,
+            outside=claims.outside,
         )
         if len(meanings) == 1 and not found.versions:
             return reading
@@ -165,7 +166,7 @@ class FilesSource:
             return recorded
         if self.whole_cluster:
             return whole_cluster(kinds, found.seen, is_doubtful=found.is_doubtful)
-        return Reading()
+        return not_given(kinds, found.seen)
 
     def _logs(self) -> Reading:
         not_before = self.taken_at - self.since if self.snapshot else None
@@ -289,6 +290,7 @@ def _with_claims(recorded: Reading, claimed: Reading) -> Reading:
     return Reading(
         secret_names=recorded.secret_names,
         unread=(*recorded.unread, *claimed.unread),
+        outside=claimed.outside,
         notes=(*recorded.notes, *claimed.notes),
         absent_apis=recorded.absent_apis,
         listed=claimed.listed,

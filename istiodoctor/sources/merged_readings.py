@@ -23,6 +23,7 @@ def merged(readings: Iterable[Reading]) -> Reading:
         envoys=tuple(each for part in parts for each in part.envoys),
         envoy_configurations=tuple(each for part in parts for each in part.envoy_configurations),
         unread=tuple(each for part in parts for each in part.unread),
+        outside=tuple(each for part in parts for each in part.outside),
         notes=tuple(each for part in parts for each in part.notes),
         absent_apis=frozenset().union(*(part.absent_apis for part in parts)),
         listed=listed,

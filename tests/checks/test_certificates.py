@@ -7,7 +7,9 @@ from istiodoctor.finding import Confidence, Finding, Severity
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.credentials.credentials import served_credentials
 from istiodoctor.mesh.facts import Facts
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.ref import Ref
+from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.registry import discover
 from istiodoctor.testing.certificates import Authority
 from istiodoctor.testing.clusters import cluster, mesh
@@ -265,6 +267,25 @@ def test_only_the_last_tenth_of_a_lifetime_and_at_most_a_week_is_near_the_end():
         [False, True],
         [False, True],
     )
+
+
+def test_whether_a_certificate_is_being_renewed_is_unknown_while_certificates_are_unread():
+    text = whole(
+        gateway("shop.example.com"),
+        secret("certificate for shop.example.com; expires in 2 days", "shop.example.com"),
+    )
+    unread = Unread(kind=Kind.CERTIFICATE, reason=UnreadReason.FORBIDDEN)
+
+    (known,) = found("OPS009", mesh(text))
+    (unknown,) = found("OPS009", Mesh(cluster(text).plus(Reading(unread=(unread,)))))
+
+    assert "and no renewal is under way." in known.message
+    assert known.confidence is Confidence.CERTAIN
+    assert (
+        "and whether a renewal is under way is unknown, since Certificates were not read."
+        in unknown.message
+    )
+    assert unknown.confidence is Confidence.SUSPECTED
 
 
 def test_a_secret_beside_it_that_names_the_hosts_is_offered_first():

@@ -14,7 +14,7 @@ import yaml
 
 from tests.apiserver import ApiServer
 from tests.cli.process import COMMAND, Done, Shell, environment
-from tests.support.clusters import broken, healthy
+from tests.support.clusters import HOST, broken, healthy, without
 
 ISTIO = ("networking.istio.io", "security.istio.io", "gateway.networking.k8s.io")
 TOKEN = "0123456789abcdef-this-is-a-secret"
@@ -312,3 +312,83 @@ def test_no_key_or_token_is_in_any_output(other: ApiServer, kubeconfig: Path, sc
     assert token not in done.stdout
     assert secret["data"]["tls.key"][:40] not in done.stdout
     assert "PRIVATE KEY" not in done.stdout
+
+
+# What may not be read, or is not asked for
+
+
+def hosts(report) -> dict[str, tuple[str, list[str]]]:
+    """Return the verdict of each host, and what is not well on its path."""
+    return {
+        each["host"]: (
+            each["verdict"],
+            [hop["text"] for hop in each["path"] if hop["state"] != "ok"],
+        )
+        for each in report["hosts"]
+    }
+
+
+def outcome(report, code: str) -> str:
+    return next(str(each["outcome"]) for each in report["checks"] if each["code"] == code)
+
+
+def test_the_route_of_a_host_is_unknown_where_routes_are_forbidden(
+    server: ApiServer, kubeconfig: Path, scan
+):
+    server.kubeconfig(kubeconfig)
+    server.forbid("virtualservices")
+
+    report = scan("-o", "json").report
+
+    unknown = "VirtualServices could not be read: what is answered is not known"
+    assert report["verdict"] == "incomplete"
+    assert hosts(report) == {HOST: ("incomplete", [unknown])}
+
+
+def test_lists_of_single_namespaces_are_no_knowledge_of_the_others(
+    server: ApiServer, kubeconfig: Path, scan
+):
+    server.kubeconfig(kubeconfig)
+    server.forbid("virtualservices", namespace="")
+
+    report = scan("-o", "json").report
+
+    assert (report["verdict"], report["unread"], outcome(report, "GW019")) == (
+        "incomplete",
+        [],
+        "skipped",
+    )
+    (outside,) = report["outside"]
+    assert (outside["kind"], outside["namespace"], outside["reason"]) == (
+        "VirtualService",
+        "*",
+        "forbidden",
+    )
+
+
+def test_a_look_at_some_namespaces_is_never_healthy(server: ApiServer, kubeconfig: Path, scan):
+    server.kubeconfig(kubeconfig)
+
+    part = scan("-n", "shop", "--only-namespaces", "-o", "json", "--no-logs")
+    both = scan("-n", "shop", "-n", "istio-system", "--only-namespaces", "-o", "json", "--no-logs")
+
+    assert (part.report["verdict"], part.status) == ("incomplete", 0)
+    assert {verdict for verdict, _ in hosts(part.report).values()} <= {"incomplete"}
+    assert (both.status, both.report["verdict"]) == (0, "incomplete")
+    assert {verdict for verdict, _ in hosts(both.report).values()} == {"incomplete"}
+    assert "could not look: not asked for in other namespaces: " in both.complaint
+
+
+def test_a_service_that_is_not_in_a_namespace_that_was_read_is_suspected_missing(
+    kubeconfig: Path, scan
+):
+    """Only a ServiceEntry of a namespace that was left out could make it."""
+    objects = without(healthy(datetime.now(UTC)), "Service", "shop")
+    with ApiServer(objects) as server:
+        server.kubeconfig(kubeconfig)
+        options = ("-n", "shop", "-n", "istio-system", "--only-namespaces", "--no-logs")
+        report = scan(*options, "-o", "json").report
+
+    (problem,) = [each for each in report["problems"] if each["code"] == "VS009"]
+    assert (problem["severity"], problem["confidence"]) == ("critical", "suspected")
+    assert "no such Service exists, and not every ServiceEntry was read" in problem["message"]

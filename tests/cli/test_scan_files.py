@@ -30,7 +30,7 @@ STATUSES = {
 }
 HOSTS = {
     "healthy --host shop.example.com": "✓ shop.example.com nothing wrong that I can see",
-    "healthy --host other.example.com": "? other.example.com no gateway that I can see serves it",
+    "healthy --host other.example.com": "✗ other.example.com no gateway that I can see serves it",
     "broken --host SHOP.example.com.": "✗ shop.example.com broken at the certificate:",
 }
 GARBAGE = {

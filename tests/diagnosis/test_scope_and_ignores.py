@@ -74,17 +74,29 @@ def test_a_finding_without_hosts_is_about_the_hosts_of_its_gateway():
 
 
 @pytest.mark.parametrize(
-    ("scope", "note"),
+    ("scope", "note", "verdict"),
     [
-        (Scope(gateways=frozenset({("shop", "wep")})), "There is no Gateway shop/wep."),
-        (Scope(namespaces=frozenset({"shpo"})), "There is nothing in the namespace shpo."),
-        (Scope(hosts=("shpo.example.com",)), "No gateway has a server for shpo.example.com."),
+        (
+            Scope(gateways=frozenset({("shop", "wep")})),
+            "There is no Gateway shop/wep.",
+            Verdict.INCOMPLETE,
+        ),
+        (
+            Scope(namespaces=frozenset({"shpo"})),
+            "There is nothing in the namespace shpo.",
+            Verdict.INCOMPLETE,
+        ),
+        (
+            Scope(hosts=("shpo.example.com",)),
+            "No gateway has a server for shpo.example.com.",
+            Verdict.BROKEN,
+        ),
     ],
 )
-def test_what_is_nowhere_is_said_and_never_healthy(scope, note):
+def test_what_is_nowhere_is_said_and_never_healthy(scope, note, verdict):
     report = judged(snapshot=everything_read(documents=DOCUMENTS), scope=scope)
 
-    assert (report.scan.notes, report.verdict) == ((note,), Verdict.INCOMPLETE)
+    assert (report.scan.notes, report.verdict) == ((note,), verdict)
 
 
 def test_what_is_there_needs_no_note():

@@ -50,7 +50,7 @@ class DroppedServer:
     """Whether its Gateway has no other."""
 
 
-@question(Kind.VIRTUAL_SERVICE)
+@question(Kind.VIRTUAL_SERVICE, Kind.CONFIG_MAP)
 def unrouted_servers(mesh: Mesh) -> tuple[Unrouted, ...]:
     """Return the live servers that end in HTTP and have hosts without any route.
 

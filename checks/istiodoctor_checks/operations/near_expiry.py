@@ -14,6 +14,8 @@ from istiodoctor.model.ref import Place
 from istiodoctor_checks._served import chain_of, hosts_of, mend, references, servers_of
 
 AT_MOST = timedelta(days=7)
+NONE = "no renewal is under way"
+UNKNOWN = "whether a renewal is under way is unknown, since Certificates were not read"
 LAST_PART = 10
 """The last tenth of its lifetime is too late for a certificate without a renewal under way."""
 
@@ -109,12 +111,13 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
         if not timedelta(0) <= left <= min(leaf.lifetime / LAST_PART, AT_MOST):
             continue
         writers = certificates_for(mesh, secret.namespace, secret.name)
+        is_known = bool(writers) or knows_certificates(mesh, secret.namespace)
         if not any(_will_renew(each, leaf.not_after, mesh.taken_at) for each in writers):
             yield Finding(
                 message=(
                     f"The certificate in {secret.ref} expires on"
-                    f" {leaf.not_after:%Y-%m-%d %H:%M} UTC, in {_words(left)}, and no renewal is"
-                    " under way. After that clients refuse it."
+                    f" {leaf.not_after:%Y-%m-%d %H:%M} UTC, in {_words(left)}, and"
+                    f" {NONE if is_known else UNKNOWN}. After that clients refuse it."
                 ),
                 objects=(
                     chain_of(secret),
@@ -130,9 +133,7 @@ def near_expiry(mesh: Mesh) -> Iterator[Finding]:
                     ),
                 ),
                 fixes=(mend(secret, writers, "Renew the certificate now"),),
-                confidence=Confidence.CERTAIN
-                if writers or knows_certificates(mesh, secret.namespace)
-                else Confidence.SUSPECTED,
+                confidence=Confidence.CERTAIN if is_known else Confidence.SUSPECTED,
                 deadline=leaf.not_after,
                 credentials=frozenset({(secret.namespace, secret.name)}),
                 servers=servers_of(served.uses),

@@ -76,7 +76,7 @@ def _shadows_between(mesh: Mesh) -> tuple[Shadow, ...]:
     return tuple(found.values())
 
 
-@question(rests_on=[bindings, attachments], evidence=[_shadows_between])
+@question(rests_on=[bindings, attachments])
 def shadowed_rules(mesh: Mesh) -> tuple[Shadow, ...]:
     """Return rules of routes on gateways that never apply.
 

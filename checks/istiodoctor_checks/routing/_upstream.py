@@ -23,6 +23,7 @@ from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import DestinationRule, VirtualService
+from istiodoctor.model.kind import Kind
 from istiodoctor.model.meshconfig import EVERYWHERE
 from istiodoctor.model.ref import Place
 from istiodoctor.model.services import Service
@@ -66,9 +67,11 @@ class Hidden:
     """The destination that needs it; None for the VirtualService itself."""
 
 
-@question
+@question(Kind.CONFIG_MAP)
 def subset_faults(mesh: Mesh) -> tuple[SubsetFault, ...]:
     """Return destinations whose subset is in no DestinationRule in force.
+
+    The mesh config says to whom a rule is exported that does not say so itself.
 
     But for those whose DestinationRule is not exported to the gateway. Where a rule may exist
     unseen, one for a wildcard is no sign of what it says: the most specific host counts.
@@ -98,9 +101,12 @@ def _subset_faults(mesh: Mesh) -> tuple[SubsetFault, ...]:
     )
 
 
-@question
+@question(Kind.CONFIG_MAP)
 def hidden_configuration(mesh: Mesh) -> tuple[Hidden, ...]:
-    """Return VirtualServices, services and DestinationRules that a gateway needs, unseen."""
+    """Return VirtualServices, services and DestinationRules that a gateway needs, unseen.
+
+    The mesh config says to whom those are exported that do not say so themselves.
+    """
     routes = (
         Hidden(
             virtual_service=source,

@@ -220,7 +220,9 @@ def _message(failed: FailedDestination, elsewhere: tuple[Ref, ...]) -> str:
     why, hint = "no such Service exists", ""
     if failed.cluster.fault is not ClusterFault.NO_SERVICE:
         why = failed.cluster.reason
-    elif elsewhere:
+    elif not failed.is_sure:
+        why += ", and not every ServiceEntry was read"
+    if elsewhere and failed.cluster.fault is ClusterFault.NO_SERVICE:
         hint = f" {listing(elsewhere)} is likely meant."
     return (
         f"{use.place.ref} routes to {host}{meaning}: {why}, so requests for"
@@ -231,7 +233,8 @@ def _message(failed: FailedDestination, elsewhere: tuple[Ref, ...]) -> str:
 
 def _lack(failed: FailedDestination) -> str:
     if failed.cluster.fault is ClusterFault.NO_SERVICE:
-        return f"there is no Service {failed.routed.name.host}"
+        unread = "" if failed.is_sure else ", and a ServiceEntry that was not read may have it"
+        return f"there is no Service {failed.routed.name.host}{unread}"
     return f"no ServiceEntry has the host {failed.routed.name.host}"
 
 

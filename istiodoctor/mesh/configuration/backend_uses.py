@@ -27,6 +27,7 @@ from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.configuration.service_endpoints import has_ready_endpoint
 from istiodoctor.mesh.configuration.service_registry import (
     EXTERNAL_NAME,
+    has_no_service,
     scope_service,
     undisputed_services,
 )
@@ -88,7 +89,7 @@ class FailedBackend:
         return self.cluster.state is not ClusterState.UNKNOWN and not self.use.unknown_because
 
 
-@question(evidence=[servers, listeners_of, held_routes_of_gateway, held_ingresses_by_gateway])
+@question
 def backend_uses(mesh: Mesh) -> tuple[BackendUse, ...]:
     """Return every backend of the routes and Ingresses on live servers, once for a workload."""
     found: dict[tuple[Workload, Place], BackendUse] = {}
@@ -161,12 +162,27 @@ def backends_of_unknown_kind(mesh: Mesh) -> tuple[BackendUse, ...]:
 @question(Kind.SERVICE)
 def backends_without_cluster(mesh: Mesh) -> tuple[FailedBackend, ...]:
     """Return the backends whose Service, or port of it, istiod does not know at the gateway."""
-    suspects = (
+    absent = backends_of_no_known_port(mesh)
+    failed = _failed(mesh, absent, ClusterState.NO_CLUSTER, ClusterState.UNKNOWN)
+    return tuple(each for each in failed if _is_gone(mesh, each))
+
+
+def _is_gone(mesh: Mesh, failed: FailedBackend) -> bool:
+    """Whether a backend is not there, but for a ServiceEntry that may have its name unread."""
+    if (failed.cluster.state_here or failed.cluster.state) is ClusterState.NO_CLUSTER:
+        return True
+    is_nameless = failed.cluster.fault is ClusterFault.NO_SERVICE
+    return is_nameless and has_no_service(mesh, failed.use.workload, failed.use.destination.host)
+
+
+@question(Kind.SERVICE)
+def backends_of_no_known_port(mesh: Mesh) -> tuple[BackendUse, ...]:
+    """Return the backends whose Service was not read, or does not have their port."""
+    return tuple(
         each
         for each in backend_uses(mesh)
         if each.destination is not NOWHERE and not _has_port(mesh, each)
     )
-    return tuple(_failed(mesh, suspects, ClusterState.NO_CLUSTER))
 
 
 def without_service(failed: FailedBackend) -> bool:
@@ -197,13 +213,13 @@ def backends_without_endpoints(mesh: Mesh) -> tuple[FailedBackend, ...]:
 
 
 def _failed(
-    mesh: Mesh, suspects: Iterable[BackendUse], state: ClusterState
+    mesh: Mesh, suspects: Iterable[BackendUse], *states: ClusterState
 ) -> Iterator[FailedBackend]:
-    """Yield the backends whose clusters are in a state, each once whatever the workload."""
+    """Yield the backends whose clusters are in some state, each once whatever the workload."""
     seen: set[Place] = set()
     for use in suspects:
         found = cluster(mesh, use.workload, str(use.cluster_name))
-        if (found.state_here or found.state) is state and use.place not in seen:
+        if (found.state_here or found.state) in states and use.place not in seen:
             seen.add(use.place)
             service = scope_service(mesh, scope_of(mesh, use.workload), use.destination.host)
             yield FailedBackend(use=use, cluster=found, service=service)

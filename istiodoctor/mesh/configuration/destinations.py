@@ -1,6 +1,6 @@
 """Destinations of routes whose requests reach nothing, by what their clusters lack."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from istiodoctor.mesh.configuration.cluster import (
@@ -22,6 +22,7 @@ from istiodoctor.mesh.configuration.routed_clusters import (
 from istiodoctor.mesh.configuration.service_endpoints import has_ready_endpoint
 from istiodoctor.mesh.configuration.service_registry import (
     EXTERNAL_NAME,
+    has_no_service,
 )
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
@@ -63,26 +64,43 @@ class PortFault:
 
 @question
 def destinations_without_service(mesh: Mesh) -> tuple[FailedDestination, ...]:
-    """Return destinations of a host that is no service which istiod knows."""
-    return tuple(each for each in _without_service(mesh) if each.cluster.fault in NO_SUCH_NAME)
+    """Return destinations of a host that is no service which istiod knows.
+
+    Those too of a Service that does not exist, where a ServiceEntry may have its name: their
+    cluster is unknown.
+    """
+    return tuple(
+        each
+        for each in _without_service(mesh)
+        if each.cluster.fault in NO_SUCH_NAME
+        and (each.is_sure or has_no_service(mesh, each.routed.workload, each.routed.name.host))
+    )
 
 
 @question
 def destinations_not_exported(mesh: Mesh) -> tuple[FailedDestination, ...]:
     """Return destinations of services that are not exported to the gateway's namespace."""
     return tuple(
-        each for each in _without_service(mesh) if each.cluster.fault is ClusterFault.NOT_EXPORTED
+        each
+        for each in _without_service(mesh)
+        if each.is_sure and each.cluster.fault is ClusterFault.NOT_EXPORTED
     )
 
 
 @question
 def _without_service(mesh: Mesh) -> tuple[FailedDestination, ...]:
-    absent = (
+    absent = clusters_of_no_known_service(mesh)
+    return tuple(_failed(mesh, absent, ClusterState.NO_CLUSTER, ClusterState.UNKNOWN))
+
+
+@question
+def clusters_of_no_known_service(mesh: Mesh) -> tuple[RoutedCluster, ...]:
+    """Return the clusters of routes whose host is that of nothing that was read."""
+    return tuple(
         each
         for each in routed_clusters(mesh)
         if each.kubernetes_service is None and registry_service_of(mesh, each) is None
     )
-    return tuple(_failed(mesh, absent, ClusterState.NO_CLUSTER))
 
 
 @question
@@ -144,7 +162,7 @@ def destinations_without_endpoints(mesh: Mesh) -> tuple[FailedDestination, ...]:
 
 
 def _failed(
-    mesh: Mesh, suspects: Iterator[RoutedCluster], *states: ClusterState
+    mesh: Mesh, suspects: Iterable[RoutedCluster], *states: ClusterState
 ) -> Iterator[FailedDestination]:
     """Yield the destinations of those clusters that are in a state, each once."""
     seen: set[tuple[DestinationUse, str]] = set()

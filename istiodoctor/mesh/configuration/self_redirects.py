@@ -83,14 +83,14 @@ def _every_self_redirect(mesh: Mesh) -> tuple[SelfRedirect, ...]:
     )
 
 
-@question(rests_on=[bindings], evidence=[_every_self_redirect])
+@question(rests_on=[bindings])
 def self_redirects(mesh: Mesh) -> tuple[SelfRedirect, ...]:
     """Return the redirects of VirtualServices that come back to the TLS server that sent them."""
     every = _every_self_redirect(mesh)
     return tuple(each for each in every if each.semantics is not Semantics.GATEWAY)
 
 
-@question(rests_on=[attachments], evidence=[_every_self_redirect])
+@question(rests_on=[attachments])
 def api_redirect_loops(mesh: Mesh) -> tuple[RedirectLoop, ...]:
     """Return the same of HTTPRoutes, by the parentRefs that attach them there."""
     found: dict[Attachment, list[SelfRedirect]] = {}

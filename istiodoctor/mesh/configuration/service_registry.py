@@ -109,8 +109,23 @@ def unread_service(mesh: Mesh, workload: Workload, hostname: str) -> str:
     scope = scope_of(mesh, workload)
     found = kubernetes_name(hostname, scope.domain_suffix)
     if found and not mesh.is_complete(Kind.SERVICE, found[1], found[0]):
-        return f"Service {found[1]}/{found[0]} was not read"
+        why = "is not among the files" if mesh.snapshot.is_plain else "was not read"
+        return f"Service {found[1]}/{found[0]} {why}"
     return "" if service_entries_are_known(mesh) else "not every ServiceEntry was read"
+
+
+@question(Kind.SERVICE)
+def has_no_service(mesh: Mesh, workload: Workload, hostname: str) -> bool:
+    """Whether a hostname is the full name of a Service that is known not to exist.
+
+    A ServiceEntry that was not read may have the name all the same; hardly any does.
+    """
+    found = kubernetes_name(hostname, scope_of(mesh, workload).domain_suffix)
+    if found is None:
+        return False
+    name, namespace = found
+    is_known = mesh.is_complete(Kind.SERVICE, namespace, name)
+    return is_known and mesh.get(Service, namespace, name) is None
 
 
 @question(Kind.SERVICE, evidence=[service_entries_by_host])

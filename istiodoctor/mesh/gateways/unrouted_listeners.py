@@ -13,7 +13,7 @@ from istiodoctor.model.kind import Kind
 ROUTES = (Kind.HTTP_ROUTE, Kind.GRPC_ROUTE, Kind.TLS_ROUTE, Kind.TCP_ROUTE)
 
 
-@question(*ROUTES, evidence=[listeners_of])
+@question(*ROUTES)
 def unrouted_listeners(mesh: Mesh) -> tuple[Server, ...]:
     """Return the live listeners without any route; none where routes may exist unseen."""
     if not all(map(mesh.is_complete, ROUTES)):

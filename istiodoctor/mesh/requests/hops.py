@@ -1,17 +1,10 @@
-"""Hops of a request through the mesh, and those that do not depend on the request."""
+"""Hops of a request through the mesh."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 
-from istiodoctor.mesh.configuration.answering_routes import answering_routes, routes_meeting
-from istiodoctor.mesh.configuration.redirects import RedirectKind, plain_hosts_for
 from istiodoctor.mesh.credentials.credentials import CredentialState, CredentialUse
-from istiodoctor.mesh.gateways.attachments import attachments_of
-from istiodoctor.mesh.gateways.listeners import listeners_of, workloads_of
-from istiodoctor.mesh.gateways.servers import GatewayApi, Server
-from istiodoctor.mesh.mesh import Mesh
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome, RouteCluster, ServedCertificate
-from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.mesh.workloads.workloads import Workload, pod_is_ready
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.services import Service
@@ -77,13 +70,6 @@ _CREDENTIAL_STATE = {
 }
 
 
-_REDIRECT_TEXT = {
-    RedirectKind.SERVER: "plain HTTP is redirected by the server",
-    RedirectKind.ROUTE: "plain HTTP is redirected by a route",
-    RedirectKind.NONE: "plain HTTP is served without a redirect",
-}
-
-
 def service_hop(service: Service, text: str) -> Hop:
     """Return the Service that leads to a gateway."""
     return Hop(hop="service", ref=service.ref, state=OK, text=text)
@@ -137,72 +123,13 @@ def _credential_text(use: CredentialUse) -> str:
         return f"{use.reference.text} {_CREDENTIAL_TEXT[use.state]}"
     if use.reference.granted is None:
         return f"{use.reference.text}: whether a ReferenceGrant permits it was not read"
-    return f"Secret {use.reference.text} could not be read"
+    return f"Secret {use.reference.text} was not read"
 
 
 def _served(use: CredentialUse) -> ServedCertificate | None:
     if use.state is not CredentialState.FOUND:
         return None
     return ServedCertificate(namespace=use.secret.namespace, name=use.secret.name)
-
-
-def host_hops(mesh: Mesh, host: str, server: Server, use: CredentialUse | None) -> Iterator[Hop]:
-    """Yield the hops to a host of a TLS server, whatever the request; it may be a wildcard.
-
-    `request_paths` is the same for one request, rule by rule.
-    """
-    workload = next(iter(workloads_of(mesh, server)), None)
-    if workload is None:
-        yield Hop(hop="workload", ref=None, state=BROKEN, text="no pods are selected")
-        return
-    service = _service_of(mesh, server, workload)
-    if service:
-        yield service_hop(service, f"{service.spec.type} port {server.port}")
-    yield workload_hop(workload)
-    listeners = listeners_of(mesh, server)
-    if not listeners:
-        yield Hop(hop="listener", ref=None, state=BROKEN, text="istiod leaves this server out")
-        return
-    yield listener_hop(listeners[0].port)
-    yield server_hop(server)
-    if use:
-        yield certificate_hop(use)
-    yield _redirect_hop(mesh, host, workload)
-    yield from _route_hops(mesh, host, server)
-
-
-def _service_of(mesh: Mesh, server: Server, workload: Workload) -> Service | None:
-    """Return the Service that leads to a server's port."""
-    return next(
-        (
-            each
-            for each in services_of(mesh, workload)
-            if any(port.port == server.port for port in each.spec.ports)
-        ),
-        None,
-    )
-
-
-def _redirect_hop(mesh: Mesh, host: str, workload: Workload) -> Hop:
-    plain = next(iter(plain_hosts_for(mesh, workload, host)), None)
-    if plain is None:
-        return Hop(hop="redirect", ref=None, state=OK, text="not served over plain HTTP")
-    return Hop(hop="redirect", ref=plain.place.ref, state=OK, text=_REDIRECT_TEXT[plain.redirect])
-
-
-def _route_hops(mesh: Mesh, host: str, server: Server) -> Iterator[Hop]:
-    if server.api is GatewayApi.GATEWAY_API:
-        attached = attachments_of(mesh, server)
-        for attachment in attached[:1]:
-            yield Hop(hop="route", ref=attachment.route.ref, state=OK, text="attached")
-        if not attached:
-            yield Hop(hop="route", ref=None, state=WARNING, text="no route is attached")
-        return
-    routes = answering_routes(mesh, server, host) or routes_meeting(mesh, server, host)
-    for route in routes[:1]:
-        yield Hop(hop="route", ref=route, state=OK, text=f"{len(routes)} bound")
-    if not routes:
-        yield Hop(hop="route", ref=None, state=WARNING, text="no VirtualService is bound")
 
 
 def _pods(number: int) -> str:

@@ -44,12 +44,13 @@ class UnansweredRequest(Value, frozen=True, kw_only=True):
         return self.hop.outcome is AnswerOutcome.DENIED
 
 
-@question(evidence=MAY_BE_UNREAD)
+@question(rests_on=MAY_BE_UNREAD)
 def unanswered_requests(mesh: Mesh) -> tuple[UnansweredRequest, ...]:
     """Return a GET of `/` for each host of a server, where the gateway answers none.
 
     Of a wildcard the names below it are asked for that routes have. A 404 for want of a route that
-    takes `/` is an answer: the host may be meant for other paths.
+    takes `/` is an answer: the host may be meant for other paths. Where a hop is not known since
+    something was not read, nobody knows whether there is an answer.
     """
     return tuple(each for server in servers(mesh) for each in _unanswered_by(mesh, server))
 

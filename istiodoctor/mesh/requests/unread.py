@@ -19,7 +19,7 @@ from istiodoctor.mesh.workloads.control_planes import mesh_config_unknown_becaus
 from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.snapshot import Unread
+from istiodoctor.model.snapshot import EVERYWHERE, Unread
 from istiodoctor.text import listing
 
 Kinds = tuple[Kind, ...]
@@ -69,6 +69,17 @@ USUAL = frozenset(
 )
 """Kinds without which nothing is said not to exist."""
 MOST_NAMED = 4
+_SINGLE = {
+    Kind.POD_LOG: "the log of Pod",
+    Kind.ENVOY: "the Envoy of Pod",
+    Kind.ENVOY_CONFIGURATION: "the configuration of the Envoy of Pod",
+}
+_PLURAL = {
+    Kind.GATEWAY: "Gateways of the Gateway API",
+    Kind.POD_LOG: "logs",
+    Kind.ENVOY: "Envoys",
+    Kind.ENVOY_CONFIGURATION: "the configuration of Envoys",
+}
 
 
 @question(*EVERY)
@@ -97,15 +108,17 @@ def _name(unread: Unread) -> str:
         return ""
     if unread.name:
         place = f"{unread.namespace}/" if unread.namespace else ""
-        return f"{unread.kind.value.kind} {place}{unread.name}"
+        return f"{_SINGLE.get(unread.kind, unread.kind.value.kind)} {place}{unread.name}"
     there = f" in {unread.namespace}" if unread.namespace else ""
+    if unread.namespace == EVERYWHERE:
+        there = " in other namespaces"
     return f"{plural(unread.kind)}{there}"
 
 
 def plural(kind: Kind) -> str:
     """Name objects of a kind: `VirtualServices`."""
-    if kind is Kind.GATEWAY:
-        return "Gateways of the Gateway API"
+    if kind in _PLURAL:
+        return _PLURAL[kind]
     name = kind.value.kind
     if name.endswith("y") and name[-2] not in "aeiou":
         return f"{name[:-1]}ies"
@@ -116,7 +129,7 @@ def unread_servers(mesh: Mesh, workload: Workload) -> Iterator[Hop]:
     """Yield a hop where a server was not read that could take the connection instead."""
     kinds = [Kind.ISTIO_GATEWAY, Kind.GATEWAY, Kind.INGRESS]
     kinds += SETS if refused(mesh, SETS) and api_gateways(mesh) else ()
-    kinds += _of_objects(mesh)
+    kinds += kinds_that_decide(mesh)
     yield from _hop(mesh, "listener", tuple(kinds), "one may serve this port too")
     unread = mesh_config_unknown_because(mesh, workload) if refused(mesh, CONFIG) else ""
     if unread:
@@ -126,10 +139,10 @@ def unread_servers(mesh: Mesh, workload: Workload) -> Iterator[Hop]:
 
 def anywhere(mesh: Mesh) -> Kinds:
     """Return the kinds that could give a request a gateway that none has been found for."""
-    return (*ANYWHERE, *_of_objects(mesh))
+    return (*ANYWHERE, *kinds_that_decide(mesh))
 
 
-def _of_objects(mesh: Mesh) -> Kinds:
+def kinds_that_decide(mesh: Mesh) -> Kinds:
     """Return what decides of Ingresses and Gateways that are not known to be istiod's."""
     kinds: Kinds = ()
     if refused(mesh, OF_INGRESSES) and undecided_ingresses(mesh):

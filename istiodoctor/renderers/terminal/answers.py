@@ -45,7 +45,10 @@ def _answer(host: str, report: Report) -> tuple[Verdict, str]:
     see = f"see {numbered(problem.rank for problem in problems)}" if problems else ""
     worst = [_VERDICTS[one.severity] for one in problems if one.severity in _VERDICTS]
     verdict = served.verdict if served else Verdict.INCOMPLETE
-    if served and verdict in _UNWELL:
+    if served and served.gateway is None:
+        near = served.path[-1].text.partition("; ")[2]
+        said = "; ".join(filter(None, ("no gateway that I can see serves it", near)))
+    elif served and verdict in _UNWELL:
         said = _breaking(served)
     elif worst:
         verdict = worst[0]

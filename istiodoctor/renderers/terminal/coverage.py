@@ -20,6 +20,8 @@ _GROUPS = 8
 _CODES = 6
 _PLACES = 3
 _NOTES = 6
+_KINDS = 12
+_NOT_GIVEN = "not among the files: "
 _NAME = 80
 _TEXT = 240
 
@@ -38,15 +40,27 @@ def write_notes(page: Page, report: Report) -> None:
 
 
 def write_unread(page: Page, report: Report) -> None:
-    """Write what could not be read, one line for each kind and reason."""
-    if not report.unread:
-        return
-    groups: dict[tuple[str, str, str], list[UnreadReport]] = {}
-    for unread in report.unread:
-        groups.setdefault((unread.kind, unread.api_group, unread.reason), []).append(unread)
-    page.heading("Unread", f"{len(report.unread):,} that could not be read")
-    page.rows(_unread_row(*key, group) for key, group in list(groups.items())[:_GROUPS])
-    _write_rest(page, len(groups) - _GROUPS)
+    """Write what could not be read, one line for each kind and reason; then what was not given."""
+    if report.unread:
+        groups: dict[tuple[str, str, str], list[UnreadReport]] = {}
+        for unread in report.unread:
+            groups.setdefault((unread.kind, unread.api_group, unread.reason), []).append(unread)
+        page.heading("Unread", f"{len(report.unread):,} that could not be read")
+        page.rows(_unread_row(*key, group) for key, group in list(groups.items())[:_GROUPS])
+        _write_rest(page, len(groups) - _GROUPS)
+    if report.outside:
+        outside: dict[str, list[UnreadReport]] = {}
+        for each in report.outside:
+            outside.setdefault(each.reason, []).append(each)
+        page.heading("Not known", "what else there is of these kinds")
+        page.rows(_outside_row(reason, each) for reason, each in outside.items())
+
+
+def _outside_row(reason: str, unread: list[UnreadReport]) -> tuple[Span, ...]:
+    names = listed(unique(each.kind for each in unread), _KINDS)
+    messages = unique(each.message for each in unread)
+    words = f": {visible(messages[0], _TEXT)}" if messages else ""
+    return (visible(reason, _NAME), "magenta"), f"{names}{words}"
 
 
 def _unread_row(
@@ -85,12 +99,18 @@ def write_checks(page: Page, report: Report) -> None:
 def _reason_rows(checks: Iterable[CheckRun]) -> Iterable[tuple[Span, ...]]:
     groups: dict[tuple[Outcome, str], list[str]] = {}
     for run in checks:
-        groups.setdefault((run.outcome, run.reason), []).append(run.code)
+        groups.setdefault((run.outcome, _in_short(run)), []).append(run.code)
     for outcome in _EXPLAINED:
         same = [(reason, codes) for (kind, reason), codes in groups.items() if kind is outcome]
         for reason, codes in sorted(same, key=lambda group: -len(group[1])):
             words = f"{visible(reason, _TEXT)}  " if reason else ""
             yield WORDS[outcome], f"{words}[{listed(codes, _CODES)}]"
+
+
+def _in_short(run: CheckRun) -> str:
+    """Return the reason; the kinds that were not given are listed once, under Not known."""
+    reason, found, _ = run.reason.partition(_NOT_GIVEN)
+    return f"{reason}{_NOT_GIVEN.rstrip(': ')}" if found else reason
 
 
 def _write_rest(page: Page, number: int) -> None:

@@ -23,6 +23,9 @@ STYLES = {
     Verdict.INCOMPLETE: "bold magenta",
     Verdict.HEALTHY: "bold green",
 }
+NOT_GIVEN = "not-given"
+NOT_REQUESTED = "not-requested"
+_UNWELL = frozenset({Verdict.BROKEN, Verdict.DEGRADED})
 _SOURCE_LIMIT = 100
 _SEPARATOR = "  ·  "
 
@@ -48,11 +51,25 @@ def write_headline(page: Page, report: Report) -> None:
 def _outline(report: Report) -> str:
     if report.error:
         return "nothing could be scanned"
+    return ", ".join(filter(None, (_found(report), _broke(report))))
+
+
+def _found(report: Report) -> str:
+    """Say what was found: problems, or hosts that are not well for another reason."""
     if counts := severity_counts(report):
         return counts
+    unwell = sum(host.verdict in _UNWELL for host in report.hosts)
+    if unwell:
+        return f"no check found why, but {counted(unwell, 'host')} not well"
     if report.verdict is Verdict.INCOMPLETE:
         return "nothing wrong in what could be read"
     return "nothing wrong found"
+
+
+def _broke(report: Report) -> str:
+    """Say which checks broke: nobody knows what they would have found."""
+    broken = [run.code for run in report.checks if run.outcome is Outcome.ERRORED]
+    return f"{counted(len(broken), 'check')} broke ({listed(broken, 3)})" if broken else ""
 
 
 def _source(report: Report) -> str:
@@ -71,8 +88,12 @@ def _facts(report: Report) -> list[str]:
     if report.hosts:
         facts.append(counted(len(report.hosts), "host"))
     checks = counted(len(report.checks) or report.tool.checks, "check")
-    unseen = sum(run.outcome in (Outcome.SKIPPED, Outcome.ERRORED) for run in report.checks)
+    unseen = sum(run.outcome is Outcome.SKIPPED for run in report.checks)
     facts.append(f"{checks}, {unseen:,} could not look" if unseen else checks)
+    if not_given := sorted({each.kind for each in report.outside if each.reason == NOT_GIVEN}):
+        facts.append(f"not among the files: {listed(not_given, 3)}")
+    if any(each.reason == NOT_REQUESTED for each in report.outside):
+        facts.append("other namespaces not looked into")
     return facts
 
 

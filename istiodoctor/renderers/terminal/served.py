@@ -48,7 +48,9 @@ def write_hosts(page: Page, report: Report) -> None:
     if not unwell:
         page.heading("Hosts", f"{len(fine):,}, all fine: {listed(fine, _FINE)}")
         return
-    page.heading("Hosts", f"{len(unwell):,} of {len(report.hosts):,} not well")
+    is_unknown = all(host.verdict is Verdict.INCOMPLETE for host in unwell)
+    words = "not known to be well" if is_unknown else "not well"
+    page.heading("Hosts", f"{len(unwell):,} of {len(report.hosts):,} {words}")
     page.rows(_row(host) for host in unwell[:_ROWS])
     if len(unwell) > _ROWS:
         page.paragraph((f"+{len(unwell) - _ROWS:,} more like these", "dim"), lead=("  ",))

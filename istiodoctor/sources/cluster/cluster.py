@@ -90,7 +90,7 @@ class ClusterSource:
         collected = merged(read_all(jobs, self.connection.deadline))
         if collected.unread and not (collected.listed or collected.resources):
             self._raise_if_hopeless(collected)
-        return collected
+        return merged((collected, Reading(outside=tuple(self._scope.left_out(kinds)))))
 
     def _listed(self, kind: Kind) -> Reading:
         self._progress.started(kind)

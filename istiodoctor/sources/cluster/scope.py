@@ -1,11 +1,12 @@
 """Which namespaces to read: all at once, or single ones where only that is permitted."""
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from istiodoctor.model.decode import TYPES
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.snapshot import EVERYWHERE, Reading
+from istiodoctor.model.snapshot import EVERYWHERE, Reading, Unread, UnreadReason
 from istiodoctor.sources.cluster.connection import JSON, Connection
 from istiodoctor.sources.cluster.discovery import Apis
 from istiodoctor.sources.cluster.listing import is_possible, list_objects, path_of, raw_items
@@ -13,6 +14,7 @@ from istiodoctor.sources.cluster.metadata import METADATA_ONLY, named
 from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.merged_readings import merged
 
+ONLY_NAMED = "--only-namespaces: nothing else was asked for"
 MOST_NAMESPACES = 50
 """How many namespaces are tried one by one, each costing a request for each kind."""
 
@@ -65,6 +67,18 @@ class Scope:
         """Whether this kind is listed at all: it has a type, and was not excluded."""
         return kind.listed and kind in TYPES and (kind.namespaced or not self.only_namespaces)
 
+    def left_out(self, kinds: frozenset[Kind]) -> Iterator[Unread]:
+        """Yield what of these kinds is not asked for, since other namespaces are left out."""
+        if self.only_namespaces:
+            for kind in sorted(kinds, key=str):
+                if kind.listed and kind in TYPES:
+                    yield Unread(
+                        kind=kind,
+                        namespace=EVERYWHERE if kind.namespaced else "",
+                        reason=UnreadReason.NOT_REQUESTED,
+                        message=ONLY_NAMED,
+                    )
+
     def permits(self, namespace: str) -> bool:
         """Whether a namespace may be looked into at all."""
         return not self.only_namespaces or namespace in self.namespaces.named
@@ -99,8 +113,8 @@ class Scope:
         reading = self._by_namespace(kind, version, list(names))
         if not (reading.listed or reading.resources):
             return everything
-        if complete:
-            return reading
+        if complete:  # of those that there were: a later one was not looked into
+            return merged((reading, Reading(outside=(refused.unread(kind, EVERYWHERE),))))
         return merged((reading, Reading(unread=(refused.unread(kind, EVERYWHERE),))))
 
     def _by_namespace(self, kind: Kind, version: str, namespaces: list[str]) -> Reading:
