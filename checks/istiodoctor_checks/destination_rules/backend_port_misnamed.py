@@ -41,7 +41,6 @@ def _ports_of_grpc(mesh: Mesh) -> Mapping[Workload, frozenset[int]]:
     return {workload: frozenset(ports) for workload, ports in found.items()}
 
 
-@question
 def _leads_to_grpc(mesh: Mesh, service: Service, port: ServicePort) -> bool:
     """Whether the containers behind a port, declared as HTTP, call theirs grpc."""
     of_grpc = _ports_of_grpc(mesh)
@@ -54,7 +53,10 @@ def _leads_to_grpc(mesh: Mesh, service: Service, port: ServicePort) -> bool:
 
 
 @check(
-    "DR008", severity=Severity.HIGH, explains={"HTTP015"}, evidence=[_leads_to_grpc, http2_upgrade]
+    "DR008",
+    severity=Severity.HIGH,
+    explains={"HTTP015"},
+    evidence=[_ports_of_grpc, workloads_behind, http2_upgrade],
 )
 def backend_port_misnamed(mesh: Mesh) -> Iterator[Finding]:
     """A Service port's name tells Istio another protocol than the route to it.

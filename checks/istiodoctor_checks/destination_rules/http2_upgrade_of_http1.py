@@ -7,7 +7,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, get, remove_field
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.configuration.http2_upgrades import http2_upgrade
+from istiodoctor.mesh.configuration.http2_upgrades import http2_upgrade, upgrades_are_asked_for
 from istiodoctor.mesh.configuration.routed_clusters import routed_clusters
 from istiodoctor.mesh.configuration.upstream_tls import workloads_behind
 from istiodoctor.model.ref import Place
@@ -116,7 +116,7 @@ def http2_upgrade_of_http1(mesh: Mesh) -> Iterator[Finding]:
     Sources: istio/istio, pilot/pkg/networking/core/cluster_traffic_policy.go (`shouldH2Upgrade`);
     Envoy, HTTP upgrades (WebSocket over HTTP/2 hops).
     """
-    for routed in routed_clusters(mesh):
+    for routed in routed_clusters(mesh) if upgrades_are_asked_for(mesh) else ():
         service = routed.kubernetes_service
         place = http2_upgrade(mesh, routed.workload, routed.name) if service else None
         if service is None or place is None:

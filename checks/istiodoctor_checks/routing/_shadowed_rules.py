@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from istiodoctor.mesh.configuration.answering_routes import answering_routes_at
 from istiodoctor.mesh.configuration.bindings import as_held, bindings
@@ -106,10 +107,11 @@ def _shadows_within(mesh: Mesh, source: VirtualService) -> Iterator[Shadow]:
 
 def _covered(source: VirtualService, held: HeldVirtualService) -> Iterator[Shadow]:
     """Yield the rules all of whose matches others take, up to a rule that takes everything."""
+    rules = list(takewhile(lambda rule: not _takes_every_request(rule), held.http))
+    if len(rules) < 2:
+        return
     earlier: Coverage[tuple[HeldHttpRule, RouteMatch]] = Coverage()
-    for rule in held.http:
-        if _takes_every_request(rule):
-            return
+    for rule in rules:
         matches = [
             (route_match(each, held.semantics), tuple(_scope(each))) for each in rule.rule.match
         ]

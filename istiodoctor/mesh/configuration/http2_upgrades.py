@@ -9,6 +9,7 @@ from istiodoctor.mesh.configuration.rules_in_force import rule_in_force
 from istiodoctor.mesh.configuration.scope import scope_of
 from istiodoctor.mesh.configuration.service_registry import scope_service
 from istiodoctor.mesh.configuration.traffic_policies import http_pool
+from istiodoctor.mesh.gateways.listeners import servers_by_workload
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.control_planes import mesh_config, mesh_config_place
@@ -38,6 +39,14 @@ def upgrades_are_written(mesh: Mesh) -> bool:
 def _asks(policy: TrafficPolicy) -> bool:
     pools = (policy.connection_pool, *(p.connection_pool for p in policy.port_level_settings))
     return any(each and each.http and each.http.h2_upgrade_policy == UPGRADE for each in pools)
+
+
+@question(evidence=[mesh_config])
+def upgrades_are_asked_for(mesh: Mesh) -> bool:
+    """Whether a DestinationRule or a gateway's mesh configuration asks for HTTP/2."""
+    configs = (mesh_config(mesh, each) for each in servers_by_workload(mesh))
+    of_mesh = any(each and each.h2_upgrade_policy == UPGRADE for each in configs)
+    return of_mesh or upgrades_are_written(mesh)
 
 
 @question(evidence=[mesh_config, mesh_config_place])
