@@ -111,7 +111,7 @@ def test_a_template_that_was_passed_over_makes_a_scan_incomplete(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "template.yaml").write_text(text)
-        assert plain(folder, written).verdict is verdict, name
+        assert whole(folder, written).verdict is verdict, name
 
 
 def test_the_version_that_a_user_gives_counts_where_none_is_seen(tmp_path):

@@ -304,7 +304,7 @@ def test_nothing_is_certain_of_a_cluster_that_plain_manifests_do_not_show():
 
     assert (found.state, found.reason, found.service) == (
         "unknown",
-        "Service app1/web was not read",
+        "Service app1/web is not among the files",
         None,
     )
 
@@ -480,7 +480,7 @@ def test_odd_objects_break_no_cluster():
         assert asked(mesh, name).state.value in ("no-cluster", "no-endpoint", "unknown")
 
 
-def test_a_cluster_needs_services_alone_and_says_what_else_it_reads():
+def test_a_cluster_needs_services_and_routes_alone_and_says_what_else_it_reads():
     mesh = mesh_behind_gateway(
         istiod(PILOT_FILTER_GATEWAY_CLUSTER_CONFIG="true"),
         *web(),
@@ -506,7 +506,7 @@ def test_a_cluster_needs_services_alone_and_says_what_else_it_reads():
         cluster(mesh, workload, "outbound|80||empty.app1.svc.cluster.local")
 
     assert record.undeclared == frozenset()
-    assert cluster.kinds == {Kind.SERVICE}
+    assert cluster.kinds == {Kind.SERVICE, Kind.VIRTUAL_SERVICE}
 
 
 def test_of_service_entries_of_one_age_it_is_not_known_which_is_taken():
