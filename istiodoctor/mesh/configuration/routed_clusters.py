@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import force_setattr
+
 from istiodoctor.mesh.configuration.bindings import is_visible, servers_of
 from istiodoctor.mesh.configuration.cluster import (
     ClusterName,
@@ -43,17 +45,18 @@ class RoutedCluster(Value, frozen=True, kw_only=True, eq=False):
     """The Service that it is made for, where it is one."""
     uses: tuple[DestinationUse, ...]
     """The destinations that mean it, of the older VirtualService first."""
+    service_port: ServicePort | None = None
+    """The port of that Service: worked out, never given."""
+
+    def __post_init__(self) -> None:
+        service = self.kubernetes_service
+        ports = service.spec.ports if service else ()
+        found = next((each for each in ports if each.port == self.name.port), None)
+        force_setattr(self, "service_port", found)  # many checks ask for it
 
     def uses_of(self, protocol: str) -> tuple[DestinationUse, ...]:
         """Return those of the rules of one protocol."""
         return tuple(each for each in self.uses if each.protocol == protocol)
-
-    @property
-    def service_port(self) -> ServicePort | None:
-        """The port of that Service."""
-        service = self.kubernetes_service
-        ports = service.spec.ports if service else ()
-        return next((each for each in ports if each.port == self.name.port), None)
 
 
 @question(Kind.SERVICE, Kind.SERVICE_ENTRY, evidence=[listeners_of])
