@@ -42,6 +42,12 @@ BREAKS = {
     "endpoints": ("VS023",),
 }
 """Critical findings that break a hop which the objects alone let pass: codes or families."""
+REFUSED = {
+    "listener": ("SDS010", "SDS012"),
+    "virtual-host": ("SDS017",),
+    "backend": ("SDS018",),
+}
+"""What Envoy refused of a hop: it goes on with an older one, known only where it was looked at."""
 BY_SERVER_NAME = frozenset({"filter-chain", "certificate"})
 """Hops that the SNI decides, whatever Host says."""
 Found = tuple[Problem, Diagnosis]
@@ -78,33 +84,73 @@ class Explanations:
         return self._about[host]
 
 
-def explained(path: RequestPath, explanations: Explanations) -> RequestPath:
-    """Return a path broken at the first hop of which only the findings say that it is."""
+def explained(
+    path: RequestPath, explanations: Explanations, *, is_held: bool = False
+) -> RequestPath:
+    """Return a path broken at the first hop of which only the findings say that it is.
+
+    Hops before it of which they say something grave that does not break them are marked. `is_held`
+    says that the path is what Envoys were seen to hold, whatever they refused.
+    """
+    marked: dict[int, Hop] = {}
     for index, hop in enumerate(path.hops):
         if hop.state is HopState.BROKEN:
             break
-        if hop.hop not in BREAKS or not hop.ref:
+        if hop.hop not in BREAKS and hop.hop not in REFUSED:
             continue
         about = explanations.about(path.request, hop)
-        found = next(_breaking(hop, hop.ref, path.hops, about), None)
+        found = next(_breaking(hop, path.hops, about), None) if about else None
         if found:
-            problem, diagnosis = found
-            text = f"{hop.text}, but: {diagnosis.title or diagnosis.name}"
-            broken = replace(hop, state=HopState.BROKEN, text=text, code=problem.cause.code)
-            return replace(path, hops=(*path.hops[:index], broken), ending=STOPPED)
-    return path
+            broken = _said(hop, found, HopState.BROKEN)
+            before = (marked.get(at, each) for at, each in enumerate(path.hops[:index]))
+            return replace(path, hops=(*before, broken), ending=STOPPED)
+        if (
+            about
+            and hop.state is HopState.OK
+            and (mark := _mark(hop, path.hops, about, is_held=is_held))
+        ):
+            marked[index] = mark
+    if not marked:
+        return path
+    hops = tuple(marked.get(index, hop) for index, hop in enumerate(path.hops))
+    return replace(path, hops=hops)
 
 
-def _breaking(
-    hop: Hop, ref: Ref, hops: tuple[Hop, ...], about: tuple[Found, ...]
-) -> Iterator[Found]:
-    codes = BREAKS[hop.hop]
+def _said(hop: Hop, found: Found, state: HopState) -> Hop:
+    problem, diagnosis = found
+    text = f"{hop.text}, but: {diagnosis.title or diagnosis.name}"
+    return replace(hop, state=state, text=text, code=problem.cause.code)
+
+
+def _mark(
+    hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...], *, is_held: bool
+) -> Hop | None:
+    """Return a hop that works by the objects with the first grave finding about it."""
+    codes = REFUSED.get(hop.hop, ())
+    refused = next((each for each in about if each[1].code in codes), None)
+    if refused:
+        return _said(hop, refused, HopState.WARNING if is_held else HopState.UNKNOWN)
+    grave = next(_grave(hop, hops, about), None)
+    return _said(hop, grave, HopState.WARNING) if grave else None
+
+
+def _breaking(hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...]) -> Iterator[Found]:
+    for problem, diagnosis in _grave(hop, hops, about):
+        is_sure = diagnosis.confidence is not Confidence.SUSPECTED
+        if diagnosis.own_severity is Severity.CRITICAL and is_sure:
+            yield problem, diagnosis
+
+
+def _grave(hop: Hop, hops: tuple[Hop, ...], about: tuple[Found, ...]) -> Iterator[Found]:
+    """Yield the critical and high findings about the object of a hop that could break it."""
+    codes = BREAKS.get(hop.hop)
+    if codes is None or hop.ref is None:
+        return
     # A Gateway has other certificates too, a route no other destinations than those on its path.
-    refs = frozenset({ref}) if hop.hop == "certificate" else _concerned(hop, hops)
+    refs = frozenset({hop.ref}) if hop.hop == "certificate" else _concerned(hop, hops)
     for problem, diagnosis in about:
         if (
-            diagnosis.own_severity is Severity.CRITICAL
-            and diagnosis.confidence is not Confidence.SUSPECTED
+            diagnosis.own_severity.rank <= Severity.HIGH.rank
             and diagnosis.code.startswith(codes)
             and not refs.isdisjoint(_refs(diagnosis))
         ):

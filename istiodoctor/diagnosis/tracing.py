@@ -12,6 +12,7 @@ from istiodoctor.diagnosis.answer import answer, broken
 from istiodoctor.diagnosis.explanations import Explanations, code_for, explained
 from istiodoctor.diagnosis.report import Judgement, diagnose
 from istiodoctor.mesh import Mesh
+from istiodoctor.mesh.configuration.in_force import asked_pods
 from istiodoctor.mesh.configuration.request import Request
 from istiodoctor.mesh.requests.answers import Ending
 from istiodoctor.mesh.requests.confirming import confirmed_path
@@ -114,7 +115,9 @@ def _traced_paths(
     while waiting and len(legs) < MOST_LEGS:
         chain, follows = waiting.popleft()
         for found in request_paths(mesh, chain[-1]):
-            path = confirmed_path(mesh, found, explained(found, explanations))
+            is_held = found.workload is not None and bool(asked_pods(mesh, found.workload))
+            told = explained(found, explanations, is_held=is_held)
+            path = confirmed_path(mesh, found, told)
             target, path = _followed(path, chain)
             if target and _leads_outside(mesh, target, chain[-1]):
                 target = None
