@@ -1,6 +1,6 @@
 """Rules of routes that never apply because others take their requests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -99,21 +99,19 @@ def _shadows_within(mesh: Mesh, source: VirtualService) -> Iterator[Shadow]:
     if len(source.spec.http) < 2 and not delegates:
         return
     held = as_held(mesh, source)
-    behind_everything = _behind_everything(source, held)
-    if behind_everything:
+    before = sum(1 for _ in takewhile(lambda rule: not _takes_every_request(rule), held.http))
+    if before < len(held.http) - 1 and (behind_everything := _behind_everything(source, held)):
         yield behind_everything
-    yield from _covered(source, held)
+    if before > 1:
+        yield from _covered(source, held.http[:before])
 
 
-def _covered(source: VirtualService, held: HeldVirtualService) -> Iterator[Shadow]:
-    """Yield the rules all of whose matches others take, up to a rule that takes everything."""
-    rules = list(takewhile(lambda rule: not _takes_every_request(rule), held.http))
-    if len(rules) < 2:
-        return
+def _covered(source: VirtualService, rules: Sequence[HeldHttpRule]) -> Iterator[Shadow]:
+    """Yield the rules all of whose matches others take; none of them takes everything."""
     earlier: Coverage[tuple[HeldHttpRule, RouteMatch]] = Coverage()
     for rule in rules:
         matches = [
-            (route_match(each, held.semantics), tuple(_scope(each))) for each in rule.rule.match
+            (route_match(each, Semantics.ISTIO), tuple(_scope(each))) for each in rule.rule.match
         ]
         winners = [earlier.first(match, *scope) for match, scope in matches]
         for (match, _), winner in zip(matches, winners, strict=True):

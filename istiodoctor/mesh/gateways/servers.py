@@ -124,10 +124,17 @@ class Server(Value, frozen=True, kw_only=True, eq=False):
     """What was not read and could change it."""
     names: tuple[str, ...] = ()
     """The hosts without namespaces, in order, each once: worked out, never given."""
+    is_plain_http: bool = False
+    """Whether it speaks HTTP without TLS: worked out, never given."""
+    is_tls: bool = False
+    """Whether clients speak TLS to it (`gateway.IsTLSServer`): worked out, never given."""
 
     def __post_init__(self) -> None:
         names = dict.fromkeys([host.name for host in self.hosts])
-        force_setattr(self, "names", tuple(names))  # asked for often, and hosts may be many
+        is_plain = self.protocol in PLAIN_HTTP
+        force_setattr(self, "names", tuple(names))  # these are asked for often
+        force_setattr(self, "is_plain_http", is_plain)
+        force_setattr(self, "is_tls", self.has_tls and not is_plain)
 
     @property
     def id(self) -> str:
@@ -169,16 +176,6 @@ class Server(Value, frozen=True, kw_only=True, eq=False):
     def age_is_known(self) -> bool:
         """Whether it is known when it came: istiod takes Ingresses for older than all others."""
         return self.api is GatewayApi.INGRESS or self.age_order[0] != ""
-
-    @property
-    def is_plain_http(self) -> bool:
-        """Whether it speaks HTTP without TLS."""
-        return self.protocol in PLAIN_HTTP
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether clients speak TLS to it (`gateway.IsTLSServer`)."""
-        return self.has_tls and not self.is_plain_http
 
     @property
     def terminates_tls(self) -> bool:
