@@ -21,7 +21,7 @@ from istiodoctor.mesh.policies.authorization_policies import (
     tokens_unknown_because,
 )
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.requests.answers import AnswerKind, Ending, hops_and_ending
+from istiodoctor.mesh.requests.answers import AnswerKind, Ending, exhausted
 from istiodoctor.mesh.requests.connections import Connection
 from istiodoctor.mesh.requests.hops import BROKEN, Hop
 from istiodoctor.mesh.requests.http_hops import http_hops
@@ -150,7 +150,7 @@ def _expected(
         is_tls=request.scheme == "https",
         is_held=False,
     )
-    return hops_and_ending(http_hops(mesh, request, connection))
+    return exhausted(http_hops(mesh, request, connection))
 
 
 @question

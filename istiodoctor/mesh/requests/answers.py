@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from enum import StrEnum
+from typing import TypeVar
 
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.requests.hops import BROKEN, UNKNOWN, Hop
@@ -43,8 +44,11 @@ HopGenerator = Generator[Hop, None, Ending]
 """Yields the hops of a request one after the other, and returns how it ends."""
 
 
-def hops_and_ending(hop_generator: HopGenerator) -> tuple[tuple[Hop, ...], Ending]:
-    """Return all hops that a generator yields, and the ending that it returns."""
+R = TypeVar("R")
+
+
+def exhausted(hop_generator: Generator[Hop, None, R]) -> tuple[tuple[Hop, ...], R]:
+    """Return all hops that a generator yields, and what it returns."""
     hops: list[Hop] = []
     while True:
         try:

@@ -3,7 +3,7 @@
 Envoy's own matching over the listeners that istiod would send.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from msgspec.structs import replace
 
@@ -84,6 +84,36 @@ def connection_hops(
 
     `is_served` says that certificates are served which the objects do not have.
     """
+    taken = yield from taken_connection(mesh, request, workload, entry, port, is_served=is_served)
+    if isinstance(taken, Ending):
+        return taken
+    return (yield from http_hops(mesh, request, taken))
+
+
+def chain_taking(
+    mesh: Mesh, request: Request, workload: Workload, entry: Entry, port: int
+) -> FilterChain | None:
+    """Return the filter chain that takes a connection to a port of the pods."""
+    return chains_in_force(mesh, workload, port).find(
+        request.server_name if entry.is_tls else "",
+        is_tls=entry.is_tls,
+        protocols=OFFERED_PROTOCOLS,
+    )
+
+
+def taken_connection(
+    mesh: Mesh,
+    request: Request,
+    workload: Workload,
+    entry: Entry,
+    port: int,
+    *,
+    is_served: bool = False,
+) -> Generator[Hop, None, Connection | Ending]:
+    """Yield the hops of a connection, and return it; an ending where no request comes on it.
+
+    All connections that one filter chain takes are alike but for their server name.
+    """
     is_held = bool(asked_pods(mesh, workload))
     touched = "" if is_held else touched_listener(mesh, workload, port)
     listener = listener_in_force(mesh, workload, port)
@@ -105,9 +135,7 @@ def connection_hops(
         return STOPPED
     yield listener_hop(port)
     name = request.server_name if entry.is_tls else ""
-    chain = chains_in_force(mesh, workload, port).find(
-        name, is_tls=entry.is_tls, protocols=OFFERED_PROTOCOLS
-    )
+    chain = chain_taking(mesh, request, workload, entry, port)
     outcome = connection_outcome(chain, is_tls=entry.is_tls)
     if chain is None or outcome not in _TAKEN:
         return (yield from unserved_client(mesh, workload, listener, chain, request, entry))
@@ -140,7 +168,7 @@ def connection_hops(
         return Ending(kind=AnswerKind.NONE, status=FORBIDDEN)
     if chain.http:
         yield from _filter_hops(mesh, workload, port, chain, is_held=is_held)
-        connection = Connection(
+        return Connection(
             workload=workload,
             port=port,
             chain=chain,
@@ -150,7 +178,6 @@ def connection_hops(
             is_held=is_held,
             told=entry.front.sends_x_forwarded_proto if entry.front else "",
         )
-        return (yield from http_hops(mesh, request, connection))
     judged = authorization(mesh, workload, chain, None, port=port, server_name=name)
     yield from policy_hops(mesh, judged, is_http=False)
     if judged.verdict is Verdict.DENIED:

@@ -17,7 +17,7 @@ from istiodoctor.mesh.requests.answers import (
     Ending,
     HopGenerator,
     ends_at,
-    hops_and_ending,
+    exhausted,
 )
 from istiodoctor.mesh.requests.connection_hops import connection_hops
 from istiodoctor.mesh.requests.entries import (
@@ -99,7 +99,12 @@ def _is_denied(request_path: RequestPath) -> bool:
 def paths_through(mesh: Mesh, request: Request, workload: Workload) -> Iterator[RequestPath]:
     """Yield the paths of a request through one gateway: one for each port of its pods."""
     for entry in entries(mesh, request, workload):
-        yield _request_path(request, workload, entry, _hops(mesh, request, workload, entry))
+        yield path_by(mesh, request, workload, entry)
+
+
+def path_by(mesh: Mesh, request: Request, workload: Workload, entry: Entry) -> RequestPath:
+    """Return the path of a request by one port of a gateway's pods."""
+    return _request_path(request, workload, entry, _hops(mesh, request, workload, entry))
 
 
 def _may_answer(mesh: Mesh, request_path: RequestPath) -> bool:
@@ -158,5 +163,5 @@ def _hops(
 def _request_path(
     request: Request, workload: Workload | None, entry: Entry | None, hop_generator: HopGenerator
 ) -> RequestPath:
-    hops, ending = hops_and_ending(hop_generator)
+    hops, ending = exhausted(hop_generator)
     return RequestPath(request=request, workload=workload, hops=hops, ending=ending, entry=entry)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from istiodoctor.mesh.configuration.filter_chains import filter_chains
 from istiodoctor.mesh.configuration.request import Request, first_page
 from istiodoctor.mesh.configuration.virtual_hosts import domains
@@ -12,13 +14,17 @@ from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import is_wildcard
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
-from istiodoctor.mesh.requests.answers import AnswerKind
+from istiodoctor.mesh.requests.answers import AnswerKind, exhausted
+from istiodoctor.mesh.requests.connection_hops import chain_taking, taken_connection
+from istiodoctor.mesh.requests.connections import Connection
+from istiodoctor.mesh.requests.entries import Entry, entries
 from istiodoctor.mesh.requests.hops import BROKEN, Hop
+from istiodoctor.mesh.requests.http_hops import http_hops
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from istiodoctor.mesh.requests.request_paths import (
     MAY_BE_UNREAD,
     RequestPath,
-    paths_through,
+    path_by,
     request_paths,
 )
 from istiodoctor.mesh.workloads.workloads import Workload
@@ -52,10 +58,13 @@ def unanswered_requests(mesh: Mesh) -> tuple[UnansweredRequest, ...]:
     takes `/` is an answer: the host may be meant for other paths. Where a hop is not known since
     something was not read, nobody knows whether there is an answer.
     """
-    return tuple(each for server in servers(mesh) for each in _unanswered_by(mesh, server))
+    alike: dict[Workload | None, _Alike] = {}
+    return tuple(each for server in servers(mesh) for each in _unanswered_by(mesh, server, alike))
 
 
-def _unanswered_by(mesh: Mesh, server: Server) -> Iterator[UnansweredRequest]:
+def _unanswered_by(
+    mesh: Mesh, server: Server, alike: dict[Workload | None, "_Alike"]
+) -> Iterator[UnansweredRequest]:
     """Yield the unanswered requests to the hosts of one server, through each of its gateways.
 
     Where it is on none, perhaps another server has the host.
@@ -63,9 +72,9 @@ def _unanswered_by(mesh: Mesh, server: Server) -> Iterator[UnansweredRequest]:
     found: list[UnansweredRequest] = []
     answered: set[str] = set()
     for workload in workloads_of(mesh, server) or (None,):
+        ways = alike.setdefault(workload, _Alike(workload))
         for host, request in _requests(mesh, server, workload):
-            ways = paths_through(mesh, request, workload) if workload else ()
-            for path in ways or request_paths(mesh, request):
+            for path in ways.paths(mesh, request):
                 if path.ending.kind is not AnswerKind.NONE:
                     answered.add(host)
                 elif not path.ending.is_of_other_requests:
@@ -74,6 +83,44 @@ def _unanswered_by(mesh: Mesh, server: Server) -> Iterator[UnansweredRequest]:
         # A server that several gateways have may be meant for those that clients can come to.
         if not (each.hop.hop == "service" and each.host in answered):
             yield each
+
+
+class _Alike:
+    """Requests to the hosts of a gateway: connections that one filter chain takes are alike.
+
+    What becomes of a connection is worked out once, what becomes of its requests each time.
+    """
+
+    def __init__(self, workload: Workload | None) -> None:
+        """Begin with no connection; without a workload any gateway may answer."""
+        self._workload = workload
+        self._taken: dict[tuple[int, int], Connection] = {}
+
+    def paths(self, mesh: Mesh, request: Request) -> Iterator[RequestPath]:
+        """Yield the paths of a request; those that are answered may lack their first hops."""
+        if self._workload is None:
+            yield from request_paths(mesh, request)
+            return
+        for entry in entries(mesh, request, self._workload):
+            yield self._path(mesh, request, self._workload, entry)
+
+    def _path(self, mesh: Mesh, request: Request, workload: Workload, entry: Entry) -> RequestPath:
+        if entry.target is None or entry.front is not None:
+            return path_by(mesh, request, workload, entry)
+        chain = chain_taking(mesh, request, workload, entry, entry.target)
+        key = entry.target, id(chain)
+        taken = self._taken.get(key)
+        if taken:
+            name = request.server_name if entry.is_tls else ""
+            hops, ending = exhausted(http_hops(mesh, request, replace(taken, server_name=name)))
+            if ending.kind is not AnswerKind.NONE:
+                return RequestPath(request=request, workload=workload, hops=hops, ending=ending)
+        path = path_by(mesh, request, workload, entry)
+        if not taken and path.ending.kind is not AnswerKind.NONE:
+            _, found = exhausted(taken_connection(mesh, request, workload, entry, entry.target))
+            if isinstance(found, Connection):
+                self._taken[key] = found
+        return path
 
 
 def _requests(
