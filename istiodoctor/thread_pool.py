@@ -35,6 +35,26 @@ def finished(
             return
 
 
+def in_time(work: Callable[[], Result], deadline: Deadline, *, grace: float = GRACE) -> Result:
+    """Return what this returns, or raise what it raises; TimeoutError when it takes too long."""
+    outcome: list[Result | BaseException] = []
+
+    def attempt() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # raised again in the thread that waits
+            outcome.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True, name="in time")
+    thread.start()
+    thread.join(deadline.remaining + grace)
+    if not outcome:
+        raise TimeoutError
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
 def _work(
     waiting: "queue.SimpleQueue[tuple[int, Callable[[], Result]]]",
     done: "queue.SimpleQueue[tuple[int, Result | BaseException]]",

@@ -75,7 +75,7 @@ class Withholding:
     def read(self, wanted: Wanted) -> Reading:
         reading = self._withheld(self.source.read(wanted))
         asked = {
-            *((Kind.SECRET, *key) for key in wanted.secrets),
+            *((Kind.SECRET, *key) for key in wanted.secrets | wanted.secret_names),
             *((Kind.SECRET, EVERYWHERE, name) for name in wanted.secrets_anywhere),
             *((Kind.POD_LOG, target.namespace, target.pod) for target in wanted.logs),
             *wanted.again,

@@ -21,6 +21,8 @@ class Wanted:
 
     secrets: frozenset[tuple[str, str]] = frozenset()
     """Namespace and name of Secrets to get."""
+    secret_names: frozenset[tuple[str, str]] = frozenset()
+    """Those of which only the existence matters: names that look like one that is missing."""
     secrets_anywhere: frozenset[str] = frozenset()
     """Names missing where they are needed: look for them in every namespace, by metadata alone."""
     fallback_namespaces: frozenset[str] = frozenset()
@@ -44,6 +46,7 @@ class Wanted:
         """Return what is wanted here and was not part of `done`."""
         return Wanted(
             secrets=self.secrets - done.secrets,
+            secret_names=self.secret_names - done.secret_names - done.secrets,
             secrets_anywhere=self.secrets_anywhere - done.secrets_anywhere,
             fallback_namespaces=self.fallback_namespaces,
             logs=self.logs - done.logs,
@@ -59,6 +62,7 @@ class Wanted:
         """Return the union of two lists."""
         return Wanted(
             secrets=self.secrets | more.secrets,
+            secret_names=self.secret_names | more.secret_names,
             secrets_anywhere=self.secrets_anywhere | more.secrets_anywhere,
             fallback_namespaces=self.fallback_namespaces | more.fallback_namespaces,
             logs=self.logs | more.logs,
@@ -74,6 +78,7 @@ class Wanted:
         """Whether anything is left to read."""
         return bool(
             self.secrets
+            or self.secret_names
             or self.secrets_anywhere
             or self.logs
             or self.envoys

@@ -125,8 +125,10 @@ class Controls:
         """Spoil requests whose path and query match a regular expression.
 
         Actions and their options: `status` (code, reason, message, retry_after), `expire` (410
-        for requests that continue a list), `hang`, `cut` (the connection closes in the middle of
-        the body), `slow` (pieces, delay), `garbage` (content_type), `huge` (size), `redirect`
+        for requests that continue a list), `hang`, `drip` (a header that never ends, a byte every
+        `delay` seconds), `answer` (200 with this `text`, each character a byte), `unserved` (404,
+        as for a path that nobody serves), `cut` (the connection closes in the middle of the
+        body), `slow` (pieces, delay), `garbage` (content_type), `huge` (size), `redirect`
         (location). The first `skip` requests pass, then `times` are hit: all without it.
         """
         self._process.ask(

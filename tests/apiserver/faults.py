@@ -91,6 +91,28 @@ async def _hang(request: web.Request, proper: Answer, options: Mapping[str, Any]
     raise AssertionError("nothing sets this event")
 
 
+async def _drip(request: web.Request, proper: Answer, options: Mapping[str, Any]) -> web.Response:
+    transport = request.transport
+    assert transport
+    transport.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+    while True:  # until the client goes away, which cancels this
+        transport.write(b"x")
+        await asyncio.sleep(options.get("delay", 1.0))
+
+
+async def _answer(
+    request: web.Request, proper: Answer, options: Mapping[str, Any]
+) -> web.Response:
+    body = str(options["text"]).encode("latin-1")
+    return web.Response(body=body, content_type="application/json")
+
+
+async def _unserved(
+    request: web.Request, proper: Answer, options: Mapping[str, Any]
+) -> web.Response:
+    return plain("404 page not found\n", status=404)
+
+
 async def _cut(
     request: web.Request, proper: Answer, options: Mapping[str, Any]
 ) -> web.StreamResponse:
@@ -159,6 +181,9 @@ _ACTIONS: Mapping[str, _Action] = {
     "status": _status,
     "expire": _expire,
     "hang": _hang,
+    "drip": _drip,
+    "answer": _answer,
+    "unserved": _unserved,
     "cut": _cut,
     "slow": _slow,
     "garbage": _garbage,

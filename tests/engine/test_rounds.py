@@ -41,7 +41,8 @@ def test_a_scan_asks_for_no_kind_that_its_check_does_not_need(check):
 
     asked = {kind for kinds in source.collected for kind in kinds}
     for wanted in source.reads:
-        asked |= {Kind.SECRET} if wanted.secrets or wanted.secrets_anywhere else set()
+        names = wanted.secrets | wanted.secret_names
+        asked |= {Kind.SECRET} if names or wanted.secrets_anywhere else set()
         asked |= {Kind.POD_LOG} if wanted.logs else set()
         asked |= {Kind.EVENT} if wanted.events else set()
         asked |= {kind for kind, _, _ in wanted.again}

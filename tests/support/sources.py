@@ -62,7 +62,7 @@ class MemorySource:
         """Return the Secrets and objects that are named."""
         self.reads.append(wanted)
         asked = {
-            *((Kind.SECRET, *key) for key in wanted.secrets),
+            *((Kind.SECRET, *key) for key in wanted.secrets | wanted.secret_names),
             *((Kind.SECRET, EVERYWHERE, name) for name in wanted.secrets_anywhere),
             *wanted.again,
         }

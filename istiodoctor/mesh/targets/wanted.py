@@ -9,7 +9,6 @@ from istiodoctor.mesh.configuration.upstream_tls import upstream_credentials
 from istiodoctor.mesh.configuration.virtual_services import virtual_services
 from istiodoctor.mesh.credentials.client_cas import (
     ClientCaState,
-    ClientCaUse,
     client_ca_uses,
     config_map_uses,
 )
@@ -55,6 +54,7 @@ def wanted(mesh: Mesh, kinds: frozenset[Kind], log_patterns: tuple[str, ...] = (
     asked = frozenset(envoys[:MOST_ENVOYS])
     return Wanted(
         secrets=frozenset(_secrets(mesh)) if with_secrets else frozenset(),
+        secret_names=frozenset(_secret_names(mesh)) if with_secrets else frozenset(),
         secrets_anywhere=missing,
         fallback_namespaces=_fallback_namespaces(mesh) if missing else frozenset(),
         logs=frozenset(logs[:MOST_LOG_TARGETS]),
@@ -75,9 +75,19 @@ def _secrets(mesh: Mesh) -> Iterator[tuple[str, str]]:
             yield use.key
     for client_ca in client_ca_uses(mesh):
         if client_ca.namespace and client_ca.state is not ClientCaState.OUTSIDE:
-            yield from _client_ca_names(mesh, client_ca)
+            for name in filter(None, (client_ca.dedicated_name, client_ca.compound_name)):
+                yield client_ca.namespace, name
     yield from upstream_credentials(mesh)
     yield from _mounted_secrets(mesh)
+
+
+def _secret_names(mesh: Mesh) -> Iterator[tuple[str, str]]:
+    """Yield Secrets of which nothing but the existence matters."""
+    for use in client_ca_uses(mesh):
+        if use.namespace and use.state is ClientCaState.MISSING and use.dedicated_name:
+            stem = use.dedicated_name.removesuffix(CA_SUFFIX)
+            for suffix in MISSPELT_CA_SUFFIXES:
+                yield use.namespace, stem + suffix
     for fact in log_facts(mesh, Meaning.LEGACY_SECRET_NOT_FOUND):
         yield fact.namespace or fact.line.pod.namespace, LEGACY_FALLBACK
 
@@ -89,15 +99,6 @@ def _mounted_secrets(mesh: Mesh) -> Iterator[tuple[str, str]]:
             for volume in workload.spec.volumes:
                 if volume.secret and volume.secret.secret_name:
                     yield workload.namespace, volume.secret.secret_name
-
-
-def _client_ca_names(mesh: Mesh, use: ClientCaUse) -> Iterator[tuple[str, str]]:
-    for name in filter(None, (use.dedicated_name, use.compound_name)):
-        yield use.namespace, name
-    if use.state is ClientCaState.MISSING and use.dedicated_name:
-        stem = use.dedicated_name.removesuffix(CA_SUFFIX)
-        for suffix in MISSPELT_CA_SUFFIXES:
-            yield use.namespace, stem + suffix
 
 
 def _missing_names(mesh: Mesh) -> Iterator[str]:

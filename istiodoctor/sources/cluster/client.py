@@ -4,7 +4,6 @@
 a timeout, so both happen in a thread that nobody has to wait for.
 """
 
-import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,10 @@ from urllib3.exceptions import InsecureRequestWarning
 
 from istiodoctor.deadline import Deadline
 from istiodoctor.sources.cluster import kubeconfig, plugin
+from istiodoctor.sources.cluster.bounded_answers import bounded_pools
 from istiodoctor.sources.cluster.kubeconfig import Ambient, Choice
 from istiodoctor.sources.source import SourceError, SourceErrorKind
+from istiodoctor.thread_pool import in_time
 
 
 class Login(NamedTuple):
@@ -49,7 +50,9 @@ def log_in(
             user={**rest, **fields},
             where=choice.where,
         )
-    client = _within(deadline, lambda: _from_choice(choice, threads), f"context {choice.context}")
+    client = _within(
+        deadline, lambda: _from_choice(choice, threads, deadline), f"context {choice.context}"
+    )
     return Login(client, choice.context, client.configuration.host)
 
 
@@ -66,11 +69,13 @@ def _in_pod(context: str | None, ambient: Ambient, deadline: Deadline, threads: 
         tried = f"KUBECONFIG ({named})" if named else "~/.kube/config"
         message = f"no kubeconfig at {tried}; name one with --kubeconfig, or read files with -f"
         raise SourceError(SourceErrorKind.NO_KUBECONFIG, message)
-    client = _within(deadline, lambda: _from_pod(ambient, threads), "this pod's service account")
+    client = _within(
+        deadline, lambda: _from_pod(ambient, threads, deadline), "this pod's service account"
+    )
     return Login(client, "in-cluster", client.configuration.host)
 
 
-def _from_choice(choice: Choice, threads: int) -> Any:
+def _from_choice(choice: Choice, threads: int, deadline: Deadline) -> Any:
     from kubernetes import client, config
 
     configuration = client.Configuration()
@@ -87,10 +92,10 @@ def _from_choice(choice: Choice, threads: int) -> Any:
             else f": its cluster or user is malformed ({type(error).__name__})"
         )
         raise SourceError(SourceErrorKind.BAD_KUBECONFIG, f"cannot use {where}{why}") from None
-    return _client(client, configuration, threads)
+    return _client(client, configuration, threads, deadline)
 
 
-def _from_pod(ambient: Ambient, threads: int) -> Any:
+def _from_pod(ambient: Ambient, threads: int, deadline: Deadline) -> Any:
     from kubernetes import client, config
     from kubernetes.config.incluster_config import InClusterConfigLoader
 
@@ -105,10 +110,10 @@ def _from_pod(ambient: Ambient, threads: int) -> Any:
     except (config.ConfigException, OSError, ValueError) as error:
         message = f"cannot use the service account in {ambient.service_account}: {error}"
         raise SourceError(SourceErrorKind.BAD_KUBECONFIG, message) from None
-    return _client(client, configuration, threads)
+    return _client(client, configuration, threads, deadline)
 
 
-def _client(module: Any, configuration: Any, threads: int) -> Any:
+def _client(module: Any, configuration: Any, threads: int, deadline: Deadline) -> Any:
     configuration.retries = False  # else urllib3 retries by itself and follows redirects
     configuration.connection_pool_maxsize = threads
     # The hook would put back the token as it stands in its file, with the line break at its end.
@@ -119,25 +124,15 @@ def _client(module: Any, configuration: Any, threads: int) -> Any:
     if not configuration.verify_ssl:
         # The kubeconfig says so on purpose; else every connection would say it on standard error.
         warnings.simplefilter("ignore", InsecureRequestWarning)
-    return module.ApiClient(configuration)
+    client = module.ApiClient(configuration)
+    client.rest_client.pool_manager.pool_classes_by_scheme = bounded_pools(deadline)
+    return client
 
 
 def _within(deadline: Deadline, work: Callable[[], Any], whose: str) -> Any:
     """Return what `work` returns, unless that takes too long: then leave it behind."""
-    outcome: list[Any] = []
-
-    def attempt() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # raised again in the thread that waits
-            outcome.append(error)
-
-    thread = threading.Thread(target=attempt, daemon=True, name="kubeconfig")
-    thread.start()
-    thread.join(deadline.remaining)
-    if not outcome:
+    try:
+        return in_time(work, deadline, grace=0)
+    except TimeoutError:
         message = f"loading the credentials of {whose} took longer than {deadline.seconds:g} s"
-        raise SourceError(SourceErrorKind.TIMED_OUT, message)
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
+        raise SourceError(SourceErrorKind.TIMED_OUT, message) from None

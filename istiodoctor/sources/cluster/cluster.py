@@ -9,6 +9,7 @@ import msgspec
 from istiodoctor.model.kind import OF_ENVOY, Kind
 from istiodoctor.model.snapshot import ClusterInfo, Reading, UnreadReason
 from istiodoctor.model.wanted import Wanted
+from istiodoctor.sources.cluster.bounded_answers import SHARE_OF_ANSWER
 from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.discovery import Apis
 from istiodoctor.sources.cluster.envoy import Envoys
@@ -18,12 +19,12 @@ from istiodoctor.sources.cluster.inventory import Inventory
 from istiodoctor.sources.cluster.jobs import Job, read_all
 from istiodoctor.sources.cluster.logs import Logs
 from istiodoctor.sources.cluster.pod_connections import PodConnector
-from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.cluster.scope import Namespaces, Scope
 from istiodoctor.sources.cluster.secrets import Secrets
 from istiodoctor.sources.cluster.shared_progress import SharedProgress
 from istiodoctor.sources.merged_readings import merged
 from istiodoctor.sources.source import Progress, SourceError, SourceErrorKind
+from istiodoctor.thread_pool import finished
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -37,6 +38,10 @@ class _Metadata(msgspec.Struct):
 class _Namespace(msgspec.Struct):
     metadata: _Metadata
 
+
+LARGEST_DECORATION = 2 * 1024 * 1024
+"""Bytes of an answer that only says which cluster this is; etcd allows an object 1.5 MiB."""
+LONGEST_DECORATION = 100
 
 _LARGE = (Kind.VIRTUAL_SERVICE, Kind.SERVICE, Kind.POD, Kind.ENDPOINT_SLICE)
 """Kinds with many objects: begun first, so that none of them is still being read at the end."""
@@ -114,7 +119,7 @@ class ClusterSource:
         """
         unasked = sorted(wanted.unasked, key=lambda each: (each.namespace, each.name))
         readings = [Reading(unread=tuple(unasked))]
-        if wanted.secrets or wanted.secrets_anywhere:
+        if wanted.secrets or wanted.secret_names or wanted.secrets_anywhere:
             readings += self._part(Kind.SECRET, self._wanted_secrets(wanted))
         if wanted.again:
             readings += self._again(wanted.again)
@@ -132,6 +137,7 @@ class ClusterSource:
 
     def _wanted_secrets(self, wanted: Wanted) -> Iterator[Reading]:
         yield from self._secrets.read(wanted.secrets)
+        yield from self._secrets.read_names(wanted.secret_names - wanted.secrets)
         yield from self._inventory.read(wanted.secrets_anywhere, wanted.fallback_namespaces)
 
     def _part(self, kind: Kind, coming: Iterable[Reading]) -> list[Reading]:
@@ -176,23 +182,34 @@ class ClusterSource:
 
     def describe(self) -> ClusterInfo:
         """Return which cluster this is, as far as it says so."""
-        uid = version = ""
-        try:
-            body = self.connection.get("api", "v1", "namespaces", "kube-system")
-            uid = msgspec.json.decode(body, type=_Namespace).metadata.uid
-        except (RequestError, msgspec.DecodeError):
-            pass
-        try:
-            body = self.connection.get("version")
-            version = msgspec.json.decode(body, type=_Version).git_version
-        except (RequestError, msgspec.DecodeError):
-            pass
+        said = {0: "", 1: ""}
+        # Both at once, within the time of one answer: nothing rests on them.
+        until = self.connection.deadline.at_most(
+            self.connection.deadline.seconds * SHARE_OF_ANSWER
+        )
+        for number, outcome in finished((self._uid, self._version), until):
+            said[number] = outcome if isinstance(outcome, str) else ""
+        uid, version = said.values()
         return ClusterInfo(
             context=self.name,
             server=self.connection.server,
             uid=uid,
             kubernetes_version=version,
         )
+
+    def _uid(self) -> str:
+        path = ("api", "v1", "namespaces", "kube-system")
+        body = self.connection.get(*path, head=LARGEST_DECORATION)
+        return _decoration(msgspec.json.decode(body, type=_Namespace).metadata.uid)
+
+    def _version(self) -> str:
+        body = self.connection.get("version", head=LARGEST_DECORATION)
+        return _decoration(msgspec.json.decode(body, type=_Version).git_version)
+
+
+def _decoration(text: str) -> str:
+    """Return a short text, and nothing in place of a long one: cut off it would be another."""
+    return text if len(text) <= LONGEST_DECORATION and text.isprintable() else ""
 
 
 def _largest_first(kind: Kind) -> tuple[bool, str]:

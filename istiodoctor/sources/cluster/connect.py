@@ -11,9 +11,9 @@ from istiodoctor.sources.cluster.cluster import ClusterSource
 from istiodoctor.sources.cluster.connection import Connection
 from istiodoctor.sources.cluster.discovery import Apis, served_groups
 from istiodoctor.sources.cluster.kubeconfig import Ambient
-from istiodoctor.sources.cluster.request_error import RequestError
+from istiodoctor.sources.cluster.request_error import RequestError, silence
 from istiodoctor.sources.source import Progress, SourceError, SourceErrorKind
-from istiodoctor.thread_pool import THREADS
+from istiodoctor.thread_pool import THREADS, in_time
 
 NOBODY = "system:anonymous"
 
@@ -57,9 +57,12 @@ def open_cluster(
 def _groups(connection: Connection, context: str) -> Mapping[str, frozenset[str]] | None:
     """Return the API groups served; None when the server answers, but does not tell."""
     try:
-        groups = served_groups(connection.get("apis"))
+        groups = served_groups(in_time(lambda: connection.get("apis"), connection.deadline))
+    except TimeoutError:  # in the name server's silence, which nothing bounds
+        raise no_contact(connection, context, silence("no answer in time")) from None
     except RequestError as failed:
-        if failed.status in (0, 401) or NOBODY in failed.message:
+        is_answer = failed.status or (failed.is_late and not failed.silent)
+        if not is_answer or failed.status == 401 or NOBODY in failed.message:
             raise no_contact(connection, context, failed) from None
         return None
     if groups is not None and ISTIO_NETWORKING not in groups:

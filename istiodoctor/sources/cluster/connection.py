@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from istiodoctor.deadline import Deadline
 from istiodoctor.sources.cluster import request_error
+from istiodoctor.sources.cluster.bounded_answers import SHARE_OF_ANSWER
 from istiodoctor.sources.cluster.port_forward_socket import PortForwardSocket
 from istiodoctor.sources.cluster.request_error import RequestError
 
@@ -18,9 +19,7 @@ Query = Sequence[tuple[str, str]]
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 4.0
 SHARE_OF_SILENCE = 1 / 6
-"""How much of the whole time one request may wait for the next sign of life…"""
-SHARE_OF_REQUEST = 1 / 3
-"""…and for its answer to be complete, so that one that hangs leaves time for the others."""
+"""How much of the whole time one request may wait for the next sign of life."""
 
 ATTEMPTS_TO_FORWARD = 2
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -96,7 +95,7 @@ class Connection:
         self, path: tuple[str, ...], query: Query, accept: str, head: int | None
     ) -> bytes:
         response = self._send(path, query, accept)
-        until = self.deadline.at_most(self.deadline.seconds * SHARE_OF_REQUEST)
+        until = self.deadline.at_most(self.deadline.seconds * SHARE_OF_ANSWER)
         whole = False
         try:
             if response.status == 200:
@@ -147,7 +146,7 @@ def _body(response: Any, until: Deadline, limit: int) -> tuple[bytes, bool]:
     size = 0
     for piece in _pieces(response):
         if until.passed:
-            raise request_error.silence("the answer was not complete in time")
+            raise request_error.incomplete()
         pieces.append(piece)
         size += len(piece)
         if size > limit:

@@ -48,14 +48,23 @@ class Apis:
             return kind.value.versions
         served = self.groups.get(kind.group, frozenset())
         candidates = [version for version in kind.value.versions if version in served]
-        possible = []
-        for version in candidates:
+        for place, version in enumerate(candidates):
             resources = self._resources_of(kind.group, version)
-            if resources is None:
-                possible.append(version)
-            elif kind.resource in resources:
-                return (*possible, version)
-        return tuple(possible)
+            if resources is None:  # nor is there time to ask in vain about every other version
+                return tuple(candidates[place:])
+            if kind.resource in resources:
+                return (version,)
+        return ()
+
+    def offers(self, kind: Kind, version: str) -> bool:
+        """Whether the server is known to serve a kind under this version.
+
+        It always has the core group, and a list of other resources says what else it has.
+        """
+        if kind.group == CORE:
+            return True
+        resources = self._resources.get((kind.group, version))
+        return resources is not None and kind.resource in resources
 
     def _resources_of(self, group: str, version: str) -> frozenset[str] | None:
         """Return the resources of one version of a group, asked for once; None if not known."""
@@ -69,9 +78,10 @@ class Apis:
         try:
             body = self.connection.get("apis", group, version)
             listed = msgspec.json.decode(body, type=_Resources).resources
-        except (RequestError, msgspec.DecodeError, RecursionError):
+        except (RequestError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return None
-        return frozenset(each.name for each in listed)
+        # A version that is served and has no resources is no answer.
+        return frozenset(each.name for each in listed) or None
 
 
 def served_groups(body: bytes) -> Mapping[str, frozenset[str]] | None:

@@ -13,6 +13,7 @@ from istiodoctor.sources.cluster.listing import (
     path_of,
     raw_items,
 )
+from istiodoctor.sources.cluster.metadata import METADATA_OF_ONE, is_metadata_of
 from istiodoctor.sources.cluster.request_error import RequestError
 
 
@@ -42,7 +43,7 @@ class GetByName:
                 for raw in raw_items(self.connection, path, query=by_name(name)):
                     collector.add(raw)
             except RequestError as failed:
-                if failed.absent:
+                if failed.unserved and not self.apis.offers(kind, version):
                     continue
                 return Reading(unread=(failed.unread(kind, namespace, name),))
             return collector.reading(looked_up=asked)
@@ -57,10 +58,26 @@ class GetByName:
             try:
                 body = self.connection.get(*path_of(kind, version, namespace, name))
             except RequestError as failed:
-                if not failed.absent:
+                if not failed.not_found:
                     raise
                 return Reading(looked_up=asked)
             collector = Collector(kind, version)
-            collector.add(body)
+            collector.add_named(body, namespace, name)
             return collector.reading(looked_up=asked)
         return Reading(absent_apis=frozenset({kind}))
+
+    def secret_name(self, namespace: str, name: str) -> Reading:
+        """Return whether there is a Secret, by its metadata alone; raises RequestError."""
+        asked = frozenset({(Kind.SECRET, namespace, name)})
+        if not is_possible(name) or not is_possible(namespace):
+            return Reading(looked_up=asked)
+        path = path_of(Kind.SECRET, "v1", namespace, name)
+        try:
+            body = self.connection.get(*path, accept=METADATA_OF_ONE)
+        except RequestError as failed:
+            if not failed.not_found:
+                raise
+            return Reading(looked_up=asked)
+        if not is_metadata_of(body, namespace, name):
+            raise RequestError("the answer is not the metadata of this object")
+        return Reading(secret_names=frozenset({(namespace, name)}), looked_up=asked)

@@ -1,14 +1,15 @@
 """Find Secrets of a name in all namespaces.
 
-By metadata alone where that is permitted, else by asking here and there.
+By metadata alone: in one list for each name where that is permitted, else here and there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.snapshot import EVERYWHERE, Reading, Unread, UnreadReason
+from istiodoctor.model.snapshot import EVERYWHERE, Reading, Unread
+from istiodoctor.sources.cluster import request_error
 from istiodoctor.sources.cluster.connection import Connection, Query
 from istiodoctor.sources.cluster.get_by_name import GetByName
 from istiodoctor.sources.cluster.jobs import Job, read_all
@@ -16,11 +17,11 @@ from istiodoctor.sources.cluster.listing import by_name, is_possible, path_of, r
 from istiodoctor.sources.cluster.metadata import METADATA_LIST, METADATA_ONLY, named
 from istiodoctor.sources.cluster.request_error import RequestError
 from istiodoctor.sources.cluster.scope import Scope
-from istiodoctor.sources.cluster.secrets import VERSION
+from istiodoctor.sources.cluster.secrets import Names
 from istiodoctor.sources.merged_readings import merged
+from istiodoctor.thread_pool import in_time
 
-_EXISTS = frozenset({UnreadReason.REDACTED, UnreadReason.MALFORMED})
-"""Reasons that are said of an object which is there."""
+VERSION = "v1"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Inventory:
     scope: Scope
     whole: bool
     """List the names of all Secrets, once, instead of looking for one name at a time."""
-    _names: frozenset[tuple[str, str]] | None = None
+    _names: Names | None = None
     _refused: RequestError | None = None
     """Once it is known that metadata cannot be listed, nobody asks for it again."""
 
@@ -54,12 +55,20 @@ class Inventory:
         """List metadata. The first list tells whether that is permitted: else it raises."""
         if self.whole:
             if self._names is None:
-                self._names = self._listed(())
+                self._names = self._in_time(lambda: self._listed(()))
             yield _known(self._names, names)
         elif names:
-            yield _known(self._named(names[0]), names[:1])
+            yield _known(self._in_time(lambda: self._named(names[0])), names[:1])
             jobs = [self._job(name) for name in names[1:]]
             yield from read_all(jobs, self.connection.deadline)
+
+    def _in_time(self, work: Callable[[], Names]) -> Names:
+        """Do this within the time there is; raises RequestError."""
+        deadline = self.connection.deadline
+        try:
+            return in_time(work, deadline)
+        except TimeoutError:
+            raise request_error.late(deadline.seconds) from None
 
     def _job(self, name: str) -> Job:
         def work() -> Reading:
@@ -70,10 +79,10 @@ class Inventory:
 
         return Job(kind=Kind.SECRET, namespace=EVERYWHERE, name=name, work=work)
 
-    def _named(self, name: str) -> frozenset[tuple[str, str]]:
+    def _named(self, name: str) -> Names:
         return self._listed(by_name(name))
 
-    def _listed(self, query: Query) -> frozenset[tuple[str, str]]:
+    def _listed(self, query: Query) -> Names:
         items = raw_items(
             self.connection,
             path_of(Kind.SECRET, VERSION),
@@ -91,20 +100,19 @@ class Inventory:
             for each in allowed
         ]
         found = merged(read_all(jobs, self.connection.deadline))
-        failures = [each for each in found.unread if each.reason not in _EXISTS]
+        failures = list(found.unread)
         if not allowed and self._refused is not None:
             failures = [self._refused.unread(Kind.SECRET)]
         seen = {name for _, name in found.secret_names}
         unknown = (_unknown(failures, name) for name in names if name not in seen)
-        kept = tuple(each for each in found.unread if each.reason in _EXISTS)
-        yield replace(found, unread=(*kept, *filter(None, unknown)))
+        yield replace(found, unread=tuple(filter(None, unknown)))
 
     def _got(self, namespace: str, names: list[str]) -> Reading:
         """Get each name in one namespace, up to the first that is forbidden: so are the others."""
         readings = []
         for name in names:
             try:
-                readings.append(self.lookup.answer(Kind.SECRET, namespace, name))
+                readings.append(self.lookup.secret_name(namespace, name))
             except RequestError as failed:
                 after = "" if failed.forbidden else name
                 readings.append(Reading(unread=(failed.unread(Kind.SECRET, namespace, after),)))
@@ -113,7 +121,7 @@ class Inventory:
         return merged(readings)
 
 
-def _known(found: frozenset[tuple[str, str]], names: list[str]) -> Reading:
+def _known(found: Names, names: list[str]) -> Reading:
     """Every namespace was looked into for these names."""
     everywhere = frozenset((Kind.SECRET, EVERYWHERE, name) for name in names)
     return Reading(secret_names=found, looked_up=everywhere)

@@ -8,6 +8,7 @@ from istiodoctor.model.decode import Decoded, Undecodable, decode_json, decode_o
 from istiodoctor.model.kind import CORE, Kind
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 from istiodoctor.sources.cluster.connection import JSON, Connection, Query
+from istiodoctor.sources.cluster.metadata import METADATA_LIST
 from istiodoctor.sources.cluster.request_error import RequestError
 
 PAGE = 500
@@ -23,7 +24,7 @@ class _Metadata(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    items: list[msgspec.Raw] | None = None
+    items: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
     metadata: _Metadata | None = None
     kind: str = ""
 
@@ -75,22 +76,30 @@ def raw_items(
         going_on = [("continue", token)] if token else []
         terms = [*query, ("limit", str(limit)), *going_on]
         page = _page(connection.get(*path, query=terms, accept=accept), list_kind)
-        count += len(page.items or ())
+        items = page.items or ()
+        count += len(items)
         if count > MOST_ITEMS:
             raise RequestError(f"the list has more than {MOST_ITEMS} items")
-        yield from page.items or ()
+        yield from items
         token = (page.metadata.next_page if page.metadata else None) or ""
         if not token:
             return
 
 
 def _page(body: bytes, list_kind: str) -> _Page:
+    """Decode a page. No list comes without `items`, and but for metadata they are never null.
+
+    (kubernetes/apiserver: `GetList` in pkg/storage/etcd3/store.go makes an empty slice of nil,
+    `asPartialObjectMetadataList` in pkg/endpoints/handlers/response.go does not.)
+    """
     try:
         page = _PAGES.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise RequestError("the answer is no list of Kubernetes objects") from None
     if not page.kind.endswith("List") or list_kind not in ("", page.kind):
         raise RequestError(f"the answer is no {list_kind or 'list of Kubernetes objects'}")
+    if page.items is msgspec.UNSET or (page.items is None and page.kind != METADATA_LIST):
+        raise RequestError("the answer is a list without items")
     return page
 
 
@@ -110,18 +119,33 @@ class Collector:
             decoded = decode_item(self._kind, self._version, raw)
         except Undecodable as error:
             ref = error.ref
-            self._unread.append(
-                Unread(
-                    kind=self._kind,
-                    namespace=ref.namespace if ref else "",
-                    name=ref.name if ref else "",
-                    reason=UnreadReason.MALFORMED,
-                    message=str(error),
-                )
-            )
+            self._add_malformed(ref.namespace if ref else "", ref.name if ref else "", str(error))
         else:
             if decoded:
                 self._decoded.append(decoded)
+
+    def add_named(self, raw: bytes, namespace: str, name: str) -> None:
+        """Decode the object of this name; anything else leaves that one unread, and no other."""
+        try:
+            decoded = decode_item(self._kind, self._version, raw)
+        except Undecodable as error:
+            self._add_malformed(namespace, name, str(error))
+            return
+        if decoded is None or (decoded.ref.namespace, decoded.ref.name) != (namespace, name):
+            self._add_malformed(namespace, name, "the answer is another object")
+        else:
+            self._decoded.append(decoded)
+
+    def _add_malformed(self, namespace: str, name: str, message: str) -> None:
+        self._unread.append(
+            Unread(
+                kind=self._kind,
+                namespace=namespace,
+                name=name,
+                reason=UnreadReason.MALFORMED,
+                message=message,
+            )
+        )
 
     def reading(
         self,
@@ -172,8 +196,8 @@ def list_objects(
 ) -> Reading:
     """Read a list to its end, starting over where its pages have expired or are too large.
 
-    A 403 or 404 raises RequestError: it may be had otherwise. Any other failure is part of the
-    reading, beside the items that came before it.
+    A 403, or a path that the server does not know, raises RequestError: it may be had otherwise.
+    Any other failure is part of the reading, beside the items that came before it.
     """
     limit = PAGE
     restarts = 0
@@ -184,7 +208,7 @@ def list_objects(
                 collector.add(raw)
             return collector.reading(listed=frozenset({listed}))
         except RequestError as failed:
-            if failed.forbidden or failed.absent:
+            if failed.forbidden or failed.unserved:
                 raise
             if failed.too_large and limit > SMALL_PAGE:
                 limit = SMALL_PAGE

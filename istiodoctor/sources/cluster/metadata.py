@@ -1,4 +1,4 @@
-"""Lists that hold nothing of objects but metadata: names of Secrets without their content."""
+"""Answers that hold nothing of objects but metadata: names of Secrets without their content."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,9 @@ import msgspec
 from istiodoctor.sources.cluster.request_error import RequestError
 
 METADATA_LIST = "PartialObjectMetadataList"
+METADATA_OBJECT = "PartialObjectMetadata"
 METADATA_ONLY = f"application/json;as={METADATA_LIST};g=meta.k8s.io;v=v1"
+METADATA_OF_ONE = f"application/json;as={METADATA_OBJECT};g=meta.k8s.io;v=v1"
 """No plain JSON as a second choice: who does not know the first would send whole Secrets."""
 
 
@@ -18,6 +20,7 @@ class _Metadata(msgspec.Struct):
 
 class _Named(msgspec.Struct):
     metadata: _Metadata
+    kind: str = ""
 
 
 _NAMED = msgspec.json.Decoder(_Named)
@@ -31,3 +34,13 @@ def named(items: Iterable[msgspec.Raw]) -> Iterator[tuple[str, str]]:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise RequestError("an item of the list has no name") from None
         yield metadata.namespace, metadata.name
+
+
+def is_metadata_of(body: bytes, namespace: str, name: str) -> bool:
+    """Whether an answer holds the metadata of this object, and says that it holds no more."""
+    try:
+        found = _NAMED.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+    said = (found.kind, found.metadata.namespace, found.metadata.name)
+    return said == (METADATA_OBJECT, namespace, name)

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,15 @@ def _cluster_information(cluster: Mapping[str, Any]) -> dict[str, Any]:
     information = {key: cluster[key] for key in plain if key in cluster}
     authority = cluster.get("certificate-authority")
     if "certificate-authority-data" not in information and isinstance(authority, str):
-        content = Path(authority).read_bytes()
+        try:
+            if not Path(authority).is_file():  # reading a pipe may never end
+                raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
+            content = Path(authority).read_bytes()
+        except OSError as error:
+            raise SourceError(
+                SourceErrorKind.BAD_KUBECONFIG,
+                f"cannot read the certificate-authority {authority}: {error.strerror}",
+            ) from None
         information["certificate-authority-data"] = base64.b64encode(content).decode()
     for extension in cluster.get("extensions") or ():
         if extension.get("name") == EXTENSION:

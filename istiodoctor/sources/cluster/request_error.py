@@ -15,7 +15,12 @@ from urllib3.exceptions import (
 
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread, UnreadReason
+from istiodoctor.sources.cluster.bounded_answers import IncompleteAnswer
 
+UNSERVED = b"404 page not found"
+"""How an API server answers for a resource that is not installed (`http.NotFound`, by way of
+kubernetes/apiserver pkg/server/mux/pathrecorder.go). A Status of 404 comes from a resource that
+is, and a list of one is never a 404."""
 OVERLOADED = frozenset({429, 500, 502, 503, 504})
 LONGEST_WORDS = 500
 ATTEMPTS = 5
@@ -39,11 +44,15 @@ class RequestError(Exception):
         pause: float = 0,
         too_large: bool = False,
         untrusted: bool = False,
+        unserved: bool = False,
+        not_found: bool = False,
     ) -> None:
         """Keep what the next step depends on.
 
         `attempts`: how many are worth while in all, with `pause` seconds between them at the
         least. `silent`: nobody answered. `untrusted`: the server's certificate was refused.
+        `unserved`: the path is none that the server knows. `not_found`: it knows the path, and
+        has no object of that name.
         """
         self.message = " ".join(message.split())[:LONGEST_WORDS]
         super().__init__(self.message)
@@ -54,6 +63,8 @@ class RequestError(Exception):
         self.pause = pause
         self.too_large = too_large
         self.untrusted = untrusted
+        self.unserved = unserved
+        self.not_found = not_found
 
     @property
     def forbidden(self) -> bool:
@@ -61,9 +72,9 @@ class RequestError(Exception):
         return self.status == 403
 
     @property
-    def absent(self) -> bool:
-        """Whether the server has nothing there."""
-        return self.status == 404
+    def is_late(self) -> bool:
+        """Whether it was a matter of time."""
+        return self.reason is UnreadReason.TIMED_OUT
 
     def unread(self, kind: Kind, namespace: str = "", name: str = "") -> Unread:
         """Return what was not read by it."""
@@ -73,14 +84,16 @@ class RequestError(Exception):
 
 
 class _Status(msgspec.Struct):
+    kind: str = ""
+    reason: str = ""
     message: str = ""
 
 
 def of_status(status: int, phrase: str, headers: dict[str, str], body: bytes) -> RequestError:
     """Return the failure that an answer other than 200 is."""
-    message = (
-        f"{status} {phrase}: {words}" if (words := _words(headers, body)) else f"{status} {phrase}"
-    )
+    said = _status(body)
+    words = _words(headers, body) if said is None else said.message
+    message = f"{status} {phrase}: {words}" if words else f"{status} {phrase}"
     reason = UnreadReason.FAILED
     if status in (401, 403):
         reason = UnreadReason.FORBIDDEN
@@ -95,22 +108,32 @@ def of_status(status: int, phrase: str, headers: dict[str, str], body: bytes) ->
         status=status,
         attempts=ATTEMPTS if status in OVERLOADED else 1,
         pause=float(after) if after.isascii() and after.isdigit() else 0,
+        unserved=status == 404 and body.strip() == UNSERVED,
+        not_found=status == 404
+        and said is not None
+        and (said.kind, said.reason) == ("Status", "NotFound"),
     )
 
 
+def _status(body: bytes) -> _Status | None:
+    try:
+        return msgspec.json.decode(body, type=_Status)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
 def _words(headers: dict[str, str], body: bytes) -> str:
-    """Return what a Status says, or a line of plain text; a page of HTML says nothing."""
+    """Return the first line of a plain text; a page of HTML says nothing."""
     if "html" in headers.get("content-type", ""):
         return ""
-    try:
-        return msgspec.json.decode(body, type=_Status).message
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return body.decode(errors="replace").strip().partition("\n")[0]
+    return body.decode(errors="replace").strip().partition("\n")[0]
 
 
 def of_exception(error: Exception) -> RequestError:
     """Return the failure that an exception of the transport is, without what was sent."""
     match error:
+        case ReadTimeoutError() if isinstance(error.__cause__, IncompleteAnswer):
+            return incomplete()
         case ReadTimeoutError() | TimeoutError():
             return silence("no answer in time")
         case NewConnectionError():
@@ -143,6 +166,11 @@ def silence(message: str) -> RequestError:
     return RequestError(
         message, reason=UnreadReason.TIMED_OUT, attempts=ATTEMPTS_IN_SILENCE, silent=True
     )
+
+
+def incomplete() -> RequestError:
+    """Return the failure of an answer that began and did not end."""
+    return RequestError("the answer was not complete in time", reason=UnreadReason.TIMED_OUT)
 
 
 def late(seconds: float) -> RequestError:

@@ -89,18 +89,20 @@ class Scope:
             try:
                 return self._read(kind, version)
             except RequestError as failed:
-                if not failed.absent:
+                if not failed.unserved:
                     raise
+                if self.apis.offers(kind, version):
+                    return Reading(unread=(failed.unread(kind),))
         return Reading(absent_apis=frozenset({kind}))
 
     def _read(self, kind: Kind, version: str) -> Reading:
-        """Read a kind under one version; a 404 raises RequestError."""
+        """Read a kind under one version; a path that is not served raises RequestError."""
         if self.only_namespaces:
             return self._by_namespace(kind, version, sorted(self.namespaces.named))
         try:
             return list_objects(self.connection, kind, version, "", EVERYWHERE)
         except RequestError as failed:
-            if failed.absent:
+            if failed.unserved:
                 raise
             return self._instead(kind, version, failed)
 
@@ -127,7 +129,7 @@ class Scope:
             try:
                 readings.append(list_objects(self.connection, kind, version, namespace, namespace))
             except RequestError as failed:
-                if failed.absent:
+                if failed.unserved and not self.apis.offers(kind, version):
                     raise
                 readings.append(Reading(unread=(failed.unread(kind, namespace),)))
         return merged(readings)

@@ -50,7 +50,7 @@ class DemoSource:
 
     def read(self, wanted: Wanted) -> Reading:
         """Return the Secrets, Events, log lines and other objects that are named."""
-        secrets = {(Kind.SECRET, *key) for key in wanted.secrets}
+        secrets = {(Kind.SECRET, *key) for key in wanted.secrets | wanted.secret_names}
         asked = wanted.again | secrets
         reading = _reading(
             each

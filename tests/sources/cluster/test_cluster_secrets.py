@@ -1,5 +1,6 @@
 """Which Secrets a scan reads, and how little of them."""
 
+import json
 from collections.abc import Iterable
 
 import pytest
@@ -23,6 +24,7 @@ OBJECTS = [
     *(ISSUED.secret("many", f"cert-{number:03}") for number in range(620)),
 ]
 
+METADATA_OF_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 ALL_SECRETS = "/api/v1/secrets"
 FALLBACK = frozenset({"shop", "bank"})
@@ -114,50 +116,70 @@ def many(count: int) -> Wanted:
     return secrets(*(f"many/cert-{number:03}" for number in range(count)), "many/none")
 
 
-@pytest.mark.promise("where more than 200 of one namespace are needed, by one list")
-def test_many_secrets_of_one_namespace_are_one_paged_list(server: ApiServer, connect: Open):
+@pytest.mark.promise("no list ever holds what they contain")
+def test_hundreds_of_secrets_of_one_namespace_are_got_one_by_one(server: ApiServer, connect: Open):
     source = connect(server)
 
     reading = source.read(many(600))
 
     assert credentials(reading) == [f"many/cert-{number:03}" for number in range(600)]
     assert reading.looked_up == {(Kind.SECRET, *each) for each in many(600).secrets}
-    assert paths(server) == ["/api/v1/namespaces/many/secrets"] * 2
+    assert sorted(paths(server)) == sorted(
+        f"/api/v1/namespaces/{namespace}/secrets/{name}" for namespace, name in many(600).secrets
+    )
 
 
-def test_up_to_two_hundred_secrets_are_got_one_by_one(server: ApiServer, connect: Open):
+def test_of_many_secrets_one_that_fails_costs_itself_alone(server: ApiServer, connect: Open):
     source = connect(server)
+    server.fault("status", "/cert-050$", code=403, reason="Forbidden", message="not this one")
+    server.fault("garbage", "/cert-051$")
 
-    reading = source.read(many(199))
+    reading = source.read(many(100))
 
-    assert len(reading.credentials) == 199
-    assert len(paths(server)) == 200
-    assert "/api/v1/namespaces/many/secrets" not in paths(server)
+    assert len(reading.credentials) == 98
+    assert unread(reading) == [
+        "secrets cert-050 in many: forbidden",
+        "secrets cert-051 in many: malformed",
+    ]
+    assert snapshot(source, reading).is_complete(Kind.SECRET, "many", "none")
 
 
-@pytest.mark.promise("if the rights allow it")
-def test_many_secrets_are_got_one_by_one_where_they_may_not_be_listed(
+def test_a_404_that_names_no_object_is_no_knowledge_of_a_secret(server: ApiServer, connect: Open):
+    source = connect(server)
+    server.fault("unserved", "/secrets/shop-cert$")
+
+    reading = source.read(secrets("istio-system/shop-cert"))
+
+    assert unread(reading) == ["secrets shop-cert in istio-system: failed"]
+    assert reading.looked_up == frozenset()
+
+
+@pytest.mark.promise("names that merely look like a missing one, by metadata alone")
+def test_names_of_which_only_the_existence_matters_are_asked_for_by_metadata(
     server: ApiServer, connect: Open
 ):
     source = connect(server)
-    server.forbid("secrets", verb="list")
+    wanted = frozenset({("istio-system", "shop-cert"), ("istio-system", "none")})
 
-    reading = source.read(many(250))
+    reading = source.read(Wanted(secret_names=wanted))
 
-    assert credentials(reading) == [f"many/cert-{number:03}" for number in range(250)]
-    assert reading.unread == ()
+    assert reading.secret_names == {("istio-system", "shop-cert")}
+    assert reading.looked_up == looked_up("istio-system/shop-cert", "istio-system/none")
+    assert (reading.credentials, reading.documents, reading.unread) == ((), {}, ())
+    assert {each.accept for each in server.requests()} == {METADATA_OF_ONE}
 
 
-def test_what_a_list_did_not_bring_before_it_broke_is_unread(server: ApiServer, connect: Open):
+def test_contents_that_come_in_place_of_metadata_are_not_looked_at(
+    server: ApiServer, connect: Open
+):
     source = connect(server)
-    server.fault("status", "continue=", code=500)
+    whole = json.dumps(ISSUED.secret("shop", "lost-cert"))
+    server.fault("answer", "/secrets/lost-cert$", text=whole)
 
-    reading = source.read(many(600))
+    reading = source.read(Wanted(secret_names=frozenset({("shop", "lost-cert")})))
 
-    assert len(reading.credentials) == 500
-    assert len(reading.unread) == 101
-    assert unread(reading)[0] == "secrets cert-500 in many: failed"
-    assert not snapshot(source, reading).is_complete(Kind.SECRET, "many", "none")
+    assert (reading.credentials, reading.documents) == ((), {})
+    assert unread(reading) == ["secrets lost-cert in shop: failed"]
 
 
 def test_a_missing_secret_is_looked_for_everywhere_by_metadata_alone(
@@ -185,7 +207,9 @@ def test_a_server_that_knows_no_metadata_lists_is_not_asked_for_contents_instead
 
         assert contents_were_never_listed_over_the_cluster(server)
         assert paths(server).count(ALL_SECRETS) == 1
-    assert credentials(reading) == ["bank/lost-cert", "shop/also-lost", "shop/lost-cert"]
+        assert {each.accept for each in server.requests()} == {METADATA, METADATA_OF_ONE}
+    assert (reading.credentials, reading.secret_names) == ((), frozenset())
+    assert unread(reading) == ["secrets also-lost in *: failed", "secrets lost-cert in *: failed"]
 
 
 def test_a_refused_search_is_replaced_by_the_likely_namespaces_and_not_repeated(
@@ -197,7 +221,12 @@ def test_a_refused_search_is_replaced_by_the_likely_namespaces_and_not_repeated(
     first = source.read(anywhere("lost-cert", "also-lost", fallback=FALLBACK))
     second = source.read(anywhere("nowhere", fallback=FALLBACK))
 
-    assert credentials(first) == ["bank/lost-cert", "shop/also-lost", "shop/lost-cert"]
+    assert first.secret_names == {
+        ("bank", "lost-cert"),
+        ("shop", "also-lost"),
+        ("shop", "lost-cert"),
+    }
+    assert (first.credentials, first.documents) == ((), {})
     assert second.looked_up == looked_up("bank/nowhere", "shop/nowhere")
     assert (first.unread, second.unread) == ((), ())
     assert paths(server).count(ALL_SECRETS) == 1
@@ -229,7 +258,7 @@ def test_a_name_that_was_found_somewhere_is_not_unread(server: ApiServer, connec
 
     reading = source.read(anywhere("lost-cert", "nowhere", fallback=FALLBACK))
 
-    assert credentials(reading) == ["shop/lost-cert"]
+    assert reading.secret_names == {("shop", "lost-cert")}
     assert unread(reading) == ["secrets nowhere in *: forbidden"]
 
 
@@ -268,7 +297,7 @@ def test_nothing_is_asked_outside_of_the_only_namespaces(server: ApiServer, conn
 
     reading = source.read(wanted)
 
-    assert credentials(reading) == ["shop/lost-cert"]
+    assert reading.secret_names == {("shop", "lost-cert")}
     assert reading.looked_up == looked_up("shop/none", "shop/lost-cert")
     assert {path.rpartition("/")[0] for path in paths(server)} == {
         "/api/v1/namespaces/shop/secrets"
