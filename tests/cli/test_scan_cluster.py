@@ -279,6 +279,21 @@ def test_a_scan_only_gets_and_asks_istiod_for_nothing(server: ApiServer, kubecon
     assert [each.path for each in asked if "/debug" in each.path] == []
 
 
+def test_no_list_of_secrets_in_the_log_of_requests_holds_contents(
+    server: ApiServer, kubeconfig: Path, scan
+):
+    server.kubeconfig(kubeconfig)
+
+    scan()
+    scan("--secret-inventory")
+
+    listed = [each for each in server.requests() if each.path.endswith("/secrets")]
+    assert {each.path for each in listed} <= {"/api/v1/secrets"}
+    assert {each.accept for each in listed} == {
+        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+    }
+
+
 def test_an_interrupted_scan_ends_at_once_with_130(
     server: ApiServer, kubeconfig: Path, run: Shell
 ):

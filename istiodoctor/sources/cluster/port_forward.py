@@ -5,7 +5,9 @@ connection is opened.
 """
 
 import ssl
+import threading
 from contextlib import suppress
+from socket import SHUT_RDWR, socket
 from typing import Any
 
 from kubernetes.stream.ws_client import PortForward, websocket_proxycare
@@ -28,6 +30,27 @@ class _Bounded(WebSocket):
     """A WebSocket that takes no more than it was allowed to."""
 
     left = OVERHEAD
+    is_late = False
+
+    def connect(self, url: str, **options: Any) -> None:
+        """Connect; the answer ends in time although its every byte is waited for anew."""
+        end = threading.Timer(self.gettimeout() or 0, self._give_up)
+        end.daemon = True
+        end.start()
+        try:
+            super().connect(url, **options)  # type: ignore[no-untyped-call]  # has no types
+        except Exception:
+            if self.is_late:
+                raise WebSocketTimeoutException("the answer was not complete in time") from None
+            raise
+        finally:
+            end.cancel()
+
+    def _give_up(self) -> None:
+        self.is_late = True
+        if (connected := self.sock) is not None:
+            with suppress(OSError):
+                socket.shutdown(connected, SHUT_RDWR)  # TLS says no farewell: it would wait for it
 
     def _recv(self, bufsize: int) -> bytes:
         received: bytes = super()._recv(bufsize)  # type: ignore[no-untyped-call]  # has no types

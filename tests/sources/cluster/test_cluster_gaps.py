@@ -1,12 +1,17 @@
 """What a server does not tell is unread, neither empty nor absent, and costs nothing else."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
+import yaml
 
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.snapshot import EVERYWHERE, ClusterInfo, Snapshot
+from istiodoctor.model.snapshot import EVERYWHERE, ClusterInfo, Snapshot, UnreadReason
 from istiodoctor.model.wanted import Wanted
+from istiodoctor.sources.cluster import open_cluster
+from istiodoctor.sources.source import SourceError, SourceErrorKind
 from tests.apiserver import ApiServer
 from tests.sources.cluster.conftest import Open
 from tests.sources.cluster.objects import gateway, manifest, names, paths, service, unread
@@ -240,3 +245,36 @@ def test_a_cluster_whose_every_answer_drips_says_so_in_the_end(server: ApiServer
     server.fault("drip", "^/", delay=0.1)
 
     assert source.describe() == ClusterInfo(context="test", server=server.url)
+
+
+def test_a_port_forward_whose_answer_never_ends_is_given_up(server: ApiServer, connect: Open):
+    source = connect(server, seconds=12)
+    server.fault("drip", "portforward", delay=0.1)
+
+    reading = source.read(Wanted(envoys=frozenset({("shop", "web")})))
+    again = source.read(Wanted(again=frozenset({(Kind.ISTIO_GATEWAY, "shop", "web")})))
+
+    assert [(each.reason, each.message) for each in reading.unread] == [
+        (UnreadReason.TIMED_OUT, "no connection to the pod in time")
+    ]
+    assert names(again) == ["Gateway shop/web"]
+
+
+def test_a_certificate_authority_for_a_plugin_that_is_no_file_is_not_waited_for(
+    server: ApiServer, kubeconfig: Path, tmp_path: Path
+):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    config = yaml.safe_load(server.kubeconfig(kubeconfig).read_text())
+    cluster = {"server": server.url, "certificate-authority": str(pipe)}
+    config["clusters"][0]["cluster"] = cluster
+    config["users"][0]["user"] = {"exec": {"command": "true", "provideClusterInfo": True}}
+    kubeconfig.write_text(yaml.safe_dump(config))
+
+    with pytest.raises(SourceError) as caught:
+        open_cluster(kubeconfig=kubeconfig)
+
+    assert caught.value.kind is SourceErrorKind.BAD_KUBECONFIG
+    assert caught.value.message == (
+        f"cannot read the certificate-authority {pipe}: No such file or directory"
+    )
