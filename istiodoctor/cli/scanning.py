@@ -22,7 +22,7 @@ from istiodoctor.cli.arguments import (
     outputs,
     refuse_contradictions,
 )
-from istiodoctor.cli.exits import Exit, UsageError, complain
+from istiodoctor.cli.exits import Exit, UsageError, complain, ended
 from istiodoctor.cli.facts import facts, roots
 from istiodoctor.cli.output import refuse_unwritable, write
 from istiodoctor.cli.progress import SILENT, watching
@@ -76,10 +76,10 @@ def run(arguments: ScanArguments) -> Exit:
         probing=probing(arguments),
     )
     reports, is_interrupted = _reports(arguments, checks, options, threshold(fail_on), seconds)
-    write(reports, targets)
+    written = write(reports, targets)
     status = _status(reports, fail_on, arguments)
     _say_what_is_missing(reports, arguments.select, status)
-    return Exit.INTERRUPTED if is_interrupted else status
+    return Exit.INTERRUPTED if is_interrupted else ended(status, written)
 
 
 def _reports(
@@ -141,7 +141,7 @@ def probing(arguments: ScanArguments | TraceArguments) -> Probing | None:
 
 def configuration(arguments: SourceArguments) -> Config:
     """Return the configuration in force; raises UsageError for one that cannot be used."""
-    path = arguments.config or find(Path.cwd(), Path(typer.get_app_dir("istiodoctor")))
+    path = arguments.config or find(_working_directory(), Path(typer.get_app_dir("istiodoctor")))
     if path is None:
         return Config()
     if not arguments.config and _is_scanned(path, arguments.files):
@@ -151,6 +151,13 @@ def configuration(arguments: SourceArguments) -> Config:
         return load(path)
     except ConfigError as error:
         raise UsageError(str(error)) from None
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed: nothing is found there
+        return Path()
 
 
 def _is_scanned(path: Path, files: Iterable[str]) -> bool:

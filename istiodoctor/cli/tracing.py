@@ -8,7 +8,7 @@ from typing import TypeVar
 from istiodoctor import __version__
 from istiodoctor.check import Check
 from istiodoctor.cli.arguments import TraceArguments, outputs, refuse_contradictions
-from istiodoctor.cli.exits import Exit, UsageError, complain
+from istiodoctor.cli.exits import Exit, UsageError, complain, ended
 from istiodoctor.cli.facts import facts
 from istiodoctor.cli.output import Targets, refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
@@ -54,8 +54,8 @@ def _one(arguments: TraceArguments, asked: Asked, targets: Targets) -> Exit:
         lambda judgement: trace(judgement, request),
         lambda tool, scan, error: _unread(("", request), tool, scan, error),
     )
-    write_each(targets, lambda output, display: TRACE_RENDERERS[output](found, display))
-    return Exit.NOTHING_SCANNED if found.error else _EXITS[found.verdict]
+    written = write_each(targets, lambda output, display: TRACE_RENDERERS[output](found, display))
+    return ended(Exit.NOTHING_SCANNED if found.error else _EXITS[found.verdict], written)
 
 
 def _many(arguments: TraceArguments, asked: tuple[Asked, ...], targets: Targets) -> Exit:
@@ -69,12 +69,16 @@ def _many(arguments: TraceArguments, asked: tuple[Asked, ...], targets: Targets)
             traces=tuple(_unread(each, tool, scan, error) for each in asked),
         ),
     )
-    write_each(targets, lambda output, display: TRACES_RENDERERS[output](found, display))
+    written = write_each(targets, lambda output, display: TRACES_RENDERERS[output](found, display))
+    return ended(_status_of_many(found, is_strict=arguments.strict), written)
+
+
+def _status_of_many(found: Traces, *, is_strict: bool) -> Exit:
     if found.traces[0].error:
         return Exit.NOTHING_SCANNED
     if found.count(TraceVerdict.STOPPED):
         return Exit.PROBLEMS
-    is_unknown = arguments.strict and found.count(TraceVerdict.UNKNOWN)
+    is_unknown = is_strict and found.count(TraceVerdict.UNKNOWN)
     return Exit.INCOMPLETE if is_unknown else Exit.OK
 
 
