@@ -92,6 +92,7 @@ def _bug(error: Exception) -> str:
         last = last.tb_next
     code = last.tb_frame.f_code if last else None
     where = f" in {code.co_name} ({code.co_filename}:{last.tb_lineno})" if code and last else ""
-    return (
-        f"this is a bug of istiodoctor, please report it: {type(error).__name__}: {error}{where}"
-    )
+    from istiodoctor.model.redaction import redact  # the error may quote what was read
+
+    words = redact(f"{type(error).__name__}: {error}")
+    return f"this is a bug of istiodoctor, please report it: {words}{where}"

@@ -51,6 +51,8 @@ WRONG_USAGE = frozenset(
     {SourceErrorKind.USAGE, SourceErrorKind.BAD_KUBECONFIG, SourceErrorKind.UNKNOWN_CONTEXT}
 )
 DEFAULT_FAIL_ON = "high"
+REJECTED = "401 "
+"""How what is unread begins where the server no longer knew the credentials: with its status."""
 ANSWERS = frozenset({Outcome.PASSED, Outcome.FAILED})
 """Outcomes of checks that looked."""
 
@@ -240,8 +242,20 @@ def _unserved(report: Report) -> Iterator[HostReport]:
     return (host for host in report.hosts if host.gateway is None)
 
 
+def say_rejected(messages: Iterable[str]) -> None:
+    """Say that the server no longer took the credentials while the cluster was read, if so."""
+    number = sum(message.startswith(REJECTED) for message in messages)
+    if number:
+        what = "what was asked" if number == 1 else f"{number} of the things that were asked"
+        complain(
+            f"the credentials were refused in the middle of the scan, for {what}: log in again,"
+            " and scan again (--strict makes this exit status 4)"
+        )
+
+
 def _say_what_is_missing(reports: Iterable[Report], select: tuple[str, ...], status: Exit) -> None:
     """Write to stderr what a reader of the exit status alone would take for an answer."""
+    say_rejected(each.message for report in reports if not report.error for each in report.unread)
     for report in reports:
         for unserved in _unserved(report):
             complain(unserved.path[0].text)

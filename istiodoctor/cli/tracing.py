@@ -13,13 +13,14 @@ from istiodoctor.cli.facts import facts
 from istiodoctor.cli.output import Targets, refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
 from istiodoctor.cli.requests import STANDARD_INPUT, Asked, read_requests, typed_requests
-from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing
+from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing, say_rejected
 from istiodoctor.cli.selection import declined, registry
 from istiodoctor.cli.sources import Opener, sources
 from istiodoctor.diagnosis import Judgement
 from istiodoctor.diagnosis.tracing import trace, traces
 from istiodoctor.engine import Options, judged
 from istiodoctor.mesh.requests.request_paths import request_paths
+from istiodoctor.model.redaction import redact_query
 from istiodoctor.renderers import TRACE_RENDERERS, TRACES_RENDERERS
 from istiodoctor.report import ScanError, ScanInfo, ToolInfo
 from istiodoctor.sources.source import SourceError
@@ -129,7 +130,9 @@ def _followed(
     )
     name, open_ = next(iter(sources(arguments)))
     try:
-        return follow(_judged(open_, checks, options))
+        judgement = _judged(open_, checks, options)
+        say_rejected(each.message for each in judgement.mesh.snapshot.unread)
+        return follow(judgement)
     except SourceError as error:
         if error.kind in WRONG_USAGE:
             raise UsageError(error.message) from None
@@ -150,7 +153,7 @@ def _unread(asked: Asked, tool: ToolInfo, scan: ScanInfo, error: ScanError) -> T
     name, request = asked
     return Trace(
         id=name,
-        url=request.url,
+        url=redact_query(request.url),
         method=request.method,
         tool=tool,
         scan=scan,

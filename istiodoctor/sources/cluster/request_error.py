@@ -14,10 +14,13 @@ from urllib3.exceptions import (
 )
 
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.redaction import redact_words
 from istiodoctor.model.snapshot import Unread, UnreadReason
 
 OVERLOADED = frozenset({429, 500, 502, 503, 504})
 LONGEST_WORDS = 500
+MOST_WORDS = 10_000
+"""Characters of which the longest words are made: a secret is cut out before they are cut."""
 ATTEMPTS = 5
 ATTEMPTS_TO_CONNECT = 2
 ATTEMPTS_IN_SILENCE = 2
@@ -45,7 +48,8 @@ class RequestError(Exception):
         `attempts`: how many are worth while in all, with `pause` seconds between them at the
         least. `silent`: nobody answered. `untrusted`: the server's certificate was refused.
         """
-        self.message = " ".join(message.split())[:LONGEST_WORDS]
+        words = " ".join(message[:MOST_WORDS].split())
+        self.message = redact_words(words, keeps_queries=True)[:LONGEST_WORDS]
         super().__init__(self.message)
         self.reason = reason
         self.status = status
@@ -103,9 +107,10 @@ def _words(headers: dict[str, str], body: bytes) -> str:
     if "html" in headers.get("content-type", ""):
         return ""
     try:
-        return msgspec.json.decode(body, type=_Status).message
+        words = msgspec.json.decode(body, type=_Status).message
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return body.decode(errors="replace").strip().partition("\n")[0]
+        words = body.decode(errors="replace").strip().partition("\n")[0]
+    return redact_words(words[:MOST_WORDS])
 
 
 def of_exception(error: Exception) -> RequestError:
