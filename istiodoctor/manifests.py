@@ -264,7 +264,7 @@ def note(deployment: Deployment) -> str:
 
 def _failing(deployment: Deployment) -> str:
     if not deployment.fail_on:
-        return ", whatever is found: --fail-on changes that"
+        return ", whatever is found: --fail-job-on changes that"
     return f", and at problems that are {deployment.fail_on} or worse"
 
 

@@ -49,7 +49,7 @@ def manifests(
     no_logs: NoLogsOption = False,
     no_envoy: NoEnvoyOption = False,
     secret_inventory: SecretInventoryOption = False,
-    fail_on: Annotated[
+    fail_job_on: Annotated[
         str | None,
         typer.Option(
             help="Let a Job fail at this severity: critical, high, medium, low. Without it a Job"
@@ -68,8 +68,8 @@ def manifests(
     from istiodoctor.manifests import STAND_IN_IMAGE, Deployment, note
     from istiodoctor.manifests import manifests as made
 
-    if fail_on is not None and fail_on not in FAIL_ON:
-        raise UsageError(f"--fail-on takes one of {', '.join(FAIL_ON)}, not {fail_on}")
+    if fail_job_on is not None and fail_job_on not in FAIL_ON:
+        raise UsageError(f"--fail-job-on takes one of {', '.join(FAIL_ON)}, not {fail_job_on}")
     if len(name) > LONGEST_NAME:
         raise UsageError(f"--name takes at most {LONGEST_NAME} characters")
     checks = chosen(registry(), select or (), ignore or ())
@@ -92,7 +92,7 @@ def manifests(
         ),
         control_plane_namespace=valid(istio_namespace, "--istio-namespace"),
         arguments=tuple(selection),
-        fail_on=fail_on or "",
+        fail_on=fail_job_on or "",
         secret_inventory=secret_inventory,
     )
     typer.echo(note(deployment), nl=False)

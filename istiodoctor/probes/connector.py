@@ -149,10 +149,12 @@ def _inner(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address]:
         yield IPv4Address(bits & _LAST_32_BITS)
         joined = (bits >> 64 << 56) | (bits & ((1 << 56) - 1))
         for length in (48, 56, 64):
-            yield IPv4Address(joined >> (120 - length - 32) & _LAST_32_BITS)
-    for inner in (address.ipv4_mapped, address.sixtofour):
-        if inner is not None:
-            yield inner
+            inner = IPv4Address(joined >> (120 - length - 32) & _LAST_32_BITS)
+            if not inner.is_unspecified:  # zeros are what another length leaves there
+                yield inner
+    for within in (address.ipv4_mapped, address.sixtofour):
+        if within is not None:
+            yield within
     if 1 < bits <= _LAST_32_BITS:  # "compatible with IPv4", deprecated by RFC 4291
         yield IPv4Address(bits)
 

@@ -312,7 +312,8 @@ def test_secrets_that_grants_lend_are_in_the_rules_and_all_namespaces_are_named(
 
 
 @pytest.mark.parametrize(
-    ("options", "ending"), [((), ["--exit-zero"]), (("--fail-on", "high"), ["--fail-on", "high"])]
+    ("options", "ending"),
+    [((), ["--exit-zero"]), (("--fail-job-on", "high"), ["--fail-on", "high"])],
 )
 def test_what_a_scan_finds_fails_a_job_only_where_that_was_asked_for(run: Shell, options, ending):
     documents = manifests(run, *options)
@@ -339,7 +340,7 @@ def test_the_output_says_where_reports_go_and_that_the_image_is_a_stand_in(run: 
     [
         ("--name a:b", "--name takes the name of one installation"),
         (f"--name {'x' * 53}", "--name takes at most 52 characters"),
-        ("--fail-on urgent", "--fail-on takes one of critical, high, medium, low"),
+        ("--fail-job-on urgent", "--fail-job-on takes one of critical, high, medium, low"),
         ("--secret-namespace shop/web", "--secret-namespace takes the name of one namespace"),
         ("--select NOPE001", "no check is called NOPE001"),
         ("--gateway-namespace shop/web", "--gateway-namespace takes the name of one namespace"),
