@@ -136,7 +136,14 @@ _TABLES: Mapping[str, type[msgspec.Struct]] = {
 def find(working_directory: Path, config_folder: Path) -> Path | None:
     """Return the configuration beside the user: the working directory's, else the user's own."""
     places = (working_directory / FILE_NAME, config_folder / FILE_NAME)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if _is_file(place)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long, or a folder on the way may not be entered
+        return False
 
 
 def threshold(name: str) -> Severity | None:

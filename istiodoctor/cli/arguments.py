@@ -104,10 +104,10 @@ def duration(text: str, option: str) -> timedelta:
     return total
 
 
-def namespace(text: str, option: str = "--namespace") -> str:
+def namespace(text: str, option: str = "--namespace", what: str = "one namespace") -> str:
     """Return the name of a namespace, if it can be one."""
     if not _NAME.fullmatch(text):
-        raise UsageError(f"{option} takes the name of one namespace, not {text!r}")
+        raise UsageError(f"{option} takes the name of {what}, not {text!r}")
     return text
 
 

@@ -3,7 +3,7 @@
 from istiodoctor.cli.options import OutputOption
 
 
-def checks(output: OutputOption = None) -> None:
+def checks(output: OutputOption = None) -> int:
     """List every check: code, severity, name, and where it comes from."""
     from istiodoctor.cli.arguments import outputs
     from istiodoctor.cli.catalogue import FORMATS
@@ -13,4 +13,4 @@ def checks(output: OutputOption = None) -> None:
     targets = outputs(tuple(output or ()), tuple(FORMATS))
     refuse_unwritable(targets)
     found = registry().checks
-    write_each(targets, lambda name, display: FORMATS[name](found))
+    return int(write_each(targets, lambda name, display: FORMATS[name](found)))

@@ -12,10 +12,17 @@ class Exit(IntEnum):
     NOTHING_SCANNED = 3
     PROBLEMS = 1
     """Problems at or above `--fail-on`."""
+    UNWRITTEN = 1
+    """Standard output cannot be written: as any program says it, and never 0."""
     INCOMPLETE = 4
     """With `--strict`: something selected could not be read."""
     OK = 0
     INTERRUPTED = 130
+
+
+def ended(status: Exit, written: Exit) -> Exit:
+    """Return the status of a command that came to one, and of what it wrote."""
+    return status if status is Exit.NOTHING_SCANNED or written is Exit.OK else written
 
 
 class UsageError(Exception):
@@ -31,3 +38,8 @@ def complain(message: str) -> None:
     except ImportError:  # an installation that is broken must be able to say so
         shown = ascii(message)
     print(f"istiodoctor: {shown}", file=sys.stderr)
+
+
+def say_interrupted() -> None:
+    """Say that Ctrl-C has ended the command: at once, for it may come again during an import."""
+    print("istiodoctor: interrupted", file=sys.stderr)

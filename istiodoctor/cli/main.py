@@ -1,96 +1,35 @@
-"""The entry point: `istiodoctor COMMAND`."""
+"""The entry point: it makes the process safe to start before anything heavy is imported."""
 
 import os
-import sys
+import signal
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from types import FrameType
 
-import typer
-
-from istiodoctor import __version__
-from istiodoctor.cli.checks import checks
-from istiodoctor.cli.exits import Exit, UsageError, complain
-from istiodoctor.cli.explain import explain
-from istiodoctor.cli.manifests import manifests
-from istiodoctor.cli.scan import scan
-from istiodoctor.cli.trace import trace
-
-Refusal: Any = typer.BadParameter.__mro__[2]
-"""Click's exception for whatever was typed wrongly. Typer has a copy of Click of its own (or, in
-older versions, depends on it) and names this one class of it."""
-
-app = typer.Typer(
-    name="istiodoctor",
-    help="Find out why HTTPS is broken at an Istio ingress gateway, and what to change.",
-    epilog="Exit status: 0 fine, 1 problems found, 2 wrong usage, 3 nothing could be scanned, "
-    "4 incomplete (with --strict).",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (scan, trace, explain, checks, manifests):
-    app.command()(command)
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"istiodoctor {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
-    ),
-) -> None:
-    """Find out why HTTPS is broken at an Istio ingress gateway, and what to change."""
+from istiodoctor.cli.exits import Exit
+from istiodoctor.cli.streams import prepare
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and leave with its exit status; no failure ends in a traceback."""
-    try:
-        status = app(args=arguments, prog_name="istiodoctor", standalone_mode=False)
-        if status == Exit.INTERRUPTED:  # Typer has caught the KeyboardInterrupt itself
-            complain("interrupted")
-    except Refusal as error:
-        status = Exit.USAGE
-        if type(error).__name__ == "NoArgsIsHelpError":  # what it has to say is the help
-            typer.echo(error.format_message(), err=True)
-        else:
-            complain(error.format_message() + _hint(error))
-    except UsageError as error:
-        complain(str(error))
-        status = Exit.USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
-        status = Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has gone: not worth a word, and Python must not say one either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = Exit.OK
-    except Exception as error:  # a bug of ours: said in a sentence, and never taken for a finding
-        complain(_bug(error))
-        status = Exit.NOTHING_SCANNED
-    sys.exit(int(status or 0))
+    prepare()
+    # Python loses an interrupt in the callbacks of an import, or shows where it came.
+    handler = signal.getsignal(signal.SIGINT)
+    is_ours = handler is signal.default_int_handler  # a shell starts background jobs without one
+    if is_ours:
+        signal.signal(signal.SIGINT, _leave)
+    from istiodoctor.cli.application import run
+
+    if is_ours:
+        signal.signal(signal.SIGINT, handler)
+    run(arguments)
 
 
-def _hint(error: Any) -> str:
-    where = error.ctx.command_path if getattr(error, "ctx", None) else ""
-    return f" (see '{where} --help')" if where else ""
-
-
-def _bug(error: Exception) -> str:
-    """Say what broke and where, for a bug report."""
-    last = error.__traceback__
-    while last and last.tb_next:
-        last = last.tb_next
-    code = last.tb_frame.f_code if last else None
-    where = f" in {code.co_name} ({code.co_filename}:{last.tb_lineno})" if code and last else ""
-    return (
-        f"this is a bug of istiodoctor, please report it: {type(error).__name__}: {error}{where}"
-    )
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once: nothing has begun that would have to be finished."""
+    with suppress(OSError):
+        os.write(2, b"istiodoctor: interrupted\n")
+    os._exit(Exit.INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from istiodoctor.cli.exits import UsageError
+from istiodoctor.cli.exits import Exit, UsageError, complain
+from istiodoctor.cli.streams import OutputError, abandon_standard_output
 from istiodoctor.renderers import RENDERERS, Display
 from istiodoctor.report import Report
 
@@ -21,40 +22,56 @@ def refuse_unwritable(targets: Targets) -> None:
     for _, path in targets:
         if path is None:
             continue
-        if path.is_dir():
+        try:
+            is_folder, has_parent = path.is_dir(), path.parent.is_dir()
+        except OSError:  # a name that is too long: said when it is written, beside the others
+            continue
+        if is_folder:
             raise UsageError(f"{path} cannot be written: it is a folder")
-        if not path.parent.is_dir():
+        if not has_parent:
             raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
 
 
-def write(reports: Sequence[Report], targets: Targets) -> None:
+def write(reports: Sequence[Report], targets: Targets) -> Exit:
     """Render every output of a scan."""
-    write_each(targets, lambda name, display: RENDERERS[name](reports, display))
+    return write_each(targets, lambda name, display: RENDERERS[name](reports, display))
 
 
-def write_each(targets: Targets, render: Callable[[str, Display], str]) -> None:
-    """Render every output by its name; one that cannot be written does not cost the others."""
+def write_each(targets: Targets, render: Callable[[str, Display], str]) -> Exit:
+    """Render every output by its name; one that cannot be written does not cost the others.
+
+    Standard output that cannot be written is said, and is an exit status; for files it is a
+    UsageError, at the end.
+    """
+    status = Exit.OK
     failed: list[str] = []
     for name, path in targets:
         if path is None:
-            _show(render(name, screen(sys.stdout)))
+            status = _show(render(name, screen(sys.stdout)))
             continue
+        text = render(name, Display(width=DEFAULT_WIDTH))
         try:
-            _save(path, render(name, Display(width=DEFAULT_WIDTH)))
-        except OSError as error:
-            failed.append(f"{path} cannot be written: {error.strerror or error}")
+            _save(path, text)
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+            failed.append(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}")
     if failed:
         raise UsageError("; ".join(failed))
+    return status
 
 
-def _show(text: str) -> None:
+def _show(text: str) -> Exit:
     try:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read it has seen enough: the exit status still says what was found.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_standard_output()
+    except OutputError as error:
+        abandon_standard_output()
+        complain(str(error))
+        return Exit.UNWRITTEN
+    return Exit.OK
 
 
 def _save(path: Path, text: str) -> None:
@@ -63,7 +80,7 @@ def _save(path: Path, text: str) -> None:
     if target.exists() and not target.is_file():  # a pipe or a device is written to, not replaced
         target.write_text(text, encoding="utf-8")
         return
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    partial = target.with_name(f".istiodoctor-{os.getpid()}.tmp")  # as short as any name
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(target)

@@ -10,6 +10,7 @@ import msgspec
 from istiodoctor.cli.arguments import TraceArguments, header
 from istiodoctor.cli.exits import UsageError
 from istiodoctor.mesh.configuration.request import Request
+from istiodoctor.model.redaction import redact
 
 MOST_LINE = 64 * 1024
 """Bytes of one line: more than Envoy takes of headers."""
@@ -71,7 +72,7 @@ def _of_url(url: str, headers: tuple[tuple[str, str], ...], arguments: TraceArgu
             server_name=arguments.server_name,
         )
     except ValueError as error:
-        raise UsageError(f"{url!r} cannot be traced: {error}") from None
+        raise UsageError(f"{redact(url)!r} cannot be traced: {error}") from None
 
 
 def _upgrading(protocol: str) -> tuple[tuple[str, str], ...]:
@@ -129,5 +130,5 @@ def _read(line: bytes, number: int) -> Asked:
             workload=read.workload or "",
         )
     except (ValueError, UsageError) as error:
-        raise ValueError(f"{read.url[:_SHOWN]!r} cannot be traced: {error}") from None
+        raise ValueError(f"{redact(read.url)[:_SHOWN]!r} cannot be traced: {error}") from None
     return str(number) if read.id is None else read.id, request

@@ -22,7 +22,7 @@ from istiodoctor.cli.arguments import (
     outputs,
     refuse_contradictions,
 )
-from istiodoctor.cli.exits import Exit, UsageError, complain
+from istiodoctor.cli.exits import Exit, UsageError, complain, ended
 from istiodoctor.cli.facts import facts, roots
 from istiodoctor.cli.output import refuse_unwritable, write
 from istiodoctor.cli.progress import SILENT, watching
@@ -51,6 +51,8 @@ WRONG_USAGE = frozenset(
     {SourceErrorKind.USAGE, SourceErrorKind.BAD_KUBECONFIG, SourceErrorKind.UNKNOWN_CONTEXT}
 )
 DEFAULT_FAIL_ON = "high"
+REJECTED = "401 "
+"""How what is unread begins where the server no longer knew the credentials: with its status."""
 ANSWERS = frozenset({Outcome.PASSED, Outcome.FAILED})
 """Outcomes of checks that looked."""
 
@@ -76,10 +78,10 @@ def run(arguments: ScanArguments) -> Exit:
         probing=probing(arguments),
     )
     reports, is_interrupted = _reports(arguments, checks, options, threshold(fail_on), seconds)
-    write(reports, targets)
+    written = write(reports, targets)
     status = _status(reports, fail_on, arguments)
     _say_what_is_missing(reports, arguments.select, status)
-    return Exit.INTERRUPTED if is_interrupted else status
+    return Exit.INTERRUPTED if is_interrupted else ended(status, written)
 
 
 def _reports(
@@ -141,7 +143,7 @@ def probing(arguments: ScanArguments | TraceArguments) -> Probing | None:
 
 def configuration(arguments: SourceArguments) -> Config:
     """Return the configuration in force; raises UsageError for one that cannot be used."""
-    path = arguments.config or find(Path.cwd(), Path(typer.get_app_dir("istiodoctor")))
+    path = arguments.config or find(_working_directory(), Path(typer.get_app_dir("istiodoctor")))
     if path is None:
         return Config()
     if not arguments.config and _is_scanned(path, arguments.files):
@@ -151,6 +153,13 @@ def configuration(arguments: SourceArguments) -> Config:
         return load(path)
     except ConfigError as error:
         raise UsageError(str(error)) from None
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed: nothing is found there
+        return Path()
 
 
 def _is_scanned(path: Path, files: Iterable[str]) -> bool:
@@ -233,8 +242,20 @@ def _unserved(report: Report) -> Iterator[HostReport]:
     return (host for host in report.hosts if host.gateway is None)
 
 
+def say_rejected(messages: Iterable[str]) -> None:
+    """Say that the server no longer took the credentials while the cluster was read, if so."""
+    number = sum(message.startswith(REJECTED) for message in messages)
+    if number:
+        what = "what was asked" if number == 1 else f"{number} of the things that were asked"
+        complain(
+            f"the credentials were refused in the middle of the scan, for {what}: log in again,"
+            " and scan again (--strict makes this exit status 4)"
+        )
+
+
 def _say_what_is_missing(reports: Iterable[Report], select: tuple[str, ...], status: Exit) -> None:
     """Write to stderr what a reader of the exit status alone would take for an answer."""
+    say_rejected(each.message for report in reports if not report.error for each in report.unread)
     for report in reports:
         for unserved in _unserved(report):
             complain(unserved.path[0].text)

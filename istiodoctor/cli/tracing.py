@@ -8,18 +8,19 @@ from typing import TypeVar
 from istiodoctor import __version__
 from istiodoctor.check import Check
 from istiodoctor.cli.arguments import TraceArguments, outputs, refuse_contradictions
-from istiodoctor.cli.exits import Exit, UsageError, complain
+from istiodoctor.cli.exits import Exit, UsageError, complain, ended
 from istiodoctor.cli.facts import facts
 from istiodoctor.cli.output import Targets, refuse_unwritable, write_each
 from istiodoctor.cli.progress import watching
 from istiodoctor.cli.requests import STANDARD_INPUT, Asked, read_requests, typed_requests
-from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing
+from istiodoctor.cli.scanning import WRONG_USAGE, configuration, probing, say_rejected
 from istiodoctor.cli.selection import declined, registry
 from istiodoctor.cli.sources import Opener, sources
 from istiodoctor.diagnosis import Judgement
 from istiodoctor.diagnosis.tracing import trace, traces
 from istiodoctor.engine import Options, judged
 from istiodoctor.mesh.requests.request_paths import request_paths
+from istiodoctor.model.redaction import redact_query
 from istiodoctor.renderers import TRACE_RENDERERS, TRACES_RENDERERS
 from istiodoctor.report import ScanError, ScanInfo, ToolInfo
 from istiodoctor.sources.source import SourceError
@@ -54,8 +55,8 @@ def _one(arguments: TraceArguments, asked: Asked, targets: Targets) -> Exit:
         lambda judgement: trace(judgement, request),
         lambda tool, scan, error: _unread(("", request), tool, scan, error),
     )
-    write_each(targets, lambda output, display: TRACE_RENDERERS[output](found, display))
-    return Exit.NOTHING_SCANNED if found.error else _EXITS[found.verdict]
+    written = write_each(targets, lambda output, display: TRACE_RENDERERS[output](found, display))
+    return ended(Exit.NOTHING_SCANNED if found.error else _EXITS[found.verdict], written)
 
 
 def _many(arguments: TraceArguments, asked: tuple[Asked, ...], targets: Targets) -> Exit:
@@ -69,12 +70,16 @@ def _many(arguments: TraceArguments, asked: tuple[Asked, ...], targets: Targets)
             traces=tuple(_unread(each, tool, scan, error) for each in asked),
         ),
     )
-    write_each(targets, lambda output, display: TRACES_RENDERERS[output](found, display))
+    written = write_each(targets, lambda output, display: TRACES_RENDERERS[output](found, display))
+    return ended(_status_of_many(found, is_strict=arguments.strict), written)
+
+
+def _status_of_many(found: Traces, *, is_strict: bool) -> Exit:
     if found.traces[0].error:
         return Exit.NOTHING_SCANNED
     if found.count(TraceVerdict.STOPPED):
         return Exit.PROBLEMS
-    is_unknown = arguments.strict and found.count(TraceVerdict.UNKNOWN)
+    is_unknown = is_strict and found.count(TraceVerdict.UNKNOWN)
     return Exit.INCOMPLETE if is_unknown else Exit.OK
 
 
@@ -125,7 +130,9 @@ def _followed(
     )
     name, open_ = next(iter(sources(arguments)))
     try:
-        return follow(_judged(open_, checks, options))
+        judgement = _judged(open_, checks, options)
+        say_rejected(each.message for each in judgement.mesh.snapshot.unread)
+        return follow(judgement)
     except SourceError as error:
         if error.kind in WRONG_USAGE:
             raise UsageError(error.message) from None
@@ -146,7 +153,7 @@ def _unread(asked: Asked, tool: ToolInfo, scan: ScanInfo, error: ScanError) -> T
     name, request = asked
     return Trace(
         id=name,
-        url=request.url,
+        url=redact_query(request.url),
         method=request.method,
         tool=tool,
         scan=scan,

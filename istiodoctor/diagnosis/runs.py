@@ -17,6 +17,7 @@ from istiodoctor.mesh.mesh import Record
 from istiodoctor.mesh.requests.unread import kinds_that_decide
 from istiodoctor.model.decode import TYPES
 from istiodoctor.model.kind import OPTIONAL_READS, Kind
+from istiodoctor.model.redaction import redact
 from istiodoctor.model.ref import Place
 from istiodoctor.model.snapshot import (
     EVERYWHERE,
@@ -127,7 +128,7 @@ def _run(check: Check, mesh: Mesh, snapshot: Snapshot) -> Run:
     try:
         findings = _found(check, mesh)
     except (Exception, SystemExit) as error:  # a plugin's bug is a result, not a crash
-        reason = f"{type(error).__name__}: {error}"[:MOST_REASON]
+        reason = redact(f"{type(error).__name__}: {error}"[:MOST_REASON])
         return Run(check=check, outcome=Outcome.ERRORED, reason=reason)
     outcome = Outcome.FAILED if findings else Outcome.PASSED
     return Run(check=check, outcome=outcome, findings=findings)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ from istiodoctor.mesh.requests.confirming import confirmed_path
 from istiodoctor.mesh.requests.path_targets import was_probed
 from istiodoctor.mesh.requests.request_paths import RequestPath, request_paths
 from istiodoctor.mesh.requests.sending import can_be_sent, why_not_sent
+from istiodoctor.model.redaction import REDACTED, redact_parameters, redact_query
 from istiodoctor.report import HopState, Report
 from istiodoctor.trace_report import (
     Answer,
@@ -82,7 +84,7 @@ class _Tracer:
         stopped = next((i for i, leg in enumerate(legs) if leg.is_stopped), None)
         return Trace(
             id=name,
-            url=request.url,
+            url=redact_query(request.url),
             method=request.method,
             tool=self.report.tool,
             scan=self.report.scan,
@@ -173,20 +175,36 @@ def _leads_outside(mesh: Mesh, target: Request, origin: Request) -> bool:
 
 
 def _traced_path(path: RequestPath, follows: int | None, explanations: Explanations) -> TracedPath:
-    hops = tuple(
+    hops = (
         replace(hop, code=code_for(hop, path, explanations))
         if hop.state is HopState.BROKEN and not hop.code
         else hop
         for hop in path.hops
     )
+    query = path.request.query
+    found = answer(path)
     return TracedPath(
-        url=path.request.url,
+        url=redact_query(path.request.url),
         gateway=path.workload.owner if path.workload else None,
-        hops=hops,
-        answer=answer(path),
+        hops=tuple(
+            replace(
+                hop, text=_without_query(hop.text, query), seen=_without_query(hop.seen, query)
+            )
+            for hop in hops
+        ),
+        answer=replaced(
+            found,
+            text=_without_query(found.text, query),
+            location=redact_parameters(found.location),
+        ),
         follows=follows,
         is_unseen=path.is_unseen,
     )
+
+
+def _without_query(text: str, query: str | None) -> str:
+    """Return words about a request without its query, which a redirect takes along."""
+    return text.replace(f"?{query}", f"?{REDACTED}") if query else text
 
 
 def _ends(legs: tuple[TracedPath, ...]) -> tuple[object, ...]:

@@ -31,7 +31,7 @@ from istiodoctor.model.kind import Kind, kind_of
 from istiodoctor.model.managed_fields import last_writers
 from istiodoctor.model.metadata import Resource
 from istiodoctor.model.nulls import without_nulls
-from istiodoctor.model.redaction import redact
+from istiodoctor.model.redaction import redact_words
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.secret import StandIn, decode_secret, redact_secret
 
@@ -88,6 +88,8 @@ BULKY_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 CHALLENGE_SECRETS = ("token", "key")
 """Of a Challenge's spec. The issuer asks for the token in plain HTTP, so that probes may know it;
 no document keeps it."""
+FREE_TEXT = frozenset({"message", "note", "reason"})
+"""Fields of a status, and of an Event, that hold sentences."""
 
 
 class Undecodable(ValueError):
@@ -199,10 +201,36 @@ def _slimmed(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
             kept = {k: v for k, v in annotations.items() if k != BULKY_ANNOTATION}
             metadata["annotations"] = kept
         raw = {**raw, "metadata": metadata}
-    message = raw.get("message")
-    if kind is Kind.EVENT and isinstance(message, str):
-        raw = {**raw, "message": redact(message)}
+    if kind is Kind.EVENT:
+        said = {key: raw[key] for key in FREE_TEXT if isinstance(raw.get(key), str)}
+        return {**raw, **{key: redact_words(text) for key, text in said.items()}}
+    status = raw.get("status")
+    if status and isinstance(status, dict):
+        raw = {**raw, "status": _without_secret_words(status)}
     return raw
+
+
+def _without_secret_words(value: Any) -> Any:
+    """Return it without secrets in what controllers say: conditions hold errors of their clients.
+
+    Every kind says it under the same names, at whatever depth (listeners, parents, containers).
+    """
+    match value:
+        case dict():
+            return {
+                key: redact_words(each)
+                if key in FREE_TEXT and isinstance(each, str)
+                else _without_secret_words(each)
+                if isinstance(each, dict | list)
+                else each
+                for key, each in value.items()
+            }
+        case list():
+            return [
+                _without_secret_words(each) if isinstance(each, dict | list) else each
+                for each in value
+            ]
+    return value
 
 
 def _without_secrets(kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:

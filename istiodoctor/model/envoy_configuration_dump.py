@@ -27,6 +27,7 @@ from istiodoctor.model.envoy_listeners import LONGEST_ERROR
 from istiodoctor.model.envoy_parts import config_parts, decoded
 from istiodoctor.model.envoy_routes import DynamicRouteConfig, RoutesDump
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.redaction import redact
 from istiodoctor.model.ref import Ref
 from istiodoctor.model.snapshot import Reading, Unread, UnreadReason
 
@@ -175,7 +176,7 @@ class _Found:
             if is_static and configuration.name in self.routes:
                 continue
             hosts = tuple(map(self.alike.one, configuration.virtual_hosts))
-            error = each.error_state.details if each.error_state else ""
+            error = redact(each.error_state.details) if each.error_state else ""
             self.routes[configuration.name] = EnvoyRoutes(
                 configuration=msgspec.structs.replace(configuration, virtual_hosts=hosts),
                 is_static=is_static,

@@ -7,6 +7,7 @@ from istiodoctor.model import envoy_shapes as shapes
 from istiodoctor.model.envoy import EnvoyFilterChain, EnvoyListener, ListenerState
 from istiodoctor.model.envoy_filters import HttpConnectionManager, TcpProxy
 from istiodoctor.model.envoy_parts import decoded, type_of
+from istiodoctor.model.redaction import redact
 
 LONGEST_ERROR = 2000
 OTHER_CRITERIA = (
@@ -43,7 +44,7 @@ def listener_of(found: shapes.DynamicListener) -> EnvoyListener:
         port=shown.address.socket_address.port_value,
         states=frozenset(state for state, version in versions.items() if version),
         filter_chains=tuple(_filter_chains(shown)),
-        error=" ".join(error.details.split())[:LONGEST_ERROR] if error else "",
+        error=redact(" ".join(error.details.split()))[:LONGEST_ERROR] if error else "",
         refused_at=error.last_update_attempt if error else None,
     )
 

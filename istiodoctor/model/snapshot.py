@@ -14,6 +14,7 @@ from istiodoctor.model.kind import Kind
 from istiodoctor.model.log import LogLine
 from istiodoctor.model.metadata import Resource
 from istiodoctor.model.observation import HttpObservation, TlsObservation
+from istiodoctor.model.redaction import redact_words
 from istiodoctor.model.ref import UNKNOWN_NAMESPACE, Ref
 
 EVERYWHERE = "*"
@@ -59,9 +60,16 @@ class Unread:
     """Empty for the whole kind there."""
     reason: UnreadReason = UnreadReason.FAILED
     message: str = ""
-    """The server's own words, or the parser's; escaped when shown."""
+    """The server's own words, or the parser's, without secrets; escaped when shown."""
     file: str | None = None
     line: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take secrets out of what was said: parsers and programs quote what they were given.
+
+        A query may be part of a file's name (`base?ref=v1`); answers of servers come without.
+        """
+        object.__setattr__(self, "message", redact_words(self.message, keeps_queries=True))
 
     def covers(self, namespace: str, name: str) -> bool:
         """Whether an object of this name, there, may be among what was not read."""

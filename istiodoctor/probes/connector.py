@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Protocol, runtime_checkable
@@ -9,11 +10,28 @@ from typing import Protocol, runtime_checkable
 METADATA = frozenset(
     map(
         ip_address,
-        ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        (
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+        ),
     )
 )
-"""Where clouds tell machines their secrets, beside the link-local addresses."""
+"""Where clouds tell machines their secrets, beside the link-local addresses.
+
+AWS by IPv6, EKS Pod Identity, Google Cloud by IPv6, Alibaba Cloud, Azure and Oracle Cloud.
+"""
 _TRANSLATED = ip_network("64:ff9b::/96")
+_TRANSLATED_LOCALLY = ip_network("64:ff9b:1::/48")
+"""The prefix of NAT64 within one network (RFC 8215)."""
+PORTS_OF_LOAD_BALANCERS = frozenset({80, 443})
+FIRST_NODE_PORT = 30_000
+"""On this machine itself only tunnels to a gateway are looked at (Docker Desktop, minikube, kind):
+the web's ports, and NodePorts and what is above. Daemons that trust whoever is local listen on
+others, such as Docker on 2375."""
 
 
 class NotPermittedError(OSError):
@@ -82,6 +100,8 @@ def connect_to(addresses: tuple[str, ...], port: int, timeout: float) -> socket.
         try:
             if not is_permitted(address):
                 raise NotPermittedError(f"{address} is never connected to")
+            if is_loopback(address) and not _is_of_tunnels(port):
+                raise NotPermittedError(f"{address} is not connected to on port {port}")
             left = until - time.monotonic()
             if left <= 0:
                 raise TimeoutError
@@ -97,17 +117,46 @@ def is_permitted(address: str) -> bool:
         found = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    inner = _inner(found)
     return not any(
         each.is_link_local or each.is_multicast or each.is_unspecified or each in METADATA
-        for each in (found, inner)
+        for each in (found, *_inner(found))
     )
 
 
-def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address stands for, where it does."""
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own, in any form."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return any(each.is_loopback for each in (found, *_inner(found)))
+
+
+def _is_of_tunnels(port: int) -> bool:
+    return port in PORTS_OF_LOAD_BALANCERS or port >= FIRST_NODE_PORT
+
+
+def _inner(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address]:
+    """Yield the IPv4 addresses that an IPv6 address may stand for."""
     if isinstance(address, IPv4Address):
-        return address
+        return
+    bits = int(address)
     if address in _TRANSLATED:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+        yield IPv4Address(bits & _LAST_32_BITS)
+    if address in _TRANSLATED_LOCALLY:
+        # A network divides its prefix as it likes: the IPv4 address follows 48, 56 or 64 bits and
+        # leaves out bits 64 to 71, or it is at the end (RFC 6052 section 2.2).
+        yield IPv4Address(bits & _LAST_32_BITS)
+        joined = (bits >> 64 << 56) | (bits & ((1 << 56) - 1))
+        for length in (48, 56, 64):
+            inner = IPv4Address(joined >> (120 - length - 32) & _LAST_32_BITS)
+            if not inner.is_unspecified:  # zeros are what another length leaves there
+                yield inner
+    for within in (address.ipv4_mapped, address.sixtofour):
+        if within is not None:
+            yield within
+    if 1 < bits <= _LAST_32_BITS:  # "compatible with IPv4", deprecated by RFC 4291
+        yield IPv4Address(bits)
+
+
+_LAST_32_BITS = 0xFFFFFFFF

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.redaction import redact_words
 from istiodoctor.model.snapshot import ClusterInfo, Reading
 from istiodoctor.model.wanted import Wanted
 
@@ -65,6 +66,6 @@ class SourceError(Exception):
 
     def __init__(self, kind: SourceErrorKind, message: str) -> None:
         """Keep the kind for exit status and report; the message holds no credential."""
-        super().__init__(message)
+        self.message = redact_words(message)
+        super().__init__(self.message)
         self.kind = kind
-        self.message = message

@@ -258,9 +258,90 @@ def test_the_roles_are_bound_to_the_account_of_the_job(run: Shell):
     assert template["template"]["spec"]["serviceAccountName"] == account["name"]
 
 
+INSTALLATIONS = ((), ("-n", "ops"), ("-n", "ops", "--name", "certificates", "--select", "CERT"))
+
+
+def test_a_second_installation_takes_nothing_from_the_first(run: Shell):
+    applied = [manifests(run, *options) for options in INSTALLATIONS]
+
+    names = [{_key(each) for each in one if each["kind"] != "Namespace"} for one in applied]
+    assert [a & b for a in names for b in names if a is not b] == [set()] * 6
+    for one in applied:
+        (account,) = [each["metadata"] for each in one if each["kind"] == "ServiceAccount"]
+        for each in one:
+            if each["kind"].endswith("Binding"):
+                subject = each["subjects"][0]
+                assert (subject["namespace"], subject["name"]) == (
+                    account["namespace"],
+                    account["name"],
+                )
+                assert each["roleRef"]["name"] == each["metadata"]["name"]
+
+
+def _key(body: Manifest) -> tuple[str, str, str]:
+    metadata = body["metadata"]
+    return body["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def test_the_first_installation_may_read_as_before_when_a_second_was_applied(run: Shell, files):
+    first, second = manifests(run), manifests(run, "-n", "ops", "--select", "CERT001")
+
+    with ApiServer(cluster(), rbac=True) as server:
+        server.apply(*first)
+        server.apply(*second)
+        path = server.kubeconfig(run.folder / "kubeconfig", name=ACCOUNT)
+        done = run("scan", "--no-envoy", "--kubeconfig", path, "-o", "json")
+
+    assert [each for each in done.report["unread"] if each["reason"] == "forbidden"] == []
+
+
+def test_secrets_that_grants_lend_are_in_the_rules_and_all_namespaces_are_named(run: Shell):
+    options = ("--gateway-namespace", "edge", "--secret-namespace", "vault")
+    done = run("manifests", *WHERE, *options)
+
+    added = rights(list(yaml.safe_load_all(done.stdout))) - rights(manifests(run))
+    assert {right for right in added if right[2] == "secrets"} == {
+        ("edge", "", "secrets", "get"),
+        ("vault", "", "secrets", "get"),
+    }
+    assert {right[2] for right in added if right[0] == "vault"} == {"secrets", "configmaps"}
+    note = done.stdout.partition("---")[0]
+    assert "these namespaces: ingress, edge, vault." in note
+    assert "--secret-namespace" in note
+    assert "--gateway-namespace" in note
+
+
+@pytest.mark.parametrize(
+    ("options", "ending"),
+    [((), ["--exit-zero"]), (("--fail-job-on", "high"), ["--fail-on", "high"])],
+)
+def test_what_a_scan_finds_fails_a_job_only_where_that_was_asked_for(run: Shell, options, ending):
+    documents = manifests(run, *options)
+
+    template = documents[-1]["spec"]["jobTemplate"]["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    assert container["args"] == ["scan", "--output", "json", *ending]
+    done = run(*container["args"], "--demo")
+    assert (done.status, done.report["verdict"]) == (1 if options else 0, "broken")
+
+
+def test_the_output_says_where_reports_go_and_that_the_image_is_a_stand_in(run: Shell):
+    note = run("manifests", "-n", "ops").stdout.partition("---")[0]
+    named = run("manifests", "-n", "ops", "--image", "registry.example.com/doctor:1").stdout
+
+    assert "kubectl logs -n ops --tail=-1 -l app.kubernetes.io/instance=istiodoctor" in note
+    assert "istiodoctor:latest is a stand-in" in note
+    assert "stand-in" not in named
+    assert "image: registry.example.com/doctor:1" in named
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
+        ("--name a:b", "--name takes the name of one installation"),
+        (f"--name {'x' * 53}", "--name takes at most 52 characters"),
+        ("--fail-job-on urgent", "--fail-job-on takes one of critical, high, medium, low"),
+        ("--secret-namespace shop/web", "--secret-namespace takes the name of one namespace"),
         ("--select NOPE001", "no check is called NOPE001"),
         ("--gateway-namespace shop/web", "--gateway-namespace takes the name of one namespace"),
         ("-n Tools", "--namespace takes the name of one namespace"),

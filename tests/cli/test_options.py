@@ -4,7 +4,7 @@ from collections import defaultdict
 from inspect import signature
 from typing import Any, get_type_hints
 
-from istiodoctor.cli.main import app
+from istiodoctor.cli.application import app
 
 OTHER_MEANING = {("manifests", "namespace")}
 """One namespace that objects are made in, where other commands take those to look at."""

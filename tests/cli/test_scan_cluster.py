@@ -407,3 +407,18 @@ def test_a_service_that_is_not_in_a_namespace_that_was_read_is_suspected_missing
     (problem,) = [each for each in report["problems"] if each["code"] == "VS009"]
     assert (problem["severity"], problem["confidence"]) == ("critical", "suspected")
     assert "no such Service exists, and not every ServiceEntry was read" in problem["message"]
+
+
+@pytest.mark.parametrize("command", [("scan",), ("trace", "https://shop.example.com/")])
+def test_credentials_that_are_refused_in_the_middle_are_said(
+    run: Shell, server: ApiServer, kubeconfig: Path, command
+):
+    server.kubeconfig(kubeconfig)
+    server.fault("status", "/(virtualservices|destinationrules)", code=401, reason="Unauthorized")
+
+    done = run(*command, "--no-envoy", "--kubeconfig", kubeconfig, "-o", "json")
+    strict = run(*command, "--no-envoy", "--kubeconfig", kubeconfig, "--strict")
+
+    assert "the credentials were refused in the middle of the scan" in done.stderr
+    assert json.loads(done.stdout)["verdict"] != "healthy"
+    assert strict.status == 4

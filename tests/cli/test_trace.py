@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.process import Shell
 from tests.support.traces import valid
 
@@ -48,8 +50,8 @@ def test_redirects_are_followed_to_their_end(run: Shell, files: Path):
 
     assert status == 0
     assert [(leg["url"], leg["follows"], leg["answer"]["kind"]) for leg in found["legs"]] == [
-        ("http://shop.example.com/a?b=c", None, "redirect"),
-        ("https://shop.example.com/a?b=c", 0, "backend"),
+        ("http://shop.example.com/a?[redacted]", None, "redirect"),
+        ("https://shop.example.com/a?[redacted]", 0, "backend"),
     ]
 
 
@@ -154,3 +156,18 @@ def test_nothing_to_read_is_status_3_with_a_valid_answer(run: Shell):
 
     found = valid(done.stdout)
     assert (done.status, found["verdict"], found["error"]["kind"]) == (3, "unknown", "no-objects")
+
+
+@pytest.mark.promise("the query is cut in every output")
+def test_no_token_in_a_url_reaches_an_output_or_a_complaint(run: Shell, files: Path):
+    mark = "Zq-not-to-be-seen-1"
+    for output in ("json", "terminal"):
+        arguments = ("-f", files / "healthy.yaml", "--whole-cluster", "-o", output)
+        url = f"http://user:{mark}@shop.example.com/a?access={mark}"
+        one = run("trace", url, *arguments)
+        two = run("trace", url, url, *arguments)
+
+        assert mark not in one.stdout + one.stderr + two.stdout + two.stderr
+        assert "?[redacted]" in one.stdout
+
+    assert mark not in run("trace", f"ftp://user:{mark}@a.example.com/?c={mark}", "--demo").stderr

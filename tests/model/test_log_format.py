@@ -302,6 +302,12 @@ CARRIERS = {
     "cookie with quotes": "Set-Cookie: a=\"b\"; c='d'; session={}",
     "cookie in JSON": '"cookie":"session={}"',
     "setting": "client_secret={}",
+    "token": "token={}",
+    "token of a header": "X-Vault-Token: {}",
+    "token in JSON": '{{"token":"{}"}}',
+    "secret": "secret: {}",
+    "password": "db-passwd={}",
+    "key": "AWS_SECRET_ACCESS_KEY={}",
 }
 
 
@@ -351,8 +357,38 @@ def test_a_scope_is_bounded_and_redacted_too():
     assert (line.scope[:18], len(line.scope) <= 100) == ("/path?[redacted] w", True)
 
 
+PASSWORD = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789_-.~+:", min_size=8, max_size=60)
+
+
+@pytest.mark.parametrize("scheme", ["https", "postgres", "amqp+ssl"])
+@given(before=AROUND, secret=PASSWORD.map(lambda text: f"Zq{text}"), after=AROUND)
+def test_the_user_of_a_url_is_cut_out_with_the_password(scheme, before, secret, after):
+    redacted = redact(f"{before} {scheme}://user:{secret}@host.example.com/ {after}")
+
+    assert secret not in redacted
+
+
+@given(key=st.binary(min_size=24, max_size=300), before=AROUND, after=AROUND)
+def test_a_key_in_hexadecimal_is_cut_out(key, before, after):
+    for written in (key.hex(), key.hex().upper(), key.hex(":")):
+        assert written not in redact(f"{before} {written} {after}")
+
+
+def test_credentials_of_the_basic_scheme_are_cut_out():
+    assert redact("sent Basic dXNlcjpwYXNz there") == "sent Basic [redacted] there"
+
+
 def test_what_is_no_secret_stays():
+    digest = "ab" * 32
     texts = [
+        "secret: not found",
+        'failed to get secret: secrets "shop-cert" is forbidden',
+        "Failed to verify token: invalid signature",
+        "Push debounce stable[31] 1 for reason secret:1: 100ms since last change",
+        "secretName: shop-cert, credentialName: shop-cert, token_endpoint: https://a.example/",
+        "Basic Authentication is not configured; basic authentication failed",
+        f"image docker.io/istio/proxyv2@sha256:{digest}",
+        "serial 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
         "Envoy proxy is NOT ready: config not received from XDS server (is Istiod running?): cds",
         "Failed to load private key from <inline>, Cause: BAD_PASSWORD_READ",
         "authorization failed: no identity",

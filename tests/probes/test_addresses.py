@@ -42,6 +42,17 @@ POD = Ref(CORE, "Pod", "istio-system", "ingress-1")
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "::ffff:100.100.100.200",
+        "::ffff:a9fe:a9fe",
+        "::a9fe:a9fe",
+        "64:ff9b::6464:64c8",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:5::a9fe:aa17",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "64:ff9b:1:7a9:fe:a9fe::",
+        "64:ff9b:1:7:a9:fea9:fe00:0",
         "100.100.100.200",
         "0.0.0.0",
         "::",
@@ -56,9 +67,38 @@ def test_addresses_where_machines_keep_their_secrets_are_never_connected_to(addr
         connect_to((address,), 80, 1.0)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "203.0.113.10", "10.0.0.1", "2001:db8::1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "::1",
+        "203.0.113.10",
+        "10.0.0.1",
+        "2001:db8::1",
+        "64:ff9b::cb00:710a",
+        "64:ff9b:1::cb00:710a",
+    ],
+)
 def test_addresses_of_gateways_are(address: str):
     assert is_permitted(address)
+
+
+@pytest.mark.parametrize("port", [22, 2375, 2379, 6443, 8001, 10250])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_daemons_of_this_machine_are_never_connected_to(address: str, port: int):
+    with pytest.raises(NotPermittedError):
+        connect_to((address,), port, 1.0)
+
+
+@pytest.mark.parametrize("port", [80, 443, 31443])
+def test_tunnels_to_a_gateway_on_this_machine_are(port: int):
+    found: OSError | None = None
+    try:
+        connect_to(("127.0.0.1",), port, 1.0).close()
+    except OSError as error:  # nobody listens there
+        found = error
+
+    assert not isinstance(found, NotPermittedError)
 
 
 def test_the_first_address_that_answers_is_taken():

@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 
 from istiodoctor.model.kind import OF_ENVOY, Kind
+from istiodoctor.model.redaction import redact_words
 from istiodoctor.model.snapshot import ClusterInfo, Reading, UnreadReason
 from istiodoctor.model.wanted import Wanted
 from istiodoctor.sources.cluster.bounded_answers import SHARE_OF_ANSWER
@@ -192,7 +193,7 @@ class ClusterSource:
         uid, version = said.values()
         return ClusterInfo(
             context=self.name,
-            server=self.connection.server,
+            server=redact_words(self.connection.server),
             uid=uid,
             kubernetes_version=version,
         )

@@ -74,12 +74,22 @@ class Choice:
 def find_kubeconfig(path: Path | None, ambient: Ambient) -> Kubeconfig | None:
     """Read the named file, else those of KUBECONFIG, else `~/.kube/config`; None without any."""
     if path is not None:
-        if not path.expanduser().is_file():
+        if (file := _present(path)) is None:
             message = f"there is no kubeconfig file {path}; name another with --kubeconfig"
             raise SourceError(SourceErrorKind.NO_KUBECONFIG, message)
-        return _merged([path.expanduser()])
-    files = [file for file in _ambient_files(ambient.environment) if file.is_file()]
+        return _merged([file])
+    named = map(_present, _ambient_files(ambient.environment))
+    files = [file for file in named if file is not None]
     return _merged(files) if files else None
+
+
+def _present(path: Path) -> Path | None:
+    """Return where a file is that is there; None for a name that no file can have, too."""
+    try:
+        file = path.expanduser()
+        return file if file.is_file() else None
+    except (OSError, RuntimeError):  # too long, not permitted, or the home of no known user
+        return None
 
 
 def contexts(path: Path | None = None, ambient: Ambient | None = None) -> tuple[str, ...]:
@@ -113,10 +123,10 @@ def choose(config: Kubeconfig, name: str | None) -> Choice:
 
 def _ambient_files(environment: Mapping[str, str]) -> Iterator[Path]:
     if listed := environment.get("KUBECONFIG"):
-        yield from (Path(part).expanduser() for part in listed.split(os.pathsep) if part)
+        yield from (Path(part) for part in listed.split(os.pathsep) if part)
     else:
         home = environment.get("HOME")
-        yield (Path(home) if home else Path.home()) / ".kube" / "config"
+        yield Path(home or "~") / ".kube" / "config"
 
 
 def _merged(files: list[Path]) -> Kubeconfig:

@@ -20,9 +20,11 @@ from typing import Any
 import msgspec
 
 from istiodoctor.deadline import Deadline
+from istiodoctor.model.redaction import redact_words
 from istiodoctor.sources.source import SourceError, SourceErrorKind
 
 LONGEST_WORDS = 300
+MOST_WORDS = 10_000
 EXTENSION = "client.authentication.k8s.io/exec"
 _CREDENTIAL_LIKE = re.compile(r"[\w+/=.-]{40,}")
 
@@ -176,13 +178,18 @@ def _credentials(name: str, output: bytes) -> dict[str, str]:
 
 def _hint(plugin: Mapping[str, Any]) -> str:
     hint = plugin.get("installHint")
-    return f"; {' '.join(hint.split())[:LONGEST_WORDS]}" if isinstance(hint, str) and hint else ""
+    if not isinstance(hint, str) or not hint:
+        return ""
+    return f"; {redact_words(' '.join(hint[:MOST_WORDS].split()))[:LONGEST_WORDS]}"
 
 
 def _quoted(words: bytes) -> str:
     """Return the last line it said, short, without what might be a credential."""
     lines = words.decode(errors="replace").strip().splitlines()
-    return f": {_CREDENTIAL_LIKE.sub('…', lines[-1])[:LONGEST_WORDS]}" if lines else ""
+    if not lines:
+        return ""
+    last = redact_words(lines[-1][:MOST_WORDS])
+    return f": {_CREDENTIAL_LIKE.sub('…', last)[:LONGEST_WORDS]}"
 
 
 def _failed(message: str) -> SourceError:

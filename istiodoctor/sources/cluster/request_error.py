@@ -14,6 +14,7 @@ from urllib3.exceptions import (
 )
 
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.redaction import redact_words
 from istiodoctor.model.snapshot import Unread, UnreadReason
 from istiodoctor.sources.cluster.bounded_answers import IncompleteAnswer
 
@@ -23,6 +24,8 @@ kubernetes/apiserver pkg/server/mux/pathrecorder.go). A Status of 404 comes from
 is, and a list of one is never a 404."""
 OVERLOADED = frozenset({429, 500, 502, 503, 504})
 LONGEST_WORDS = 500
+MOST_WORDS = 10_000
+"""Characters of which the longest words are made: a secret is cut out before they are cut."""
 ATTEMPTS = 5
 ATTEMPTS_TO_CONNECT = 2
 ATTEMPTS_IN_SILENCE = 2
@@ -54,7 +57,8 @@ class RequestError(Exception):
         `unserved`: the path is none that the server knows. `not_found`: it knows the path, and
         has no object of that name.
         """
-        self.message = " ".join(message.split())[:LONGEST_WORDS]
+        words = " ".join(message[:MOST_WORDS].split())
+        self.message = redact_words(words, keeps_queries=True)[:LONGEST_WORDS]
         super().__init__(self.message)
         self.reason = reason
         self.status = status
@@ -92,7 +96,7 @@ class _Status(msgspec.Struct):
 def of_status(status: int, phrase: str, headers: dict[str, str], body: bytes) -> RequestError:
     """Return the failure that an answer other than 200 is."""
     said = _status(body)
-    words = _words(headers, body) if said is None else said.message
+    words = redact_words((_words(headers, body) if said is None else said.message)[:MOST_WORDS])
     message = f"{status} {phrase}: {words}" if words else f"{status} {phrase}"
     reason = UnreadReason.FAILED
     if status in (401, 403):

@@ -1,0 +1,81 @@
+"""The standard streams of a process: closed, full or as they should be.
+
+Python leaves `sys.stdout` None where the descriptor is closed, and the next file that is opened
+gets its number: an answer of a cluster would go where progress is written, or to a child process.
+"""
+
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+STANDARD_DESCRIPTORS = 3
+
+
+class OutputError(OSError):
+    """Standard output cannot be written: one sentence, and never a bug."""
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        reason = "it is closed" if self.errno == errno.EBADF else self.strerror
+        return f"standard output cannot be written: {reason}"
+
+
+def prepare() -> None:
+    """Make streams of which each failure is told from every other error, once a process."""
+    with suppress(OSError):  # there is no null device
+        _occupy_closed_descriptors()
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _text(_StandardOutput(1, "w", closefd=False), sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _text(_StandardError(2, "w", closefd=False), sys.stderr)
+
+
+def abandon_standard_output() -> None:
+    """Let what is still to be written go nowhere: Python tries again when it ends."""
+    with suppress(OSError, ValueError):  # no such device, or a stream without a descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _occupy_closed_descriptors() -> None:
+    """Open the null device, for reading, where a standard descriptor is closed.
+
+    To write to it is refused with EBADF, as to a closed one.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDONLY)) < STANDARD_DESCRIPTORS:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+class _StandardOutput(io.FileIO):
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:  # whoever read it has gone, which is no failure
+            raise
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror) from None
+
+
+class _StandardError(io.FileIO):
+    def write(self, data: Any, /) -> int:
+        """Write what can be written: a message that nobody can get costs nothing else."""
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def _text(raw: io.FileIO, like: Any) -> io.TextIOWrapper:
+    """Return a text stream on a descriptor, with the encoding of the one in its place."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=getattr(like, "encoding", None) or "utf-8",
+        errors=getattr(like, "errors", None) or "backslashreplace",
+        line_buffering=getattr(like, "line_buffering", False),
+        write_through=getattr(like, "write_through", False),
+    )
