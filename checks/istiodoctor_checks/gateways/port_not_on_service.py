@@ -62,6 +62,48 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
     connect.
     ```
 
+    The pods of a Gateway of the Gateway API, whose Service is gone:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: HTTPS
+        tls: {certificateRefs: [{name: shop-cert}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    type: kubernetes.io/tls
+    stringData: {tls.crt: certificate for shop.example.com, tls.key: key of shop.example.com}
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0].port
+    hosts: shop.example.com
+    Gateway API Gateway shop/web listener 443 (https) listens on port 443 of Pod shop/web-istio-0,
+    and no Service selects those pods: clients of shop.example.com cannot connect.
+    ```
+
     A port in the pod that a Service port leads to is reached, whatever the Service calls it; a
     pod on the node's network needs no Service:
 
