@@ -58,6 +58,40 @@ def gateway_without_pods(mesh: Mesh) -> Iterator[Finding]:
     No pod runs for Gateway API Gateway shop/web: nothing listens for shop.example.com.
     ```
 
+    An address that names no Service:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: edge, namespace: shop, labels: {app: edge}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: edge, namespace: shop}
+    spec: {selector: {app: edge}, ports: [{name: https, port: 443}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      addresses: [{type: Hostname, value: egde.shop.svc.cluster.local}]
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: HTTPS
+        tls: {certificateRefs: [{name: shop-cert}]}
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.addresses
+    hosts: shop.example.com
+    The addresses of Gateway API Gateway shop/web name no Service that exists in its namespace, so
+    no pods belong to it: nothing listens for shop.example.com.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod
@@ -96,7 +130,7 @@ def gateway_without_pods(mesh: Mesh) -> Iterator[Finding]:
             message=f"{_start(each)}: nothing listens for {host_listing(names)}.",
             objects=(
                 *(Place(workload.owner, "/spec/replicas") for workload in each.scaled_down),
-                Place(ref),
+                *_places(each),
             ),
             identity=Identity.of(ref),
             hosts=frozenset(names),
@@ -107,9 +141,20 @@ def gateway_without_pods(mesh: Mesh) -> Iterator[Finding]:
         )
 
 
+def _places(each: GatewayWithoutPods) -> Iterator[Place]:
+    if each.names_no_service:
+        yield each.gateway.at("/spec/addresses")
+    elif each.gateway.spec.addresses:
+        yield from (service.at("/spec/selector") for service in each.services)
+    yield Place(each.gateway.ref)
+
+
 def _start(each: GatewayWithoutPods) -> str:
     if each.scaled_down:
         return f"{listing(each.scaled_down)} of {each.gateway.ref} is scaled to 0"
+    if each.names_no_service:
+        text = f"The addresses of {each.gateway.ref} name no Service that exists in its namespace"
+        return f"{text}, so no pods belong to it"
     services = listing(service.ref for service in each.services)
     return f"No pod runs for {each.gateway.ref}" + (f" behind {services}" if services else "")
 
@@ -130,6 +175,12 @@ def _fixes(each: GatewayWithoutPods) -> Iterator[Fix]:
             undo=kubectl("scale", workload.owner, "--replicas=0"),
         )
     if not each.scaled_down:
+        for name in each.near:
+            yield Fix(
+                title=f"Name Service {name} in the addresses of the Gateway",
+                verify=get(each.gateway.ref),
+                why="It is the one of its namespace with a name alike.",
+            )
         yield Fix(
             title="Find out why the Gateway has no pods",
             commands=(kubectl("describe", each.gateway.ref),),

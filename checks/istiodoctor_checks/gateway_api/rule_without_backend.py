@@ -10,8 +10,8 @@ from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.api_filters import REDIRECT
 from istiodoctor.mesh.gateways.attachments import Attachment, AttachmentState, attachments
 from istiodoctor.mesh.workloads.api_releases import gateway_api_support
-from istiodoctor.model.gatewayapi import HttpRoute
-from istiodoctor.model.grpcroute import GrpcRoute
+from istiodoctor.model.gatewayapi import HttpRoute, HttpRouteRule
+from istiodoctor.model.grpcroute import GrpcRoute, GrpcRouteRule
 from istiodoctor.text import host_listing
 from istiodoctor_checks.gateway_api._listeners import hosts_of
 
@@ -136,7 +136,8 @@ def _rules_without_backend(attachment: Attachment) -> Iterator[tuple[int, bool]]
     route = attachment.route
     if not isinstance(route, HttpRoute | GrpcRoute):
         return
-    for index, rule in enumerate(route.spec.rules):
+    rules: tuple[HttpRouteRule | GrpcRouteRule, ...] = route.spec.rules
+    for index, rule in enumerate(rules):
         is_weighted = any(each.weight for each in rule.backend_refs)
         if not is_weighted and not any(each.type == REDIRECT for each in rule.filters):
             yield index, bool(rule.backend_refs)

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 
+from istiodoctor.mesh.gateways.api_addresses import is_managed, service_names
 from istiodoctor.mesh.gateways.api_gateway_pods import (
     api_gateway_services,
     api_gateway_workloads,
@@ -65,6 +66,10 @@ class GatewayWithoutPods:
     services: tuple[Service, ...]
     scaled_down: tuple[Workload, ...] = ()
     """Its own, but with zero replicas."""
+    names_no_service: bool = False
+    """Whether its addresses name Services, and none of them exists."""
+    near: tuple[str, ...] = ()
+    """A Service of its namespace whose name is alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,6 +123,8 @@ def api_gateways_without_pods(mesh: Mesh) -> tuple[GatewayWithoutPods, ...]:
             servers=tuple(found[gateway.ref]),
             services=api_gateway_services(mesh, gateway.ref),
             scaled_down=workloads,
+            names_no_service=_names_no_service(mesh, gateway),
+            near=_near_services(mesh, gateway),
         )
         for gateway in api_gateways(mesh)
         if gateway.ref in found
@@ -125,6 +132,24 @@ def api_gateways_without_pods(mesh: Mesh) -> tuple[GatewayWithoutPods, ...]:
         if not any(each.pods or each.replicas != 0 for each in workloads)
         and (workloads or mesh.is_complete(Kind.POD, gateway.namespace))
     )
+
+
+@question(Kind.SERVICE)
+def _names_no_service(mesh: Mesh, gateway: Gateway) -> bool:
+    return (
+        not is_managed(gateway)
+        and not api_gateway_services(mesh, gateway.ref)
+        and mesh.is_complete(Kind.SERVICE, gateway.namespace)
+    )
+
+
+@question(Kind.SERVICE)
+def _near_services(mesh: Mesh, gateway: Gateway) -> tuple[str, ...]:
+    if not _names_no_service(mesh, gateway):
+        return ()
+    names = [each.name for each in mesh.all(Service) if each.namespace == gateway.namespace]
+    wanted = (service_names(gateway) or tuple(e.value for e in gateway.spec.addresses))[:1]
+    return tuple(near for name in wanted for near in get_close_matches(name, names, n=1))
 
 
 def _templates_are_known(mesh: Mesh) -> bool:

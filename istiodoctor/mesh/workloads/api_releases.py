@@ -1,6 +1,5 @@
 """What the istiods of a mesh make of the Gateway API, where releases differ (`releases`)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from istiodoctor.mesh.mesh import Mesh
@@ -39,7 +38,7 @@ def _protocols_accepted(mesh: Mesh) -> frozenset[str]:
     )
 
 
-def _is_accepted(conditions: Iterable[Condition]) -> bool:
+def _is_accepted(conditions: tuple[Condition, ...]) -> bool:
     found = condition(conditions, "Accepted")
     return found is not None and found.status == "True"
 
