@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
-from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor.text import host_listing, listing
@@ -204,7 +204,9 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
 
 def _severity(server: Server) -> Severity:
     if not server.is_tls:
-        return Severity.LOW if server.https_redirect else Severity.MEDIUM
+        # istiod opens port 80 for every Ingress, whether or not it is wanted.
+        is_unasked = server.https_redirect or server.api is GatewayApi.INGRESS
+        return Severity.LOW if is_unasked else Severity.MEDIUM
     return Severity.HIGH if server.mode is TlsMode.AUTO_PASSTHROUGH else Severity.CRITICAL
 
 
