@@ -23,7 +23,6 @@ TITLES: Mapping[ListenerFault | None, str] = {
     ListenerFault.PROTOCOL_CONFLICT: "Move the listener to a port of its own",
     ListenerFault.DUPLICATE_NAME: "Give the listener a name of its own",
     ListenerFault.MISSING_TLS: "Add a tls section with a certificate to the listener",
-    ListenerFault.MISSING_CERTIFICATE: "Name the Secret of the certificate in certificateRefs",
     ListenerFault.MISSING_PORT: "Give the listener a port",
     ListenerFault.UNSUPPORTED_PROTOCOL: "Use a protocol that this istiod serves, or upgrade it",
     ListenerFault.UNSUPPORTED_ADDRESS: "Name a Service of the gateway in the Gateway's addresses",
@@ -41,7 +40,7 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
 
     istiod makes nothing of a listener that an earlier one of its Gateway stands in the way of
     (the same port and hostname, or a protocol that does not fit), of HTTPS or TLS without a `tls`
-    section or without a certificate, of a protocol that is not in upper case, and of one that its
+    section, of a protocol that is not in upper case, and of one that its
     release does not serve: before Istio 1.31 TCP, and before 1.30 TLS, only with
     `PILOT_ENABLE_ALPHA_GATEWAY_API=true`. A ListenerSet counts only where `allowedListeners` of
     its Gateway lets its namespace in. The other listeners go on.
@@ -117,11 +116,6 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
         port: 443
         protocol: https
         tls: {certificateRefs: [{name: shop-cert}]}
-      - name: bare
-        hostname: api.example.com
-        port: 443
-        protocol: HTTPS
-        tls: {mode: Terminate}
     ```
 
     ```finding
@@ -129,11 +123,6 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
     hosts: shop.example.com
     istiod makes nothing of Gateway API Gateway shop/web listener 443 (https): istiod serves no
     protocol https, which is written HTTPS. Nothing listens there for shop.example.com.
-
-    critical: Gateway API Gateway shop/web spec.listeners[1]
-    hosts: api.example.com
-    istiod makes nothing of Gateway API Gateway shop/web listener 443 (bare): its mode is Terminate
-    and it names no certificate in certificateRefs. Nothing listens there for api.example.com.
     ```
 
     A later release serves it:

@@ -25,9 +25,6 @@ class ListenerFault(StrEnum):
     UNSUPPORTED_PROTOCOL = "unsupported-protocol"
     UNSUPPORTED_ADDRESS = "unsupported-address"
     """No address of the Gateway names a Service (conversion.go:2029)."""
-    MISSING_CERTIFICATE = "missing-certificate"
-    """It ends TLS and names no certificate, which the API server refuses: istiod refuses it too
-    (`exactly 1 certificateRefs should be present`), or sends Envoy a chain without one."""
     INVALID_CERTIFICATE = "invalid-certificate"
     """More certificates than two, or none of those it names can be used (conversion.go:2307)."""
     INVALID_CLIENT_CA = "invalid-authority"

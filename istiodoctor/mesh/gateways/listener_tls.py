@@ -152,9 +152,6 @@ def tls_fault(
     """Return what is wrong with a listener's references, whatever the Secrets hold."""
     if listener.tls is None or uses_own_certificate(listener.tls, mode):
         return None
-    if not listener.tls.certificate_refs:
-        text = "its mode is Terminate and it names no certificate in certificateRefs"
-        return FaultyListener(fault=ListenerFault.MISSING_CERTIFICATE, text=text)
     if len(listener.tls.certificate_refs) > MOST_CERTIFICATES:
         text = f"it names {len(listener.tls.certificate_refs)} certificates; istiod takes two"
         return FaultyListener(fault=ListenerFault.INVALID_CERTIFICATE, text=text)
