@@ -7,6 +7,7 @@ import pytest
 
 from istiodoctor.diagnosis import Judgement, diagnose
 from istiodoctor.diagnosis.tracing import traces
+from istiodoctor.finding import Severity
 from istiodoctor.mesh.configuration.request import requested
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import Server
@@ -18,6 +19,7 @@ from tests.conformance import product, sets, truth
 from tests.conformance.truth import Scenario
 from tests.support.judgements import judged, scanned
 
+HIGH = Severity.HIGH.rank
 SAMPLE = 10
 """Recorded scenarios of each kind; of those made by hand all."""
 ANSWERED = frozenset({"backend", "redirect", "direct"})
@@ -97,6 +99,30 @@ def failed(scenario: Scenario, host: str) -> set[str]:
 @pytest.mark.parametrize("example", examples_of("istiodoctor_checks"), ids=str)
 def test_a_request_that_is_not_answered_is_a_problem(example: Example):
     assert unexplained(judged(example.snapshot())) == []
+
+
+@pytest.mark.parametrize("example", examples_of("istiodoctor_checks"), ids=str)
+def test_what_a_check_knows_is_not_left_to_the_last_resort(example: Example):
+    judgement = judged(example.snapshot())
+
+    known = {
+        host
+        for run in judgement.runs
+        if run.check.code == example.check.code and not run.check.is_last_resort
+        for finding in run.findings
+        if (finding.severity or run.check.severity).rank <= HIGH
+        for host in finding.hosts
+    }
+    left = [
+        finding.message
+        for run in judgement.runs
+        if run.check.code == "REQ001"
+        for finding in run.findings
+        # Many examples have no Service before the gateway: that is a fault of its own.
+        if finding.hop != "service" and (finding.severity or run.check.severity).rank <= HIGH
+        if known & finding.hosts
+    ]
+    assert left == []
 
 
 @pytest.mark.parametrize(("kind", "name"), sampled())

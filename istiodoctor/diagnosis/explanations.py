@@ -18,7 +18,7 @@ EXPLAINS = {
     "front": ("HTTP", "SNI", "SVC"),
     "service": ("SVC", "GW"),
     "workload": ("SVC", "GW", "OPS"),
-    "listener": ("GW", "GWAPI", "SNI", "CRED", "CERT", "MTLS", "SVC", "HTTP"),
+    "listener": ("GW", "GWAPI", "SNI", "VS", "CRED", "CERT", "MTLS", "SVC", "HTTP"),
     "filter-chain": ("GW", "SNI", "CRED", "GWAPI", "MTLS", "VS", "SVC"),
     "certificate": ("CRED", "CERT", "CM", "SDS", "MTLS", "GWAPI", "GW"),
     "http-filters": ("GW", "HTTP", "OPS"),

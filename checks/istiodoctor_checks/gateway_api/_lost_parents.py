@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from istiodoctor.mesh.gateways.api_gateways import api_gateways_by_ref
 from istiodoctor.mesh.gateways.api_routes import hostnames_of
-from istiodoctor.mesh.gateways.attachments import Attachment, AttachmentState, attachments
+from istiodoctor.mesh.gateways.attachments import (
+    Attachment,
+    AttachmentState,
+    attachments,
+    gateways_of_listener_sets,
+)
 from istiodoctor.mesh.gateways.route_parents import parents_of_routes
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.hosts import meet
@@ -24,6 +29,8 @@ class LostParent:
     """Those of the parent that routes may attach to; none where the parent does not exist."""
     suitable: tuple[Ref, ...] = ()
     """Gateways with a listener for the route's hostnames; only where the parent is missing."""
+    gateway: Ref | None = None
+    """The Gateway that the parent, a ListenerSet, names and that does not exist."""
     has_other: bool = False
     """Whether the route is attached elsewhere."""
     is_answered: bool = False
@@ -49,6 +56,9 @@ def lost_parents(mesh: Mesh) -> tuple[LostParent, ...]:
             attachment=each,
             listeners=_listeners(mesh, each),
             suitable=_suitable(mesh, each) if each.state is AttachmentState.NO_PARENT else (),
+            gateway=gateways_of_listener_sets(mesh).get(each.parent)
+            if each.state is AttachmentState.NO_PARENT
+            else None,
             has_other=each.route.ref in attached,
             is_answered=_is_answered(each, answered),
         )

@@ -14,6 +14,7 @@ from istiodoctor.mesh.gateways.attachments import (
 )
 from istiodoctor.mesh.gateways.conditions import current, listener_condition, route_condition
 from istiodoctor.mesh.gateways.credential_references import CredentialReference, Form
+from istiodoctor.mesh.gateways.listener_faults import ListenerFault
 from istiodoctor.mesh.gateways.listeners import servers
 from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.mesh.mesh import Mesh
@@ -155,6 +156,15 @@ def refused_routes(mesh: Mesh) -> tuple[RefusedRoute, ...]:
             AttachmentState.KIND_NOT_ALLOWED,
             AttachmentState.NO_HOSTNAME,
         )
+        and not (state is AttachmentState.KIND_NOT_ALLOWED and _are_unserved(each))
+    )
+
+
+def _are_unserved(attachment: Attachment) -> bool:
+    """Whether no listener that fits is of a protocol that istiod serves: they take nothing."""
+    return all(
+        each.faulty is not None and each.faulty.fault is ListenerFault.UNSUPPORTED_PROTOCOL
+        for each in attachment.candidates
     )
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from istiodoctor.check import check
 from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
-from istiodoctor.fix import Fix, get
+from istiodoctor.fix import Fix, get, set_field
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.configuration.api_left_out import listeners_left_out
 from istiodoctor.mesh.configuration.left_out import LeftOut
 from istiodoctor.mesh.gateways.listener_faults import ListenerFault
+from istiodoctor.mesh.logs.repeated_snis import logged_repetitions
 from istiodoctor.mesh.workloads.control_planes import control_planes
 from istiodoctor.model.ref import Place
 from istiodoctor.text import host_listing
@@ -31,6 +32,7 @@ TITLES: Mapping[ListenerFault | None, str] = {
 @check(
     "GWAPI013",
     severity=Severity.CRITICAL,
+    evidence=[logged_repetitions],
     explains={"GW022", "GWAPI011", "GWAPI017", "HTTP017", "SNI011", "SNI012", "SVC014"},
 )
 def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
@@ -38,9 +40,13 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
 
     istiod makes nothing of a listener that an earlier one of its Gateway stands in the way of
     (the same port and hostname, or a protocol that does not fit), of HTTPS or TLS without a `tls`
-    section, and of a protocol that its release does not serve: before Istio 1.31 TCP, and before
-    1.30 TLS, only with `PILOT_ENABLE_ALPHA_GATEWAY_API=true`. A ListenerSet counts only where
-    `allowedListeners` of its Gateway lets its namespace in. The other listeners go on.
+    section, of a protocol that is not in upper case, and of one that its
+    release does not serve: before Istio 1.31 TCP, and before 1.30 TLS, only with
+    `PILOT_ENABLE_ALPHA_GATEWAY_API=true`. A ListenerSet counts only where `allowedListeners` of
+    its Gateway lets its namespace in. The other listeners go on.
+
+    Where istiod has accepted such a listener, by a condition, or its log names routes of it, the
+    flag is set.
 
     Listeners whose Secrets istiod cannot use are told by the checks about those.
 
@@ -88,6 +94,37 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
     shop.example.com.
     ```
 
+    Protocols are in upper case:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.29.2"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: https
+        tls: {certificateRefs: [{name: shop-cert}]}
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0]
+    hosts: shop.example.com
+    istiod makes nothing of Gateway API Gateway shop/web listener 443 (https): istiod serves no
+    protocol https, which is written HTTPS. Nothing listens there for shop.example.com.
+    ```
+
     A later release serves it:
 
     ```yaml good
@@ -124,11 +161,44 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: Passthrough}
     ```
 
+    istiod has accepted one, so that its flag is set:
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod-0, namespace: istio-system, labels: {app: istiod}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.29.2"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.29.2"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: tls
+        hostname: shop.example.com
+        port: 443
+        protocol: TLS
+        tls: {mode: Passthrough}
+    status:
+      listeners:
+      - name: tls
+        conditions: [{type: Accepted, status: "True", reason: Accepted}]
+    ```
+
     Sources: istio/istio, pilot/pkg/config/kube/gateway/conversion.go (`buildListener`),
     gatewaycommon/listener_conflict.go; the release note tls-protocol-gateway-no-alpha-gate.
     """
     for left_out in listeners_left_out(mesh):
-        if left_out.fault in OF_CREDENTIALS:
+        if left_out.fault in OF_CREDENTIALS or _is_seen_served(mesh, left_out):
             continue
         server, place = left_out.server, left_out.place
         yield Finding(
@@ -143,16 +213,34 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
                 Evidence(text=f"{place}: {left_out.because}", ref=place.ref),
                 *(_versions(mesh) if left_out.fault is ListenerFault.UNSUPPORTED_PROTOCOL else ()),
             ),
-            fixes=(
-                Fix(
-                    title=TITLES.get(left_out.fault, "Change the listener"),
-                    commands=(get(place.ref),),
-                    why="What to serve for these hosts instead is not for a tool to say.",
-                ),
-            ),
+            fixes=(_fix(left_out),),
             severity=_severity(left_out),
             servers=frozenset({server.id} if server else ()),
         )
+
+
+def _is_seen_served(mesh: Mesh, left_out: LeftOut) -> bool:
+    """Whether a log names the listener's routes: then istiod serves its protocol, by a flag."""
+    return (
+        left_out.fault is ListenerFault.UNSUPPORTED_PROTOCOL
+        and left_out.server is not None
+        and any(each.gateway == left_out.server.gateway for each in logged_repetitions(mesh))
+    )
+
+
+def _fix(left_out: LeftOut) -> Fix:
+    """Write a protocol in upper case; what else to serve for the hosts is not for a tool."""
+    server, place = left_out.server, left_out.place
+    is_unserved = left_out.fault is ListenerFault.UNSUPPORTED_PROTOCOL
+    # `Server.protocol` is in upper case already, as an Istio Gateway's is read.
+    if is_unserved and server and f"written {server.protocol}" in left_out.because:
+        field = Place(place.ref, f"{place.path}/protocol")
+        return set_field(field, server.protocol, f"Write the protocol as {server.protocol}")
+    return Fix(
+        title=TITLES.get(left_out.fault, "Change the listener"),
+        commands=(get(place.ref),),
+        why="What to serve for these hosts instead is not for a tool to say.",
+    )
 
 
 def _versions(mesh: Mesh) -> Iterator[Evidence]:

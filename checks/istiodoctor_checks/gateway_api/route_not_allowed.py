@@ -69,6 +69,38 @@ def route_not_allowed(mesh: Mesh) -> Iterator[Finding]:
     for shop.example.com get 404.
     ```
 
+    A listener of a protocol that istiod does not serve takes no route, whatever it allows: that is
+    GWAPI013.
+
+    ```yaml good
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.24.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: https
+        port: 443
+        protocol: https
+        tls: {certificateRefs: [{name: shop-cert}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop, namespace: shop}
+    spec:
+      parentRefs: [{name: web}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
     A selector of labels permits too:
 
     ```yaml good

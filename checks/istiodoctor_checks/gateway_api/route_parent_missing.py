@@ -8,7 +8,7 @@ from istiodoctor.evidence import Evidence
 from istiodoctor.finding import Finding, Identity, Severity
 from istiodoctor.fix import Fix, get, set_field
 from istiodoctor.mesh import Mesh
-from istiodoctor.mesh.gateways.api_gateways import api_gateways
+from istiodoctor.mesh.gateways.api_gateways import api_gateways, listener_sets
 from istiodoctor.mesh.gateways.conditions import route_condition
 from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.observations.verification import Claim
@@ -100,6 +100,61 @@ def route_parent_missing(mesh: Mesh) -> Iterator[Finding]:
     Requests for shop.example.com find no route.
     ```
 
+    A ListenerSet is a parent too, and it may be the one that names a Gateway which is not there:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.30.1"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      allowedListeners: {namespaces: {from: All}}
+      listeners: [{name: http, port: 80, protocol: HTTP}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: ListenerSet
+    metadata: {name: more, namespace: shop}
+    spec:
+      parentRef: {name: wbe}
+      listeners: [{name: http, hostname: api.example.com, port: 80, protocol: HTTP}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: api, namespace: shop}
+    spec:
+      parentRefs: [{kind: ListenerSet, name: more}]
+      hostnames: [api.example.com]
+      rules: [{backendRefs: [{name: api, port: 80}]}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop, namespace: shop}
+    spec:
+      parentRefs: [{kind: ListenerSet, name: mroe}]
+      hostnames: [shop.example.com]
+      rules: [{backendRefs: [{name: shop, port: 80}]}]
+    ```
+
+    ```finding
+    critical: HTTPRoute shop/shop spec.parentRefs[0].name
+    hosts: shop.example.com
+    HTTPRoute shop/shop wants to attach to ListenerSet shop/mroe, which does not exist. Requests
+    for shop.example.com find no route.
+
+    critical: ListenerSet shop/more spec.parentRef.name
+    hosts: api.example.com
+    HTTPRoute shop/api wants to attach to ListenerSet shop/more, which adds to Gateway API Gateway
+    shop/wbe, and that does not exist. Requests for api.example.com find no route.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod
@@ -149,6 +204,8 @@ def route_parent_missing(mesh: Mesh) -> Iterator[Finding]:
 
 def _lack(lost: LostParent) -> str:
     """Say what there is not, after the name of the parent."""
+    if lost.gateway:
+        return f"which adds to {lost.gateway}, and that does not exist"
     if lost.is_missing:
         return "which does not exist"
     wanted = lost.attachment.parent_reference
@@ -191,6 +248,8 @@ def _names(lost: LostParent) -> Iterator[str]:
 
 def _place(lost: LostParent) -> Place:
     place, wanted = lost.attachment.place, lost.attachment.parent_reference
+    if lost.gateway:
+        return Place(lost.attachment.parent, "/spec/parentRef/name")
     if lost.is_missing:
         return Place(place.ref, f"{place.path}/name")
     sections = {each.section_name for each in lost.listeners}
@@ -200,6 +259,8 @@ def _place(lost: LostParent) -> Place:
 
 
 def _others(lost: LostParent) -> tuple[Place, ...]:
+    if lost.gateway:
+        return (lost.attachment.place,)
     if lost.is_missing:
         return tuple(map(Place, lost.suitable[:OFFERED]))
     return (Place(lost.attachment.parent, "/spec/listeners"),)
@@ -214,7 +275,7 @@ def _detail(lost: LostParent) -> str:
 def _evidence(lost: LostParent) -> Iterator[Evidence]:
     parent = lost.attachment.parent
     if lost.is_missing:
-        yield Evidence(text=f"{parent} does not exist")
+        yield Evidence(text=f"{lost.gateway or parent} does not exist")
     else:
         yield Evidence(text=f"{parent} has {listing(lost.listeners)}", ref=parent)
 
@@ -233,9 +294,14 @@ def _fixes(mesh: Mesh, lost: LostParent) -> Iterator[Fix]:
 def _corrections(mesh: Mesh, lost: LostParent) -> Iterator[Fix]:
     place, wanted = _place(lost), lost.attachment.parent_reference
     if lost.is_missing:
-        namespace = lost.attachment.parent.namespace
-        near = [each.ref for each in api_gateways(mesh) if each.namespace == namespace]
-        for name in _near(wanted.name, near, lost.suitable):
+        missing = lost.gateway or lost.attachment.parent
+        gateways = (each.ref for each in api_gateways(mesh))
+        near = [
+            each
+            for each in (*gateways, *(e.ref for e in listener_sets(mesh)))
+            if (each.namespace, each.kind) == (missing.namespace, missing.kind)
+        ]
+        for name in _near(missing.name, near, lost.suitable):
             yield set_field(place, name, f"Attach it to {name}")
     elif place.path.endswith("/sectionName"):
         names = [each.section_name for each in lost.listeners]
@@ -262,6 +328,6 @@ def _severity(lost: LostParent) -> Severity | None:
 
 
 def _absences(lost: LostParent) -> frozenset[tuple[Kind, str, str]]:
-    parent = lost.attachment.parent
+    parent = lost.gateway or lost.attachment.parent
     is_gateway = lost.is_missing and parent.kind == Kind.GATEWAY.value.kind
     return frozenset({(Kind.GATEWAY, parent.namespace, parent.name)} if is_gateway else ())

@@ -55,7 +55,8 @@ def blocked_virtual_services(mesh: Mesh) -> tuple[Blocked, ...]:
 
 
 def _blocked(mesh: Mesh, bindings: tuple[Binding, ...]) -> Iterator[Blocked]:
-    taken = {host for binding in bindings for host in binding.hosts}
+    # A server that redirects answers for none of its hosts: it hides no other.
+    taken = {host for each in bindings if not each.server.https_redirect for host in each.hosts}
     for binding in bindings:
         hosts = tuple(host for host in binding.blocked_hosts if host not in taken)
         if hosts and not binding.server.https_redirect:

@@ -58,6 +58,39 @@ def host_prefix_blocks_routes(mesh: Mesh) -> Iterator[Finding]:
     get 404 for shop.example.com.
     ```
 
+    A server beside it that redirects answers nothing:
+
+    ```yaml bad
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: istio-ingress}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [store/shop.example.com]
+        tls: {mode: SIMPLE, credentialName: shop-cert}
+      - port: {number: 80, name: http, protocol: HTTP}
+        hosts: [shop.example.com]
+        tls: {httpsRedirect: true}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [istio-ingress/web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: Gateway istio-ingress/web spec.servers[0].hosts
+    hosts: shop.example.com
+    Gateway istio-ingress/web server 443 (https) lists store/shop.example.com, which lets in no
+    routes from namespace shop: VirtualService shop/shop has no effect there, and requests get 404
+    for shop.example.com.
+    ```
+
     ```yaml good
     apiVersion: networking.istio.io/v1
     kind: Gateway

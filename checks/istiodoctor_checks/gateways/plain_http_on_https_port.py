@@ -68,6 +68,53 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
     handshake for shop.example.com fails with “wrong version number”.
     ```
 
+    A listener of TLS may be beside it on the port:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.31.0"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web-istio, namespace: shop}
+    spec:
+      type: LoadBalancer
+      selector: {gateway.networking.k8s.io/gateway-name: web}
+      ports: [{name: https, port: 443}]
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    type: kubernetes.io/tls
+    stringData: {tls.crt: certificate for shop.example.com, tls.key: key of shop.example.com}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: HTTPS
+        tls: {certificateRefs: [{name: shop-cert}]}
+      - {name: plain, hostname: api.example.com, port: 443, protocol: HTTP}
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[1].protocol
+    hosts: api.example.com
+    Gateway API Gateway shop/web listener 443 (plain) speaks plain HTTP, and 443 is the port of
+    https://: a TLS handshake for api.example.com fails with “wrong version number”. Gateway API
+    Gateway shop/web listener 443 (https) speaks TLS on the same port, for other hosts only.
+    ```
+
     Here the load balancer ends TLS:
 
     ```yaml good
@@ -108,6 +155,7 @@ def plain_http_on_https_port(mesh: Mesh) -> Iterator[Finding]:
             message=(
                 f"{server} speaks plain HTTP, and {_why_https(each)}: a TLS handshake for"
                 f" {host_listing(each.hosts)} fails with “wrong version number”."
+                f"{_beside(each)}"
             ),
             objects=tuple(_objects(each)),
             identity=Identity.of(server.gateway, str(server.port)),
@@ -134,6 +182,15 @@ def _objects(each: PlainHttps) -> Iterator[Place]:
     server = Place(each.server.gateway, _protocol(each.server))
     services = (service.at("/spec/ports") for service in each.services)
     yield from (server, *services) if each.server.port == HTTPS_PORT else (*services, server)
+    for other in each.tls_servers:
+        yield Place(other.gateway, _protocol(other))
+
+
+def _beside(each: PlainHttps) -> str:
+    """Name the server of TLS on the same port: the host table makes that port look right."""
+    if not each.tls_servers:
+        return ""
+    return f" {listing(each.tls_servers)} speaks TLS on the same port, for other hosts only."
 
 
 def _fix(each: PlainHttps) -> Fix:

@@ -8,7 +8,7 @@ from istiodoctor.finding import Confidence, Finding, Identity, Severity
 from istiodoctor.fix import Fix, json_patch
 from istiodoctor.mesh import Mesh
 from istiodoctor.mesh.exposure.services import HTTPS_PORT, Unreachable, unreachable_servers
-from istiodoctor.mesh.gateways.servers import Server
+from istiodoctor.mesh.gateways.servers import GatewayApi, Server
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.ref import Place
 from istiodoctor.text import host_listing, listing
@@ -60,6 +60,48 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
     Gateway shop/web server 9443 (https-admin) listens on port 9443 of Pod istio-system/gateway,
     and no port of Service istio-system/gateway leads there: clients of admin.example.com cannot
     connect.
+    ```
+
+    The pods of a Gateway of the Gateway API, whose Service is gone:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: https
+        hostname: shop.example.com
+        port: 443
+        protocol: HTTPS
+        tls: {certificateRefs: [{name: shop-cert}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: shop-cert, namespace: shop}
+    type: kubernetes.io/tls
+    stringData: {tls.crt: certificate for shop.example.com, tls.key: key of shop.example.com}
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0].port
+    hosts: shop.example.com
+    Gateway API Gateway shop/web listener 443 (https) listens on port 443 of Pod shop/web-istio-0,
+    and no Service selects those pods: clients of shop.example.com cannot connect.
     ```
 
     A port in the pod that a Service port leads to is reached, whatever the Service calls it; a
@@ -162,7 +204,9 @@ def port_not_on_service(mesh: Mesh) -> Iterator[Finding]:
 
 def _severity(server: Server) -> Severity:
     if not server.is_tls:
-        return Severity.LOW if server.https_redirect else Severity.MEDIUM
+        # istiod opens port 80 for every Ingress, whether or not it is wanted.
+        is_unasked = server.https_redirect or server.api is GatewayApi.INGRESS
+        return Severity.LOW if is_unasked else Severity.MEDIUM
     return Severity.HIGH if server.mode is TlsMode.AUTO_PASSTHROUGH else Severity.CRITICAL
 
 

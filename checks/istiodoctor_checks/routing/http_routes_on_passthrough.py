@@ -59,6 +59,48 @@ def http_routes_on_passthrough(mesh: Mesh) -> Iterator[Finding]:
 
     One VirtualService may hold both kinds: `http` for port 80, `tls` for what passes through.
 
+    As clients meet it, by a load balancer:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: gateway, namespace: istio-system, labels: {istio: ingressgateway}}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.27.3", args: [proxy, router]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: gateway, namespace: istio-system}
+    spec:
+      type: LoadBalancer
+      selector: {istio: ingressgateway}
+      ports: [{name: https, port: 443, targetPort: 8443}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+      - port: {number: 443, name: https, protocol: HTTPS}
+        hosts: [shop.example.com]
+        tls: {mode: PASSTHROUGH}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop, namespace: shop}
+    spec:
+      hosts: [shop.example.com]
+      gateways: [web]
+      http: [{route: [{destination: {host: shop}}]}]
+    ```
+
+    ```finding
+    critical: VirtualService shop/shop spec.http
+    hosts: shop.example.com
+    VirtualService shop/shop has only http routes, but Gateway shop/web server 443 (https) lets TLS
+    pass through and chooses by SNI from tls routes: the handshake for shop.example.com is reset.
+    ```
+
     ```yaml good
     apiVersion: v1
     kind: Pod

@@ -33,6 +33,8 @@ class PlainHttps:
     """Those for which nothing is known to end TLS before it."""
     services: tuple[Service, ...]
     """The Services whose port 443 leads to it."""
+    tls_servers: tuple[Server, ...]
+    """Those that speak TLS on the same port, for other hosts."""
     is_certain: bool
     """Whether TLS comes as far as the gateway: through its own load balancer or node's port."""
 
@@ -49,6 +51,7 @@ def plain_https_servers(mesh: Mesh) -> tuple[PlainHttps, ...]:
             server=server,
             hosts=hosts,
             services=services,
+            tls_servers=tuple(e for e in listener.servers if e.is_tls),
             is_certain=_gets_connections(mesh, listener),
         )
         for listener in listeners(mesh)

@@ -108,7 +108,7 @@ def unreachable_servers(mesh: Mesh) -> tuple[Unreachable, ...]:
         (server, listener, _is_reached(mesh, server, listener))
         for listener in listeners(mesh)
         for server in (*listener.servers, *_untranslated(mesh, listener))
-        if server.api is GatewayApi.ISTIO
+        if server.api is GatewayApi.ISTIO or not services_of(mesh, listener.workload)
     ]
     # A server on several workloads may be meant for one of them only.
     reached = {server for server, _, is_reached in found if is_reached is not False}

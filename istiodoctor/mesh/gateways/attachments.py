@@ -31,7 +31,13 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.api_releases import gateway_api_support
 from istiodoctor.mesh.workloads.grants import gateway_ref
 from istiodoctor.mesh.workloads.names import common_hosts
-from istiodoctor.model.gatewayapi import Gateway, ParentReference, TcpRoute, TlsRoute
+from istiodoctor.model.gatewayapi import (
+    Gateway,
+    ParentReference,
+    TcpRoute,
+    TlsRoute,
+    XListenerSet,
+)
 from istiodoctor.model.kind import GATEWAY_API, Kind
 from istiodoctor.model.ref import Place, Ref
 
@@ -156,16 +162,27 @@ def _parent(
     namespace = parent.namespace or route.namespace
     if parent.kind and parent.kind in LISTENER_SET_KINDS:
         ref = Ref(parent.group or GATEWAY_API, parent.kind, namespace, parent.name)
-        gateway = _gateways_of_listener_sets(mesh).get(ref)
-        return ref, _gateway_state(mesh, gateway) if gateway else AttachmentState.UNKNOWN
+        gateway = gateways_of_listener_sets(mesh).get(ref)
+        return ref, _gateway_state(mesh, gateway) if gateway else _set_state(mesh, ref)
     ref = gateway_ref(namespace, parent.name)
     if parent.kind not in (None, "Gateway"):
         return ref, AttachmentState.FOREIGN
     return ref, _gateway_state(mesh, ref)
 
 
+@question(Kind.LISTENER_SET, Kind.X_LISTENER_SET)
+def _set_state(mesh: Mesh, listeners: Ref) -> AttachmentState:
+    """Return what becomes of routes to a ListenerSet that adds to no Gateway."""
+    is_experimental = listeners.kind == XListenerSet.KIND.value.kind
+    kind = Kind.X_LISTENER_SET if is_experimental else Kind.LISTENER_SET
+    is_known = mesh.is_complete(kind, listeners.namespace, listeners.name)
+    is_there = any(each.ref == listeners for each in listener_sets(mesh))
+    return AttachmentState.NO_PARENT if is_known and not is_there else AttachmentState.UNKNOWN
+
+
 @question
-def _gateways_of_listener_sets(mesh: Mesh) -> Mapping[Ref, Ref]:
+def gateways_of_listener_sets(mesh: Mesh) -> Mapping[Ref, Ref]:
+    """Return the Gateway that each ListenerSet names, whether or not there is one."""
     return {
         each.ref: gateway
         for each in listener_sets(mesh)

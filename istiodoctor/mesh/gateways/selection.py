@@ -1,20 +1,30 @@
 """Gateways and gateway Services whose selector matches no pod."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 
+from istiodoctor.mesh.gateways.api_addresses import is_managed, service_names
+from istiodoctor.mesh.gateways.api_gateway_pods import (
+    api_gateway_services,
+    api_gateway_workloads,
+)
+from istiodoctor.mesh.gateways.api_gateways import api_gateways, api_servers
 from istiodoctor.mesh.gateways.listeners import (
     gateway_workloads,
     istio_gateways,
     servers_by_workload,
 )
+from istiodoctor.mesh.gateways.servers import Server
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.service_ports import services_of
 from istiodoctor.mesh.workloads.workloads import Workload, routers, selected
+from istiodoctor.model.gatewayapi import Gateway
 from istiodoctor.model.istio import IstioGateway
 from istiodoctor.model.kind import Kind
+from istiodoctor.model.ref import Ref
 from istiodoctor.model.services import Service
 
 WEB_PORTS = frozenset({80, 443})
@@ -44,6 +54,22 @@ class Unselected:
     near: NearMiss | None = None
     is_certain: bool = True
     """Whether every pod was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GatewayWithoutPods:
+    """A Gateway of the Gateway API that no running pod belongs to."""
+
+    gateway: Gateway
+    servers: tuple[Server, ...]
+    """Its listeners that istiod takes."""
+    services: tuple[Service, ...]
+    scaled_down: tuple[Workload, ...] = ()
+    """Its own, but with zero replicas."""
+    names_no_service: bool = False
+    """Whether its addresses name Services, and none of them exists."""
+    near: tuple[str, ...] = ()
+    """A Service of its namespace whose name is alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,6 +105,51 @@ def _unselected(mesh: Mesh, gateway: IstioGateway) -> Unselected | None:
     if not pods_are_known and not (near and _templates_are_known(mesh)):
         return None
     return Unselected(gateway=gateway, near=near, is_certain=pods_are_known)
+
+
+@question(Kind.POD)
+def api_gateways_without_pods(mesh: Mesh) -> tuple[GatewayWithoutPods, ...]:
+    """Return the Gateways of the Gateway API that no pod runs for, as far as that is known.
+
+    Their pods are in their own namespace (model/push_context.go:2468).
+    """
+    found: dict[Ref, list[Server]] = defaultdict(list)
+    for server in api_servers(mesh):
+        if not server.faulty:
+            found[server.parent].append(server)
+    return tuple(
+        GatewayWithoutPods(
+            gateway=gateway,
+            servers=tuple(found[gateway.ref]),
+            services=api_gateway_services(mesh, gateway.ref),
+            scaled_down=workloads,
+            names_no_service=_names_no_service(mesh, gateway),
+            near=_near_services(mesh, gateway),
+        )
+        for gateway in api_gateways(mesh)
+        if gateway.ref in found
+        for workloads in (api_gateway_workloads(mesh, gateway.ref),)
+        if not any(each.pods or each.replicas != 0 for each in workloads)
+        and (workloads or mesh.is_complete(Kind.POD, gateway.namespace))
+    )
+
+
+@question(Kind.SERVICE)
+def _names_no_service(mesh: Mesh, gateway: Gateway) -> bool:
+    return (
+        not is_managed(gateway)
+        and not api_gateway_services(mesh, gateway.ref)
+        and mesh.is_complete(Kind.SERVICE, gateway.namespace)
+    )
+
+
+@question(Kind.SERVICE)
+def _near_services(mesh: Mesh, gateway: Gateway) -> tuple[str, ...]:
+    if not _names_no_service(mesh, gateway):
+        return ()
+    names = [each.name for each in mesh.all(Service) if each.namespace == gateway.namespace]
+    wanted = (service_names(gateway) or tuple(e.value for e in gateway.spec.addresses))[:1]
+    return tuple(near for name in wanted for near in get_close_matches(name, names, n=1))
 
 
 def _templates_are_known(mesh: Mesh) -> bool:

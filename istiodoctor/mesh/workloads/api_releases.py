@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from istiodoctor.mesh.mesh import Mesh
 from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.releases import Change, is_in_force
+from istiodoctor.model.gatewayapi import Gateway
+from istiodoctor.model.kind import Kind
+from istiodoctor.model.metadata import Condition, condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +22,38 @@ class GatewayApiSupport:
     status_without_backends: int = 500
 
 
-@question(evidence=[is_in_force])
+@question(Kind.GATEWAY)
+def _protocols_accepted(mesh: Mesh) -> frozenset[str]:
+    """Return the protocols of which istiod has accepted a listener: its flags allow them.
+
+    The flag may be set where it was not seen, by a ConfigMap for instance.
+    """
+    return frozenset(
+        listener.protocol
+        for gateway in mesh.all(Gateway)
+        if gateway.status.listeners
+        for listener in gateway.spec.listeners
+        for said in gateway.status.listeners
+        if said.name == listener.name and _is_accepted(said.conditions)
+    )
+
+
+def _is_accepted(conditions: tuple[Condition, ...]) -> bool:
+    found = condition(conditions, "Accepted")
+    return found is not None and found.status == "True"
+
+
+@question(evidence=[is_in_force, _protocols_accepted])
 def gateway_api_support(mesh: Mesh) -> GatewayApiSupport:
     """Return what the istiods of the mesh make of the Gateway API."""
     fails = is_in_force(mesh, Change.RULES_WITHOUT_BACKENDS_FAIL)
     return GatewayApiSupport(
         finds_conflicts=is_in_force(mesh, Change.LISTENER_CONFLICTS_FOUND),
-        takes_tls=is_in_force(mesh, Change.TLS_ROUTES_SERVED),
-        takes_tcp=is_in_force(mesh, Change.TCP_ROUTES_SERVED),
+        takes_tls=_is_served(mesh, "TLS", Change.TLS_ROUTES_SERVED),
+        takes_tcp=_is_served(mesh, "TCP", Change.TCP_ROUTES_SERVED),
         status_without_backends=500 if fails else 404,
     )
+
+
+def _is_served(mesh: Mesh, protocol: str, change: Change) -> bool:
+    return is_in_force(mesh, change) or protocol in _protocols_accepted(mesh)

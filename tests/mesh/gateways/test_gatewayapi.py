@@ -406,7 +406,7 @@ def test_a_route_attaches_to_listeners_of_its_section_port_and_protocol(
         ({"name": "nginx"}, State.FOREIGN),
         ({"name": "app", "kind": "Service", "group": ""}, State.FOREIGN),
         ({"name": "web", "kind": "Gateway"}, State.ATTACHED),
-        ({"name": "gone", "kind": "ListenerSet"}, State.UNKNOWN),
+        ({"name": "gone", "kind": "ListenerSet"}, State.NO_PARENT),
         ({"name": "theirs", "kind": "ListenerSet"}, State.FOREIGN),
         ({"name": "orphan", "kind": "ListenerSet"}, State.NO_PARENT),
         ({"name": "set", "kind": "ListenerSet"}, State.ATTACHED),
