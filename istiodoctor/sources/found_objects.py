@@ -74,6 +74,8 @@ class FoundObjects:
         self.hinted_namespaces: set[str] = set()
         """Namespaces into which something says that objects are put."""
         self._deliveries: list[tuple[tuple[str, ...], str]] = []
+        self.can_be_built = True
+        """Whether kustomizations were not even tried to be built."""
         self._delivered_changes: list[tuple[tuple[str, ...], Change]] = []
         """What is changed on its way into a cluster, each with the folder it is about."""
         self.charts: dict[str, None] = {}
@@ -175,7 +177,7 @@ class FoundObjects:
         if self._uncertain:
             doubts = [f"{ref} ({why.message})" for ref, why in self._uncertain.items()]
             by = (why.message for why in self._uncertain.values())
-            can_be_built = any(each.startswith(KUSTOMIZATION) for each in by)
+            can_be_built = self.can_be_built and any(each.startswith(KUSTOMIZATION) for each in by)
             advice = "; --render builds kustomizations first" if can_be_built else ""
             notes.append(
                 f"not judged, since what they will be is not known: {_named(doubts)}{advice}"
