@@ -71,7 +71,11 @@ def with_last(judgement: Judgement, checks: Iterable[Check]) -> Judgement:
     ]
     runs, notes = agreed(cases)
     snapshot = judgement.snapshot.plus(Reading(notes=notes))
-    return replace(judgement, runs=(*judgement.runs, *runs), snapshot=snapshot)
+    whole = tuple(
+        replace(each, runs=(*each.runs, *other.runs))
+        for each, other in zip(judgement.cases, cases, strict=True)
+    )
+    return replace(judgement, cases=whole, runs=(*judgement.runs, *runs), snapshot=snapshot)
 
 
 def judged(source: Source, checks: tuple[Check, ...], options: Options) -> Judgement:

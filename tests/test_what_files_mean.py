@@ -25,7 +25,14 @@ from istiodoctor.testing.words import NOW
 from istiodoctor.trace_report import AnswerKind, Trace, TraceVerdict
 from tests.support import objects as kubernetes
 from tests.support.objects import Manifest
-from tests.support.scans import CHECKS, control_plane, ingress, scanned_folder
+from tests.support.scans import (
+    CHECKS,
+    backend,
+    certificate,
+    control_plane,
+    ingress,
+    scanned_folder,
+)
 
 Said = frozenset[tuple[str, str, str, str]]
 EXAMPLES = {
@@ -250,6 +257,7 @@ def test_an_object_without_a_namespace_is_named_without_one(tmp_path):
 MARKS = (
     "${DOMAIN}", "$(DOMAIN)", "<your-domain>", "{{ .Values.host }}", "@DOMAIN@", "#{domain}#",
     "__DOMAIN__", "%DOMAIN%", "((domain))", "DOMAIN_NAME", "[DOMAIN]", "{domain}", "$[[ domain ]]",
+    "YOUR-DOMAIN", "CHANGEME", "TODO", "...",
 )  # fmt: skip
 
 
@@ -265,6 +273,48 @@ def test_a_host_that_is_to_be_filled_in_is_compared_with_nothing(tmp_path, mark,
         report = scanned_folder(written(tmp_path / name, objects))
 
         assert (said(report), report.verdict) == (frozenset(), Verdict.INCOMPLETE), name
+
+
+@pytest.mark.parametrize("mark", ["REPLACE_ME", "CHANGEME", "YOUR-GATEWAY", "web/TODO"])
+def test_a_gateway_that_is_to_be_filled_in_is_not_missed(tmp_path, mark):
+    written(tmp_path, [gateway("a.example.com"), routes("a.example.com", gateways=[mark])])
+
+    report = scanned_folder(tmp_path, whole_cluster=True)
+
+    assert not {code for code, *_ in said(report)} & {"VS001", "VS002"}
+
+
+@pytest.mark.parametrize("name", ["Edge", "web/EDGE", "changeme", "your-gateway"])
+def test_a_gateway_that_is_written_wrong_is_missed(tmp_path, name):
+    written(tmp_path, [gateway("a.example.com"), routes("a.example.com", gateways=[name])])
+
+    codes = {code for code, *_ in said(scanned_folder(tmp_path, whole_cluster=True))}
+
+    assert codes & {"VS001", "VS002"}
+
+
+def test_a_host_with_a_fault_in_one_version_is_not_well(tmp_path):
+    """A finding that is withheld leaves its host unknown, where nothing else shows it."""
+    edge = kubernetes.gateway(
+        "edge", "web", kubernetes.https("a.example.com", credential="edge-cert")
+    )
+    secret = certificate("a.example.com", "edge-cert")
+    there = [*control_plane(), *ingress(), materialized(secret), edge, *backend("site", "web")]
+    found = {}
+    for ports in ((80,), (81,), (80, 81)):
+        folder = written(tmp_path / f"{ports}", there)
+        for port in ports:
+            http = [kubernetes.route("site", port={"number": port})]
+            written(folder / str(port), [routes("a.example.com", http=http)])
+        report = scanned_folder(folder, whole_cluster=True)
+        (host,) = report.hosts
+        found[ports] = "VS010" in {code for code, *_ in said(report)}, host.verdict
+
+    assert found == {
+        (80,): (False, Verdict.HEALTHY),
+        (81,): (True, Verdict.BROKEN),
+        (80, 81): (False, Verdict.INCOMPLETE),
+    }
 
 
 def traced(folder: Path, url: str) -> Trace:

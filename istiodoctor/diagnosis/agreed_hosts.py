@@ -19,8 +19,12 @@ def agreed_hosts(
     first: Iterable[HostReport],
     others: Sequence[tuple[Case, tuple[HostReport, ...]]],
     names: Names,
+    doubted: frozenset[str] = frozenset(),
 ) -> tuple[HostReport, ...]:
-    """Return the hosts of all cases; one that is not served the same in all is incomplete."""
+    """Return the hosts of all cases; one that is not served the same in all is incomplete.
+
+    So is one that is doubted: something was found for it in some of the cases.
+    """
     by_case: list[Mapping[_Key, HostReport]] = [
         {
             (each.host, names.of(each.gateway, case) if each.gateway else None): each
@@ -35,7 +39,7 @@ def agreed_hosts(
         there = [each for each in several if each is not None]
         report = there[0]
         if len(there) == len(several) and len({*map(_summary, there)}) == 1:
-            found.append(report)
+            found.append(_doubted(report) if report.host in doubted else report)
             continue
         is_worse = all(each and each.verdict is Verdict.BROKEN for each in several)
         found.append(
@@ -51,6 +55,15 @@ def agreed_hosts(
 
 def _summary(report: HostReport) -> tuple[Verdict, tuple[tuple[str, HopState], ...]]:
     return report.verdict, tuple((hop.hop, hop.state) for hop in report.path)
+
+
+def _doubted(report: HostReport) -> HostReport:
+    """Return a host that seems well as one of which that is not known."""
+    if report.verdict is not Verdict.HEALTHY:
+        return report
+    *before, last = report.path
+    path = (*before, replace(last, state=HopState.UNKNOWN, text=DIFFERS, code=""))
+    return changed(report, verdict=Verdict.INCOMPLETE, path=path)
 
 
 def unsure(path: tuple[Hop, ...], others: Iterable[tuple[Hop, ...]]) -> tuple[Hop, ...]:

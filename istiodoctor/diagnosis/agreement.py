@@ -6,7 +6,7 @@ clusters, one of those without the others must have it, too.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from istiodoctor.check import Check
@@ -83,6 +83,25 @@ def agreed(cases: Sequence[Case]) -> tuple[tuple[Run, ...], tuple[str, ...]]:
         if lost:
             withheld[run.check.code] = lost
     return tuple(runs), _notes(withheld)
+
+
+def withheld_hosts(cases: Sequence[Case], agreed_runs: Iterable[Run]) -> frozenset[str]:
+    """Return the hosts that something of weight was found for which does not hold in all cases."""
+    if len(cases) < 2:
+        return frozenset()
+    names = Names(cases)
+    kept = {
+        run.check.code: {names.key(each, cases[0]) for each in run.findings} for run in agreed_runs
+    }
+    return frozenset(
+        host
+        for case in cases
+        for run in case.runs
+        for each in run.findings
+        if _severity(each, run.check).rank <= Severity.MEDIUM.rank
+        and names.key(each, case) not in kept.get(run.check.code, ())
+        for host in each.hosts
+    )
 
 
 def _agreed(

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from istiodoctor.config import Config
 from istiodoctor.diagnosis.agreed_hosts import agreed_hosts
-from istiodoctor.diagnosis.agreement import Case, Names
+from istiodoctor.diagnosis.agreement import Case, Names, withheld_hosts
 from istiodoctor.diagnosis.certificates import certificates
 from istiodoctor.diagnosis.corroboration import corroborate
 from istiodoctor.diagnosis.folding import fold
@@ -70,7 +70,8 @@ def diagnose(judgement: Judgement) -> Report:
         others = judgement.others
         every = (hosts(each.mesh, problems, judgement.scope, unread) for each in others)
         names = Names(judgement.cases)
-        served = agreed_hosts(served, tuple(zip(others, every, strict=True)), names)
+        doubted = withheld_hosts(judgement.cases, judgement.runs)
+        served = agreed_hosts(served, tuple(zip(others, every, strict=True)), names, doubted)
     nowhere = tuple(unmatched(judgement.scope, mesh, snapshot.documents))
     return Report(
         tool=ToolInfo(name="istiodoctor", version=judgement.tool_version, checks=len(checks)),

@@ -22,7 +22,7 @@ from istiodoctor.sources.file_documents import (
     FoundObject,
     Language,
 )
-from istiodoctor.sources.kustomize import CHANGES, UNTOUCHED, Treatment
+from istiodoctor.sources.kustomize import KUSTOMIZATION, UNTOUCHED, Change, Treatment, changes_of
 from istiodoctor.sources.placeholders import MARKED, placeholder
 from istiodoctor.sources.possibilities import Version, in_namespace
 from istiodoctor.sources.rendering import UNKNOWN_RELEASE_NAMESPACE
@@ -43,7 +43,8 @@ PATCHES = "patches of a kustomization (render it first: `kubectl kustomize`)"
 UNSAID = (None, "", UNKNOWN_NAMESPACE, UNKNOWN_RELEASE_NAMESPACE)
 """What stands where nobody says the namespace."""
 FLUX_KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
-DELIVERY = frozenset({FLUX_KUSTOMIZE, "helm.toolkit.fluxcd.io", "argoproj.io"})
+ARGO = "argoproj.io"
+DELIVERY = frozenset({FLUX_KUSTOMIZE, "helm.toolkit.fluxcd.io", ARGO})
 """API groups of what applies objects."""
 SECRET = Kind.SECRET.value.kind
 KUSTOMIZE = "kustomize.config.k8s.io"
@@ -73,6 +74,10 @@ class FoundObjects:
         self.hinted_namespaces: set[str] = set()
         """Namespaces into which something says that objects are put."""
         self._deliveries: list[tuple[tuple[str, ...], str]] = []
+        self.can_be_built = True
+        """Whether kustomizations were not even tried to be built."""
+        self._delivered_changes: list[tuple[tuple[str, ...], Change]] = []
+        """What is changed on its way into a cluster, each with the folder it is about."""
         self.charts: dict[str, None] = {}
         """Helm charts whose templates were passed over."""
         self._stand_ins: dict[tuple[str, str], Unread] = {}
@@ -171,7 +176,9 @@ class FoundObjects:
             )
         if self._uncertain:
             doubts = [f"{ref} ({why.message})" for ref, why in self._uncertain.items()]
-            advice = "; --render builds kustomizations first" if CHANGES in str(doubts) else ""
+            by = (why.message for why in self._uncertain.values())
+            can_be_built = self.can_be_built and any(each.startswith(KUSTOMIZATION) for each in by)
+            advice = "; --render builds kustomizations first" if can_be_built else ""
             notes.append(
                 f"not judged, since what they will be is not known: {_named(doubts)}{advice}"
             )
@@ -190,7 +197,7 @@ class FoundObjects:
         if group == KUSTOMIZE:
             self.pass_over(NO_OBJECTS, location.file)
             return
-        self._hear_of_namespaces(group, kind_name, raw)
+        self._hear_of_deliveries(group, kind_name, raw)
         kind = kind_of(group, kind_name)
         if language := found.template or _language_of_names(raw):
             self._add_template(language, (kind,), location.file, location.line)
@@ -206,22 +213,58 @@ class FoundObjects:
             if secret := stand_in_secret(group, raw):
                 self._add_stand_in(secret, location)
 
-    def _hear_of_namespaces(self, group: str, kind: str, raw: Mapping[str, Any]) -> None:
-        """Note where Flux and Argo CD put what they apply."""
+    def _hear_of_deliveries(self, group: str, kind: str, raw: Mapping[str, Any]) -> None:
+        """Note where Flux and Argo CD put what they apply, and what they change in it.
+
+        Sources: fluxcd/kustomize-controller `api/v1/kustomization_types.go` (KustomizationSpec);
+        argoproj/argo-cd `pkg/apis/application/v1alpha1/types.go` (ApplicationSourceKustomize).
+        """
         spec = raw.get("spec")
         if group not in DELIVERY or not isinstance(spec, dict):
             return
-        destination = spec.get("destination")
-        destination = destination if isinstance(destination, dict) else {}
-        namespace = spec.get("targetNamespace") or destination.get("namespace")
+        if kind == "ApplicationSet":
+            spec = _mapping(_mapping(spec, "template"), "spec")
+        name = str(_mapping(raw, "metadata").get("name", ""))[:MOST_SHOWN]
+        if group == FLUX_KUSTOMIZE:
+            self._hear_of_changes(spec.get("path"), spec, f"the Kustomization {name} of Flux")
+        elif group == ARGO:
+            sources = spec.get("sources")
+            for each in (spec.get("source"), *(sources if isinstance(sources, list) else ())):
+                if isinstance(each, dict):
+                    own = _mapping(each, "kustomize")
+                    self._hear_of_changes(each.get("path"), own, f"the {kind} {name} of Argo CD")
+        namespace = spec.get("targetNamespace") or _mapping(spec, "destination").get("namespace")
         if not isinstance(namespace, str) or not is_label(namespace):
             return
         self.hinted_namespaces.add(namespace)
-        path = spec.get("path", "./")
-        if group == FLUX_KUSTOMIZE and isinstance(path, str):
-            self._deliveries.append((PurePosixPath(path.lstrip("/")).parts, namespace))
+        if group == FLUX_KUSTOMIZE and (folder := _folder(spec.get("path"))) is not None:
+            self._deliveries.append((folder, namespace))
+
+    def _hear_of_changes(self, path: Any, content: Mapping[str, Any], by: str) -> None:
+        folder = _folder(path)
+        # A path that is to be filled in may lead anywhere.
+        folder = () if folder is None or MARKED.search("/".join(folder)) else folder
+        self._delivered_changes += ((folder, each) for each in changes_of(content, by))
 
     def place(self) -> None:
+        """Do to the objects what Flux and Argo CD do to everything in their folders."""
+        self._change()
+        self._put()
+
+    def _change(self) -> None:
+        """Leave objects unread that are changed before they are applied.
+
+        One that a change names is taken for its object wherever it is: a kustomization in the
+        folder may take it in from elsewhere.
+        """
+        for ref, location in tuple(self.locations.items()) if self._delivered_changes else ():
+            parts = PurePath(location.file).parts[:-1]
+            for folder, each in self._delivered_changes:
+                if each.hits(ref.kind, ref.name) and (each.name or _is_below(parts, folder)):
+                    self.give_up([ref], f"{each.by} changes it")
+                    break
+
+    def _put(self) -> None:
         """Put objects where a Kustomization of Flux puts everything in their folder.
 
         Its targetNamespace takes the place of what they say (fluxcd.io, Kustomization API).
@@ -423,6 +466,17 @@ def _kind_in(text: str) -> tuple[Kind | None, ...]:
     if len(kinds) == len(versions) == 1:
         return (kind_of(versions[0].rpartition("/")[0], kinds[0]),)
     return ()
+
+
+def _folder(path: Any) -> tuple[str, ...] | None:
+    """Return the parts of a path within a repository; None for what is none."""
+    path = "./" if path is None else path
+    return PurePosixPath(path.lstrip("/")).parts if isinstance(path, str) else None
+
+
+def _mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _is_below(folder: tuple[str, ...], path: tuple[str, ...]) -> bool:

@@ -79,7 +79,8 @@ class Treatment:
         )
 
 
-CHANGES = "changes it"
+KUSTOMIZATION = "the kustomization "
+"""How a change begins that building would show."""
 UNTOUCHED = Treatment()
 
 
@@ -130,6 +131,12 @@ def kustomized(folders: Iterable[Path], tops: Iterable[Path]) -> Kustomized:
     return _Reading(tuple(tops)).of(tuple(folders))
 
 
+def changes_of(content: Mapping[str, Any], by: str) -> tuple[Change, ...]:
+    """Return what these fields of a kustomization change where another tool adds them to one."""
+    changes = tuple(_Reading(()).changes(Path(), content, by))
+    return changes if len(changes) <= MAX_CHANGES else (Change(by),)
+
+
 class _Reading:
     """Follows kustomizations to the files they take in."""
 
@@ -156,7 +163,7 @@ class _Reading:
             namespace = namespace if isinstance(namespace, str) else ""
             within = (top for top in self.tops if file.is_relative_to(top))
             shown = str(file.relative_to(next(within, file.parent)))
-            own = tuple(self.changes(folder, content, f"the kustomization {shown}"))
+            own = tuple(self.changes(folder, content, f"{KUSTOMIZATION}{shown}"))
             found = self.files(folder, content)
             builds[folder] = Build(
                 file=file,

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import monotonic
 
 from istiodoctor.model.kind import Kind
 from istiodoctor.model.snapshot import Unread, UnreadReason
@@ -26,6 +27,7 @@ from istiodoctor.sources.input_files import (
 from istiodoctor.sources.kustomize import UNTOUCHED, Kustomized, Treatment, kustomized
 from istiodoctor.sources.rendering import (
     MOST_BUILT,
+    SECONDS_OF_ALL,
     RenderError,
     build_chart,
     build_kustomization,
@@ -75,6 +77,7 @@ class ObjectFiles:
     _built: set[Path] = field(default_factory=set)
     """Files that something was built from: that takes their place."""
     _builds: int = 0
+    _first_build: float = 0.0
 
     def open(self, paths: Iterable[str]) -> None:
         """Look into all folders before any file is read: kustomizations reach from one to another.
@@ -92,6 +95,7 @@ class ObjectFiles:
         every = (file.path for folder in self._folders.values() for file in folder.files)
         self._said = kustomized(dict.fromkeys(file.parent for file in every), tops)
         if self.is_rendering:
+            self.found.can_be_built = False
             self._build_kustomizations(tops)
             for folder in self._folders.values():
                 self._build_charts(folder, tops)
@@ -158,6 +162,9 @@ class ObjectFiles:
             fault = f"more than {MOST_BUILT} are given"
         if self._bytes > MAX_ALL_BYTES:
             fault = f"more than {MAX_ALL_BYTES // (1024 * 1024)} MiB were built"
+        self._first_build = self._first_build or monotonic()
+        if monotonic() - self._first_build > SECONDS_OF_ALL:
+            fault = f"building the others took longer than {SECONDS_OF_ALL:.0f} seconds"
         if fault:
             raise RenderError(fault)
 

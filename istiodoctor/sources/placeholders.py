@@ -14,13 +14,35 @@ MARKED = re.compile(
     r"|<[^<>]*>"  # <YOUR_DOMAIN>, <path:…>, <%= x %>
     r"|\{[^{}]*\}|\{\{|\{%"  # {X}, {{ X }}, {% X %}
     r"|\[[^\[\]]*\]"  # [X]
+    r"|\.\.\.|…"  # left out
     r"|@[A-Za-z_]\w*@|%[A-Za-z_]\w*%|#\{|\(\(|__[A-Za-z]\w*__"  # @X@, %X%, #{X}#, ((X)), __X__
 )
-SHOUTED = re.compile(r"(?:^|[./])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:$|\.)")  # DOMAIN_NAME
-HOSTS = frozenset(
-    {"authority", "credentialName", "host", "hostname", "hostnames", "hosts", "namespace"}
+ASKING = ("CHANGE", "DOMAIN", "FIXME", "INSERT", "PLACEHOLDER", "REPLACE", "TODO", "XXX", "YOUR")
+"""Words that ask for something else where they stand, in capitals that no name has."""
+SHOUTED = re.compile(
+    r"(?:^|[./])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:$|[./])"  # DOMAIN_NAME
+    rf"|(?:^|[./-])(?:{'|'.join(ASKING)})[A-Z0-9-]*(?:$|[./])"  # CHANGEME, YOUR-DOMAIN
 )
-"""Fields whose values have no capitals."""
+WITHOUT_CAPITALS = frozenset(
+    {
+        "authority",
+        "credentialName",
+        "credentialNames",
+        "gateways",
+        "host",
+        "hostname",
+        "hostnames",
+        "hosts",
+        "namespace",
+        "namespaces",
+        "secretName",
+        "serviceAccountName",
+        "sniHosts",
+    }
+)
+"""Fields whose values have no capitals. A `name` may be that of a header, which has some."""
+REFERENCES = ("Ref", "Refs")
+"""Endings of fields that refer to objects by name."""
 NAMING = frozenset(
     {
         "authority",
@@ -57,8 +79,17 @@ LONGEST = 512
 def may_hold_placeholders(text: str) -> bool:
     """Whether something in a text may be a placeholder; never false where it is."""
     # Asked for every object: a loop, or a regular expression, takes ten times as long.
-    return ("$" in text or "_" in text or "{" in text or "[" in text) or (
-        "<" in text or "@" in text or "%" in text or "((" in text
+    return (
+        ("$" in text or "_" in text or "{" in text or "[" in text)
+        or (
+            "<" in text
+            or "@" in text
+            or "%" in text
+            or "((" in text
+            or "..." in text
+            or "…" in text
+        )
+        or any(map(text.__contains__, ASKING))
     )
 
 
@@ -70,7 +101,7 @@ def placeholder(kind: Kind, raw: Mapping[str, Any]) -> str:
     spec = raw.get("spec") if kind.group in GROUPS else None
     for key, value in (*_values(named, MOST_DEEP), *_values(spec, MOST_DEEP)):
         text = value[:LONGEST]
-        if MARKED.search(text) or (key in HOSTS and SHOUTED.search(text)):
+        if MARKED.search(text) or (key in WITHOUT_CAPITALS and SHOUTED.search(text)):
             return value
     return ""
 
@@ -89,6 +120,12 @@ def _values(value: Any, depth: int) -> Iterator[tuple[str, str]]:
             yield from ((key, text) for text in _listed(each) if isinstance(text, str))
         if key in LABELS and isinstance(each, dict):
             yield from ((key, text) for text in each.values() if isinstance(text, str))
+        if isinstance(key, str) and key.endswith(REFERENCES):
+            yield from (
+                ("secretName", reference["name"])
+                for reference in _listed(each)
+                if isinstance(reference, dict) and isinstance(reference.get("name"), str)
+            )
         if isinstance(each, dict | list) and depth:
             yield from _values(each, depth - 1)
 

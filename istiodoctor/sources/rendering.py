@@ -22,6 +22,8 @@ from istiodoctor.sources.input_files import MAX_FILE_BYTES
 
 SECONDS = 60.0
 """For one kustomization or chart."""
+SECONDS_OF_ALL = 120.0
+"""After which no other one is begun."""
 MOST_BUILT = 50
 """Kustomizations and charts that are built of one folder."""
 MAX_MESSAGE = 200

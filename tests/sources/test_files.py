@@ -374,6 +374,55 @@ spec: {path: ./apps/shop, targetNamespace: target}
 """
 
 
+DELIVERED = {
+    "flux": {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "app", "namespace": "flux-system"},
+    },
+    "argo": {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "app", "namespace": "argocd"},
+    },
+}
+PATCH = {"target": {"kind": "Service", "name": "a"}, "patch": "- {op: remove, path: /spec}"}
+
+
+def delivered(by: str, path: str, **changes: object) -> str:
+    """Return what applies a folder and changes what is in it."""
+    spec = {"path": path, **changes}
+    if by == "argo":
+        spec = {"sources": [{"path": path, "kustomize": changes}]}
+    return json.dumps({**DELIVERED[by], "spec": spec})
+
+
+@pytest.mark.parametrize("by", DELIVERED)
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({}, {"a", "b", "c"}),
+        ({"patches": [PATCH]}, {"b", "c"}),
+        ({"namePrefix": "dev-"}, {"c"}),
+        ({"components": ["../extra"]}, {"c"}),
+        ({"patches": [{**PATCH, "target": {"kind": "Gateway"}}]}, {"a", "b", "c"}),
+        ({"patches": 3, "components": []}, {"a", "b", "c"}),
+    ],
+)
+def test_what_flux_and_argo_cd_change_is_not_known(tmp_path, by, changes, left):
+    write(tmp_path / "clusters/app.yaml", delivered(by, "apps/shop", **changes))
+    write(tmp_path / "apps/shop/web.yaml", service("a") + "---\n" + service("b"))
+    write(tmp_path / "apps/other/web.yaml", service("c"))
+
+    reading = read(tmp_path)
+
+    assert set(places(reading)) == {f"Service shop/{name}" for name in left}
+    assert {each.name for each in reading.unread if each.reason == "uncertain"} == (
+        {"a", "b", "c"} - left
+    )
+    assert not any("--render" in note for note in reading.notes)
+
+
 @pytest.mark.parametrize("name", ["gateway.jsonnet", "gateway.yaml.j2", "gateway.yml.tmpl"])
 def test_files_that_manifests_are_made_from_are_told(tmp_path, name):
     write(tmp_path / "a.yaml", service("a"))

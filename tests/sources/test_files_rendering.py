@@ -8,7 +8,7 @@ import pytest
 
 from istiodoctor.model.ref import UNKNOWN_NAMESPACE
 from istiodoctor.model.snapshot import Reading
-from istiodoctor.sources import rendering
+from istiodoctor.sources import object_files, rendering
 from istiodoctor.sources.source import SourceError
 from tests.sources.files_support import ALL, opened, places, service, write
 
@@ -228,3 +228,18 @@ def test_overlays_that_are_built_are_for_different_clusters(programs, tmp_path):
     assert {str(each.file) for each in reading.locations.values()} == {
         str(folder / "dev/kustomization.yaml")
     }
+
+
+def test_programs_that_hang_are_not_waited_for_again_and_again(programs, tmp_path, monkeypatch):
+    monkeypatch.setattr(rendering, "SECONDS", 0.2)
+    monkeypatch.setattr(object_files, "SECONDS_OF_ALL", 0.1)
+    program(programs, "kubectl", "exec sleep 30")
+    for name in ("a", "b", "c"):
+        kustomization(tmp_path / "apps" / name)
+
+    reading = built(tmp_path / "apps")
+
+    reasons = [each.partition("not built: ")[2] for each in messages(reading)]
+    assert sum("it takes longer than" in each for each in reasons) == 1
+    assert sum("building the others took longer than" in each for each in reasons) == 2
+    assert not any("--render" in note for note in reading.notes)
