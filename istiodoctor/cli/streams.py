@@ -8,7 +8,8 @@ import errno
 import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 STANDARD_DESCRIPTORS = 3
@@ -28,9 +29,9 @@ def prepare() -> None:
     with suppress(OSError):  # there is no null device
         _occupy_closed_descriptors()
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _text(_StandardOutput(1, "w", closefd=False), sys.stdout)
+        sys.stdout = _StandardOutput(_buffer(1), **_as(sys.stdout))
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _text(_StandardError(2, "w", closefd=False), sys.stderr)
+        sys.stderr = _StandardError(_buffer(2), **_as(sys.stderr))
 
 
 def abandon_standard_output() -> None:
@@ -51,31 +52,54 @@ def _occupy_closed_descriptors() -> None:
     os.close(descriptor)
 
 
-class _StandardOutput(io.FileIO):
-    def write(self, data: Any, /) -> int:
-        try:
-            return super().write(data)
-        except BrokenPipeError:  # whoever read it has gone, which is no failure
-            raise
-        except OSError as error:
-            raise OutputError(error.errno, error.strerror) from None
+# Errors are told apart here and not where bytes are written: Ctrl-C in code of Python there would
+# come between the writing and the word that it was done, and a line would be written twice.
+class _StandardOutput(io.TextIOWrapper):
+    def write(self, text: str, /) -> int:
+        with _told():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _told():
+            super().flush()
 
 
-class _StandardError(io.FileIO):
-    def write(self, data: Any, /) -> int:
-        """Write what can be written: a message that nobody can get costs nothing else."""
-        try:
-            return super().write(data)
-        except OSError:
-            return len(data)
+class _StandardError(io.TextIOWrapper):
+    """What can be written is: a message that nobody can get costs nothing else."""
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
 
 
-def _text(raw: io.FileIO, like: Any) -> io.TextIOWrapper:
-    """Return a text stream on a descriptor, with the encoding of the one in its place."""
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw),
-        encoding=getattr(like, "encoding", None) or "utf-8",
-        errors=getattr(like, "errors", None) or "backslashreplace",
-        line_buffering=getattr(like, "line_buffering", False),
-        write_through=getattr(like, "write_through", False),
-    )
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:  # whoever read it has gone, which is no failure
+        raise
+    except OSError as error:
+        raise OutputError(error.errno, error.strerror) from None
+
+
+def _buffer(descriptor: int) -> io.BufferedWriter:
+    return io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False))
+
+
+def _as(like: Any) -> dict[str, Any]:
+    """Return how a text stream encodes and flushes; `like` is the one in its place, or None."""
+    return {
+        "encoding": getattr(like, "encoding", None) or "utf-8",
+        "errors": getattr(like, "errors", None) or "backslashreplace",
+        "line_buffering": getattr(like, "line_buffering", False),
+        "write_through": getattr(like, "write_through", False),
+    }

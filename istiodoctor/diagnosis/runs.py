@@ -81,8 +81,7 @@ def run_last(
         for finding in run.findings:
             for host in finding.hosts:
                 told[host].append((finding.severity or run.check.severity, run.check.code))
-    with mesh.forgetting():
-        found = [_run(check, mesh, snapshot) for check in checks]
+    found = [_run(check, mesh, snapshot) for check in checks]
     doubt = _Doubt(mesh=mesh, snapshot=snapshot, reported=frozenset())
     return tuple(doubt.of(_unexplained(run, told)) for run in found)
 

@@ -15,6 +15,10 @@ R = TypeVar("R", bound=Resource)
 Arguments = tuple[Any, ...]
 
 
+MOST_KEPT = 100
+"""Answers of one question that take no room worth forgetting."""
+
+
 class Asked(Protocol):
     """What the mesh knows of a question."""
 
@@ -160,7 +164,7 @@ class Mesh:
 
     @contextmanager
     def forgetting(self) -> Iterator[None]:
-        """Forget, at the end, what was answered meanwhile.
+        """Forget, at the end, the answers of questions that were asked many times meanwhile.
 
         For what is asked of each host once and takes much room.
         """
@@ -169,8 +173,10 @@ class Mesh:
             yield
         finally:
             for asked, answers in self.memory.items():
-                while len(answers) > before.get(asked, 0):  # the newest are the last
-                    answers.popitem()
+                kept = before.get(asked, 0)
+                if len(answers) > kept + MOST_KEPT:
+                    while len(answers) > kept:  # the newest are the last
+                        answers.popitem()
 
     def all(self, of: type[R]) -> tuple[R, ...]:
         """Return every object of a type, ordered by namespace and name."""

@@ -31,6 +31,9 @@ from istiodoctor.mesh.workloads.workloads import Workload
 from istiodoctor.model.istio import TlsMode
 from istiodoctor.model.value import Value
 
+SERVERS_AT_A_TIME = 500
+"""What is worked out for their hosts is forgotten before the next are asked."""
+
 
 class UnansweredRequest(Value, frozen=True, kw_only=True):
     """A request to a host of a server, and where it stops."""
@@ -59,7 +62,13 @@ def unanswered_requests(mesh: Mesh) -> tuple[UnansweredRequest, ...]:
     something was not read, nobody knows whether there is an answer.
     """
     alike: dict[Workload | None, _Alike] = {}
-    return tuple(each for server in servers(mesh) for each in _unanswered_by(mesh, server, alike))
+    found: list[UnansweredRequest] = []
+    every = servers(mesh)
+    for first in range(0, len(every), SERVERS_AT_A_TIME):
+        with mesh.forgetting():
+            for server in every[first : first + SERVERS_AT_A_TIME]:
+                found += _unanswered_by(mesh, server, alike)
+    return tuple(found)
 
 
 def _unanswered_by(
