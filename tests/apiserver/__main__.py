@@ -26,6 +26,7 @@ async def serve(folder: Path, options: dict[str, Any]) -> None:
     _say({"result": port})
     commands = asyncio.StreamReader(limit=_LONGEST_COMMAND)
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_complain)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     while line := await commands.readline():
         try:
@@ -33,6 +34,17 @@ async def serve(folder: Path, options: dict[str, Any]) -> None:
         except Exception as error:  # the test that sent the command must learn what was wrong
             _say({"error": f"{type(error).__name__}: {error}"})
     await runner.cleanup()
+
+
+def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Write what has failed, but for a transport that asyncio itself closes twice.
+
+    A write that resumes its protocol can fail in that, while the write closes the transport too
+    (`_SelectorSocketTransport._write_ready` of Python 3.11): the client has reset the connection.
+    """
+    is_twice = "_call_connection_lost" in str(context.get("message"))
+    if not (is_twice and isinstance(context.get("exception"), AttributeError)):
+        loop.default_exception_handler(context)
 
 
 def _say(message: dict[str, object]) -> None:
