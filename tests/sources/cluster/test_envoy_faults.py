@@ -236,6 +236,8 @@ def breaks(what: str) -> tuple[UnreadReason, str]:
     return (UnreadReason.FAILED, f"port 15000 {what}: GET /certs")
 
 
+CLOSED = {breaks("closes the connection")}
+NO_HTTP = {breaks("does not answer as HTTP does")}
 LATE_ANSWER = (UnreadReason.TIMED_OUT, "port 15000 does not answer in time: GET /certs")
 
 
@@ -263,7 +265,8 @@ def test_one_answer_that_is_not_had_takes_nothing_from_the_others(
     reading = asked(connect(server))
 
     assert (state(reading).lifecycle, state(reading).certificates) == ("LIVE", None)
-    assert words(reading) == [said]
+    (heard,) = words(reading)
+    assert heard in said
 
 
 @pytest.mark.parametrize("fault", [silent, drop_by_drop])
@@ -286,11 +289,12 @@ def test_a_port_that_falls_silent_keeps_what_it_said_before(
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (closed_unread, breaks("closes the connection")),
-        (servers.reset_after_request, breaks("closes the connection")),
-        (silent, LATE_ANSWER),
-        (endless_headers, breaks("does not answer as HTTP does")),
-        (servers.garbage, breaks("does not answer as HTTP does")),
+        (closed_unread, CLOSED),
+        (servers.reset_after_request, CLOSED),
+        (silent, {LATE_ANSWER}),
+        # A reset of the connection may take away what was sent before it.
+        (endless_headers, NO_HTTP | CLOSED),
+        (servers.garbage, NO_HTTP | CLOSED),
     ],
 )
 def test_a_port_that_never_answers_is_said_once_and_the_other_pods_are_read(
