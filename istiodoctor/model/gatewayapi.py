@@ -125,6 +125,8 @@ class ListenerStatus(Fields, frozen=True, kw_only=True):
     """What the controller says of one listener."""
 
     name: str = ""
+    attached_routes: int = 0
+    """How many routes it has counted on the listener: routes that it reads."""
     conditions: tuple[Condition, ...] = ()
 
 

@@ -45,8 +45,8 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
     `PILOT_ENABLE_ALPHA_GATEWAY_API=true`. A ListenerSet counts only where `allowedListeners` of
     its Gateway lets its namespace in. The other listeners go on.
 
-    Where istiod has accepted such a listener, by a condition, or its log names routes of it, the
-    flag is set.
+    Where istiod counts routes on such a listener, in its status, or its log names routes of it,
+    the flag is set.
 
     Listeners whose Secrets istiod cannot use are told by the checks about those.
 
@@ -125,6 +125,48 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
     protocol https, which is written HTTPS. Nothing listens there for shop.example.com.
     ```
 
+    That it is accepted does not say that routes of it are read:
+
+    ```yaml bad
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: istiod-0, namespace: istio-system, labels: {app: istiod}}
+    spec: {containers: [{name: discovery, image: "istio/pilot:1.29.2"}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-istio-0
+      namespace: shop
+      labels: {gateway.networking.k8s.io/gateway-name: web}
+    spec: {containers: [{name: istio-proxy, image: "istio/proxyv2:1.29.2"}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web, namespace: shop}
+    spec:
+      gatewayClassName: istio
+      listeners:
+      - name: tls
+        hostname: shop.example.com
+        port: 443
+        protocol: TLS
+        tls: {mode: Passthrough}
+    status:
+      listeners:
+      - name: tls
+        attachedRoutes: 0
+        conditions: [{type: Accepted, status: "True", reason: Accepted}]
+    ```
+
+    ```finding
+    critical: Gateway API Gateway shop/web spec.listeners[0]
+    hosts: shop.example.com
+    istiod makes nothing of Gateway API Gateway shop/web listener 443 (tls): this istiod serves the
+    protocol TLS only with PILOT_ENABLE_ALPHA_GATEWAY_API=true. Nothing listens there for
+    shop.example.com.
+    ```
+
     A later release serves it:
 
     ```yaml good
@@ -161,7 +203,7 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
         tls: {mode: Passthrough}
     ```
 
-    istiod has accepted one, so that its flag is set:
+    istiod counts a route on one, so that its flag is set:
 
     ```yaml good
     apiVersion: v1
@@ -191,6 +233,7 @@ def listener_not_served(mesh: Mesh) -> Iterator[Finding]:
     status:
       listeners:
       - name: tls
+        attachedRoutes: 1
         conditions: [{type: Accepted, status: "True", reason: Accepted}]
     ```
 

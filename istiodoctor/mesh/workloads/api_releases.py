@@ -7,7 +7,6 @@ from istiodoctor.mesh.question import question
 from istiodoctor.mesh.workloads.releases import Change, is_in_force
 from istiodoctor.model.gatewayapi import Gateway
 from istiodoctor.model.kind import Kind
-from istiodoctor.model.metadata import Condition, condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +22,12 @@ class GatewayApiSupport:
 
 
 @question(Kind.GATEWAY)
-def _protocols_accepted(mesh: Mesh) -> frozenset[str]:
-    """Return the protocols of which istiod has accepted a listener: its flags allow them.
+def _protocols_with_routes(mesh: Mesh) -> frozenset[str]:
+    """Return the protocols of which istiod counts routes on a listener: its flags allow them.
 
-    The flag may be set where it was not seen, by a ConfigMap for instance.
+    The flag may be set where it was not seen, by a ConfigMap for instance. That a listener is
+    accepted is no sign: istiod 1.22 says so of TLS without reading TLSRoutes (istio/istio issue
+    17517).
     """
     return frozenset(
         listener.protocol
@@ -34,16 +35,11 @@ def _protocols_accepted(mesh: Mesh) -> frozenset[str]:
         if gateway.status.listeners
         for listener in gateway.spec.listeners
         for said in gateway.status.listeners
-        if said.name == listener.name and _is_accepted(said.conditions)
+        if said.name == listener.name and said.attached_routes > 0
     )
 
 
-def _is_accepted(conditions: tuple[Condition, ...]) -> bool:
-    found = condition(conditions, "Accepted")
-    return found is not None and found.status == "True"
-
-
-@question(evidence=[is_in_force, _protocols_accepted])
+@question(evidence=[is_in_force, _protocols_with_routes])
 def gateway_api_support(mesh: Mesh) -> GatewayApiSupport:
     """Return what the istiods of the mesh make of the Gateway API."""
     fails = is_in_force(mesh, Change.RULES_WITHOUT_BACKENDS_FAIL)
@@ -56,4 +52,4 @@ def gateway_api_support(mesh: Mesh) -> GatewayApiSupport:
 
 
 def _is_served(mesh: Mesh, protocol: str, change: Change) -> bool:
-    return is_in_force(mesh, change) or protocol in _protocols_accepted(mesh)
+    return is_in_force(mesh, change) or protocol in _protocols_with_routes(mesh)
