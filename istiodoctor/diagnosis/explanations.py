@@ -56,8 +56,14 @@ Found = tuple[Problem, Diagnosis]
 
 def says_why(hop: str, code: str) -> bool:
     """Whether a check's findings may say why a hop is broken."""
+    return _likelihood(hop, code) is not None
+
+
+def _likelihood(hop: str, code: str) -> int | None:
+    """Return how likely a check's findings say why a hop is broken: 0 first; None if never."""
     families = EXPLAINS.get(hop, ())
-    return code in families or code.rstrip("0123456789") in families
+    named = (code, code.rstrip("0123456789"))
+    return min((families.index(each) for each in named if each in families), default=None)
 
 
 class Explanations:
@@ -164,13 +170,11 @@ def code_for(hop: Hop, path: RequestPath, explanations: Explanations) -> str:
     grave one about the host. Of several the one of the likeliest family, then the worst.
     """
     about = explanations.about(path.request, hop)
-    families = EXPLAINS.get(hop.hop, ())
     refs = _concerned(hop, path.hops)
     found = [
-        (families.index(family), problem.rank, problem.cause.code)
+        (likelihood, problem.rank, problem.cause.code)
         for problem, diagnosis in about
-        for family in (diagnosis.code, diagnosis.code.rstrip("0123456789"))
-        if family in families
+        if (likelihood := _likelihood(hop.hop, diagnosis.code)) is not None
         if (
             not refs.isdisjoint(_refs(diagnosis))
             if refs

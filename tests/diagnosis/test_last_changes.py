@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from istiodoctor.check import Check
 from istiodoctor.finding import Severity
 from istiodoctor.renderers.terminal import render
 from istiodoctor.report import HostReport, LastChangeKind, Report
@@ -45,8 +46,8 @@ spec:
 FAR = ROUTE.replace("{name: shop,", "{name: far,").replace("[shop.example", "[far.example")
 
 
-def reported(*texts: str, rules: tuple[object, ...] = (BROKEN,)) -> Report:
-    return judged(*rules, snapshot=cluster(documents(*texts)))  # type: ignore[arg-type]
+def reported(*texts: str, rules: tuple[Check, ...] = (BROKEN,)) -> Report:
+    return judged(*rules, snapshot=cluster(documents(*texts)))
 
 
 def only_host(report: Report) -> HostReport:

@@ -18,7 +18,7 @@ from istiodoctor.mesh.requests.answers import AnswerKind, exhausted
 from istiodoctor.mesh.requests.connection_hops import chain_taking, taken_connection
 from istiodoctor.mesh.requests.connections import Connection
 from istiodoctor.mesh.requests.entries import Entry, entries
-from istiodoctor.mesh.requests.hops import BROKEN, Hop
+from istiodoctor.mesh.requests.hops import BROKEN, Hop, workload_hop
 from istiodoctor.mesh.requests.http_hops import http_hops
 from istiodoctor.mesh.requests.outcomes import AnswerOutcome
 from istiodoctor.mesh.requests.request_paths import (
@@ -61,18 +61,18 @@ def unanswered_requests(mesh: Mesh) -> tuple[UnansweredRequest, ...]:
     takes `/` is an answer: the host may be meant for other paths. Where a hop is not known since
     something was not read, nobody knows whether there is an answer.
     """
-    alike: dict[Workload | None, _Alike] = {}
+    connections = _Connections()
     found: list[UnansweredRequest] = []
     every = servers(mesh)
     for first in range(0, len(every), SERVERS_AT_A_TIME):
         with mesh.forgetting():
             for server in every[first : first + SERVERS_AT_A_TIME]:
-                found += _unanswered_by(mesh, server, alike)
+                found += _unanswered_by(mesh, server, connections)
     return tuple(found)
 
 
 def _unanswered_by(
-    mesh: Mesh, server: Server, alike: dict[Workload | None, "_Alike"]
+    mesh: Mesh, server: Server, connections: "_Connections"
 ) -> Iterator[UnansweredRequest]:
     """Yield the unanswered requests to the hosts of one server, through each of its gateways.
 
@@ -81,9 +81,12 @@ def _unanswered_by(
     found: list[UnansweredRequest] = []
     answered: set[str] = set()
     for workload in workloads_of(mesh, server) or (None,):
-        ways = alike.setdefault(workload, _Alike(workload))
         for host, request in _requests(mesh, server, workload):
-            for path in ways.paths(mesh, request):
+            for path in (
+                connections.paths(mesh, request, workload)
+                if workload
+                else request_paths(mesh, request)
+            ):
                 if path.ending.kind is not AnswerKind.NONE:
                     answered.add(host)
                 elif not path.ending.is_of_other_requests:
@@ -94,42 +97,53 @@ def _unanswered_by(
             yield each
 
 
-class _Alike:
-    """Requests to the hosts of a gateway: connections that one filter chain takes are alike.
+class _Connections:
+    """Connections to gateways: those that one filter chain takes are alike.
 
     What becomes of a connection is worked out once, what becomes of its requests each time.
     """
 
-    def __init__(self, workload: Workload | None) -> None:
-        """Begin with no connection; without a workload any gateway may answer."""
-        self._workload = workload
-        self._taken: dict[tuple[int, int], Connection] = {}
+    def __init__(self) -> None:
+        """Begin with no connection."""
+        self._taken: dict[tuple[Workload, int, int], Connection] = {}
 
-    def paths(self, mesh: Mesh, request: Request) -> Iterator[RequestPath]:
+    def paths(self, mesh: Mesh, request: Request, workload: Workload) -> Iterator[RequestPath]:
         """Yield the paths of a request; those that are answered may lack their first hops."""
-        if self._workload is None:
-            yield from request_paths(mesh, request)
-            return
-        for entry in entries(mesh, request, self._workload):
-            yield self._path(mesh, request, self._workload, entry)
+        for entry in entries(mesh, request, workload):
+            yield self._answered(mesh, request, workload, entry) or path_by(
+                mesh, request, workload, entry
+            )
 
-    def _path(self, mesh: Mesh, request: Request, workload: Workload, entry: Entry) -> RequestPath:
-        if entry.target is None or entry.front is not None:
-            return path_by(mesh, request, workload, entry)
-        chain = chain_taking(mesh, request, workload, entry, entry.target)
-        key = entry.target, id(chain)
-        taken = self._taken.get(key)
-        if taken:
-            name = request.server_name if entry.is_tls else ""
-            hops, ending = exhausted(http_hops(mesh, request, replace(taken, server_name=name)))
-            if ending.kind is not AnswerKind.NONE:
-                return RequestPath(request=request, workload=workload, hops=hops, ending=ending)
-        path = path_by(mesh, request, workload, entry)
-        if not taken and path.ending.kind is not AnswerKind.NONE:
-            _, found = exhausted(taken_connection(mesh, request, workload, entry, entry.target))
-            if isinstance(found, Connection):
-                self._taken[key] = found
-        return path
+    def _answered(
+        self, mesh: Mesh, request: Request, workload: Workload, entry: Entry
+    ) -> RequestPath | None:
+        """Return the path of a request that comes as far as HTTP and is answered there."""
+        taken = self._connection(mesh, request, workload, entry)
+        if taken is None:
+            return None
+        name = request.server_name if entry.is_tls else ""
+        hops, ending = exhausted(http_hops(mesh, request, replace(taken, server_name=name)))
+        if ending.kind is AnswerKind.NONE:
+            return None
+        return RequestPath(request=request, workload=workload, hops=hops, ending=ending)
+
+    def _connection(
+        self, mesh: Mesh, request: Request, workload: Workload, entry: Entry
+    ) -> Connection | None:
+        port = entry.target
+        if port is None or entry.front:
+            return None
+        chain = chain_taking(mesh, request, workload, entry, port)
+        key = workload, port, id(chain)  # a connection that is kept keeps its chain
+        if chain is None or key in self._taken:
+            return self._taken.get(key)
+        if workload_hop(workload).state is BROKEN:
+            return None
+        _, taken = exhausted(taken_connection(mesh, request, workload, entry, port))
+        if not isinstance(taken, Connection):
+            return None
+        self._taken[key] = taken
+        return taken
 
 
 def _requests(
